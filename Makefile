@@ -1,0 +1,59 @@
+# The README's commands. Each target makes its own virtual environment; a second call reuses it.
+#   make PYTHON=python3.12 demo      another interpreter
+#   make PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" test     the CPU build of torch
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP_ARGS ?=
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+DEMO := .venv-demo
+TEST := .venv-test
+SOURCES := $(shell find chmr_bench plugins/chmr_bench_* baselines -type f -not -path '*/__pycache__/*')
+CONSTRAINED := -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+
+.PHONY: help demo test check bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    run three models on the embedded data and print the table (minutes)"
+	@echo "make test    run the tests"
+	@echo "make check   formatting, lint, types"
+	@echo "make bench   measure the speed claims"
+	@echo "make clean   remove the environments and caches made here"
+
+demo: $(DEMO)/installed
+	$(DEMO)/bin/chmr-bench run --model mean --model fingerprint.linear --model fingerprint.forest \
+		--suite demo --seeds 1 --out runs/demo
+
+test: $(TEST)/installed
+	$(TEST)/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+check: $(TEST)/installed
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/mypy
+
+bench: $(TEST)/installed
+	$(TEST)/bin/python benchmarks/run.py
+
+# Dependencies first, in a stamp of their own: a changed source file reinstalls only chmr-bench itself.
+# The demo installs the wheel a user would get; the tests run against the working tree.
+$(DEMO)/built: constraints.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(DEMO)
+	$(DEMO)/bin/python $(CONSTRAINED) --upgrade pip hatchling
+	touch $@
+
+$(DEMO)/installed: $(DEMO)/built $(SOURCES) README.md LICENSE
+	$(DEMO)/bin/python $(CONSTRAINED) --no-build-isolation .
+	$(DEMO)/bin/python $(CONSTRAINED) --no-build-isolation --no-deps --force-reinstall .
+	touch $@
+
+$(TEST)/installed: constraints.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(TEST)
+	$(TEST)/bin/python $(CONSTRAINED) --upgrade pip hatchling editables
+	$(TEST)/bin/python $(CONSTRAINED) --no-build-isolation --editable ".[all,dev]"
+	touch $@
+
+clean:
+	rm -rf $(DEMO) $(TEST) runs/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
