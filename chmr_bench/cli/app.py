@@ -1,0 +1,49 @@
+"""The command tree."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chmr_bench.cli import data, leaderboard, listing, records
+from chmr_bench.cli.run import run
+
+app = typer.Typer(
+    name="chmr-bench",
+    help=(
+        "Benchmark molecular property models honestly: nine datasets, 728 tasks, every number "
+        "backed by stored predictions."
+    ),
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from chmr_bench import __version__
+
+        typer.echo(f"chmr-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command(rich_help_panel="Benchmark")(run)
+app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel="Benchmark")
+app.add_typer(listing.list_app, name="list", rich_help_panel="Look around")
+app.command(name="show", rich_help_panel="Look around")(listing.show)
+app.add_typer(data.app, name="data", rich_help_panel="Data")
+app.command(name="score", rich_help_panel="Check")(records.score)
+app.command(name="verify", rich_help_panel="Check")(records.verify)

@@ -1,0 +1,43 @@
+"""How the command line speaks: tables and JSON on stdout, notes and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+console = Console(highlight=False, soft_wrap=False)
+notes = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Write `value` as JSON on stdout, nothing else."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def print_error(message: str) -> None:
+    """Write an error on stderr."""
+    notes.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+
+
+def print_note(message: str) -> None:
+    """Write a remark on stderr."""
+    notes.print(escape(message), soft_wrap=True)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()
+) -> None:
+    """Draw a table; columns named in `right` are right-aligned (numbers)."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
+    for column in columns:
+        justify = "right" if column in right else "left"
+        table.add_column(column, justify=justify, header_style="bold", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    console.print(table)

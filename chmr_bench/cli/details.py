@@ -1,0 +1,43 @@
+"""What ``chmr-bench show NAME`` tells of one dataset or one model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chmr_bench.cli.listing import dataset_entry, model_entry
+from chmr_bench.contracts import DatasetSpec, ModelSpec
+from chmr_bench.lazy import load_object
+from chmr_bench.plugins import Registered
+
+
+def dataset_details(registered: Registered[DatasetSpec]) -> dict[str, Any]:
+    """Return everything about a dataset; computes the ceilings of a simulated one."""
+    spec = registered.spec
+    details = dataset_entry(registered)
+    details["task_names"] = list(spec.task_names)
+    details["split_digests"] = list(spec.split_digests)
+    details["notes"] = list(spec.notes)
+    details["files"] = [
+        {"path": s.path, "bytes": s.n_bytes, "sha256": s.sha256, "address": s.address}
+        for s in spec.sources
+    ]
+    if spec.ceilings:
+        details["ceilings"] = load_object(spec.ceilings)()
+    return details
+
+
+def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:
+    """Return everything about a model, its settings with their recipe values included."""
+    from chmr_bench.settings import build_config
+
+    spec = registered.spec
+    details = model_entry(registered)
+    details["notes"] = list(spec.notes)
+    details["recipe"] = spec.recipe.rsplit("/", 1)[-1]
+    if not details["missing"]:
+        config = build_config(spec, {})
+        details["settings"] = config.model_dump(mode="json")
+        details["settings_help"] = {
+            n: f.description or "" for n, f in type(config).model_fields.items()
+        }
+    return details

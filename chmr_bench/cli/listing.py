@@ -1,0 +1,282 @@
+"""``chmr-bench list ...`` and ``chmr-bench show NAME``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from chmr_bench.cli.console import console, print_json, print_note, print_table
+from chmr_bench.contracts import DatasetSpec, ModelSpec
+from chmr_bench.plugins import PluginInfo, Registered, registry
+
+list_app = typer.Typer(help="List what is registered.", no_args_is_help=True)
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def _warn_broken() -> None:
+    broken = registry().broken
+    for plugin in broken:
+        print_note(
+            f"plugin {plugin.name} ({plugin.distribution} {plugin.version}) is left out: "
+            f"{plugin.error}"
+        )
+
+
+# ----------------------------------------------------------------------------------------- datasets
+
+
+def dataset_entry(registered: Registered[DatasetSpec]) -> dict[str, Any]:
+    """Return what ``list datasets --json`` says of one dataset."""
+    spec = registered.spec
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "task_type": spec.task_type,
+        "n_molecules": spec.n_molecules,
+        "n_tasks": spec.n_tasks,
+        "metric": spec.metric,
+        "split": spec.split,
+        "split_sizes": list(spec.split_sizes),
+        "modalities": list(spec.modalities),
+        "suites": list(spec.suites),
+        "synthetic": spec.synthetic,
+        "unit": spec.unit,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "source": spec.source,
+        "version": spec.version,
+        "plugin": registered.plugin.name,
+    }
+
+
+@list_app.command("datasets")
+def list_datasets(
+    suite: Annotated[str | None, typer.Option(help="Only the datasets of this suite.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the datasets: counts, metric, split, modalities, licence, source."""
+    table = registry()
+    names = table.suite(suite).datasets if suite else list(table.datasets)
+    entries = [dataset_entry(table.datasets[name]) for name in names]
+    _warn_broken()
+    if as_json:
+        print_json(entries)
+        return
+    columns = ["name", "kind", "molecules", "tasks", "metric", "split", "train/valid/test"]
+    rows = [_dataset_row(e) for e in entries]
+    print_table("", [*columns, "modalities"], rows, right=["molecules", "tasks"])
+    real = [e for e in entries if not e["synthetic"]]
+    made_up = len(entries) - len(real)
+    console.print(
+        f"\n{len(real)} real datasets, {sum(e['n_tasks'] for e in real)} tasks"
+        + (f"; {made_up} simulated, marked *" if made_up else "")
+        + ". Titles, licences and sources: chmr-bench show NAME, or --json.",
+        soft_wrap=True,
+    )
+
+
+def _dataset_row(entry: dict[str, Any]) -> list[str]:
+    return [
+        entry["name"] + ("*" if entry["synthetic"] else ""),
+        entry["task_type"],
+        str(entry["n_molecules"]),
+        str(entry["n_tasks"]),
+        entry["metric"],
+        entry["split"],
+        "/".join(map(str, entry["split_sizes"])),
+        ", ".join(entry["modalities"]),
+    ]
+
+
+# ------------------------------------------------------------------------------------------- models
+
+
+def model_entry(registered: Registered[ModelSpec]) -> dict[str, Any]:
+    """Return what ``list models --json`` says of one model."""
+    from chmr_bench.settings import missing_modules
+
+    spec, plugin = registered.spec, registered.plugin
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "version": spec.version,
+        "task_types": list(spec.task_types),
+        "reads": ["structure", *spec.reads],
+        "deterministic": spec.deterministic,
+        "accelerator": spec.accelerator,
+        "requires": list(spec.requires),
+        "missing": missing_modules(spec),
+        "extra": spec.extra,
+        "citation": spec.citation,
+        "plugin": plugin.name,
+        "distribution": f"{plugin.distribution} {plugin.version}",
+    }
+
+
+@list_app.command("models")
+def list_models(as_json: JsonOption = False) -> None:
+    """List the models: what each needs, and who registered it."""
+    entries = [model_entry(r) for _, r in sorted(registry().models.items())]
+    _warn_broken()
+    if as_json:
+        print_json(entries)
+        return
+    rows = [
+        [
+            e["name"],
+            e["title"],
+            ", ".join(e["reads"]),
+            _needs(e),
+            "no seed" if e["deterministic"] else "seeded",
+            e["distribution"],
+        ]
+        for e in entries
+    ]
+    print_table("", ["name", "title", "reads", "needs", "random", "registered by"], rows)
+
+
+def _needs(entry: dict[str, Any]) -> str:
+    if entry["missing"]:
+        extra = f"; pip install 'chmr-bench[{entry['extra']}]'" if entry["extra"] else ""
+        return f"missing: {', '.join(entry['missing'])}{extra}"
+    return ", ".join(entry["requires"]) or "nothing more"
+
+
+# ---------------------------------------------------------------------- features, suites, plugins
+
+
+@list_app.command("features")
+def list_features(as_json: JsonOption = False) -> None:
+    """List the features and their settings."""
+    entries = [
+        {
+            "name": name,
+            "title": r.spec.title,
+            "settings": dict(r.spec.settings),
+            "version": r.spec.version,
+            "plugin": r.plugin.name,
+        }
+        for name, r in sorted(registry().features.items())
+    ]
+    _warn_broken()
+    if as_json:
+        print_json(entries)
+        return
+    rows = [
+        [e["name"], e["title"], ", ".join(f"{k}={v}" for k, v in e["settings"].items()) or "none"]
+        for e in entries
+    ]
+    print_table("", ["name", "title", "settings"], rows)
+
+
+@list_app.command("suites")
+def list_suites(as_json: JsonOption = False) -> None:
+    """List the suites and their datasets."""
+    suites = registry().suites
+    entries = [{"name": s.name, "datasets": list(s.datasets)} for s in suites.values()]
+    if as_json:
+        print_json(entries)
+        return
+    rows = [[s.name, str(len(s.datasets)), ", ".join(s.datasets)] for s in suites.values()]
+    print_table("", ["suite", "datasets", "members"], rows, right=["datasets"])
+
+
+@list_app.command("splits")
+def list_splits(as_json: JsonOption = False) -> None:
+    """List the ways to split a dataset."""
+    from chmr_bench.splits import methods
+
+    entries = [{"name": name, "title": title} for name, title in methods().items()]
+    if as_json:
+        print_json(entries)
+        return
+    print_table("", ["name", "title"], [[e["name"], e["title"]] for e in entries])
+
+
+@list_app.command("plugins")
+def list_plugins(as_json: JsonOption = False) -> None:
+    """List the plugins, what each registers, and what is wrong with a broken one."""
+    entries = [_plugin_entry(p) for p in registry().plugins]
+    if as_json:
+        print_json(entries)
+        return
+    rows = [
+        [
+            e["name"],
+            f"{e['distribution']} {e['version']}",
+            f"BROKEN: {e['error']}" if e["error"] else _offers(e),
+        ]
+        for e in entries
+    ]
+    print_table("", ["plugin", "distribution", "registers"], rows)
+
+
+def _plugin_entry(plugin: PluginInfo) -> dict[str, Any]:
+    table = registry()
+
+    def names(kind: dict[str, Registered[Any]]) -> list[str]:
+        return [n for n, r in kind.items() if r.plugin.name == plugin.name]
+
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "module": plugin.module,
+        "error": plugin.error or None,
+        "models": [] if plugin.error else names(table.models),
+        "datasets": [] if plugin.error else names(table.datasets),
+        "features": [] if plugin.error else names(table.features),
+    }
+
+
+def _offers(entry: dict[str, Any]) -> str:
+    parts = [f"{len(entry[k])} {k}" for k in ("models", "datasets", "features") if entry[k]]
+    return ", ".join(parts) or "nothing"
+
+
+# --------------------------------------------------------------------------------------------- show
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A dataset or a model.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show all that is known of one dataset or model."""
+    from chmr_bench.cli.details import dataset_details, model_details
+    from chmr_bench.errors import UnknownNameError
+
+    table = registry()
+    if name in table.datasets:
+        details = dataset_details(table.datasets[name])
+    elif name in table.models:
+        details = model_details(table.models[name])
+    else:
+        raise UnknownNameError("dataset or model", name, [*table.datasets, *table.models])
+    if as_json:
+        print_json(details)
+        return
+    _print_details(details)
+
+
+def _print_details(details: dict[str, Any]) -> None:
+    rows = []
+    for key, value in details.items():
+        if value in ("", None, [], {}):
+            continue
+        if isinstance(value, dict):
+            rows += [[f"{key}.{k}", _cell(v)] for k, v in value.items()]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            rows += [[key, ", ".join(f"{k} {v}" for k, v in item.items())] for item in value]
+        else:
+            rows.append([key, _cell(value)])
+    print_table("", ["", ""], rows)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, list):
+        shown = ", ".join(map(str, value[:30]))
+        return shown + (f", ... ({len(value)} in all)" if len(value) > 30 else "")
+    return str(value)

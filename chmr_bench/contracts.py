@@ -1,0 +1,444 @@
+"""What crosses a stage border: specs, molecules with their blocks, splits, models.
+
+Everything here is a frozen dataclass or a protocol over numpy arrays; nothing here imports more than
+the standard library, numpy and scipy's sparse matrices. Dimension letters: `n` molecules, `t` tasks,
+`d` features, `v` atoms, `e` directed bonds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from chmr_bench.errors import DataError
+from chmr_bench.types import (
+    PARTS,
+    BoolArray,
+    DeviceKind,
+    FloatArray,
+    IntArray,
+    MetricName,
+    Part,
+    TaskType,
+)
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""``progress(done, total, unit)``: called by long work as it goes; cheap to call often."""
+
+
+def no_progress(done: int, total: int, unit: str) -> None:
+    """Report nothing."""
+
+
+# --------------------------------------------------------------------------- molecules and numbers
+
+
+@dataclass(frozen=True)
+class MatrixBlock:
+    """One modality as a matrix.
+
+    Attributes
+    ----------
+    values : (n, d) float or integer array, or a scipy CSR matrix. Rows that are not observed hold
+        NaN (dense) or nothing (sparse) and must not be read.
+    observed : (n,) bool, True where the molecule has this modality.
+    names : the d column names, or empty.
+    """
+
+    values: FloatArray | sparse.csr_array
+    observed: BoolArray
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.observed.shape[0])
+
+    def take(self, rows: IntArray) -> MatrixBlock:
+        """Return the block of the given rows, in that order."""
+        return replace(self, values=self.values[rows], observed=self.observed[rows])
+
+
+@dataclass(frozen=True)
+class GraphBlock:
+    """Molecular graphs of n molecules, laid end to end.
+
+    Attributes
+    ----------
+    atoms : (v, 9) int64, OGB's atom features.
+    bonds : (e, 3) int64, OGB's bond features; each bond stands twice, once a direction.
+    edges : (2, e) int64, atom indices within the molecule.
+    atom_offsets, bond_offsets : (n + 1,) int64, where each molecule's atoms and bonds begin.
+    observed : (n,) bool.
+    """
+
+    atoms: IntArray
+    bonds: IntArray
+    edges: IntArray
+    atom_offsets: IntArray
+    bond_offsets: IntArray
+    observed: BoolArray
+
+    def __len__(self) -> int:
+        return int(self.observed.shape[0])
+
+    def take(self, rows: IntArray) -> GraphBlock:
+        """Return the graphs of the given rows, in that order."""
+        atom_rows, atom_offsets = _gather(self.atom_offsets, rows)
+        bond_rows, bond_offsets = _gather(self.bond_offsets, rows)
+        return GraphBlock(
+            atoms=self.atoms[atom_rows],
+            bonds=self.bonds[bond_rows],
+            edges=self.edges[:, bond_rows],
+            atom_offsets=atom_offsets,
+            bond_offsets=bond_offsets,
+            observed=self.observed[rows],
+        )
+
+
+def _gather(offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the item indices of ragged `rows`, and the offsets of the gathered items."""
+    lengths = offsets[1:][rows] - offsets[:-1][rows]
+    new_offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = np.repeat(offsets[:-1][rows] - new_offsets[:-1], lengths)
+    return starts + np.arange(new_offsets[-1], dtype=np.int64), new_offsets
+
+
+Block: TypeAlias = MatrixBlock | GraphBlock
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model may see of n molecules. It has no labels, so leakage does not type-check.
+
+    Attributes
+    ----------
+    smiles : n SMILES as the dataset gives them.
+    blocks : modality or feature name -> block of n rows. The names are those of the model's
+        `needs` and, for cell data, of its spec's `reads`.
+    keys : n connectivity keys (first 14 characters of the InChIKey; "" where none can be made), or
+        an empty tuple unless the model asks for the feature ``connectivity``.
+    """
+
+    smiles: tuple[str, ...]
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+    def take(self, rows: IntArray) -> Inputs:
+        """Return the given rows, in that order."""
+        return Inputs(
+            smiles=tuple(self.smiles[i] for i in rows),
+            blocks={name: block.take(rows) for name, block in self.blocks.items()},
+            keys=tuple(self.keys[i] for i in rows) if self.keys else (),
+        )
+
+    def matrix(self, name: str) -> MatrixBlock:
+        """Return the matrix block called `name`; DataError where there is none."""
+        block = self.blocks.get(name)
+        if not isinstance(block, MatrixBlock):
+            raise DataError(
+                f"the inputs hold no matrix called {name!r}; they hold {sorted(self.blocks)}"
+            )
+        return block
+
+    def graph(self, name: str = "graph") -> GraphBlock:
+        """Return the graph block called `name`; DataError where there is none."""
+        block = self.blocks.get(name)
+        if not isinstance(block, GraphBlock):
+            raise DataError(f"the inputs hold no graphs called {name!r}; {sorted(self.blocks)}")
+        return block
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled molecules in source order.
+
+    Attributes
+    ----------
+    smiles : n SMILES exactly as in the source.
+    y : (n, t) float64; NaN = not measured.
+    task_names : t names.
+    blocks : cell modalities that come with the data, n rows each (`observed` says who has them).
+    keys : n connectivity keys, or an empty tuple.
+    dropped : rows of the source left out on the user's own order, with the reason.
+    """
+
+    smiles: tuple[str, ...]
+    y: FloatArray
+    task_names: tuple[str, ...]
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+    dropped: tuple[DroppedRow, ...] = ()
+
+    def __post_init__(self) -> None:
+        expected = (len(self.smiles), len(self.task_names))
+        if self.y.shape != expected:
+            raise DataError(f"labels have shape {self.y.shape}, expected (n, t) = {expected}")
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+    def digest(self) -> str:
+        """Return the sha256 of everything that can change a number: molecules, labels, blocks."""
+        h = hashlib.sha256(b"chmr-bench dataset 1\n")
+        h.update("\n".join(self.smiles).encode() + b"\0" + "\n".join(self.task_names).encode())
+        h.update(np.ascontiguousarray(self.y, dtype="<f8").tobytes())
+        for name in sorted(self.blocks):
+            h.update(b"\0" + name.encode())
+            for array in _block_arrays(self.blocks[name]):
+                h.update(np.ascontiguousarray(array).tobytes())
+        return h.hexdigest()
+
+
+@dataclass(frozen=True)
+class DroppedRow:
+    """A source row left out: `row` counts from 1, the header being row 1 of a CSV."""
+
+    row: int
+    reason: str
+
+
+def _block_arrays(block: Block) -> list[Any]:
+    if isinstance(block, GraphBlock):
+        return [block.atoms, block.bonds, block.edges, block.atom_offsets, block.observed]
+    values = block.values
+    if isinstance(values, np.ndarray):
+        return [np.asarray(values, dtype="<f8"), block.observed]
+    return [values.data, values.indices, values.indptr, block.observed]
+
+
+# ------------------------------------------------------------------------------------------ splits
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which rows are train, valid and test: disjoint ascending 0-based row indices."""
+
+    train: IntArray
+    valid: IntArray
+    test: IntArray
+
+    def part(self, name: Part) -> IntArray:
+        """Return the rows of one part."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}[name]
+
+    def digest(self) -> str:
+        """Return the sha256 over the three part digests, one a line."""
+        text = "\n".join(part_digest(self.part(p)) for p in PARTS)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def part_digest(rows: IntArray) -> str:
+    """Return the sha256 of the ascending indices joined by newline."""
+    return hashlib.sha256("\n".join(map(str, np.sort(rows).tolist())).encode()).hexdigest()
+
+
+# ------------------------------------------------------------------------------------------- specs
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A pinned file: where it lies in the mirror layout, where it comes from, what it must be."""
+
+    path: str
+    sha256: str
+    n_bytes: int
+    address: str = ""
+
+
+LoadFiles: TypeAlias = Callable[[str], Path]
+"""Mirror path of one of the spec's source files -> local, hash-verified path."""
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A registered dataset: everything known without opening a file.
+
+    Attributes
+    ----------
+    load : ``"module:function"``, called as ``function(spec, files) -> Dataset``; `files` maps a
+        source path to a verified local file. Nothing heavy is imported before that.
+    split_rule : ``"module:function"`` of the reference split, called as
+        ``function(dataset) -> Split``, or "" where the dataset has none.
+    split_digests : sha256 of (train, valid, test) indices, as `part_digest` makes them.
+    modalities : what a model can be given: ``structure`` and the cell blocks of the dataset.
+    ceilings : ``"module:function"`` called as ``function() -> dict[str, float]``, or "".
+    """
+
+    name: str
+    title: str
+    task_type: TaskType
+    task_names: tuple[str, ...]
+    metric: MetricName
+    n_molecules: int
+    load: str
+    unit: str = ""
+    split: str = "reference"
+    split_rule: str = ""
+    split_sizes: tuple[int, int, int] = (0, 0, 0)
+    split_digests: tuple[str, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
+    modalities: tuple[str, ...] = ("structure",)
+    suites: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    synthetic: bool = False
+    version: str = "1"
+    ceilings: str = ""
+
+    @property
+    def n_tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.task_names)
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """A registered feature: one molecule -> numbers, stateless.
+
+    Attributes
+    ----------
+    compute : ``"module:function"``, called as ``function(smiles, **settings) -> Block`` on a chunk
+        of molecules; it may run in another process and must depend on nothing but its arguments.
+    settings : the settings with their defaults.
+    version : changes whenever the same molecule gives other numbers.
+    depends : packages whose version is part of the cache key, for instance ``rdkit``.
+    """
+
+    name: str
+    title: str
+    compute: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    version: str = "1"
+    depends: tuple[str, ...] = ("rdkit",)
+
+
+@dataclass(frozen=True)
+class FeatureRequest:
+    """A feature with settings, as a model asks for it."""
+
+    feature: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A registered model: everything known without importing it.
+
+    Attributes
+    ----------
+    factory : ``"module:Class"``; built as ``Class(config)``, must satisfy `Model`.
+    config : ``"module:Config"``, a pydantic model with ``extra="forbid"``: the settings.
+    version : changes whenever the same data, settings and seed give other predictions.
+    recipe : path of a TOML file whose ``[settings]`` (and ``[dataset.NAME]``) override defaults.
+    preset : settings fixed by this variant, applied over the recipe.
+    task_types : what it can predict.
+    reads : cell modalities it can read, besides structure.
+    requires : modules that must be importable, for instance ``("torch",)``.
+    extra : the chmr-bench extra that installs them.
+    deterministic : True where the seed changes nothing: it is run once.
+    accelerator : True where it can use a CUDA device.
+    """
+
+    name: str
+    title: str
+    factory: str
+    config: str
+    version: str = "1"
+    recipe: str = ""
+    preset: Mapping[str, Any] = field(default_factory=dict)
+    task_types: tuple[TaskType, ...] = ("classification", "regression")
+    reads: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+    deterministic: bool = False
+    accelerator: bool = False
+    citation: str = ""
+    notes: tuple[str, ...] = ()
+
+
+# ------------------------------------------------------------------------------------------ models
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What a model is told about the endpoints: never a label."""
+
+    task_type: TaskType
+    task_names: tuple[str, ...]
+    metric: MetricName
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """The surroundings of one fit.
+
+    Attributes
+    ----------
+    seed : every source of randomness must follow from it.
+    n_jobs : cores the model may use.
+    device : where torch models run.
+    precision : ``float32`` or ``bfloat16`` (autocast).
+    progress : report ``(done, total, unit)`` here.
+    """
+
+    tasks: TaskInfo
+    seed: int = 0
+    n_jobs: int = 1
+    device: DeviceKind = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    progress: Progress = no_progress
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("chmr_bench.model"))
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What a plugin's class must offer. It is built as ``Class(config)``."""
+
+    @classmethod
+    def needs(cls, config: Any) -> Mapping[str, FeatureRequest]:
+        """Return block name -> the feature to be computed for it."""
+        ...
+
+    def fit(
+        self,
+        train: Inputs,
+        y_train: FloatArray,
+        valid: Inputs,
+        y_valid: FloatArray,
+        context: FitContext,
+    ) -> None:
+        """Learn from the training rows; the validation rows are for early stopping only.
+
+        `y_train` is (n_train, t) float64 with NaN where nothing was measured. A task may have no
+        label, or labels of one class only: that is no error, predict something sensible.
+        """
+        ...
+
+    def predict(self, inputs: Inputs) -> FloatArray:
+        """Return (n, t) finite predictions: probabilities of class 1, or values in y's unit."""
+        ...
+
+
+# ----------------------------------------------------------------------------------------- plugins
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named list of datasets."""
+
+    name: str
+    title: str
+    datasets: Sequence[str]

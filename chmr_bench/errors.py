@@ -1,0 +1,106 @@
+"""Every error that chmr-bench raises on purpose.
+
+::
+
+    ChmrBenchError                 exit code 1
+    ├── UsageError                 2: the command line or a call asks for something that is not there
+    │   ├── UnknownNameError       2: no model, dataset, suite, split, feature or setting of that name
+    │   └── SettingError           2: a setting's value does not fit
+    ├── DataError                  3: a file, a table or a molecule is not what it should be
+    │   ├── FetchError             3: a download failed or brought the wrong bytes
+    │   └── FeatureError           3: a molecule cannot be featurised
+    ├── PluginError                4: a plugin breaks the contract
+    │   ├── MissingDependencyError 4: a plugin needs a package that is not installed
+    │   └── PredictionError        1: a model's predictions have the wrong shape or are not finite
+    └── RecordError                1: a stored record cannot be read or does not verify
+
+A message says where, what it was, what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ChmrBenchError(Exception):
+    """Anything chmr-bench raises on purpose; shown without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(ChmrBenchError):
+    """The command line, or a call, asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class SettingError(UsageError):
+    """A setting has a value that does not fit."""
+
+
+class UnknownNameError(UsageError):
+    """Nothing of that kind has that name; the nearest names are offered.
+
+    Parameters
+    ----------
+    kind : what was looked for, in the singular: ``dataset``, ``model``, ``setting``.
+    name : the name that was asked for.
+    known : the names there are.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        super().__init__(_unknown_message(kind, name, self.known, hint))
+
+
+class DataError(ChmrBenchError):
+    """A file, a table or a molecule is not what it should be."""
+
+    exit_code = 3
+
+
+class FetchError(DataError):
+    """A download failed, or brought something else than the pinned bytes."""
+
+
+class FeatureError(DataError):
+    """A molecule cannot be turned into numbers."""
+
+
+class PluginError(ChmrBenchError):
+    """A plugin breaks the contract; everything else goes on."""
+
+    exit_code = 4
+
+
+class MissingDependencyError(PluginError):
+    """A plugin needs a package that is not installed."""
+
+
+class PredictionError(PluginError):
+    """A model's predictions have the wrong shape or are not finite."""
+
+    exit_code = 1
+
+
+class RecordError(ChmrBenchError):
+    """A stored record cannot be read, or does not verify."""
+
+
+def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to `n` known names close to `name`, best first."""
+    by_lower = {k.lower(): k for k in known}
+    hits = difflib.get_close_matches(name.lower(), list(by_lower), n=n, cutoff=0.55)
+    return [by_lower[h] for h in hits]
+
+
+def _unknown_message(kind: str, name: str, known: list[str], hint: str) -> str:
+    close = nearest(name, known)
+    message = f"no {kind} is called {name!r}"
+    if close:
+        message += f"; did you mean {' or '.join(repr(c) for c in close)}?"
+    elif known:
+        shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        message += f"; there are: {shown}"
+    return f"{message} {hint}".rstrip()

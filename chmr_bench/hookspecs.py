@@ -1,0 +1,37 @@
+"""The whole extension surface. A plugin implements any of these and names its module in the
+entry-point group ``chmr_bench.v1``::
+
+    [project.entry-points."chmr_bench.v1"]
+    mine = "my_package.plugin"
+
+Specs are light: name classes and functions as ``"module:name"`` strings, import nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from chmr_bench.contracts import DatasetSpec, FeatureSpec, ModelSpec
+
+PROJECT = "chmr_bench"
+ENTRY_POINT_GROUP = "chmr_bench.v1"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def chmr_bench_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
+    """Return the models this plugin offers."""
+
+
+@hookspec
+def chmr_bench_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
+    """Return the datasets this plugin offers."""
+
+
+@hookspec
+def chmr_bench_features() -> Iterable[FeatureSpec]:  # type: ignore[empty-body]
+    """Return the features this plugin offers."""

@@ -1,0 +1,28 @@
+"""Name an object as ``"module:name"``; import it only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from chmr_bench.errors import PluginError
+
+
+def load_object(path: str) -> Any:
+    """Return the object named ``"module:name"``.
+
+    Raises
+    ------
+    PluginError : the path is malformed, the module does not import, or it has no such name.
+    """
+    module_name, _, name = path.partition(":")
+    if not module_name or not name:
+        raise PluginError(f"{path!r} is not of the form 'module:name'")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise PluginError(f"{path!r}: importing {module_name} failed: {error}") from error
+    try:
+        return getattr(module, name)
+    except AttributeError as error:
+        raise PluginError(f"{path!r}: module {module_name} has no {name!r}") from error

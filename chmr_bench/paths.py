@@ -1,0 +1,26 @@
+"""Where chmr-bench keeps what it can make or fetch again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def home() -> Path:
+    """Return the cache folder: ``CHMR_BENCH_HOME``, else the platform's cache folder."""
+    override = os.environ.get("CHMR_BENCH_HOME", "")
+    if override:
+        return Path(override).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("chmr-bench", appauthor=False))
+
+
+def data_folder() -> Path:
+    """Return the folder of fetched source files, laid out as their mirror paths."""
+    return home() / "data"
+
+
+def feature_folder() -> Path:
+    """Return the folder of computed features."""
+    return home() / "features"

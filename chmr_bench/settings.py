@@ -1,0 +1,94 @@
+"""A model's settings: defaults, recipe, variant and the command line, laid over each other."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chmr_bench.contracts import ModelSpec
+from chmr_bench.errors import (
+    MissingDependencyError,
+    PluginError,
+    SettingError,
+    UnknownNameError,
+)
+from chmr_bench.lazy import load_object
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def missing_modules(spec: ModelSpec) -> list[str]:
+    """Return the modules the model needs that are not installed."""
+    return [m for m in spec.requires if importlib.util.find_spec(m) is None]
+
+
+def require(spec: ModelSpec) -> None:
+    """Raise MissingDependencyError where a package that the model needs is not installed."""
+    missing = missing_modules(spec)
+    if missing:
+        how = f"pip install 'chmr-bench[{spec.extra}]'" if spec.extra else "install it"
+        raise MissingDependencyError(
+            f"model {spec.name!r} needs {', '.join(missing)}, which is not installed: {how}"
+        )
+
+
+def parse_value(text: str) -> Any:
+    """Return a command-line value: JSON where it is JSON, else the text itself."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def build_config(spec: ModelSpec, overrides: Mapping[str, Any], dataset: str = "") -> BaseModel:
+    """Return the model's settings for one dataset, as its pydantic config.
+
+    Later wins: the config's defaults, the recipe's ``[settings]``, the recipe's
+    ``[dataset.NAME]``, the variant's preset, `overrides`.
+
+    Raises
+    ------
+    UnknownNameError : a setting that the config does not have; the nearest is offered.
+    SettingError : a value that does not fit.
+    PluginError : the recipe or the preset itself is wrong.
+    """
+    config_class = load_object(spec.config)
+    known = set(config_class.model_fields)
+    for name in overrides:
+        if name not in known:
+            raise UnknownNameError("setting", name, known, f"(model {spec.name!r})")
+    base = {**_recipe(spec, dataset), **spec.preset}
+    stray = sorted(set(base) - known)
+    if stray:
+        raise PluginError(f"model {spec.name!r}: its recipe or preset sets unknown {stray}")
+    return _validate(config_class, {**base, **overrides}, spec.name)
+
+
+def _recipe(spec: ModelSpec, dataset: str) -> dict[str, Any]:
+    if not spec.recipe:
+        return {}
+    path = Path(spec.recipe)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise PluginError(f"model {spec.name!r}: recipe {path.name}: {error}") from error
+    return {**table.get("settings", {}), **table.get("dataset", {}).get(dataset, {})}
+
+
+def _validate(config_class: Any, values: Mapping[str, Any], model: str) -> BaseModel:
+    from pydantic import ValidationError
+
+    try:
+        config: BaseModel = config_class.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}={e['input']!r}: {e['msg']}"
+            for e in error.errors()
+        ]
+        raise SettingError(f"model {model!r}: " + "; ".join(lines)) from error
+    return config

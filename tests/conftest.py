@@ -1,0 +1,35 @@
+"""What every test may use: a cache folder of its own, and the real data where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder for one test."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("CHMR_BENCH_HOME", str(folder))
+    return folder
+
+
+def find_mirror() -> Path | None:
+    """Return the folder of the real data, or None."""
+    named = os.environ.get("CHMR_BENCH_MIRROR", "")
+    candidates = [Path(named)] if named and "://" not in named else []
+    candidates.append(REPOSITORY.parent / "shared" / "data")
+    return next((c for c in candidates if (c / "SOURCES.csv").is_file()), None)
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of the real data; the test is skipped where there is none."""
+    folder = find_mirror()
+    if folder is None:
+        pytest.skip("the real data are not here: set CHMR_BENCH_MIRROR to a mirror folder")
+    return folder
