@@ -17,6 +17,4 @@ Part = Literal["train", "valid", "test"]
 DeviceKind = Literal["cpu", "cuda"]
 
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
-JsonValue: TypeAlias = (
-    "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
-)
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"

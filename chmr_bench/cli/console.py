@@ -36,8 +36,12 @@ def print_table(
     """Draw a table; columns named in `right` are right-aligned (numbers)."""
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
     for column in columns:
-        justify = "right" if column in right else "left"
-        table.add_column(column, justify=justify, header_style="bold", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if column in right else "left",
+            header_style="bold",
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     console.print(table)

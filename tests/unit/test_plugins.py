@@ -1,0 +1,180 @@
+"""The registry: what it accepts, and what a wrong plugin is told."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from chmr_bench import DatasetSpec, ModelSpec, hookimpl
+from chmr_bench.errors import UnknownNameError
+from chmr_bench.plugins import Registry, build_registry
+
+
+def model(name: str = "toy", **changes: Any) -> ModelSpec:
+    return ModelSpec(
+        **{"name": name, "title": "A toy", "factory": "m:C", "config": "m:F"} | changes
+    )
+
+
+def dataset(name: str = "set", **changes: Any) -> DatasetSpec:
+    values: dict[str, Any] = {
+        "name": name,
+        "title": "A set",
+        "task_type": "classification",
+        "task_names": ("a", "b"),
+        "metric": "roc_auc",
+        "n_molecules": 10,
+        "load": "m:load",
+    }
+    return DatasetSpec(**values | changes)
+
+
+def plugin_module(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
+    module = ModuleType(name)
+    for key, value in members.items():
+        setattr(module, key, value)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+def offering(*specs: Any) -> Any:
+    def chmr_bench_models() -> list[Any]:
+        return list(specs)
+
+    return hookimpl(chmr_bench_models)
+
+
+def registry_of(*names: str) -> Registry:
+    group = "chmr_bench.v1"
+    return build_registry(metadata.EntryPoint(n, n, group) for n in names)
+
+
+def error_of(registry: Registry, name: str) -> str:
+    return next(p.error for p in registry.plugins if p.name == name)
+
+
+def test_a_model_is_found_by_name_with_its_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin_module(monkeypatch, "p_one", chmr_bench_models=offering(model("toy.small")))
+    registry = registry_of("p_one")
+    assert registry.model("toy.small").plugin.name == "p_one"
+    assert registry.broken == []
+
+
+def test_an_unknown_name_offers_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin_module(monkeypatch, "p_one", chmr_bench_models=offering(model("fingerprint.forest")))
+    with pytest.raises(UnknownNameError, match=r"did you mean 'fingerprint\.forest'"):
+        registry_of("p_one").model("fingerprint.forst")
+
+
+def test_an_unknown_name_names_the_broken_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin_module(monkeypatch, "p_one", chmr_bench_models=offering(model()))
+    registry = registry_of("p_one", "p_not_there")
+    with pytest.raises(UnknownNameError, match="p_not_there"):
+        registry.model("wholly-different")
+
+
+def test_a_plugin_that_does_not_import_leaves_the_others_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plugin_module(monkeypatch, "p_good", chmr_bench_models=offering(model()))
+    registry = registry_of("p_not_there", "p_good")
+    assert "ModuleNotFoundError" in error_of(registry, "p_not_there")
+    assert "toy" in registry.models
+
+
+def test_a_misspelt_hook_is_that_plugins_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chmr_bench_modles() -> list[ModelSpec]:
+        return [model()]
+
+    plugin_module(monkeypatch, "p_typo", chmr_bench_modles=hookimpl(chmr_bench_modles))
+    error = error_of(registry_of("p_typo"), "p_typo")
+    assert "chmr_bench_modles" in error
+    assert "did you mean 'chmr_bench_models'" in error
+
+
+def test_a_hook_without_its_marker_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin_module(monkeypatch, "p_bare", chmr_bench_models=lambda: [model()])
+    assert "hookimpl marker" in error_of(registry_of("p_bare"), "p_bare")
+
+
+def test_a_module_without_hooks_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin_module(monkeypatch, "p_empty")
+    assert "implements no hook" in error_of(registry_of("p_empty"), "p_empty")
+
+
+def test_a_clash_of_names_keeps_the_first_and_drops_the_second_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plugin_module(monkeypatch, "p_a", chmr_bench_models=offering(model("toy", title="first")))
+    plugin_module(
+        monkeypatch, "p_b", chmr_bench_models=offering(model("other"), model("toy", title="second"))
+    )
+    registry = registry_of("p_b", "p_a")
+    assert registry.model("toy").spec.title == "first"
+    assert "other" not in registry.models
+    assert "registered already by p_a" in error_of(registry, "p_b")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (model("Bad Name"), "not of the form"),
+        (model(title=""), "has no title"),
+        (model(factory="no colon"), "factory='no colon'"),
+        ({"name": "toy"}, "expected ModelSpec"),
+    ],
+)
+def test_a_wrong_model_spec_says_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, spec: Any, words: str
+) -> None:
+    plugin_module(monkeypatch, "p_bad", chmr_bench_models=offering(spec))
+    assert words in error_of(registry_of("p_bad"), "p_bad")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"task_names": ("a", "a")}, "task names"),
+        ({"task_type": "ranking"}, "neither"),
+        ({"split_sizes": (1, 2, 3)}, "do not add up"),
+    ],
+)
+def test_a_wrong_dataset_spec_says_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: str
+) -> None:
+    def chmr_bench_datasets() -> list[DatasetSpec]:
+        return [dataset(**changes)]
+
+    plugin_module(monkeypatch, "p_bad", chmr_bench_datasets=hookimpl(chmr_bench_datasets))
+    assert words in error_of(registry_of("p_bad"), "p_bad")
+
+
+def test_a_hook_that_raises_is_that_plugins_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chmr_bench_models() -> list[ModelSpec]:
+        raise RuntimeError("no licence file")
+
+    plugin_module(monkeypatch, "p_raise", chmr_bench_models=hookimpl(chmr_bench_models))
+    assert error_of(registry_of("p_raise"), "p_raise") == "RuntimeError: no licence file"
+
+
+def test_a_plugin_that_leaves_the_process_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chmr_bench_models() -> list[ModelSpec]:
+        raise SystemExit(3)
+
+    plugin_module(monkeypatch, "p_exit", chmr_bench_models=hookimpl(chmr_bench_models))
+    assert "SystemExit" in error_of(registry_of("p_exit"), "p_exit")
+
+
+def test_suites_follow_the_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chmr_bench_datasets() -> list[DatasetSpec]:
+        return [dataset("one", suites=("all",)), dataset("two", suites=("all", "demo"))]
+
+    plugin_module(monkeypatch, "p_sets", chmr_bench_datasets=hookimpl(chmr_bench_datasets))
+    registry = registry_of("p_sets")
+    assert list(registry.suite("all").datasets) == ["one", "two"]
+    assert list(registry.suite("demo").datasets) == ["two"]
+    with pytest.raises(UnknownNameError, match="did you mean 'demo'"):
+        registry.suite("dmo")
