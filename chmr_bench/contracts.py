@@ -1,8 +1,8 @@
 """What crosses a stage border: specs, molecules with their blocks, splits, models.
 
-Everything here is a frozen dataclass or a protocol over numpy arrays; nothing here imports more than
-the standard library, numpy and scipy's sparse matrices. Dimension letters: `n` molecules, `t` tasks,
-`d` features, `v` atoms, `e` directed bonds.
+Everything here is a frozen dataclass or a protocol over numpy arrays; nothing here imports more
+than the standard library and numpy. Dimension letters: `n` molecules, `t` tasks, `d` features,
+`v` atoms, `e` directed bonds.
 """
 
 from __future__ import annotations

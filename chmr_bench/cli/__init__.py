@@ -35,7 +35,7 @@ def _run(argv: list[str] | None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader left (a pager, head): not an error of ours
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the parser's own errors, or a bug: both are shown
         return _foreign(error)
     return int(result or 0) if isinstance(result, int) else 0
 
