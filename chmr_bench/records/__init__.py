@@ -1,0 +1,51 @@
+"""One result, and the store that keeps a folder for each."""
+
+from __future__ import annotations
+
+from chmr_bench.records.identity import RunKey, canonical_json
+from chmr_bench.records.predictions import Predictions
+from chmr_bench.records.schema import (
+    SCHEMA_VERSION,
+    DatasetInfo,
+    Dropped,
+    Environment,
+    ErrorInfo,
+    Metrics,
+    ModelInfo,
+    Origin,
+    Phase,
+    PluginRef,
+    PredictionsInfo,
+    Record,
+    Resources,
+    SplitInfo,
+    TaskResult,
+    Timing,
+)
+from chmr_bench.records.store import Problem, RecordStore, Stored, read_record
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "DatasetInfo",
+    "Dropped",
+    "Environment",
+    "ErrorInfo",
+    "Metrics",
+    "ModelInfo",
+    "Origin",
+    "Phase",
+    "PluginRef",
+    "Predictions",
+    "PredictionsInfo",
+    "Problem",
+    "Record",
+    "RecordStore",
+    "Resources",
+    "RunKey",
+    "SplitInfo",
+    "Stored",
+    "TaskResult",
+    "Timing",
+    "canonical_json",
+    "read_record",
+]

@@ -1,0 +1,62 @@
+"""The identity of a run: a hash of everything that can change its numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chmr_bench.types import DeviceKind
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """All that can change the numbers of a run.
+
+    Attributes
+    ----------
+    weights : digest of the weights the model starts from, None where it has none.
+    params : every setting, resolved and JSON-able.
+    seed : None where the model is deterministic.
+    device : counts only where it is an accelerator, so that a CPU run has one identity.
+    """
+
+    model: str
+    model_version: str
+    params: Mapping[str, Any]
+    plugin: str
+    plugin_version: str
+    dataset: str
+    dataset_digest: str
+    split_digest: str
+    seed: int | None
+    weights: str | None = None
+    missing: Mapping[str, Any] | None = field(default=None)
+    precision: str = "float32"
+    device: DeviceKind = "cpu"
+
+    def identity(self) -> str:
+        """Return the sha256 of the canonical JSON of the key."""
+        content = {
+            "model": self.model,
+            "model_version": self.model_version,
+            "weights": self.weights,
+            "params": dict(self.params),
+            "plugin": self.plugin,
+            "plugin_version": self.plugin_version,
+            "dataset": self.dataset,
+            "dataset_digest": self.dataset_digest,
+            "split_digest": self.split_digest,
+            "seed": self.seed,
+            "missing": None if self.missing is None else dict(self.missing),
+            "precision": self.precision,
+            "device": None if self.device == "cpu" else self.device,
+        }
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def canonical_json(value: Any) -> str:
+    """Return JSON that is the same for equal values: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

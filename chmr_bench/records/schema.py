@@ -1,0 +1,200 @@
+"""What a stored result says: the documented schema of ``result.json``, version 1."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chmr_bench.types import DeviceKind, MetricName, TaskType
+
+SCHEMA_VERSION = "1"
+
+Phase = Literal["load", "features", "fit", "predict", "score"]
+PHASES: tuple[Phase, ...] = ("load", "features", "fit", "predict", "score")
+
+
+class _Part(BaseModel):
+    """Strict, frozen, and without NaN: an unknown number is null."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+
+
+class ErrorInfo(_Part):
+    """Why a run failed."""
+
+    type: str = Field(description="class of the exception")
+    message: str
+    phase: Phase = Field(description="what the run was doing")
+    traceback: str = Field(default="", description="the last frames, shortened")
+
+
+class ModelInfo(_Part):
+    """The model and its settings, fully resolved."""
+
+    id: str
+    version: str
+    weights: str | None = Field(
+        default=None, description="sha256 of loaded weights; null = none loaded"
+    )
+    params: dict[str, Any] = Field(description="every setting after recipe and overrides")
+    deterministic: bool = Field(description="the seed changes nothing; run once")
+
+
+class PluginRef(_Part):
+    """Who registered the model."""
+
+    name: str
+    distribution: str
+    version: str
+
+
+class Origin(_Part):
+    """Where the data came from, enough to open them again."""
+
+    kind: Literal["registered", "file", "molnet"] = "registered"
+    file: str = Field(default="", description="as given on the command line")
+    smiles: str = Field(default="", description="SMILES column of a user's table")
+    tasks: list[str] = Field(default_factory=list, description="task columns of a user's table")
+    on_invalid: Literal["stop", "drop"] = "stop"
+
+
+class Dropped(_Part):
+    """A source row left out on the user's order; `row` counts from 1, the header being row 1."""
+
+    row: int
+    reason: str
+
+
+class DatasetInfo(_Part):
+    """The dataset as it was used."""
+
+    name: str
+    title: str
+    digest: str = Field(description="sha256 of molecules, labels and blocks")
+    version: str
+    task_type: TaskType
+    unit: str = ""
+    n_molecules: int
+    n_tasks: int
+    dropped: int = Field(default=0, description="source rows left out on the user's order")
+    dropped_rows: list[Dropped] = Field(default_factory=list, description="at most the first 100")
+    synthetic: bool = Field(
+        default=False, description="simulated labels; never mixed with real ones"
+    )
+    origin: Origin = Origin()
+
+
+class SplitInfo(_Part):
+    """Which rows were train, valid and test."""
+
+    name: str
+    seed: int | None = Field(default=None, description="null where the method draws nothing")
+    digest: str
+    n_train: int
+    n_valid: int
+    n_test: int
+
+
+class TaskResult(_Part):
+    """The score of one task on the test rows."""
+
+    task: str
+    score: float | None = Field(description="null where the task cannot be evaluated")
+    low: float | None = Field(description="lower end of the 95 % bootstrap interval")
+    high: float | None = Field(description="upper end")
+    n: int = Field(description="labelled test molecules")
+    n_minority: int | None = Field(description="of the rarer class; null for regression")
+    evaluable: bool
+    reason: str = Field(default="", description="why it cannot be evaluated")
+
+
+class Metrics(_Part):
+    """The scores of a run."""
+
+    metric: MetricName
+    greater_is_better: bool
+    macro: float | None = Field(description="unweighted mean over evaluable tasks")
+    low: float | None = Field(description="95 % bootstrap interval over test molecules")
+    high: float | None
+    n_tasks: int
+    n_evaluable: int
+    share_080: float | None = Field(
+        default=None,
+        description="share of evaluable tasks with ROC-AUC >= 0.80; null for other metrics",
+    )
+    per_task: list[TaskResult]
+
+
+class Timing(_Part):
+    """Seconds a phase took in this run; data and features already at hand cost nothing."""
+
+    load: float = 0.0
+    features: float = 0.0
+    fit: float = 0.0
+    predict: float = 0.0
+    score: float = 0.0
+    total: float = 0.0
+
+
+class Resources(_Part):
+    """What the run used."""
+
+    n_jobs: int
+    device: DeviceKind
+    device_name: str = ""
+    peak_memory_mb: float | None = Field(
+        default=None,
+        description="highest resident memory of the process; worker processes not counted",
+    )
+    peak_memory_of: Literal["run", "process", "unknown"] = "unknown"
+
+
+class Environment(_Part):
+    """Where it ran."""
+
+    python: str
+    platform: str
+    cpu: str
+    packages: dict[str, str]
+    commit: str | None = Field(
+        default=None, description="of the chmr-bench checkout; null = installed"
+    )
+    dirty: bool | None = Field(default=None, description="tracked files differed from the commit")
+
+
+class PredictionsInfo(_Part):
+    """The stored predictions of the test rows: column ``row``, then a column a task."""
+
+    dtype: Literal["float16", "float32"]
+    n_rows: int
+    values_sha256: str = Field(description="of rows, task names and values, whatever the file")
+    sha256: str = Field(description="of the file predictions.parquet")
+
+
+class Record(_Part):
+    """One result: a model on a dataset with a split and a seed."""
+
+    schema_version: Literal["1"] = "1"
+    identity: str = Field(description="sha256 of all that can change the numbers")
+    status: Literal["ok", "failed"]
+    error: ErrorInfo | None = None
+    model: ModelInfo
+    plugin: PluginRef
+    dataset: DatasetInfo
+    split: SplitInfo
+    seed: int | None = Field(description="null where the model is deterministic")
+    missing: dict[str, Any] | None = Field(
+        default=None, description="what was hidden; null = nothing"
+    )
+    precision: Literal["float32", "bfloat16"] = "float32"
+    metrics: Metrics | None = None
+    timing: Timing
+    resources: Resources
+    environment: Environment
+    predictions: PredictionsInfo | None = None
+    predictions_sha256: str | None = Field(
+        default=None, description="of the file predictions.parquet"
+    )
+    command: list[str]
+    created: str = Field(description="UTC, ISO 8601")
