@@ -1,0 +1,186 @@
+"""The bootstrap against plain resampling, paired intervals, and ranks with ties."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from chmr_bench import metrics, statistics
+from chmr_bench.errors import DataError, UnknownNameError
+from chmr_bench.types import FloatArray, MetricName
+
+NAN = float("nan")
+
+
+def table(metric: MetricName, n: int = 60, t: int = 4, seed: int = 0) -> tuple[FloatArray, ...]:
+    """Return (n, t) labels with gaps and tied predictions."""
+    rng = np.random.default_rng(seed)
+    if metrics.METRICS[metric].task_type == "classification":
+        y = (rng.random((n, t)) < 0.25).astype(np.float64)
+    else:
+        y = np.round(rng.normal(3.0, 1.0, (n, t)), 1)
+    y_pred = np.round(y * 0.3 + rng.random((n, t)), 1)
+    y[rng.random((n, t)) < 0.3] = NAN
+    return y, y_pred
+
+
+@pytest.mark.parametrize("metric", list(metrics.METRICS))
+def test_weights_give_what_copying_the_molecules_gives(metric: MetricName) -> None:
+    y, y_pred = table(metric)
+    got = statistics.bootstrap(metric, y, y_pred, n_replicates=40, seed=3)
+    (w,) = statistics.multiplicities(len(y), 40, 3)
+    names = [str(j) for j in range(y.shape[1])]
+    scores = np.full((40, y.shape[1]), NAN)
+    for r in range(40):
+        rows = np.repeat(np.arange(len(y)), w[:, r])
+        for j, s in enumerate(metrics.score_tasks(metric, names, y[rows], y_pred[rows])):
+            scores[r, j] = NAN if s.score is None else s.score
+    np.testing.assert_allclose(got.macro, np.nanmean(scores, axis=1), rtol=1e-10)
+    np.testing.assert_allclose(got.low, np.nanpercentile(scores, 2.5, axis=0), rtol=1e-10)
+    np.testing.assert_allclose(got.high, np.nanpercentile(scores, 97.5, axis=0), rtol=1e-10)
+
+
+@pytest.mark.parametrize("metric", list(metrics.METRICS))
+def test_a_replicate_without_two_classes_is_left_out_of_that_task_only(metric: MetricName) -> None:
+    # Column 0 has one odd row, drawn in about 63 % of the replicates; column 1 is always fine.
+    y = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 1.0]])
+    y_pred = np.linspace(0.1, 0.9, 12).reshape(6, 2)
+    alone = statistics.bootstrap(metric, y[:, :1], y_pred[:, :1], n_replicates=300)
+    both = statistics.bootstrap(metric, y, y_pred, n_replicates=300)
+    skipped = np.isnan(alone.macro).mean()
+    if metric in ("mae", "rmse"):
+        assert skipped == 0
+    else:
+        assert 0.2 < skipped < 0.5
+    assert np.isnan(both.macro).mean() < 0.1
+    assert np.isfinite([both.low, both.high]).all()
+
+
+def test_a_task_of_one_class_never_counts() -> None:
+    y, y_pred = table("roc_auc")
+    with_flat = np.column_stack([y, np.zeros(len(y)), np.full(len(y), NAN)])
+    pred = np.column_stack([y_pred, y_pred[:, :2]])
+    plain = statistics.bootstrap("roc_auc", y, y_pred, n_replicates=50)
+    more = statistics.bootstrap("roc_auc", with_flat, pred, n_replicates=50)
+    np.testing.assert_array_equal(plain.macro, more.macro)
+    assert np.isnan(more.low[-2:]).all()
+    nothing = statistics.bootstrap("roc_auc", with_flat[:, -2:], pred[:, -2:], n_replicates=5)
+    assert np.isnan(nothing.macro).all()
+
+
+@pytest.mark.parametrize("metric", list(metrics.METRICS))
+def test_a_task_without_any_label_gives_nan(metric: MetricName) -> None:
+    y = np.full((4, 1), NAN)
+    got = statistics.bootstrap(metric, y, np.zeros((4, 1)), n_replicates=5)
+    assert np.isnan(got.macro).all()
+    assert np.isnan(got.low).all()
+
+
+def test_multiplicities_are_uniform_draws_and_pinned() -> None:
+    (w,) = statistics.multiplicities(50, 400, 0)
+    assert w.shape == (50, 400)
+    assert (w.sum(axis=0) == 50).all()
+    # Poisson(1) in the limit: the mean is 1 exactly, the variance 1 - 1/n.
+    assert w.var() == pytest.approx(0.98, abs=0.05)
+    assert w.mean(axis=1).std() < 0.08
+    # Pinned by value: replicates stored by an older release must stay paired with new ones.
+    (pinned,) = statistics.multiplicities(6, 3, 0)
+    assert pinned.T.tolist() == [[2, 1, 0, 1, 1, 1], [1, 0, 0, 2, 2, 1], [1, 1, 0, 1, 1, 2]]
+
+
+def test_the_blocks_of_a_large_test_set_are_the_replicates_of_a_small_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    y, y_pred = table("roc_auc")
+    whole = statistics.bootstrap("roc_auc", y, y_pred, n_replicates=25)
+    monkeypatch.setattr(statistics, "MAX_CELLS", 7 * len(y))
+    pieces = statistics.bootstrap("roc_auc", y, y_pred, n_replicates=25)
+    np.testing.assert_array_equal(whole.macro, pieces.macro)
+
+
+def test_memory_stays_bounded_on_a_large_test_set() -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random((60_000, 1)) < 0.5).astype(np.float64)
+    tracemalloc.start()
+    statistics.bootstrap("roc_auc", y, rng.random((60_000, 1)), n_replicates=100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6, f"peak {peak / 1e6:.0f} MB"
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    # MAE of a known error: |N(0, 1)| has mean sqrt(2 / pi).
+    rng = np.random.default_rng(1)
+    hits = 0
+    for _ in range(200):
+        y = rng.normal(size=(80, 1))
+        got = statistics.bootstrap("mae", y, np.zeros((80, 1)), n_replicates=200)
+        hits += bool(got.low[0] <= np.sqrt(2 / np.pi) <= got.high[0])
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(DataError, match="one shape"):
+        statistics.bootstrap("mae", np.zeros((3, 1)), np.zeros((2, 1)))
+    with pytest.raises(DataError, match="n > 0"):
+        statistics.bootstrap("mae", np.zeros((0, 1)), np.zeros((0, 1)))
+    with pytest.raises(UnknownNameError):
+        statistics.bootstrap("auc", np.zeros((3, 1)), np.zeros((3, 1)))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="not paired"):
+        statistics.paired_interval(np.zeros(3), np.zeros(4))
+    with pytest.raises(DataError, match=r"\[3, 4\]"):
+        statistics.mean_over_seeds([np.zeros(3), np.zeros(4)])
+    with pytest.raises(DataError, match="3 scores need 3 intervals"):
+        statistics.ranks_with_ties([1, 2, 3], [1], [2], greater_is_better=True)
+
+
+def test_a_paired_interval_is_narrower_than_the_two_it_compares() -> None:
+    rng = np.random.default_rng(2)
+    shared = rng.normal(0.0, 0.05, 1000)
+    a = 0.80 + shared + rng.normal(0.0, 0.005, 1000)
+    b = 0.78 + shared + rng.normal(0.0, 0.005, 1000)
+    a[0] = NAN
+    mean, low, high = statistics.paired_interval(a, b)
+    assert mean == pytest.approx(0.02, abs=0.002)
+    assert 0 < low < high < 0.04
+    assert statistics.interval(a)[0] < statistics.interval(b)[1]
+    assert np.isnan(statistics.paired_interval(a[:1], b[:1])).all()
+
+
+def test_seeds_average_replicate_by_replicate() -> None:
+    mean = statistics.mean_over_seeds([np.array([1.0, 2.0, NAN]), np.array([3.0, 2.0, NAN])])
+    np.testing.assert_array_equal(mean, [2.0, 2.0, NAN])
+
+
+@pytest.mark.parametrize(
+    ("scores", "low", "high", "greater", "expected"),
+    [
+        ([0.9, 0.7, 0.5], [0.85, 0.65, 0.45], [0.95, 0.75, 0.55], True, [1, 2, 3]),
+        ([0.9, 0.7, 0.5], [0.85, 0.65, 0.45], [0.95, 0.75, 0.55], False, [3, 2, 1]),
+        ([0.9, 0.8, 0.5], [0.80, 0.70, 0.45], [0.95, 0.85, 0.55], True, [1.5, 1.5, 3]),
+        # Touching ends overlap; a chain of overlaps is not one big tie.
+        ([0.9, 0.8, 0.7], [0.85, 0.75, 0.65], [0.95, 0.85, 0.75], True, [1.5, 2, 2.5]),
+        ([0.9, 0.8, 0.8], [NAN] * 3, [NAN] * 3, True, [1, 2.5, 2.5]),
+        ([0.4], [0.3], [0.5], False, [1]),
+        ([], [], [], True, []),
+    ],
+)
+def test_ranks(
+    scores: list[float], low: list[float], high: list[float], greater: bool, expected: list[float]
+) -> None:
+    assert statistics.ranks_with_ties(scores, low, high, greater_is_better=greater) == expected
+
+
+def test_ranks_always_sum_to_the_same() -> None:
+    rng = np.random.default_rng(5)
+    for k in (2, 5, 9):
+        middle, half = rng.random(k), rng.random(k) * 0.2
+        ranks = statistics.ranks_with_ties(
+            middle.tolist(),
+            (middle - half).tolist(),
+            (middle + half).tolist(),
+            greater_is_better=True,
+        )
+        assert sum(ranks) == pytest.approx(k * (k + 1) / 2)
