@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
+from chmr_bench.blocks import Block, GraphBlock, MatrixBlock, block_arrays
 from chmr_bench.errors import DataError
 from chmr_bench.types import (
     PARTS,
-    BoolArray,
     DeviceKind,
     FloatArray,
     IntArray,
@@ -28,8 +28,28 @@ from chmr_bench.types import (
     TaskType,
 )
 
-if TYPE_CHECKING:
-    from scipy import sparse
+__all__ = [
+    "Block",
+    "Dataset",
+    "DatasetSpec",
+    "DroppedRow",
+    "FeatureRequest",
+    "FeatureSpec",
+    "FitContext",
+    "GraphBlock",
+    "Inputs",
+    "LoadFiles",
+    "MatrixBlock",
+    "Model",
+    "ModelSpec",
+    "Progress",
+    "SourceFile",
+    "Split",
+    "Suite",
+    "TaskInfo",
+    "no_progress",
+    "part_digest",
+]
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 """``progress(done, total, unit)``: called by long work as it goes; cheap to call often."""
@@ -40,78 +60,6 @@ def no_progress(done: int, total: int, unit: str) -> None:
 
 
 # --------------------------------------------------------------------------- molecules and numbers
-
-
-@dataclass(frozen=True)
-class MatrixBlock:
-    """One modality as a matrix.
-
-    Attributes
-    ----------
-    values : (n, d) float or integer array, or a scipy CSR matrix. Rows that are not observed hold
-        NaN (dense) or nothing (sparse) and must not be read.
-    observed : (n,) bool, True where the molecule has this modality.
-    names : the d column names, or empty.
-    """
-
-    values: FloatArray | sparse.csr_array
-    observed: BoolArray
-    names: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return int(self.observed.shape[0])
-
-    def take(self, rows: IntArray) -> MatrixBlock:
-        """Return the block of the given rows, in that order."""
-        return replace(self, values=self.values[rows], observed=self.observed[rows])
-
-
-@dataclass(frozen=True)
-class GraphBlock:
-    """Molecular graphs of n molecules, laid end to end.
-
-    Attributes
-    ----------
-    atoms : (v, 9) int64, OGB's atom features.
-    bonds : (e, 3) int64, OGB's bond features; each bond stands twice, once a direction.
-    edges : (2, e) int64, atom indices within the molecule.
-    atom_offsets, bond_offsets : (n + 1,) int64, where each molecule's atoms and bonds begin.
-    observed : (n,) bool.
-    """
-
-    atoms: IntArray
-    bonds: IntArray
-    edges: IntArray
-    atom_offsets: IntArray
-    bond_offsets: IntArray
-    observed: BoolArray
-
-    def __len__(self) -> int:
-        return int(self.observed.shape[0])
-
-    def take(self, rows: IntArray) -> GraphBlock:
-        """Return the graphs of the given rows, in that order."""
-        atom_rows, atom_offsets = _gather(self.atom_offsets, rows)
-        bond_rows, bond_offsets = _gather(self.bond_offsets, rows)
-        return GraphBlock(
-            atoms=self.atoms[atom_rows],
-            bonds=self.bonds[bond_rows],
-            edges=self.edges[:, bond_rows],
-            atom_offsets=atom_offsets,
-            bond_offsets=bond_offsets,
-            observed=self.observed[rows],
-        )
-
-
-def _gather(offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the item indices of ragged `rows`, and the offsets of the gathered items."""
-    lengths = offsets[1:][rows] - offsets[:-1][rows]
-    new_offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    starts = np.repeat(offsets[:-1][rows] - new_offsets[:-1], lengths)
-    return starts + np.arange(new_offsets[-1], dtype=np.int64), new_offsets
-
-
-Block: TypeAlias = MatrixBlock | GraphBlock
 
 
 @dataclass(frozen=True)
@@ -195,7 +143,8 @@ class Dataset:
         h.update(np.ascontiguousarray(self.y, dtype="<f8").tobytes())
         for name in sorted(self.blocks):
             h.update(b"\0" + name.encode())
-            for array in _block_arrays(self.blocks[name]):
+            for array in block_arrays(self.blocks[name]):
+                h.update(f"{array.dtype.str}{array.shape}".encode())
                 h.update(np.ascontiguousarray(array).tobytes())
         return h.hexdigest()
 
@@ -206,15 +155,6 @@ class DroppedRow:
 
     row: int
     reason: str
-
-
-def _block_arrays(block: Block) -> list[Any]:
-    if isinstance(block, GraphBlock):
-        return [block.atoms, block.bonds, block.edges, block.atom_offsets, block.observed]
-    values = block.values
-    if isinstance(values, np.ndarray):
-        return [np.asarray(values, dtype="<f8"), block.observed]
-    return [values.data, values.indices, values.indptr, block.observed]
 
 
 # ------------------------------------------------------------------------------------------ splits

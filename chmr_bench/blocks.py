@@ -1,0 +1,105 @@
+"""One modality of n molecules: a matrix, or graphs laid end to end.
+
+Dimension letters: `n` molecules, `d` features, `v` atoms, `e` directed bonds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from chmr_bench.types import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+
+@dataclass(frozen=True)
+class MatrixBlock:
+    """One modality as a matrix.
+
+    Attributes
+    ----------
+    values : (n, d) float or integer array, or a scipy CSR matrix. Rows that are not observed hold
+        NaN (dense) or nothing (sparse) and must not be read.
+    observed : (n,) bool, True where the molecule has this modality.
+    names : the d column names, or empty.
+    """
+
+    values: FloatArray | sparse.csr_array
+    observed: BoolArray
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.observed.shape[0])
+
+    def take(self, rows: IntArray) -> MatrixBlock:
+        """Return the block of the given rows, in that order."""
+        return replace(self, values=self.values[rows], observed=self.observed[rows])
+
+
+@dataclass(frozen=True)
+class GraphBlock:
+    """Molecular graphs of n molecules, laid end to end.
+
+    Attributes
+    ----------
+    atoms : (v, 9) int64, OGB's atom features.
+    bonds : (e, 3) int64, OGB's bond features; each bond stands twice, once a direction.
+    edges : (2, e) int64, atom indices within the molecule.
+    atom_offsets, bond_offsets : (n + 1,) int64, where each molecule's atoms and bonds begin.
+    observed : (n,) bool.
+    """
+
+    atoms: IntArray
+    bonds: IntArray
+    edges: IntArray
+    atom_offsets: IntArray
+    bond_offsets: IntArray
+    observed: BoolArray
+
+    def __len__(self) -> int:
+        return int(self.observed.shape[0])
+
+    def take(self, rows: IntArray) -> GraphBlock:
+        """Return the graphs of the given rows, in that order."""
+        atom_rows, atom_offsets = _gather(self.atom_offsets, rows)
+        bond_rows, bond_offsets = _gather(self.bond_offsets, rows)
+        return GraphBlock(
+            atoms=self.atoms[atom_rows],
+            bonds=self.bonds[bond_rows],
+            edges=self.edges[:, bond_rows],
+            atom_offsets=atom_offsets,
+            bond_offsets=bond_offsets,
+            observed=self.observed[rows],
+        )
+
+
+def _gather(offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the item indices of ragged `rows`, and the offsets of the gathered items."""
+    lengths = offsets[1:][rows] - offsets[:-1][rows]
+    new_offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = np.repeat(offsets[:-1][rows] - new_offsets[:-1], lengths)
+    return starts + np.arange(new_offsets[-1], dtype=np.int64), new_offsets
+
+
+Block: TypeAlias = MatrixBlock | GraphBlock
+
+
+def block_arrays(block: Block) -> list[Any]:
+    """Return the arrays that make up the content of a block, for hashing."""
+    if isinstance(block, GraphBlock):
+        return [
+            block.atoms,
+            block.bonds,
+            block.edges,
+            block.atom_offsets,
+            block.bond_offsets,
+            block.observed,
+        ]
+    values = block.values
+    if isinstance(values, np.ndarray):
+        return [np.asarray(values, dtype="<f8"), block.observed]
+    return [values.data, values.indices, values.indptr, block.observed]
