@@ -1,0 +1,343 @@
+"""Bring pinned source files into the cache: from their address or a mirror, never unverified.
+
+A file is downloaded beside its place under another name, hashed, and only then renamed into place;
+one lock a file keeps two processes apart. What is in the cache is hashed again each time it is
+opened (the files are a few MB), so a file cut short on disk is noticed and replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+from urllib.parse import quote, unquote, urlsplit
+
+from chmr_bench import paths
+from chmr_bench.contracts import DatasetSpec, LoadFiles, Progress, SourceFile, no_progress
+from chmr_bench.errors import FetchError, PluginError, UsageError
+
+MIRROR_VARIABLE = "CHMR_BENCH_MIRROR"
+LOCK_TIMEOUT = 600.0
+"""Seconds to wait for another process that is fetching the same file."""
+CHUNK = 1 << 16
+STATUS_WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+State = Literal["missing", "ok", "damaged"]
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """Where files may come from.
+
+    Attributes
+    ----------
+    mirror : a folder or an ``http(s)://`` address with the layout of `SourceFile.path`; where one
+        is named, nothing is asked of the public addresses. None = the public addresses.
+    offline : use no network; the cache and a mirror folder still serve.
+    timeout : seconds without a byte after which a connection counts as dead.
+    attempts : how often a download is tried where another try can help.
+    pause : seconds before the second try; doubled before each further one.
+    """
+
+    mirror: str | None = None
+    offline: bool = False
+    timeout: float = 30.0
+    attempts: int = 3
+    pause: float = 0.5
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What the cache holds of one source file; `detail` says what is wrong."""
+
+    source: SourceFile
+    path: Path
+    state: State
+    detail: str = ""
+
+
+class _Failure(Exception):
+    """One try failed: what happened, and whether another try can help."""
+
+    def __init__(self, what: str, again: bool = False) -> None:
+        self.what, self.again = what, again
+        super().__init__(what)
+
+
+class _TooLongError(Exception):
+    """More bytes come than the pinned file has."""
+
+
+def options_from_env(mirror: str | None = None, offline: bool = False) -> FetchOptions:
+    """Return the options of a command line, ``CHMR_BENCH_MIRROR`` standing in for `mirror`.
+
+    Raises
+    ------
+    UsageError : the mirror is an address of a kind that cannot be read.
+    """
+    named = mirror or os.environ.get(MIRROR_VARIABLE, "") or None
+    if named and "://" in named and urlsplit(named).scheme not in {"http", "https", "file"}:
+        raise UsageError(f"mirror {named!r}: expected a folder or an http(s):// address")
+    return FetchOptions(mirror=named, offline=offline)
+
+
+def files_of(
+    spec: DatasetSpec, options: FetchOptions, progress: Progress = no_progress
+) -> LoadFiles:
+    """Return the function a dataset's loader calls for its files; each is fetched when asked for.
+
+    Raises
+    ------
+    FetchError : (from the returned function) the file cannot be had, or is not the pinned one.
+    PluginError : (from the returned function) the spec has no such source file.
+    """
+    sources = {source.path: source for source in spec.sources}
+
+    def file(path: str) -> Path:
+        if path not in sources:
+            raise PluginError(
+                f"dataset {spec.name!r} asks for the file {path!r}, which is not among its "
+                f"sources {sorted(sources)}"
+            )
+        return fetch_file(sources[path], options, progress)
+
+    return file
+
+
+def fetch_file(source: SourceFile, options: FetchOptions, progress: Progress = no_progress) -> Path:
+    """Return the local, verified path of a pinned file; fetch it where the cache has no good copy.
+
+    Raises
+    ------
+    FetchError : it cannot be had, or what came is not the pinned file. Nothing is left behind.
+    """
+    found = state_of(source)
+    if found.state == "ok":
+        return found.path
+    origin = _origin(source, options, found)
+    try:
+        found.path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(source):
+            # Another process may have fetched it while this one waited.
+            if state_of(source).state != "ok":
+                _bring(source, origin, found.path, options, progress)
+    except OSError as error:
+        raise FetchError(
+            f"{source.path}: the cache {paths.data_folder()} cannot be written: {error}. "
+            "Free some room, or name another folder with CHMR_BENCH_HOME."
+        ) from error
+    return found.path
+
+
+def state_of(source: SourceFile) -> FileState:
+    """Return whether the cache holds the file, by its full hash."""
+    path = _target(source)
+    try:
+        n_bytes = path.stat().st_size
+        detail = "" if _sha256(path) == source.sha256 else _difference(path, n_bytes, source)
+    except FileNotFoundError:
+        return FileState(source, path, "missing")
+    except OSError as error:
+        return FileState(source, path, "damaged", f"cannot be read: {error}")
+    return FileState(source, path, "damaged" if detail else "ok", detail)
+
+
+# ------------------------------------------------------------------------------------ the one file
+
+
+def _target(source: SourceFile) -> Path:
+    parts = PurePosixPath(source.path)
+    if not source.path or parts.is_absolute() or ".." in parts.parts:
+        raise PluginError(f"source path {source.path!r}: expected a relative path without '..'")
+    return paths.data_folder() / parts
+
+
+def _origin(source: SourceFile, options: FetchOptions, found: FileState) -> Path | str:
+    """Return the folder's file or the address to fetch from; FetchError where there is none."""
+    mirror = options.mirror
+    if mirror and mirror.startswith("file://"):
+        mirror = unquote(urlsplit(mirror).path)
+    if mirror and "://" not in mirror:
+        return Path(mirror).expanduser() / source.path
+    if options.offline:
+        held = "missing" if found.state == "missing" else f"damaged ({found.detail})"
+        raise FetchError(
+            f"{source.path}: {held} in the cache {paths.data_folder()}, and --offline forbids "
+            f"fetching it. {_ways_out(options)}"
+        )
+    if mirror:
+        return f"{mirror.rstrip('/')}/{quote(source.path)}"
+    if not source.address:
+        raise FetchError(f"{source.path}: has no public address. {_ways_out(options)}")
+    return source.address
+
+
+@contextlib.contextmanager
+def _lock(source: SourceFile) -> Iterator[None]:
+    import filelock
+
+    folder = paths.data_folder() / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / (source.path.replace("/", "__") + ".lock")
+    try:
+        with filelock.FileLock(path, timeout=LOCK_TIMEOUT):
+            yield
+    except filelock.Timeout as error:
+        raise FetchError(
+            f"{source.path}: another process has been fetching it for over "
+            f"{LOCK_TIMEOUT:.0f} s; end that process, then try again"
+        ) from error
+
+
+def _bring(
+    source: SourceFile,
+    origin: Path | str,
+    target: Path,
+    options: FetchOptions,
+    progress: Progress,
+) -> None:
+    """Fetch into ``NAME.part``, verify, rename into place; remove the part whatever happens."""
+    part = target.with_name(target.name + ".part")
+    pause = options.pause
+    try:
+        for attempt in range(1, options.attempts + 1):
+            try:
+                _take(source, origin, part, options, progress)
+                break
+            except _Failure as failure:
+                if not failure.again or attempt == options.attempts:
+                    tries = f" (tried {attempt} times)" if attempt > 1 else ""
+                    raise FetchError(
+                        f"{source.path} from {origin}: {failure.what}{tries}. {_ways_out(options)}"
+                    ) from failure
+            time.sleep(pause)
+            pause *= 2
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _take(
+    source: SourceFile, origin: Path | str, part: Path, options: FetchOptions, progress: Progress
+) -> None:
+    """Write the bytes of `origin` to `part` and verify them; raise _Failure otherwise."""
+    with contextlib.suppress(_TooLongError):  # what came is judged below
+        if isinstance(origin, Path):
+            _copy(origin, part)
+        else:
+            _download(origin, part, source, options, progress)
+    if _sha256(part) != source.sha256:
+        n_bytes = part.stat().st_size
+        raise _Failure(_difference(part, n_bytes, source), again=0 < n_bytes < source.n_bytes)
+    progress(source.n_bytes, source.n_bytes, "bytes")
+
+
+def _copy(origin: Path, part: Path) -> None:
+    try:
+        content = origin.open("rb")
+    except OSError as error:
+        raise _Failure(f"the mirror folder does not give it: {error.strerror}") from error
+    with content, part.open("wb") as copy:
+        shutil.copyfileobj(content, copy)
+
+
+def _download(
+    address: str, part: Path, source: SourceFile, options: FetchOptions, progress: Progress
+) -> None:
+    import pooch
+    import requests
+
+    downloader = pooch.HTTPDownloader(
+        progressbar=_Bar(source.n_bytes, progress),
+        chunk_size=CHUNK,
+        timeout=options.timeout,
+        # A server that compresses on the way would make the length it announces another one.
+        headers={"Accept-Encoding": "identity"},
+    )
+    try:
+        downloader(address, str(part), None)
+    except requests.RequestException as error:
+        n_bytes = part.stat().st_size if part.exists() else 0
+        raise _explain(error, n_bytes, source, options) from error
+
+
+def _explain(error: Exception, n_bytes: int, source: SourceFile, options: FetchOptions) -> _Failure:
+    """Say in words what the download met."""
+    import requests
+
+    response = getattr(error, "response", None)
+    if isinstance(error, requests.HTTPError) and response is not None:
+        answer = f"{response.status_code} {response.reason}".strip()
+        again = response.status_code in STATUS_WORTH_ANOTHER_TRY
+        return _Failure(f"the server answered HTTP {answer}", again)
+    if n_bytes:
+        return _Failure(f"the connection broke after {n_bytes} of {source.n_bytes} bytes", True)
+    if isinstance(error, requests.Timeout):
+        return _Failure(f"no answer within {options.timeout:g} s", True)
+    if isinstance(error, requests.exceptions.SSLError):
+        return _Failure(f"no secure connection (a proxy in between?): {error}")
+    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        reason = re.sub(r"<[^>]*object at 0x[0-9a-f]+>:? ?", "", str(error))
+        return _Failure(f"no connection (no network, or the server is down): {reason}", True)
+    return _Failure(f"cannot be asked for: {error}")
+
+
+class _Bar:
+    """Turn pooch's progress bar into calls of `Progress`, and stop a file that never ends."""
+
+    def __init__(self, n_bytes: int, progress: Progress) -> None:
+        self.n_bytes, self.progress = n_bytes, progress
+        self.total, self.done = 0, 0
+
+    def update(self, n: int) -> None:
+        """Count n more bytes (pooch counts in whole chunks, so the last one may be too many)."""
+        self.done += n
+        self.progress(min(self.done, self.n_bytes), self.n_bytes, "bytes")
+        if self.done > self.n_bytes + 2 * CHUNK:
+            raise _TooLongError
+
+    def reset(self) -> None:
+        """Start counting anew; pooch then adds the total once more."""
+        self.done = 0
+
+    def close(self) -> None:
+        """Do nothing: the caller owns the display."""
+
+
+def _difference(path: Path, n_bytes: int, source: SourceFile) -> str:
+    """Say how the file differs from the pinned one."""
+    with path.open("rb") as file:
+        head = file.read(512).lstrip().lower()
+    expected = f"{source.n_bytes} bytes with sha256 {source.sha256[:16]}..."
+    if not n_bytes:
+        return f"an empty file in place of {expected}"
+    if head.startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<?xml")):
+        return f"a web page (HTML, {n_bytes} bytes) in place of the data: {expected}"
+    if head.startswith(b"version https://git-lfs"):
+        return f"a Git LFS pointer in place of the data: {expected}"
+    if n_bytes < source.n_bytes:
+        return f"only {n_bytes} of {source.n_bytes} bytes"
+    if n_bytes > source.n_bytes:
+        return f"more than {source.n_bytes} bytes: not the pinned file"
+    return f"the wrong content: sha256 {_sha256(path)[:16]}... in place of {expected}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _ways_out(options: FetchOptions) -> str:
+    mirror = "another " if options.mirror else "a "
+    return (
+        f"Ways out: --mirror FOLDER_OR_URL (or {MIRROR_VARIABLE}), {mirror}copy of the data in the "
+        f"same layout; --offline once the cache {paths.data_folder()} is filled; or --suite demo, "
+        "which needs no file at all."
+    )

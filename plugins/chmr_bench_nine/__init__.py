@@ -1,0 +1,1 @@
+"""The nine benchmarks of the field, with their reference splits; and the embedded demo dataset."""
