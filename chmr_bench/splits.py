@@ -1,7 +1,7 @@
 """Which rows are train, valid and test.
 
 The methods: ``reference`` (the dataset's own rule), ``scaffold`` (whole Bemis-Murcko families, the
-largest to train, the rule of OGB), ``random`` (seeded) and ``deepchem:NAME`` (deepchem's splitters).
+largest to train, the rule of OGB), ``random`` (seeded) and ``deepchem:NAME`` (deepchem's own).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def scaffold_smiles(
     """Return the Bemis-Murcko scaffold of each molecule as canonical SMILES.
 
     A molecule without a ring has the scaffold "". One that RDKit's sanitisation refuses (seven rows
-    of HIV do since 2024.09) is read without the valence check, as older releases read it.
+    of HIV since 2024.09) is read as far as it goes, see `features.molecules.parse`.
 
     Parameters
     ----------
@@ -77,11 +77,16 @@ def _scaffold_chunk(chunk: tuple[tuple[str, ...], int, bool]) -> list[str]:
     """Return the scaffolds of one chunk; runs in a worker process."""
     from rdkit import Chem, rdBase
 
+    from chmr_bench.features.molecules import parse
+
     smiles, first_row, chirality = chunk
     scaffolds = []
     with rdBase.BlockLogs():
         for row, one in enumerate(smiles, start=first_row):
-            scaffold = Chem.MurckoDecompose(_parse(one, row))
+            try:
+                scaffold = Chem.MurckoDecompose(parse(one))
+            except FeatureError as error:
+                raise FeatureError(f"row {row} (0-based): {error}") from error
             # the steps of RDKit's MurckoScaffoldSmiles, but lenient about valence
             scaffold.ClearComputedProps()
             scaffold.UpdatePropertyCache(strict=False)
@@ -90,27 +95,10 @@ def _scaffold_chunk(chunk: tuple[tuple[str, ...], int, bool]) -> list[str]:
     return scaffolds
 
 
-def _parse(smiles: str, row: int) -> Any:
-    """Return the molecule, without the valence check where full sanitisation refuses it."""
-    from rdkit import Chem
-
-    mol = Chem.MolFromSmiles(smiles)
-    if mol is not None:
-        return mol
-    mol = Chem.MolFromSmiles(smiles, sanitize=False)
-    if mol is not None:
-        mol.UpdatePropertyCache(strict=False)
-        steps = Chem.SANITIZE_ALL ^ Chem.SANITIZE_PROPERTIES
-        if Chem.SanitizeMol(mol, steps, catchErrors=True) == Chem.SANITIZE_NONE:
-            return mol
-    raise FeatureError(f"row {row} (0-based): RDKit cannot read the SMILES {smiles!r}")
-
-
 def _cores() -> int:
     """Return the cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def group_by_scaffold(scaffolds: Sequence[str]) -> list[list[int]]:

@@ -1,0 +1,400 @@
+"""What is taken from deepchem: its splitters and its loaders of MoleculeNet tables.
+
+Importing deepchem takes seconds and writes warnings about every optional package it misses; here it
+is imported on first use only, and quietly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import shutil
+import tempfile
+import urllib.error
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+
+from chmr_bench import paths
+from chmr_bench.contracts import Dataset, DatasetSpec, DroppedRow
+from chmr_bench.errors import (
+    DataError,
+    FetchError,
+    MissingDependencyError,
+    SettingError,
+    UnknownNameError,
+)
+from chmr_bench.types import FloatArray, IntArray, MetricName, TaskType
+
+MOLNET_PREFIX = "molnet:"
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what deepchem, its dependencies and rdkit log or warn about inside the block."""
+    from rdkit import rdBase
+
+    logger = logging.getLogger("deepchem")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), rdBase.BlockLogs():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def import_deepchem() -> ModuleType:
+    """Return deepchem, imported without its chatter.
+
+    Raises
+    ------
+    MissingDependencyError : deepchem is not installed.
+    """
+    try:
+        with quiet():
+            import deepchem
+
+            return deepchem  # type: ignore[no-any-return]
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"this needs deepchem, which does not import here ({error}); "
+            "install it with: pip install 'chmr-bench[deepchem]'"
+        ) from error
+
+
+# --------------------------------------------------------------------------------------- splitters
+
+
+@dataclass(frozen=True)
+class Splitter:
+    """One of deepchem's splitters.
+
+    Attributes
+    ----------
+    reads_structure : it parses every SMILES with full sanitisation.
+    bytes_per_pair : memory it needs for each pair of molecules (all distances at once), or 0.
+    """
+
+    name: str
+    class_name: str
+    title: str
+    seeded: bool = False
+    reads_structure: bool = True
+    bytes_per_pair: int = 0
+
+
+SPLITTERS: dict[str, Splitter] = {
+    s.name: s
+    for s in (
+        Splitter(
+            "butina", "ButinaSplitter", "Butina clusters of ECFP4 (quadratic)", bytes_per_pair=32
+        ),
+        Splitter("fingerprint", "FingerprintSplitter", "least similar ECFP4 apart (quadratic)"),
+        Splitter("index", "IndexSplitter", "in source order", reads_structure=False),
+        Splitter("maxmin", "MaxMinSplitter", "most diverse molecules to test", seeded=True),
+        Splitter("molecularweight", "MolecularWeightSplitter", "lightest to train"),
+        Splitter(
+            "random", "RandomSplitter", "at random, seeded", seeded=True, reads_structure=False
+        ),
+        Splitter(
+            "randomstratified",
+            "RandomStratifiedSplitter",
+            "at random, actives of every task shared out",
+            seeded=True,
+            reads_structure=False,
+        ),
+        Splitter("scaffold", "ScaffoldSplitter", "Bemis-Murcko families without chirality"),
+        Splitter(
+            "singletaskstratified",
+            "SingletaskStratifiedSplitter",
+            "at random within tenths of the first task's values",
+            seeded=True,
+            reads_structure=False,
+        ),
+    )
+}
+
+
+def splitter(name: str) -> Splitter:
+    """Return the splitter called `name`; UnknownNameError, with the nearest names, if none is."""
+    found = SPLITTERS.get(name.lower())
+    if found is None:
+        raise UnknownNameError("deepchem splitter", name, SPLITTERS)
+    return found
+
+
+def split_rows(
+    name: str, dataset: Dataset, *, seed: int, fractions: tuple[float, float, float]
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the rows of train, valid and test as deepchem's splitter `name` draws them.
+
+    Labels that were not measured have weight 0, as in deepchem's own datasets.
+
+    Raises
+    ------
+    UnknownNameError : no such splitter.
+    DataError : a SMILES that the splitter cannot read, or a list too long for the memory.
+    SettingError : fractions that the splitter cannot make.
+    """
+    chosen = splitter(name)
+    _check_fits(chosen, dataset)
+    deepchem = import_deepchem()
+    measured = ~np.isnan(dataset.y)
+    data = deepchem.data.NumpyDataset(
+        X=np.zeros((len(dataset), 1)),
+        y=np.where(measured, dataset.y, 0.0),
+        w=measured.astype(float),
+        ids=np.asarray(dataset.smiles, dtype=object),
+    )
+    state = np.random.get_state()  # noqa: NPY002 - deepchem seeds numpy's global generator
+    try:
+        with quiet():
+            parts = getattr(deepchem.splits, chosen.class_name)().split(
+                data,
+                frac_train=fractions[0],
+                frac_valid=fractions[1],
+                frac_test=fractions[2],
+                seed=seed,
+                log_every_n=1000,
+            )
+    except AssertionError as error:
+        raise SettingError(
+            f"deepchem's {chosen.class_name} cannot make the fractions {fractions}; "
+            "use the default (0.8, 0.1, 0.1)"
+        ) from error
+    finally:
+        np.random.set_state(state)  # noqa: NPY002 - as above
+    train, valid, test = (np.asarray(part, dtype=np.int64) for part in parts)
+    if chosen.name == "singletaskstratified":
+        # deepchem 2.8 means to append the last n % 10 rows to train, and forgets to
+        placed = np.concatenate([train, valid, test])
+        train = np.concatenate([train, np.setdiff1d(np.arange(len(dataset)), placed)])
+    return train, valid, test
+
+
+def _check_fits(chosen: Splitter, dataset: Dataset) -> None:
+    """Refuse what would end in a crash deep inside deepchem."""
+    import psutil
+    from rdkit import Chem
+
+    need = chosen.bytes_per_pair * len(dataset) * (len(dataset) - 1) // 2
+    if need > (free := psutil.virtual_memory().available):
+        raise DataError(
+            f"deepchem:{chosen.name} keeps all pairs of {len(dataset)} molecules in memory, about "
+            f"{need / 1e9:.0f} GB of the {free / 1e9:.0f} GB free here; use --split scaffold"
+        )
+    if not chosen.reads_structure:
+        return
+    with quiet():
+        bad = [i for i, s in enumerate(dataset.smiles) if Chem.MolFromSmiles(s) is None]
+    if bad:
+        raise DataError(
+            f"deepchem:{chosen.name} cannot read {len(bad)} of {len(dataset)} molecules, the first "
+            f"is row {bad[0]} (0-based): {dataset.smiles[bad[0]]!r}; use --split scaffold"
+        )
+
+
+# ------------------------------------------------------------------------------------------ MolNet
+
+
+@dataclass(frozen=True)
+class MolNetTable:
+    """A MoleculeNet table of SMILES that deepchem can load."""
+
+    name: str
+    title: str
+    task_type: TaskType
+    metric: MetricName
+    note: str = ""
+
+
+_NOT_OURS = "deepchem's own copy of this table; its rows are not those of the benchmark "
+
+MOLNET: dict[str, MolNetTable] = {
+    t.name: t
+    for t in (
+        MolNetTable("bace_classification", "BACE inhibitors", "classification", "roc_auc"),
+        MolNetTable("bace_regression", "BACE pIC50", "regression", "rmse"),
+        MolNetTable("bbbp", "Blood-brain barrier", "classification", "roc_auc"),
+        MolNetTable("chembl", "ChEMBL 22.1, five or more targets", "regression", "mae"),
+        MolNetTable("clearance", "Intrinsic clearance", "regression", "mae"),
+        MolNetTable(
+            "clintox", "ClinTox", "classification", "roc_auc", _NOT_OURS + "'clintox' (1477)"
+        ),
+        MolNetTable("delaney", "ESOL aqueous solubility, log mol/l", "regression", "rmse"),
+        MolNetTable("freesolv", "FreeSolv hydration free energy", "regression", "rmse"),
+        MolNetTable("hiv", "HIV", "classification", "roc_auc", _NOT_OURS + "'hiv' (41127)"),
+        MolNetTable("hopv", "Harvard organic photovoltaics", "regression", "mae"),
+        MolNetTable("hppb", "Solubility in pH 7.4 buffer", "regression", "mae"),
+        MolNetTable("lipo", "Lipophilicity, log D at pH 7.4", "regression", "rmse"),
+        MolNetTable("muv", "MUV virtual screening", "classification", "average_precision"),
+        MolNetTable("nci", "NCI-60 growth inhibition", "regression", "mae"),
+        MolNetTable("pcba", "PubChem bioassays", "classification", "average_precision"),
+        MolNetTable("ppb", "Plasma protein binding", "regression", "mae"),
+        MolNetTable("sampl", "SAMPL hydration free energy, kcal/mol", "regression", "rmse"),
+        MolNetTable("sider", "SIDER side effects", "classification", "roc_auc"),
+        MolNetTable("thermosol", "Thermodynamic solubility", "regression", "mae"),
+        MolNetTable("tox21", "Tox21", "classification", "roc_auc"),
+        MolNetTable("toxcast", "ToxCast", "classification", "roc_auc"),
+    )
+}
+
+
+def molnet(
+    name: str, *, on_invalid: Literal["stop", "drop"] = "stop"
+) -> tuple[DatasetSpec, Dataset]:
+    """Return a MoleculeNet table through deepchem's loader: labels as in the file, no row dropped.
+
+    The raw file is fetched once by deepchem and kept under ``molnet/`` in the cache folder; a file
+    put there by hand serves as well. deepchem's label transformations are not applied.
+
+    Parameters
+    ----------
+    name : a name of `MOLNET`, with or without the prefix ``molnet:``.
+    on_invalid : what becomes of rows whose SMILES cannot be read: an error, or left out and listed.
+
+    Raises
+    ------
+    UnknownNameError : not a table that the bridge knows.
+    FetchError : the download failed.
+    DataError : the file is not what deepchem expects, or an unreadable SMILES.
+    """
+    short = name.removeprefix(MOLNET_PREFIX).lower()
+    table = MOLNET.get(short)
+    if table is None:
+        hint = "(tables of SMILES that deepchem loads; other files: --dataset FILE.csv)"
+        raise UnknownNameError("MolNet dataset", short, MOLNET, hint)
+    smiles, y, task_names = _load_table(table)
+    _check_labels(table, y, task_names)
+    data = _readable(Dataset(smiles=smiles, y=y, task_names=task_names), table, on_invalid)
+    spec = DatasetSpec(
+        name=f"molnet-{table.name}",
+        title=table.title,
+        task_type=table.task_type,
+        task_names=task_names,
+        metric=table.metric,
+        n_molecules=len(data),
+        load="",
+        split="scaffold",
+        citation="Wu et al., MoleculeNet, Chemical Science 9 (2018) 513",
+        source=f"deepchem.molnet.load_{table.name}",
+        notes=(table.note,) if table.note else (),
+        version=hashlib.sha256(data.digest().encode()).hexdigest()[:12],
+    )
+    return spec, data
+
+
+def molnet_folder(name: str) -> Path:
+    """Return where the raw file of a MolNet table is kept."""
+    return paths.home() / "molnet" / name
+
+
+def _load_table(table: MolNetTable) -> tuple[tuple[str, ...], FloatArray, tuple[str, ...]]:
+    """Return SMILES, labels (n, t) with NaN where not measured, and task names."""
+    folder = molnet_folder(table.name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # A download that stops half-way leaves its piece behind; so it happens in a folder of its own.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{table.name}-") as fresh:
+        source = folder if folder.is_dir() else Path(fresh)
+        tasks, dataset = _call_loader(table, source, Path(fresh) / "deepchem")
+        smiles = tuple(str(s) for s in dataset.ids)
+        y = np.where(dataset.w == 0, np.nan, np.asarray(dataset.y, dtype=np.float64))
+        if source != folder:
+            _keep(source, folder)
+    return smiles, y.reshape(len(smiles), -1), tuple(map(str, tasks))
+
+
+def _call_loader(table: MolNetTable, source: Path, scratch: Path) -> tuple[Sequence[str], Any]:
+    deepchem = import_deepchem()
+    load = getattr(deepchem.molnet, f"load_{table.name}")
+    ways_out = (
+        f"Ways out: a machine with network access; the file put by hand into "
+        f"{molnet_folder(table.name)}; a CSV of your own with --dataset FILE --smiles COL "
+        "--tasks A,B; or --suite demo, which needs no network."
+    )
+    try:
+        with quiet():
+            tasks, (dataset,), _ = load(
+                featurizer=deepchem.feat.DummyFeaturizer(),
+                splitter=None,
+                transformers=[],
+                reload=False,
+                data_dir=str(source),
+                save_dir=str(scratch),
+            )
+    except (urllib.error.URLError, urllib.error.ContentTooShortError, OSError) as error:
+        raise FetchError(
+            f"molnet:{table.name}: {_address(load)} could not be fetched or read: {error}. "
+            + ways_out
+        ) from error
+    except Exception as error:  # whatever deepchem raises on a file it cannot parse
+        raise DataError(
+            f"molnet:{table.name}: deepchem cannot read the table from {_address(load)} "
+            f"({type(error).__name__}: {error}); remove {molnet_folder(table.name)} and try again"
+        ) from error
+    return tasks, dataset
+
+
+def _address(load: Any) -> str:
+    """Return the download address that stands in the module of one of deepchem's loaders."""
+    names = {k: v for k, v in vars(_module_of(load)).items() if k.endswith("_URL")}
+    return " or ".join(str(v) for v in names.values()) or "deepchem's address"
+
+
+def _module_of(load: Any) -> ModuleType:
+    import sys
+
+    return sys.modules[load.__module__]
+
+
+def _keep(fresh: Path, folder: Path) -> None:
+    """Move the raw files of a first load to their place; another process may have been first."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as outer:
+        staged = Path(outer) / folder.name
+        staged.mkdir()
+        for path in fresh.iterdir():
+            if path.name != "deepchem":
+                shutil.move(path, staged / path.name)
+        with contextlib.suppress(OSError):  # the folder is there by now, with the same files
+            staged.rename(folder)
+
+
+def _check_labels(table: MolNetTable, y: FloatArray, task_names: Sequence[str]) -> None:
+    labels = y[~np.isnan(y)]
+    if not y.shape[0] or not labels.size:
+        raise DataError(f"molnet:{table.name}: the table holds no labelled molecule")
+    if table.task_type == "classification" and not np.isin(labels, (0.0, 1.0)).all():
+        row, task = np.argwhere(~(np.isnan(y) | (y == 0) | (y == 1)))[0]
+        raise DataError(
+            f"molnet:{table.name}: task {task_names[task]!r} of molecule {row} (0-based) is "
+            f"{y[row, task]!r}, expected 0 or 1"
+        )
+
+
+def _readable(data: Dataset, table: MolNetTable, on_invalid: Literal["stop", "drop"]) -> Dataset:
+    """Return the data without unreadable SMILES, or raise, as asked."""
+    from chmr_bench.features.molecules import is_parsable
+
+    bad = [i for i, s in enumerate(data.smiles) if not is_parsable(s)]
+    if not bad:
+        return data
+    if on_invalid == "stop":
+        raise DataError(
+            f"molnet:{table.name}: {len(bad)} SMILES cannot be read, the first is molecule "
+            f"{bad[0]} (0-based): {data.smiles[bad[0]]!r}; --on-invalid drop leaves them out"
+        )
+    keep = np.setdiff1d(np.arange(len(data)), bad)
+    return Dataset(
+        smiles=tuple(data.smiles[i] for i in keep),
+        y=data.y[keep],
+        task_names=data.task_names,
+        dropped=tuple(DroppedRow(i + 2, f"unreadable SMILES {data.smiles[i]!r}") for i in bad),
+    )
