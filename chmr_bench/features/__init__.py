@@ -1,1 +1,1 @@
-"""."""
+"""One molecule -> numbers: stateless, over all cores, cached by content."""

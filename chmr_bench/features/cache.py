@@ -1,0 +1,176 @@
+"""Features by content: what was computed once for these molecules is read back from disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from chmr_bench.contracts import Block, FeatureSpec, MatrixBlock, Progress, no_progress
+from chmr_bench.errors import (
+    DataError,
+    MissingDependencyError,
+    PluginError,
+    SettingError,
+    UnknownNameError,
+)
+from chmr_bench.features.parallel import compute_block
+from chmr_bench.features.plugin import CONNECTIVITY
+from chmr_bench.features.storage import read_block, write_block
+
+log = logging.getLogger("chmr_bench.features")
+
+
+def featurise(
+    spec: FeatureSpec,
+    settings: Mapping[str, Any],
+    smiles: Sequence[str],
+    *,
+    n_jobs: int | None = None,
+    progress: Progress = no_progress,
+    cache: Path | None = None,
+) -> Block:
+    """Return the feature of the molecules, read from the cache or computed over `n_jobs` cores.
+
+    Parameters
+    ----------
+    settings : may leave out any of the feature's settings; the defaults hold then.
+    n_jobs : None for all cores; it never changes the numbers nor the place in the cache.
+    cache : folder of computed features (`chmr_bench.paths.feature_folder()`); None: no cache.
+
+    Raises
+    ------
+    UnknownNameError : the feature has no setting of that name.
+    SettingError : a setting's value does not fit.
+    FeatureError : a molecule cannot be featurised; row and SMILES are named.
+    """
+    resolved = resolve_settings(spec, settings)
+    smiles = _as_list(smiles)
+    jobs = n_jobs or available_cores()
+    if cache is None:
+        return compute_block(spec, resolved, smiles, jobs, progress)
+    path = _cache_file(cache, spec, resolved, smiles)
+    block = _read(path, len(smiles))
+    if block is not None:
+        progress(len(smiles), len(smiles), "molecules")
+        return block
+    block = compute_block(spec, resolved, smiles, jobs, progress)
+    try:
+        write_block(path, block)
+    except OSError as error:  # a cache that cannot be written costs time, never a result
+        log.warning("feature %r is not cached: %s", spec.name, error)
+    return block
+
+
+def connectivity_keys(
+    smiles: Sequence[str],
+    *,
+    n_jobs: int | None = None,
+    progress: Progress = no_progress,
+    cache: Path | None = None,
+) -> tuple[str, ...]:
+    """Return the first 14 characters of each InChIKey; "" where none can be made."""
+    from chmr_bench.features.connectivity import keys_of
+
+    block = featurise(CONNECTIVITY, {}, smiles, n_jobs=n_jobs, progress=progress, cache=cache)
+    if not isinstance(block, MatrixBlock):
+        raise PluginError("the feature 'connectivity' is no matrix")
+    return keys_of(block)
+
+
+def is_cached(
+    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str], cache: Path
+) -> bool:
+    """Return whether `featurise` would find a file (which may yet prove damaged)."""
+    resolved = resolve_settings(spec, settings)
+    return _cache_file(cache, spec, resolved, _as_list(smiles)).is_file()
+
+
+def available_cores() -> int:
+    """Return the cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def resolve_settings(spec: FeatureSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all settings of the feature: its defaults, overridden by those given.
+
+    Raises
+    ------
+    UnknownNameError : the feature has no such setting.
+    SettingError : the value is of another type than the default's.
+    """
+    resolved = dict(spec.settings)
+    for name, value in settings.items():
+        if name not in resolved:
+            hint = f"(settings of feature {spec.name!r}: {', '.join(resolved) or 'none'})"
+            raise UnknownNameError("setting", name, resolved, hint)
+        resolved[name] = _as_type_of(spec, name, resolved[name], value)
+    return resolved
+
+
+def _as_type_of(spec: FeatureSpec, name: str, default: Any, value: Any) -> Any:
+    """Return the value, an integer made a float where the default is one."""
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if default is not None and type(value) is not type(default):
+        raise SettingError(
+            f"feature {spec.name!r}: setting {name!r} is {value!r} ({type(value).__name__}); "
+            f"expected {type(default).__name__}, such as {default!r}"
+        )
+    return value
+
+
+def _as_list(smiles: Sequence[str]) -> list[str]:
+    if isinstance(smiles, str):
+        raise DataError(f"expected a list of SMILES, got the one text {smiles!r}")
+    return list(smiles)
+
+
+def _cache_file(
+    folder: Path, spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str]
+) -> Path:
+    """Return the place of these numbers: named after all that they depend on."""
+    parts = {
+        "feature": spec.name,
+        "version": spec.version,
+        "compute": spec.compute,
+        "settings": dict(settings),
+        "depends": {package: _version(spec, package) for package in sorted(spec.depends)},
+        "smiles": list(smiles),
+    }
+    try:
+        text = json.dumps(parts, sort_keys=True)
+    except TypeError as error:
+        raise PluginError(
+            f"feature {spec.name!r}: settings must be plain values: {error}"
+        ) from None
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", spec.name)
+    return folder / readable / f"{hashlib.sha256(text.encode()).hexdigest()}.npz"
+
+
+def _version(spec: FeatureSpec, package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        raise MissingDependencyError(
+            f"feature {spec.name!r} needs the package {package!r}, which is not installed"
+        ) from None
+
+
+def _read(path: Path, n: int) -> Block | None:
+    """Return the stored block; None where there is none, or where it is damaged."""
+    try:
+        return read_block(path, n)
+    except FileNotFoundError:
+        return None
+    except DataError as error:
+        log.warning("cached feature will be computed again: %s", error)
+        return None

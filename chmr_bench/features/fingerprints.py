@@ -1,0 +1,137 @@
+"""The classical fingerprints of RDKit, as sparse matrices.
+
+Every function takes a chunk of SMILES and returns a `MatrixBlock` whose `values` are a CSR matrix
+(n, d) with sorted indices: uint8 ones for bits, uint16 for counts. No dense matrix is ever made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Avalon import pyAvalonTools
+from rdkit.Chem import rdFingerprintGenerator as generators
+from rdkit.Chem import rdMolDescriptors
+from scipy import sparse
+
+from chmr_bench.contracts import MatrixBlock
+from chmr_bench.errors import SettingError
+from chmr_bench.features.molecules import parse
+
+MACCS_BITS = 167
+"""RDKit numbers the 166 keys from 1; bit 0 is never set."""
+MAX_COUNT = int(np.iinfo(np.uint16).max)
+MAX_BITS = 1 << 24
+MAX_REACH = 30
+"""Bonds; RDKit itself stores atom-pair distances in five bits."""
+
+
+def morgan(
+    smiles: Sequence[str],
+    radius: int = 2,
+    n_bits: int = 2048,
+    counts: bool = False,
+    chirality: bool = False,
+) -> MatrixBlock:
+    """Return Morgan (ECFP-like) fingerprints: circular neighbourhoods up to `radius` bonds."""
+    _check("radius", radius, 0, MAX_REACH)
+    _check("n_bits", n_bits, 1, MAX_BITS)
+    generator = generators.GetMorganGenerator(
+        radius=radius, fpSize=n_bits, includeChirality=chirality
+    )
+    return _generated(smiles, generator, n_bits, counts)
+
+
+def rdkit(
+    smiles: Sequence[str],
+    min_path: int = 1,
+    max_path: int = 7,
+    n_bits: int = 2048,
+    counts: bool = False,
+) -> MatrixBlock:
+    """Return RDKit's path fingerprints: linear and branched subgraphs of a range of bonds."""
+    _check("min_path", min_path, 1, max_path)
+    _check("max_path", max_path, 1, 12)
+    _check("n_bits", n_bits, 1, MAX_BITS)
+    generator = generators.GetRDKitFPGenerator(minPath=min_path, maxPath=max_path, fpSize=n_bits)
+    return _generated(smiles, generator, n_bits, counts)
+
+
+def atom_pair(
+    smiles: Sequence[str],
+    n_bits: int = 2048,
+    max_distance: int = 30,
+    counts: bool = False,
+    chirality: bool = False,
+) -> MatrixBlock:
+    """Return atom-pair fingerprints: two atom types and the bonds between them."""
+    _check("n_bits", n_bits, 1, MAX_BITS)
+    _check("max_distance", max_distance, 1, MAX_REACH)
+    generator = generators.GetAtomPairGenerator(
+        maxDistance=max_distance, fpSize=n_bits, includeChirality=chirality
+    )
+    return _generated(smiles, generator, n_bits, counts)
+
+
+def torsion(
+    smiles: Sequence[str], n_bits: int = 2048, counts: bool = False, chirality: bool = False
+) -> MatrixBlock:
+    """Return topological-torsion fingerprints: paths of four atoms."""
+    _check("n_bits", n_bits, 1, MAX_BITS)
+    generator = generators.GetTopologicalTorsionGenerator(fpSize=n_bits, includeChirality=chirality)
+    return _generated(smiles, generator, n_bits, counts)
+
+
+def maccs(smiles: Sequence[str]) -> MatrixBlock:
+    """Return the 167 MACCS keys (bit 0 is never set)."""
+    return _bits(smiles, rdMolDescriptors.GetMACCSKeysFingerprint, MACCS_BITS)
+
+
+def avalon(smiles: Sequence[str], n_bits: int = 1024) -> MatrixBlock:
+    """Return Avalon fingerprints."""
+    _check("n_bits", n_bits, 8, MAX_BITS)
+
+    def fingerprint(mol: Chem.Mol) -> Any:
+        return pyAvalonTools.GetAvalonFP(mol, nBits=n_bits)
+
+    return _bits(smiles, fingerprint, n_bits)
+
+
+def _check(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise SettingError(f"setting {name!r} is {value!r}; expected an integer {low} to {high}")
+
+
+def _generated(smiles: Sequence[str], generator: Any, n_bits: int, counts: bool) -> MatrixBlock:
+    """Run one of RDKit's fingerprint generators over the molecules."""
+    if not counts:
+        return _bits(smiles, generator.GetFingerprint, n_bits)
+    columns: list[Iterable[int]] = []
+    values: list[int] = []
+    with rdBase.BlockLogs():
+        for text in smiles:
+            found = generator.GetCountFingerprint(parse(text)).GetNonzeroElements()
+            columns.append(sorted(found))
+            values.extend(min(found[column], MAX_COUNT) for column in columns[-1])
+    return _block(columns, np.array(values, dtype=np.uint16), n_bits)
+
+
+def _bits(smiles: Sequence[str], fingerprint: Callable[[Chem.Mol], Any], d: int) -> MatrixBlock:
+    """Collect the bits that `fingerprint` sets in each molecule."""
+    with rdBase.BlockLogs():
+        columns = [fingerprint(parse(text)).GetOnBits() for text in smiles]
+    return _block(columns, None, d)
+
+
+def _block(columns: Sequence[Any], values: Any, d: int) -> MatrixBlock:
+    """Lay the column indices of every row end to end: a CSR matrix (n, d)."""
+    n = len(columns)
+    indptr = np.zeros(n + 1, dtype=np.int32)
+    np.cumsum([len(row) for row in columns], out=indptr[1:])
+    indices = np.fromiter((i for row in columns for i in row), dtype=np.int32, count=indptr[-1])
+    data = np.ones(len(indices), dtype=np.uint8) if values is None else values
+    matrix = sparse.csr_array((data, indices, indptr), shape=(n, d))
+    matrix.has_sorted_indices = True
+    return MatrixBlock(values=matrix, observed=np.ones(n, dtype=bool))

@@ -1,0 +1,231 @@
+"""Compute a feature over all cores, a chunk of molecules at a time.
+
+The first chunks are computed where we are, and timed: what is quickly done never pays for worker
+processes. Workers are started afresh (loky), not forked: forking beside the threads of torch or
+lightgbm can hang.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chmr_bench.contracts import (
+    Block,
+    FeatureSpec,
+    GraphBlock,
+    MatrixBlock,
+    Progress,
+    no_progress,
+)
+from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError
+from chmr_bench.lazy import load_object
+from chmr_bench.types import IntArray
+
+Compute: TypeAlias = Callable[..., Block]
+
+FIRST_CHUNK = 32
+PROBE_SECONDS = 0.25
+"""So long we compute here before deciding whether workers are worth their start."""
+POOL_SECONDS = 0.7
+"""What starting workers and importing RDKit in them costs; measured 0.5 to 0.9 s."""
+CHUNK_SECONDS = 0.4
+CHUNK_LIMITS = (16, 2048)
+CHUNKS_PER_WORKER = 8
+"""At least so many, so that one slow chunk at the end does not leave the other cores idle."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A chunk that could not be computed: what a worker sends back in place of its block."""
+
+    row: int
+    reason: str
+
+
+def compute_block(
+    spec: FeatureSpec,
+    settings: Mapping[str, Any],
+    smiles: Sequence[str],
+    n_jobs: int = 1,
+    progress: Progress = no_progress,
+) -> Block:
+    """Return the feature of all molecules; the same numbers whatever `n_jobs` is.
+
+    Raises
+    ------
+    FeatureError : a molecule cannot be featurised; its row (from 0) and SMILES are named.
+    SettingError : the feature refuses a setting's value.
+    PluginError : the feature returns something else than a block of one row per molecule.
+    """
+    blocks: list[Block] = []
+    done, n = 0, len(smiles)
+    progress(0, n, "molecules")
+    for start, chunk in _results(spec, settings, smiles, n_jobs):
+        if isinstance(chunk, _Failure):
+            raise _failed(spec, smiles, start, chunk)
+        blocks.append(chunk)
+        done += len(chunk)
+        progress(done, n, "molecules")
+    return concatenate(blocks)
+
+
+def _results(
+    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str], n_jobs: int
+) -> Iterator[tuple[int, Block | _Failure]]:
+    """Yield (first row, block) in order: timed chunks from here, the rest from the workers."""
+    n, start, size = len(smiles), 0, FIRST_CHUNK
+    compute: Compute = load_object(spec.compute)
+    begin, timed_from = time.perf_counter(), 0
+    while start < n or n == 0:
+        yield start, _run(spec, compute, settings, smiles[start : start + size])
+        start += size
+        seconds = time.perf_counter() - begin
+        if timed_from == 0:  # the first chunk pays for lazy imports: it says nothing of the rate
+            begin, timed_from = time.perf_counter(), start
+        elif seconds > PROBE_SECONDS:
+            break
+        if n == 0:
+            return
+    if start >= n:
+        return
+    per_molecule = (time.perf_counter() - begin) / (start - timed_from)
+    rest = per_molecule * (n - start)
+    size = _chunk_size(per_molecule, n - start, n_jobs)
+    starts = range(start, n, size)
+    if n_jobs == 1 or rest * (1 - 1 / n_jobs) < POOL_SECONDS:
+        for start in starts:
+            yield start, _run(spec, compute, settings, smiles[start : start + size])
+    else:
+        yield from _pooled(spec, settings, smiles, starts, n_jobs)
+
+
+def _chunk_size(per_molecule: float, n: int, n_jobs: int) -> int:
+    low, high = CHUNK_LIMITS
+    by_time = int(CHUNK_SECONDS / max(per_molecule, 1e-9))
+    return max(low, min(high, by_time, n // (n_jobs * CHUNKS_PER_WORKER) + 1))
+
+
+def _pooled(
+    spec: FeatureSpec,
+    settings: Mapping[str, Any],
+    smiles: Sequence[str],
+    starts: range,
+    n_jobs: int,
+) -> Iterator[tuple[int, Block | _Failure]]:
+    import joblib
+
+    # "generator" streams results in the order of the tasks, so progress is true and rows stay put.
+    # Without max_nbytes=None joblib would put large arguments into files.
+    pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
+    tasks = (
+        joblib.delayed(_in_worker)(spec, dict(settings), list(smiles[s : s + starts.step]))
+        for s in starts
+    )
+    try:
+        yield from zip(starts, pool(tasks), strict=True)
+    except joblib.externals.loky.process_executor.BrokenProcessPool as error:
+        raise FeatureError(
+            f"feature {spec.name!r}: a worker process died, killed or out of memory ({error}); "
+            "try again with fewer jobs"
+        ) from error
+
+
+def _in_worker(
+    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str]
+) -> Block | _Failure:
+    return _run(spec, load_object(spec.compute), settings, smiles)
+
+
+def _run(
+    spec: FeatureSpec, compute: Compute, settings: Mapping[str, Any], smiles: Sequence[str]
+) -> Block | _Failure:
+    """Compute one chunk; where that fails, find the first molecule to blame."""
+    try:
+        block = compute(list(smiles), **settings)
+    except (UsageError, PluginError):
+        raise
+    except Exception as error:  # a plugin's feature may raise anything
+        for row, text in enumerate(smiles):
+            try:
+                compute([text], **settings)
+            except Exception as one:  # noqa: BLE001 - as above
+                return _Failure(row, _reason(one))
+        raise PluginError(f"feature {spec.name!r} fails: {_reason(error)}") from error
+    if not isinstance(block, MatrixBlock | GraphBlock):
+        raise PluginError(
+            f"feature {spec.name!r}: {spec.compute} returned a {type(block).__name__}; "
+            "expected a MatrixBlock or a GraphBlock"
+        )
+    if len(block) != len(smiles):
+        raise PluginError(
+            f"feature {spec.name!r}: {spec.compute} returned {len(block)} rows "
+            f"for {len(smiles)} molecules"
+        )
+    return block
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ChmrBenchError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _failed(
+    spec: FeatureSpec, smiles: Sequence[str], start: int, failure: _Failure
+) -> FeatureError:
+    row = start + failure.row
+    return FeatureError(
+        f"feature {spec.name!r}: molecule in row {row} (counted from 0), SMILES {smiles[row]!r}, "
+        f"cannot be featurised: {failure.reason}; mend the SMILES or leave the row out"
+    )
+
+
+def concatenate(blocks: Sequence[Block]) -> Block:
+    """Return the blocks one after the other; they must be of one kind and one width."""
+    if len(blocks) == 1:
+        return blocks[0]
+    matrices = [b for b in blocks if isinstance(b, MatrixBlock)]
+    graphs = [b for b in blocks if isinstance(b, GraphBlock)]
+    if len(matrices) == len(blocks):
+        return _concatenate_matrices(matrices)
+    if len(graphs) == len(blocks):
+        return _concatenate_graphs(graphs)
+    raise PluginError("a feature returned matrices for some molecules and graphs for others")
+
+
+def _concatenate_matrices(blocks: Sequence[MatrixBlock]) -> MatrixBlock:
+    from scipy import sparse
+
+    values: list[Any] = [block.values for block in blocks]
+    dense = [v for v in values if isinstance(v, np.ndarray)]
+    whole = (
+        np.concatenate(dense)
+        if len(dense) == len(values)
+        else sparse.csr_array(sparse.vstack(values, format="csr"))
+    )
+    observed = np.concatenate([block.observed for block in blocks])
+    return MatrixBlock(values=whole, observed=observed, names=blocks[0].names)
+
+
+def _concatenate_graphs(blocks: Sequence[GraphBlock]) -> GraphBlock:
+    return GraphBlock(
+        atoms=np.concatenate([b.atoms for b in blocks]),
+        bonds=np.concatenate([b.bonds for b in blocks]),
+        edges=np.concatenate([b.edges for b in blocks], axis=1),
+        atom_offsets=_join_offsets([b.atom_offsets for b in blocks]),
+        bond_offsets=_join_offsets([b.bond_offsets for b in blocks]),
+        observed=np.concatenate([b.observed for b in blocks]),
+    )
+
+
+def _join_offsets(offsets: Sequence[IntArray]) -> IntArray:
+    lengths = np.fromiter(
+        itertools.chain.from_iterable(np.diff(o) for o in offsets), dtype=np.int64
+    )
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -1,0 +1,64 @@
+"""The built-in features, registered through the same door as a stranger's."""
+
+from __future__ import annotations
+
+from chmr_bench import FeatureSpec, hookimpl
+
+_FINGERPRINTS = "chmr_bench.features.fingerprints"
+
+CONNECTIVITY = FeatureSpec(
+    name="connectivity",
+    title="First 14 characters of the InChIKey, as ASCII codes (n, 14); unobserved where none",
+    compute="chmr_bench.features.connectivity:connectivity",
+)
+
+FEATURES: tuple[FeatureSpec, ...] = (
+    FeatureSpec(
+        name="morgan",
+        title="Morgan fingerprint, bits or counts",
+        compute=f"{_FINGERPRINTS}:morgan",
+        settings={"radius": 2, "n_bits": 2048, "counts": False, "chirality": False},
+    ),
+    FeatureSpec(name="maccs", title="MACCS keys, 167 bits", compute=f"{_FINGERPRINTS}:maccs"),
+    FeatureSpec(
+        name="rdkit",
+        title="RDKit path fingerprint, bits or counts",
+        compute=f"{_FINGERPRINTS}:rdkit",
+        settings={"min_path": 1, "max_path": 7, "n_bits": 2048, "counts": False},
+    ),
+    FeatureSpec(
+        name="atom_pair",
+        title="Atom-pair fingerprint, bits or counts",
+        compute=f"{_FINGERPRINTS}:atom_pair",
+        settings={"n_bits": 2048, "max_distance": 30, "counts": False, "chirality": False},
+    ),
+    FeatureSpec(
+        name="torsion",
+        title="Topological-torsion fingerprint, bits or counts",
+        compute=f"{_FINGERPRINTS}:torsion",
+        settings={"n_bits": 2048, "counts": False, "chirality": False},
+    ),
+    FeatureSpec(
+        name="avalon",
+        title="Avalon fingerprint",
+        compute=f"{_FINGERPRINTS}:avalon",
+        settings={"n_bits": 1024},
+    ),
+    FeatureSpec(
+        name="descriptors",
+        title="RDKit's 2D descriptors, float32, NaN where undefined",
+        compute="chmr_bench.features.descriptors:descriptors",
+    ),
+    FeatureSpec(
+        name="graph",
+        title="Molecular graph: OGB's 9 atom and 3 bond features",
+        compute="chmr_bench.features.graphs:graph",
+    ),
+    CONNECTIVITY,
+)
+
+
+@hookimpl
+def chmr_bench_features() -> tuple[FeatureSpec, ...]:
+    """Return the features that come with chmr-bench."""
+    return FEATURES
