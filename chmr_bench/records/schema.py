@@ -38,6 +38,10 @@ class ModelInfo(_Part):
         default=None, description="sha256 of loaded weights; null = none loaded"
     )
     params: dict[str, Any] = Field(description="every setting after recipe and overrides")
+    overrides: dict[str, Any] = Field(
+        default_factory=dict,
+        description="settings whose value the user changed from what the model has by itself",
+    )
     deterministic: bool = Field(description="the seed changes nothing; run once")
 
 
