@@ -284,9 +284,14 @@ def _explain(error: Exception, n_bytes: int, source: SourceFile, options: FetchO
     if isinstance(error, requests.exceptions.SSLError):
         return _Failure(f"no secure connection (a proxy in between?): {error}")
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        reason = re.sub(r"<[^>]*object at 0x[0-9a-f]+>:? ?", "", str(error))
-        return _Failure(f"no connection (no network, or the server is down): {reason}", True)
+        return _Failure(f"no connection (no network, or the server is down): {_cause(error)}", True)
     return _Failure(f"cannot be asked for: {error}")
+
+
+def _cause(error: Exception) -> str:
+    """Return the innermost reason of a connection error, which wraps it several times over."""
+    cause = re.search(r"""Caused by \w+\(["']?(?:\S+: )?(.*?)["']?\)+$""", str(error))
+    return cause.group(1) if cause else str(error)
 
 
 class _Bar:

@@ -1,0 +1,188 @@
+"""``chmr-bench data fetch | verify | list``: the pinned source files and the cache of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from chmr_bench import paths
+from chmr_bench.cli.console import notes, print_error, print_json, print_note, print_table
+from chmr_bench.contracts import Progress, SourceFile
+from chmr_bench.errors import DataError, FetchError
+from chmr_bench.fetch import MIRROR_VARIABLE, FetchOptions, fetch_file, options_from_env, state_of
+from chmr_bench.plugins import registry
+
+app = typer.Typer(
+    help=(
+        "Fetch the datasets' source files, verify and list them. Every file is pinned by its "
+        "sha256; the cache folder is the platform's, or CHMR_BENCH_HOME."
+    ),
+    no_args_is_help=True,
+)
+
+SuiteOption = Annotated[
+    str | None, typer.Option("--suite", help="The datasets of this suite, for instance all.")
+]
+DatasetOption = Annotated[
+    list[str] | None, typer.Option("--dataset", help="This dataset; may be given more than once.")
+]
+MirrorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mirror",
+        envvar=MIRROR_VARIABLE,
+        metavar="FOLDER_OR_URL",
+        help="Take the files from here (same layout, same hashes), not from the public addresses.",
+    ),
+]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Use no network: the cache and a mirror folder only.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A source file, and the first dataset that uses it."""
+
+    dataset: str
+    source: SourceFile
+
+
+@app.command()
+def fetch(
+    suite: SuiteOption = None,
+    dataset: DatasetOption = None,
+    mirror: MirrorOption = None,
+    offline: OfflineOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch what is missing or damaged in the cache; `--suite all` unless told otherwise.
+
+    A run fetches what it needs by itself: this is for doing it beforehand. Exit code 3 where a file
+    could not be had; the others are fetched all the same.
+    """
+    wanted = _wanted(suite, dataset, default_suite="all")
+    options = options_from_env(mirror, offline)
+    with _display(len(wanted)) as start:
+        entries = [_fetch_one(w, options, start(w)) for w in wanted]
+    _report(entries, as_json, "file", "dataset", "bytes", "state")
+    if any(e["state"] == "failed" for e in entries):
+        raise typer.Exit(FetchError.exit_code)
+
+
+@app.command()
+def verify(
+    suite: SuiteOption = None, dataset: DatasetOption = None, as_json: JsonOption = False
+) -> None:
+    """Hash again what is in the cache; exit code 3 where a file is not the pinned one.
+
+    Files that were never fetched are counted, and are no difference.
+    """
+    entries = [_state(w) for w in _wanted(suite, dataset)]
+    held = [e for e in entries if e["state"] != "missing"]
+    damaged = [e for e in held if e["state"] == "damaged"]
+    _report(held, as_json, "file", "dataset", "bytes", "state")
+    for entry in damaged:
+        print_error(f"{entry['path']}: {entry['detail']}")
+    print_note(
+        f"{len(held) - len(damaged)} of {len(entries)} files in the cache are as pinned, "
+        f"{len(damaged)} differ, {len(entries) - len(held)} are not fetched"
+        + ("; 'chmr-bench data fetch' replaces what differs" if damaged else "")
+    )
+    if damaged:
+        raise typer.Exit(DataError.exit_code)
+
+
+@app.command("list")
+def list_files(
+    suite: SuiteOption = None, dataset: DatasetOption = None, as_json: JsonOption = False
+) -> None:
+    """List the source files: whose they are, how big, and whether the cache holds them."""
+    entries = [_state(w) for w in _wanted(suite, dataset)]
+    _report(entries, as_json, "file", "dataset", "bytes", "state")
+    if not as_json:
+        print_note(f"cache: {paths.data_folder()}; addresses and hashes: --json")
+
+
+def _wanted(
+    suite: str | None, datasets: Sequence[str] | None, default_suite: str | None = None
+) -> list[Wanted]:
+    """Return the files of the named datasets and suite, each once; of all where none is named."""
+    table = registry()
+    names = list(datasets or ())
+    if suite or (default_suite and not names):
+        names += table.suite(suite or default_suite or "").datasets
+    elif not names:
+        names = list(table.datasets)
+    files: dict[str, Wanted] = {}
+    for name in names:
+        for source in table.dataset(name).spec.sources:
+            files.setdefault(source.path, Wanted(name, source))
+    if not files:
+        print_note(f"{', '.join(names) or 'no dataset'}: needs no file")
+    return list(files.values())
+
+
+def _state(wanted: Wanted) -> dict[str, Any]:
+    found = state_of(wanted.source)
+    return {
+        "file": wanted.source.path,
+        "dataset": wanted.dataset,
+        "bytes": wanted.source.n_bytes,
+        "state": found.state,
+        "detail": found.detail,
+        "path": str(found.path),
+        "sha256": wanted.source.sha256,
+        "address": wanted.source.address,
+    }
+
+
+def _fetch_one(wanted: Wanted, options: FetchOptions, progress: Progress) -> dict[str, Any]:
+    entry = _state(wanted)
+    before = entry["state"]
+    try:
+        fetch_file(wanted.source, options, progress)
+    except FetchError as error:
+        print_error(str(error))
+        return entry | {"state": "failed", "detail": str(error)}
+    return entry | {"state": "cached" if before == "ok" else "fetched", "detail": ""}
+
+
+@contextmanager
+def _display(n_files: int) -> Iterator[Callable[[Wanted], Progress]]:
+    """Show a bar a file and one over all on stderr while the files come."""
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"),
+    )
+    with bars.Progress(*columns, console=notes, transient=True) as display:
+        overall = display.add_task("all", total=n_files, unit="files")
+        current = display.add_task("", total=1, unit="bytes")
+        begun = iter(range(n_files))
+
+        def start(wanted: Wanted) -> Progress:
+            display.update(overall, completed=next(begun))
+            display.reset(current, description=wanted.source.path, total=wanted.source.n_bytes)
+
+            def progress(done: int, total: int, unit: str) -> None:
+                display.update(current, completed=done, total=total, unit=unit)
+
+            return progress
+
+        yield start
+
+
+def _report(entries: Sequence[dict[str, Any]], as_json: bool, *columns: str) -> None:
+    if as_json:
+        print_json({"folder": str(paths.data_folder()), "files": list(entries)})
+    elif entries:
+        rows = [[f"{e[c]:,}" if c == "bytes" else str(e[c]) for c in columns] for e in entries]
+        print_table("", columns, rows, right=["bytes"])
