@@ -1,0 +1,123 @@
+"""What a dataset promises: the counts, names, labels and splits that its spec states."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from chmr_bench.blocks import Block, GraphBlock
+from chmr_bench.contracts import Dataset, DatasetSpec, Split, part_digest
+from chmr_bench.datasets import open_dataset
+from chmr_bench.errors import PluginError
+from chmr_bench.fetch import FetchOptions, options_from_env
+from chmr_bench.lazy import load_object
+from chmr_bench.plugins import registry
+from chmr_bench.splits import check_split
+from chmr_bench.types import PARTS
+
+_STRUCTURE = "structure"
+
+
+def check_dataset(
+    dataset: str | DatasetSpec, options: FetchOptions | None = None, *, twice: bool = True
+) -> None:
+    """Check a dataset against what its spec states. Its files are fetched where need be.
+
+    Parameters
+    ----------
+    dataset : a spec, or the name of a registered dataset.
+    options : where its files come from; by default as the environment says.
+    twice : load it a second time and compare; False saves that time.
+
+    Raises
+    ------
+    PluginError : the dataset breaks a promise; the message says which.
+    FetchError, DataError : its files cannot be had, or are not what they should be.
+    """
+    spec = registry().dataset(dataset).spec if isinstance(dataset, str) else dataset
+    options = options or options_from_env()
+    where = f"dataset {spec.name!r}"
+    data = open_dataset(spec, options)
+    _check_counts(spec, data, where)
+    _check_labels(spec, data, where)
+    _check_blocks(spec, data, where)
+    if twice and open_dataset(spec, options).digest() != data.digest():
+        raise PluginError(f"{where}: loaded twice, it has two contents; loading must be repeatable")
+    if spec.split_rule:
+        _check_reference_split(spec, load_object(spec.split_rule)(data), where)
+    if spec.ceilings:
+        _check_ceilings(load_object(spec.ceilings)(), where)
+
+
+def _check_counts(spec: DatasetSpec, data: Dataset, where: str) -> None:
+    if len(data) != spec.n_molecules:
+        raise PluginError(f"{where}: {len(data)} molecules, the spec says {spec.n_molecules}")
+    if tuple(data.task_names) != tuple(spec.task_names):
+        raise PluginError(f"{where}: its tasks are not those of the spec, in that order")
+    empty = [i for i, s in enumerate(data.smiles) if not isinstance(s, str) or not s.strip()]
+    if empty:
+        raise PluginError(f"{where}: row {empty[0]} has no SMILES")
+    if data.keys and len(data.keys) != len(data):
+        raise PluginError(f"{where}: {len(data.keys)} keys for {len(data)} molecules")
+
+
+def _check_labels(spec: DatasetSpec, data: Dataset, where: str) -> None:
+    if data.y.dtype != np.float64:
+        raise PluginError(f"{where}: labels are {data.y.dtype}, expected float64")
+    if np.isinf(data.y).any():
+        raise PluginError(f"{where}: labels are infinite; NaN says that nothing was measured")
+    empty = np.flatnonzero(np.isnan(data.y).all(axis=0))
+    if len(empty):
+        raise PluginError(f"{where}: task {data.task_names[empty[0]]!r} has no label at all")
+    if spec.task_type == "classification":
+        labelled = data.y[~np.isnan(data.y)]
+        stray = labelled[(labelled != 0) & (labelled != 1)]
+        if len(stray):
+            raise PluginError(f"{where}: a class label is {stray[0]}, expected 0, 1 or NaN")
+
+
+def _check_blocks(spec: DatasetSpec, data: Dataset, where: str) -> None:
+    expected = set(spec.modalities) - {_STRUCTURE}
+    if set(data.blocks) != expected:
+        raise PluginError(
+            f"{where}: it has the blocks {sorted(data.blocks)}, its spec names {sorted(expected)}"
+        )
+    for name, block in data.blocks.items():
+        _check_block(block, len(data), f"{where}, block {name!r}")
+
+
+def _check_block(block: Block, n: int, where: str) -> None:
+    if block.observed.shape != (n,) or block.observed.dtype != np.bool_:
+        raise PluginError(
+            f"{where}: observed is {block.observed.dtype} {block.observed.shape}, expected ({n},)"
+        )
+    if isinstance(block, GraphBlock):
+        return
+    values = block.values
+    if values.shape[0] != n:
+        raise PluginError(f"{where}: {values.shape[0]} rows, expected {n}")
+    if not isinstance(values, np.ndarray):
+        return
+    if not np.isnan(values[~block.observed]).all():
+        raise PluginError(f"{where}: rows that are not observed hold numbers; expected NaN")
+    if not np.isfinite(values[block.observed]).any(axis=1).all():
+        raise PluginError(f"{where}: a row that is observed holds no number")
+
+
+def _check_reference_split(spec: DatasetSpec, split: Split, where: str) -> None:
+    check_split(split, spec.n_molecules)
+    sizes = tuple(len(split.part(part)) for part in PARTS)
+    if any(spec.split_sizes) and sizes != spec.split_sizes:
+        raise PluginError(f"{where}: the split has sizes {sizes}, the spec says {spec.split_sizes}")
+    for part, pinned in zip(PARTS, spec.split_digests, strict=False):
+        if part_digest(split.part(part)) != pinned:
+            raise PluginError(f"{where}: the {part} rows are not those that the spec pins")
+
+
+def _check_ceilings(ceilings: object, where: str) -> None:
+    if not isinstance(ceilings, dict) or not ceilings:
+        raise PluginError(f"{where}: ceilings() gave {ceilings!r}, expected name -> number")
+    for name, value in ceilings.items():
+        if not isinstance(value, float) or not math.isfinite(value):
+            raise PluginError(f"{where}: the ceiling {name!r} is {value!r}, expected a number")

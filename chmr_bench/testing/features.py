@@ -1,0 +1,126 @@
+"""What a feature promises: one molecule -> numbers, stateless, one row a molecule."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chmr_bench.blocks import Block, GraphBlock, MatrixBlock, block_arrays
+from chmr_bench.contracts import FeatureSpec
+from chmr_bench.errors import PluginError
+from chmr_bench.lazy import load_object
+from chmr_bench.plugins import registry
+from chmr_bench.testing.simulate import sample_molecules
+from chmr_bench.types import IntArray
+
+
+def check_feature(feature: str | FeatureSpec) -> None:
+    """Check a feature on seventy molecules.
+
+    Parameters
+    ----------
+    feature : a spec, or the name of a registered feature.
+
+    Raises
+    ------
+    PluginError : the function does not import or takes other settings than the spec names; it
+        gives other rows for a molecule among others than alone, or other rows the second time; a
+        block of the wrong shape or type; rows that are observed yet infinite.
+    """
+    spec = registry().feature(feature).spec if isinstance(feature, str) else feature
+    where = f"feature {spec.name!r}"
+    smiles = sample_molecules()
+    block = _compute(spec, smiles, where)
+    _check_shape(block, len(smiles), where)
+    if not _equal(block, _compute(spec, smiles, where)):
+        raise PluginError(f"{where}: computed twice, it gives two results; it must be a function")
+    rows = np.arange(len(smiles) - 1, -1, -3, dtype=np.int64)
+    alone = _compute(spec, [smiles[i] for i in rows], where)
+    _check_rows(alone, block.take(rows), rows, where)
+    _check_unknown_setting(spec, where)
+
+
+def _compute(spec: FeatureSpec, smiles: list[str], where: str) -> Block:
+    function = load_object(spec.compute)
+    if not callable(function):
+        raise PluginError(f"{where}: compute={spec.compute!r} names no function")
+    try:
+        block = function(list(smiles), **spec.settings)
+    except TypeError as error:
+        raise PluginError(
+            f"{where}: {spec.compute} cannot be called with the settings of its spec, "
+            f"{dict(spec.settings)}: {error}"
+        ) from error
+    if not isinstance(block, MatrixBlock | GraphBlock):
+        raise PluginError(f"{where}: {spec.compute} gave {type(block).__name__}, expected a block")
+    return block
+
+
+def _check_shape(block: Block, n: int, where: str) -> None:
+    observed = block.observed
+    if observed.shape != (n,) or observed.dtype != np.bool_:
+        raise PluginError(
+            f"{where}: observed is {observed.dtype} {observed.shape}, expected bool ({n},)"
+        )
+    if not observed.any():
+        raise PluginError(f"{where}: no molecule of the sample has it")
+    if isinstance(block, GraphBlock):
+        _check_graphs(block, n, where)
+    else:
+        _check_matrix(block, n, where)
+
+
+def _check_matrix(block: MatrixBlock, n: int, where: str) -> None:
+    values = block.values
+    if values.ndim != 2 or values.shape[0] != n:
+        raise PluginError(f"{where}: values have shape {values.shape}, expected ({n}, d)")
+    if values.dtype.kind not in "fiu":
+        raise PluginError(f"{where}: values are {values.dtype}, expected floats or integers")
+    if block.names and len(block.names) != values.shape[1]:
+        raise PluginError(f"{where}: {len(block.names)} names for {values.shape[1]} columns")
+    numbers = values if isinstance(values, np.ndarray) else values.data
+    if np.isinf(numbers).any():
+        raise PluginError(f"{where}: values are infinite; NaN says that a number is undefined")
+
+
+def _check_graphs(block: GraphBlock, n: int, where: str) -> None:
+    for name, offsets, total in (
+        ("atom_offsets", block.atom_offsets, len(block.atoms)),
+        ("bond_offsets", block.bond_offsets, len(block.bonds)),
+    ):
+        rising = offsets.shape == (n + 1,) and bool(np.all(np.diff(offsets) >= 0))
+        if not rising or offsets[0] != 0 or offsets[-1] != total:
+            raise PluginError(f"{where}: {name} must rise from 0 to {total} in {n + 1} steps")
+    if block.edges.shape != (2, len(block.bonds)):
+        raise PluginError(f"{where}: edges have shape {block.edges.shape}, expected (2, e)")
+    atoms_of_bond = np.repeat(np.diff(block.atom_offsets), np.diff(block.bond_offsets))
+    if block.edges.size and (block.edges.min() < 0 or (block.edges >= atoms_of_bond).any()):
+        raise PluginError(f"{where}: an edge names an atom outside its own molecule")
+
+
+def _check_rows(alone: Block, among: Block, rows: IntArray, where: str) -> None:
+    if _equal(alone, among):
+        return
+    for i, row in enumerate(rows):
+        one = np.array([i], dtype=np.int64)
+        if not _equal(alone.take(one), among.take(one)):
+            raise PluginError(
+                f"{where}: {sample_molecules()[row]!r} has other values among other molecules; "
+                "a row may depend on its own molecule only"
+            )
+    raise PluginError(f"{where}: its layout depends on which molecules are computed together")
+
+
+def _check_unknown_setting(spec: FeatureSpec, where: str) -> None:
+    function = load_object(spec.compute)
+    try:
+        function(["CCO"], **spec.settings, no_such_setting=1)
+    except TypeError:
+        return
+    raise PluginError(f"{where}: it takes a setting that its spec does not name (no **kwargs)")
+
+
+def _equal(first: Block, second: Block) -> bool:
+    if type(first) is not type(second):
+        return False
+    pairs = zip(block_arrays(first), block_arrays(second), strict=False)
+    return all(a.shape == b.shape and np.array_equal(a, b, equal_nan=True) for a, b in pairs)
