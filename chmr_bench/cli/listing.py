@@ -66,20 +66,31 @@ def list_datasets(
     columns = ["name", "kind", "molecules", "tasks", "metric", "split", "train/valid/test"]
     rows = [_dataset_row(e) for e in entries]
     print_table("", [*columns, "modalities"], rows, right=["molecules", "tasks"])
+    console.print()
+    origins = [[_marked(e), e["licence"], _short(e["source"])] for e in entries]
+    print_table("", ["name", "licence", "source"], origins)
     real = [e for e in entries if not e["synthetic"]]
     made_up = len(entries) - len(real)
     console.print(
         f"\n{len(real)} real datasets, {sum(e['n_tasks'] for e in real)} tasks"
         + (f"; {made_up} simulated, marked *" if made_up else "")
-        + ". Titles, licences and sources: chmr-bench show NAME, or --json.",
+        + ". All of one: chmr-bench show NAME.",
         soft_wrap=True,
     )
 
 
+def _marked(entry: dict[str, Any]) -> str:
+    return str(entry["name"]) + ("*" if entry["synthetic"] else "")
+
+
+def _short(address: str) -> str:
+    return address.removeprefix("https://")
+
+
 def _dataset_row(entry: dict[str, Any]) -> list[str]:
     return [
-        entry["name"] + ("*" if entry["synthetic"] else ""),
-        entry["task_type"],
+        _marked(entry),
+        {"classification": "class.", "regression": "regr."}[entry["task_type"]],
         str(entry["n_molecules"]),
         str(entry["n_tasks"]),
         entry["metric"],

@@ -1,0 +1,90 @@
+"""``list`` and ``show``: what they promise to people and to scripts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chmr_bench.cli import _run
+
+NINE = ["chembl2k", "broad6k", "biogen3k", "toxcast", "bbbp", "bace", "clintox", "sider", "hiv"]
+
+
+def listed(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, object]]:
+    assert _run([*args, "--json"]) == 0
+    entries = json.loads(capsys.readouterr().out)
+    assert isinstance(entries, list)
+    return entries
+
+
+def test_datasets_as_json_carry_what_scripts_rely_on(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = listed(capsys, "list", "datasets")
+    promised = {"name", "title", "task_type", "n_molecules", "n_tasks", "metric", "split"}
+    assert all(promised | {"modalities"} <= set(e) for e in entries)
+    assert {e["name"] for e in entries} >= {*NINE, "planted"}
+
+
+def test_the_nine_hold_728_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = listed(capsys, "list", "datasets", "--suite", "all")
+    assert sorted(str(e["name"]) for e in entries) == sorted(NINE)
+    assert sum(int(str(e["n_tasks"])) for e in entries) == 728
+    assert not any(e["synthetic"] for e in entries)
+
+
+def test_the_table_marks_simulated_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["list", "datasets"]) == 0
+    out = capsys.readouterr().out
+    assert "planted*" in out
+    assert "9 real datasets, 728 tasks" in out
+
+
+def test_models_say_what_they_need_and_who_registered_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entries = {e["name"]: e for e in listed(capsys, "list", "models")}
+    assert {"mean", "fingerprint.forest", "fingerprint.mlp", "deepchem.multitask"} <= set(entries)
+    assert entries["fingerprint.mlp"]["requires"] == ["torch"]
+    assert str(entries["mean"]["distribution"]).startswith("chmr-bench ")
+
+
+@pytest.mark.parametrize("what", ["features", "suites", "splits", "plugins"])
+def test_every_listing_has_json_and_a_table(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    entries = listed(capsys, "list", what)
+    assert entries
+    assert _run(["list", what]) == 0
+    assert str(entries[0]["name"]) in capsys.readouterr().out
+
+
+def test_no_built_in_plugin_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = [e for e in listed(capsys, "list", "plugins") if e["error"]]
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", ["bace", "fingerprint.forest"])
+def test_show_tells_more_than_the_list(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert _run(["show", name]) == 0
+    assert name in capsys.readouterr().out
+    assert _run(["show", name, "--json"]) == 0
+    details = json.loads(capsys.readouterr().out)
+    assert details["files"] if name == "bace" else details["settings"]
+
+
+def test_an_unknown_suite_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["list", "datasets", "--suite", "moleculnet"]) == 2
+    assert "did you mean 'moleculenet'" in capsys.readouterr().err
+
+
+def test_an_unknown_name_to_show_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["show", "board6k"]) == 2
+    assert "did you mean 'broad6k'" in capsys.readouterr().err
+
+
+def test_a_misspelt_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["lst"]) == 2
+    assert "lst" in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("chmr-bench 0.")
