@@ -7,6 +7,7 @@ Every function takes a chunk of SMILES and returns a `MatrixBlock` whose `values
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ def _block(columns: Sequence[Any], values: Any, d: int) -> MatrixBlock:
     n = len(columns)
     indptr = np.zeros(n + 1, dtype=np.int32)
     np.cumsum([len(row) for row in columns], out=indptr[1:])
-    indices = np.fromiter((i for row in columns for i in row), dtype=np.int32, count=indptr[-1])
+    indices = np.fromiter(chain.from_iterable(columns), dtype=np.int32, count=indptr[-1])
     data = np.ones(len(indices), dtype=np.uint8) if values is None else values
     matrix = sparse.csr_array((data, indices, indptr), shape=(n, d))
     matrix.has_sorted_indices = True
