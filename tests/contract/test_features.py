@@ -1,0 +1,13 @@
+"""Every registered feature keeps its promises; a new one is tested by existing."""
+
+from __future__ import annotations
+
+import pytest
+
+from chmr_bench.plugins import registry
+from chmr_bench.testing import check_feature
+
+
+@pytest.mark.parametrize("name", sorted(registry().features))
+def test_feature(name: str) -> None:
+    check_feature(name)

@@ -1,0 +1,194 @@
+"""check_model finds each broken promise; every toy here breaks exactly one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from chmr_bench import FeatureRequest, FitContext, Inputs, ModelSpec, PluginError
+from chmr_bench.errors import MissingDependencyError
+from chmr_bench.testing import check_model
+from chmr_bench.types import FloatArray
+
+
+class Config(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    width: int = 1
+
+
+class LooseConfig(BaseModel):
+    width: int = 1
+
+
+class Honest:
+    """Predicts a seeded constant a task: keeps every promise."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.y_pred = np.zeros(0)
+
+    @classmethod
+    def needs(cls, config: Config) -> Mapping[str, FeatureRequest]:
+        return {"maccs": FeatureRequest("maccs")}
+
+    def fit(
+        self,
+        train: Inputs,
+        y_train: FloatArray,
+        valid: Inputs,
+        y_valid: FloatArray,
+        context: FitContext,
+    ) -> None:
+        self.y_pred = np.random.default_rng(context.seed).random(y_train.shape[1])
+
+    def predict(self, inputs: Inputs) -> FloatArray:
+        return np.tile(self.y_pred, (len(inputs), 1))
+
+
+class NoPredict:
+    needs = Honest.needs
+    fit = Honest.fit
+
+
+class NeedsList(Honest):
+    @classmethod
+    def needs(cls, config: Config) -> Any:
+        return ["maccs"]
+
+
+class NeedsUnknown(Honest):
+    @classmethod
+    def needs(cls, config: Config) -> Mapping[str, FeatureRequest]:
+        return {"maccs": FeatureRequest("macs")}
+
+
+class WrongShape(Honest):
+    def predict(self, inputs: Inputs) -> FloatArray:
+        return super().predict(inputs)[:, 0]
+
+
+class Integers(Honest):
+    def predict(self, inputs: Inputs) -> FloatArray:
+        return super().predict(inputs).astype(np.int64)  # type: ignore[return-value]
+
+
+class NotFinite(Honest):
+    def predict(self, inputs: Inputs) -> FloatArray:
+        return super().predict(inputs) * np.nan
+
+
+class Logits(Honest):
+    def predict(self, inputs: Inputs) -> FloatArray:
+        return super().predict(inputs) - 2.0
+
+
+class Unseeded(Honest):
+    def fit(self, *args: Any) -> None:
+        super().fit(*args)
+        self.y_pred = np.random.default_rng().random(self.y_pred.shape)
+
+
+class FillsLabels(Honest):
+    def fit(self, *args: Any) -> None:
+        super().fit(*args)
+        args[1][np.isnan(args[1])] = 0.0
+
+
+class ScalesInputs(Honest):
+    def predict(self, inputs: Inputs) -> FloatArray:
+        values: Any = inputs.matrix("maccs").values
+        values.data[:] = 2
+        return super().predict(inputs)
+
+
+class ChangesSettings(Honest):
+    def fit(self, *args: Any) -> None:
+        super().fit(*args)
+        self.config.width += 1
+
+
+class LooksAround(Honest):
+    def predict(self, inputs: Inputs) -> FloatArray:
+        return super().predict(inputs) / len(inputs)
+
+
+class Falls(Honest):
+    def fit(self, *args: Any) -> None:
+        raise ValueError("y contains only one class")
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("toys")
+    for name, value in globals().items():
+        if isinstance(value, type):
+            setattr(module, name, value)
+    monkeypatch.setitem(sys.modules, "toys", module)
+
+
+def spec(name: str = "Honest", **changes: Any) -> ModelSpec:
+    values = {"name": "toy", "title": "A toy", "factory": f"toys:{name}", "config": "toys:Config"}
+    return ModelSpec(**values | changes)  # type: ignore[arg-type]
+
+
+def test_an_honest_model_passes() -> None:
+    check_model(spec())
+
+
+@pytest.mark.parametrize(
+    ("toy", "words"),
+    [
+        ("Absent", "has no 'Absent'"),
+        ("NoPredict", "no method 'predict'"),
+        ("NeedsList", "expected a mapping"),
+        ("WrongShape", "expected \\(14, 4\\)"),
+        ("Integers", "gave int64"),
+        ("NotFinite", "not finite"),
+        ("Logits", "expected probabilities"),
+        ("Unseeded", "same seed"),
+        ("FillsLabels", "changed y_train"),
+        ("ScalesInputs", "changed the block 'maccs' of test"),
+        ("ChangesSettings", "changed its own settings"),
+        ("LooksAround", "depends on which others"),
+        ("Falls", "ValueError: y contains only one class"),
+    ],
+)
+def test_a_broken_promise_is_named(toy: str, words: str) -> None:
+    with pytest.raises(PluginError, match=words):
+        check_model(spec(toy))
+
+
+def test_logits_are_no_matter_for_regression() -> None:
+    check_model(spec("Logits", task_types=("regression",)))
+
+
+def test_an_unknown_feature_offers_the_nearest() -> None:
+    with pytest.raises(Exception, match="did you mean 'maccs'"):
+        check_model(spec("NeedsUnknown"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"config": "toys:LooseConfig"}, "extra='forbid'"),
+        ({"config": "toys:Honest"}, "no pydantic model"),
+        ({"recipe": "nowhere.toml"}, "no recipe file"),
+        ({"deterministic": True}, "yet the seed changes it"),
+        ({"preset": {"widht": 2}}, "unknown"),
+    ],
+)
+def test_a_wrong_spec_is_named(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(PluginError, match=words):
+        check_model(spec(**changes))
+
+
+def test_a_missing_package_is_no_broken_promise() -> None:
+    with pytest.raises(MissingDependencyError, match="no_such_package"):
+        check_model(spec(requires=("no_such_package",)))
