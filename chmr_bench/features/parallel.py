@@ -7,9 +7,11 @@ lightgbm can hang.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -66,18 +68,19 @@ def compute_block(
     blocks: list[Block] = []
     done, n = 0, len(smiles)
     progress(0, n, "molecules")
-    for start, chunk in _results(spec, settings, smiles, n_jobs):
-        if isinstance(chunk, _Failure):
-            raise _failed(spec, smiles, start, chunk)
-        blocks.append(chunk)
-        done += len(chunk)
-        progress(done, n, "molecules")
+    with contextlib.closing(_results(spec, settings, smiles, n_jobs)) as results:
+        for start, chunk in results:
+            if isinstance(chunk, _Failure):
+                raise _failed(spec, smiles, start, chunk)
+            blocks.append(chunk)
+            done += len(chunk)
+            progress(done, n, "molecules")
     return concatenate(blocks)
 
 
 def _results(
     spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str], n_jobs: int
-) -> Iterator[tuple[int, Block | _Failure]]:
+) -> Generator[tuple[int, Block | _Failure], None, None]:
     """Yield (first row, block) in order: timed chunks from here, the rest from the workers."""
     n, start, size = len(smiles), 0, FIRST_CHUNK
     compute: Compute = load_object(spec.compute)
@@ -117,7 +120,7 @@ def _pooled(
     smiles: Sequence[str],
     starts: range,
     n_jobs: int,
-) -> Iterator[tuple[int, Block | _Failure]]:
+) -> Generator[tuple[int, Block | _Failure], None, None]:
     import joblib
 
     # "generator" streams results in the order of the tasks, so progress is true and rows stay put.
@@ -127,13 +130,18 @@ def _pooled(
         joblib.delayed(_in_worker)(spec, dict(settings), list(smiles[s : s + starts.step]))
         for s in starts
     )
+    outputs = pool(tasks)
     try:
-        yield from zip(starts, pool(tasks), strict=True)
+        yield from zip(starts, outputs, strict=True)
     except joblib.externals.loky.process_executor.BrokenProcessPool as error:
         raise FeatureError(
             f"feature {spec.name!r}: a worker process died, killed or out of memory ({error}); "
             "try again with fewer jobs"
         ) from error
+    finally:
+        with warnings.catch_warnings():  # joblib warns of tasks left over when we stop early
+            warnings.simplefilter("ignore", UserWarning)
+            outputs.close()
 
 
 def _in_worker(
