@@ -8,7 +8,10 @@ lightgbm can hang.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
+import os
+import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -40,6 +43,8 @@ CHUNK_SECONDS = 0.4
 CHUNK_LIMITS = (16, 2048)
 CHUNKS_PER_WORKER = 8
 """At least so many, so that one slow chunk at the end does not leave the other cores idle."""
+
+WATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,9 @@ def _pooled(
     # Without max_nbytes=None joblib would put large arguments into files.
     pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
     tasks = (
-        joblib.delayed(_in_worker)(spec, dict(settings), list(smiles[s : s + starts.step]))
+        joblib.delayed(_in_worker)(
+            os.getpid(), spec, dict(settings), list(smiles[s : s + starts.step])
+        )
         for s in starts
     )
     outputs = pool(tasks)
@@ -145,9 +152,24 @@ def _pooled(
 
 
 def _in_worker(
-    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str]
+    parent: int, spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str]
 ) -> Block | _Failure:
+    _leave_with(parent)
     return _run(spec, load_object(spec.compute), settings, smiles)
+
+
+@functools.cache
+def _leave_with(parent: int) -> None:
+    """End this worker when its parent is killed, where it would wait minutes for more work."""
+    if os.getppid() != parent:  # not a worker of its own, or not started by the parent itself
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watch-parent", daemon=True).start()
 
 
 def _run(
