@@ -235,6 +235,7 @@ def _take(
             _download(origin, part, source, options, progress)
     if _sha256(part) != source.sha256:
         n_bytes = part.stat().st_size
+        # Too short may be a broken connection or a passing error page; the rest stays as it is.
         raise _Failure(_difference(part, n_bytes, source), again=0 < n_bytes < source.n_bytes)
     progress(source.n_bytes, source.n_bytes, "bytes")
 
@@ -254,18 +255,24 @@ def _download(
     import pooch
     import requests
 
+    responses: list[requests.Response] = []
     downloader = pooch.HTTPDownloader(
         progressbar=_Bar(source.n_bytes, progress),
         chunk_size=CHUNK,
         timeout=options.timeout,
         # A server that compresses on the way would make the length it announces another one.
         headers={"Accept-Encoding": "identity"},
+        # pooch leaves the connection of a failed download open; so it is closed below.
+        hooks={"response": lambda response, *_, **__: responses.append(response)},
     )
     try:
         downloader(address, str(part), None)
     except requests.RequestException as error:
         n_bytes = part.stat().st_size if part.exists() else 0
         raise _explain(error, n_bytes, source, options) from error
+    finally:
+        for response in responses:
+            response.close()
 
 
 def _explain(error: Exception, n_bytes: int, source: SourceFile, options: FetchOptions) -> _Failure:
@@ -290,7 +297,7 @@ def _explain(error: Exception, n_bytes: int, source: SourceFile, options: FetchO
 
 def _cause(error: Exception) -> str:
     """Return the innermost reason of a connection error, which wraps it several times over."""
-    cause = re.search(r"""Caused by \w+\(["']?(?:\S+: )?(.*?)["']?\)+$""", str(error))
+    cause = re.search(r"""Caused by \w+\(["']?(?:\w+\([^)]*\): )?(.*?)["']?\)+$""", str(error))
     return cause.group(1) if cause else str(error)
 
 
