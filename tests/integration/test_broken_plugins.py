@@ -1,0 +1,196 @@
+"""Plugins broken in every way: each is named with its version and its error, the rest works.
+
+The plugins are whole fake distributions (a module and its metadata) on the path of a fresh process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+PLUGIN_ERROR = 4
+USAGE_ERROR = 2
+
+MODEL = """
+from chmr_bench import ModelSpec, hookimpl
+
+@hookimpl
+def chmr_bench_models():
+    classes = {{"factory": "{module}:Toy", "config": "{module}:Config"}}
+    return [ModelSpec(name="{name}", title="A toy", **classes{more})]
+"""
+
+BROKEN: Mapping[str, tuple[str, str]] = {
+    "import-error": ("import no_such_package\n", "No module named 'no_such_package'"),
+    "syntax-error": ("def broken(:\n", "SyntaxError"),
+    "misspelt-hook": (
+        MODEL.replace("chmr_bench_models", "chmr_bench_modles").format(
+            name="toy.typo", module="m", more=""
+        ),
+        "did you mean 'chmr_bench_models'",
+    ),
+    "wrong-type": (
+        """
+        from chmr_bench import hookimpl
+
+        @hookimpl
+        def chmr_bench_models():
+            return [{"name": "toy.dict"}]
+        """,
+        "expected ModelSpec",
+    ),
+    "unknown-field": (
+        MODEL.format(name="toy.field", module="m", more=", colour='red'"),
+        "unexpected keyword argument 'colour'",
+    ),
+    "clash": (MODEL.format(name="mean", module="m", more=""), "registered already"),
+    "hook-raises": (
+        """
+        from chmr_bench import hookimpl
+
+        @hookimpl
+        def chmr_bench_datasets():
+            raise RuntimeError("the licence file is missing")
+        """,
+        "RuntimeError: the licence file is missing",
+    ),
+    "leaves": ("raise SystemExit(0)\n", "SystemExit"),
+}
+
+GOOD_MODULE = """
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+
+class Config(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Toy:
+    def __init__(self, config):
+        self.n_tasks = 0
+
+    @classmethod
+    def needs(cls, config):
+        return {}
+
+    def fit(self, train, y_train, valid, y_valid, context):
+        self.n_tasks = y_train.shape[1]
+
+    def predict(self, inputs):
+        return np.full((len(inputs), self.n_tasks), 0.5)
+"""
+
+
+def distribute(site: Path, name: str, source: str, version: str) -> None:
+    """Write a distribution called `name` whose entry point names its one module."""
+    module = name.replace("-", "_") + "_plugin"
+    (site / f"{module}.py").write_text(dedent(source))
+    info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[chmr_bench.v1]\n{name} = {module}\n")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every broken plugin, a good one, and one whose dependency is missing."""
+    folder = tmp_path_factory.mktemp("site")
+    for i, (name, (source, _)) in enumerate(BROKEN.items()):
+        distribute(folder, name, source, f"0.{i}.7")
+    (folder / "good_model.py").write_text(GOOD_MODULE)
+    good = MODEL.format(name="toy.good", module="good_model", more="")
+    distribute(folder, "good", good, "1.0")
+    needs = ", requires=('no_such_engine',)"
+    poor = MODEL.format(name="toy.poor", module="good_model", more=needs)
+    distribute(folder, "poor", poor, "1.1")
+    absent = MODEL.format(name="toy.absent", module="no_such_module", more="")
+    distribute(folder, "absent", absent, "1.2")
+    return folder
+
+
+def chmr_bench(site: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(site), "CHMR_BENCH_HOME": str(home), "COLUMNS": "300"}
+    command = [sys.executable, "-m", "chmr_bench", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+
+
+@pytest.fixture(scope="module")
+def listed(
+    site: Path, tmp_path_factory: pytest.TempPathFactory
+) -> subprocess.CompletedProcess[str]:
+    return chmr_bench(site, tmp_path_factory.mktemp("home"), "list", "plugins", "--json")
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_plugin_is_named_with_version_and_error(
+    listed: subprocess.CompletedProcess[str], name: str
+) -> None:
+    assert listed.returncode == 0, listed.stderr
+    entries = {e["name"]: e for e in json.loads(listed.stdout)}
+    words = BROKEN[name][1]
+    version = f"0.{list(BROKEN).index(name)}.7"
+    assert words in entries[name]["error"]
+    assert (entries[name]["distribution"], entries[name]["version"]) == (name, version)
+    assert entries[name]["models"] == []
+
+
+def test_everything_else_is_there(listed: subprocess.CompletedProcess[str]) -> None:
+    entries = {e["name"]: e for e in json.loads(listed.stdout)}
+    whole = {n for n, e in entries.items() if not e["error"]}
+    assert whole >= {"nine", "planted", "features", "fingerprints", "good", "poor", "absent"}
+    assert entries["good"]["models"] == ["toy.good"]
+    assert "mean" in entries["fingerprints"]["models"]
+
+
+def test_a_listing_warns_on_stderr_and_stays_json(site: Path, tmp_path: Path) -> None:
+    done = chmr_bench(site, tmp_path, "list", "models", "--json")
+    assert done.returncode == 0
+    entries = {e["name"]: e for e in json.loads(done.stdout)}
+    assert entries["mean"]["plugin"] == "fingerprints"
+    assert entries["toy.poor"]["missing"] == ["no_such_engine"]
+    for i, name in enumerate(BROKEN):
+        assert f"{name} 0.{i}.7" in done.stderr
+
+
+def test_help_does_not_mention_them(site: Path, tmp_path: Path) -> None:
+    done = chmr_bench(site, tmp_path, "--help")
+    assert done.returncode == 0
+    assert "clash" not in done.stdout + done.stderr
+
+
+def run_on_demo(site: Path, tmp_path: Path, model: str) -> subprocess.CompletedProcess[str]:
+    names = ("--model", model, "--dataset", "planted", "--seeds", "1")
+    return chmr_bench(site, tmp_path, "run", *names, "--out", str(tmp_path / "out"))
+
+
+def test_a_good_model_runs_beside_them(site: Path, tmp_path: Path) -> None:
+    done = run_on_demo(site, tmp_path, "toy.good")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_model_of_a_broken_plugin_is_unknown_and_the_plugin_is_named(
+    site: Path, tmp_path: Path
+) -> None:
+    done = run_on_demo(site, tmp_path, "toy.typo")
+    assert done.returncode == USAGE_ERROR
+    assert "misspelt-hook" in done.stderr
+
+
+def test_a_missing_dependency_is_named_with_the_way_out(site: Path, tmp_path: Path) -> None:
+    done = run_on_demo(site, tmp_path, "toy.poor")
+    assert done.returncode == PLUGIN_ERROR
+    assert "no_such_engine" in done.stdout + done.stderr
+
+
+def test_a_class_that_is_not_there_is_the_plugins_error(site: Path, tmp_path: Path) -> None:
+    done = run_on_demo(site, tmp_path, "toy.absent")
+    assert done.returncode == PLUGIN_ERROR
+    assert "no_such_module" in done.stdout + done.stderr
