@@ -249,7 +249,7 @@ MOLNET: dict[str, MolNetTable] = {
 
 
 def molnet(
-    name: str, *, on_invalid: Literal["stop", "drop"] = "stop"
+    name: str, *, on_invalid: Literal["stop", "drop"] = "stop", offline: bool = False
 ) -> tuple[DatasetSpec, Dataset]:
     """Return a MoleculeNet table through deepchem's loader: labels as in the file, no row dropped.
 
@@ -260,6 +260,7 @@ def molnet(
     ----------
     name : a name of `MOLNET`, with or without the prefix ``molnet:``.
     on_invalid : what becomes of rows whose SMILES cannot be read: an error, or left out and listed.
+    offline : do not download; the file must be in the cache folder.
 
     Raises
     ------
@@ -272,6 +273,8 @@ def molnet(
     if table is None:
         hint = "(tables of SMILES that deepchem loads; other files: --dataset FILE.csv)"
         raise UnknownNameError("MolNet dataset", short, MOLNET, hint)
+    if offline and not molnet_folder(short).is_dir():
+        raise FetchError(f"molnet:{short}: not in the cache, and --offline. {_ways_out(table)}")
     smiles, y, task_names = _load_table(table)
     _check_labels(table, y, task_names)
     data = _readable(Dataset(smiles=smiles, y=y, task_names=task_names), table, on_invalid)
@@ -307,6 +310,7 @@ def _load_table(table: MolNetTable) -> tuple[tuple[str, ...], FloatArray, tuple[
         tasks, dataset = _call_loader(table, source, Path(fresh) / "deepchem")
         smiles = tuple(str(s) for s in dataset.ids)
         y = np.where(dataset.w == 0, np.nan, np.asarray(dataset.y, dtype=np.float64))
+        shutil.rmtree(dataset.data_dir, ignore_errors=True)  # deepchem's own copy of the table
         if source != folder:
             _keep(source, folder)
     return smiles, y.reshape(len(smiles), -1), tuple(map(str, tasks))
@@ -315,11 +319,6 @@ def _load_table(table: MolNetTable) -> tuple[tuple[str, ...], FloatArray, tuple[
 def _call_loader(table: MolNetTable, source: Path, scratch: Path) -> tuple[Sequence[str], Any]:
     deepchem = import_deepchem()
     load = getattr(deepchem.molnet, f"load_{table.name}")
-    ways_out = (
-        f"Ways out: a machine with network access; the file put by hand into "
-        f"{molnet_folder(table.name)}; a CSV of your own with --dataset FILE --smiles COL "
-        "--tasks A,B; or --suite demo, which needs no network."
-    )
     try:
         with quiet():
             tasks, (dataset,), _ = load(
@@ -333,7 +332,7 @@ def _call_loader(table: MolNetTable, source: Path, scratch: Path) -> tuple[Seque
     except (urllib.error.URLError, urllib.error.ContentTooShortError, OSError) as error:
         raise FetchError(
             f"molnet:{table.name}: {_address(load)} could not be fetched or read: {error}. "
-            + ways_out
+            + _ways_out(table)
         ) from error
     except Exception as error:  # whatever deepchem raises on a file it cannot parse
         raise DataError(
@@ -341,6 +340,14 @@ def _call_loader(table: MolNetTable, source: Path, scratch: Path) -> tuple[Seque
             f"({type(error).__name__}: {error}); remove {molnet_folder(table.name)} and try again"
         ) from error
     return tasks, dataset
+
+
+def _ways_out(table: MolNetTable) -> str:
+    return (
+        "Ways out: a machine with network access; the file put by hand into "
+        f"{molnet_folder(table.name)}; a CSV of your own with --dataset FILE --smiles COL "
+        "--tasks A,B; or --suite demo, which needs no network."
+    )
 
 
 def _address(load: Any) -> str:
