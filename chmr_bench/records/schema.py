@@ -57,7 +57,9 @@ class Origin(_Part):
     """Where the data came from, enough to open them again."""
 
     kind: Literal["registered", "file", "molnet"] = "registered"
-    file: str = Field(default="", description="as given on the command line")
+    file: str = Field(
+        default="", description="a table, or molnet:NAME, as given on the command line"
+    )
     smiles: str = Field(default="", description="SMILES column of a user's table")
     tasks: list[str] = Field(default_factory=list, description="task columns of a user's table")
     on_invalid: Literal["stop", "drop"] = "stop"

@@ -83,6 +83,12 @@ class RecordStore:
         """Return every readable record with its folder."""
         return [entry for entry in self._scan() if isinstance(entry, Stored)]
 
+    def of(self, dataset: str, model: str) -> list[Record]:
+        """Return the readable records of one model on one dataset."""
+        folder = self.folder / _folder_name(dataset) / _folder_name(model)
+        entries = [self._entry(path) for path in _entries(folder)]
+        return [entry.record for entry in entries if isinstance(entry, Stored)]
+
     def problems(self) -> list[Problem]:
         """Return what lies in the records folder and is no record."""
         return [entry for entry in self._scan() if isinstance(entry, Problem)]

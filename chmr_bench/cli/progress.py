@@ -1,0 +1,172 @@
+"""How a sweep is shown while it runs: live bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+
+from chmr_bench.cli.console import notes
+from chmr_bench.records import Phase
+from chmr_bench.sweep import Item, Outcome, SilentSweep, SweepListener
+
+PHASE_WORDS: dict[Phase, str] = {
+    "load": "loading",
+    "features": "features",
+    "fit": "fitting",
+    "predict": "predicting",
+    "score": "scoring",
+}
+WIDTH = 42
+
+
+class Display(SweepListener, Protocol):
+    """A listener that is switched on and off."""
+
+    def __enter__(self) -> Display:
+        """Begin to show."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal clean."""
+
+
+def display(total: int, *, quiet: bool) -> Display:
+    """Return the display that fits where standard error goes."""
+    if quiet or total == 0:
+        return Quiet()
+    return Bars(notes, total) if notes.is_terminal else Lines(notes)
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """Return what became of a job, in one line."""
+    item, record = outcome.item, outcome.record
+    if record.error is not None:
+        what = f"FAILED in {record.error.phase}: {record.error.type}: {record.error.message}"
+    elif record.metrics is not None and record.metrics.macro is not None:
+        what = f"{record.metrics.metric} {record.metrics.macro:.4f}"
+    else:
+        what = "no task can be evaluated"
+    how = f"{record.timing.total:.1f} s" if outcome.computed else "by another run"
+    return f"{label(item)}  {what}  ({how})"
+
+
+def label(item: Item) -> str:
+    """Return a job's short name."""
+    seed = "" if item.seed is None else f" seed {item.seed}"
+    return f"{item.dataset} {item.model}{seed}"
+
+
+class Quiet(SilentSweep):
+    """Shows nothing."""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+
+class Lines(Quiet):
+    """A line a job, without control characters: for logs and pipes."""
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self.place = ""
+
+    def started(self, item: Item, position: int, total: int) -> None:
+        """Remember which job it is."""
+        self.place = f"[{position}/{total}] "
+
+    def finished(self, outcome: Outcome) -> None:
+        """Write the job's line."""
+        self._write(self.place + outcome_line(outcome))
+        self.place = ""
+
+    def waiting(self, item: Item) -> None:
+        """Say that another run has the job."""
+        self._write(f"waiting for another run that is at work on {label(item)}")
+
+    def _write(self, line: str) -> None:
+        self.out.print(line, markup=False, soft_wrap=True)
+
+
+class Bars(Quiet):
+    """Two bars: all jobs, and the stage of the current one."""
+
+    def __init__(self, out: Console, total: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeElapsedColumn as Elapsed
+
+        self.out = out
+        self.bars = Progress(
+            TextColumn(f"{{task.description:<{WIDTH}}}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}", markup=False),
+            Elapsed(),
+            console=out,
+            transient=True,
+        )
+        self.all = self.bars.add_task("all jobs", total=total, unit="jobs")
+        self.job = self.bars.add_task("", total=None, unit="", visible=False)
+        self.name = ""
+        self.updated = 0.0
+
+    def __enter__(self) -> Bars:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bars.stop()
+
+    def started(self, item: Item, position: int, total: int) -> None:
+        """Show the job."""
+        self.name = label(item)
+        self.bars.reset(self.job, total=None, description=self.name, unit="", visible=True)
+
+    def stage(self, phase: Phase) -> None:
+        """Show the phase; how long it takes is not known yet."""
+        self.updated = 0.0
+        self.bars.reset(self.job, total=None, description=self._text(phase), unit="")
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Move the job's bar, at most ten times a second."""
+        now = time.monotonic()
+        if done < total and now - self.updated < 0.1:
+            return
+        self.updated = now
+        self.bars.update(self.job, completed=done, total=total, unit=unit)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Write the job's line above the bars and count it."""
+        colour = "red" if outcome.record.error else "default"
+        self.out.print(f"[{colour}]{escape(outcome_line(outcome))}[/]", soft_wrap=True)
+        self.bars.advance(self.all)
+        self.bars.update(self.job, visible=False)
+
+    def waiting(self, item: Item) -> None:
+        """Show whom the run waits for."""
+        text = f"waiting for another run: {label(item)}"
+        self.bars.update(self.job, description=text[:WIDTH], visible=True, total=None)
+
+    def _text(self, phase: Phase) -> str:
+        words = f": {PHASE_WORDS[phase]}"
+        return self.name[: WIDTH - len(words)] + words

@@ -1,0 +1,151 @@
+"""The tables a run prints: its plan before, its results after; and both as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from chmr_bench.cli.console import console, print_table
+from chmr_bench.sweep import Item, Plan, Summary
+from chmr_bench.sweep.plan import State
+from chmr_bench.sweep.results import ResultRow
+
+STATE_WORDS: dict[State, str] = {
+    "new": "new",
+    "cached": "cached",
+    "failed": "failed before",
+    "impossible": "cannot run",
+}
+
+
+def show_plan(plan: Plan) -> None:
+    """Print a line a model and dataset, the counts, and the expected time."""
+    groups: dict[tuple[str, str, str], list[Item]] = {}
+    for item in plan.items:
+        groups.setdefault((item.dataset, item.model, item.split), []).append(item)
+    states = [state for state in STATE_WORDS if plan.count(state)]
+    columns = ["dataset", "model", "split", "seeds", *(STATE_WORDS[s] for s in states), "expected"]
+    rows = [
+        [*key, _seeds(items), *_counts(items, states), _expected(items)]
+        for key, items in groups.items()
+    ]
+    print_table("Plan", columns, rows, right=columns[4:])
+    console.print(_sentence(plan), markup=False, soft_wrap=True)
+    for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
+        console.print(f"cannot run: {reason}", markup=False, soft_wrap=True)
+    console.print()
+
+
+def _seeds(items: Sequence[Item]) -> str:
+    """Return which seeds, or that the model has none: it runs once."""
+    if items[0].seed is None:
+        return "none"
+    seeds = [int(i.seed) for i in items if i.seed is not None]
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ",".join(map(str, seeds))
+
+
+def _counts(items: Sequence[Item], states: Sequence[State]) -> list[str]:
+    counts = [sum(i.state == state for i in items) for state in states]
+    return [str(c) if c else "" for c in counts]
+
+
+def _expected(items: Sequence[Item]) -> str:
+    todo = [i for i in items if i.state in ("new", "failed")]
+    if not todo:
+        return ""
+    known = [i.seconds for i in todo if i.seconds is not None]
+    return duration(sum(known)) if len(known) == len(todo) else "unknown"
+
+
+def _sentence(plan: Plan) -> str:
+    words = [f"{plan.count('new')} jobs new", f"{plan.count('cached')} cached"]
+    kept = " (left as they are)" if plan.keep_failed else " (tried again)"
+    words.append(f"{plan.count('failed')} failed before{kept if plan.count('failed') else ''}")
+    if plan.count("impossible"):
+        words.append(f"{plan.count('impossible')} cannot run")
+    return f"{', '.join(words)}. {expectation(plan)}"
+
+
+def expectation(plan: Plan) -> str:
+    """Return how long the plan may take, and what that rests on."""
+    if not plan.todo:
+        return "Nothing to compute."
+    seconds, unknown = plan.seconds()
+    if unknown == len(plan.todo):
+        return "Expected time: unknown, no earlier record of these models on these datasets."
+    rest = f", and {unknown} jobs without an earlier record" if unknown else ""
+    return f"Expected time: {duration(seconds)}{rest}, not counting features to be computed."
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in the unit a person would use."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def show_results(rows: Sequence[ResultRow]) -> None:
+    """Print a line a model and dataset: mean and s.d. over seeds, interval over test molecules."""
+    columns = ["dataset", "model", "metric", "score", "95 % interval", "runs", "tasks"]
+    print_table("Results", columns, [_result(r) for r in rows], right=columns[3:])
+    if any(r.synthetic for r in rows):
+        console.print("* synthetic: simulated labels on real molecules", markup=False)
+
+
+def _result(row: ResultRow) -> list[str]:
+    score = "failed" if row.n_failed else "none"
+    if row.mean is not None:
+        score = f"{row.mean:.4f}" + ("" if row.sd is None else f" ± {row.sd:.4f}")
+    ends = "" if row.low is None or row.high is None else f"{row.low:.3f}-{row.high:.3f}"
+    runs = f"{row.n_runs}/{row.n_runs + row.n_failed}" if row.n_failed else f"{row.n_runs}"
+    name = row.dataset + ("*" if row.synthetic else "")
+    return [name, row.model, row.metric, score, ends, runs, f"{row.n_evaluable}/{row.n_tasks}"]
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Return the plan for ``--json``."""
+    seconds, unknown = plan.seconds()
+    jobs = [
+        {
+            "model": i.model,
+            "dataset": i.dataset,
+            "split": i.split,
+            "seed": i.seed,
+            "state": i.state,
+            "identity": i.job.identity if i.job else None,
+            "expected_seconds": i.seconds,
+            "reason": i.reason,
+        }
+        for i in plan.items
+    ]
+    counts = {state: plan.count(state) for state in STATE_WORDS}
+    return {
+        "counts": counts,
+        "expected_seconds": seconds,
+        "jobs_of_unknown_time": unknown,
+        "jobs": jobs,
+    }
+
+
+def result_json(rows: Sequence[ResultRow], summary: Summary) -> dict[str, Any]:
+    """Return the results for ``--json``."""
+    failed = [
+        {
+            "model": o.record.model.id,
+            "dataset": o.record.dataset.name,
+            "seed": o.record.seed,
+            "error": o.record.error.model_dump(mode="json") if o.record.error else None,
+        }
+        for o in summary.failed
+    ]
+    return {
+        "interrupted": summary.interrupted,
+        "n_computed": sum(o.computed for o in summary.outcomes),
+        "results": [dataclasses.asdict(r) for r in rows],
+        "failed": failed,
+    }

@@ -1,0 +1,20 @@
+"""One run: dataset x split x model x seed -> record."""
+
+from __future__ import annotations
+
+from chmr_bench.runner.job import Job
+from chmr_bench.runner.run import Finished, Listener, Silent, check_predictions, run_job
+from chmr_bench.runner.workspace import DatasetRequest, Opened, SplitRequest, Workspace
+
+__all__ = [
+    "DatasetRequest",
+    "Finished",
+    "Job",
+    "Listener",
+    "Opened",
+    "Silent",
+    "SplitRequest",
+    "Workspace",
+    "check_predictions",
+    "run_job",
+]

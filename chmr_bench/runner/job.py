@@ -1,0 +1,133 @@
+"""A job: a model with settled settings, a dataset, a split, a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from chmr_bench.contracts import ModelSpec
+from chmr_bench.plugins import Registered
+from chmr_bench.records import (
+    DatasetInfo,
+    Dropped,
+    ModelInfo,
+    PluginRef,
+    Record,
+    RunKey,
+)
+from chmr_bench.runner.workspace import Opened, SplitRequest
+from chmr_bench.settings import build_config
+from chmr_bench.types import DeviceKind
+
+DROPPED_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be done.
+
+    Attributes
+    ----------
+    seed : None where the model is deterministic; it then runs with seed 0.
+    overrides : settings that the user changed from what the model has by itself.
+    identity : of the run, see `records.RunKey`.
+    """
+
+    model: Registered[ModelSpec]
+    config: BaseModel
+    opened: Opened
+    split: SplitRequest
+    split_digest: str
+    seed: int | None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: DeviceKind = "cpu"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """Return the hash of all that can change the numbers."""
+        return self.key().identity()
+
+    def key(self) -> RunKey:
+        """Return all that can change the numbers."""
+        spec = self.model.spec
+        return RunKey(
+            model=spec.name,
+            model_version=spec.version,
+            params=self.config.model_dump(mode="json"),
+            plugin=self.model.plugin.name,
+            plugin_version=self.model.plugin.version,
+            dataset=self.opened.spec.name,
+            dataset_digest=self.opened.digest,
+            split_digest=self.split_digest,
+            seed=self.seed,
+            precision=self.precision,
+            device=self.device,
+        )
+
+    def __str__(self) -> str:
+        seed = "" if self.seed is None else f" seed {self.seed}"
+        return f"{self.model.spec.name} on {self.opened.spec.name}{seed}"
+
+
+def key_of(record: Record) -> RunKey:
+    """Return the key that a record's own words make; its identity must be the record's."""
+    return RunKey(
+        model=record.model.id,
+        model_version=record.model.version,
+        weights=record.model.weights,
+        params=record.model.params,
+        plugin=record.plugin.name,
+        plugin_version=record.plugin.version,
+        dataset=record.dataset.name,
+        dataset_digest=record.dataset.digest,
+        split_digest=record.split.digest,
+        seed=record.seed,
+        missing=record.missing,
+        precision=record.precision,
+        device=record.resources.device,
+    )
+
+
+def model_info(job: Job) -> ModelInfo:
+    """Return what the record says of the model."""
+    spec = job.model.spec
+    params = job.config.model_dump(mode="json")
+    own = build_config(spec, {}, job.opened.spec.name).model_dump(mode="json")
+    return ModelInfo(
+        id=spec.name,
+        version=spec.version,
+        weights=None,
+        params=params,
+        overrides={name: value for name, value in params.items() if own.get(name) != value},
+        deterministic=spec.deterministic,
+    )
+
+
+def plugin_ref(job: Job) -> PluginRef:
+    """Return what the record says of the plugin."""
+    plugin = job.model.plugin
+    return PluginRef(name=plugin.name, distribution=plugin.distribution, version=plugin.version)
+
+
+def dataset_info(opened: Opened) -> DatasetInfo:
+    """Return what the record says of the dataset."""
+    spec, dataset = opened.spec, opened.dataset
+    rows = dataset.dropped[:DROPPED_SHOWN]
+    return DatasetInfo(
+        name=spec.name,
+        title=spec.title,
+        digest=opened.digest,
+        version=spec.version,
+        task_type=spec.task_type,
+        unit=spec.unit,
+        n_molecules=len(dataset),
+        n_tasks=len(dataset.task_names),
+        dropped=len(dataset.dropped),
+        dropped_rows=[Dropped(row=d.row, reason=d.reason) for d in rows],
+        synthetic=spec.synthetic,
+        origin=opened.request.origin(),
+    )

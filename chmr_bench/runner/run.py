@@ -1,0 +1,295 @@
+"""One job: load, features, fit, predict, check, score, and the record of it."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from chmr_bench.contracts import FitContext, Inputs, Split, TaskInfo
+from chmr_bench.errors import PredictionError
+from chmr_bench.lazy import load_object
+from chmr_bench.records import (
+    ErrorInfo,
+    Metrics,
+    Phase,
+    Predictions,
+    Record,
+    Resources,
+    SplitInfo,
+    Timing,
+)
+from chmr_bench.records.environment import environment, peak_memory_mb, reset_peak_memory
+from chmr_bench.records.predictions import as_stored
+from chmr_bench.runner import logs
+from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
+from chmr_bench.runner.scoring import score
+from chmr_bench.runner.workspace import Workspace
+from chmr_bench.settings import require
+from chmr_bench.types import FloatArray
+
+log = logging.getLogger("chmr_bench.runner")
+
+PROBABILITY_TOLERANCE = 1e-6
+
+
+class Listener(Protocol):
+    """Hears how a job goes."""
+
+    def stage(self, phase: Phase) -> None:
+        """Hear that a phase begins."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Hear how far the phase is."""
+
+
+class Silent:
+    """Listens to nothing."""
+
+    def stage(self, phase: Phase) -> None:
+        """Ignore it."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Ignore it."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job's record and what belongs beside it; the last two are None where it failed."""
+
+    record: Record
+    log: str
+    predictions: Predictions | None = None
+    replicates: FloatArray | None = None
+
+
+@dataclass
+class Clock:
+    """Seconds a phase, and which phase it is."""
+
+    listener: Listener
+    seconds: dict[Phase, float] = field(default_factory=dict)
+    phase: Phase = "load"
+    started: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def time(self, phase: Phase) -> Iterator[None]:
+        """Count the block's seconds to a phase."""
+        self.phase = phase
+        self.listener.stage(phase)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = time.perf_counter() - start
+            log.info("%s: %.2f s", phase, self.seconds[phase])
+
+    def timing(self) -> Timing:
+        """Return what the record says."""
+        rounded = {phase: round(seconds, 3) for phase, seconds in self.seconds.items()}
+        return Timing(**rounded, total=round(time.perf_counter() - self.started, 3))
+
+
+@dataclass(frozen=True)
+class _Result:
+    predictions: Predictions
+    metrics: Metrics
+    replicates: FloatArray
+
+
+def run_job(
+    job: Job,
+    workspace: Workspace,
+    listener: Listener | None = None,
+    command: Sequence[str] = (),
+) -> Finished:
+    """Do one job. A failure of the model, whatever it is, is a failed record, not an exception.
+
+    Raises
+    ------
+    KeyboardInterrupt : the user wants to stop; nothing is left behind.
+    """
+    scope = reset_peak_memory()
+    clock = Clock(listener or Silent())
+    result: _Result | None = None
+    failure: ErrorInfo | None = None
+    with logs.captured() as stream:
+        log.info("%s, split %s", job, job.split.method)
+        try:
+            result = _compute(job, workspace, clock)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a model may raise anything
+            failure = _failure(error, clock.phase)
+            log.error("%s: %s\n%s", failure.type, failure.message, failure.traceback)
+    record = Record(
+        identity=job.identity,
+        status="failed" if failure else "ok",
+        error=failure,
+        model=model_info(job),
+        plugin=plugin_ref(job),
+        dataset=dataset_info(job.opened),
+        split=_split_info(job, workspace),
+        seed=job.seed,
+        precision=job.precision,
+        metrics=result.metrics if result else None,
+        timing=clock.timing(),
+        resources=Resources(
+            n_jobs=workspace.n_jobs,
+            device=job.device,
+            device_name=_device_name(job),
+            peak_memory_mb=peak_memory_mb(),
+            peak_memory_of=scope,
+        ),
+        environment=environment(),
+        command=list(command),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    if result is None:
+        return Finished(record, stream.getvalue())
+    return Finished(record, stream.getvalue(), result.predictions, result.replicates)
+
+
+def _compute(job: Job, workspace: Workspace, clock: Clock) -> _Result:
+    opened, spec = job.opened, job.model.spec
+    report = clock.listener.progress
+    with clock.time("load"):
+        require(spec)
+        model_class = load_object(spec.factory)
+        split = workspace.split(opened, job.split)
+        _seed_globals(job.seed or 0)
+        model = model_class(job.config)
+    with clock.time("features"):
+        needs = model_class.needs(job.config)
+        inputs = workspace.inputs(opened, spec, needs, report)
+        train, valid, test = (inputs.take(split.part(p)) for p in ("train", "valid", "test"))
+    with clock.time("fit"), _threads(workspace.n_jobs):
+        y = opened.dataset.y
+        context = _context(job, workspace.n_jobs, clock.listener)
+        model.fit(train, y[split.train], valid, y[split.valid], context)
+    with clock.time("predict"), _threads(workspace.n_jobs):
+        stored = _predict(job, model, test, split)
+    with clock.time("score"):
+        metrics, replicates = score(opened.spec, opened.dataset, stored)
+    return _Result(stored, metrics, replicates)
+
+
+def _context(job: Job, n_jobs: int, listener: Listener) -> FitContext:
+    spec = job.opened.spec
+    return FitContext(
+        tasks=TaskInfo(spec.task_type, job.opened.dataset.task_names, spec.metric),
+        seed=job.seed or 0,
+        n_jobs=n_jobs,
+        device=job.device,
+        precision=job.precision,
+        progress=listener.progress,
+        log=logging.getLogger(f"chmr_bench.model.{job.model.spec.name}"),
+    )
+
+
+def _predict(job: Job, model: Any, test: Inputs, split: Split) -> Predictions:
+    """Return the checked predictions in the precision they are stored in."""
+    spec, names = job.opened.spec, job.opened.dataset.task_names
+    y_pred = check_predictions(
+        model.predict(test), (len(test), len(names)), spec.task_type == "classification"
+    )
+    stored = as_stored(y_pred, split.test, names, spec.task_type)
+    if not np.isfinite(stored.values).all():
+        raise PredictionError(
+            f"{int((~np.isfinite(stored.values)).sum())} predictions do not fit "
+            f"{stored.values.dtype}: the largest is {np.abs(y_pred).max():g}"
+        )
+    return stored
+
+
+def check_predictions(y_pred: Any, shape: tuple[int, int], probabilities: bool) -> FloatArray:
+    """Return predictions as a finite float array of the expected shape.
+
+    Raises
+    ------
+    PredictionError : another shape, not numbers, not finite, or no probabilities.
+    """
+    try:
+        values = np.asarray(y_pred, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise PredictionError(f"predict gave {type(y_pred).__name__}, not numbers") from error
+    if values.shape != shape:
+        raise PredictionError(f"predict gave shape {values.shape}, expected (n_test, t) = {shape}")
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        row, task = np.argwhere(wrong)[0]
+        raise PredictionError(
+            f"{int(wrong.sum())} of {values.size} predictions are not finite; the first is "
+            f"{values[row, task]} in test row {row}, task {task} (both from 0)"
+        )
+    if probabilities and (
+        values.min() < -PROBABILITY_TOLERANCE or values.max() > 1 + PROBABILITY_TOLERANCE
+    ):
+        raise PredictionError(
+            f"predictions of classes reach from {values.min():g} to {values.max():g}; "
+            "expected probabilities of class 1 (apply the sigmoid inside the model)"
+        )
+    return values.clip(0, 1) if probabilities else values
+
+
+def _failure(error: BaseException, phase: Phase) -> ErrorInfo:
+    return ErrorInfo(
+        type=type(error).__name__,
+        message=logs.short_message(error) or "no message",
+        phase=phase,
+        traceback=logs.short_traceback(error),
+    )
+
+
+def _split_info(job: Job, workspace: Workspace) -> SplitInfo:
+    """Return what the record says of the split, from its registered sizes if it was never made."""
+    sizes = job.opened.spec.split_sizes
+    if not (job.split.method == "reference" and any(sizes)):
+        split = workspace.split(job.opened, job.split)
+        sizes = (len(split.train), len(split.valid), len(split.test))
+    return SplitInfo(
+        name=job.split.method,
+        seed=job.split.seed,
+        digest=job.split_digest,
+        n_train=sizes[0],
+        n_valid=sizes[1],
+        n_test=sizes[2],
+    )
+
+
+def _seed_globals(seed: int) -> None:
+    """Seed the global generators: a net under models that forget to use their own."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the legacy generator is the one to be seeded
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
+
+
+@contextmanager
+def _threads(n_jobs: int) -> Iterator[None]:
+    """Hold the thread pools of numpy, scipy and OpenMP to `n_jobs` while a model works."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(n_jobs):
+        yield
+
+
+def _device_name(job: Job) -> str:
+    if job.device == "cpu":
+        return ""
+    with contextlib.suppress(ImportError, RuntimeError, AssertionError):
+        import torch
+
+        return str(torch.cuda.get_device_name())
+    return ""

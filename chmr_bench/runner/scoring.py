@@ -1,0 +1,83 @@
+"""Stored predictions and labels -> scores; the same way in a run, in `score` and in `verify`."""
+
+from __future__ import annotations
+
+import math
+
+from chmr_bench.contracts import Dataset, DatasetSpec
+from chmr_bench.metrics import (
+    METRICS,
+    TaskScore,
+    macro,
+    score_tasks,
+    share_at_least,
+    with_intervals,
+)
+from chmr_bench.records import Metrics, Predictions, TaskResult
+from chmr_bench.statistics import bootstrap, interval
+from chmr_bench.types import FloatArray, MetricName
+
+SHARE_METRIC: MetricName = "roc_auc"
+SHARE_THRESHOLD = 0.8
+"""InfoAlign (arXiv 2406.12056) prints the share of tasks with ROC-AUC >= 0.80."""
+N_REPLICATES = 1000
+BOOTSTRAP_SEED = 0
+
+
+def score(
+    spec: DatasetSpec, dataset: Dataset, predictions: Predictions
+) -> tuple[Metrics, FloatArray]:
+    """Return the scores of the predicted rows, and the (1000,) bootstrap replicates of the macro.
+
+    Raises
+    ------
+    DataError, PredictionError : labels and predictions do not fit each other.
+    """
+    y = dataset.y[predictions.rows]
+    resampled = bootstrap(
+        spec.metric, y, predictions.values, n_replicates=N_REPLICATES, seed=BOOTSTRAP_SEED
+    )
+    tasks = score_tasks(spec.metric, dataset.task_names, y, predictions.values)
+    tasks = with_intervals(tasks, resampled.low, resampled.high)
+    return _metrics(spec.metric, tasks, *interval(resampled.macro)), resampled.macro
+
+
+def score_only(spec: DatasetSpec, dataset: Dataset, predictions: Predictions) -> Metrics:
+    """Return the scores without intervals, which take most of the time."""
+    y = dataset.y[predictions.rows]
+    tasks = score_tasks(spec.metric, dataset.task_names, y, predictions.values)
+    return _metrics(spec.metric, tasks, math.nan, math.nan)
+
+
+def _metrics(metric: MetricName, tasks: list[TaskScore], low: float, high: float) -> Metrics:
+    n_good, n_evaluable = share_at_least([t.score for t in tasks], SHARE_THRESHOLD)
+    shared = metric == SHARE_METRIC and n_evaluable > 0
+    return Metrics(
+        metric=metric,
+        greater_is_better=METRICS[metric].greater_is_better,
+        macro=_number(macro(tasks)),
+        low=_number(low),
+        high=_number(high),
+        n_tasks=len(tasks),
+        n_evaluable=n_evaluable,
+        share_080=n_good / n_evaluable if shared else None,
+        per_task=[_result(t) for t in tasks],
+    )
+
+
+def _result(task: TaskScore) -> TaskResult:
+    return TaskResult(
+        task=task.task,
+        score=_number(task.score),
+        low=_number(task.low),
+        high=_number(task.high),
+        n=task.n,
+        n_minority=task.n_minority,
+        evaluable=task.evaluable,
+        reason=task.reason,
+    )
+
+
+def _number(value: float | None) -> float | None:
+    """Return a finite number, or None: JSON has no NaN."""
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,248 @@
+"""Datasets, splits and features opened once and shared by every job of a sweep."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from chmr_bench.contracts import (
+    Block,
+    Dataset,
+    DatasetSpec,
+    FeatureRequest,
+    Inputs,
+    ModelSpec,
+    Progress,
+    Split,
+    no_progress,
+)
+from chmr_bench.errors import DataError, SettingError
+from chmr_bench.fetch import FetchOptions
+from chmr_bench.lazy import load_object
+from chmr_bench.paths import feature_folder
+from chmr_bench.records import Origin, Record, canonical_json
+from chmr_bench.types import MetricName, TaskType
+
+MOLNET_PREFIX = "molnet:"
+CONNECTIVITY = "connectivity"
+"""The feature that fills `Inputs.keys` instead of a block."""
+
+
+@dataclass(frozen=True)
+class DatasetRequest:
+    """A dataset as it is asked for: a registered name, ``molnet:NAME``, or a user's table."""
+
+    name: str = ""
+    file: str = ""
+    smiles: str = ""
+    tasks: tuple[str, ...] = ()
+    task_type: TaskType | None = None
+    metric: MetricName | None = None
+    on_invalid: Literal["stop", "drop"] = "stop"
+
+    @classmethod
+    def of_record(cls, record: Record) -> DatasetRequest:
+        """Return the request that opens a record's dataset again."""
+        origin = record.dataset.origin
+        if origin.kind == "molnet":
+            return cls(name=origin.file, on_invalid=origin.on_invalid)
+        if origin.kind == "registered":
+            return cls(name=record.dataset.name)
+        return cls(
+            file=origin.file,
+            smiles=origin.smiles,
+            tasks=tuple(origin.tasks),
+            task_type=record.dataset.task_type,
+            metric=record.metrics.metric if record.metrics else None,
+            on_invalid=origin.on_invalid,
+        )
+
+    def origin(self) -> Origin:
+        """Return what the record keeps of the request."""
+        if self.name and not self.name.startswith(MOLNET_PREFIX):
+            return Origin(kind="registered")
+        return Origin(
+            kind="file" if self.file else "molnet",
+            file=self.file or self.name,
+            smiles=self.smiles,
+            tasks=list(self.tasks),
+            on_invalid=self.on_invalid,
+        )
+
+
+@dataclass(frozen=True)
+class SplitRequest:
+    """A split method and its seed; None where the method draws nothing."""
+
+    method: str
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A dataset that is open, and the hash of its content."""
+
+    request: DatasetRequest
+    spec: DatasetSpec
+    dataset: Dataset
+    digest: str
+
+
+@dataclass
+class Workspace:
+    """What the jobs of one sweep share.
+
+    Features are kept for one dataset at a time: jobs come dataset by dataset, and nine datasets'
+    features would not fit a small machine.
+    """
+
+    options: FetchOptions
+    n_jobs: int = 1
+    _opened: dict[DatasetRequest, Opened] = field(default_factory=dict)
+    _splits: dict[tuple[DatasetRequest, SplitRequest], Split] = field(default_factory=dict)
+    _features: dict[str, Block | tuple[str, ...]] = field(default_factory=dict)
+    _features_of: str = ""
+
+    # ------------------------------------------------------------------------- datasets and splits
+
+    def open(self, request: DatasetRequest, progress: Progress = no_progress) -> Opened:
+        """Return the dataset, loaded at most once.
+
+        Raises
+        ------
+        UnknownNameError, SettingError, DataError : what the loaders raise.
+        """
+        if request not in self._opened:
+            spec, dataset = self._load(request, progress)
+            self._opened[request] = Opened(request, spec, dataset, dataset.digest())
+        return self._opened[request]
+
+    def _load(self, request: DatasetRequest, progress: Progress) -> tuple[DatasetSpec, Dataset]:
+        if request.file:
+            from chmr_bench import tabular
+
+            return tabular.read_table(
+                Path(request.file),
+                request.smiles,
+                request.tasks,
+                task_type=request.task_type,
+                metric=request.metric,
+                on_invalid=request.on_invalid,
+            )
+        if request.name.startswith(MOLNET_PREFIX):
+            from chmr_bench import deepchem_bridge
+
+            return deepchem_bridge.molnet(
+                request.name, on_invalid=request.on_invalid, offline=self.options.offline
+            )
+        from chmr_bench.datasets import open_dataset
+        from chmr_bench.plugins import registry
+
+        spec = registry().dataset(request.name).spec
+        return spec, open_dataset(spec, self.options, progress)
+
+    def split_digest(self, opened: Opened, split: SplitRequest) -> str:
+        """Return the digest of a split: the pinned one without computing, where there is one."""
+        pinned = opened.spec.split_digests
+        if split.method == "reference" and len(pinned) == 3:
+            return hashlib.sha256("\n".join(pinned).encode()).hexdigest()
+        return self.split(opened, split).digest()
+
+    def split(self, opened: Opened, split: SplitRequest) -> Split:
+        """Return the rows of train, valid and test, made at most once.
+
+        Raises
+        ------
+        DataError : the reference split is not the pinned one.
+        """
+        key = (opened.request, split)
+        if key not in self._splits:
+            self._splits[key] = self._make_split(opened, split)
+        return self._splits[key]
+
+    def _make_split(self, opened: Opened, split: SplitRequest) -> Split:
+        from chmr_bench import splits
+
+        rule = opened.spec.split_rule
+        if split.method == "reference" and not rule:
+            raise SettingError(
+                f"dataset {opened.spec.name!r} has no reference split; choose --split scaffold, "
+                "random or deepchem:NAME"
+            )
+        made = splits.make_split(
+            split.method,
+            opened.dataset,
+            rule=load_object(rule) if rule and split.method == "reference" else None,
+            seed=split.seed or 0,
+        )
+        if split.method == "reference" and len(opened.spec.split_digests) == 3:
+            expected = self.split_digest(opened, split)
+            if made.digest() != expected:
+                raise DataError(
+                    f"dataset {opened.spec.name!r}: its reference split has digest "
+                    f"{made.digest()[:12]}, pinned is {expected[:12]}; the rule gives other rows "
+                    "here, so its figures would not compare"
+                )
+        return made
+
+    # ------------------------------------------------------------------------------------ features
+
+    def inputs(
+        self,
+        opened: Opened,
+        spec: ModelSpec,
+        needs: Mapping[str, FeatureRequest],
+        progress: Progress = no_progress,
+    ) -> Inputs:
+        """Return what the model may see of every molecule of the dataset: no labels."""
+        if self._features_of != opened.digest:
+            self._features.clear()
+            self._features_of = opened.digest
+        blocks: dict[str, Block] = {
+            name: block for name, block in opened.dataset.blocks.items() if name in spec.reads
+        }
+        keys: tuple[str, ...] = ()
+        for name, request in needs.items():
+            if request.feature == CONNECTIVITY:
+                keys = self._keys(opened, progress)
+            else:
+                blocks[name] = self._block(opened, request, progress)
+        return Inputs(smiles=opened.dataset.smiles, blocks=blocks, keys=keys)
+
+    def _keys(self, opened: Opened, progress: Progress) -> tuple[str, ...]:
+        from chmr_bench.features import cache
+
+        if opened.dataset.keys:
+            return opened.dataset.keys
+        if CONNECTIVITY not in self._features:
+            self._features[CONNECTIVITY] = cache.connectivity_keys(
+                opened.dataset.smiles,
+                n_jobs=self.n_jobs,
+                progress=progress,
+                cache=feature_folder(),
+            )
+        keys = self._features[CONNECTIVITY]
+        return keys if isinstance(keys, tuple) else ()
+
+    def _block(self, opened: Opened, request: FeatureRequest, progress: Progress) -> Block:
+        from chmr_bench.features import cache
+        from chmr_bench.plugins import registry
+
+        spec = registry().feature(request.feature).spec
+        key = request.feature + canonical_json({**spec.settings, **request.settings})
+        if key not in self._features:
+            self._features[key] = cache.featurise(
+                spec,
+                request.settings,
+                opened.dataset.smiles,
+                n_jobs=self.n_jobs,
+                progress=progress,
+                cache=feature_folder(),
+            )
+        block = self._features[key]
+        if isinstance(block, tuple):
+            raise DataError(f"feature {request.feature!r} gave keys, not a block")
+        return block

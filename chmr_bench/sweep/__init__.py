@@ -1,0 +1,19 @@
+"""Many runs: plan, skip what is on record, execute."""
+
+from __future__ import annotations
+
+from chmr_bench.sweep.execute import Outcome, SilentSweep, Summary, SweepListener, execute
+from chmr_bench.sweep.plan import Item, Plan, Request, Setting, plan
+
+__all__ = [
+    "Item",
+    "Outcome",
+    "Plan",
+    "Request",
+    "Setting",
+    "SilentSweep",
+    "Summary",
+    "SweepListener",
+    "execute",
+    "plan",
+]

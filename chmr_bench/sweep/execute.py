@@ -1,0 +1,136 @@
+"""Do the jobs of a plan: one at a time, each on its own, shared with other runs by locks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+
+from chmr_bench.records import Record, RecordStore
+from chmr_bench.runner import Job, Listener, Silent, Workspace, run_job
+from chmr_bench.sweep.interrupt import stoppable
+from chmr_bench.sweep.plan import Item, Plan
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job; `computed` is False where another run did it meanwhile."""
+
+    item: Item
+    record: Record
+    computed: bool
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a plan."""
+
+    outcomes: tuple[Outcome, ...]
+    interrupted: bool = False
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """Return the jobs that failed."""
+        return [o for o in self.outcomes if o.record.status == "failed"]
+
+
+class SweepListener(Listener, Protocol):
+    """Hears how a sweep goes."""
+
+    def started(self, item: Item, position: int, total: int) -> None:
+        """Hear that a job begins; `position` counts from 1."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Hear that a job is done."""
+
+    def waiting(self, item: Item) -> None:
+        """Hear that another run is at work on the job."""
+
+
+class SilentSweep(Silent):
+    """Listens to nothing."""
+
+    def started(self, item: Item, position: int, total: int) -> None:
+        """Ignore it."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Ignore it."""
+
+    def waiting(self, item: Item) -> None:
+        """Ignore it."""
+
+
+def execute(
+    plan: Plan,
+    store: RecordStore,
+    workspace: Workspace,
+    listener: SweepListener | None = None,
+    command: Sequence[str] = (),
+) -> Summary:
+    """Do what is to be done; each record is on disk before the next job begins.
+
+    Ctrl-C once ends it with what is done (`Summary.interrupted`); twice ends the process at once.
+    A job that another run is at work on is put last, and then waited for.
+    """
+    worker = _Worker(store, workspace, listener or SilentSweep(), command, len(plan.todo))
+    with stoppable() as interrupt:
+        try:
+            held = []
+            for item in plan.todo:
+                if not worker.do(item, wait=False):
+                    held.append(item)
+                if interrupt.asked:  # a model swallowed the KeyboardInterrupt
+                    raise KeyboardInterrupt
+            for item in held:
+                worker.listener.waiting(item)
+                worker.do(item, wait=True)
+        except KeyboardInterrupt:
+            return Summary(tuple(worker.outcomes), interrupted=True)
+    return Summary(tuple(worker.outcomes))
+
+
+class _Worker:
+    def __init__(
+        self,
+        store: RecordStore,
+        workspace: Workspace,
+        listener: SweepListener,
+        command: Sequence[str],
+        total: int,
+    ) -> None:
+        self.store, self.workspace, self.listener = store, workspace, listener
+        self.command, self.total = list(command), total
+        self.outcomes: list[Outcome] = []
+
+    def do(self, item: Item, *, wait: bool) -> bool:
+        """Do a job, or take over what another run did; False where it is locked."""
+        if item.job is None:
+            return True
+        path = self.store.lock_path(item.job.identity)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            return False
+        try:
+            outcome = self._outcome(item, item.job)
+        finally:
+            # The record is there before its lock goes, so whoever waits on the old file or makes
+            # a new one looks up the record and finds it.
+            path.unlink(missing_ok=True)
+            lock.release()
+        self.outcomes.append(outcome)
+        self.listener.finished(outcome)
+        return True
+
+    def _outcome(self, item: Item, job: Job) -> Outcome:
+        found = self.store.find(job.identity)
+        if found is not None and (found.status == "ok" or found != item.before):
+            return Outcome(item, found, computed=False)
+        self.listener.started(item, len(self.outcomes) + 1, self.total)
+        done = run_job(job, self.workspace, self.listener, self.command)
+        record = self.store.write(done.record, done.predictions, done.replicates, done.log)
+        return Outcome(item, record, computed=True)

@@ -1,0 +1,238 @@
+"""What is to be done: every job, whether it is on record already, and how long it may take."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from chmr_bench import splits
+from chmr_bench.contracts import ModelSpec
+from chmr_bench.errors import MissingDependencyError, UnknownNameError, UsageError
+from chmr_bench.plugins import Registered, registry
+from chmr_bench.records import Record, RecordStore
+from chmr_bench.runner import DatasetRequest, Job, Opened, SplitRequest, Workspace
+from chmr_bench.settings import build_config, require
+from chmr_bench.types import DeviceKind
+
+State = Literal["new", "cached", "failed", "impossible"]
+STATES: tuple[State, ...] = ("new", "cached", "failed", "impossible")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """``--set key=value``, or ``--set model:key=value`` aimed at one model."""
+
+    key: str
+    value: Any
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for.
+
+    Attributes
+    ----------
+    split : a method, or "" for each dataset's own.
+    keep_failed : leave jobs that failed before as they are, instead of trying again.
+    """
+
+    models: tuple[str, ...]
+    datasets: tuple[DatasetRequest, ...]
+    seeds: tuple[int, ...] = (0,)
+    split: str = ""
+    split_seed: int = 0
+    settings: tuple[Setting, ...] = ()
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    keep_failed: bool = False
+
+
+@dataclass(frozen=True)
+class Item:
+    """One job of a plan.
+
+    Attributes
+    ----------
+    job : None where the model cannot run at all.
+    before : the record there is, of a cached or a failed job.
+    seconds : expected, from earlier records of the same model and dataset; None = unknown.
+    """
+
+    model: str
+    dataset: str
+    split: str
+    seed: int | None
+    state: State
+    job: Job | None = None
+    before: Record | None = None
+    reason: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every job, in the order they will run: the cheapest datasets first."""
+
+    items: tuple[Item, ...]
+    keep_failed: bool = False
+
+    @property
+    def todo(self) -> list[Item]:
+        """Return the jobs to be computed."""
+        wanted = {"new"} if self.keep_failed else {"new", "failed"}
+        return [item for item in self.items if item.state in wanted]
+
+    def count(self, state: State) -> int:
+        """Return how many jobs are in a state."""
+        return sum(item.state == state for item in self.items)
+
+    def seconds(self) -> tuple[float, int]:
+        """Return the expected seconds of the jobs to do, and how many of them are not known."""
+        known = [item.seconds for item in self.todo if item.seconds is not None]
+        return sum(known), len(self.todo) - len(known)
+
+
+def plan(request: Request, store: RecordStore, workspace: Workspace) -> Plan:
+    """Open the datasets, settle every job, and look up which are on record.
+
+    Raises
+    ------
+    UnknownNameError, SettingError : a model, dataset, split or setting that is not there.
+    DataError : a dataset cannot be had. PluginError : a plugin does not keep its contract.
+    """
+    models = [registry().model(name) for name in _unique(request.models)]
+    _check_settings(request)
+    _check_split(request.split)
+    opened = {}
+    for one in request.datasets:
+        found = workspace.open(one)
+        opened[found.spec.name, found.digest] = found
+    items: list[Item] = []
+    for dataset in sorted(opened.values(), key=_cost):
+        split = _split_of(request, dataset)
+        for model in models:
+            items += _items(request, model, dataset, split, store, workspace)
+    return Plan(tuple(items), request.keep_failed)
+
+
+def _items(
+    request: Request,
+    model: Registered[ModelSpec],
+    opened: Opened,
+    split: SplitRequest,
+    store: RecordStore,
+    workspace: Workspace,
+) -> Iterator[Item]:
+    """Yield a job a seed; one alone where the model is deterministic."""
+    spec, dataset = model.spec, opened.spec.name
+    seeds: Sequence[int | None] = (None,) if spec.deterministic else _unique(request.seeds)
+    obstacle = _obstacle(spec, opened)
+    if obstacle:
+        for seed in seeds:
+            yield Item(spec.name, dataset, split.method, seed, "impossible", reason=obstacle)
+        return
+    config = build_config(spec, _overrides(request.settings, spec.name), dataset)
+    changed = _changed(config, build_config(spec, {}, dataset))
+    digest = workspace.split_digest(opened, split)
+    seconds = expected_seconds(store, spec.name, dataset)
+    device = device_for(request.device, spec)
+    for seed in seeds:
+        job = Job(model, config, opened, split, digest, seed, request.precision, device, changed)
+        before = store.find(job.identity)
+        state: State = "new" if before is None else "cached" if before.status == "ok" else "failed"
+        reason = before.error.message if before and before.error else ""
+        yield Item(spec.name, dataset, split.method, seed, state, job, before, reason, seconds)
+
+
+def _obstacle(spec: ModelSpec, opened: Opened) -> str:
+    """Return why the model cannot run on the dataset, "" where it can."""
+    try:
+        require(spec)
+    except MissingDependencyError as error:
+        return str(error)
+    if opened.spec.task_type not in spec.task_types:
+        return f"{spec.name} does not do {opened.spec.task_type}"
+    return ""
+
+
+def expected_seconds(store: RecordStore, model: str, dataset: str) -> float | None:
+    """Return the median seconds of earlier runs, without loading and featurising; None = no run."""
+    timings = [r.timing for r in store.of(dataset, model) if r.status == "ok"]
+    if not timings:
+        return None
+    return statistics.median(t.fit + t.predict + t.score for t in timings)
+
+
+def device_for(asked: Literal["auto", "cpu", "cuda"], spec: ModelSpec) -> DeviceKind:
+    """Return where a model will run.
+
+    Raises
+    ------
+    UsageError : ``cuda`` was asked for and there is none.
+    """
+    if asked == "cpu" or not spec.accelerator:
+        return "cpu"
+    if _has_cuda(thorough=asked == "cuda"):
+        return "cuda"
+    if asked == "cuda":
+        raise UsageError("--device cuda: PyTorch sees no CUDA device here; use --device cpu")
+    return "cpu"
+
+
+def _has_cuda(thorough: bool) -> bool:
+    """Ask torch, which takes seconds to import; not where Linux has no such device file."""
+    has_file = any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg"))
+    if not thorough and Path("/dev").is_dir() and not has_file:
+        return False
+    try:
+        import torch
+    except ImportError:
+        return False
+    return bool(torch.cuda.is_available())
+
+
+def _split_of(request: Request, opened: Opened) -> SplitRequest:
+    method = request.split or opened.spec.split
+    return SplitRequest(method, request.split_seed if splits.depends_on_seed(method) else None)
+
+
+def _check_split(method: str) -> None:
+    if method and method not in splits.methods():
+        raise UnknownNameError("split", method, splits.methods())
+
+
+def _check_settings(request: Request) -> None:
+    for setting in request.settings:
+        if setting.model and setting.model not in request.models:
+            raise UsageError(
+                f"--set {setting.model}:{setting.key}=...: {setting.model!r} is not among the "
+                f"models of this run: {', '.join(request.models)}"
+            )
+
+
+def _overrides(settings: Sequence[Setting], model: str) -> Mapping[str, Any]:
+    """Return a model's settings; those aimed at it win over those for all."""
+    general = {s.key: s.value for s in settings if not s.model}
+    return general | {s.key: s.value for s in settings if s.model == model}
+
+
+def _changed(config: BaseModel, plain: BaseModel) -> dict[str, Any]:
+    """Return the settings whose value is not the model's own."""
+    own = plain.model_dump(mode="json")
+    settled = config.model_dump(mode="json")
+    return {key: value for key, value in settled.items() if own[key] != value}
+
+
+def _cost(opened: Opened) -> tuple[int, str]:
+    """Order datasets by their number of labels to be learnt."""
+    return opened.spec.n_molecules * opened.spec.n_tasks, opened.spec.name
+
+
+def _unique(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))

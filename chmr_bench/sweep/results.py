@@ -1,0 +1,83 @@
+"""What a sweep found: a row a model and dataset, over the seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chmr_bench.errors import RecordError
+from chmr_bench.records import Record, RecordStore
+from chmr_bench.statistics import interval, mean_over_seeds
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One model on one dataset and split.
+
+    Attributes
+    ----------
+    mean, sd : of the macro score over seeds; sd is None for one run.
+    low, high : 95 % bootstrap interval over test molecules, of the mean over seeds.
+    """
+
+    model: str
+    dataset: str
+    split: str
+    metric: str
+    n_runs: int
+    n_failed: int
+    mean: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+    n_evaluable: int
+    n_tasks: int
+    synthetic: bool
+    deterministic: bool
+    seconds: float
+
+
+def rows(records: Iterable[Record], store: RecordStore) -> list[ResultRow]:
+    """Return a row a model, dataset and split, in the order they are first met."""
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        key = (record.dataset.name, record.model.id, record.split.digest)
+        groups.setdefault(key, []).append(record)
+    return [_row(group, store) for group in groups.values()]
+
+
+def _row(group: list[Record], store: RecordStore) -> ResultRow:
+    first = group[0]
+    good = [r for r in group if r.metrics is not None and r.metrics.macro is not None]
+    scores = [r.metrics.macro for r in good if r.metrics and r.metrics.macro is not None]
+    low, high = _interval(good, store)
+    metrics = good[0].metrics if good else None
+    return ResultRow(
+        model=first.model.id,
+        dataset=first.dataset.name,
+        split=first.split.name,
+        metric=metrics.metric if metrics else "",
+        n_runs=len(scores),
+        n_failed=sum(r.status == "failed" for r in group),
+        mean=statistics.fmean(scores) if scores else None,
+        sd=statistics.stdev(scores) if len(scores) > 1 else None,
+        low=low,
+        high=high,
+        n_evaluable=metrics.n_evaluable if metrics else 0,
+        n_tasks=first.dataset.n_tasks,
+        synthetic=first.dataset.synthetic,
+        deterministic=first.model.deterministic,
+        seconds=sum(r.timing.total for r in group),
+    )
+
+
+def _interval(good: list[Record], store: RecordStore) -> tuple[float | None, float | None]:
+    """Return the interval of the mean over seeds; None where replicates cannot be read."""
+    if not good:
+        return None, None
+    try:
+        low, high = interval(mean_over_seeds([store.replicates(r) for r in good]))
+    except RecordError:
+        return None, None
+    return (low, high) if low == low and high == high else (None, None)
