@@ -204,3 +204,9 @@ class Record(_Part):
     )
     command: list[str]
     created: str = Field(description="UTC, ISO 8601")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``result.json``, as kept in ``docs/result.schema.json``."""
+    schema = Record.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,389 @@
+"""Records: the schema, the identity, and a store that writes whole folders or nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from chmr_bench.errors import RecordError, UsageError
+from chmr_bench.records import (
+    DatasetInfo,
+    ErrorInfo,
+    Metrics,
+    ModelInfo,
+    PluginRef,
+    Record,
+    RecordStore,
+    Resources,
+    RunKey,
+    SplitInfo,
+    TaskResult,
+    Timing,
+    canonical_json,
+)
+from chmr_bench.records import store as store_module
+from chmr_bench.records.environment import environment, peak_memory_mb, reset_peak_memory
+from chmr_bench.records.predictions import Predictions, as_stored
+from chmr_bench.records.predictions import read as read_predictions
+from chmr_bench.records.predictions import write as write_predictions
+from chmr_bench.records.schema import json_schema
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+KEY = RunKey(
+    model="m",
+    model_version="1",
+    params={"trees": 5},
+    plugin="p",
+    plugin_version="1.0",
+    dataset="d",
+    dataset_digest="dd",
+    split_digest="ss",
+    seed=0,
+)
+
+
+def a_record(status: str = "ok", seed: int | None = 0, **more: Any) -> Record:
+    tasks = [
+        TaskResult(task="a", score=0.7, low=0.6, high=0.8, n=4, n_minority=2, evaluable=True),
+        TaskResult(
+            task="b", score=None, low=None, high=None, n=0, n_minority=0, evaluable=False,
+            reason="no label",
+        ),
+    ]  # fmt: skip
+    metrics = Metrics(
+        metric="roc_auc", greater_is_better=True, macro=0.7, low=0.6, high=0.8, n_tasks=2,
+        n_evaluable=1, share_080=0.0, per_task=tasks,
+    )  # fmt: skip
+    values: dict[str, Any] = {
+        "identity": dataclasses.replace(KEY, seed=seed).identity(),
+        "status": status,
+        "error": None,
+        "model": ModelInfo(id="m", version="1", params={"trees": 5}, deterministic=seed is None),
+        "plugin": PluginRef(name="p", distribution="dist", version="1.0"),
+        "dataset": DatasetInfo(
+            name="d", title="D", digest="dd", version="1", task_type="classification",
+            n_molecules=9, n_tasks=2,
+        ),
+        "split": SplitInfo(name="reference", digest="ss", n_train=3, n_valid=2, n_test=4),
+        "seed": seed,
+        "metrics": metrics,
+        "timing": Timing(fit=1.0, total=2.0),
+        "resources": Resources(n_jobs=2, device="cpu"),
+        "environment": environment(),
+        "command": ["chmr-bench", "run"],
+        "created": "2026-01-01T00:00:00+00:00",
+    }  # fmt: skip
+    if status == "failed":
+        values |= {
+            "metrics": None,
+            "error": ErrorInfo(type="RuntimeError", message="no", phase="fit", traceback=""),
+        }
+    return Record.model_validate(values | more)
+
+
+def some_predictions() -> Predictions:
+    values = np.linspace(0, 1, 8).reshape(4, 2)
+    return as_stored(values, np.array([1, 3, 5, 8]), ["a", "b"], "classification")
+
+
+def stored(store: RecordStore, record: Record | None = None) -> Record:
+    replicates = np.linspace(0.6, 0.8, 1000)
+    return store.write(record or a_record(), some_predictions(), replicates, "a line\n")
+
+
+# ---------------------------------------------------------------------------------------- identity
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "other"},
+        {"model_version": "2"},
+        {"params": {"trees": 6}},
+        {"plugin": "other"},
+        {"plugin_version": "1.1"},
+        {"dataset": "other"},
+        {"dataset_digest": "other"},
+        {"split_digest": "other"},
+        {"seed": 1},
+        {"seed": None},
+        {"weights": "other"},
+        {"missing": {"rate": 0.5}},
+        {"precision": "bfloat16"},
+        {"device": "cuda"},
+    ],
+)
+def test_identity_changes_with_everything_that_can_change_a_number(change: dict[str, Any]) -> None:
+    assert dataclasses.replace(KEY, **change).identity() != KEY.identity()
+
+
+def test_identity_of_equal_keys_is_equal_and_pinned() -> None:
+    reordered = dataclasses.replace(KEY, params=dict(reversed({"a": 1, "b": [1.5, None]}.items())))
+    ordered = dataclasses.replace(KEY, params={"a": 1, "b": [1.5, None]})
+    assert reordered.identity() == ordered.identity()
+    # pinned: a change here orphans every stored record
+    assert KEY.identity() == "29bcf29d12b0a37db5fe2487a3d74c6e397f66ce9a5779696e6a6cafe86743c6"
+
+
+def test_canonical_json_refuses_nan() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical_json({"a": float("nan")})
+
+
+# ------------------------------------------------------------------------------------------ schema
+
+
+def test_documented_schema_is_current() -> None:
+    documented = json.loads((REPOSITORY / "docs" / "result.schema.json").read_text())
+    assert documented == json_schema(), (
+        "run: python -m chmr_bench.records > docs/result.schema.json"
+    )
+
+
+@pytest.mark.parametrize("status", ["ok", "failed"])
+def test_written_results_keep_the_documented_schema(tmp_path: Path, status: str) -> None:
+    store = RecordStore(tmp_path)
+    record = stored(store) if status == "ok" else store.write(a_record("failed"))
+    content = json.loads((store.path_of(record) / "result.json").read_text())
+    jsonschema.validate(content, json_schema())
+    assert content["schema_version"] == "1"
+    assert Record.model_validate(content) == record
+
+
+def test_unknown_keys_are_refused() -> None:
+    content = a_record().model_dump() | {"surprise": 1}
+    with pytest.raises(ValueError, match="surprise"):
+        Record.model_validate(content)
+
+
+# ------------------------------------------------------------------------------------- predictions
+
+
+@pytest.mark.parametrize(
+    ("task_type", "dtype"), [("classification", "float16"), ("regression", "float32")]
+)
+def test_predictions_come_back_exactly(tmp_path: Path, task_type: Any, dtype: str) -> None:
+    y_pred = np.random.default_rng(0).random((5, 3))
+    before = as_stored(y_pred, np.arange(5), ["a", "b", "row 3"], task_type)
+    write_predictions(tmp_path / "p.parquet", before)
+    after = read_predictions(tmp_path / "p.parquet")
+    assert after.values.dtype == before.values.dtype == dtype
+    assert after.rows.dtype == np.int32
+    np.testing.assert_array_equal(after.values, before.values)
+    assert after.task_names == before.task_names
+    assert after.digest() == before.digest()
+
+
+def test_prediction_digest_sees_values_rows_and_names() -> None:
+    base = some_predictions()
+    others = [
+        dataclasses.replace(base, rows=base.rows + 1),
+        dataclasses.replace(base, values=base.values[::-1]),
+        dataclasses.replace(base, task_names=("a", "c")),
+        dataclasses.replace(base, values=base.values.astype(np.float32)),
+    ]
+    assert len({p.digest() for p in [base, *others]}) == 5
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 but no more", b"<html>"])
+def test_damaged_predictions_are_a_record_error(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "p.parquet"
+    file.write_bytes(content)
+    with pytest.raises(RecordError, match=r"p\.parquet"):
+        read_predictions(file)
+
+
+# ------------------------------------------------------------------------------------------- store
+
+
+def test_a_record_is_one_folder_and_comes_back(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    record = stored(store)
+    folder = tmp_path / "records" / "d" / "m" / f"reference-s0-{record.identity[:12]}"
+    names = {p.name for p in folder.iterdir()}
+    assert names == {"result.json", "predictions.parquet", "bootstrap.npy", "run.log"}
+    assert store.find(record.identity) == record
+    assert store.records() == store.of("d", "m") == [record]
+    assert store.predictions(record).digest() == some_predictions().digest()
+    assert store.replicates(record).shape == (1000,)
+    assert store.problems() == []
+    assert list((tmp_path / "records" / ".tmp").iterdir()) == []
+
+
+def test_the_record_pins_its_predictions(tmp_path: Path) -> None:
+    import hashlib
+
+    store = RecordStore(tmp_path)
+    record = stored(store)
+    file = store.path_of(record) / "predictions.parquet"
+    assert record.predictions is not None
+    assert record.predictions.n_rows == 4
+    assert record.predictions.dtype == "float16"
+    assert record.predictions_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert record.predictions.values_sha256 == store.predictions(record).digest()
+
+
+def test_nothing_is_found_in_an_empty_or_missing_folder(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path / "nowhere")
+    assert store.find("0" * 64) is None
+    assert store.records() == store.problems() == store.of("d", "m") == []
+
+
+def test_another_identity_with_the_same_beginning_is_not_taken(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    record = stored(store)
+    assert store.find(record.identity[:12] + "f" * 52) is None
+
+
+def test_deterministic_runs_and_drawn_splits_have_names_of_their_own(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    assert store.path_of(a_record(seed=None)).name.startswith("reference-once-")
+    split = SplitInfo(name="deepchem:butina", seed=4, digest="x", n_train=1, n_valid=1, n_test=1)
+    assert store.path_of(a_record(split=split)).name.startswith("deepchem-butina4-s0-")
+
+
+def test_a_good_record_is_kept_and_a_failed_one_replaced(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    failed = store.write(a_record("failed"), log="what happened")
+    assert store.find(failed.identity) == failed
+    good = stored(store)
+    assert store.find(failed.identity) == good
+    later = stored(store, a_record(created="2027-01-01T00:00:00+00:00"))
+    assert later == good
+    assert store.records() == [good]
+
+
+def test_a_crash_while_writing_leaves_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RecordStore(tmp_path)
+
+    def crash(record: Record) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store_module, "to_json", crash)
+    with pytest.raises(KeyboardInterrupt):
+        stored(store)
+    assert store.records() == store.problems() == []
+    assert list((tmp_path / "records" / ".tmp").iterdir()) == []
+
+
+def test_leftovers_of_dead_processes_are_cleared_and_of_living_ones_kept(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    store.prepare()
+    folder = tmp_path / "records" / ".tmp"
+    own = folder / store_module._temporary_name()
+    host, _, started, end = own.name.split("~")
+    dead = folder / f"{host}~{2**22 + 7}~{started}~{end}"
+    reused = folder / f"{host}~{os.getpid()}~1~{end}"
+    elsewhere = folder / f"another-machine~1~1~{end}"
+    for path in (own, dead, reused, elsewhere):
+        path.mkdir()
+        (path / "result.json").write_text("{")
+    store.prepare()
+    assert sorted(p.name for p in folder.iterdir()) == sorted([own.name, elsewhere.name])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("result.json", "{ cut sho", "is not JSON"),
+        ("result.json", "", "is not JSON"),
+        ("result.json", "[1, 2]", "schema_version is None"),
+        ("result.json", '{"schema_version": "9"}', "schema_version is '9'"),
+        ("result.json", '{"schema_version": "1"}', "Field required"),
+        ("result.json", "\x00\xff", "is not JSON"),
+        ("notes.txt", "hello", "has no result.json"),
+    ],
+)
+def test_garbage_is_reported_and_harms_nobody(
+    tmp_path: Path, name: str, content: str, reason: str
+) -> None:
+    store = RecordStore(tmp_path)
+    record = stored(store)
+    garbage = tmp_path / "records" / "d" / "m" / f"x-{record.identity[:12]}"
+    garbage.mkdir()
+    (garbage / name).write_text(content, encoding="latin-1")
+    assert store.records() == [record]
+    assert store.find(record.identity) == record
+    (problem,) = store.problems()
+    assert problem.path == garbage
+    assert reason in problem.reason
+
+
+def test_stray_files_and_copies_are_problems(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    record = stored(store)
+    folder = store.path_of(record)
+    (tmp_path / "records" / "stray.txt").write_text("x")
+    (tmp_path / "records" / "d" / "stray.txt").write_text("x")
+    shutil.copytree(folder, folder.with_name("copy"))
+    (tmp_path / "records" / ".hidden").write_text("x")
+    reasons = {p.path.name: p.reason for p in store.problems()}
+    assert set(reasons) == {"stray.txt", "copy"}
+    assert "belongs to d/m/reference-s0" in reasons["copy"]
+    assert store.records() == [record]
+
+
+def test_garbage_where_the_record_belongs_is_replaced(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    folder = store.path_of(a_record())
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text("{")
+    record = stored(store)
+    assert store.records() == [record]
+    assert store.problems() == []
+
+
+def test_missing_parts_are_record_errors(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    record = stored(store)
+    (store.path_of(record) / "bootstrap.npy").write_bytes(b"\x93NUMPY cut")
+    (store.path_of(record) / "predictions.parquet").unlink()
+    with pytest.raises(RecordError, match=r"bootstrap\.npy"):
+        store.replicates(record)
+    with pytest.raises(RecordError, match=r"predictions\.parquet"):
+        store.predictions(record)
+    with pytest.raises(RecordError, match="a failed run has no predictions"):
+        store.predictions(a_record("failed"))
+
+
+def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="--out DIR"):
+        RecordStore(tmp_path / "file" / "out").prepare()
+
+
+# ------------------------------------------------------------------------------------- environment
+
+
+def test_environment_names_versions_and_the_processor() -> None:
+    found = environment()
+    assert found.packages["numpy"] == np.__version__
+    assert found.cpu
+    assert found.python.startswith("3.")
+
+
+def test_peak_memory_is_of_the_time_since_the_reset() -> None:
+    if reset_peak_memory() != "run":
+        pytest.skip("the peak cannot be reset on this system")
+    before = peak_memory_mb()
+    block = np.ones(40_000_000)
+    high = peak_memory_mb()
+    del block
+    reset_peak_memory()
+    after = peak_memory_mb()
+    assert before is not None
+    assert high is not None
+    assert after is not None
+    assert high > before + 250
+    assert after < high - 250
