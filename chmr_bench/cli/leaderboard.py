@@ -1,0 +1,106 @@
+"""``chmr-bench leaderboard build`` and ``chmr-bench leaderboard show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chmr_bench.cli.console import console, print_json, print_note, print_table
+from chmr_bench.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from chmr_bench.report.grids import Grid
+
+app = typer.Typer(help="Make tables from the records, and look at them.", no_args_is_help=True)
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder of records/ and of the tables.")
+]
+OUT = Path("leaderboards")
+
+
+@app.command()
+def build(
+    out: OutOption = OUT,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; fail where the tables on disk differ."),
+    ] = False,
+) -> None:
+    """Write README.md, CSV and JSON tables from the records alone."""
+    from chmr_bench import leaderboard
+    from chmr_bench.records import RecordStore
+
+    store = RecordStore(out)
+    if check:
+        found = leaderboard.differences(store, out)
+        for difference in found:
+            console.print(difference, markup=False, soft_wrap=True)
+        if found:
+            print_note(f"{len(found)} tables differ; mend with: chmr-bench leaderboard build")
+            raise typer.Exit(1)
+        print_note(f"the tables in {out} are what the records give")
+        return
+    written = leaderboard.build(store, out) if store.folder.is_dir() else []
+    if not written:
+        raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
+    print_note(f"{written[0]} and {len(written) - 1} tables")
+
+
+@app.command()
+def show(
+    out: OutOption = OUT,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only the tables of this dataset.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Print the overall table, or the tables of one dataset with the printed figures below."""
+    from chmr_bench import leaderboard
+    from chmr_bench.records import RecordStore
+    from chmr_bench.report import files, grids
+
+    store = RecordStore(out)
+    collected, boards = leaderboard.gather(store, out)
+    if not collected.tables:
+        raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
+    names = {t.dataset.name for t in collected.tables}
+    if dataset is not None and dataset not in names:
+        raise UnknownNameError("dataset", dataset, names, f"in {store.folder}")
+    tables = [t for t in collected.tables if dataset in (None, t.dataset.name)]
+    boards = boards if dataset is None else []
+    if as_json:
+        print_json(
+            {
+                "boards": [files.board_json(b) for b in boards],
+                "tables": [files.table_json(t) for t in tables],
+            }
+        )
+        return
+    on_board = {id(t) for b in boards for t in b.tables.values()}
+    for board in boards:
+        print_grid(grids.overall_grid(board))
+    for table in tables:
+        if id(table) not in on_board:
+            print_grid(grids.table_grid(table))
+    if dataset is not None:
+        _print_printed(dataset)
+
+
+def print_grid(grid: Grid) -> None:
+    """Draw a grid with its notes."""
+    right = [column for column in grid.columns if column not in grid.left]
+    print_table(grid.title, grid.columns, grid.rows, right=right)
+    for note in grid.notes:
+        console.print(f"  {note}", markup=False, style="dim")
+    console.print()
+
+
+def _print_printed(dataset: str) -> None:
+    """Draw the papers' figures of one dataset, a column to themselves."""
+    from chmr_bench.report.printed import printed_grids
+    from chmr_bench.report.published import all_published
+
+    for grid in printed_grids(all_published(), [dataset], only=True):
+        print_grid(grid)

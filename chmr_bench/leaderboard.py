@@ -1,0 +1,155 @@
+"""Records to tables on disk: a page, a CSV and a JSON file a table, from the records alone.
+
+The same records give the same bytes, so a committed table can be checked against its records.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import secrets
+from pathlib import Path
+
+from filelock import FileLock
+
+from chmr_bench.errors import UsageError
+from chmr_bench.records import RecordStore
+from chmr_bench.report.boards import Overall, fill, load_boards
+from chmr_bench.report.files import BOARD_SCHEMA, TABLE_SCHEMA, TABLES, files
+from chmr_bench.report.page import MARK, page
+from chmr_bench.report.published import all_published
+from chmr_bench.report.rows import Collected, collect
+
+PAGE = "README.md"
+OTHER_PAGE = "LEADERBOARD.md"
+BOARDS = "boards"
+DIFF_LINES = 12
+
+
+def build(store: RecordStore, out: Path) -> list[Path]:
+    """Write the tables of a store below `out`; return their paths, the page first.
+
+    Each file is replaced as a whole, and two builds take turns. Tables that an earlier build made
+    and no record gives any more are removed. Without a record nothing is written.
+
+    Raises
+    ------
+    UsageError : `out` cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        # Under the lock from reading to writing: the last build to finish has seen every record
+        # that was there when it began.
+        with _lock(store):
+            texts = render(store, out)
+            for name, text in texts.items():
+                _write(out / name, text)
+            for path in _stale(out, texts) if texts else []:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write tables to {out}: {error.strerror or error}; choose another folder with "
+            "--out DIR, or make this one writable"
+        ) from error
+    return [out / name for name in texts]
+
+
+def render(store: RecordStore, out: Path) -> dict[str, str]:
+    """Return relative path -> text of every table, the page first; nothing without a record.
+
+    `out` is read for its boards, and to leave a README.md alone that is not ours.
+    """
+    collected, boards = gather(store, out)
+    if not collected.tables:
+        return {}
+    papers = all_published()
+    return {
+        _page_name(out): page(collected, boards, papers),
+        **files(collected, boards, papers),
+    }
+
+
+def gather(store: RecordStore, out: Path) -> tuple[Collected, list[Overall]]:
+    """Return the tables of a store, and its boards filled in."""
+    collected = collect(store)
+    filled = [fill(board, collected.tables) for board in load_boards(out / BOARDS)]
+    return collected, [overall for overall in filled if overall is not None]
+
+
+def differences(store: RecordStore, out: Path) -> list[str]:
+    """Return what on disk is not what the records give, a line or a short diff each."""
+    texts = render(store, out)
+    if not texts:
+        raise UsageError(f"there are no records in {store.folder}; nothing to check")
+    found = []
+    for name, text in texts.items():
+        path = out / name
+        if not path.is_file():
+            found.append(f"{name}: is missing")
+            continue
+        present = path.read_text(encoding="utf-8")
+        if present != text:
+            found.append(_difference(name, present, text))
+    found += [f"{path.relative_to(out)}: no record gives it" for path in _stale(out, texts)]
+    return found
+
+
+def _difference(name: str, present: str, expected: str) -> str:
+    lines = list(
+        difflib.unified_diff(
+            present.splitlines(),
+            expected.splitlines(),
+            f"{name} on disk",
+            f"{name} from the records",
+            lineterm="",
+            n=0,
+        )
+    )
+    more = f"\n... {len(lines) - DIFF_LINES} more lines" if len(lines) > DIFF_LINES else ""
+    return "\n".join(lines[:DIFF_LINES]) + more
+
+
+def _page_name(out: Path) -> str:
+    """Return the page's name: README.md unless somebody else's is there."""
+    readme = out / PAGE
+    if readme.is_file() and not readme.read_text(encoding="utf-8", errors="replace").startswith(
+        MARK
+    ):
+        return OTHER_PAGE
+    return PAGE
+
+
+def _stale(out: Path, texts: dict[str, str]) -> list[Path]:
+    """Return tables that an earlier build made and the records give no more."""
+    stale = []
+    for path in sorted([*(out / TABLES).glob("*.json"), *out.glob("overall*.json")]):
+        if path.relative_to(out).as_posix() not in texts and _is_ours(path):
+            stale += [path, *([csv] if (csv := path.with_suffix(".csv")).is_file() else [])]
+    return stale
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("schema") in (TABLE_SCHEMA, BOARD_SCHEMA)
+
+
+def _lock(store: RecordStore) -> FileLock:
+    path = store.lock_path("tables")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file as a whole; leave it alone where it says the same already."""
+    if path.is_file() and path.read_bytes() == text.encode():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.write_bytes(text.encode())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

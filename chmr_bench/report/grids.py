@@ -1,0 +1,215 @@
+"""Cells of text: the one form that Markdown pages and terminal tables are both made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chmr_bench.metrics import METRICS
+from chmr_bench.report.boards import Overall, OverallRow
+from chmr_bench.report.rows import Row, Table
+from chmr_bench.types import MetricName
+
+NONE = "-"
+PERCENT: tuple[MetricName, ...] = ("roc_auc", "average_precision")
+"""Metrics from 0 to 1 that are written in percent."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text.
+
+    Attributes
+    ----------
+    left : columns of words; all others hold numbers and are aligned right.
+    notes : lines that stand under it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: tuple[str, ...] = ("model",)
+    notes: tuple[str, ...] = ()
+
+
+def number(metric: MetricName | None, value: float | None, digits: int = 1) -> str:
+    """Return a score as it is shown: percent with one decimal, or three decimals of the unit."""
+    if value is None:
+        return NONE
+    if metric in PERCENT:
+        return f"{100 * value:.{digits}f}"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def span(metric: MetricName | None, low: float | None, high: float | None) -> str:
+    """Return an interval as it is shown."""
+    if low is None or high is None:
+        return NONE
+    return f"{number(metric, low)} to {number(metric, high)}"
+
+
+def heading(metric: MetricName | None) -> str:
+    """Return a column's heading, with the unit or the way that is better where it must be said."""
+    if metric is None:
+        return "score"
+    title = METRICS[metric].title + (" %" if metric in PERCENT else "")
+    return title if METRICS[metric].greater_is_better else f"{title} ↓"
+
+
+# ------------------------------------------------------------------------------------- one dataset
+
+
+def table_grid(table: Table) -> Grid:
+    """Return a dataset's rows."""
+    shares = table.metric == "roc_auc"
+    columns = ["model", heading(table.metric), "95 % interval", "s.d.", "seeds", "behind the best"]
+    columns += ["tasks", *(["tasks ≥ 0.80"] if shares else []), "failed"]
+    rows = tuple(tuple(_table_cells(table, row, shares)) for row in table.rows)
+    return Grid(table_title(table), tuple(columns), rows, notes=tuple(_table_notes(table)))
+
+
+def table_title(table: Table) -> str:
+    """Return ``bace, scaffold split``, marked where it is no benchmark."""
+    mark = {"benchmark": "", "user": " (user's table)", "synthetic": " (SYNTHETIC)"}[table.kind]
+    split = "" if table.split_name == "reference" else f", {table.split_name} split"
+    return f"{table.dataset.name}{mark}{split}"
+
+
+def _table_cells(table: Table, row: Row, shares: bool) -> list[str]:
+    metric = table.metric
+    seeds = "no seed" if row.first.model.deterministic else str(len(row.seeds))
+    cells = [row.label, number(metric, row.score), span(metric, row.low, row.high)]
+    cells += [number(metric, row.sd), seeds if row.good else "0", _behind(metric, row)]
+    cells.append(f"{row.n_evaluable} of {table.dataset.n_tasks}" if row.good else NONE)
+    if shares:
+        cells.append(_share(row))
+    cells.append(str(len(row.failures)) if row.failures else NONE)
+    return cells
+
+
+def _behind(metric: MetricName | None, row: Row) -> str:
+    if row.behind is None:
+        return NONE
+    difference, low, high = row.behind
+    if difference == 0:
+        return "best"
+    around = "" if low is None else f" ({span(metric, low, high)})"
+    return f"{number(metric, difference)}{around}"
+
+
+def _share(row: Row) -> str:
+    """Return a share, never without what it is a share of."""
+    if row.share_080 is None:
+        return NONE
+    return f"{100 * row.share_080:.1f} % of {row.n_evaluable}"
+
+
+def _table_notes(table: Table) -> list[str]:
+    notes = []
+    if table.dataset.dropped:
+        notes.append(
+            f"{table.dataset.dropped} rows of the source were left out on the user's order; "
+            "every score here is without them."
+        )
+    if table.not_evaluable:
+        reasons = [f"`{t.task}` ({t.reason})" for t in table.not_evaluable]
+        shown = "; ".join(reasons[:20]) + (
+            f"; {len(reasons) - 20} more in the JSON file" if len(reasons) > 20 else ""
+        )
+        notes.append(
+            f"Not evaluable: {len(reasons)} of {table.dataset.n_tasks} tasks, in no mean and in "
+            f"no share: {shown}."
+        )
+    for row in table.rows:
+        for failure in row.failures:
+            seed = "" if failure.seed is None else f", seed {failure.seed}"
+            notes.append(f"Failed: {failure.label}{seed}, in {failure.phase}: {failure.error}")
+    return notes
+
+
+# ----------------------------------------------------------------------------------------- a board
+
+
+def overall_grid(overall: Overall) -> Grid:
+    """Return a board: one row a model."""
+    board = overall.board
+    columns = ["model", *(_dataset_heading(overall, n) for n in board.datasets)]
+    columns += ["mean", "rank", "datasets"]
+    rows = tuple(tuple(_overall_cells(overall, row)) for row in overall.rows)
+    title = f"{board.title}, {board.split} split"
+    return Grid(title, tuple(columns), rows, notes=tuple(_overall_notes(overall)))
+
+
+def _dataset_heading(overall: Overall, name: str) -> str:
+    table = overall.tables.get(name)
+    if table is None or table.metric in (None, "roc_auc"):
+        return name
+    return f"{name} {heading(table.metric)}"
+
+
+def _overall_cells(overall: Overall, row: OverallRow) -> list[str]:
+    cells = [row.label]
+    for name in overall.board.datasets:
+        measured = row.rows.get(name)
+        table = overall.tables.get(name)
+        cells.append(number(table.metric, measured.score) if table and measured else NONE)
+    cells.append(number(_shared_metric(overall), row.classification))
+    cells.append(NONE if row.average_rank is None else f"{row.average_rank:.1f}")
+    failed = f", {row.n_failed} failed" if row.n_failed else ""
+    return [*cells, f"{len(row.rows)} of {len(overall.board.datasets)}{failed}"]
+
+
+def _shared_metric(overall: Overall) -> MetricName | None:
+    return next((overall.tables[n].metric for n in overall.of_type("classification")), None)
+
+
+def _overall_notes(overall: Overall) -> list[str]:
+    board = overall.board
+    n_class = len([n for n in board.datasets if n not in set(overall.of_type("regression"))])
+    n_complete = sum(r.average_rank is not None for r in overall.rows)
+    notes = [
+        "Each cell is the mean over seeds of the dataset's score, which is the unweighted mean "
+        "over its evaluable tasks: ROC-AUC in percent unless the heading says otherwise.",
+        f"mean: over the {n_class} classification datasets, each counting once; never over tasks.",
+        "rank: average over the datasets of the rank among the "
+        f"{n_complete} models that cover all {len(board.datasets)}. On a dataset, two models whose "
+        "95 % intervals overlap are tied: rank = 1 + models clearly better + half of those tied.",
+        f"{NONE}: not measured; a mean or a rank over fewer datasets than the board's is not "
+        "comparable, so none is given.",
+    ]
+    notes += [
+        f"{t.dataset.name} was also measured on other content (data {t.dataset.digest[:12]}, split "
+        f"{t.split.digest[:12]}); that is in a table of its own and not here."
+        for t in overall.left_out
+    ]
+    return notes
+
+
+# -------------------------------------------------------------------------------------------- time
+
+
+def time_grid(tables: Sequence[Table], names: Sequence[str]) -> Grid:
+    """Return the seconds of fit and predict, mean over seeds, of one table a dataset name."""
+    by_name = {t.dataset.name: t for t in tables}
+    shown = [by_name[n] for n in names if n in by_name]
+    labels = sorted({r.label for t in shown for r in t.rows if r.good})
+    rows = []
+    for label in labels:
+        cells = [label]
+        for table in shown:
+            row = next((r for r in table.rows if r.label == label and r.good), None)
+            cells.append(NONE if row is None else seconds(row))
+        rows.append(tuple(cells))
+    columns = ("model", *(t.dataset.name for t in shown))
+    return Grid("Seconds to fit and predict, mean over seeds", columns, tuple(rows))
+
+
+def seconds(row: Row) -> str:
+    """Return the mean seconds of fit and predict."""
+    value = fit_and_predict(row)
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def fit_and_predict(row: Row) -> float:
+    """Return the mean over seeds of the seconds that fit and predict took."""
+    return sum(r.timing.fit + r.timing.predict for r in row.good) / len(row.good)

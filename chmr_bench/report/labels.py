@@ -1,0 +1,96 @@
+"""What a row is called, so that different things never share a row.
+
+A row is a model as it comes, ``fingerprint.forest``, unless its user changed it:
+``fingerprint.forest [n_trees=50]``. Where records differ in something the name does not say (a
+version, weights, precision, device, a recipe), the name grows by that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chmr_bench.records import Record, canonical_json
+
+
+def row_key(record: Record) -> str:
+    """Return all that can change the numbers of a record on given data, the seed left out."""
+    return canonical_json(
+        {
+            "model": record.model.id,
+            "version": record.model.version,
+            "weights": record.model.weights,
+            "params": record.model.params,
+            "plugin": [record.plugin.name, record.plugin.distribution, record.plugin.version],
+            "missing": record.missing,
+            "precision": record.precision,
+            "device": record.resources.device,
+        }
+    )
+
+
+def labels(records: Iterable[Record]) -> dict[tuple[str, str], str]:
+    """Return (dataset name, row key) -> label; within a dataset no two rows share one."""
+    by_name: dict[str, dict[tuple[str, str], Record]] = defaultdict(dict)
+    for record in records:
+        by_name[_plain(record)][record.dataset.name, row_key(record)] = record
+    found: dict[tuple[str, str], str] = {}
+    for name, members in by_name.items():
+        varying = _varying(members.values())
+        for cell, record in members.items():
+            suffix = ", ".join(_facts(record)[fact] for fact in varying)
+            found[cell] = f"{name} ({suffix})" if suffix else name
+    return _told_apart(found)
+
+
+def _plain(record: Record) -> str:
+    """Return the model's name with what its user changed."""
+    name = record.model.id
+    if record.model.overrides:
+        name += f" [{_listed(record.model.overrides)}]"
+    if record.missing:
+        name += f" {{{_listed(record.missing)}}}"
+    return name
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={_value(value)}" for key, value in sorted(values.items()))
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _facts(record: Record) -> dict[str, str]:
+    """Return what may tell apart two records of one name, as it is written."""
+    weights = record.model.weights
+    return {
+        "plugin": f"from {record.plugin.distribution}/{record.plugin.name}",
+        "plugin_version": f"plugin {record.plugin.version}",
+        "version": f"v{record.model.version}",
+        "weights": f"weights {weights[:8]}" if weights else "no weights",
+        "precision": record.precision,
+        "device": record.resources.device,
+    }
+
+
+def _varying(records: Iterable[Record]) -> list[str]:
+    facts = [_facts(r) for r in records]
+    return [name for name in facts[0] if len({f[name] for f in facts}) > 1]
+
+
+def _told_apart(found: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """Add a piece of the settings' hash where rows of one dataset still share a label."""
+    cells: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for (dataset, key), label in found.items():
+        cells[dataset, label].append((dataset, key))
+    result = dict(found)
+    for (_, label), same in cells.items():
+        if len(same) > 1:
+            for dataset, key in same:
+                digest = hashlib.sha256(key.encode()).hexdigest()[:6]
+                result[dataset, key] = f"{label} #{digest}"
+    return result

@@ -1,0 +1,83 @@
+"""The printed figures as tables of their own; no measured number ever stands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chmr_bench.report.grids import NONE, Grid
+from chmr_bench.report.published import Figure, PrintedTable, Published
+
+UNITS = {"roc_auc_percent": "ROC-AUC %", "mae_x100": "MAE × 100 ↓"}
+HARD = "*"
+
+
+def printed_grids(
+    papers: Iterable[Published], datasets: Sequence[str], *, only: bool = False
+) -> list[Grid]:
+    """Return the printed tables that hold at least one of the datasets.
+
+    Each is whole, or with `only` cut to the columns of these datasets. A table with endpoints of a
+    dataset (``biogen3k/HLM``) gives a second grid for these.
+    """
+    wanted = set(datasets)
+    found = []
+    for paper in papers:
+        for table in paper.table:
+            if wanted & set(table.datasets):
+                kept = [f for f in table.figures if f.dataset.split("/")[0] in wanted]
+                cut = table.model_copy(update={"figures": tuple(kept)}) if only else table
+                found += _grids(paper, cut)
+    return found
+
+
+def _grids(paper: Published, table: PrintedTable) -> list[Grid]:
+    whole = [f for f in table.figures if "/" not in f.dataset]
+    parts = [f for f in table.figures if "/" in f.dataset]
+    title = f"{paper.paper.venue or paper.paper.title}, {table.name}: {table.title}"
+    where = f"{paper.paper.title}, {paper.paper.venue}, {paper.paper.address}".strip(", ")
+    notes = [f"As printed: {where}. {table.name}; {table.spread}. Split: {table.split}."]
+    notes += [*table.notes, *paper.paper.notes]
+    grids = [_grid(title, whole, [*notes, *_marks(whole, table)])]
+    if parts:
+        grids.append(_grid(f"{title}: by endpoint", parts, [notes[0], *_marks(parts, table)]))
+    return grids
+
+
+def _grid(title: str, figures: Sequence[Figure], notes: Sequence[str]) -> Grid:
+    models = list(dict.fromkeys((f.model, f.venue) for f in figures))
+    columns = list(dict.fromkeys((f.dataset, f.metric) for f in figures))
+    cells = {(f.model, f.dataset): f for f in figures}
+    footnotes = [f for f in figures if f.note and f.mean is not None]
+    with_venue = any(venue for _, venue in models)
+    rows = []
+    for model, venue in models:
+        row = [model, venue] if with_venue else [model]
+        for dataset, _ in columns:
+            row.append(_cell(cells.get((model, dataset)), footnotes))
+        rows.append(tuple(row))
+    units = {unit for _, unit in columns}
+    heads = [d if len(units) == 1 else f"{d} {UNITS.get(u, u)}" for d, u in columns]
+    if len(units) == 1:
+        title += f" ({UNITS.get(columns[0][1], columns[0][1])})"
+    left = ("model", "venue") if with_venue else ("model",)
+    return Grid(f"As printed: {title}", (*left, *heads), tuple(rows), left, tuple(notes))
+
+
+def _cell(figure: Figure | None, footnotes: Sequence[Figure]) -> str:
+    if figure is None:
+        return NONE
+    if figure.mean is None:
+        return figure.note
+    text = f"{figure.mean:.1f}" if figure.std is None else f"{figure.mean:.1f} ± {figure.std:.1f}"
+    if figure in footnotes:
+        text += f" [{footnotes.index(figure) + 1}]"
+    return f"{text} {HARD}" if figure.hard_labels else text
+
+
+def _marks(figures: Sequence[Figure], table: PrintedTable) -> list[str]:
+    """Return what the marks in the cells mean."""
+    footnotes = [f for f in figures if f.note and f.mean is not None]
+    notes = [f"[{i}] {f.model} on {f.dataset}: {f.note}." for i, f in enumerate(footnotes, start=1)]
+    if any(f.hard_labels for f in figures):
+        notes.insert(0, f"{HARD} Hard labels: {table.hard_labels_note}")
+    return notes
