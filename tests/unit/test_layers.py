@@ -1,0 +1,316 @@
+"""The house keeps its shape: layers, no cycles, light start, short functions and files."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import chmr_bench
+from chmr_bench.testing.registration import HEAVY_MODULES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HOST = "chmr_bench"
+ROOTS = {
+    HOST: REPOSITORY,
+    "chmr_bench_nine": REPOSITORY / "plugins",
+    "chmr_bench_fingerprints": REPOSITORY / "baselines",
+    "chmr_bench_template": REPOSITORY / "plugins" / "template" / "src",
+}
+
+LAYERS = """
+    __main__
+    cli
+    leaderboard
+    report | sweep
+    runner | testing
+    plugins | settings | records
+    PLUGINS
+    datasets
+    fetch | splits | tabular
+    deepchem_bridge
+    features | metrics | statistics
+    FRONT
+    hookspecs
+    contracts
+    blocks | lazy
+    errors | types | paths
+"""
+"""Imports go downwards only; names on one line do not import each other.
+
+FRONT is `chmr_bench/__init__.py`. PLUGINS are the packages `chmr_bench_*`: nobody imports them,
+they import what is below and themselves, never each other.
+"""
+
+LAZY = ("torch", "torch_geometric", "deepchem", "lightgbm", "xgboost")
+FUNCTION_LINES = 40
+FILE_LINES = 300
+PARAMETERS = 7
+
+
+def files(package: str) -> list[Path]:
+    return sorted((ROOTS[package] / package).rglob("*.py"))
+
+
+ALL_FILES = [path for package in ROOTS for path in files(package)]
+
+
+def module_name(path: Path) -> str:
+    root = next(r for p, r in ROOTS.items() if path.is_relative_to(r / p))
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in ALL_FILES}
+
+
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def for_types_only(module: ast.Module) -> set[ast.AST]:
+    """Return everything under `if TYPE_CHECKING`."""
+    blocks = (
+        node
+        for node in ast.walk(module)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+    )
+    return {inner for block in blocks for inner in ast.walk(block)}
+
+
+def names_in(node: ast.AST) -> Iterator[str]:
+    """Yield what an import statement imports: modules of ours by their full name, others whole."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            yield inner if inner in MODULES else node.module
+
+
+@functools.cache
+def imports(path: Path, types_too: bool = True) -> frozenset[str]:
+    skipped = set() if types_too else for_types_only(tree(path))
+    nodes = (node for node in ast.walk(tree(path)) if node not in skipped)
+    return frozenset(name for node in nodes for name in names_in(node))
+
+
+def unit(module: str) -> str:
+    """Return a module's place in the table of layers."""
+    package, _, rest = module.partition(".")
+    if package != HOST:
+        return "PLUGINS"
+    return rest.split(".")[0] if rest else "FRONT"
+
+
+RANKS = {
+    name.strip(): rank
+    for rank, line in enumerate(reversed(LAYERS.strip().splitlines()))
+    for name in line.split("|")
+}
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {unit(m) for m in MODULES} - set(RANKS) == set()
+
+
+def goes_down(module: str, name: str) -> bool:
+    """Return whether `module` may import the module called `name`."""
+    package, other = module.split(".")[0], name.split(".")[0]
+    if other not in ROOTS:
+        return True
+    if other != HOST:
+        return other == package
+    return unit(name) == unit(module) or RANKS[unit(name)] < RANKS[unit(module)]
+
+
+def test_imports_go_down() -> None:
+    pairs = ((m, name) for m, path in MODULES.items() for name in sorted(imports(path)))
+    assert [f"{m} imports {name}" for m, name in pairs if not goes_down(m, name)] == []
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    graph = {m: imports(p, types_too=False) & set(MODULES) - {m} for m, p in MODULES.items()}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail, module])
+        if module not in done:
+            for name in sorted(graph[module]):
+                visit(name, (*trail, module))
+            done.add(module)
+
+    for module in sorted(graph):
+        visit(module, ())
+
+
+def test_relative_imports_are_not_used() -> None:
+    nodes = ((p, n) for p in ALL_FILES for n in ast.walk(tree(p)))
+    assert [p.name for p, n in nodes if isinstance(n, ast.ImportFrom) and n.level] == []
+
+
+def test_the_harness_imports_frameworks_only_inside_functions() -> None:
+    found = {}
+    for path in files(HOST):
+        skipped = for_types_only(tree(path))
+        top = (node for node in tree(path).body if node not in skipped)
+        heads = {name.split(".")[0] for node in top for name in names_in(node)}
+        found[module_name(path)] = sorted(heads & set(LAZY))
+    assert {module: names for module, names in found.items() if names} == {}
+
+
+# ------------------------------------------------------------------------------- what a start costs
+
+PROBE = """
+import sys
+sys.argv[0] = "chmr-bench"
+from chmr_bench.cli import main
+try:
+    main(sys.argv[2:])
+except SystemExit as end:
+    code = end.code or 0
+sys.stderr.write("HEAVY:" + " ".join(m for m in sys.argv[1].split(",") if m in sys.modules))
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["--help", "run --help", "--version", "data --help", "leaderboard --help"]
+    + [f"list {what}" for what in ("datasets", "models", "features", "suites", "plugins")]
+    + ["list datasets --json", "list models --json"],
+)
+def test_help_and_list_import_nothing_heavy(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, ",".join(HEAVY_MODULES), *command.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.partition("HEAVY:")[2] == ""
+
+
+# -------------------------------------------------------------------------------------------- style
+
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def docstring_lines(node: ast.AST) -> set[int]:
+    body = getattr(node, "body", None)
+    first = body[0] if isinstance(body, list) and body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        return set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    return set()
+
+
+def code_lines(path: Path) -> int:
+    """Return the lines that are neither blank, nor a comment, nor a docstring."""
+    docs = {line for node in ast.walk(tree(path)) for line in docstring_lines(node)}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return sum(
+        1
+        for number, line in enumerate(lines, start=1)
+        if number not in docs and line.strip() and not line.strip().startswith("#")
+    )
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for module, path in MODULES.items():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, DEFINITIONS):
+                yield f"{module}.{node.name}", node
+
+
+def n_lines(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return a function's lines without its docstring; of a command, without its options too."""
+    first = node.body[0].lineno if is_command(name) else node.lineno
+    return (node.end_lineno or 0) - first + 1 - len(docstring_lines(node))
+
+
+def is_command(name: str) -> bool:
+    """Return whether a function's parameters are the options of a command."""
+    return name.startswith("chmr_bench.cli.")
+
+
+def is_kernel(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Return whether numba compiles it: such code takes arrays one by one, never an object."""
+    return any("jit" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def test_functions_are_short() -> None:
+    counts = {name: n_lines(name, node) for name, node in functions()}
+    assert {name: n for name, n in counts.items() if n > FUNCTION_LINES} == {}
+
+
+def test_functions_take_few_parameters() -> None:
+    counts = {
+        name: len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs)
+        for name, node in functions()
+        if not is_command(name) and not is_kernel(node)
+    }
+    assert {name: n for name, n in counts.items() if n > PARAMETERS} == {}
+
+
+def test_files_are_short() -> None:
+    counts = {module: code_lines(path) for module, path in MODULES.items()}
+    assert {module: n for module, n in counts.items() if n > FILE_LINES} == {}
+
+
+def test_no_file_is_called_after_nothing() -> None:
+    assert {p.stem for p in ALL_FILES} & {"utils", "helpers", "common", "misc"} == set()
+
+
+def test_nothing_is_printed() -> None:
+    calls = ((m, n) for m, p in MODULES.items() for n in ast.walk(tree(p)))
+    prints = [
+        f"{module}:{node.lineno}"
+        for module, node in calls
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
+    ]
+    assert prints == []
+
+
+def test_every_module_and_public_name_says_what_it_is() -> None:
+    silent = [module for module, path in MODULES.items() if not ast.get_docstring(tree(path))]
+    for module, path in MODULES.items():
+        silent += [
+            f"{module}.{node.name}"
+            for node in tree(path).body
+            if isinstance(node, (*DEFINITIONS, ast.ClassDef))
+            and not node.name.startswith("_")
+            and not ast.get_docstring(node)
+        ]
+    assert silent == []
+
+
+def test_the_front_door() -> None:
+    assert sorted(chmr_bench.__all__) == [
+        "ChmrBenchError",
+        "DataError",
+        "Dataset",
+        "DatasetSpec",
+        "FeatureRequest",
+        "FeatureSpec",
+        "FitContext",
+        "GraphBlock",
+        "Inputs",
+        "MatrixBlock",
+        "Model",
+        "ModelSpec",
+        "PluginError",
+        "SourceFile",
+        "Split",
+        "TaskInfo",
+        "UsageError",
+        "hookimpl",
+    ]
+    assert all(hasattr(chmr_bench, name) for name in chmr_bench.__all__)
