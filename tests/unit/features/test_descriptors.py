@@ -1,0 +1,55 @@
+"""Descriptors agree with RDKit; what is not a number is NaN, what is too large is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import Descriptors
+
+from chmr_bench.features.descriptors import descriptors
+
+SMILES = ["CCO", "c1ccccc1C(=O)O", "CC(=O)[O-].[Na+]"]
+
+
+def test_values_and_names_are_those_of_rdkit() -> None:
+    block = descriptors(SMILES)
+    assert isinstance(block.values, np.ndarray)
+    assert block.values.dtype == np.float32
+    assert block.names == tuple(name for name, _ in Descriptors.descList)
+    weight = block.names.index("MolWt")
+    expected = [Descriptors.MolWt(Chem.MolFromSmiles(s)) for s in SMILES]
+    np.testing.assert_allclose(block.values[:, weight], expected, rtol=1e-6)
+    whole = Descriptors.CalcMolDescriptors(Chem.MolFromSmiles(SMILES[1]))
+    expected = [whole[name] for name in block.names]
+    np.testing.assert_allclose(block.values[1], expected, rtol=1e-5)
+
+
+def test_what_cannot_be_computed_is_nan_in_that_place_only() -> None:
+    block = descriptors(["C", "O=C1O[Al]23(OC1=O)(OC(=O)C(=O)O2)OC(=O)C(=O)O3"])
+    values: Any = block.values
+    missing = np.isnan(values[1])
+    assert 0 < missing.sum() < 30
+    assert np.isfinite(values[1, block.names.index("MolWt")])
+    assert block.observed.all()
+
+
+def test_infinite_and_huge_values_never_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = (name for name, _ in Descriptors.descList[:3])
+    strange = {first: float("inf"), second: 1e300, third: -1e300}
+
+    def invented(mol: Chem.Mol, **settings: object) -> dict[str, float]:
+        return {name: strange.get(name, 0.0) for name, _ in Descriptors.descList}
+
+    monkeypatch.setattr(Descriptors, "CalcMolDescriptors", invented)
+    values: Any = descriptors(["C"]).values
+    limit = np.finfo(np.float32).max
+    assert np.isnan(values[0, 0])
+    assert values[0, 1:3].tolist() == [limit, -limit]
+
+
+def test_no_molecule_gives_no_row_but_all_columns() -> None:
+    block = descriptors([])
+    assert block.values.shape == (0, len(Descriptors.descList))
