@@ -19,6 +19,7 @@ PACKAGES = (
     "pandas",
     "scikit-learn",
     "lightgbm",
+    "numba",
     "rdkit",
     "torch",
     "torch-geometric",
@@ -35,12 +36,18 @@ def environment() -> Environment:
     commit, dirty = _checkout(Path(__file__).resolve())
     return Environment(
         python=platform.python_version(),
-        platform=platform.platform(),
+        platform=_platform(),
         cpu=_cpu(),
         packages=_versions(),
         commit=commit,
         dirty=dirty,
     )
+
+
+def _platform() -> str:
+    """Return system, machine and C library; a kernel's build name changes no number."""
+    libc = "".join(platform.libc_ver())
+    return " ".join(filter(None, [platform.system(), platform.machine(), libc]))
 
 
 def _versions() -> dict[str, str]:
