@@ -297,7 +297,7 @@ def _run(
 
     store = RecordStore(out)
     if not plan_only:
-        store.prepare()
+        store.check_writable()
     workspace = Workspace(options, n_jobs)
     plan = sweep.plan(request, store, workspace)
     if plan_only and as_json:
@@ -307,6 +307,7 @@ def _run(
         run_tables.show_plan(plan)
     if plan_only:
         return 0
+    store.prepare()
     summary = _execute(plan, store, workspace, quiet)
     _show(plan, summary, store, as_json)
     if summary.interrupted:

@@ -140,6 +140,14 @@ class RecordStore:
 
     # ------------------------------------------------------------------------------------ writing
 
+    def check_writable(self) -> None:
+        """Raise UsageError where the folder plainly cannot be made or written; make nothing."""
+        place = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
+        if not place.is_dir():
+            raise _unwritable(self.root, f"{place} is a file")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise _unwritable(self.root, f"{place} is read-only")
+
     def prepare(self) -> None:
         """Make the folder, prove that it can be written, and clear what dead runs left.
 
@@ -154,10 +162,7 @@ class RecordStore:
             probe.mkdir()
             probe.rmdir()
         except OSError as error:
-            raise UsageError(
-                f"cannot write to {self.root}: {error.strerror or error}; "
-                "choose another folder with --out DIR, or make this one writable"
-            ) from error
+            raise _unwritable(self.root, error.strerror or str(error)) from error
         self._clear_stale()
 
     def lock_path(self, identity: str) -> Path:
@@ -271,6 +276,13 @@ def _with_predictions(
         }
     )
     return record.model_copy(update={"predictions": info, "predictions_sha256": sha256})
+
+
+def _unwritable(root: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"cannot write to {root}: {reason}; "
+        "choose another folder with --out DIR, or make this one writable"
+    )
 
 
 def _entries(folder: Path) -> list[Path]:

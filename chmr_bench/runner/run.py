@@ -8,7 +8,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -28,7 +28,12 @@ from chmr_bench.records import (
     SplitInfo,
     Timing,
 )
-from chmr_bench.records.environment import environment, peak_memory_mb, reset_peak_memory
+from chmr_bench.records.environment import (
+    MemoryScope,
+    environment,
+    peak_memory_mb,
+    reset_peak_memory,
+)
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import logs
 from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
@@ -129,32 +134,49 @@ def run_job(
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a model may raise anything
             failure = _failure(error, clock.phase)
             log.error("%s: %s\n%s", failure.type, failure.message, failure.traceback)
-    record = Record(
-        identity=job.identity,
-        status="failed" if failure else "ok",
-        error=failure,
-        model=model_info(job),
-        plugin=plugin_ref(job),
-        dataset=dataset_info(job.opened),
-        split=_split_info(job, workspace),
-        seed=job.seed,
-        precision=job.precision,
-        metrics=result.metrics if result else None,
-        timing=clock.timing(),
-        resources=Resources(
-            n_jobs=workspace.n_jobs,
-            device=job.device,
-            device_name=_device_name(job),
-            peak_memory_mb=peak_memory_mb(),
-            peak_memory_of=scope,
-        ),
-        environment=environment(),
-        command=list(command),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
+    words = {"error": failure, "metrics": result.metrics if result else None}
+    record = _record(job, workspace, clock, scope, words, command)
     if result is None:
         return Finished(record, stream.getvalue())
     return Finished(record, stream.getvalue(), result.predictions, result.replicates)
+
+
+def _record(
+    job: Job,
+    workspace: Workspace,
+    clock: Clock,
+    scope: MemoryScope,
+    words: Mapping[str, ErrorInfo | Metrics | None],
+    command: Sequence[str],
+) -> Record:
+    return Record.model_validate(
+        {
+            "identity": job.identity,
+            "status": "failed" if words["error"] else "ok",
+            "model": model_info(job),
+            "plugin": plugin_ref(job),
+            "dataset": dataset_info(job.opened),
+            "split": _split_info(job, workspace),
+            "seed": job.seed,
+            "precision": job.precision,
+            "timing": clock.timing(),
+            "resources": _resources(job, workspace.n_jobs, scope),
+            "environment": environment(),
+            "command": list(command),
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            **words,
+        }
+    )
+
+
+def _resources(job: Job, n_jobs: int, scope: MemoryScope) -> Resources:
+    return Resources(
+        n_jobs=n_jobs,
+        device=job.device,
+        device_name=_device_name(job),
+        peak_memory_mb=peak_memory_mb(),
+        peak_memory_of=scope,
+    )
 
 
 def _compute(job: Job, workspace: Workspace, clock: Clock) -> _Result:
