@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -72,8 +73,11 @@ def render(store: RecordStore, out: Path) -> dict[str, str]:
 def gather(store: RecordStore, out: Path) -> tuple[Collected, list[Overall]]:
     """Return the tables of a store, and its boards filled in."""
     collected = collect(store)
-    filled = [fill(board, collected.tables) for board in load_boards(out / BOARDS)]
-    return collected, [overall for overall in filled if overall is not None]
+    boards = load_boards(out / BOARDS)
+    filled = [fill(board, collected.tables) for board in boards]
+    order = {name: i for i, name in enumerate(boards[0].datasets if boards else ())}
+    tables = sorted(collected.tables, key=lambda t: order.get(t.dataset.name, len(order)))
+    return replace(collected, tables=tuple(tables)), [b for b in filled if b is not None]
 
 
 def differences(store: RecordStore, out: Path) -> list[str]:

@@ -81,6 +81,7 @@ def show(
     on_board = {id(t) for b in boards for t in b.tables.values()}
     for board in boards:
         print_grid(grids.overall_grid(board))
+        print_note("one dataset with its intervals: chmr-bench leaderboard show --dataset NAME")
     for table in tables:
         if id(table) not in on_board:
             print_grid(grids.table_grid(table))
@@ -89,11 +90,18 @@ def show(
 
 
 def print_grid(grid: Grid) -> None:
-    """Draw a grid with its notes."""
-    right = [column for column in grid.columns if column not in grid.left]
-    print_table(grid.title, grid.columns, grid.rows, right=right)
+    """Draw a grid with its notes, in pieces side by side where the terminal is too narrow."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from chmr_bench.report.grids import wrapped
+
+    console.print(grid.title, markup=False, style="bold", soft_wrap=True)
+    for piece in wrapped(grid, console.width):
+        right = [column for column in piece.columns if column not in piece.left]
+        print_table("", piece.columns, piece.rows, right=right)
     for note in grid.notes:
-        console.print(f"  {note}", markup=False, style="dim")
+        console.print(Padding(Text(note.replace("`", "")), (0, 0, 0, 1)), style="dim")
     console.print()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chmr_bench.metrics import METRICS
 from chmr_bench.report.boards import Overall, OverallRow
@@ -23,6 +24,7 @@ class Grid:
     ----------
     left : columns of words; all others hold numbers and are aligned right.
     notes : lines that stand under it.
+    folded : too long for a page that is read from top to bottom; shown closed where that can be.
     """
 
     title: str
@@ -30,6 +32,7 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     left: tuple[str, ...] = ("model",)
     notes: tuple[str, ...] = ()
+    folded: bool = False
 
 
 def number(metric: MetricName | None, value: float | None, digits: int = 1) -> str:
@@ -56,13 +59,45 @@ def heading(metric: MetricName | None) -> str:
     return title if METRICS[metric].greater_is_better else f"{title} ↓"
 
 
+def wrapped(grid: Grid, width: int) -> list[Grid]:
+    """Return the grid in pieces of at most `width` characters, each with the columns of words.
+
+    Headings are broken between words, so that a column is no wider than its widest cell or word.
+    """
+    n_left = sum(column in grid.left for column in grid.columns)
+    widths = [_width(grid, j) + 2 for j in range(len(grid.columns))]
+    pieces: list[list[int]] = [[]]
+    for j in range(n_left, len(grid.columns)):
+        used = sum(widths[:n_left]) + sum(widths[i] for i in pieces[-1])
+        if pieces[-1] and used + widths[j] > width:
+            pieces.append([])
+        pieces[-1].append(j)
+    return [_piece(grid, [*range(n_left), *piece], widths) for piece in pieces]
+
+
+def _width(grid: Grid, j: int) -> int:
+    head = grid.columns[j]
+    widest = max(len(text) for text in [*(head.split() or [""]), *(row[j] for row in grid.rows)])
+    return max(widest, len(head) // 2)
+
+
+def _piece(grid: Grid, chosen: Sequence[int], widths: Sequence[int]) -> Grid:
+    heads = {j: "\n".join(textwrap.wrap(grid.columns[j], widths[j] - 2)) for j in chosen}
+    return replace(
+        grid,
+        columns=tuple(heads.values()),
+        rows=tuple(tuple(row[j] for j in chosen) for row in grid.rows),
+        left=tuple(head for j, head in heads.items() if grid.columns[j] in grid.left),
+    )
+
+
 # ------------------------------------------------------------------------------------- one dataset
 
 
 def table_grid(table: Table) -> Grid:
     """Return a dataset's rows."""
     shares = table.metric == "roc_auc"
-    columns = ["model", heading(table.metric), "95 % interval", "s.d.", "seeds", "behind the best"]
+    columns = ["model", heading(table.metric), "95 % interval", "s.d.", "runs", "behind the best"]
     columns += ["tasks", *(["tasks ≥ 0.80"] if shares else []), "failed"]
     rows = tuple(tuple(_table_cells(table, row, shares)) for row in table.rows)
     return Grid(table_title(table), tuple(columns), rows, notes=tuple(_table_notes(table)))
@@ -77,9 +112,9 @@ def table_title(table: Table) -> str:
 
 def _table_cells(table: Table, row: Row, shares: bool) -> list[str]:
     metric = table.metric
-    seeds = "no seed" if row.first.model.deterministic else str(len(row.seeds))
+    runs = f"{len(row.good)} (no seed)" if row.first.seed is None else str(len(row.good))
     cells = [row.label, number(metric, row.score), span(metric, row.low, row.high)]
-    cells += [number(metric, row.sd), seeds if row.good else "0", _behind(metric, row)]
+    cells += [number(metric, row.sd), runs if row.good else "0", _behind(metric, row)]
     cells.append(f"{row.n_evaluable} of {table.dataset.n_tasks}" if row.good else NONE)
     if shares:
         cells.append(_share(row))
@@ -120,11 +155,21 @@ def _table_notes(table: Table) -> list[str]:
             f"Not evaluable: {len(reasons)} of {table.dataset.n_tasks} tasks, in no mean and in "
             f"no share: {shown}."
         )
-    for row in table.rows:
-        for failure in row.failures:
-            seed = "" if failure.seed is None else f", seed {failure.seed}"
-            notes.append(f"Failed: {failure.label}{seed}, in {failure.phase}: {failure.error}")
-    return notes
+    return notes + [line for row in table.rows for line in _failures(row)]
+
+
+def _failures(row: Row) -> list[str]:
+    """Return a line a kind of failure, with how many jobs it hit."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for failure in row.failures:
+        seed = "no seed" if failure.seed is None else str(failure.seed)
+        seeds.setdefault((failure.phase, failure.error), []).append(seed)
+    lines = []
+    for (phase, error), which in seeds.items():
+        jobs = "1 job" if len(which) == 1 else f"{len(which)} jobs"
+        word = "" if which == ["no seed"] else ("seed " if len(which) == 1 else "seeds ")
+        lines.append(f"Failed: {row.label}, {jobs} ({word}{', '.join(which)}), in {phase}: {error}")
+    return lines
 
 
 # ----------------------------------------------------------------------------------------- a board
@@ -134,7 +179,9 @@ def overall_grid(overall: Overall) -> Grid:
     """Return a board: one row a model."""
     board = overall.board
     columns = ["model", *(_dataset_heading(overall, n) for n in board.datasets)]
-    columns += ["mean", "rank", "datasets"]
+    n_class = len(_classification(overall))
+    columns += [f"mean of {n_class}", "rank", "datasets"]
+    columns += ["failed"] if any(row.n_failed for row in overall.rows) else []
     rows = tuple(tuple(_overall_cells(overall, row)) for row in overall.rows)
     title = f"{board.title}, {board.split} split"
     return Grid(title, tuple(columns), rows, notes=tuple(_overall_notes(overall)))
@@ -155,26 +202,35 @@ def _overall_cells(overall: Overall, row: OverallRow) -> list[str]:
         cells.append(number(table.metric, measured.score) if table and measured else NONE)
     cells.append(number(_shared_metric(overall), row.classification))
     cells.append(NONE if row.average_rank is None else f"{row.average_rank:.1f}")
-    failed = f", {row.n_failed} failed" if row.n_failed else ""
-    return [*cells, f"{len(row.rows)} of {len(overall.board.datasets)}{failed}"]
+    cells.append(f"{len(row.rows)} of {len(overall.board.datasets)}")
+    if any(other.n_failed for other in overall.rows):
+        cells.append(str(row.n_failed) if row.n_failed else NONE)
+    return cells
 
 
 def _shared_metric(overall: Overall) -> MetricName | None:
     return next((overall.tables[n].metric for n in overall.of_type("classification")), None)
 
 
+def _classification(overall: Overall) -> list[str]:
+    """Return the board's classification datasets, measured or not."""
+    other = {*overall.of_type("regression"), *overall.board.regression}
+    return [n for n in overall.board.datasets if n not in other]
+
+
 def _overall_notes(overall: Overall) -> list[str]:
     board = overall.board
-    n_class = len([n for n in board.datasets if n not in set(overall.of_type("regression"))])
+    n_class = len(_classification(overall))
     n_complete = sum(r.average_rank is not None for r in overall.rows)
     notes = [
         "Each cell is the mean over seeds of the dataset's score, which is the unweighted mean "
         "over its evaluable tasks: ROC-AUC in percent unless the heading says otherwise.",
-        f"mean: over the {n_class} classification datasets, each counting once; never over tasks.",
+        f"mean of {n_class}: over the {n_class} classification datasets, each counting once; never "
+        "over tasks.",
         "rank: average over the datasets of the rank among the "
         f"{n_complete} models that cover all {len(board.datasets)}. On a dataset, two models whose "
         "95 % intervals overlap are tied: rank = 1 + models clearly better + half of those tied.",
-        f"{NONE}: not measured; a mean or a rank over fewer datasets than the board's is not "
+        f"'{NONE}': not measured; a mean or a rank over fewer datasets than the board's is not "
         "comparable, so none is given.",
     ]
     notes += [

@@ -71,8 +71,11 @@ def _escaped(text: str) -> str:
 
 def _section(level: str, grid: Grid) -> str:
     notes = [f"- {_note(line)}" for line in grid.notes]
-    parts = [f"{level} {_escaped(grid.title)}", markdown(grid), "\n".join(notes)]
-    return "\n\n".join(part for part in parts if part)
+    parts = [markdown(grid), *(["\n".join(notes)] if notes else [])]
+    if grid.folded:
+        summary = f"<summary>{len(grid.rows)} rows</summary>"
+        parts = [f"<details>\n{summary}", *parts, "</details>"]
+    return "\n\n".join([f"{level} {_escaped(grid.title)}", *parts])
 
 
 def _note(line: str) -> str:
@@ -98,12 +101,7 @@ def _printed(tables: Sequence[Table], papers: Sequence[Published]) -> list[str]:
         "Carried over from papers, in their units, on their splits; none was measured here, and "
         "none stands in a column with a measured figure."
     )
-    sections = []
-    for grid in grids:
-        body = _section("###", grid).split("\n\n", 1)
-        folded = f"<details>\n<summary>{len(grid.rows)} rows</summary>\n\n{body[1]}\n\n</details>"
-        sections.append(f"{body[0]}\n\n{folded}")
-    return ["## As printed", lead, *sections]
+    return ["## As printed", lead, *(_section("###", grid) for grid in grids)]
 
 
 def _tables(title: str, tables: Sequence[Table], lead: str) -> list[str]:

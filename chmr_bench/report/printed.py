@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from chmr_bench.report.grids import NONE, Grid
 from chmr_bench.report.published import Figure, PrintedTable, Published
@@ -33,13 +34,14 @@ def printed_grids(
 def _grids(paper: Published, table: PrintedTable) -> list[Grid]:
     whole = [f for f in table.figures if "/" not in f.dataset]
     parts = [f for f in table.figures if "/" in f.dataset]
-    title = f"{paper.paper.venue or paper.paper.title}, {table.name}: {table.title}"
+    title = f"{paper.paper.key.upper()}, {table.name}: {table.title}"
     where = f"{paper.paper.title}, {paper.paper.venue}, {paper.paper.address}".strip(", ")
     notes = [f"As printed: {where}. {table.name}; {table.spread}. Split: {table.split}."]
     notes += [*table.notes, *paper.paper.notes]
-    grids = [_grid(title, whole, [*notes, *_marks(whole, table)])]
+    grids = [replace(_grid(title, whole, [*notes, *_marks(whole, table)]), folded=table.folded)]
     if parts:
-        grids.append(_grid(f"{title}: by endpoint", parts, [notes[0], *_marks(parts, table)]))
+        endpoints = _grid(f"{title}: by endpoint", parts, [notes[0], *_marks(parts, table)])
+        grids.append(replace(endpoints, folded=True))
     return grids
 
 

@@ -53,6 +53,7 @@ class PrintedTable(_Part):
     split: str
     notes: tuple[str, ...] = ()
     hard_labels_note: str = ""
+    folded: bool = Field(default=False, description="shown closed on a page")
     figures: tuple[Figure, ...]
 
     @property

@@ -249,7 +249,8 @@ def _failure(label: str, record: Record) -> Failure:
     error = record.error
     if error is None:
         return Failure(label, record.seed, "unknown", "no error was recorded")
-    return Failure(label, record.seed, error.phase, f"{error.type}: {error.message}")
+    message = " ".join(error.message.split())
+    return Failure(label, record.seed, error.phase, f"{error.type}: {message}")
 
 
 def _behind(rows: Sequence[Row], sign: float) -> list[Row]:
