@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +9,7 @@ import pandas as pd
 
 from chmr_bench import DataError, Dataset, DatasetSpec
 from chmr_bench.contracts import LoadFiles
+from chmr_bench.types import FloatArray
 from chmr_bench_nine.tables import Layout, layouts
 
 if TYPE_CHECKING:
@@ -29,36 +28,40 @@ def load(spec: DatasetSpec, files: LoadFiles) -> Dataset:
     DataError : the file's columns or cells are not what the table says.
     """
     layout = layouts()[spec.name]
-    table = _read(files(layout.path), spec)
-    _check_columns(table, spec, layout)
+    table = _read(files(layout.path))
+    _check_shape(table, spec, layout)
     table = table.drop(index=list(layout.drop_rows))
     return Dataset(
         smiles=tuple(table[layout.smiles_column]),
-        y=table.loc[:, list(spec.task_names)].to_numpy(dtype=np.float64),
+        y=_labels(table.loc[:, list(spec.task_names)], layout),
         task_names=spec.task_names,
         keys=tuple(table[layout.key_column]) if layout.key_column else (),
     )
 
 
-def _read(path: Path, spec: DatasetSpec) -> pd.DataFrame:
-    """Return the table: labels as numbers with NaN for an empty cell, everything else as text."""
-    types: dict[Hashable, type] = defaultdict(lambda: str)
-    types.update(dict.fromkeys(spec.task_names, float))
+def _read(path: Path) -> pd.DataFrame:
+    """Return the table as text, so that no SMILES or key that reads "NA" becomes a missing value.
+
+    Text also keeps pandas from guessing at numbers: how it reads the last bit, which is part of a
+    dataset's digest, has changed between its versions.
+    """
     try:
-        return pd.read_csv(
-            path,
-            dtype=types,
-            # Only an empty label is a missing value: never a SMILES or a key that reads "NA".
-            keep_default_na=False,
-            na_values={task: [""] for task in spec.task_names},
-            # The nearest double, not pandas' fast guess: the last bit is part of the digest.
-            float_precision="round_trip",
-        )
+        return pd.read_csv(path, dtype=object, keep_default_na=False)
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as the table of {spec.name}: {error}") from error
+        raise DataError(f"{path}: cannot be read as a table: {error}") from error
 
 
-def _check_columns(table: pd.DataFrame, spec: DatasetSpec, layout: Layout) -> None:
+def _labels(table: pd.DataFrame, layout: Layout) -> FloatArray:
+    """Return (n, t) float64 labels, NaN for an empty cell; each different text is read once."""
+    codes, texts = pd.factorize(table.to_numpy(dtype=object).ravel())
+    try:
+        numbers = [float(text) if text else np.nan for text in texts]
+    except ValueError as error:
+        raise DataError(f"{layout.path}: a label is not a number: {error}") from error
+    return np.array(numbers, dtype=np.float64)[codes].reshape(table.shape)
+
+
+def _check_shape(table: pd.DataFrame, spec: DatasetSpec, layout: Layout) -> None:
     first = layout.first_task_column
     found = tuple(table.columns[first : first + spec.n_tasks])
     if found != spec.task_names:
@@ -71,3 +74,8 @@ def _check_columns(table: pd.DataFrame, spec: DatasetSpec, layout: Layout) -> No
     for column in filter(None, (layout.smiles_column, layout.key_column)):
         if column not in table.columns:
             raise DataError(f"{layout.path}: there is no column {column!r}")
+    if layout.drop_rows and len(table) <= max(layout.drop_rows):
+        raise DataError(
+            f"{layout.path}: {len(table)} rows, expected {spec.n_molecules} and the "
+            f"{len(layout.drop_rows)} that the benchmark leaves out"
+        )
