@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+QUICK_PLUGIN = REPOSITORY / "tests" / "fixtures" / "quick"
 
 
 @pytest.fixture
@@ -33,3 +35,14 @@ def mirror() -> Path:
     if folder is None:
         pytest.skip("the real data are not here: set CHMR_BENCH_MIRROR to a mirror folder")
     return folder
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Path]:
+    """Register the plugin of quick and of misbehaving models; its folder, for a PYTHONPATH."""
+    from chmr_bench.plugins import registry
+
+    monkeypatch.syspath_prepend(str(QUICK_PLUGIN))
+    registry.cache_clear()
+    yield QUICK_PLUGIN
+    registry.cache_clear()
