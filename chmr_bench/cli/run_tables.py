@@ -8,7 +8,7 @@ from typing import Any
 
 from chmr_bench.cli.console import console, print_table
 from chmr_bench.sweep import Item, Plan, Summary
-from chmr_bench.sweep.plan import State
+from chmr_bench.sweep.planning import State
 from chmr_bench.sweep.results import ResultRow
 
 STATE_WORDS: dict[State, str] = {

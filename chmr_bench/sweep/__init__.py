@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chmr_bench.sweep.execute import Outcome, SilentSweep, Summary, SweepListener, execute
-from chmr_bench.sweep.plan import Item, Plan, Request, Setting, plan
+from chmr_bench.sweep.execution import Outcome, SilentSweep, Summary, SweepListener, execute
+from chmr_bench.sweep.planning import Item, Plan, Request, Setting, plan
 
 __all__ = [
     "Item",

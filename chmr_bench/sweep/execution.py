@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import Job, Listener, Silent, Workspace, run_job
 from chmr_bench.sweep.interrupt import stoppable
-from chmr_bench.sweep.plan import Item, Plan
+from chmr_bench.sweep.planning import Item, Plan
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,342 @@
+"""Plans and their execution: what is on record, what fails, what another run does meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from chmr_bench import sweep
+from chmr_bench.errors import UnknownNameError, UsageError
+from chmr_bench.fetch import FetchOptions
+from chmr_bench.plugins import registry
+from chmr_bench.records import RecordStore
+from chmr_bench.runner import DatasetRequest, Workspace, run_job
+from chmr_bench.sweep import Item, Outcome, Plan, Request, Setting, Summary
+from chmr_bench.sweep.interrupt import stoppable
+from chmr_bench.sweep.planning import device_for
+from chmr_bench.sweep.results import rows
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+DATA = DatasetRequest(name="quick-data")
+SMALL = DatasetRequest(name="quick-small")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RecordStore:
+    made = RecordStore(tmp_path / "out")
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return Workspace(FetchOptions(offline=True), n_jobs=1)
+
+
+def request(*models: str, **more: Any) -> Request:
+    values: dict[str, Any] = {"datasets": (SMALL,), "seeds": (0,)}
+    return Request(models=tuple(f"quick.{m}" for m in models), **(values | more))
+
+
+def do(asked: Request, store: RecordStore, workspace: Workspace) -> Summary:
+    return sweep.execute(sweep.plan(asked, store, workspace), store, workspace)
+
+
+def states(plan: Plan) -> list[str]:
+    return [item.state for item in plan.items]
+
+
+# --------------------------------------------------------------------------------------------- plan
+
+
+def test_everything_is_new_at_first_and_cached_the_second_time(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    asked = request("noise", "mean", seeds=(0, 1))
+    plan = sweep.plan(asked, store, workspace)
+    assert states(plan) == ["new"] * 3
+    assert plan.seconds() == (0, 3)
+    summary = sweep.execute(plan, store, workspace)
+    assert [o.computed for o in summary.outcomes] == [True] * 3
+    again = sweep.plan(asked, store, workspace)
+    assert states(again) == ["cached"] * 3
+    assert again.todo == []
+    assert sweep.execute(again, store, workspace).outcomes == ()
+
+
+def test_more_seeds_add_only_the_new_ones(store: RecordStore, workspace: Workspace) -> None:
+    do(request("noise", seeds=(0, 1)), store, workspace)
+    plan = sweep.plan(request("noise", seeds=(0, 1, 2)), store, workspace)
+    assert states(plan) == ["cached", "cached", "new"]
+    seconds, unknown = plan.seconds()
+    assert unknown == 0
+    assert seconds >= 0
+
+
+def test_a_deterministic_model_runs_once_whatever_the_seeds(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    do(request("mean", seeds=(0, 1, 2)), store, workspace)
+    assert states(sweep.plan(request("mean", seeds=(7,)), store, workspace)) == ["cached"]
+    (record,) = store.records()
+    assert record.seed is None
+
+
+def test_what_cannot_run_is_shown_with_its_reason(store: RecordStore, workspace: Workspace) -> None:
+    plan = sweep.plan(request("lacking", "values", seeds=(0, 1)), store, workspace)
+    assert states(plan) == ["impossible"] * 4
+    assert "no_such_module_anywhere" in plan.items[0].reason
+    assert "does not do classification" in plan.items[2].reason
+    assert plan.todo == []
+
+
+def test_settings_make_another_run_and_are_named(store: RecordStore, workspace: Workspace) -> None:
+    do(request("noise"), store, workspace)
+    changed = request("noise", settings=(Setting("scale", 0.5),))
+    assert states(sweep.plan(changed, store, workspace)) == ["new"]
+    (outcome,) = do(changed, store, workspace).outcomes
+    assert outcome.record.model.overrides == {"scale": 0.5}
+    assert outcome.record.model.params == {"seconds": 0.0, "scale": 0.5}
+    same = request("noise", settings=(Setting("scale", 1.0),))
+    assert states(sweep.plan(same, store, workspace)) == ["cached"]
+
+
+def test_a_setting_can_be_aimed_at_one_model(store: RecordStore, workspace: Workspace) -> None:
+    aimed = (Setting("scale", 0.5, "quick.noise"), Setting("scale", 0.25))
+    plan = sweep.plan(request("noise", "mean", settings=aimed), store, workspace)
+    jobs = [item.job for item in plan.items if item.job]
+    assert [job.config.model_dump()["scale"] for job in jobs] == [0.5, 0.25]
+    with pytest.raises(UsageError, match="not among the models"):
+        sweep.plan(request("mean", settings=aimed), store, workspace)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": ("quick.nois",)}, "did you mean 'quick.noise'"),
+        ({"datasets": (DatasetRequest(name="quick-date"),)}, "did you mean 'quick-data'"),
+        ({"split": "skaffold"}, "did you mean 'scaffold'"),
+        ({"settings": (Setting("scal", 1),)}, "did you mean 'scale'"),
+    ],
+)
+def test_unknown_names_offer_the_nearest(
+    store: RecordStore, workspace: Workspace, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UnknownNameError, match=message):
+        sweep.plan(dataclasses.replace(request("noise"), **changes), store, workspace)
+
+
+def test_the_cheapest_dataset_comes_first(store: RecordStore, workspace: Workspace) -> None:
+    plan = sweep.plan(request("noise", datasets=(DATA, SMALL, DATA)), store, workspace)
+    assert [item.dataset for item in plan.items] == ["quick-small", "quick-data"]
+
+
+def test_drawn_splits_have_their_own_seed(store: RecordStore, workspace: Workspace) -> None:
+    plans = [
+        sweep.plan(request("noise", split="random", split_seed=s), store, workspace) for s in (0, 1)
+    ]
+    digests = {item.job.split_digest for plan in plans for item in plan.items if item.job}
+    assert len(digests) == 2
+    fixed = sweep.plan(request("noise", split_seed=5), store, workspace)
+    assert [item.job.split.seed for item in fixed.items if item.job] == [None]
+
+
+def test_cuda_is_asked_of_models_that_can_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = registry().model("quick.noise").spec
+    quickened = dataclasses.replace(spec, accelerator=True)
+    monkeypatch.setattr("chmr_bench.sweep.planning._has_cuda", lambda thorough: False)
+    assert device_for("cuda", spec) == "cpu"
+    assert device_for("auto", quickened) == "cpu"
+    with pytest.raises(UsageError, match="no CUDA device"):
+        device_for("cuda", quickened)
+    monkeypatch.setattr("chmr_bench.sweep.planning._has_cuda", lambda thorough: True)
+    assert device_for("auto", quickened) == device_for("cuda", quickened) == "cuda"
+
+
+# ----------------------------------------------------------------------------------------- failures
+
+
+def test_one_failure_does_not_stop_the_others(store: RecordStore, workspace: Workspace) -> None:
+    summary = do(request("raises", "noise", "nan", "exits", "mean"), store, workspace)
+    assert [o.record.status for o in summary.outcomes] == ["failed", "ok", "failed", "failed", "ok"]
+    assert len(summary.failed) == 3
+    assert len(store.records()) == 5
+
+
+def test_a_failed_job_is_tried_again_unless_kept(store: RecordStore, workspace: Workspace) -> None:
+    asked = request("raises")
+    do(asked, store, workspace)
+    plan = sweep.plan(asked, store, workspace)
+    assert states(plan) == ["failed"]
+    assert plan.items[0].reason == "this model always fails"
+    (outcome,) = sweep.execute(plan, store, workspace).outcomes
+    assert outcome.computed
+    kept = sweep.plan(dataclasses.replace(asked, keep_failed=True), store, workspace)
+    assert kept.todo == []
+
+
+# --------------------------------------------------------------------------------- two runs at once
+
+
+class Watching(sweep.SilentSweep):
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.wait_begun = threading.Event()
+
+    def started(self, item: Item, position: int, total: int) -> None:
+        self.events.append(f"started {item.seed}")
+
+    def finished(self, outcome: Outcome) -> None:
+        self.events.append(f"finished {outcome.item.seed} {outcome.computed}")
+
+    def waiting(self, item: Item) -> None:
+        self.events.append(f"waiting {item.seed}")
+        self.wait_begun.set()
+
+
+def test_a_job_another_run_has_comes_last_and_is_taken_over(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    plan = sweep.plan(request("noise", seeds=(0, 1)), store, workspace)
+    first = plan.items[0].job
+    assert first is not None
+    watching, locked = Watching(), threading.Event()
+
+    def other_run() -> None:
+        with FileLock(store.lock_path(first.identity)):
+            locked.set()
+            watching.wait_begun.wait(20)
+            done = run_job(first, workspace)
+            store.write(done.record, done.predictions, done.replicates, done.log)
+
+    other = threading.Thread(target=other_run)
+    other.start()
+    locked.wait(20)
+    summary = sweep.execute(plan, store, workspace, watching)
+    other.join()
+    assert watching.events == ["started 1", "finished 1 True", "waiting 0", "finished 0 False"]
+    assert [o.record.status for o in summary.outcomes] == ["ok", "ok"]
+    assert len(store.records()) == 2
+
+
+def test_a_job_whose_other_run_died_is_done_after_all(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    plan = sweep.plan(request("noise"), store, workspace)
+    job = plan.items[0].job
+    assert job is not None
+    watching, locked = Watching(), threading.Event()
+
+    def die() -> None:
+        with FileLock(store.lock_path(job.identity)):
+            locked.set()
+            watching.wait_begun.wait(20)
+
+    other = threading.Thread(target=die)
+    other.start()
+    locked.wait(20)
+    sweep.execute(plan, store, workspace, watching)
+    other.join()
+    assert watching.events == ["waiting 0", "started 0", "finished 0 True"]
+
+
+def test_a_record_made_since_the_plan_is_not_made_again(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    asked = request("noise", "raises")
+    early = sweep.plan(asked, store, workspace)
+    do(asked, store, workspace)
+    late = sweep.execute(early, store, workspace)
+    assert [o.computed for o in late.outcomes] == [False, False]
+
+
+def test_no_lock_is_left_behind(store: RecordStore, workspace: Workspace) -> None:
+    do(request("noise", "raises", seeds=(0, 1)), store, workspace)
+    assert list((store.folder / ".locks").iterdir()) == []
+
+
+# ------------------------------------------------------------------------------------- interruption
+
+
+def test_an_interrupted_sweep_keeps_what_is_done(
+    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import quick_models  # type: ignore[import-not-found]
+
+    plan = sweep.plan(request("mean", "noise"), store, workspace)
+
+    def press(self: Any, inputs: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(quick_models.Noise, "predict", press)
+    summary = sweep.execute(plan, store, workspace)
+    assert summary.interrupted
+    assert [o.record.model.id for o in summary.outcomes] == ["quick.mean"]
+    assert len(store.records()) == 1
+    assert store.problems() == []
+    assert list((store.folder / ".tmp").iterdir()) == []
+
+
+def test_a_model_that_swallows_ctrl_c_only_delays_the_end(
+    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import quick_models
+
+    def swallow(*_: Any) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(quick_models.Noise, "fit", swallow)
+    plan = sweep.plan(request("raises", "mean", "noise", seeds=(0, 1)), store, workspace)
+    summary = sweep.execute(plan, store, workspace)
+    assert summary.interrupted
+    assert len(summary.outcomes) == 3  # two seeds that raise, then the one that swallowed
+
+
+def test_the_handler_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stoppable() as interrupt:
+        assert signal.getsignal(signal.SIGINT) != before
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert interrupt.asked
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_outside_the_main_thread_signals_are_left_alone() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def inside() -> None:
+        with stoppable():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+# ------------------------------------------------------------------------------------------ results
+
+
+def test_result_rows_are_over_seeds(store: RecordStore, workspace: Workspace) -> None:
+    import statistics
+
+    summary = do(request("noise", "raises", seeds=(0, 1, 2)), store, workspace)
+    noise, raises = rows([o.record for o in summary.outcomes], store)
+    scores = [o.record.metrics.macro for o in summary.outcomes if o.record.metrics]
+    assert noise.n_runs == 3
+    assert noise.mean == pytest.approx(statistics.fmean(s for s in scores if s is not None))
+    assert noise.sd == pytest.approx(statistics.stdev(s for s in scores if s is not None))
+    assert noise.low is not None
+    assert noise.low < noise.mean < (noise.high or 0)
+    assert (raises.n_runs, raises.n_failed, raises.mean) == (0, 3, None)
