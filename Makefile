@@ -12,7 +12,7 @@ TEST := .venv-test
 SOURCES := $(shell find chmr_bench plugins/chmr_bench_* baselines -type f -not -path '*/__pycache__/*')
 CONSTRAINED := -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench readme clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   formatting, lint, types"
 	@echo "make bench   measure the speed claims"
+	@echo "make readme  fill the generated sections of README.md"
 	@echo "make clean   remove the environments and caches made here"
 
 demo: $(DEMO)/installed
@@ -36,6 +37,9 @@ check: $(TEST)/installed
 
 bench: $(TEST)/installed
 	$(TEST)/bin/python benchmarks/run.py
+
+readme: $(TEST)/installed
+	$(TEST)/bin/python docs/readme.py
 
 # Dependencies first, in a stamp of their own: a changed source file reinstalls only chmr-bench itself.
 # The demo installs the wheel a user would get; the tests run against the working tree.
