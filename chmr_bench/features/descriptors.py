@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from rdkit import rdBase
 from rdkit.Chem import Descriptors
+from threadpoolctl import threadpool_limits
 
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.features.molecules import parse
@@ -22,7 +23,9 @@ def descriptors(smiles: Sequence[str]) -> MatrixBlock:
     names = tuple(str(name) for name, _ in Descriptors.descList)
     describe: Callable[..., dict[str, Any]] = Descriptors.CalcMolDescriptors
     values = np.full((len(smiles), len(names)), np.nan)
-    with rdBase.BlockLogs():
+    # Ipc multiplies matrices of one molecule's atoms: more than one BLAS thread makes it slower,
+    # seven times for 300 atoms, and takes the cores from the other workers.
+    with rdBase.BlockLogs(), threadpool_limits(limits=1, user_api="blas"):
         for row, text in enumerate(smiles):
             # A descriptor that fails leaves `missingVal`; the others of the molecule stay.
             found = describe(parse(text), missingVal=np.nan, silent=True)

@@ -59,7 +59,8 @@ def read_block(path: Path, n: int) -> Block:
     DataError : the file is damaged, or is something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: numpy leaves the file open where it is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             header = json.loads(bytes(stored["header"]))
             arrays = {name: stored[name] for name in stored.files if name != "header"}
         if header["format"] != FORMAT or header["checksum"] != _checksum(arrays):

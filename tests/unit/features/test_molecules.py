@@ -20,7 +20,6 @@ def test_an_ordinary_molecule_is_read_as_rdkit_reads_it() -> None:
 
 def test_a_forbidden_valence_is_read_with_rings_and_aromaticity() -> None:
     smiles = "c1ccccc1[B-2]2(C)=NCCO2"
-    assert Chem.MolFromSmiles("CCO") is not None
     mol = molecules.parse(smiles)
     assert mol.GetRingInfo().NumRings() == 2
     assert sum(atom.GetIsAromatic() for atom in mol.GetAtoms()) == 6
@@ -38,8 +37,7 @@ def test_an_explicit_hydrogen_is_removed_as_the_full_parser_does() -> None:
 
 def test_stereo_survives_where_the_valence_check_fails() -> None:
     mol = molecules.parse("C[C@H](N)CF(C)(C)")
-    tags = [atom.GetChiralTag() for atom in mol.GetAtoms()]
-    assert Chem.ChiralType.CHI_UNSPECIFIED not in [tags[1]]
+    assert mol.GetAtomWithIdx(1).GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED
 
 
 def test_a_ring_that_cannot_be_kekulised_is_read_as_written() -> None:

@@ -1,0 +1,86 @@
+"""Molecules that break careless features go through every registered feature."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chmr_bench.contracts import FeatureSpec, GraphBlock
+from chmr_bench.features.cache import featurise
+from chmr_bench.features.plugin import FEATURES, chmr_bench_features
+
+EDGE_MOLECULES = {
+    "one atom": "C",
+    "ion": "[Na+]",
+    "salt": "CC(=O)[O-].[Na+]",
+    "no bonds": "[Na+].[Cl-]",
+    "300 atoms": "C" * 150 + "OC" * 75,
+    "dummy atom": "*CCO",
+    "hydrogen": "[H][H]",
+    "isotopes": "[2H]C([2H])([2H])O",
+    "uranium": "O=[U+2]=O",
+    "aluminium of valence 6": "O=C1O[Al]23(OC1=O)(OC(=O)C(=O)O2)OC(=O)C(=O)O3",
+    "not kekulisable": "c1cccc1",
+    "stereo": "C/C=C/[C@H](N)C(=O)O",
+}
+HIV_ROWS = (137, 987, 12882, 18293, 30784, 30785, 35728)
+"""Rows whose valences RDKit refuses from 2024.09 on."""
+
+
+def names(specs: tuple[FeatureSpec, ...]) -> list[str]:
+    return [spec.name for spec in specs]
+
+
+@pytest.mark.parametrize("spec", FEATURES, ids=names(FEATURES))
+@pytest.mark.parametrize("molecule", EDGE_MOLECULES)
+def test_every_feature_bears_every_molecule(spec: FeatureSpec, molecule: str) -> None:
+    block = featurise(spec, {}, ["CCO", EDGE_MOLECULES[molecule]], n_jobs=1)
+    assert len(block) == 2
+    if isinstance(block, GraphBlock):
+        assert block.atom_offsets[-1] == len(block.atoms) > 0
+    else:
+        assert block.values.shape[0] == 2
+
+
+@pytest.mark.parametrize("spec", FEATURES, ids=names(FEATURES))
+def test_every_feature_bears_the_seven_of_hiv(spec: FeatureSpec, mirror: object) -> None:
+    import csv
+    from pathlib import Path
+
+    with (Path(str(mirror)) / "hiv" / "HIV.csv").open(newline="") as file:
+        smiles = [row["smiles"] for row in csv.DictReader(file)]
+    block = featurise(spec, {}, [smiles[row] for row in HIV_ROWS], n_jobs=1)
+    assert block.observed.tolist() == [True] * 7
+
+
+@pytest.mark.parametrize("spec", FEATURES, ids=names(FEATURES))
+def test_a_row_depends_on_its_molecule_alone(spec: FeatureSpec) -> None:
+    smiles = ["CCO", "c1ccccc1", "CC(=O)[O-].[Na+]", "CC(N)C(=O)O"]
+    whole = featurise(spec, {}, smiles, n_jobs=1)
+    for row in range(len(smiles)):
+        alone = featurise(spec, {}, [smiles[row]], n_jobs=1)
+        taken = whole.take(np.array([row]))
+        if isinstance(alone, GraphBlock) and isinstance(taken, GraphBlock):
+            np.testing.assert_array_equal(alone.atoms, taken.atoms)
+            np.testing.assert_array_equal(alone.edges, taken.edges)
+        elif not isinstance(alone, GraphBlock) and not isinstance(taken, GraphBlock):
+            np.testing.assert_array_equal(dense(alone.values), dense(taken.values))
+
+
+def dense(values: object) -> np.ndarray:
+    return values if isinstance(values, np.ndarray) else values.toarray()  # type: ignore[attr-defined]
+
+
+def test_the_plugin_offers_the_features_of_the_listing() -> None:
+    assert chmr_bench_features() is FEATURES
+    assert set(names(FEATURES)) == {
+        "morgan",
+        "maccs",
+        "rdkit",
+        "atom_pair",
+        "torsion",
+        "avalon",
+        "descriptors",
+        "graph",
+        "connectivity",
+    }

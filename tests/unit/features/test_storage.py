@@ -1,0 +1,123 @@
+"""A block comes back from its file as it went in; a damaged file is noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from chmr_bench.contracts import Block, GraphBlock, MatrixBlock
+from chmr_bench.errors import DataError
+from chmr_bench.features import storage
+from chmr_bench.features.graphs import graph
+
+
+def csr(values: Any) -> MatrixBlock:
+    array = np.array(values)
+    return MatrixBlock(sparse.csr_array(array), np.ones(len(array), dtype=bool))
+
+
+BLOCKS: dict[str, Block] = {
+    "bits": csr(np.array([[1, 0, 1], [0, 0, 0]], dtype=np.uint8)),
+    "counts": csr(np.array([[1, 0, 300], [2, 0, 0]], dtype=np.uint16)),
+    "no entry": csr(np.zeros((2, 3), dtype=np.uint16)),
+    "wide": MatrixBlock(
+        sparse.csr_array(([1, 1], ([0, 1], [5, 99_999])), shape=(2, 100_000), dtype=np.uint8),
+        np.ones(2, dtype=bool),
+    ),
+    "dense": MatrixBlock(
+        np.array([[1.5, np.nan], [0.0, -1e30]], dtype=np.float32),
+        np.array([True, False]),
+        ("a", "b"),
+    ),
+    "graphs": graph(["CCO", "C"]),
+}
+
+
+def assert_equal(a: Block, b: Block) -> None:
+    if isinstance(a, GraphBlock):
+        for name in ("atoms", "bonds", "edges", "atom_offsets", "bond_offsets", "observed"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+        return
+    assert isinstance(b, MatrixBlock)
+    assert type(a.values) is type(b.values)
+    assert (a.values.dtype, a.values.shape, a.names) == (b.values.dtype, b.values.shape, b.names)
+    left, right = (v if isinstance(v, np.ndarray) else v.toarray() for v in (a.values, b.values))
+    np.testing.assert_array_equal(left, right)
+    np.testing.assert_array_equal(a.observed, b.observed)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_comes_back_as_it_went_in(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "block.npz"
+    storage.write_block(path, BLOCKS[name])
+    assert_equal(BLOCKS[name], storage.read_block(path, 2))
+    assert [p.name for p in path.parent.iterdir()] == ["block.npz"]
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_file_cut_anywhere_is_noticed(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "block.npz"
+    storage.write_block(path, BLOCKS[name])
+    content = path.read_bytes()
+    for length in [0, 1, 100, len(content) // 2, len(content) - 30, len(content) - 1]:
+        path.write_bytes(content[:length])
+        with pytest.raises(DataError, match=r"block\.npz"):
+            storage.read_block(path, 2)
+
+
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "block.npz"
+    storage.write_block(path, BLOCKS["dense"])
+    content = bytearray(path.read_bytes())
+    place = content.index(np.float32(1.5).tobytes())
+    content[place] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError):
+        storage.read_block(path, 2)
+
+
+def test_other_numbers_under_an_old_checksum_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "block.npz"
+    storage.write_block(path, BLOCKS["dense"])
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    arrays["values"] = arrays["values"] * 2
+    np.savez(path, **arrays)
+    with pytest.raises(DataError, match="checksum"):
+        storage.read_block(path, 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04rubbish"])
+def test_something_else_is_noticed(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "block.npz"
+    path.write_bytes(content)
+    with pytest.raises(DataError):
+        storage.read_block(path, 2)
+
+
+def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "block.npz"
+    np.savez(path, header=np.array([{"format": 1}], dtype=object))
+    with pytest.raises(DataError, match="allow_pickle=False"):
+        storage.read_block(path, 2)
+
+
+def test_another_number_of_molecules_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "block.npz"
+    storage.write_block(path, BLOCKS["bits"])
+    with pytest.raises(DataError, match="holds 2 molecules, expected 3"):
+        storage.read_block(path, 3)
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **settings: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space"):
+        storage.write_block(tmp_path / "block.npz", BLOCKS["bits"])
+    assert list(tmp_path.iterdir()) == []
