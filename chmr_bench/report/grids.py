@@ -78,7 +78,7 @@ def wrapped(grid: Grid, width: int) -> list[Grid]:
 def _width(grid: Grid, j: int) -> int:
     head = grid.columns[j]
     widest = max(len(text) for text in [*(head.split() or [""]), *(row[j] for row in grid.rows)])
-    return max(widest, len(head) // 2)
+    return max(widest, -(-len(head) // 2))
 
 
 def _piece(grid: Grid, chosen: Sequence[int], widths: Sequence[int]) -> Grid:
@@ -98,7 +98,8 @@ def table_grid(table: Table) -> Grid:
     """Return a dataset's rows."""
     shares = table.metric == "roc_auc"
     columns = ["model", heading(table.metric), "95 % interval", "s.d.", "runs", "behind the best"]
-    columns += ["tasks", *(["tasks ≥ 0.80"] if shares else []), "failed"]
+    columns += ["tasks", *(["tasks ≥ 0.80"] if shares else [])]
+    columns += ["failed"] if any(row.failures for row in table.rows) else []
     rows = tuple(tuple(_table_cells(table, row, shares)) for row in table.rows)
     return Grid(table_title(table), tuple(columns), rows, notes=tuple(_table_notes(table)))
 
@@ -118,7 +119,8 @@ def _table_cells(table: Table, row: Row, shares: bool) -> list[str]:
     cells.append(f"{row.n_evaluable} of {table.dataset.n_tasks}" if row.good else NONE)
     if shares:
         cells.append(_share(row))
-    cells.append(str(len(row.failures)) if row.failures else NONE)
+    if any(other.failures for other in table.rows):
+        cells.append(str(len(row.failures)) if row.failures else NONE)
     return cells
 
 

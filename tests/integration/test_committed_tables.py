@@ -1,0 +1,33 @@
+"""The committed tables are what the committed records give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chmr_bench import leaderboard
+from chmr_bench.records import RecordStore
+
+COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
+
+
+@pytest.fixture(scope="module")
+def store() -> RecordStore:
+    """The committed records; the tests are skipped where there is none yet."""
+    store = RecordStore(COMMITTED)
+    if not any(store.folder.glob("*/*/*/result.json")):
+        pytest.skip("no records are committed yet")
+    return store
+
+
+def test_tables_are_what_the_records_give(store: RecordStore) -> None:
+    found = leaderboard.differences(store, COMMITTED)
+    assert found == [], "run 'chmr-bench leaderboard build'\n" + "\n".join(found)
+
+
+def test_every_committed_record_can_be_read(store: RecordStore) -> None:
+    assert store.problems() == []
+    for stored in store.stored():
+        if stored.record.status == "ok":
+            assert len(store.replicates(stored.record)) == 1000

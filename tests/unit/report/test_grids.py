@@ -1,0 +1,148 @@
+"""What stands in the cells, for the page and for the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chmr_bench.report import grids, printed, published
+from chmr_bench.report.boards import Board, fill
+from chmr_bench.report.grids import Grid
+from chmr_bench.report.rows import collect
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "shown"),
+    [
+        ("roc_auc", 0.74321, "74.3"),
+        ("average_precision", 0.5, "50.0"),
+        ("mae", 0.40912, "0.409"),
+        ("rmse", 1234.56, "1234.6"),
+        ("r2", -0.25, "-0.250"),
+        ("roc_auc", None, "-"),
+    ],
+)
+def test_numbers(metric: Any, value: float | None, shown: str) -> None:
+    assert grids.number(metric, value) == shown
+
+
+def only_grid(results: Any) -> Grid:
+    (table,) = collect(results.store).tables
+    return grids.table_grid(table)
+
+
+def test_a_table_of_classes(results: Any) -> None:
+    results.add("forest", "toxcast", 0.85, seed=0, n_tasks=9, not_evaluable=2)
+    results.add("forest", "toxcast", 0.75, seed=1, n_tasks=9, not_evaluable=2)
+    results.add("mean", "toxcast", 0.5, seed=None, n_tasks=9, not_evaluable=2)
+    results.add("gp", "toxcast", seed=0, n_tasks=9, error="boom")
+    results.add("gp", "toxcast", seed=1, n_tasks=9, error="boom")
+    grid = only_grid(results)
+    cells = [dict(zip(grid.columns, row, strict=True)) for row in grid.rows]
+    assert cells[0] == {
+        "model": "forest",
+        "ROC-AUC %": "80.0",
+        "95 % interval": "78.1 to 81.9",
+        "s.d.": "7.1",
+        "runs": "2",
+        "behind the best": "best",
+        "tasks": "7 of 9",
+        "tasks ≥ 0.80": "50.0 % of 7",
+        "failed": "-",
+    }
+    assert (cells[1]["runs"], cells[1]["s.d."]) == ("1 (no seed)", "-")
+    assert cells[1]["behind the best"].startswith("30.0 (")
+    assert list(cells[2].values()) == ["gp", "-", "-", "-", "0", "-", "-", "-", "2"]
+    assert grid.notes == (
+        "Not evaluable: 2 of 9 tasks, in no mean and in no share: "
+        "`flat0` (one class in test (all 0)); `flat1` (one class in test (all 0)).",
+        "Failed: gp, 2 jobs (seeds 0, 1), in fit: ValueError: boom",
+    )
+
+
+def test_a_table_of_values_says_which_way_is_better_and_has_no_share(results: Any) -> None:
+    results.add("forest", "biogen3k", 0.4, metric="mae", dataset__dropped=2)
+    grid = only_grid(results)
+    assert grid.columns[1] == "MAE ↓"
+    assert "tasks ≥ 0.80" not in grid.columns
+    assert grid.notes[0].startswith("2 rows of the source were left out")
+
+
+def test_synthetic_and_user_tables_are_marked(results: Any) -> None:
+    results.add("forest", "planted", dataset__synthetic=True)
+    results.add("forest", "mine", dataset__origin={"kind": "file"}, split__name="scaffold")
+    titles = [grids.table_title(t) for t in collect(results.store).tables]
+    assert titles == ["mine (user's table), scaffold split", "planted (SYNTHETIC)"]
+
+
+def test_a_board(results: Any) -> None:
+    for dataset in ("bace", "hiv"):
+        results.add("forest", dataset, 0.8)
+    results.add("forest", "biogen3k", 0.412, metric="mae")
+    results.add("gp", "bace", 0.7)
+    results.add("gp", "hiv", error="boom")
+    board = Board(title="B", datasets=("bace", "hiv", "biogen3k"), regression=("biogen3k",))
+    overall = fill(board, collect(results.store).tables)
+    assert overall is not None
+    grid = grids.overall_grid(overall)
+    assert grid.columns == (
+        *("model", "bace", "hiv", "biogen3k MAE ↓"),
+        *("mean of 2", "rank", "datasets", "failed"),
+    )
+    assert grid.rows == (
+        ("forest", "80.0", "80.0", "0.412", "80.0", "1.0", "3 of 3", "-"),
+        ("gp", "70.0", "-", "-", "-", "-", "1 of 3", "1"),
+    )
+
+
+def test_time_is_fit_and_predict(results: Any) -> None:
+    results.add("forest", "bace", seed=0, timing={"fit": 2.0, "predict": 1.0, "total": 9.0})
+    results.add("forest", "bace", seed=1, timing={"fit": 4.0, "predict": 2.0, "total": 9.0})
+    results.add("gp", "bace", seed=0, timing={"fit": 300.0, "predict": 2.0})
+    results.add("mean", "bace", error="boom")
+    tables = collect(results.store).tables
+    assert grids.time_grid(tables, ["bace", "hiv"]).rows == (("forest", "4.5"), ("gp", "302"))
+
+
+def test_a_grid_is_cut_where_the_terminal_is_narrow() -> None:
+    grid = Grid("t", ("model", "one two three", "b", "c"), (("x", "1", "2", "3"),))
+    (whole,) = grids.wrapped(grid, 80)
+    assert whole.columns == ("model", "one two\nthree", "b", "c")
+    assert whole.rows == grid.rows
+    pieces = grids.wrapped(grid, 19)
+    assert [p.columns for p in pieces] == [
+        ("model", "one two\nthree", "b"),
+        ("model", "c"),
+    ]
+    assert [p.rows for p in pieces] == [(("x", "1", "2"),), (("x", "3"),)]
+    assert all(p.left == ("model",) for p in pieces)
+
+
+# ------------------------------------------------------------------------------------ as printed
+
+
+def test_printed_tables_are_whole_and_say_what_is_wrong_with_them() -> None:
+    found = printed.printed_grids(published.all_published(), ["chembl2k"])
+    assert [(len(g.rows), g.folded) for g in found] == [(22, False), (22, True), (16, True)]
+    table = found[0]
+    rows = {row[0]: row for row in table.rows}
+    assert table.columns[2] == "chembl2k ROC-AUC %"
+    assert rows["RF (Morgan)"][2:] == ("54.7 ± 0.7 *", "52.3 ± 0.1 *", "55.5 ± 0.1 *", "52.8 ± 0.2")
+    assert rows["GP (Morgan)"][3] == "out of memory"
+    assert rows["CHMR"][2] == "84.7 ± 0.2"
+    assert any(n.startswith("* Hard labels: ROC-AUC computed on hard 0/1") for n in table.notes)
+    assert not any(n.startswith("*") for n in found[2].notes)
+
+
+def test_printed_figures_with_a_note_carry_it() -> None:
+    (table,) = printed.printed_grids(published.all_published(), ["bace"])
+    cells = {row[0]: row for row in table.rows}["GPT-GNN"]
+    assert "65.2 ± 2.1 [1]" in cells
+    assert "[1] GPT-GNN on hiv: probable misprint." in table.notes
+
+
+def test_printed_tables_can_be_cut_to_a_dataset() -> None:
+    found = printed.printed_grids(published.all_published(), ["hiv"], only=True)
+    assert [g.columns for g in found] == [("model", "hiv")]
+    assert printed.printed_grids(published.all_published(), ["planted"]) == []

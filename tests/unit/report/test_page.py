@@ -1,0 +1,89 @@
+"""The page: sections in order, marks in place, nothing a name could break."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chmr_bench.report.boards import Board, fill
+from chmr_bench.report.grids import Grid
+from chmr_bench.report.page import MARK, markdown, page
+from chmr_bench.report.published import all_published
+from chmr_bench.report.rows import collect
+
+BOARD = Board(title="Two", datasets=("bace", "chembl2k"))
+
+
+def made(results: Any) -> str:
+    collected = collect(results.store)
+    overall = fill(BOARD, collected.tables)
+    return page(collected, [overall] if overall else [], all_published())
+
+
+def headings(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("#")]
+
+
+def test_sections_come_in_order(results: Any) -> None:
+    results.add("forest", "chembl2k", 0.74)
+    results.add("forest", "mine", dataset__origin={"kind": "file"})
+    results.add("forest", "planted", dataset__synthetic=True)
+    (results.root / "records" / "junk").mkdir()
+    (results.root / "records" / "junk" / "file.txt").write_text("")
+    text = made(results)
+    assert text.startswith(MARK)
+    assert [h for h in headings(text) if h.startswith("## ")] == [
+        "## Two, reference split",
+        "## As printed",
+        "## Datasets",
+        "## Users' own tables",
+        "## SYNTHETIC data",
+        "## Seconds to fit and predict, mean over seeds",
+        "## Not readable",
+        "## Provenance",
+    ]
+    assert "### planted (SYNTHETIC)" in text
+    assert str(results.root) not in text
+
+
+def test_printed_and_measured_figures_share_no_table(results: Any) -> None:
+    results.add("CHMR", "chembl2k", 0.7)
+    text = made(results)
+    before, printed = text.split("\n## As printed\n")
+    printed, after = printed.split("\n## Datasets\n")
+    assert "84.7" in printed
+    assert "84.7" not in before + after
+    assert "70.0 ± 0.1" in printed  # InfoAlign on Broad6K, as printed
+    assert sum("| CHMR" in line for line in printed.splitlines()) == 2  # and by endpoint
+    assert "Hard labels: ROC-AUC computed on hard 0/1" in printed
+
+
+def test_no_printed_figures_without_their_dataset(results: Any) -> None:
+    results.add("forest", "planted", dataset__synthetic=True)
+    results.add("forest", "chembl2k", dataset__origin={"kind": "file"})
+    assert "As printed" not in made(results)
+
+
+def test_provenance_names_data_models_and_machines(results: Any) -> None:
+    results.add("forest", "bace", seed=3, environment__dirty=True)
+    results.add("forest", "bace", seed=4, environment__packages={"numpy": "2.1.0"})
+    results.add("mean", "bace", seed=None)
+    text = made(results).split("## Provenance")[1]
+    assert "32/4/4" in text
+    assert "c0ffeec0ffee + changes" in text
+    assert "Packages: numpy 2.0.0 and 2.1.0." in text
+    rows = [[c.strip() for c in line.split("|")] for line in text.splitlines() if "|" in line]
+    models = {r[1]: r[-2] for r in rows if "chmr-bench 0.1.0 (fingerprints)" in r}
+    assert models == {"forest": "3, 4", "mean": "no seed"}
+
+
+def test_names_cannot_break_a_table() -> None:
+    grid = Grid("t", ("model", "x"), (("a|b [n_trees=1]\n<b>", "1 *"),))
+    lines = markdown(grid).splitlines()
+    assert lines[2] == r"| a\|b \[n\_trees=1\] \<b\> | 1 \* |"
+    assert lines[1].startswith("|:--")
+    assert lines[1].endswith("-:|")
+    assert len(lines) == 3
+
+
+def test_an_empty_grid_is_no_crash() -> None:
+    assert "model" in markdown(Grid("t", ("model", "x"), ()))
