@@ -1,0 +1,69 @@
+"""The wheel a user installs holds every package with its data files, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = {
+    "chmr_bench": REPOSITORY / "chmr_bench",
+    "chmr_bench_nine": REPOSITORY / "plugins" / "chmr_bench_nine",
+    "chmr_bench_fingerprints": REPOSITORY / "baselines" / "chmr_bench_fingerprints",
+    "chmr_bench/report/published": REPOSITORY / "baselines" / "published",
+}
+MEGABYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-deps")
+    command = [*pip, "--no-build-isolation", "-w", str(folder), str(REPOSITORY)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.glob("chmr_bench-*.whl")
+    return path
+
+
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_file_of_a_package_is_in(wheel: Path, package: str) -> None:
+    folder = PACKAGES[package]
+    wanted = {
+        f"{package}/{path.relative_to(folder).as_posix()}"
+        for pattern in ("*.py", "*.toml", "py.typed")
+        for path in folder.rglob(pattern)
+    }
+    assert wanted - names(wheel) == set()
+    assert len(wanted) > 1
+
+
+def test_nothing_else_is_in(wheel: Path) -> None:
+    heads = {name.split("/")[0] for name in names(wheel)}
+    assert {h for h in heads if not h.endswith(".dist-info")} == {
+        p for p in PACKAGES if "/" not in p
+    }
+    assert not [n for n in names(wheel) if "__pycache__" in n or n.endswith(".pyc")]
+    assert wheel.stat().st_size < MEGABYTE
+
+
+def test_every_plugin_of_ours_is_registered(wheel: Path) -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    with zipfile.ZipFile(wheel) as archive:
+        (path,) = (n for n in archive.namelist() if n.endswith("entry_points.txt"))
+        text = archive.read(path).decode()
+    for name, module in project["entry-points"]["chmr_bench.v1"].items():
+        assert f"{name} = {module}" in text
+        assert f"{module.replace('.', '/')}.py" in names(wheel)
+    assert any(n.endswith("licenses/LICENSE") for n in names(wheel))
