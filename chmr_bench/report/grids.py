@@ -229,9 +229,7 @@ def _overall_notes(overall: Overall) -> list[str]:
         "over its evaluable tasks: ROC-AUC in percent unless the heading says otherwise.",
         f"mean of {n_class}: over the {n_class} classification datasets, each counting once; never "
         "over tasks.",
-        "rank: average over the datasets of the rank among the "
-        f"{n_complete} models that cover all {len(board.datasets)}. On a dataset, two models whose "
-        "95 % intervals overlap are tied: rank = 1 + models clearly better + half of those tied.",
+        _rank_note(n_complete, len(board.datasets)),
         f"'{NONE}': not measured; a mean or a rank over fewer datasets than the board's is not "
         "comparable, so none is given.",
     ]
@@ -241,6 +239,17 @@ def _overall_notes(overall: Overall) -> list[str]:
         for t in overall.left_out
     ]
     return notes
+
+
+def _rank_note(n_complete: int, n_datasets: int) -> str:
+    if n_complete == 0:
+        return f"rank: none yet, since no model covers all {n_datasets} datasets."
+    models = "1 model that covers" if n_complete == 1 else f"{n_complete} models that cover"
+    return (
+        f"rank: average over the datasets of the rank among the {models} all {n_datasets}. On a "
+        "dataset, two models whose 95 % intervals overlap are tied: rank = 1 + models clearly "
+        "better + half of those tied."
+    )
 
 
 # -------------------------------------------------------------------------------------------- time

@@ -117,9 +117,11 @@ def _tables(title: str, tables: Sequence[Table], lead: str) -> list[str]:
 def _about(table: Table) -> str:
     dataset, split = table.dataset, table.split
     unit = f" Unit: {_escaped(dataset.unit)}." if dataset.unit else ""
+    title = _escaped(dataset.title)
+    title += "" if title.endswith((".", "?", "!")) else "."
     tasks = "task" if dataset.n_tasks == 1 else "tasks"
     return (
-        f"{_escaped(dataset.title)}. {dataset.n_molecules} molecules, {dataset.n_tasks} {tasks}; "
+        f"{title} {dataset.n_molecules} molecules, {dataset.n_tasks} {tasks}; "
         f"{split.n_train}/{split.n_valid}/{split.n_test} train/valid/test.{unit}"
     )
 

@@ -90,6 +90,7 @@ def test_a_board(results: Any) -> None:
         *("model", "bace", "hiv", "biogen3k MAE ↓"),
         *("mean of 2", "rank", "datasets", "failed"),
     )
+    assert "the 1 model that covers all 3" in " ".join(grid.notes)
     assert grid.rows == (
         ("forest", "80.0", "80.0", "0.412", "80.0", "1.0", "3 of 3", "-"),
         ("gp", "70.0", "-", "-", "-", "-", "1 of 3", "1"),

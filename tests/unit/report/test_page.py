@@ -76,6 +76,11 @@ def test_provenance_names_data_models_and_machines(results: Any) -> None:
     assert models == {"forest": "3, 4", "mean": "no seed"}
 
 
+def test_a_title_that_ends_a_sentence_gets_no_second_stop(results: Any) -> None:
+    results.add("forest", "bace", dataset__title="Does it bind?")
+    assert "Does it bind? 40 molecules, 3 tasks; 32/4/4 train/valid/test." in made(results)
+
+
 def test_names_cannot_break_a_table() -> None:
     grid = Grid("t", ("model", "x"), (("a|b [n_trees=1]\n<b>", "1 *"),))
     lines = markdown(grid).splitlines()
