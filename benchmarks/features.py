@@ -78,7 +78,7 @@ def position(vocabulary: Sequence[Any], value: Any) -> int:
 
 def plain_graph(smiles: Sequence[str]) -> Any:
     """Atom and bond features looked up in lists, as the usual featurisers do."""
-    rows = []
+    rows: list[Any] = []
     for text in smiles:
         mol: Chem.Mol | Any = Chem.MolFromSmiles(text)
         if mol is None:

@@ -25,7 +25,8 @@ from chmr_bench.errors import DataError
 FORMAT = 1
 _GRAPH_ARRAYS = ("atoms", "bonds", "edges", "atom_offsets", "bond_offsets", "observed")
 
-Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+AnyArray: TypeAlias = npt.NDArray[Any]
+Arrays: TypeAlias = Mapping[str, AnyArray]
 
 
 def write_block(path: Path, block: Block) -> None:
@@ -75,42 +76,47 @@ def read_block(path: Path, n: int) -> Block:
     return block
 
 
-def _pack(block: Block) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def _pack(block: Block) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+    """Return the arrays to be stored, and the header that says how to make a block of them."""
+    header: dict[str, Any] = {"format": FORMAT}
     if isinstance(block, GraphBlock):
+        header["kind"] = "graph"
         arrays = {name: np.asarray(getattr(block, name)) for name in _GRAPH_ARRAYS}
-        return arrays, {"format": FORMAT, "kind": "graph"}
-    header: dict[str, Any] = {"format": FORMAT, "names": list(block.names)}
-    values = block.values
-    if isinstance(values, np.ndarray):
-        return {"values": values, "observed": block.observed}, {**header, "kind": "dense"}
-    n, d = values.shape
-    # Column numbers below 2^16 fit two bytes, and ones need not be written at all: a third of the
-    # bytes to read and hash.
-    narrow = np.uint16 if d <= 1 << 16 else values.indices.dtype
-    arrays = {
-        "indices": values.indices.astype(narrow),
-        "indptr": values.indptr,
-        "observed": block.observed,
-    }
-    if values.nnz == 0 or not np.all(values.data == 1):
-        arrays["data"] = values.data
-    header |= {"kind": "csr", "shape": [int(n), int(d)], "dtype": values.data.dtype.str}
-    header["index_dtype"] = values.indices.dtype.str
-    return arrays, header
+    elif isinstance(block.values, np.ndarray):
+        header |= {"kind": "dense", "names": list(block.names)}
+        arrays = {"values": block.values, "observed": block.observed}
+    else:
+        matrix = block.values
+        n, d = matrix.shape
+        header |= {"kind": "csr", "names": list(block.names), "shape": [int(n), int(d)]}
+        arrays = {"indices": matrix.indices, "indptr": matrix.indptr, "observed": block.observed}
+        if matrix.nnz and np.all(matrix.data == 1):
+            header["ones"] = matrix.data.dtype.str  # bits: the places say it all
+        else:
+            arrays["data"] = matrix.data
+    header["dtypes"] = {name: array.dtype.str for name, array in arrays.items()}
+    return {name: _narrow(array) for name, array in arrays.items()}, header
 
 
-def _unpack(arrays: Arrays, header: Mapping[str, Any]) -> Block:
+def _narrow(array: AnyArray) -> AnyArray:
+    """Return integers in as few bytes as hold them: less to write, read and hash."""
+    if array.dtype.kind not in "iu" or array.size == 0 or array.min() < 0:
+        return array
+    return array.astype(np.min_scalar_type(int(array.max())))
+
+
+def _unpack(stored: Arrays, header: Mapping[str, Any]) -> Block:
+    dtypes = header["dtypes"]
+    arrays = {name: stored[name].astype(dtypes[name], copy=False) for name in dtypes}
     if header["kind"] == "graph":
-        return GraphBlock(**{name: arrays[name] for name in _GRAPH_ARRAYS})
+        return GraphBlock(**arrays)
     names = tuple(header["names"])
     if header["kind"] == "dense":
         return MatrixBlock(arrays["values"], arrays["observed"], names)
     from scipy import sparse
 
-    indices = arrays["indices"].astype(np.dtype(header["index_dtype"]))
-    data = arrays.get("data")
-    if data is None:
-        data = np.ones(len(indices), dtype=np.dtype(header["dtype"]))
+    indices = arrays["indices"]
+    data = arrays["data"] if "data" in arrays else np.ones(len(indices), dtype=header["ones"])
     parts = (data, indices, arrays["indptr"])
     matrix = sparse.csr_array(parts, shape=tuple(header["shape"]))
     return MatrixBlock(matrix, arrays["observed"], names)
