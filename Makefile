@@ -55,7 +55,7 @@ $(DEMO)/installed: $(DEMO)/built $(SOURCES) README.md LICENSE
 
 $(TEST)/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(TEST)
-	$(TEST)/bin/python $(CONSTRAINED) --upgrade pip hatchling editables
+	$(TEST)/bin/python $(CONSTRAINED) --upgrade pip hatchling
 	$(TEST)/bin/python $(CONSTRAINED) --no-build-isolation --editable ".[all,dev]"
 	touch $@
 

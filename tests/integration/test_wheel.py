@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -67,3 +68,14 @@ def test_every_plugin_of_ours_is_registered(wheel: Path) -> None:
         assert f"{name} = {module}" in text
         assert f"{module.replace('.', '/')}.py" in names(wheel)
     assert any(n.endswith("licenses/LICENSE") for n in names(wheel))
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = list(project["dependencies"])
+    for extra in project["optional-dependencies"].values():
+        requirements += [r for r in extra if not r.startswith("chmr-bench")]
+    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.split("==")[0] for line in lines if "==" in line and not line.startswith("#")}
+    wanted = {re.split(r"[<>=!~\[ ]", requirement)[0] for requirement in requirements}
+    assert wanted - pinned == set()
