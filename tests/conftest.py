@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +49,40 @@ def quick(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Path]:
     registry.cache_clear()
     yield QUICK_PLUGIN
     registry.cache_clear()
+
+
+class Command:
+    """``chmr-bench`` in processes of their own, with the quick plugin, in one working folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if k != "CHMR_BENCH_MIRROR"},
+            "PYTHONPATH": str(QUICK_PLUGIN),
+            "CHMR_BENCH_HOME": str(folder / "home"),
+            "COLUMNS": "160",
+        }
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Begin a command."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "chmr_bench", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def __call__(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        process = self.start(*arguments, **options)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Run the command line as a user does, in an empty folder."""
+    return Command(tmp_path)
