@@ -1,0 +1,107 @@
+"""kill -9 at random moments, then resume: the same tables as an undisturbed run."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SEEDS = 4
+SECONDS = 0.15
+ASKED = ("run", "-m", "quick.noise", "-m", "quick.mean", "-m", "quick.nan", "--suite", "quick")
+ASKED += ("--seeds", str(SEEDS), "--set", f"seconds={SECONDS}", "--jobs", "1", "-q")
+TIMES = {"timing.csv"}
+
+
+def tables(out: Path) -> dict[str, bytes]:
+    """Return every written table but the one of seconds."""
+    files = [p for p in out.rglob("*") if p.is_file() and "records" not in p.parts]
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in files if p.name not in TIMES}
+
+
+def scores(out: Path) -> dict[str, Any]:
+    """Return what the records say, without what no two runs share."""
+    found = {}
+    for file in sorted((out / "records").glob("*/*/*/result.json")):
+        content = json.loads(file.read_text())
+        for key in ("timing", "resources", "created", "command", "error"):
+            content.pop(key)
+        found[file.parent.relative_to(out).as_posix()] = content
+    return found
+
+
+def kill_at_random(command: Any, out: str, kills: int, seed: int) -> int:
+    """Start the run again and again, killing each; return how many were hit before their end."""
+    draw = random.Random(seed)
+    hit = 0
+    for _ in range(kills):
+        process = command.start(*ASKED, "--out", out)
+        # most moments after the start of Python, some before: a run is about four seconds
+        time.sleep(draw.uniform(0.3, 2.5))
+        hit += process.poll() is None
+        process.kill()
+        process.communicate(timeout=20)
+        folders = list((command.folder / out / "records").glob("*/*/*"))
+        assert all((f / "result.json").is_file() for f in folders)
+        assert all(json.loads((f / "result.json").read_text()) for f in folders)
+    return hit
+
+
+def check_resumes(command: Any, kills: int, seed: int) -> None:
+    undisturbed = command(*ASKED, "--out", "quiet")
+    assert undisturbed.returncode == 1, undisturbed.stderr  # quick.nan fails, and is on record
+    assert kill_at_random(command, "killed", kills, seed) > 0
+    resumed = command(*ASKED, "--out", "killed")
+    assert resumed.returncode == 1, resumed.stderr
+    quiet, killed = command.folder / "quiet", command.folder / "killed"
+    assert len(scores(quiet)) == 2 * (2 * SEEDS + 1)
+    assert scores(killed) == scores(quiet)
+    assert tables(killed) == tables(quiet)
+    assert list((killed / "records" / ".tmp").iterdir()) == []
+    assert command("verify", "--out", "killed").returncode == 0
+    assert undisturbed.stdout == resumed.stdout
+
+
+def test_killed_three_times_and_resumed(command: Any) -> None:
+    check_resumes(command, kills=3, seed=1)
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_and_resumed(command: Any) -> None:
+    check_resumes(command, kills=20, seed=2)
+
+
+DYING = """
+import os, signal, sys
+from chmr_bench.cli import main
+from chmr_bench.records import store
+setattr(store, sys.argv[1], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("step", ["_with_predictions", "to_json", "_flush"])
+def test_killed_while_a_record_is_written(command: Any, step: str) -> None:
+    from chmr_bench.records import RecordStore
+
+    one = ("run", "-m", "quick.noise", "-d", "quick-small", "-q", "--out", "out")
+    dead = subprocess.run(
+        [sys.executable, "-c", DYING, step, *one],
+        cwd=command.folder,
+        env=command.environment,
+        capture_output=True,
+    )
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    records = RecordStore(command.folder / "out")
+    assert records.records() == records.problems() == []
+    assert len(list((records.folder / ".tmp").iterdir())) == 1
+    assert command(*one).returncode == 0
+    assert len(records.records()) == 1
+    assert list((records.folder / ".tmp").iterdir()) == []
