@@ -1,0 +1,1 @@
+"""Classical models on molecular fingerprints: what every learned representation has to beat."""

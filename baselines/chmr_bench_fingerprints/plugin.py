@@ -1,0 +1,35 @@
+"""The classical models, registered; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from chmr_bench import ModelSpec, hookimpl
+
+_PACKAGE = "chmr_bench_fingerprints"
+_RECIPES = Path(__file__).parent / "recipes"
+
+
+def _spec(name: str, title: str, module: str, class_name: str, **more: Any) -> ModelSpec:
+    recipe = _RECIPES / f"{name}.toml"
+    return ModelSpec(
+        name=name,
+        title=title,
+        factory=f"{_PACKAGE}.{module}:{class_name}",
+        config=f"{_PACKAGE}.{module}:{class_name}Config",
+        recipe=str(recipe) if recipe.is_file() else "",
+        **more,
+    )
+
+
+MODELS: tuple[ModelSpec, ...] = (
+    _spec("fingerprint.forest", "Random forest on fingerprint bits", "forest", "Forest"),
+)
+
+
+@hookimpl
+def chmr_bench_models() -> Iterable[ModelSpec]:
+    """Return the classical models."""
+    return MODELS
