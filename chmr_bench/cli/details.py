@@ -4,10 +4,55 @@ from __future__ import annotations
 
 from typing import Any
 
-from chmr_bench.cli.listing import dataset_entry, model_entry
 from chmr_bench.contracts import DatasetSpec, ModelSpec
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registered
+
+
+def dataset_entry(registered: Registered[DatasetSpec]) -> dict[str, Any]:
+    """Return what ``list datasets --json`` says of one dataset."""
+    spec = registered.spec
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "task_type": spec.task_type,
+        "n_molecules": spec.n_molecules,
+        "n_tasks": spec.n_tasks,
+        "metric": spec.metric,
+        "split": spec.split,
+        "split_sizes": list(spec.split_sizes),
+        "modalities": list(spec.modalities),
+        "suites": list(spec.suites),
+        "synthetic": spec.synthetic,
+        "unit": spec.unit,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "source": spec.source,
+        "version": spec.version,
+        "plugin": registered.plugin.name,
+    }
+
+
+def model_entry(registered: Registered[ModelSpec]) -> dict[str, Any]:
+    """Return what ``list models --json`` says of one model."""
+    from chmr_bench.settings import missing_modules
+
+    spec, plugin = registered.spec, registered.plugin
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "version": spec.version,
+        "task_types": list(spec.task_types),
+        "reads": ["structure", *spec.reads],
+        "deterministic": spec.deterministic,
+        "accelerator": spec.accelerator,
+        "requires": list(spec.requires),
+        "missing": missing_modules(spec),
+        "extra": spec.extra,
+        "citation": spec.citation,
+        "plugin": plugin.name,
+        "distribution": f"{plugin.distribution} {plugin.version}",
+    }
 
 
 def dataset_details(registered: Registered[DatasetSpec]) -> dict[str, Any]:

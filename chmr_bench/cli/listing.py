@@ -7,7 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from chmr_bench.cli.console import console, print_json, print_note, print_table
-from chmr_bench.contracts import DatasetSpec, ModelSpec
+from chmr_bench.cli.details import (
+    dataset_details,
+    dataset_entry,
+    model_details,
+    model_entry,
+)
 from chmr_bench.plugins import PluginInfo, Registered, registry
 
 list_app = typer.Typer(help="List what is registered.", no_args_is_help=True)
@@ -24,30 +29,6 @@ def _warn_broken() -> None:
 
 
 # ----------------------------------------------------------------------------------------- datasets
-
-
-def dataset_entry(registered: Registered[DatasetSpec]) -> dict[str, Any]:
-    """Return what ``list datasets --json`` says of one dataset."""
-    spec = registered.spec
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "task_type": spec.task_type,
-        "n_molecules": spec.n_molecules,
-        "n_tasks": spec.n_tasks,
-        "metric": spec.metric,
-        "split": spec.split,
-        "split_sizes": list(spec.split_sizes),
-        "modalities": list(spec.modalities),
-        "suites": list(spec.suites),
-        "synthetic": spec.synthetic,
-        "unit": spec.unit,
-        "licence": spec.licence,
-        "citation": spec.citation,
-        "source": spec.source,
-        "version": spec.version,
-        "plugin": registered.plugin.name,
-    }
 
 
 @list_app.command("datasets")
@@ -103,28 +84,6 @@ def _dataset_row(entry: dict[str, Any]) -> list[str]:
 # ------------------------------------------------------------------------------------------- models
 
 
-def model_entry(registered: Registered[ModelSpec]) -> dict[str, Any]:
-    """Return what ``list models --json`` says of one model."""
-    from chmr_bench.settings import missing_modules
-
-    spec, plugin = registered.spec, registered.plugin
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "version": spec.version,
-        "task_types": list(spec.task_types),
-        "reads": ["structure", *spec.reads],
-        "deterministic": spec.deterministic,
-        "accelerator": spec.accelerator,
-        "requires": list(spec.requires),
-        "missing": missing_modules(spec),
-        "extra": spec.extra,
-        "citation": spec.citation,
-        "plugin": plugin.name,
-        "distribution": f"{plugin.distribution} {plugin.version}",
-    }
-
-
 @list_app.command("models")
 def list_models(as_json: JsonOption = False) -> None:
     """List the models: what each needs, and who registered it."""
@@ -160,7 +119,7 @@ def _needs(entry: dict[str, Any]) -> str:
 @list_app.command("features")
 def list_features(as_json: JsonOption = False) -> None:
     """List the features and their settings."""
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "name": name,
             "title": r.spec.title,
@@ -254,7 +213,6 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one dataset or model."""
-    from chmr_bench.cli.details import dataset_details, model_details
     from chmr_bench.errors import UnknownNameError
 
     table = registry()
