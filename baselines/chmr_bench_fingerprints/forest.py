@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from pydantic import Field
 from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
-from chmr_bench.types import FloatArray
+from chmr_bench.types import FloatArray, TaskType
 from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
 from chmr_bench_fingerprints.tasks import (
     TaskRows,
@@ -22,6 +22,8 @@ from chmr_bench_fingerprints.tasks import (
     over_threads,
 )
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
 CHUNK = 50
 """Trees grown in one go: the unit of work shared out over the cores."""
 
@@ -30,11 +32,13 @@ class ForestConfig(FingerprintConfig):
     """Settings of `fingerprint.forest`."""
 
     n_trees: int = Field(500, ge=1, le=10_000, description="trees a task")
-    max_features: Literal["sqrt"] | float = Field(
+    max_features: Literal["sqrt"] | Share = Field(
         "sqrt",
-        description="bits tried at a node: sqrt of their number, or a share of them in (0, 1]",
-        gt=0,
-        le=1,
+        description="bits tried at a node where the labels are classes: the square root of their "
+        "number, or a share of them in (0, 1]",
+    )
+    max_features_regression: Literal["sqrt"] | Share = Field(
+        0.1, description="the same where the labels are values"
     )
     min_leaf: int = Field(1, ge=1, le=1000, description="smallest number of draws in a leaf")
 
@@ -77,7 +81,8 @@ class Forest:
 
         bits = bits_of(train, self.config)
         words = kernel.pack_bits(bits)
-        limits = (self._features_at_a_node(bits.shape[1]), float(self.config.min_leaf))
+        tried = self._features_at_a_node(bits.shape[1], context.tasks.task_type)
+        limits = (tried, float(self.config.min_leaf))
         tasks = learnable(y_train)
         prepared = {t.task: _columns(bits, words, t) for t in tasks}
 
@@ -110,8 +115,10 @@ class Forest:
             y_pred[:, trees.task] += part / self.config.n_trees
         return y_pred
 
-    def _features_at_a_node(self, d: int) -> int:
-        share = self.config.max_features
+    def _features_at_a_node(self, d: int, task_type: TaskType) -> int:
+        config = self.config
+        values = task_type == "regression"
+        share = config.max_features_regression if values else config.max_features
         return max(1, int(d**0.5) if share == "sqrt" else round(share * d))
 
     def _seeds(self, seed: int, task: int) -> list[npt.NDArray[np.uint64]]:

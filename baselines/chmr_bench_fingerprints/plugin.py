@@ -25,7 +25,46 @@ def _spec(name: str, title: str, module: str, class_name: str, **more: Any) -> M
 
 
 MODELS: tuple[ModelSpec, ...] = (
+    _spec("mean", "Mean training label of each task", "mean", "Mean", deterministic=True),
     _spec("fingerprint.forest", "Random forest on fingerprint bits", "forest", "Forest"),
+    _spec(
+        "fingerprint.boosting",
+        "Gradient boosting on fingerprint bits (LightGBM)",
+        "boosting",
+        "Boosting",
+        requires=("lightgbm",),
+        deterministic=True,
+    ),
+    _spec(
+        "fingerprint.linear",
+        "Logistic and ridge regression on fingerprint bits",
+        "linear",
+        "Linear",
+        deterministic=True,
+    ),
+    _spec(
+        "fingerprint.knn",
+        "Nearest neighbours by Tanimoto similarity",
+        "knn",
+        "Knn",
+        deterministic=True,
+    ),
+    _spec(
+        "fingerprint.gp",
+        "Gaussian process, Tanimoto kernel",
+        "gp",
+        "GaussianProcess",
+        deterministic=True,
+    ),
+    _spec(
+        "fingerprint.mlp",
+        "Multi-task network on fingerprint bits",
+        "mlp",
+        "Mlp",
+        requires=("torch",),
+        extra="torch",
+        accelerator=True,
+    ),
 )
 
 
