@@ -1,0 +1,221 @@
+"""A multi-task network on fingerprint bits; entries without a label do not enter the loss."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from chmr_bench import FeatureRequest, FitContext, Inputs
+from chmr_bench.metrics import METRICS, macro, score_tasks
+from chmr_bench.types import FloatArray
+from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
+
+if TYPE_CHECKING:
+    import torch
+
+ROWS_AT_ONCE = 4096
+"""Molecules a forward pass in prediction."""
+
+
+class MlpConfig(FingerprintConfig):
+    """Settings of `fingerprint.mlp`."""
+
+    hidden: int = Field(512, ge=8, le=8192, description="width of every hidden layer")
+    layers: int = Field(1, ge=1, le=6, description="hidden layers")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout after every hidden layer")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's learning rate")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's weight decay")
+    batch_size: int = Field(128, ge=2, description="molecules a step")
+    epochs: int = Field(50, ge=1, le=10_000, description="epochs at most")
+    patience: int = Field(
+        8, ge=1, description="epochs without a better validation score before it stops"
+    )
+
+
+class Mlp:
+    """Bits to all tasks at once; the epoch with the best validation score is kept."""
+
+    def __init__(self, config: MlpConfig) -> None:
+        self.config = config
+
+    @classmethod
+    def needs(cls, config: MlpConfig) -> Mapping[str, FeatureRequest]:
+        """Return the fingerprints it reads."""
+        return requests(config)
+
+    def fit(
+        self,
+        train: Inputs,
+        y_train: FloatArray,
+        valid: Inputs,
+        y_valid: FloatArray,
+        context: FitContext,
+    ) -> None:
+        """Train until the validation score no longer improves."""
+        import torch
+
+        self._context = context
+        self._centre, self._spread = _scale(y_train, self._is_classifier)
+        with torch.random.fork_rng(devices=self._cuda()), one_thread():
+            torch.manual_seed(context.seed)
+            bits = bits_of(train, self.config)
+            self._network = self._build(bits.shape[1], y_train.shape[1]).to(context.device)
+            self._train(*self._labelled(bits, y_train), bits_of(valid, self.config), y_valid)
+
+    def _train(
+        self,
+        bits: sparse.csr_array,
+        targets: torch.Tensor,
+        valid: sparse.csr_array,
+        y_valid: FloatArray,
+    ) -> None:
+        """Run the epochs and leave the best one's weights in the network."""
+        import torch
+
+        config = self.config
+        optimiser = torch.optim.AdamW(
+            self._network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        best, waited = -np.inf, 0
+        best_state: dict[str, torch.Tensor] = {}
+        for epoch in range(config.epochs):
+            self._epoch(bits, targets, optimiser)
+            self._context.progress(epoch + 1, config.epochs, "epochs")
+            score = self._valid_score(valid, y_valid)
+            if score > best:
+                best, waited = score, 0
+                best_state = {k: v.clone() for k, v in self._network.state_dict().items()}
+            else:
+                waited += 1
+                if waited >= config.patience:
+                    break
+        if best_state:
+            self._network.load_state_dict(best_state)
+        self._context.log.info("best epoch's validation score %.4f, %d epochs", best, epoch + 1)
+
+    def _epoch(
+        self, bits: sparse.csr_array, targets: torch.Tensor, optimiser: torch.optim.Optimizer
+    ) -> None:
+        """Take one step a batch, in a fresh order."""
+        import torch
+
+        self._network.train()
+        order = torch.randperm(len(targets))
+        for rows in torch.split(order, self.config.batch_size):
+            y = targets[rows].to(self._context.device)  # (b, t)
+            raw = self._network(*self._set_bits(bits[rows.numpy()]))  # (b, t)
+            loss = masked_loss(raw, y, self._is_classifier)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+
+    def predict(self, inputs: Inputs) -> FloatArray:
+        """Return probabilities of class 1, or values, (n, t)."""
+        with one_thread():
+            return self._forward(bits_of(inputs, self.config))
+
+    def _forward(self, bits: sparse.csr_array) -> FloatArray:
+        import torch
+
+        self._network.eval()
+        with torch.inference_mode():
+            parts = [
+                self._network(*self._set_bits(bits[i : i + ROWS_AT_ONCE])).double().cpu()
+                for i in range(0, bits.shape[0], ROWS_AT_ONCE)
+            ]
+            raw = torch.cat(parts) if parts else torch.zeros(0, len(self._centre))
+            values = torch.sigmoid(raw) if self._is_classifier else raw
+        return np.asarray(values.numpy() * self._spread + self._centre)
+
+    def _valid_score(self, valid: sparse.csr_array, y_valid: FloatArray) -> float:
+        """Return the validation metric, greater is better; 0 where no task can be scored."""
+        tasks = self._context.tasks
+        value = macro(score_tasks(tasks.metric, tasks.task_names, y_valid, self._forward(valid)))
+        if value is None:
+            return 0.0
+        return value if METRICS[tasks.metric].greater_is_better else -value
+
+    def _build(self, d: int, t: int) -> torch.nn.Module:
+        from chmr_bench_fingerprints.mlp_network import BitNetwork
+
+        config = self.config
+        return BitNetwork(d, [config.hidden] * config.layers, t, config.dropout)
+
+    def _labelled(
+        self, bits: sparse.csr_array, y_train: FloatArray
+    ) -> tuple[sparse.csr_array, torch.Tensor]:
+        """Return the rows with any label: bits (n, d), and standardised labels (n, t) float32."""
+        import torch
+
+        rows = np.flatnonzero(np.isfinite(y_train).any(axis=1))
+        targets = (y_train[rows] - self._centre) / self._spread
+        return bits[rows], torch.from_numpy(targets.astype(np.float32))
+
+    def _set_bits(self, bits: sparse.csr_array) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return which bits are set, row by row, and where each row begins."""
+        import torch
+
+        device = self._context.device
+        begins = torch.from_numpy(bits.indptr[:-1].astype(np.int64)).to(device)
+        return torch.from_numpy(bits.indices.astype(np.int64)).to(device), begins
+
+    @property
+    def _is_classifier(self) -> bool:
+        return self._context.tasks.task_type == "classification"
+
+    def _cuda(self) -> list[int]:
+        return [0] if self._context.device == "cuda" else []
+
+
+def masked_loss(raw: torch.Tensor, y: torch.Tensor, is_classifier: bool) -> torch.Tensor:
+    """Return the mean loss over labelled entries: cross-entropy on logits, or squared error.
+
+    A batch without a label has loss 0.
+
+    Parameters
+    ----------
+    raw : (b, t) logits or standardised values.
+    y : (b, t) labels, NaN = not measured.
+    """
+    import torch
+    from torch.nn import functional
+
+    labelled = torch.isfinite(y)
+    loss = functional.binary_cross_entropy_with_logits if is_classifier else functional.mse_loss
+    total = loss(raw[labelled], y[labelled], reduction="sum")
+    return total / labelled.sum().clamp(min=1)
+
+
+def _scale(y_train: FloatArray, is_classifier: bool) -> tuple[FloatArray, FloatArray]:
+    """Return centre and spread (t,) of each task's training labels; 0 and 1 for classes."""
+    t = y_train.shape[1]
+    centre, spread = np.zeros(t), np.ones(t)
+    if is_classifier:
+        return centre, spread
+    for task in range(t):
+        values = y_train[np.isfinite(y_train[:, task]), task]
+        if len(values):
+            centre[task], spread[task] = values.mean(), values.std() or 1.0
+    return centre, spread
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Give torch one thread inside the block.
+
+    The steps are small: a second thread costs more in waiting than it adds, and the order of its
+    sums would make the predictions depend on the number of cores.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
