@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from rdkit import rdBase
 from rdkit.Chem import rdinchi
 
 from chmr_bench.contracts import MatrixBlock
-from chmr_bench.features.molecules import parse
+from chmr_bench.features.molecules import parse_all
 
 KEY_LENGTH = 14
 """The first block of an InChIKey is the hash of formula, connections and hydrogens."""
@@ -22,10 +21,9 @@ def connectivity(smiles: Sequence[str]) -> MatrixBlock:
     A molecule of which no InChI can be made (a dummy atom) is not observed; its row is 0.
     """
     codes: Any = np.zeros((len(smiles), KEY_LENGTH), dtype=np.uint8)
-    with rdBase.BlockLogs():
-        for row, text in enumerate(smiles):
-            key = rdinchi.MolToInchiKey(parse(text))[:KEY_LENGTH]
-            codes[row, : len(key)] = np.frombuffer(key.encode("ascii"), dtype=np.uint8)
+    for row, mol in enumerate(parse_all(smiles)):
+        key = rdinchi.MolToInchiKey(mol)[:KEY_LENGTH]
+        codes[row, : len(key)] = np.frombuffer(key.encode("ascii"), dtype=np.uint8)
     return MatrixBlock(values=codes, observed=codes[:, 0] != 0)
 
 

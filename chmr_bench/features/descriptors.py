@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from rdkit import rdBase
 from rdkit.Chem import Descriptors
 from threadpoolctl import threadpool_limits
 
 from chmr_bench.contracts import MatrixBlock
-from chmr_bench.features.molecules import parse
+from chmr_bench.features.molecules import parse_all
 
 
 def descriptors(smiles: Sequence[str]) -> MatrixBlock:
@@ -25,10 +24,10 @@ def descriptors(smiles: Sequence[str]) -> MatrixBlock:
     values = np.full((len(smiles), len(names)), np.nan)
     # Ipc multiplies matrices of one molecule's atoms: more than one BLAS thread makes it slower,
     # seven times for 300 atoms, and takes the cores from the other workers.
-    with rdBase.BlockLogs(), threadpool_limits(limits=1, user_api="blas"):
-        for row, text in enumerate(smiles):
+    with threadpool_limits(limits=1, user_api="blas"):
+        for row, mol in enumerate(parse_all(smiles)):
             # A descriptor that fails leaves `missingVal`; the others of the molecule stay.
-            found = describe(parse(text), missingVal=np.nan, silent=True)
+            found = describe(mol, missingVal=np.nan, silent=True)
             values[row] = [found[name] for name in names]
     values[~np.isfinite(values)] = np.nan
     limit = float(np.finfo(np.float32).max)

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Avalon import pyAvalonTools
 from rdkit.Chem import rdFingerprintGenerator as generators
 from rdkit.Chem import rdMolDescriptors
@@ -19,7 +19,7 @@ from scipy import sparse
 
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import SettingError
-from chmr_bench.features.molecules import parse
+from chmr_bench.features.molecules import parse_all
 
 MACCS_BITS = 167
 """RDKit numbers the 166 keys from 1; bit 0 is never set."""
@@ -111,18 +111,16 @@ def _generated(smiles: Sequence[str], generator: Any, n_bits: int, counts: bool)
         return _bits(smiles, generator.GetFingerprint, n_bits)
     columns: list[Iterable[int]] = []
     values: list[int] = []
-    with rdBase.BlockLogs():
-        for text in smiles:
-            found = generator.GetCountFingerprint(parse(text)).GetNonzeroElements()
-            columns.append(sorted(found))
-            values.extend(min(found[column], MAX_COUNT) for column in columns[-1])
+    for mol in parse_all(smiles):
+        found = generator.GetCountFingerprint(mol).GetNonzeroElements()
+        columns.append(sorted(found))
+        values.extend(min(found[column], MAX_COUNT) for column in columns[-1])
     return _block(columns, np.array(values, dtype=np.uint16), n_bits)
 
 
 def _bits(smiles: Sequence[str], fingerprint: Callable[[Chem.Mol], Any], d: int) -> MatrixBlock:
     """Collect the bits that `fingerprint` sets in each molecule."""
-    with rdBase.BlockLogs():
-        columns = [fingerprint(parse(text)).GetOnBits() for text in smiles]
+    columns = [fingerprint(mol).GetOnBits() for mol in parse_all(smiles)]
     return _block(columns, None, d)
 
 

@@ -7,13 +7,13 @@ embedding tables have these sizes, so the order here must not change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 
 from chmr_bench.contracts import GraphBlock
-from chmr_bench.features.molecules import parse
+from chmr_bench.features.molecules import parse_all
 from chmr_bench.types import IntArray
 
 _CHIRALITY = Chem.ChiralType
@@ -55,59 +55,56 @@ SMILES cannot write; it would take that of STEREOANY."""
 
 def graph(smiles: Sequence[str]) -> GraphBlock:
     """Return the molecular graphs; the two directions of a bond follow each other, as in OGB."""
-    atoms: list[tuple[int, ...]] = []
-    bonds: list[tuple[int, int, int]] = []
-    edges: list[tuple[int, int]] = []
+    atoms: list[int] = []  # raw values laid end to end: one conversion for the whole chunk
+    bonds: list[int] = []
     atom_offsets, bond_offsets = [0], [0]
-    with rdBase.BlockLogs():
-        for text in smiles:
-            mol = parse(text)
-            atoms.extend(atom_features(atom) for atom in mol.GetAtoms())
-            for begin, end, features in _bonds(mol):
-                edges += [(begin, end), (end, begin)]
-                bonds += [features, features]
-            atom_offsets.append(len(atoms))
-            bond_offsets.append(len(bonds))
+    for mol in parse_all(smiles):
+        for atom in mol.GetAtoms():
+            atoms += _atom_values(atom)
+        for bond in mol.GetBonds():
+            bonds += _bond_values(bond)
+        atom_offsets.append(atom_offsets[-1] + mol.GetNumAtoms())
+        bond_offsets.append(bond_offsets[-1] + 2 * mol.GetNumBonds())
+    table = np.array(bonds, dtype=np.int64).reshape(-1, 2 + len(BOND_SIZES))
+    ends = table[:, :2]  # (e / 2, 2)
     return GraphBlock(
-        atoms=_table(atoms, len(ATOM_SIZES)),
-        bonds=_table(bonds, len(BOND_SIZES)),
-        edges=np.ascontiguousarray(_table(edges, 2).T),
+        atoms=_positions(atoms),
+        bonds=np.repeat(table[:, 2:], 2, axis=0),
+        edges=np.stack([ends, ends[:, ::-1]], axis=1).reshape(-1, 2).T.copy(),
         atom_offsets=np.array(atom_offsets, dtype=np.int64),
         bond_offsets=np.array(bond_offsets, dtype=np.int64),
         observed=np.ones(len(smiles), dtype=bool),
     )
 
 
-def atom_features(atom: Chem.Atom) -> tuple[int, ...]:
-    """Return the nine positions of one atom, in the order of `ATOM_SIZES`."""
+def _atom_values(atom: Chem.Atom) -> tuple[int, ...]:
+    """Return the nine values of one atom, counted from the first of each vocabulary."""
     return (
-        _within(atom.GetAtomicNum() - 1, 118),
+        atom.GetAtomicNum() - 1,
         CHIRALITIES.get(atom.GetChiralTag(), 4),
-        _within(atom.GetTotalDegree(), 11),
-        _within(atom.GetFormalCharge() + 5, 11),
-        _within(atom.GetTotalNumHs(), 9),
-        _within(atom.GetNumRadicalElectrons(), 5),
+        atom.GetTotalDegree(),
+        atom.GetFormalCharge() + 5,
+        atom.GetTotalNumHs(),
+        atom.GetNumRadicalElectrons(),
         HYBRIDIZATIONS.get(atom.GetHybridization(), 5),
-        int(atom.GetIsAromatic()),
-        int(atom.IsInRing()),
+        atom.GetIsAromatic(),
+        atom.IsInRing(),
     )
 
 
-def _bonds(mol: Chem.Mol) -> Iterator[tuple[int, int, tuple[int, int, int]]]:
-    for bond in mol.GetBonds():
-        features = (
-            BOND_TYPES.get(bond.GetBondType(), 4),
-            BOND_STEREOS.get(bond.GetStereo(), 5),
-            int(bond.GetIsConjugated()),
-        )
-        yield bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), features
+def _bond_values(bond: Chem.Bond) -> tuple[int, ...]:
+    """Return begin, end and the three positions of one bond."""
+    return (
+        bond.GetBeginAtomIdx(),
+        bond.GetEndAtomIdx(),
+        BOND_TYPES.get(bond.GetBondType(), 4),
+        BOND_STEREOS.get(bond.GetStereo(), 5),
+        bond.GetIsConjugated(),
+    )
 
 
-def _within(position: int, size: int) -> int:
-    """Return the position, or `size`, the place of anything else, where it lies outside."""
-    return position if 0 <= position < size else size
-
-
-def _table(rows: Sequence[tuple[int, ...]], width: int) -> IntArray:
-    """Return the rows as (len(rows), width) int64, also where there is none."""
-    return np.array(rows, dtype=np.int64).reshape(-1, width)
+def _positions(atoms: Sequence[int]) -> IntArray:
+    """Return (v, 9) positions: what lies outside its vocabulary takes the last one."""
+    values = np.array(atoms, dtype=np.int64).reshape(-1, len(ATOM_SIZES))  # (v, 9)
+    last = np.array(ATOM_SIZES, dtype=np.int64) - 1
+    return np.where((values < 0) | (values > last), last, values)
