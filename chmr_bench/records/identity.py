@@ -17,6 +17,7 @@ class RunKey:
 
     Attributes
     ----------
+    metric : models stop early on it, so the same data judged by another is another run.
     weights : digest of the weights the model starts from, None where it has none.
     params : every setting, resolved and JSON-able.
     seed : None where the model is deterministic.
@@ -30,6 +31,7 @@ class RunKey:
     plugin_version: str
     dataset: str
     dataset_digest: str
+    metric: str
     split_digest: str
     seed: int | None
     weights: str | None = None
@@ -48,6 +50,7 @@ class RunKey:
             "plugin_version": self.plugin_version,
             "dataset": self.dataset,
             "dataset_digest": self.dataset_digest,
+            "metric": self.metric,
             "split_digest": self.split_digest,
             "seed": self.seed,
             "missing": None if self.missing is None else dict(self.missing),

@@ -80,6 +80,7 @@ class DatasetInfo(_Part):
     digest: str = Field(description="sha256 of molecules, labels and blocks")
     version: str
     task_type: TaskType
+    metric: MetricName = Field(description="what the model was told to be judged by")
     unit: str = ""
     n_molecules: int
     n_tasks: int

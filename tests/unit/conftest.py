@@ -80,6 +80,7 @@ def _content(
             "digest": digest,
             "version": "1",
             "task_type": METRICS[metric].task_type,  # type: ignore[index]
+            "metric": metric,
             "n_molecules": 40,
             "n_tasks": n_tasks,
         },

@@ -46,6 +46,7 @@ KEY = RunKey(
     plugin_version="1.0",
     dataset="d",
     dataset_digest="dd",
+    metric="roc_auc",
     split_digest="ss",
     seed=0,
 )
@@ -71,6 +72,7 @@ def a_record(status: str = "ok", seed: int | None = 0, **more: Any) -> Record:
         "plugin": PluginRef(name="p", distribution="dist", version="1.0"),
         "dataset": DatasetInfo(
             name="d", title="D", digest="dd", version="1", task_type="classification",
+            metric="roc_auc",
             n_molecules=9, n_tasks=2,
         ),
         "split": SplitInfo(name="reference", digest="ss", n_train=3, n_valid=2, n_test=4),
@@ -131,7 +133,7 @@ def test_identity_of_equal_keys_is_equal_and_pinned() -> None:
     ordered = dataclasses.replace(KEY, params={"a": 1, "b": [1.5, None]})
     assert reordered.identity() == ordered.identity()
     # pinned: a change here orphans every stored record
-    assert KEY.identity() == "29bcf29d12b0a37db5fe2487a3d74c6e397f66ce9a5779696e6a6cafe86743c6"
+    assert KEY.identity() == "27a4164aa3faa97d19fd25a9e9b44d67084b2561b64cb41bd18f4cac7e1cb325"
 
 
 def test_canonical_json_refuses_nan() -> None:
@@ -387,3 +389,8 @@ def test_peak_memory_is_of_the_time_since_the_reset() -> None:
     assert after is not None
     assert high > before + 250
     assert after < high - 250
+
+
+def test_another_metric_is_another_run() -> None:
+    """Models stop early on the metric, so it can change the predictions."""
+    assert dataclasses.replace(KEY, metric="average_precision").identity() != KEY.identity()
