@@ -8,6 +8,14 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from chmr_bench.cli.console import notes
 from chmr_bench.records import Phase
@@ -107,21 +115,18 @@ class Bars(Quiet):
     """Two bars: all jobs, and the stage of the current one."""
 
     def __init__(self, out: Console, total: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeElapsedColumn as Elapsed
-
         self.out = out
         self.bars = Progress(
             TextColumn(f"{{task.description:<{WIDTH}}}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}", markup=False),
-            Elapsed(),
+            TimeElapsedColumn(),
             console=out,
             transient=True,
         )
         self.all = self.bars.add_task("all jobs", total=total, unit="jobs")
-        self.job = self.bars.add_task("", total=None, unit="", visible=False)
+        self.job: TaskID | None = None
         self.name = ""
         self.updated = 0.0
 
@@ -140,12 +145,12 @@ class Bars(Quiet):
     def started(self, item: Item, position: int, total: int) -> None:
         """Show the job."""
         self.name = label(item)
-        self.bars.reset(self.job, total=None, description=self.name, unit="", visible=True)
+        self._show(self.name)
 
     def stage(self, phase: Phase) -> None:
         """Show the phase; how long it takes is not known yet."""
-        self.updated = 0.0
-        self.bars.reset(self.job, total=None, description=self._text(phase), unit="")
+        words = f": {PHASE_WORDS[phase]}"
+        self._show(self.name[: WIDTH - len(words)] + words)
 
     def progress(self, done: int, total: int, unit: str) -> None:
         """Move the job's bar, at most ten times a second."""
@@ -153,20 +158,27 @@ class Bars(Quiet):
         if done < total and now - self.updated < 0.1:
             return
         self.updated = now
-        self.bars.update(self.job, completed=done, total=total, unit=unit)
+        if self.job is not None:
+            self.bars.update(self.job, completed=done, total=total, unit=unit)
 
     def finished(self, outcome: Outcome) -> None:
         """Write the job's line above the bars and count it."""
         colour = "red" if outcome.record.error else "default"
         self.out.print(f"[{colour}]{escape(outcome_line(outcome))}[/]", soft_wrap=True)
         self.bars.advance(self.all)
-        self.bars.update(self.job, visible=False)
+        self._hide()
 
     def waiting(self, item: Item) -> None:
         """Show whom the run waits for."""
-        text = f"waiting for another run: {label(item)}"
-        self.bars.update(self.job, description=text[:WIDTH], visible=True, total=None)
+        self._show(f"waiting for another run: {label(item)}"[:WIDTH])
 
-    def _text(self, phase: Phase) -> str:
-        words = f": {PHASE_WORDS[phase]}"
-        return self.name[: WIDTH - len(words)] + words
+    def _show(self, text: str) -> None:
+        """Put up a fresh bar: rich cannot make a known total unknown again."""
+        self._hide()
+        self.updated = 0.0
+        self.job = self.bars.add_task(text, total=None, unit="")
+
+    def _hide(self) -> None:
+        if self.job is not None:
+            self.bars.remove_task(self.job)
+            self.job = None
