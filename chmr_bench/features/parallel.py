@@ -35,16 +35,22 @@ from chmr_bench.types import IntArray
 Compute: TypeAlias = Callable[..., Block]
 
 FIRST_CHUNK = 32
-PROBE_SECONDS = 0.25
-"""So long we compute here before deciding whether workers are worth their start."""
+PROBE_SECONDS = 0.05
+"""So long we compute here before deciding whether workers are worth their price."""
 POOL_SECONDS = 0.7
 """What starting workers and importing RDKit in them costs; measured 0.5 to 0.9 s."""
+WARM_POOL_SECONDS = 0.05
+"""What it costs to use workers that are still there from the last time."""
+WORKER_PATIENCE = 120.0
+"""So long workers stay (joblib keeps them 300 s; we count on less)."""
 CHUNK_SECONDS = 0.4
 CHUNK_LIMITS = (16, 2048)
 CHUNKS_PER_WORKER = 8
 """At least so many, so that one slow chunk at the end does not leave the other cores idle."""
 
 WATCH_SECONDS = 1.0
+_last_used: dict[int, float] = {}
+"""Number of workers -> when they were last at work. It decides about speed, never about numbers."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +112,17 @@ def _results(
     rest = per_molecule * (n - start)
     size = _chunk_size(per_molecule, n - start, n_jobs)
     starts = range(start, n, size)
-    if n_jobs == 1 or rest * (1 - 1 / n_jobs) < POOL_SECONDS:
+    if n_jobs == 1 or rest * (1 - 1 / n_jobs) < _pool_price(n_jobs):
         for start in starts:
             yield start, _run(spec, compute, settings, smiles[start : start + size])
     else:
         yield from _pooled(spec, settings, smiles, starts, n_jobs)
+
+
+def _pool_price(n_jobs: int) -> float:
+    """Return the seconds that going to `n_jobs` workers costs beyond the work itself."""
+    idle = time.monotonic() - _last_used.get(n_jobs, -WORKER_PATIENCE)
+    return WARM_POOL_SECONDS if idle < WORKER_PATIENCE else POOL_SECONDS
 
 
 def _chunk_size(per_molecule: float, n: int, n_jobs: int) -> int:
@@ -140,6 +152,8 @@ def _pooled(
     outputs = pool(tasks)
     try:
         yield from zip(starts, outputs, strict=True)
+        _last_used.clear()  # joblib keeps one set of workers: those last asked for
+        _last_used[n_jobs] = time.monotonic()
     except joblib.externals.loky.process_executor.BrokenProcessPool as error:
         raise FeatureError(
             f"feature {spec.name!r}: a worker process died, killed or out of memory ({error}); "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -28,7 +29,7 @@ SMILES = ["C" * (1 + i % 9) + "O" * (i % 2) + "c1ccccc1" for i in range(300)]
 def workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Go to the worker processes at once, however small the work."""
     monkeypatch.setattr(parallel, "PROBE_SECONDS", 0.0)
-    monkeypatch.setattr(parallel, "POOL_SECONDS", -1.0)
+    monkeypatch.setattr(parallel, "_pool_price", lambda n_jobs: -1.0)
 
 
 @pytest.fixture
@@ -95,7 +96,16 @@ def test_a_small_set_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("a pool was started for 200 molecules")
 
     monkeypatch.setattr(parallel, "_pooled", refuse)
+    monkeypatch.setattr(parallel, "_last_used", {})
     assert len(parallel.compute_block(SPECS["morgan"], {}, SMILES[:200], n_jobs=8)) == 200
+
+
+def test_workers_still_there_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_last_used", {2: time.monotonic()})
+    assert parallel._pool_price(2) == parallel.WARM_POOL_SECONDS
+    assert parallel._pool_price(4) == parallel.POOL_SECONDS
+    monkeypatch.setattr(parallel, "_last_used", {2: time.monotonic() - 1000})
+    assert parallel._pool_price(2) == parallel.POOL_SECONDS
 
 
 def test_a_bad_setting_is_refused_before_any_worker(monkeypatch: pytest.MonkeyPatch) -> None:
