@@ -177,7 +177,7 @@ def _train(
         for rows in np.array_split(rng.permutation(rest), len(rest) // 64):
             loss = _loss(network, data, rows)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimiser.step()
         network.eval()
         with torch.no_grad():
@@ -195,7 +195,8 @@ def _loss(
     network: torch.nn.Module, data: tuple[torch.Tensor, torch.Tensor, torch.Tensor], rows: IntArray
 ) -> torch.Tensor:
     x, target, seen = (part[rows] for part in data)
-    return (((network(x) - target) ** 2) * seen).sum() / seen.sum()
+    error: torch.Tensor = ((network(x) - target) ** 2) * seen
+    return error.sum() / seen.sum()
 
 
 def best_label_only(trial: Trial, seed: int) -> tuple[str, float, float]:

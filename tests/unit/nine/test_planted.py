@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from chmr_bench import DataError, Dataset, DatasetSpec, MatrixBlock
+from chmr_bench.contracts import part_digest
+from chmr_bench.types import PARTS, FloatArray
 from chmr_bench_nine.planted import ceilings as ceilings_module
 from chmr_bench_nine.planted.ceilings import (
     ceilings,
@@ -13,18 +17,14 @@ from chmr_bench_nine.planted.ceilings import (
     ideals,
     macro_auc,
     posterior,
-    structure_values,
     rows_of_test,
+    structure_values,
 )
 from chmr_bench_nine.planted.load import atlas, classes, load, reference_split
 from chmr_bench_nine.planted.molecules import choose, read_smiles
 from chmr_bench_nine.planted.plugin import chmr_bench_datasets
 from chmr_bench_nine.planted.simulate import Settings, simulate, uniforms, world
 from chmr_bench_nine.planted.substructures import SUBSTRUCTURES, presence
-
-from chmr_bench import DataError, Dataset, DatasetSpec, MatrixBlock
-from chmr_bench.contracts import part_digest
-from chmr_bench.types import PARTS, FloatArray
 
 DIGESTS = {
     "planted": "01c48a044532c53a68c7dcfa467d8586df654d0a333fb6a80b9fc7c5b1f0aa51",
@@ -224,7 +224,7 @@ def test_ideal_probabilities_are_calibrated() -> None:
 
 
 def test_posterior_covers_the_state() -> None:
-    """Where both views are seen, the squared distance to the state in units of the posterior is 4."""
+    """Where both views are seen, the squared Mahalanobis distance to the state is 4 on average."""
     made = world()
     both = np.flatnonzero(np.all([b.observed for b in made.blocks.values()], axis=0))
     distances = []
