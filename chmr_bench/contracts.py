@@ -213,6 +213,7 @@ class DatasetSpec:
     split_digests : sha256 of (train, valid, test) indices, as `part_digest` makes them.
     modalities : what a model can be given: ``structure`` and the cell blocks of the dataset.
     ceilings : ``"module:function"`` called as ``function() -> dict[str, float]``, or "".
+    details : ``"module:function"`` called as ``function() -> dict``, more for ``show``, or "".
     """
 
     name: str
@@ -237,6 +238,7 @@ class DatasetSpec:
     synthetic: bool = False
     version: str = "1"
     ceilings: str = ""
+    details: str = ""
 
     @property
     def n_tasks(self) -> int:

@@ -25,6 +25,8 @@ Spec = TypeVar("Spec", ModelSpec, DatasetSpec, FeatureSpec)
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_+-]*(\.[a-z0-9][a-z0-9_+-]*)*")
 OBJECT_PATTERN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+REQUIRED_OBJECTS = ("factory", "config", "load", "compute")
+OPTIONAL_OBJECTS = ("split_rule", "ceilings", "details")
 HOOK_PREFIX = "chmr_bench_"
 IMPL_MARK = f"{hookspecs.PROJECT}_impl"
 
@@ -226,9 +228,9 @@ def _check_spec(spec: Any, kind: type[Spec]) -> None:
         )
     if not spec.title:
         raise PluginError(f"{kind.__name__} {spec.name!r} has no title")
-    for field_name in ("factory", "config", "load", "compute", "split_rule", "ceilings"):
+    for field_name in (*REQUIRED_OBJECTS, *OPTIONAL_OBJECTS):
         path = getattr(spec, field_name, "")
-        required = field_name not in {"split_rule", "ceilings"} and hasattr(spec, field_name)
+        required = field_name in REQUIRED_OBJECTS and hasattr(spec, field_name)
         if (path or required) and not (isinstance(path, str) and OBJECT_PATTERN.fullmatch(path)):
             raise PluginError(
                 f"{kind.__name__} {spec.name!r}: {field_name}={path!r} is not 'module:name'"

@@ -66,6 +66,8 @@ def dataset_details(registered: Registered[DatasetSpec]) -> dict[str, Any]:
         {"path": s.path, "bytes": s.n_bytes, "sha256": s.sha256, "address": s.address}
         for s in spec.sources
     ]
+    if spec.details:
+        details["details"] = load_object(spec.details)()
     if spec.ceilings:
         details["ceilings"] = load_object(spec.ceilings)()
     return details

@@ -16,6 +16,7 @@ from chmr_bench.cli.details import (
 from chmr_bench.plugins import PluginInfo, Registered, registry
 
 list_app = typer.Typer(help="List what is registered.", no_args_is_help=True)
+LIST_SHOWN = 30
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -229,23 +230,25 @@ def show(
 
 
 def _print_details(details: dict[str, Any]) -> None:
-    rows = []
-    for key, value in details.items():
-        if value in ("", None, [], {}):
-            continue
-        if isinstance(value, dict):
-            rows += [[f"{key}.{k}", _cell(v)] for k, v in value.items()]
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            rows += [[key, ", ".join(f"{k} {v}" for k, v in item.items())] for item in value]
-        else:
-            rows.append([key, _cell(value)])
+    rows = [row for k, v in details.items() if v not in ("", None, [], {}) for row in _detail(k, v)]
     print_table("", ["", ""], rows)
+
+
+def _detail(key: str, value: Any) -> list[list[str]]:
+    """Return the lines that show one detail: one each for what stands in a table or a list."""
+    if isinstance(value, dict):
+        return [row for k, v in value.items() for row in _detail(f"{key}.{k}", v)]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [[key, "\n".join(f"{k} {v}" for k, v in item.items())] for item in value]
+    if isinstance(value, list) and any(" " in str(v) for v in value):
+        return [[key if i == 0 else "", f"- {v}"] for i, v in enumerate(value[:LIST_SHOWN])]
+    return [[key, _cell(value)]]
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     if isinstance(value, list):
-        shown = ", ".join(map(str, value[:30]))
-        return shown + (f", ... ({len(value)} in all)" if len(value) > 30 else "")
+        shown = ", ".join(map(str, value[:LIST_SHOWN]))
+        return shown + (f", ... ({len(value)} in all)" if len(value) > LIST_SHOWN else "")
     return str(value)

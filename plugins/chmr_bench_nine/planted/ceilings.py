@@ -45,13 +45,6 @@ from chmr_bench_nine.planted.simulate import (
 
 N_REDRAWS = 1000
 N_DRAWS = 2048
-TUNING = {
-    "label_only": 0.662,
-    "label_only_in_hindsight": 0.683,
-    "control": 0.730,
-    "structure": 0.784,
-}
-"""Macro ROC-AUC on test as benchmarks/planted_trial.py prints them, five seeds of the control."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +219,7 @@ def _mae_and_r2(y: FloatArray, y_pred: FloatArray) -> tuple[FloatArray, FloatArr
 
 
 def describe() -> dict[str, Any]:
-    """Return what the simulator made: version, seed, sizes, missing profiles, tuning."""
+    """Return what the simulator made: version, seed, sizes, missing profiles."""
     made, chosen = world(), choose()
     n = len(made.labelled)
     return {
@@ -246,7 +239,6 @@ def describe() -> dict[str, Any]:
         "observed_share_atlas": _observed(made, made.atlas),
         "n_columns": {name: view.n_columns for name, view in VIEWS.items()},
         "from_structure": Settings().from_structure,
-        "tuning": TUNING,
     }
 
 

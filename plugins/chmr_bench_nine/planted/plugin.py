@@ -28,6 +28,7 @@ COMMON = {
     "licence": "simulated values: as chmr-bench; molecules: NCI open data, as shipped by rdkit",
     "source": "embedded: simulated on the NCI molecules that rdkit installs",
     "notes": NOTES,
+    "details": "chmr_bench_nine.planted.ceilings:describe",
     "synthetic": True,
     "version": "1",
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,6 @@ import pytest
 from chmr_bench import DataError, Dataset, DatasetSpec, MatrixBlock
 from chmr_bench.contracts import part_digest
 from chmr_bench.types import PARTS, FloatArray
-from chmr_bench_nine.planted import ceilings as ceilings_module
 from chmr_bench_nine.planted.ceilings import (
     ceilings,
     describe,
@@ -18,7 +20,6 @@ from chmr_bench_nine.planted.ceilings import (
     macro_auc,
     posterior,
     rows_of_test,
-    structure_values,
 )
 from chmr_bench_nine.planted.load import atlas, classes, load, reference_split
 from chmr_bench_nine.planted.molecules import choose, read_smiles
@@ -304,13 +305,11 @@ def test_description_counts_what_is_there() -> None:
     assert found["synthetic"] is True
 
 
-def test_tuning_is_what_was_asked_for() -> None:
-    """The control closes 40 to 60 % of the gap; the ceiling on record is the one computed now."""
-    tuning = ceilings_module.TUNING
-    for label_only in (tuning["label_only"], tuning["label_only_in_hindsight"]):
-        closed = (tuning["control"] - label_only) / (tuning["structure"] - label_only)
-        assert 0.40 <= closed <= 0.60
-    made, rows = world(), rows_of_test()
-    y = np.where(made.measured, classes(made), np.nan)[rows]
-    now = macro_auc(y, structure_values(made)[rows])
-    assert now == pytest.approx(tuning["structure"], abs=0.0006)
+@pytest.mark.slow
+def test_the_control_closes_40_to_60_percent_of_the_gap() -> None:
+    """Runs the trial: what the package's docstring says is what it prints."""
+    script = Path(__file__).resolve().parents[3] / "benchmarks" / "planted_trial.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    closed = [int(p) for p in re.findall(r"gap closed.*: (\d+) %", done.stdout)]
+    assert len(closed) == 2, done.stdout
+    assert all(40 <= percent <= 60 for percent in closed), done.stdout
