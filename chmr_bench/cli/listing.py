@@ -230,7 +230,11 @@ def show(
 
 
 def _print_details(details: dict[str, Any]) -> None:
-    rows = [row for k, v in details.items() if v not in ("", None, [], {}) for row in _detail(k, v)]
+    told = details.get("settings_help", {})
+    shown = {k: v for k, v in details.items() if k != "settings_help"}
+    if told:
+        shown["settings"] = {k: f"{_cell(v)}: {told[k]}" for k, v in details["settings"].items()}
+    rows = [row for k, v in shown.items() if v not in ("", None, [], {}) for row in _detail(k, v)]
     print_table("", ["", ""], rows)
 
 
