@@ -14,11 +14,9 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-
-import numpy as np
 
 from chmr_bench.contracts import (
     Block,
@@ -29,8 +27,8 @@ from chmr_bench.contracts import (
     no_progress,
 )
 from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError
+from chmr_bench.features.joining import concatenate
 from chmr_bench.lazy import load_object
-from chmr_bench.types import IntArray
 
 Compute: TypeAlias = Callable[..., Block]
 
@@ -40,7 +38,7 @@ PROBE_SECONDS = 0.05
 POOL_SECONDS = 0.7
 """What starting workers and importing RDKit in them costs; measured 0.5 to 0.9 s."""
 WARM_POOL_SECONDS = 0.05
-"""What it costs to use workers that are still there from the last time."""
+"""What it takes to use workers that are still there from the last time."""
 WORKER_PATIENCE = 120.0
 """So long workers stay (joblib keeps them 300 s; we count on less)."""
 CHUNK_SECONDS = 0.4
@@ -92,7 +90,7 @@ def compute_block(
 def _results(
     spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str], n_jobs: int
 ) -> Generator[tuple[int, Block | _Failure], None, None]:
-    """Yield (first row, block) in order: timed chunks from here, the rest from the workers."""
+    """Yield (first row, block) in order: the first from here, what is worth it from workers."""
     n, start, size = len(smiles), 0, FIRST_CHUNK
     compute: Compute = load_object(spec.compute)
     begin, timed_from = time.perf_counter(), 0
@@ -112,15 +110,24 @@ def _results(
     rest = per_molecule * (n - start)
     size = _chunk_size(per_molecule, n - start, n_jobs)
     starts = range(start, n, size)
-    if n_jobs == 1 or rest * (1 - 1 / n_jobs) < _pool_price(n_jobs):
-        for start in starts:
-            yield start, _run(spec, compute, settings, smiles[start : start + size])
-    else:
-        yield from _pooled(spec, settings, smiles, starts, n_jobs)
+    price = _pool_price(n_jobs)
+    n_here = len(starts)
+    if n_jobs > 1 and rest > price:  # while the workers start, their price is earned here
+        n_here = int(price / (per_molecule * size))
+    outputs = _Outputs(spec, settings, smiles, starts[n_here:], n_jobs)
+    with contextlib.closing(outputs):
+        here = (
+            (start, _run(spec, compute, settings, smiles[start : start + size]))
+            for start in starts[:n_here]
+        )
+        for start, chunk in itertools.chain(here, outputs):
+            if isinstance(chunk, _Failure):
+                outputs.stop()
+            yield start, chunk
 
 
 def _pool_price(n_jobs: int) -> float:
-    """Return the seconds that going to `n_jobs` workers costs beyond the work itself."""
+    """Return the seconds until `n_jobs` workers would be at work."""
     idle = time.monotonic() - _last_used.get(n_jobs, -WORKER_PATIENCE)
     return WARM_POOL_SECONDS if idle < WORKER_PATIENCE else POOL_SECONDS
 
@@ -131,38 +138,67 @@ def _chunk_size(per_molecule: float, n: int, n_jobs: int) -> int:
     return max(low, min(high, by_time, n // (n_jobs * CHUNKS_PER_WORKER) + 1))
 
 
-def _pooled(
-    spec: FeatureSpec,
-    settings: Mapping[str, Any],
-    smiles: Sequence[str],
-    starts: range,
-    n_jobs: int,
-) -> Generator[tuple[int, Block | _Failure], None, None]:
-    import joblib
+class _Outputs:
+    """The chunks that workers compute, in order; they begin when this is made.
 
-    # "generator" streams results in the order of the tasks, so progress is true and rows stay put.
-    # Without max_nbytes=None joblib would put large arguments into files.
-    pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
-    tasks = (
-        joblib.delayed(_in_worker)(
-            os.getpid(), spec, dict(settings), list(smiles[s : s + starts.step])
+    Parameters
+    ----------
+    starts : first rows of the chunks; none: no worker is started.
+    """
+
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        settings: Mapping[str, Any],
+        smiles: Sequence[str],
+        starts: range,
+        n_jobs: int,
+    ) -> None:
+        self.feature, self.starts, self.n_jobs = spec.name, starts, n_jobs
+        self.outputs: Any = None
+        self.stopped = False
+        if not starts:
+            return
+        import joblib
+
+        # "generator" gives results in the order of the tasks, so progress is true and rows stay
+        # put. Without max_nbytes=None joblib would put large arguments into files.
+        pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
+        self.outputs = pool(
+            joblib.delayed(_in_worker)(
+                os.getpid(), spec, dict(settings), list(smiles[s : s + starts.step])
+            )
+            for s in itertools.takewhile(lambda _: not self.stopped, starts)
         )
-        for s in starts
-    )
-    outputs = pool(tasks)
-    try:
-        yield from zip(starts, outputs, strict=True)
+
+    def __iter__(self) -> Iterator[tuple[int, Block | _Failure]]:
+        if self.outputs is None:
+            return
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        try:
+            yield from zip(self.starts, self.outputs, strict=True)
+        except BrokenProcessPool as error:
+            raise FeatureError(
+                f"feature {self.feature!r}: a worker process died, killed or out of memory "
+                f"({error}); try again with fewer jobs"
+            ) from error
         _last_used.clear()  # joblib keeps one set of workers: those last asked for
-        _last_used[n_jobs] = time.monotonic()
-    except joblib.externals.loky.process_executor.BrokenProcessPool as error:
-        raise FeatureError(
-            f"feature {spec.name!r}: a worker process died, killed or out of memory ({error}); "
-            "try again with fewer jobs"
-        ) from error
-    finally:
+        _last_used[self.n_jobs] = time.monotonic()
+
+    def stop(self) -> None:
+        """Begin no further chunk, and wait for those begun: killing workers at work is noisy."""
+        self.stopped = True
+        for _ in self.outputs or ():
+            pass
+
+    def close(self) -> None:
+        """Kill workers still at work: we are leaving, on Ctrl-C or an error."""
+        if self.outputs is None:
+            return
         with warnings.catch_warnings():  # joblib warns of tasks left over when we stop early
             warnings.simplefilter("ignore", UserWarning)
-            outputs.close()
+            self.outputs.close()
 
 
 def _in_worker(
@@ -228,48 +264,3 @@ def _failed(
         f"feature {spec.name!r}: molecule in row {row} (counted from 0), SMILES {smiles[row]!r}, "
         f"cannot be featurised: {failure.reason}; mend the SMILES or leave the row out"
     )
-
-
-def concatenate(blocks: Sequence[Block]) -> Block:
-    """Return the blocks one after the other; they must be of one kind and one width."""
-    if len(blocks) == 1:
-        return blocks[0]
-    matrices = [b for b in blocks if isinstance(b, MatrixBlock)]
-    graphs = [b for b in blocks if isinstance(b, GraphBlock)]
-    if len(matrices) == len(blocks):
-        return _concatenate_matrices(matrices)
-    if len(graphs) == len(blocks):
-        return _concatenate_graphs(graphs)
-    raise PluginError("a feature returned matrices for some molecules and graphs for others")
-
-
-def _concatenate_matrices(blocks: Sequence[MatrixBlock]) -> MatrixBlock:
-    from scipy import sparse
-
-    values: list[Any] = [block.values for block in blocks]
-    dense = [v for v in values if isinstance(v, np.ndarray)]
-    whole = (
-        np.concatenate(dense)
-        if len(dense) == len(values)
-        else sparse.csr_array(sparse.vstack(values, format="csr"))
-    )
-    observed = np.concatenate([block.observed for block in blocks])
-    return MatrixBlock(values=whole, observed=observed, names=blocks[0].names)
-
-
-def _concatenate_graphs(blocks: Sequence[GraphBlock]) -> GraphBlock:
-    return GraphBlock(
-        atoms=np.concatenate([b.atoms for b in blocks]),
-        bonds=np.concatenate([b.bonds for b in blocks]),
-        edges=np.concatenate([b.edges for b in blocks], axis=1),
-        atom_offsets=_join_offsets([b.atom_offsets for b in blocks]),
-        bond_offsets=_join_offsets([b.bond_offsets for b in blocks]),
-        observed=np.concatenate([b.observed for b in blocks]),
-    )
-
-
-def _join_offsets(offsets: Sequence[IntArray]) -> IntArray:
-    lengths = np.fromiter(
-        itertools.chain.from_iterable(np.diff(o) for o in offsets), dtype=np.int64
-    )
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -29,7 +29,7 @@ SMILES = ["C" * (1 + i % 9) + "O" * (i % 2) + "c1ccccc1" for i in range(300)]
 def workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Go to the worker processes at once, however small the work."""
     monkeypatch.setattr(parallel, "PROBE_SECONDS", 0.0)
-    monkeypatch.setattr(parallel, "_pool_price", lambda n_jobs: -1.0)
+    monkeypatch.setattr(parallel, "_pool_price", lambda n_jobs: 0.0)
 
 
 @pytest.fixture
@@ -92,12 +92,41 @@ def test_progress_ends_at_the_total_and_never_falls(workers: None) -> None:
 
 
 def test_a_small_set_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: object) -> None:
+    def refuse(**settings: object) -> None:
         pytest.fail("a pool was started for 200 molecules")
 
-    monkeypatch.setattr(parallel, "_pooled", refuse)
+    monkeypatch.setattr("joblib.Parallel", refuse)
     monkeypatch.setattr(parallel, "_last_used", {})
     assert len(parallel.compute_block(SPECS["morgan"], {}, SMILES[:200], n_jobs=8)) == 200
+
+
+@pytest.mark.parametrize("bad_row", [None, 70, 280])
+def test_the_first_chunks_are_computed_while_workers_start(
+    bad_row: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "PROBE_SECONDS", 0.0)
+    monkeypatch.setattr(parallel, "_pool_price", lambda n_jobs: 0.01)
+    monkeypatch.setattr(parallel, "CHUNK_LIMITS", (16, 16))
+    here: list[int] = []
+    real = parallel._run
+
+    def counted(spec: Any, compute: Any, settings: Any, smiles: Sequence[str]) -> Any:
+        here.append(len(smiles))
+        return real(spec, compute, settings, smiles)
+
+    monkeypatch.setattr(parallel, "_run", counted)
+    smiles = [*SMILES]
+    if bad_row is not None:
+        smiles[bad_row] = "C(("
+        with pytest.raises(FeatureError, match=f"row {bad_row} "):
+            parallel.compute_block(SPECS["rdkit"], {}, smiles, n_jobs=2)
+        return
+    block = parallel.compute_block(SPECS["rdkit"], {}, smiles, n_jobs=2)
+    assert parallel.FIRST_CHUNK * 2 < sum(here) < len(smiles)
+    whole = SPECS["rdkit"]
+    np.testing.assert_array_equal(
+        arrays(block)[0], arrays(parallel.compute_block(whole, {}, smiles, n_jobs=1))[0]
+    )
 
 
 def test_workers_still_there_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +138,7 @@ def test_workers_still_there_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bad_setting_is_refused_before_any_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_pooled", lambda *a: pytest.fail("a pool was started"))
+    monkeypatch.setattr("joblib.Parallel", lambda **_: pytest.fail("a pool was started"))
     with pytest.raises(SettingError, match="radius"):
         parallel.compute_block(SPECS["morgan"], {"radius": -2}, SMILES, n_jobs=2)
 
@@ -173,7 +202,7 @@ def test_graphs_in_pieces_are_the_graphs_of_the_whole(sizes: list[int]) -> None:
 KILLED = """
 from chmr_bench.features import parallel
 from chmr_bench.features.plugin import FEATURES
-parallel.PROBE_SECONDS, parallel.POOL_SECONDS = 0.0, -1.0
+parallel.PROBE_SECONDS, parallel.POOL_SECONDS = 0.0, 0.0
 spec = next(s for s in FEATURES if s.name == "morgan")
 smiles = ["C" * (1 + i % 40) for i in range(20000)]
 print("begin", flush=True)
