@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FILE_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet")
 INTERRUPTED = 130
+PROBLEMS_SHOWN = 5
 
 _DATA = "Data"
 _RUN = "Run"
@@ -359,8 +360,11 @@ def _tables(store: RecordStore, out: Path) -> None:
     from chmr_bench.leaderboard import build
 
     written = build(store, out)
-    for problem in store.problems():
+    problems = store.problems()
+    for problem in problems[:PROBLEMS_SHOWN]:
         print_note(f"not a record, left alone: {problem.path}: {problem.reason}")
+    if len(problems) > PROBLEMS_SHOWN:
+        print_note(f"and {len(problems) - PROBLEMS_SHOWN} more; 'chmr-bench verify' lists them")
     if written:
         print_note(f"tables: {written[0]}" + (f" and {len(written) - 1} more" * (len(written) > 1)))
 

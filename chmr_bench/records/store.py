@@ -235,18 +235,18 @@ def read_record(path: Path) -> Record:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise RecordError(f"{path}: has no {RESULT}") from error
+        raise RecordError(f"has no {RESULT}") from error
     except (OSError, ValueError) as error:
-        raise RecordError(f"{file}: is not JSON: {error}") from error
+        raise RecordError(f"{RESULT} is not JSON: {error}") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
-        raise RecordError(f"{file}: schema_version is {version!r}, expected {SCHEMA_VERSION!r}")
+        raise RecordError(f"{RESULT}: schema_version is {version!r}, expected {SCHEMA_VERSION!r}")
     try:
         return Record.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise RecordError(f"{file}: {where}: {first['msg']}") from error
+        raise RecordError(f"{RESULT}: {where}: {first['msg']}") from error
 
 
 def to_json(record: Record) -> str:

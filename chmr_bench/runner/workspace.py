@@ -56,7 +56,7 @@ class DatasetRequest:
             smiles=origin.smiles,
             tasks=tuple(origin.tasks),
             task_type=record.dataset.task_type,
-            metric=record.metrics.metric if record.metrics else None,
+            metric=record.dataset.metric,
             on_invalid=origin.on_invalid,
         )
 
