@@ -3,8 +3,8 @@
 ::
 
     ChmrBenchError                 exit code 1
-    ├── UsageError                 2: the command line or a call asks for something that is not there
-    │   ├── UnknownNameError       2: no model, dataset, suite, split, feature or setting of that name
+    ├── UsageError                 2: the command line or a call asks for what is not there
+    │   ├── UnknownNameError       2: no model, dataset, suite, feature or setting of that name
     │   └── SettingError           2: a setting's value does not fit
     ├── DataError                  3: a file, a table or a molecule is not what it should be
     │   ├── FetchError             3: a download failed or brought the wrong bytes
