@@ -54,8 +54,8 @@ def verify(
 def _check(
     depth: Depth, out: Path, mirror: str | None, offline: bool, jobs: int, as_json: bool
 ) -> int:
+    from chmr_bench.cli.asking import cores
     from chmr_bench.cli.console import notes, print_json
-    from chmr_bench.cli.run import cores
     from chmr_bench.fetch import options_from_env
     from chmr_bench.records import RecordStore
     from chmr_bench.runner.checks import check_all

@@ -1,0 +1,162 @@
+"""The options of a run, checked and put together: what the user asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chmr_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from chmr_bench.runner import DatasetRequest
+    from chmr_bench.sweep import Request, Setting
+
+FILE_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet")
+
+
+class TableOptions:
+    """The options that describe a user's table, checked."""
+
+    def __init__(
+        self, smiles: str, tasks: str, task_type: str, metric: str, on_invalid: str
+    ) -> None:
+        from typing import get_args
+
+        from chmr_bench.types import MetricName, TaskType
+
+        self.smiles = smiles
+        self.tasks = tuple(t.strip() for t in tasks.split(",") if t.strip())
+        self.task_type = _choice("--task-type", task_type, ("", *get_args(TaskType))) or None
+        self.metric = _choice("--metric", metric, ("", *get_args(MetricName))) or None
+        self.on_invalid = _choice("--on-invalid", on_invalid, ("stop", "drop"))
+
+    @property
+    def given(self) -> bool:
+        """Return whether any was given."""
+        return bool(self.smiles or self.tasks or self.task_type or self.metric)
+
+    def request(self, file: str) -> DatasetRequest:
+        """Return the request for a file, or raise UsageError where its columns are not named."""
+        from chmr_bench.runner import DatasetRequest
+
+        if not self.smiles or not self.tasks:
+            raise UsageError(
+                f"--dataset {file}: a table needs --smiles COLUMN and --tasks COLUMN[,COLUMN]"
+            )
+        return DatasetRequest(
+            file=file,
+            smiles=self.smiles,
+            tasks=self.tasks,
+            task_type=self.task_type,
+            metric=self.metric,
+            on_invalid=self.on_invalid,
+        )
+
+
+def make_request(
+    models: list[str] | None,
+    suites: list[str] | None,
+    datasets: list[str] | None,
+    table: TableOptions,
+    seeds: tuple[int, ...],
+    settings: list[str] | None,
+) -> Request:
+    """Return the request; UnknownNameError or UsageError where something is not there."""
+    from chmr_bench.plugins import registry
+    from chmr_bench.runner import DatasetRequest
+    from chmr_bench.sweep import Request
+
+    if not models:
+        raise UsageError("name a model: --model NAME; 'chmr-bench list models' shows them")
+    if not suites and not datasets:
+        raise UsageError(
+            "name data: --suite all, --suite demo, or --dataset NAME; "
+            "'chmr-bench list datasets' shows them"
+        )
+    for name in models:
+        registry().model(name)
+    names = [n for suite in suites or () for n in registry().suite(suite).datasets]
+    requests = [DatasetRequest(name=n) for n in names]
+    requests += [_dataset(name, table) for name in datasets or ()]
+    if table.given and not any(r.file for r in requests):
+        raise UsageError("--smiles, --tasks, --task-type and --metric describe --dataset FILE")
+    return Request(
+        models=tuple(models),
+        datasets=tuple(dict.fromkeys(requests)),
+        seeds=seeds,
+        settings=tuple(_setting(s) for s in settings or ()),
+    )
+
+
+def _dataset(name: str, table: TableOptions) -> DatasetRequest:
+    """Tell a registered name from a file: a file has a folder, an ending, or is there."""
+    from chmr_bench.plugins import registry
+    from chmr_bench.runner import DatasetRequest
+    from chmr_bench.runner.workspace import MOLNET_PREFIX
+
+    if name in registry().datasets or name.startswith(MOLNET_PREFIX):
+        return DatasetRequest(name=name)
+    if name.lower().endswith(FILE_ENDINGS) or "/" in name or Path(name).is_file():
+        return table.request(name)
+    registry().dataset(name)
+    return DatasetRequest(name=name)
+
+
+def _setting(text: str) -> Setting:
+    from chmr_bench.settings import parse_value
+    from chmr_bench.sweep import Setting
+
+    left, equals, value = text.partition("=")
+    if not equals or not left:
+        raise UsageError(f"--set {text!r}: expected key=value or model:key=value")
+    model, colon, key = left.rpartition(":")
+    return Setting(key if colon else left, parse_value(value), model)
+
+
+def with_choices(
+    request: Request, split: str, split_seed: int, device: str, precision: str, keep_failed: bool
+) -> Request:
+    """Return the request with what holds for all its jobs."""
+    import dataclasses
+
+    return dataclasses.replace(
+        request,
+        split=split,
+        split_seed=split_seed,
+        device=_choice("--device", device, ("auto", "cpu", "cuda")),
+        precision=_choice("--precision", precision, ("float32", "bfloat16")),
+        keep_failed=keep_failed,
+    )
+
+
+def chosen_seeds(n: int | None, listed: list[int] | None) -> tuple[int, ...]:
+    """Return seeds 0 to n - 1, or those listed."""
+    if n is not None and listed:
+        raise UsageError("--seeds N means seeds 0 to N-1; give either --seeds or --seed")
+    if listed:
+        if min(listed) < 0 or max(listed) >= 2**32:
+            raise UsageError(f"--seed {min(listed)}: seeds go from 0 to {2**32 - 1}")
+        return tuple(listed)
+    if n is not None and n < 1:
+        raise UsageError(f"--seeds {n}: expected at least 1")
+    return tuple(range(n or 1))
+
+
+def _choice(option: str, value: str, choices: tuple[str, ...]) -> Any:
+    """Return the value if it is among the choices; UnknownNameError offers the nearest."""
+    from chmr_bench.errors import UnknownNameError
+
+    if value not in choices:
+        raise UnknownNameError(f"value of {option}", value, [c for c in choices if c])
+    return value
+
+
+def cores(jobs: int) -> int:
+    """Return the number of cores that ``--jobs`` asks for."""
+    if jobs < 0:
+        raise UsageError(f"--jobs {jobs}: expected the number of cores, or 0 for all")
+    if jobs:
+        return jobs
+    import joblib
+
+    return int(joblib.cpu_count())
