@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=False)
-notes = Console(stderr=True, highlight=False)
+PIPE_WIDTH = 120
+"""Columns where there is no terminal to ask: a log or a pipe has no edge to fold names at."""
+
+
+def _width(stream: TextIO) -> int | None:
+    asked = stream.isatty() or "COLUMNS" in os.environ
+    return None if asked else PIPE_WIDTH
+
+
+console = Console(highlight=False, soft_wrap=False, width=_width(sys.stdout))
+notes = Console(stderr=True, highlight=False, width=_width(sys.stderr))
 
 
 def print_json(value: Any) -> None:
