@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+NAMES = frozenset({"name", "model", "dataset", "plugin", "suite"})
+"""Columns of names: never folded, so they can be copied."""
+
 PIPE_WIDTH = 120
 """Columns where there is no terminal to ask: a log or a pipe has no edge to fold names at."""
 
@@ -51,6 +54,7 @@ def print_table(
             justify="right" if column in right else "left",
             header_style="bold",
             overflow="fold",
+            no_wrap=column in NAMES,
         )
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
