@@ -62,7 +62,6 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     },
     "fingerprint.mlp": {
         "features": [["morgan"], ["morgan", "maccs"]],
-        "learning_rate": [3e-4, 1e-3],
         "dropout": [0.2, 0.5],
     },
     "deepchem.multitask": {"learning_rate": [3e-4, 1e-3], "radius": [2, 4]},
@@ -150,11 +149,12 @@ def search(model: str, tasks: list[Task], jobs: int) -> list[dict[str, Any]]:
 def write(model: str, rows: list[dict[str, Any]], tasks: list[Task]) -> None:
     """Write the recipe and, beside it, every score."""
     best, names = rows[0], [t.name for t in tasks]
+    asked = "" if tuple(names) == DATASETS else f" --datasets {','.join(names)}"
     lines = ["[settings]", *(f"{k} = {json.dumps(v)}" for k, v in best["settings"].items())]
     lines += [
         "",
         "[found]",
-        f'command = "python benchmarks/recipe_search.py --model {model}"',
+        f'command = "python benchmarks/recipe_search.py --model {model}{asked}"',
         'on = "validation rows; nothing was scored on test rows"',
         f"datasets = {json.dumps(names)}",
         f"skill = {best['skill']:.4f}",

@@ -30,7 +30,7 @@ class MlpConfig(FingerprintConfig):
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout after every hidden layer")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's learning rate")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's weight decay")
-    batch_size: int = Field(128, ge=2, description="molecules a step")
+    batch_size: int = Field(256, ge=2, description="molecules a step")
     epochs: int = Field(50, ge=1, le=10_000, description="epochs at most")
     patience: int = Field(
         8, ge=1, description="epochs without a better validation score before it stops"
@@ -79,7 +79,10 @@ class Mlp:
 
         config = self.config
         optimiser = torch.optim.AdamW(
-            self._network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self._network.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         best, waited = -np.inf, 0
         best_state: dict[str, torch.Tensor] = {}
