@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -119,8 +120,10 @@ class _Worker:
             outcome = self._outcome(item, item.job)
         finally:
             # The record is there before its lock goes, so whoever waits on the old file or makes
-            # a new one looks up the record and finds it.
-            path.unlink(missing_ok=True)
+            # a new one looks up the record and finds it. Where an open file cannot be removed
+            # (Windows, some network shares) it stays, and does no harm.
+            with contextlib.suppress(OSError):
+                path.unlink()
             lock.release()
         self.outcomes.append(outcome)
         self.listener.finished(outcome)

@@ -263,6 +263,24 @@ def test_no_lock_is_left_behind(store: RecordStore, workspace: Workspace) -> Non
     assert list((store.folder / ".locks").iterdir()) == []
 
 
+def test_a_lock_file_that_cannot_be_removed_stays_and_harms_nobody(
+    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.unlink
+
+    def as_on_windows(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".lock":
+            raise PermissionError(13, "another process has it open", str(path))
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", as_on_windows)
+    summary = do(request("noise", "mean"), store, workspace)
+    assert [o.record.status for o in summary.outcomes] == ["ok", "ok"]
+    for path in (store.folder / ".locks").iterdir():
+        with FileLock(path, timeout=0):  # let go all the same
+            pass
+
+
 # ------------------------------------------------------------------------------------- interruption
 
 
