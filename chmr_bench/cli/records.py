@@ -86,7 +86,8 @@ def _show(check: Check) -> None:
 
     console.print(f"{check.state:<11} {check.path}", markup=False, soft_wrap=True)
     for detail in check.details:
-        console.print(f"{'':<11} {detail}", markup=False, soft_wrap=True)
+        shown = detail.encode("utf-8", "backslashreplace").decode()  # half a character of JSON
+        console.print(f"{'':<11} {shown}", markup=False, soft_wrap=True)
 
 
 def _show_counts(counts: Counter[str]) -> None:

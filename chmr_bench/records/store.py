@@ -115,10 +115,13 @@ class RecordStore:
         """Return the (1000,) float32 bootstrap replicates of the macro score."""
         path = self.path_of(record) / REPLICATES
         try:
-            values: FloatArray = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            values = np.load(path, allow_pickle=False)
+        except Exception as error:  # a damaged header raises anything, even a TokenError
             raise RecordError(f"{path}: cannot be read: {error}") from error
-        return values
+        if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind != "f":
+            raise RecordError(f"{path}: expected one column of floating-point numbers")
+        replicates: FloatArray = values
+        return replicates
 
     def _scan(self) -> Iterator[Stored | Problem]:
         for dataset in _entries(self.folder):

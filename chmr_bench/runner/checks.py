@@ -11,12 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from chmr_bench.errors import (
-    ChmrBenchError,
-    DataError,
-    RecordError,
-    UnknownNameError,
-)
+from chmr_bench.errors import ChmrBenchError, RecordError
 from chmr_bench.records import Metrics, Predictions, Record, RecordStore, Stored
 from chmr_bench.records.predictions import FILE_NAME, file_sha256
 from chmr_bench.runner.job import key_of
@@ -92,13 +87,25 @@ class _Checker:
             if self.depth == "score":
                 return _Data(opened)
             made = self.workspace.split(opened, split)
-        except (DataError, UnknownNameError, OSError) as error:
+        except ChmrBenchError as error:
             return _Data(None, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - a loader's bug must not stop the other checks
+            return _Data(None, reason=f"{type(error).__name__}: {error}")
         return _Data(opened, made.digest(), made.test)
 
     def check(self, entry: Stored) -> Check:
-        """Return what became of a record."""
+        """Return what became of a record; one that is damaged in any way raises nothing."""
         path = entry.path.relative_to(self.store.folder).as_posix()
+        try:
+            return self._check(path, entry)
+        except RecordError as error:
+            return Check(path, "unreadable", (str(error),))
+        except (ChmrBenchError, IndexError) as error:
+            return Check(path, "different", (str(error),))
+        except Exception as error:  # noqa: BLE001 - damage has no end of ways to show
+            return Check(path, "unreadable", (f"{type(error).__name__}: {error}",))
+
+    def _check(self, path: str, entry: Stored) -> Check:
         record = entry.record
         if record.status == "failed":
             return Check(path, "failed run", _identity_differences(record))
@@ -106,29 +113,25 @@ class _Checker:
         if data.opened is None:
             blocking = record.dataset.origin.kind == "registered"
             return Check(path, "not at hand", (data.reason,), blocking)
-        try:
-            details = self._differences(entry, data.opened, data)
-        except RecordError as error:
-            return Check(path, "unreadable", (str(error),))
-        except (ChmrBenchError, IndexError) as error:
-            return Check(path, "different", (str(error),))
+        details = self._differences(entry, data.opened, data)
         return Check(path, "different" if details else "ok", tuple(details))
 
     def _differences(self, entry: Stored, opened: Opened, data: _Data) -> list[str]:
         record, dataset = entry.record, opened.dataset
+        found: list[str] = []
+        if self.depth == "verify":
+            found += _identity_differences(record)
+            found += _digest_differences(record, opened, data.split_digest)
+        told = _file_differences(entry)
+        if told or record.metrics is None:  # what is not the file on record is not even parsed
+            return [*found, *told]
         predictions = self.store.predictions(record)
-        if record.metrics is None:
-            return ["status is ok, but there are no metrics"]
         if predictions.task_names != dataset.task_names:
-            return ["the predictions are of other tasks than the dataset's"]
+            return [*found, "the predictions are of other tasks than the dataset's"]
         if self.depth == "score":
             fresh = score_only(opened.spec, dataset, predictions)
             return _metric_differences(record.metrics, fresh, intervals=False)
-        found = [
-            *_identity_differences(record),
-            *_digest_differences(record, opened, data.split_digest),
-            *_prediction_differences(entry, predictions, data.test),
-        ]
+        found += _prediction_differences(record, predictions, data.test)
         fresh, replicates = score(opened.spec, dataset, predictions)
         found += _metric_differences(record.metrics, fresh, intervals=True)
         if not _same_array(self.store.replicates(record), replicates):
@@ -159,17 +162,26 @@ def _digest_differences(record: Record, opened: Opened, split_digest: str) -> li
     ]
 
 
+def _file_differences(entry: Stored) -> list[str]:
+    """Return what is wrong with the file of predictions before a byte of it is parsed."""
+    record, info = entry.record, entry.record.predictions
+    if record.metrics is None or info is None:
+        return ["status is ok, but there are no metrics, or no predictions"]
+    if record.predictions_sha256 != info.sha256:
+        return ["predictions_sha256 and predictions.sha256 differ"]
+    try:
+        sha256 = file_sha256(entry.path / FILE_NAME)
+    except OSError as error:
+        raise RecordError(f"{FILE_NAME}: cannot be read: {error.strerror}") from error
+    return [] if sha256 == info.sha256 else [f"{FILE_NAME} is not the file on record"]
+
+
 def _prediction_differences(
-    entry: Stored, predictions: Predictions, test: IntArray | None
+    record: Record, predictions: Predictions, test: IntArray | None
 ) -> list[str]:
-    info = entry.record.predictions
     found = []
-    if info is None or file_sha256(entry.path / FILE_NAME) != info.sha256:
-        found.append(f"{FILE_NAME} is not the file on record")
-    if info is None or predictions.digest() != info.values_sha256:
+    if record.predictions is None or predictions.digest() != record.predictions.values_sha256:
         found.append("the predictions are not those on record")
-    if entry.record.predictions_sha256 != (info.sha256 if info else None):
-        found.append("predictions_sha256 and predictions.sha256 differ")
     if test is not None and not np.array_equal(predictions.rows, test):
         found.append("the predicted rows are not the test rows of the split")
     return found

@@ -293,8 +293,9 @@ def test_another_score_on_record_is_a_difference(inside: Run, done: Path, check:
         (lambda c: c["dataset"].update(digest="0" * 64), "dataset digest"),
         (lambda c: c["split"].update(digest="0" * 64), "split digest"),
         (lambda c: c["model"]["params"].update(scale=0.5), "identity"),
-        (lambda c: c["predictions"].update(sha256="0" * 64), "not the file on record"),
-        (lambda c: c.update(predictions_sha256="0" * 64), "differ"),
+        (lambda c: c["predictions"].update(sha256="0" * 64), "sha256 differ"),
+        (lambda c: c["predictions"].update(values_sha256="0" * 64), "not those on record"),
+        (lambda c: c.update(predictions_sha256="0" * 64), "sha256 differ"),
     ],
 )
 def test_verify_sees_every_edit(
@@ -315,11 +316,12 @@ def test_verify_sees_other_predictions_and_missing_files(inside: Run, done: Path
     write(file, predictions)
     checked = inside("verify")
     assert checked.returncode == 1
-    assert "the predictions are not those on record" in checked.stdout
-    file.write_bytes(b"PAR1")
-    cut = inside("verify")
-    assert cut.returncode == 1
-    assert "unreadable" in cut.stdout
+    assert "predictions.parquet is not the file on record" in checked.stdout
+    assert inside("score").returncode == 1
+    file.unlink()
+    gone = inside("verify")
+    assert gone.returncode == 1
+    assert "unreadable" in gone.stdout
     assert inside("score").returncode == 1
 
 
