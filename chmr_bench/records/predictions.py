@@ -77,7 +77,7 @@ def read(path: Path) -> Predictions:
             raise RecordError(f"{path}: the first column is {names[:1]}, expected 'row'")
         columns = [table.column(i).to_numpy() for i in range(1, len(names))]
         rows = table.column(0).to_numpy()
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise RecordError(f"{path}: cannot be read as predictions: {error}") from error
     if not columns:
         raise RecordError(f"{path}: holds no task")

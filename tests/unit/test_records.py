@@ -204,6 +204,15 @@ def test_damaged_predictions_are_a_record_error(tmp_path: Path, content: bytes) 
         read_predictions(file)
 
 
+def test_task_names_that_are_no_text_are_a_record_error(tmp_path: Path) -> None:
+    file = tmp_path / "p.parquet"
+    values = np.zeros((2, 1))
+    write_predictions(file, as_stored(values, np.arange(2), ["aaaaaaaa"], "classification"))
+    file.write_bytes(file.read_bytes().replace(b"aaaaaaaa", b"\xff" * 8))
+    with pytest.raises(RecordError, match=r"p\.parquet: cannot be read as predictions"):
+        read_predictions(file)
+
+
 # ------------------------------------------------------------------------------------------- store
 
 
