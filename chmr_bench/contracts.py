@@ -292,6 +292,7 @@ class ModelSpec:
     extra : the chmr-bench extra that installs them.
     deterministic : True where the seed changes nothing: it is run once.
     accelerator : True where it can use a CUDA device.
+    precisions : what `FitContext.precision` it can work in.
     """
 
     name: str
@@ -307,6 +308,7 @@ class ModelSpec:
     extra: str = ""
     deterministic: bool = False
     accelerator: bool = False
+    precisions: tuple[str, ...] = ("float32",)
     citation: str = ""
     notes: tuple[str, ...] = ()
 

@@ -18,8 +18,8 @@ from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs, MatrixBlock
 from chmr_bench.deepchem_bridge import import_deepchem, quiet
-from chmr_bench.metrics import METRICS, macro, score_tasks
 from chmr_bench.types import FloatArray
+from chmr_bench_fingerprints.early_stopping import EarlyStopping, label_scale
 from chmr_bench_fingerprints.mlp import one_thread
 
 BLOCK = "deepchem_circular"
@@ -79,7 +79,7 @@ class DeepchemMultitask:
     ) -> None:
         """Train until the validation score no longer improves; keep the best epoch's weights."""
         self._context = context
-        self._set_scale(y_train)
+        self._centre, self._spread = label_scale(y_train, context.tasks.task_type)
         with seeded(context.seed), tempfile.TemporaryDirectory() as folder, quiet():
             self._network = self._build(y_train.shape[1], folder)
             labelled = np.isfinite(y_train)
@@ -90,30 +90,19 @@ class DeepchemMultitask:
             self._train(data, valid, y_valid)
 
     def _train(self, data: Any, valid: Inputs, y_valid: FloatArray) -> None:
-        best, best_state, waited = -np.inf, None, 0
+        stopping = EarlyStopping(self._context.tasks, self.config.patience)
         for epoch in range(self.config.epochs):
             self._network.fit(data, nb_epoch=1, checkpoint_interval=0)
             self._context.progress(epoch + 1, self.config.epochs, "epochs")
-            score = self._valid_score(valid, y_valid)
-            if score > best:
-                best, waited = score, 0
-                state = self._network.model.state_dict()
-                best_state = {name: value.clone() for name, value in state.items()}
-            else:
-                waited += 1
-                if waited >= self.config.patience:
-                    break
-        if best_state is not None:
-            self._network.model.load_state_dict(best_state)
+            if stopping.says_stop(y_valid, self._raw(valid), self._state):
+                break
+        if stopping.state is not None:
+            self._network.model.load_state_dict(stopping.state)
 
-    def _valid_score(self, valid: Inputs, y_valid: FloatArray) -> float:
-        """Return the validation metric, greater is better; 0 where no task can be scored."""
-        tasks = self._context.tasks
-        scores = score_tasks(tasks.metric, tasks.task_names, y_valid, self._raw(valid))
-        value = macro(scores)
-        if value is None:
-            return 0.0
-        return value if METRICS[tasks.metric].greater_is_better else -value
+    def _state(self) -> dict[str, Any]:
+        """Return a copy of the weights."""
+        state = self._network.model.state_dict()
+        return {name: value.clone() for name, value in state.items()}
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return probabilities of class 1, or values, (n, t)."""
@@ -132,18 +121,6 @@ class DeepchemMultitask:
     @property
     def _is_classifier(self) -> bool:
         return self._context.tasks.task_type == "classification"
-
-    def _set_scale(self, y_train: FloatArray) -> None:
-        """Centre and spread of each regression task's training labels; 0 and 1 for classes."""
-        t = y_train.shape[1]
-        self._centre, self._spread = np.zeros(t), np.ones(t)
-        if self._is_classifier:
-            return
-        for task in range(t):
-            values = y_train[np.isfinite(y_train[:, task]), task]
-            if len(values):
-                self._centre[task] = values.mean()
-                self._spread[task] = values.std() or 1.0
 
     def _build(self, n_tasks: int, folder: str) -> Any:
         config, models = self.config, import_deepchem().models
@@ -171,7 +148,8 @@ def seeded(seed: int) -> Iterator[None]:
     """Seed every generator that deepchem draws from, and put them back afterwards."""
     import torch
 
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 - deepchem's
+    numpy_state = np.random.get_state()  # noqa: NPY002 - the generator deepchem draws from
+    states = random.getstate(), numpy_state, torch.get_rng_state()
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - deepchem shuffles with numpy's global generator
     torch.manual_seed(seed)

@@ -11,9 +11,9 @@ from pydantic import Field
 from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
-from chmr_bench.metrics import METRICS, macro, score_tasks
 from chmr_bench.types import FloatArray
 from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
+from chmr_bench_fingerprints.early_stopping import EarlyStopping, label_scale
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +60,7 @@ class Mlp:
         import torch
 
         self._context = context
-        self._centre, self._spread = _scale(y_train, self._is_classifier)
+        self._centre, self._spread = label_scale(y_train, context.tasks.task_type)
         with torch.random.fork_rng(devices=self._cuda()), one_thread():
             torch.manual_seed(context.seed)
             bits = bits_of(train, self.config)
@@ -84,22 +84,19 @@ class Mlp:
             weight_decay=config.weight_decay,
             fused=True,
         )
-        best, waited = -np.inf, 0
-        best_state: dict[str, torch.Tensor] = {}
+        stopping = EarlyStopping(self._context.tasks, config.patience)
         for epoch in range(config.epochs):
             self._epoch(bits, targets, optimiser)
             self._context.progress(epoch + 1, config.epochs, "epochs")
-            score = self._valid_score(valid, y_valid)
-            if score > best:
-                best, waited = score, 0
-                best_state = {k: v.clone() for k, v in self._network.state_dict().items()}
-            else:
-                waited += 1
-                if waited >= config.patience:
-                    break
-        if best_state:
-            self._network.load_state_dict(best_state)
-        self._context.log.info("best epoch's validation score %.4f, %d epochs", best, epoch + 1)
+            if stopping.says_stop(y_valid, self._forward(valid), self._state):
+                break
+        if stopping.state is not None:
+            self._network.load_state_dict(stopping.state)
+        self._context.log.info("best validation score %s, %d epochs", stopping.best, epoch + 1)
+
+    def _state(self) -> dict[str, torch.Tensor]:
+        """Return a copy of the weights."""
+        return {name: value.clone() for name, value in self._network.state_dict().items()}
 
     def _epoch(
         self, bits: sparse.csr_array, targets: torch.Tensor, optimiser: torch.optim.Optimizer
@@ -134,14 +131,6 @@ class Mlp:
             raw = torch.cat(parts) if parts else torch.zeros(0, len(self._centre))
             values = torch.sigmoid(raw) if self._is_classifier else raw
         return np.asarray(values.numpy() * self._spread + self._centre)
-
-    def _valid_score(self, valid: sparse.csr_array, y_valid: FloatArray) -> float:
-        """Return the validation metric, greater is better; 0 where no task can be scored."""
-        tasks = self._context.tasks
-        value = macro(score_tasks(tasks.metric, tasks.task_names, y_valid, self._forward(valid)))
-        if value is None:
-            return 0.0
-        return value if METRICS[tasks.metric].greater_is_better else -value
 
     def _build(self, d: int, t: int) -> torch.nn.Module:
         from chmr_bench_fingerprints.mlp_network import BitNetwork
@@ -192,19 +181,6 @@ def masked_loss(raw: torch.Tensor, y: torch.Tensor, is_classifier: bool) -> torc
     loss = functional.binary_cross_entropy_with_logits if is_classifier else functional.mse_loss
     total = loss(raw[labelled], y[labelled], reduction="sum")
     return total / labelled.sum().clamp(min=1)
-
-
-def _scale(y_train: FloatArray, is_classifier: bool) -> tuple[FloatArray, FloatArray]:
-    """Return centre and spread (t,) of each task's training labels; 0 and 1 for classes."""
-    t = y_train.shape[1]
-    centre, spread = np.zeros(t), np.ones(t)
-    if is_classifier:
-        return centre, spread
-    for task in range(t):
-        values = y_train[np.isfinite(y_train[:, task]), task]
-        if len(values):
-            centre[task], spread[task] = values.mean(), values.std() or 1.0
-    return centre, spread
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,8 @@ def with_choices(
     """Return the request with what holds for all its jobs."""
     import dataclasses
 
+    for name in request.models:
+        _check_precision(name, precision)
     return dataclasses.replace(
         request,
         split=split,
@@ -127,6 +130,29 @@ def with_choices(
         precision=_choice("--precision", precision, ("float32", "bfloat16")),
         keep_failed=keep_failed,
     )
+
+
+def _check_precision(model: str, precision: str) -> None:
+    """Raise UsageError where the model cannot work in that precision: a record must not say so."""
+    from chmr_bench.plugins import registry
+
+    offered = registry().model(model).spec.precisions
+    if precision not in offered:
+        raise UsageError(
+            f"--precision {precision}: model {model!r} works in {' or '.join(offered)} only"
+        )
+
+
+def told(arguments: Sequence[str]) -> list[str]:
+    """Return the command line for the record: of an absolute path only the last component."""
+    return [_told(a) for a in arguments]
+
+
+def _told(argument: str) -> str:
+    option, equals, value = argument.partition("=")
+    if equals and option.startswith("--") and Path(value).is_absolute():
+        return f"{option}={Path(value).name}"
+    return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 def chosen_seeds(n: int | None, listed: list[int] | None) -> tuple[int, ...]:

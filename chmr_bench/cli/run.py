@@ -79,7 +79,9 @@ def run(
     offline: Annotated[
         bool, typer.Option("--offline", help="Use no network.", rich_help_panel=_DATA)
     ] = False,
-    seeds: Annotated[int | None, typer.Option(help="Seeds 0 to N-1.", rich_help_panel=_RUN)] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Seeds 0 to N-1; 1 if not said.", rich_help_panel=_RUN)
+    ] = None,
     seed: Annotated[
         list[int] | None, typer.Option(help="This seed; repeatable.", rich_help_panel=_RUN)
     ] = None,
@@ -97,7 +99,8 @@ def run(
     ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_RUN)] = "auto",
     precision: Annotated[
-        str, typer.Option(help="float32 or bfloat16 (autocast).", rich_help_panel=_RUN)
+        str,
+        typer.Option(help="float32, or bfloat16 where the model offers it.", rich_help_panel=_RUN),
     ] = "float32",
     keep_failed: Annotated[
         bool,
@@ -162,9 +165,9 @@ def _run(
     store.prepare()
     summary = _execute(plan, store, workspace, quiet)
     _show(plan, summary, store, as_json)
+    _tables(store, out)
     if summary.interrupted:
         return _interrupted(plan, summary)
-    _tables(store, out)
     return _exit_code(plan, summary)
 
 
@@ -173,7 +176,9 @@ def _execute(plan: Plan, store: RecordStore, workspace: Workspace, quiet: bool) 
     from chmr_bench.cli.progress import display
 
     with display(len(plan.todo), quiet=quiet) as shown:
-        return sweep.execute(plan, store, workspace, shown, ["chmr-bench", *sys.argv[1:]])
+        return sweep.execute(
+            plan, store, workspace, shown, ["chmr-bench", *asking.told(sys.argv[1:])]
+        )
 
 
 def _show(plan: Plan, summary: Summary, store: RecordStore, as_json: bool) -> None:

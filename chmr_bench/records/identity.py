@@ -10,6 +10,8 @@ from typing import Any
 
 from chmr_bench.types import DeviceKind
 
+FIRST_VERSION = "1"
+
 
 @dataclass(frozen=True)
 class RunKey:
@@ -21,6 +23,8 @@ class RunKey:
     weights : digest of the weights the model starts from, None where it has none.
     params : every setting, resolved and JSON-able.
     seed : None where the model is deterministic.
+    features : version of each feature the model reads. Version 1 is left out of the hash, so what
+        a feature was before it had a second version keeps its identity.
     device : counts only where it is an accelerator, so that a CPU run has one identity.
     """
 
@@ -34,6 +38,7 @@ class RunKey:
     metric: str
     split_digest: str
     seed: int | None
+    features: Mapping[str, str] = field(default_factory=dict)
     weights: str | None = None
     missing: Mapping[str, Any] | None = field(default=None)
     precision: str = "float32"
@@ -51,6 +56,7 @@ class RunKey:
             "dataset": self.dataset,
             "dataset_digest": self.dataset_digest,
             "metric": self.metric,
+            **self._changed_features(),
             "split_digest": self.split_digest,
             "seed": self.seed,
             "missing": None if self.missing is None else dict(self.missing),
@@ -58,6 +64,10 @@ class RunKey:
             "device": None if self.device == "cpu" else self.device,
         }
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+    def _changed_features(self) -> dict[str, dict[str, str]]:
+        changed = {n: v for n, v in self.features.items() if v != FIRST_VERSION}
+        return {"features": changed} if changed else {}
 
 
 def canonical_json(value: Any) -> str:

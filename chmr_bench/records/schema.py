@@ -42,6 +42,9 @@ class ModelInfo(_Part):
         default_factory=dict,
         description="settings whose value the user changed from what the model has by itself",
     )
+    features: dict[str, str] = Field(
+        default_factory=dict, description="version of each feature it read; 1 where not named"
+    )
     deterministic: bool = Field(description="the seed changes nothing; run once")
 
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from chmr_bench.contracts import ModelSpec
-from chmr_bench.plugins import Registered
+from chmr_bench.lazy import load_object
+from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
     DatasetInfo,
     Dropped,
@@ -65,9 +66,24 @@ class Job:
             metric=self.opened.spec.metric,
             split_digest=self.split_digest,
             seed=self.seed,
+            features=self.features,
             precision=self.precision,
             device=self.device,
         )
+
+    @property
+    def features(self) -> dict[str, str]:
+        """Return the version of each feature the model reads.
+
+        What `needs` raises, and a feature nobody registered, is the run's to report.
+        """
+        known = registry().features
+        try:
+            needs = load_object(self.model.spec.factory).needs(self.config)
+            asked = {request.feature for request in needs.values()}
+        except Exception:  # noqa: BLE001 - a stranger's code; it fails again, on record, in the run
+            return {}
+        return {name: known[name].spec.version for name in sorted(asked & set(known))}
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f" seed {self.seed}"
@@ -88,6 +104,7 @@ def key_of(record: Record) -> RunKey:
         metric=record.dataset.metric,
         split_digest=record.split.digest,
         seed=record.seed,
+        features=record.model.features,
         missing=record.missing,
         precision=record.precision,
         device=record.resources.device,
@@ -105,6 +122,7 @@ def model_info(job: Job) -> ModelInfo:
         weights=None,
         params=params,
         overrides={name: value for name, value in params.items() if own.get(name) != value},
+        features=job.features,
         deterministic=spec.deterministic,
     )
 

@@ -403,3 +403,8 @@ def test_peak_memory_is_of_the_time_since_the_reset() -> None:
 def test_another_metric_is_another_run() -> None:
     """Models stop early on the metric, so it can change the predictions."""
     assert dataclasses.replace(KEY, metric="average_precision").identity() != KEY.identity()
+
+
+def test_a_features_second_version_is_another_run_and_its_first_is_not() -> None:
+    assert dataclasses.replace(KEY, features={"morgan": "1"}).identity() == KEY.identity()
+    assert dataclasses.replace(KEY, features={"morgan": "2"}).identity() != KEY.identity()
