@@ -28,6 +28,14 @@ console = Console(highlight=False, soft_wrap=False, width=_width(sys.stdout))
 notes = Console(stderr=True, highlight=False, width=_width(sys.stderr))
 
 
+SYNTHETIC = "* synthetic: simulated labels on real molecules"
+
+
+def dataset_label(name: str, *, synthetic: bool, origin: str = "") -> str:
+    """Return a dataset's name, marked where it is simulated, with its file where that is given."""
+    return name + ("*" if synthetic else "") + (f" ({origin})" if origin else "")
+
+
 def print_json(value: Any) -> None:
     """Write `value` as JSON on stdout, nothing else."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")

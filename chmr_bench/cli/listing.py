@@ -6,7 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from chmr_bench.cli.console import console, print_json, print_note, print_table
+from chmr_bench.cli.console import (
+    SYNTHETIC,
+    console,
+    dataset_label,
+    print_json,
+    print_note,
+    print_table,
+)
 from chmr_bench.cli.details import (
     dataset_details,
     dataset_entry,
@@ -62,7 +69,7 @@ def list_datasets(
 
 
 def _marked(entry: dict[str, Any]) -> str:
-    return str(entry["name"]) + ("*" if entry["synthetic"] else "")
+    return dataset_label(str(entry["name"]), synthetic=entry["synthetic"])
 
 
 def _short(address: str) -> str:
@@ -143,14 +150,28 @@ def list_features(as_json: JsonOption = False) -> None:
 
 @list_app.command("suites")
 def list_suites(as_json: JsonOption = False) -> None:
-    """List the suites and their datasets."""
-    suites = registry().suites
-    entries = [{"name": s.name, "datasets": list(s.datasets)} for s in suites.values()]
+    """List the suites and their datasets; simulated ones are marked."""
+    table = registry()
+    entries = [
+        {
+            "name": suite.name,
+            "datasets": list(suite.datasets),
+            "synthetic": [n for n in suite.datasets if table.dataset(n).spec.synthetic],
+        }
+        for suite in table.suites.values()
+    ]
     if as_json:
         print_json(entries)
         return
-    rows = [[s.name, str(len(s.datasets)), ", ".join(s.datasets)] for s in suites.values()]
+    rows = [[str(e["name"]), str(len(e["datasets"])), _members(e)] for e in entries]
     print_table("", ["suite", "datasets", "members"], rows, right=["datasets"])
+    if any(e["synthetic"] for e in entries):
+        console.print(SYNTHETIC, markup=False, soft_wrap=True)
+
+
+def _members(entry: dict[str, Any]) -> str:
+    made_up = entry["synthetic"]
+    return ", ".join(dataset_label(n, synthetic=n in made_up) for n in entry["datasets"])
 
 
 @list_app.command("splits")

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from chmr_bench.cli.console import notes
+from chmr_bench.cli.console import dataset_label, notes
 from chmr_bench.records import Phase
 from chmr_bench.sweep import Item, Outcome, SilentSweep, SweepListener
 
@@ -67,9 +67,10 @@ def outcome_line(outcome: Outcome) -> str:
 
 
 def label(item: Item) -> str:
-    """Return a job's short name."""
+    """Return a job's short name; that of a simulated dataset is marked."""
     seed = "" if item.seed is None else f" seed {item.seed}"
-    return f"{item.dataset} {item.model}{seed}"
+    name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
+    return f"{name} {item.model}{seed}"
 
 
 class Quiet(SilentSweep):

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from chmr_bench.cli.console import console, print_table
+from chmr_bench.cli.console import SYNTHETIC, console, dataset_label, print_table
 from chmr_bench.sweep import Item, Plan, Summary
 from chmr_bench.sweep.planning import State
 from chmr_bench.sweep.results import ResultRow
@@ -23,7 +23,8 @@ def show_plan(plan: Plan) -> None:
     """Print a line a model and dataset, the counts, and the expected time."""
     groups: dict[tuple[str, str, str], list[Item]] = {}
     for item in plan.items:
-        groups.setdefault((item.dataset, item.model, item.split), []).append(item)
+        name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
+        groups.setdefault((name, item.model, item.split), []).append(item)
     states = [state for state in STATE_WORDS if plan.count(state)]
     columns = ["dataset", "model", "split", "seeds", *(STATE_WORDS[s] for s in states), "expected"]
     rows = [
@@ -31,6 +32,7 @@ def show_plan(plan: Plan) -> None:
         for key, items in groups.items()
     ]
     print_table("Plan", columns, rows, right=columns[4:])
+    _legend(any(item.synthetic for item in plan.items))
     console.print(_sentence(plan), markup=False, soft_wrap=True)
     for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
         console.print(f"cannot run: {reason}", markup=False, soft_wrap=True)
@@ -93,8 +95,12 @@ def show_results(rows: Sequence[ResultRow]) -> None:
     """Print a line a model and dataset: mean and s.d. over seeds, interval over test molecules."""
     columns = ["dataset", "model", "metric", "score", "95 % interval", "runs", "tasks"]
     print_table("Results", columns, [_result(r) for r in rows], right=columns[3:])
-    if any(r.synthetic for r in rows):
-        console.print("* synthetic: simulated labels on real molecules", markup=False)
+    _legend(any(row.synthetic for row in rows))
+
+
+def _legend(needed: bool) -> None:
+    if needed:
+        console.print(SYNTHETIC, markup=False, soft_wrap=True)
 
 
 def _result(row: ResultRow) -> list[str]:
@@ -103,7 +109,7 @@ def _result(row: ResultRow) -> list[str]:
         score = f"{row.mean:.4f}" + ("" if row.sd is None else f" ± {row.sd:.4f}")
     ends = "" if row.low is None or row.high is None else f"{row.low:.3f}-{row.high:.3f}"
     runs = f"{row.n_runs}/{row.n_runs + row.n_failed}" if row.n_failed else f"{row.n_runs}"
-    name = row.dataset + ("*" if row.synthetic else "")
+    name = dataset_label(row.dataset, synthetic=row.synthetic, origin=row.origin)
     return [name, row.model, row.metric, score, ends, runs, f"{row.n_evaluable}/{row.n_tasks}"]
 
 
@@ -114,6 +120,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         {
             "model": i.model,
             "dataset": i.dataset,
+            "origin": i.origin,
+            "synthetic": i.synthetic,
             "split": i.split,
             "seed": i.seed,
             "state": i.state,
@@ -138,6 +146,8 @@ def result_json(rows: Sequence[ResultRow], summary: Summary) -> dict[str, Any]:
         {
             "model": o.record.model.id,
             "dataset": o.record.dataset.name,
+            "origin": o.item.origin,
+            "synthetic": o.record.dataset.synthetic,
             "seed": o.record.seed,
             "error": o.record.error.model_dump(mode="json") if o.record.error else None,
         }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,8 @@ class Item:
     job : None where the model cannot run at all.
     before : the record there is, of a cached or a failed job.
     seconds : expected, from earlier records of the same model and dataset; None = unknown.
+    synthetic : the dataset is simulated.
+    origin : the dataset's file, where another dataset of the plan has the same name.
     """
 
     model: str
@@ -73,6 +77,8 @@ class Item:
     before: Record | None = None
     reason: str = ""
     seconds: float | None = None
+    synthetic: bool = False
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,12 +118,15 @@ def plan(request: Request, store: RecordStore, workspace: Workspace) -> Plan:
     opened = {}
     for one in request.datasets:
         found = workspace.open(one)
-        opened[found.spec.name, found.digest] = found
+        opened[found.spec.name, found.digest, found.spec.metric] = found
+    shared = Counter(dataset.spec.name for dataset in opened.values())
     items: list[Item] = []
     for dataset in sorted(opened.values(), key=_cost):
         split = _split_of(request, dataset)
+        origin = dataset.request.origin().file if shared[dataset.spec.name] > 1 else ""
         for model in models:
-            items += _items(request, model, dataset, split, store, workspace)
+            new = _items(request, model, dataset, split, store, workspace)
+            items += (dataclasses.replace(item, origin=origin) for item in new)
     return Plan(tuple(items), request.keep_failed)
 
 
@@ -131,11 +140,14 @@ def _items(
 ) -> Iterator[Item]:
     """Yield a job a seed; one alone where the model is deterministic."""
     spec, dataset = model.spec, opened.spec.name
+    blank = Item(
+        spec.name, dataset, split.method, None, "impossible", synthetic=opened.spec.synthetic
+    )
     seeds: Sequence[int | None] = (None,) if spec.deterministic else _unique(request.seeds)
     obstacle = _obstacle(spec, opened)
     if obstacle:
         for seed in seeds:
-            yield Item(spec.name, dataset, split.method, seed, "impossible", reason=obstacle)
+            yield dataclasses.replace(blank, seed=seed, reason=obstacle)
         return
     config = build_config(spec, _overrides(request.settings, spec.name), dataset)
     changed = _changed(config, build_config(spec, {}, dataset))
@@ -147,7 +159,15 @@ def _items(
         before = store.find(job.identity)
         state: State = "new" if before is None else "cached" if before.status == "ok" else "failed"
         reason = before.error.message if before and before.error else ""
-        yield Item(spec.name, dataset, split.method, seed, state, job, before, reason, seconds)
+        yield dataclasses.replace(
+            blank,
+            seed=seed,
+            state=state,
+            job=job,
+            before=before,
+            reason=reason,
+            seconds=seconds,
+        )
 
 
 def _obstacle(spec: ModelSpec, opened: Opened) -> str:

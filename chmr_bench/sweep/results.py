@@ -1,13 +1,18 @@
-"""What a sweep found: a row a model and dataset, over the seeds."""
+"""What a sweep found: a row a model and dataset, over the seeds.
+
+Runs are of one row only where all but the seed is the same: two files of one name are two datasets.
+"""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from chmr_bench.errors import RecordError
-from chmr_bench.records import Record, RecordStore
+from chmr_bench.errors import DataError, RecordError
+from chmr_bench.records import Record, RecordStore, canonical_json
 from chmr_bench.statistics import interval, mean_over_seeds
 
 
@@ -19,6 +24,8 @@ class ResultRow:
     ----------
     mean, sd : of the macro score over seeds; sd is None for one run.
     low, high : 95 % bootstrap interval over test molecules, of the mean over seeds.
+    overrides : settings that the user changed.
+    origin : the dataset's file, where another dataset among the rows has the same name.
     """
 
     model: str
@@ -36,18 +43,34 @@ class ResultRow:
     synthetic: bool
     deterministic: bool
     seconds: float
+    dataset_digest: str
+    overrides: Mapping[str, Any]
+    origin: str = ""
 
 
 def rows(records: Iterable[Record], store: RecordStore) -> list[ResultRow]:
-    """Return a row a model, dataset and split, in the order they are first met."""
-    groups: dict[tuple[str, str, str], list[Record]] = {}
+    """Return a row a model with its settings, dataset and split, in the order first met."""
+    groups: dict[tuple[str, ...], list[Record]] = {}
     for record in records:
-        key = (record.dataset.name, record.model.id, record.split.digest)
-        groups.setdefault(key, []).append(record)
-    return [_row(group, store) for group in groups.values()]
+        groups.setdefault(_key(record), []).append(record)
+    datasets = {_dataset(group[0]) for group in groups.values()}
+    shared = Counter(name for name, *_ in datasets)
+    return [
+        _row(group, store, is_shared=shared[group[0].dataset.name] > 1) for group in groups.values()
+    ]
 
 
-def _row(group: list[Record], store: RecordStore) -> ResultRow:
+def _dataset(record: Record) -> tuple[str, ...]:
+    return record.dataset.name, record.dataset.digest, record.dataset.metric
+
+
+def _key(record: Record) -> tuple[str, ...]:
+    """Return what the runs of one row share."""
+    how = canonical_json([record.model.params, record.precision, record.resources.device])
+    return (*_dataset(record), record.model.id, how, record.split.digest)
+
+
+def _row(group: list[Record], store: RecordStore, *, is_shared: bool) -> ResultRow:
     first = group[0]
     good = [r for r in group if r.metrics is not None and r.metrics.macro is not None]
     scores = [r.metrics.macro for r in good if r.metrics and r.metrics.macro is not None]
@@ -69,6 +92,9 @@ def _row(group: list[Record], store: RecordStore) -> ResultRow:
         synthetic=first.dataset.synthetic,
         deterministic=first.model.deterministic,
         seconds=sum(r.timing.total for r in group),
+        dataset_digest=first.dataset.digest,
+        overrides=first.model.overrides,
+        origin=first.dataset.origin.file if is_shared else "",
     )
 
 
@@ -78,6 +104,6 @@ def _interval(good: list[Record], store: RecordStore) -> tuple[float | None, flo
         return None, None
     try:
         low, high = interval(mean_over_seeds([store.replicates(r) for r in good]))
-    except RecordError:
+    except (RecordError, DataError):
         return None, None
     return (low, high) if low == low and high == high else (None, None)

@@ -84,6 +84,40 @@ def test_the_plan_alone_computes_and_writes_nothing(inside: Run, tmp_path: Path)
     assert not (tmp_path / "leaderboards").exists()
 
 
+def test_simulated_data_are_marked_wherever_they_appear(inside: Run) -> None:
+    asked = ("run", "-m", "quick.noise", "-d", "quick-made", "-d", "quick-small")
+    jobs = json.loads(inside(*asked, "--plan", "--json").stdout)["jobs"]
+    assert {job["dataset"]: job["synthetic"] for job in jobs} == {
+        "quick-made": True,
+        "quick-small": False,
+    }
+    done = inside(*asked)
+    plan, results = done.stdout.split("Results")
+    for text in (plan, results):
+        assert "quick-made*" in text
+        assert "quick-small*" not in text
+        assert "* synthetic: simulated labels" in text
+    assert "quick-made* quick.noise seed 0" in done.stderr
+    plain = inside("run", "-m", "quick.noise", "-d", "quick-small")
+    assert "synthetic" not in plain.stdout
+
+
+def test_two_files_of_one_name_are_told_apart(inside: Run, table: Path) -> None:
+    for name in ("a", "b"):
+        (table.parent / name).mkdir()
+    table.rename(table.parent / "a" / "mine.csv")
+    (table.parent / "b" / "mine.csv").write_text(rings(30))
+    asked = ("run", "-m", "quick.mean", "-d", "a/mine.csv", "-d", "b/mine.csv")
+    done = inside(*asked, "--smiles", "smiles", "--tasks", "active")
+    assert done.returncode == 0, done.stderr
+    plan, results = done.stdout.split("Results")
+    for text in (plan, results, done.stderr):
+        assert "mine (a/mine.csv)" in text
+        assert "mine (b/mine.csv)" in text
+    shown = json.loads(inside(*asked, "--smiles", "smiles", "--tasks", "active", "--json").stdout)
+    assert [row["origin"] for row in shown["results"]] == ["b/mine.csv", "a/mine.csv"]
+
+
 def test_json_is_json_and_nothing_else(inside: Run) -> None:
     asked = ("run", "-m", "quick.noise", "-m", "quick.raises", "-d", "quick-small", "--json")
     plan = json.loads(inside(*asked, "--plan").stdout)

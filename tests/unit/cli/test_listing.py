@@ -39,6 +39,17 @@ def test_the_table_marks_simulated_data(capsys: pytest.CaptureFixture[str]) -> N
     assert "9 real datasets, 728 tasks" in out
 
 
+def test_suites_mark_simulated_data(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = {str(e["name"]): e for e in listed(capsys, "list", "suites")}
+    assert entries["demo"]["synthetic"] == entries["demo"]["datasets"]
+    assert entries["all"]["synthetic"] == []
+    assert _run(["list", "suites"]) == 0
+    out = capsys.readouterr().out
+    assert "planted*" in out
+    assert "bace*" not in out
+    assert "* synthetic: simulated labels" in out
+
+
 def test_models_say_what_they_need_and_who_registered_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from chmr_bench.cli import progress
-from chmr_bench.cli.progress import Bars, Lines, Quiet, display, outcome_line
+from chmr_bench.cli.progress import Bars, Lines, Quiet, display, label, outcome_line
 from chmr_bench.cli.run_tables import duration
 from chmr_bench.sweep import Item, Outcome
 
@@ -30,6 +31,13 @@ def test_a_line_says_what_became_of_a_job() -> None:
     assert "FAILED in fit: ValueError: no [good]" in outcome_line(outcome("no [good]"))
     assert "no task can be evaluated" in outcome_line(outcome(macro=None))
     assert outcome_line(outcome(computed=False)).endswith("(by another run)")
+
+
+def test_a_simulated_dataset_is_marked_and_a_file_named() -> None:
+    assert label(replace(ITEM, synthetic=True)) == "data* a.model seed 3"
+    assert label(replace(ITEM, origin="a/data.csv")) == "data (a/data.csv) a.model seed 3"
+    simulated = replace(outcome(), item=replace(ITEM, synthetic=True))
+    assert outcome_line(simulated).startswith("data* a.model")
 
 
 def test_lines_hold_no_control_character() -> None:
