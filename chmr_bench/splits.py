@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextvars import ContextVar
 from typing import TypeAlias
 
 import numpy as np
@@ -30,6 +31,8 @@ DEEPCHEM_PREFIX = "deepchem:"
 _PARALLEL_FROM = 10_000
 """Molecules from which starting worker processes (about a second) costs less than it saves."""
 _CHUNK = 2_000
+_N_JOBS: ContextVar[int | None] = ContextVar("n_jobs", default=None)
+"""Workers for the split being made: a dataset's own rule is given the dataset and no more."""
 
 
 # --------------------------------------------------------------------------------------- scaffolds
@@ -47,13 +50,14 @@ def scaffold_smiles(
     ----------
     smiles : n SMILES.
     chirality : keep stereo marks in the scaffold, as the published splits do.
-    n_jobs : worker processes for large lists; None = all cores this process may use.
+    n_jobs : worker processes for large lists; None = what `make_split` was given, else all cores
+        this process may use. The scaffolds are the same whatever it is.
 
     Raises
     ------
     FeatureError : a SMILES cannot be read at all; names the row (0-based).
     """
-    return list(_scaffolds(tuple(smiles), chirality, n_jobs or _cores()))
+    return list(_scaffolds(tuple(smiles), chirality, n_jobs or _N_JOBS.get() or _cores()))
 
 
 @functools.lru_cache(maxsize=4)
@@ -170,6 +174,7 @@ def make_split(
     rule: SplitRule | None = None,
     seed: int = 0,
     fractions: Fractions = DEFAULT_FRACTIONS,
+    n_jobs: int | None = None,
 ) -> Split:
     """Return the rows of train, valid and test: every row in exactly one part.
 
@@ -180,6 +185,7 @@ def make_split(
     seed : of the methods that draw (`depends_on_seed`); the same seed gives the same split on
         every platform for ``random``.
     fractions : shares of train, valid and test; the reference rule has its own.
+    n_jobs : worker processes for scaffolds, the reference rule's too; None = all cores.
 
     Raises
     ------
@@ -188,6 +194,23 @@ def make_split(
     DataError : a part would be empty.
     """
     _check_fractions(fractions)
+    before = _N_JOBS.set(n_jobs)
+    try:
+        split = _made(method, dataset, rule, seed, fractions)
+    finally:
+        _N_JOBS.reset(before)
+    try:
+        check_split(split, len(dataset), complete=method != "reference")
+    except DataError as error:
+        raise DataError(f"split {method!r} of {len(dataset)} molecules: {error}") from error
+    return split
+
+
+def _made(
+    method: str, dataset: Dataset, rule: SplitRule | None, seed: int, fractions: Fractions
+) -> Split:
+    if method.startswith(DEEPCHEM_PREFIX):
+        return _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed, fractions)
     makers: Mapping[str, Callable[[], Split]] = {
         "reference": lambda: _reference(dataset, rule),
         "scaffold": lambda: pour_balanced(
@@ -195,17 +218,9 @@ def make_split(
         ),
         "random": lambda: _random(len(dataset), seed, fractions),
     }
-    if method.startswith(DEEPCHEM_PREFIX):
-        split = _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed, fractions)
-    elif method in makers:
-        split = makers[method]()
-    else:
+    if method not in makers:
         raise UnknownNameError("split", method, methods())
-    try:
-        check_split(split, len(dataset), complete=method != "reference")
-    except DataError as error:
-        raise DataError(f"split {method!r} of {len(dataset)} molecules: {error}") from error
-    return split
+    return makers[method]()
 
 
 def _reference(dataset: Dataset, rule: SplitRule | None) -> Split:

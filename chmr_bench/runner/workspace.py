@@ -177,6 +177,7 @@ class Workspace:
             opened.dataset,
             rule=load_object(rule) if rule and split.method == "reference" else None,
             seed=split.seed or 0,
+            n_jobs=self.n_jobs,
         )
         if split.method == "reference" and len(opened.spec.split_digests) == 3:
             expected = self.split_digest(opened, split)

@@ -229,6 +229,22 @@ def test_datasets_and_splits_are_opened_once(
     assert workspace.split(opened, SplitRequest("reference")) is split
 
 
+def test_a_split_is_made_on_the_cores_of_the_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chmr_bench import splits
+
+    seen = []
+    real = splits.make_split
+
+    def told(*arguments: Any, **more: Any) -> Any:
+        seen.append(more["n_jobs"])
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(splits, "make_split", told)
+    space = Workspace(FetchOptions(offline=True), n_jobs=3)
+    space.split(space.open(DatasetRequest(name="quick-data")), SplitRequest("reference"))
+    assert seen == [3]
+
+
 def test_features_are_computed_once_and_let_go_with_the_dataset(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

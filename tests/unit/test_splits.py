@@ -70,6 +70,28 @@ def test_worker_processes_give_the_same_scaffolds(monkeypatch: pytest.MonkeyPatc
     assert splits.scaffold_smiles(smiles, n_jobs=2) == expected
 
 
+@pytest.mark.parametrize("method", ["scaffold", "reference"])
+@pytest.mark.parametrize(("n_jobs", "used"), [(1, 1), (3, 3), (None, 7)])
+def test_a_split_keeps_to_the_cores_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, method: str, n_jobs: int | None, used: int
+) -> None:
+    seen = []
+
+    def counted(smiles: tuple[str, ...], chirality: bool, jobs: int) -> tuple[str, ...]:
+        seen.append(jobs)
+        return smiles
+
+    def rule(data: Dataset) -> Split:
+        return splits.pour_balanced(splits.group_by_scaffold(splits.scaffold_smiles(data.smiles)))
+
+    monkeypatch.setattr(splits, "_scaffolds", counted)
+    monkeypatch.setattr(splits, "_cores", lambda: 7)
+    data = dataset([f"C{i}" for i in range(20)])
+    splits.make_split(method, data, rule=rule, n_jobs=n_jobs)
+    splits.scaffold_smiles(["CC"])  # of no split: all cores again
+    assert seen == [used, 7]
+
+
 def test_groups_are_in_first_seen_order() -> None:
     assert splits.group_by_scaffold(["b", "a", "b", ""]) == [[0, 2], [1], [3]]
 
