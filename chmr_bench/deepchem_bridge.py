@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chmr_bench import paths
+from chmr_bench import paths, pins
 from chmr_bench.contracts import Dataset, DatasetSpec, DroppedRow
 from chmr_bench.errors import (
     DataError,
@@ -254,7 +254,9 @@ def molnet(
     """Return a MoleculeNet table through deepchem's loader: labels as in the file, no row dropped.
 
     The raw file is fetched once by deepchem and kept under ``molnet/`` in the cache folder; a file
-    put there by hand serves as well. deepchem's label transformations are not applied.
+    put there by hand serves as well. deepchem publishes no hashes, so the first download is taken
+    on trust: its sha256 is written beside it, and checked whenever it is read again. deepchem's
+    label transformations are not applied.
 
     Parameters
     ----------
@@ -266,14 +268,14 @@ def molnet(
     ------
     UnknownNameError : not a table that the bridge knows.
     FetchError : the download failed.
-    DataError : the file is not what deepchem expects, or an unreadable SMILES.
+    DataError : the file is not what it was, or not what deepchem expects; an unreadable SMILES.
     """
     short = name.removeprefix(MOLNET_PREFIX).lower()
     table = MOLNET.get(short)
     if table is None:
         hint = "(tables of SMILES that deepchem loads; other files: --dataset FILE.csv)"
         raise UnknownNameError("MolNet dataset", short, MOLNET, hint)
-    if offline and not molnet_folder(short).is_dir():
+    if offline and not pins.pinned_files(molnet_folder(short)):
         raise FetchError(f"molnet:{short}: not in the cache, and --offline. {_ways_out(table)}")
     smiles, y, task_names = _load_table(table)
     _check_labels(table, y, task_names)
@@ -304,6 +306,7 @@ def _load_table(table: MolNetTable) -> tuple[tuple[str, ...], FloatArray, tuple[
     """Return SMILES, labels (n, t) with NaN where not measured, and task names."""
     folder = molnet_folder(table.name)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    pins.check(folder)
     # A download that stops half-way leaves its piece behind; so it happens in a folder of its own.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{table.name}-") as fresh:
         source = folder if folder.is_dir() else Path(fresh)
@@ -313,6 +316,8 @@ def _load_table(table: MolNetTable) -> tuple[tuple[str, ...], FloatArray, tuple[
         shutil.rmtree(dataset.data_dir, ignore_errors=True)  # deepchem's own copy of the table
         if source != folder:
             _keep(source, folder)
+    pins.check(folder)  # deepchem fetches anew where only the pin was left
+    pins.pin(folder)
     return smiles, y.reshape(len(smiles), -1), tuple(map(str, tasks))
 
 

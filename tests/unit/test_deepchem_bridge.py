@@ -203,7 +203,8 @@ def test_a_table_is_fetched_once_and_kept(server: Server, home: Path) -> None:
     assert (spec.n_molecules, spec.n_tasks, spec.split) == (3, 12, "scaffold")
     again, same = deepchem_bridge.molnet("tox21", offline=True)
     assert (server.n_requests, same.digest(), again) == (1, data.digest(), spec)
-    assert [p.name for p in (home / "molnet").rglob("*")] == ["tox21", "tox21.csv.gz"]
+    kept = sorted(p.name for p in (home / "molnet").rglob("*"))
+    assert kept == ["tox21", "tox21.csv.gz", "tox21.csv.gz.sha256"]
 
 
 @pytest.mark.parametrize(
@@ -247,6 +248,39 @@ def test_a_file_put_there_by_hand_serves(deepchem: ModuleType, home: Path) -> No
     spec, data = deepchem_bridge.molnet("delaney")
     np.testing.assert_array_equal(data.y, [[-0.77], [-3.3]])
     assert (spec.task_type, spec.metric, spec.task_names) == ("regression", "rmse", (column,))
+
+
+def test_a_kept_table_that_changed_is_named(server: Server, home: Path) -> None:
+    server.body = tox21()
+    deepchem_bridge.molnet("tox21")
+    file = home / "molnet" / "tox21" / "tox21.csv.gz"
+    file.write_bytes(tox21(4))
+    with pytest.raises(DataError, match=r"tox21\.csv\.gz is not the file it was") as caught:
+        deepchem_bridge.molnet("tox21")
+    assert "Remove" in str(caught.value)
+    file.with_name("tox21.csv.gz.sha256").unlink()  # the way out for a change on purpose
+    assert len(deepchem_bridge.molnet("tox21")[1]) == 4
+    file.write_bytes(tox21())
+    with pytest.raises(DataError, match="is not the file it was"):
+        deepchem_bridge.molnet("tox21")
+
+
+def test_another_table_at_the_address_is_noticed_by_the_pin(server: Server, home: Path) -> None:
+    server.body = tox21()
+    deepchem_bridge.molnet("tox21")
+    (home / "molnet" / "tox21" / "tox21.csv.gz").unlink()
+    with pytest.raises(FetchError, match="not in the cache, and --offline"):
+        deepchem_bridge.molnet("tox21", offline=True)
+    server.body = tox21(5)
+    with pytest.raises(DataError, match="is not the file it was"):
+        deepchem_bridge.molnet("tox21")
+
+
+def test_a_file_that_cannot_be_read_is_not_pinned(deepchem: ModuleType, home: Path) -> None:
+    by_hand(home, "tox21", "tox21.csv.gz", b"no table")
+    with pytest.raises(FetchError, match="could not be fetched or read"):
+        deepchem_bridge.molnet("tox21")
+    assert [p.name for p in (home / "molnet" / "tox21").iterdir()] == ["tox21.csv.gz"]
 
 
 def test_an_unreadable_smiles_stops_or_is_dropped(deepchem: ModuleType, home: Path) -> None:

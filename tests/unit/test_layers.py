@@ -38,7 +38,7 @@ LAYERS = """
     FRONT
     hookspecs
     contracts
-    blocks | lazy
+    blocks | lazy | pins
     errors | types | paths
 """
 """Imports go downwards only; names on one line do not import each other.
