@@ -63,7 +63,14 @@ def write(path: Path, predictions: Predictions) -> None:
     columns = [pa.array(predictions.rows)]
     columns += [pa.array(np.ascontiguousarray(column)) for column in predictions.values.T]
     table = pa.Table.from_arrays(columns, names=[ROW_COLUMN, *predictions.task_names])
-    pq.write_table(table, path, compression="zstd", compression_level=9, write_statistics=False)
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        compression_level=9,
+        use_dictionary=False,  # few values repeat: a dictionary a column makes the file half larger
+        write_statistics=False,
+    )
 
 
 def read(path: Path) -> Predictions:

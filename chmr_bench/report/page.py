@@ -13,8 +13,8 @@ from chmr_bench.report.rows import Collected, Table
 
 MARK = "<!-- made by `chmr-bench leaderboard build` from records/; edit nothing here -->"
 INTRODUCTION = """\
-Every number below is computed from stored predictions (`records/`), and this page from nothing
-else. `chmr-bench verify` re-hashes data, split and predictions and recomputes the scores;
+Every measured number below stands in a record (`records/`), beside the predictions it was computed
+from. `chmr-bench verify` re-hashes data, split and predictions and recomputes scores and intervals;
 `chmr-bench leaderboard build --check` says whether these tables are what the records give.
 
 How to read a row: the score is the mean over seeds; s.d. is over seeds (how much a rerun moves);
