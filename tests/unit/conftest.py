@@ -64,15 +64,11 @@ def _content(
     model: str, dataset: str, seed: int | None, metric: str, n_tasks: int
 ) -> dict[str, Any]:
     digest = hashlib.sha256(dataset.encode()).hexdigest()
+    told = {"id": model, "version": "1", "params": {"n_trees": 10}, "deterministic": seed is None}
     return {
         "identity": "",
         "status": "ok",
-        "model": {
-            "id": model,
-            "version": "1",
-            "params": {"n_trees": 10},
-            "deterministic": seed is None,
-        },
+        "model": told,
         "plugin": {"name": "fingerprints", "distribution": "chmr-bench", "version": "0.1.0"},
         "dataset": {
             "name": dataset,
@@ -93,6 +89,13 @@ def _content(
         },
         "seed": seed,
         "timing": {"fit": 2.0, "predict": 0.5, "total": 3.0},
+        **_circumstances(),
+    }
+
+
+def _circumstances() -> dict[str, Any]:
+    """Return where, with what and when the made-up runs ran."""
+    return {
         "resources": {"n_jobs": 2, "device": "cpu", "peak_memory_mb": 300.0},
         "environment": {
             "python": "3.11.9",
@@ -110,33 +113,10 @@ def _content(
 def _metrics(
     metric: str, score: float | None, n_tasks: int, not_evaluable: int, half: float
 ) -> dict[str, Any]:
-    good = [
-        {
-            "task": f"task{j}",
-            "score": score,
-            "low": None,
-            "high": None,
-            "n": 4,
-            "n_minority": 2,
-            "evaluable": score is not None,
-            "reason": "" if score is not None else "no label",
-        }
-        for j in range(n_tasks - not_evaluable)
-    ]
-    bad = [
-        {
-            "task": f"flat{j}",
-            "score": None,
-            "low": None,
-            "high": None,
-            "n": 4,
-            "n_minority": 0,
-            "evaluable": False,
-            "reason": "one class in test (all 0)",
-        }
-        for j in range(not_evaluable)
-    ]
-    n_evaluable = len(good) if score is not None else 0
+    reason = "" if score is not None else "no label"
+    good = [_task(f"task{j}", score, 2, reason) for j in range(n_tasks - not_evaluable)]
+    flat = "one class in test (all 0)"
+    bad = [_task(f"flat{j}", None, 0, flat) for j in range(not_evaluable)]
     share = None if metric != "roc_auc" or score is None else float(score >= 0.8)
     return {
         "metric": metric,
@@ -145,9 +125,22 @@ def _metrics(
         "low": None if score is None else score - half,
         "high": None if score is None else score + half,
         "n_tasks": n_tasks,
-        "n_evaluable": n_evaluable,
+        "n_evaluable": len(good) if score is not None else 0,
         "share_080": share,
         "per_task": [*good, *bad],
+    }
+
+
+def _task(name: str, score: float | None, n_minority: int, reason: str) -> dict[str, Any]:
+    return {
+        "task": name,
+        "score": score,
+        "low": None,
+        "high": None,
+        "n": 4,
+        "n_minority": n_minority,
+        "evaluable": score is not None,
+        "reason": reason,
     }
 
 

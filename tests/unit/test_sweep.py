@@ -9,7 +9,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -22,7 +21,6 @@ from chmr_bench.runner import DatasetRequest, Workspace, run_job
 from chmr_bench.sweep import Item, Outcome, Plan, Request, Setting, Summary
 from chmr_bench.sweep.interrupt import stoppable
 from chmr_bench.sweep.planning import device_for
-from chmr_bench.sweep.results import rows
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -342,95 +340,3 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
-
-
-# ------------------------------------------------------------------------------------------ results
-
-
-def test_result_rows_are_over_seeds(store: RecordStore, workspace: Workspace) -> None:
-    import statistics
-
-    summary = do(request("noise", "raises", seeds=(0, 1, 2)), store, workspace)
-    noise, raises = rows([o.record for o in summary.outcomes], store)
-    scores = [o.record.metrics.macro for o in summary.outcomes if o.record.metrics]
-    assert noise.n_runs == 3
-    assert noise.mean == pytest.approx(statistics.fmean(s for s in scores if s is not None))
-    assert noise.sd == pytest.approx(statistics.stdev(s for s in scores if s is not None))
-    assert noise.low is not None
-    assert noise.high is not None
-    assert noise.mean is not None
-    assert noise.low < noise.mean < noise.high
-    assert (raises.n_runs, raises.n_failed, raises.mean) == (0, 3, None)
-
-
-def two_tables(folder: Path) -> tuple[DatasetRequest, DatasetRequest]:
-    """Write two files of one name with the same molecules and other labels."""
-    requests = []
-    for place, flip in (("a", 0), ("b", 1)):
-        (folder / place).mkdir()
-        file = folder / place / "mine.csv"
-        rows = [f"C1{'C' * (i + 2)}1,{(i + flip) % 3 // 2}" for i in range(40)]
-        file.write_text("\n".join(["smiles,active", *rows, ""]))
-        requests.append(DatasetRequest(file=str(file), smiles="smiles", tasks=("active",)))
-    return requests[0], requests[1]
-
-
-def test_two_files_of_one_name_are_two_datasets(
-    store: RecordStore, workspace: Workspace, tmp_path: Path
-) -> None:
-    both = two_tables(tmp_path)
-    plan = sweep.plan(request("noise", datasets=both, seeds=(0, 1)), store, workspace)
-    files = [one.file for one in both]
-    assert [item.origin for item in plan.items] == [files[0]] * 2 + [files[1]] * 2
-    summary = sweep.execute(plan, store, workspace)
-    found = rows([o.record for o in summary.outcomes], store)
-    assert [(row.dataset, row.origin, row.n_runs) for row in found] == [
-        ("mine", files[0], 2),
-        ("mine", files[1], 2),
-    ]
-    assert found[0].mean != found[1].mean
-    assert found[0].dataset_digest != found[1].dataset_digest
-
-
-def test_a_name_of_one_dataset_needs_no_file_beside_it(
-    store: RecordStore, workspace: Workspace, tmp_path: Path
-) -> None:
-    mine, _ = two_tables(tmp_path)
-    plan = sweep.plan(request("noise", datasets=(mine, SMALL)), store, workspace)
-    assert [item.origin for item in plan.items] == ["", ""]
-    summary = sweep.execute(plan, store, workspace)
-    assert [row.origin for row in rows([o.record for o in summary.outcomes], store)] == ["", ""]
-
-
-def test_another_setting_is_another_row(store: RecordStore, workspace: Workspace) -> None:
-    plain = do(request("noise"), store, workspace).outcomes
-    changed = do(request("noise", settings=(Setting("scale", 0.5),)), store, workspace).outcomes
-    found = rows([o.record for o in (*plain, *changed)], store)
-    assert [dict(row.overrides) for row in found] == [{}, {"scale": 0.5}]
-
-
-def test_another_metric_is_another_row(store: RecordStore, workspace: Workspace) -> None:
-    (outcome,) = do(request("noise"), store, workspace).outcomes
-    told = outcome.record.dataset.model_copy(update={"metric": "average_precision"})
-    other = outcome.record.model_copy(update={"dataset": told})
-    assert len(rows([outcome.record, other], store)) == 2
-
-
-def test_replicates_that_do_not_fit_give_no_interval(
-    store: RecordStore, workspace: Workspace
-) -> None:
-    summary = do(request("noise", seeds=(0, 1)), store, workspace)
-    record = summary.outcomes[0].record
-    np.save(store.path_of(record) / "bootstrap.npy", np.zeros(3, dtype=np.float32))
-    (row,) = rows([o.record for o in summary.outcomes], store)
-    assert row.n_runs == 2
-    assert (row.low, row.high) == (None, None)
-
-
-def test_jobs_on_simulated_data_say_so(store: RecordStore, workspace: Workspace) -> None:
-    made = DatasetRequest(name="quick-made")
-    plan = sweep.plan(request("noise", "values", datasets=(made, SMALL)), store, workspace)
-    assert {item.dataset for item in plan.items if item.synthetic} == {"quick-made"}
-    assert [item.state for item in plan.items if item.synthetic] == ["new", "impossible"]
-    (row,) = rows([o.record for o in sweep.execute(plan, store, workspace).outcomes[:1]], store)
-    assert row.synthetic == (row.dataset == "quick-made")

@@ -1,0 +1,126 @@
+"""What a user can get wrong: each has its exit code, and a message that says what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "name a model: --model"),
+        (("-m", "quick.noise"), 2, "name data: --suite all"),
+        (("-m", "quick.nois", "-d", "quick-data"), 2, "did you mean 'quick.noise'"),
+        (("-m", "quick.noise", "-d", "quick-dat"), 2, "did you mean 'quick-data'"),
+        (("-m", "quick.noise", "--suite", "quik"), 2, "did you mean 'quick'"),
+        (("-m", "quick.noise", "-d", "quick-data", "--set", "scal=2"), 2, "did you mean 'scale'"),
+        (("-m", "quick.noise", "-d", "quick-data", "--set", "scale=big"), 2, "scale='big'"),
+        (("-m", "quick.noise", "-d", "quick-data", "--set", "scale"), 2, "expected key=value"),
+        (
+            ("-m", "quick.noise", "-d", "quick-data", "--set", "x:scale=1"),
+            2,
+            "not among the models",
+        ),
+        (("-m", "quick.noise", "-d", "quick-data", "--split", "rndom"), 2, "did you mean 'random'"),
+        (("-m", "quick.noise", "-d", "quick-data", "--device", "gpu"), 2, "--device"),
+        (("-m", "quick.noise", "-d", "quick-data", "--seeds", "0"), 2, "at least 1"),
+        (("-m", "quick.noise", "-d", "quick-data", "--seed", "-1"), 2, "--seed -1"),
+        (("-m", "quick.noise", "-d", "quick-data", "--seeds", "2", "--seed", "1"), 2, "either"),
+        (("-m", "quick.noise", "-d", "quick-data", "--tasks", "a"), 2, "describe --dataset FILE"),
+        (("-m", "quick.noise", "-d", "quick-remote", "--offline"), 3, "offline"),
+        (("-m", "quick.lacking", "-d", "quick-data"), 4, ""),
+        (("-m", "quick.raises", "-d", "quick-data"), 1, "FAILED in fit: RuntimeError"),
+        (("-m", "quick.nan", "-m", "quick.noise", "-d", "quick-data"), 1, "not finite"),
+    ],
+)
+def test_exit_codes(inside: Run, arguments: tuple[str, ...], code: int, message: str) -> None:
+    done = inside("run", *arguments)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        ("", ("--tasks", "a"), "empty"),
+        ("smiles,a\n", ("--tasks", "a"), "mine.csv"),
+        ("smiles,a\nCC,1\nCCC,0\n", ("--tasks", "b"), "'b'"),
+        ("smiles,a\nCC,1\nCCC,zero\n", ("--tasks", "a"), "zero"),
+        ("smiles,a\nCC,1\nnonsense(,0\n", ("--tasks", "a"), "nonsense("),
+        ("smiles,a\nCC,\nCCC,\n", ("--tasks", "a"), "a"),
+        (None, ("--tasks", "a"), "no such file"),
+    ],
+)
+def test_bad_tables_are_data_errors(
+    inside: Run, tmp_path: Path, content: str | None, arguments: tuple[str, ...], message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "mine.csv").write_text(content)
+    asked = ("run", "-m", "quick.noise", "-d", "mine.csv", "--smiles", "smiles", *arguments)
+    done = inside(*asked)
+    assert done.returncode == 3, done.stderr
+    assert "mine.csv" in done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "leaderboards").exists()
+
+
+def test_a_table_needs_its_columns_named(inside: Run, table: Path) -> None:
+    done = inside("run", "-m", "quick.noise", "-d", "mine.csv", "--tasks", "active")
+    assert done.returncode == 2
+    assert "--smiles COLUMN" in done.stderr
+
+
+def test_an_output_folder_that_is_a_file(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("x")
+    done = inside("run", "-m", "quick.noise", "-d", "quick-small", "--out", "taken/out")
+    assert done.returncode == 2
+    assert "cannot write to taken" in done.stderr
+    assert "--out DIR" in done.stderr
+
+
+def obey_permissions() -> None:
+    """Take away root's right to write everywhere, before the program starts."""
+    import ctypes
+
+    drop_from_bounding_set, override = 24, 1  # prctl(2): PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
+    ctypes.CDLL(None).prctl(drop_from_bounding_set, override, 0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="rights are taken away by prctl")
+def test_a_read_only_output_folder(command: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0o555)
+    asked = ("run", "-m", "quick.noise", "-d", "quick-small", "--out", "locked")
+    done = command(*asked, preexec_fn=obey_permissions)
+    assert done.returncode == 2, done.stderr
+    assert "cannot write to locked" in done.stderr
+    assert "is read-only" in done.stderr
+    assert "Plan" not in done.stdout
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_with_garbage_is_named_and_harms_nobody(inside: Run, tmp_path: Path) -> None:
+    asked = ("run", "-m", "quick.noise", "-d", "quick-small")
+    assert inside(*asked).returncode == 0
+    records = tmp_path / "leaderboards" / "records"
+    garbage = records / "quick-small" / "quick.noise" / "garbage"
+    garbage.mkdir()
+    (garbage / "result.json").write_text('{"schema_version": "1", "cut')
+    done = inside(*asked)
+    assert done.returncode == 0
+    assert "not a record, left alone" in done.stderr
+    checked = inside("verify")
+    assert checked.returncode == 1
+    assert "unreadable" in checked.stdout
+    assert "garbage" in checked.stdout
+    assert garbage.is_dir()

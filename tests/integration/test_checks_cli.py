@@ -1,0 +1,106 @@
+"""``score`` and ``verify``: untouched records are ok, and every edit is seen."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def done(inside: Run, tmp_path: Path) -> Path:
+    """A folder with records of three models on one dataset; returns the first's folder."""
+    arguments = ("run", "-m", "quick.noise", "-m", "quick.mean", "-m", "quick.raises")
+    inside(*arguments, "-d", "quick-small")
+    (folder,) = (tmp_path / "leaderboards" / "records" / "quick-small" / "quick.noise").iterdir()
+    return folder
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    file = folder / "result.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("check", ["score", "verify"])
+def test_untouched_records_are_ok(inside: Run, done: Path, check: str) -> None:
+    checked = inside(check)
+    assert checked.returncode == 0, checked.stdout
+    assert "2 ok; 1 failed runs" in checked.stdout
+    counts = json.loads(inside(check, "--json").stdout)["counts"]
+    assert counts == {"ok": 2, "failed run": 1}
+
+
+@pytest.mark.parametrize("check", ["score", "verify"])
+def test_another_score_on_record_is_a_difference(inside: Run, done: Path, check: str) -> None:
+    edit(done, lambda content: content["metrics"].update(macro=0.99))
+    checked = inside(check)
+    assert checked.returncode == 1
+    assert "macro: 0.99 on record" in checked.stdout
+    assert "1 ok; 1 different" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["metrics"]["per_task"][0].update(low=0.001), "task first: low"),
+        (lambda c: c["dataset"].update(digest="0" * 64), "dataset digest"),
+        (lambda c: c["split"].update(digest="0" * 64), "split digest"),
+        (lambda c: c["model"]["params"].update(scale=0.5), "identity"),
+        (lambda c: c["predictions"].update(sha256="0" * 64), "sha256 differ"),
+        (lambda c: c["predictions"].update(values_sha256="0" * 64), "not those on record"),
+        (lambda c: c.update(predictions_sha256="0" * 64), "sha256 differ"),
+    ],
+)
+def test_verify_sees_every_edit(
+    inside: Run, done: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    edit(done, change)
+    checked = inside("verify")
+    assert checked.returncode == 1
+    assert message in checked.stdout
+
+
+def test_verify_sees_other_predictions_and_missing_files(inside: Run, done: Path) -> None:
+    from chmr_bench.records.predictions import read, write
+
+    file = done / "predictions.parquet"
+    predictions = read(file)
+    predictions.values[0, 0] = 1.0 - predictions.values[0, 0]
+    write(file, predictions)
+    checked = inside("verify")
+    assert checked.returncode == 1
+    assert "predictions.parquet is not the file on record" in checked.stdout
+    assert inside("score").returncode == 1
+    file.unlink()
+    gone = inside("verify")
+    assert gone.returncode == 1
+    assert "unreadable" in gone.stdout
+    assert inside("score").returncode == 1
+
+
+def test_a_users_table_that_is_gone_is_counted_not_blamed(
+    inside: Run, table: Path, rings: Callable[[int], str]
+) -> None:
+    asked = ("run", "-m", "quick.noise", "-d", "mine.csv", "--smiles", "smiles")
+    assert inside(*asked, "--tasks", "active").returncode == 0
+    assert inside("verify").returncode == 0
+    table.unlink()
+    gone = inside("verify")
+    assert gone.returncode == 0
+    assert "1 cannot check: data not at hand" in gone.stdout
+    table.write_text(rings(39))
+    assert inside("verify").returncode == 1
+
+
+def test_verify_of_nothing_is_a_usage_error(inside: Run) -> None:
+    missing = inside("verify", "--out", "nowhere")
+    assert missing.returncode == 2
+    assert "--out DIR" in missing.stderr
