@@ -186,9 +186,18 @@ def _check_delimiter(path: Path, columns: Sequence[str], delimiter: str) -> None
         wanted = _NAMES[delimiter]
         raise DataError(
             f"{path}, row 1: one column called {columns[0]!r}, which looks {_NAMES[others[0]]}-"
-            f"separated; expected {wanted}-separated, as {path.suffixes[0]} says "
-            "(.csv = commas, .tsv = tabs): save it so, or rename it"
+            f"separated; expected {wanted}-separated, as the file's name says. "
+            f"{_way_out(others[0])}"
         )
+
+
+def _way_out(delimiter: str) -> str:
+    """Return what to do with a file of that delimiter: a new name helps only where one fits."""
+    if delimiter == ",":
+        return "Call it .csv"
+    if delimiter == "\t":
+        return "Call it .tsv"
+    return "Save it with commas as .csv, or with tabs as .tsv; another name alone does not help"
 
 
 def _find_columns(table: _Table, smiles_column: str, task_columns: Sequence[str]) -> list[int]:

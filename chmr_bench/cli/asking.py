@@ -85,7 +85,7 @@ def make_request(
         models=tuple(models),
         datasets=tuple(dict.fromkeys(requests)),
         seeds=seeds,
-        settings=tuple(_setting(s) for s in settings or ()),
+        settings=_settings(settings or ()),
     )
 
 
@@ -101,6 +101,18 @@ def _dataset(name: str, table: TableOptions) -> DatasetRequest:
         return table.request(name)
     registry().dataset(name)
     return DatasetRequest(name=name)
+
+
+def _settings(texts: Sequence[str]) -> tuple[Setting, ...]:
+    """Return the settings; UsageError where one is given twice, for the same model or for all."""
+    settings = tuple(_setting(text) for text in texts)
+    seen = set()
+    for setting, text in zip(settings, texts, strict=True):
+        if (setting.model, setting.key) in seen:
+            name = text.partition("=")[0]
+            raise UsageError(f"--set {name} is given twice; a run takes one value of a setting")
+        seen.add((setting.model, setting.key))
+    return settings
 
 
 def _setting(text: str) -> Setting:
@@ -125,7 +137,7 @@ def with_choices(
     return dataclasses.replace(
         request,
         split=split,
-        split_seed=split_seed,
+        split_seed=_seed("--split-seed", split_seed),
         device=_choice("--device", device, ("auto", "cpu", "cuda")),
         precision=_choice("--precision", precision, ("float32", "bfloat16")),
         keep_failed=keep_failed,
@@ -160,12 +172,17 @@ def chosen_seeds(n: int | None, listed: list[int] | None) -> tuple[int, ...]:
     if n is not None and listed:
         raise UsageError("--seeds N means seeds 0 to N-1; give either --seeds or --seed")
     if listed:
-        if min(listed) < 0 or max(listed) >= 2**32:
-            raise UsageError(f"--seed {min(listed)}: seeds go from 0 to {2**32 - 1}")
-        return tuple(listed)
+        return tuple(_seed("--seed", seed) for seed in listed)
     if n is not None and n < 1:
         raise UsageError(f"--seeds {n}: expected at least 1")
     return tuple(range(n or 1))
+
+
+def _seed(option: str, seed: int) -> int:
+    """Return the seed if every generator takes it."""
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"{option} {seed}: seeds go from 0 to {2**32 - 1}")
+    return seed
 
 
 def _choice(option: str, value: str, choices: tuple[str, ...]) -> Any:

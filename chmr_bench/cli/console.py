@@ -36,6 +36,11 @@ def dataset_label(name: str, *, synthetic: bool, origin: str = "") -> str:
     return name + ("*" if synthetic else "") + (f" ({origin})" if origin else "")
 
 
+def plural(n: int, noun: str) -> str:
+    """Return a count and what is counted: ``1 job``, ``2 jobs``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def print_json(value: Any) -> None:
     """Write `value` as JSON on stdout, nothing else."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol
 
@@ -10,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TaskID,
@@ -17,9 +20,14 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from chmr_bench.cli.console import dataset_label, notes
+from chmr_bench.cli.console import dataset_label, notes, print_note
+from chmr_bench.contracts import Progress as Report
+from chmr_bench.contracts import no_progress
+from chmr_bench.paths import data_folder
+from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
-from chmr_bench.sweep import Item, Outcome, SilentSweep, SweepListener
+from chmr_bench.runner import DatasetRequest
+from chmr_bench.sweep import Item, Opening, Outcome, SilentSweep, SweepListener
 
 PHASE_WORDS: dict[Phase, str] = {
     "load": "loading",
@@ -53,6 +61,41 @@ def display(total: int, *, quiet: bool) -> Display:
     return Bars(notes, total) if notes.is_terminal else Lines(notes)
 
 
+@contextmanager
+def fetching(*, quiet: bool) -> Iterator[Opening]:
+    """Give what says on standard error which data are being fetched; on a terminal with a bar."""
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        console=notes,
+        transient=True,
+        disable=quiet or not notes.is_terminal,
+    )
+
+    def opening(request: DatasetRequest) -> Report:
+        n_bytes = _missing(request.name)
+        if quiet or not n_bytes:
+            return no_progress
+        print_note(f"fetching {request.name} ({n_bytes / 1e6:,.1f} MB) ...")
+        task = bars.add_task(request.name, total=None)
+
+        def report(done: int, total: int, unit: str) -> None:
+            bars.update(task, completed=done, total=total, visible=done < total)
+
+        return report
+
+    with bars:
+        yield opening
+
+
+def _missing(name: str) -> int:
+    """Return the size of the registered dataset's files that the cache lacks, without hashing."""
+    registered = registry().datasets.get(name)
+    sources = registered.spec.sources if registered else ()
+    return sum(s.n_bytes for s in sources if not (data_folder() / s.path).exists())
+
+
 def outcome_line(outcome: Outcome) -> str:
     """Return what became of a job, in one line."""
     item, record = outcome.item, outcome.record
@@ -74,7 +117,7 @@ def label(item: Item) -> str:
 
 
 class Quiet(SilentSweep):
-    """Shows nothing."""
+    """Shows nothing but why a job failed."""
 
     def __enter__(self) -> Quiet:
         return self
@@ -86,6 +129,11 @@ class Quiet(SilentSweep):
         trace: TracebackType | None,
     ) -> None:
         pass
+
+    def finished(self, outcome: Outcome) -> None:
+        """Write a failed job's line: an exit code alone does not help."""
+        if outcome.record.error is not None:
+            print_note(outcome_line(outcome))
 
 
 class Lines(Quiet):

@@ -145,8 +145,9 @@ def _run(
     quiet: bool,
 ) -> int:
     from chmr_bench import sweep
-    from chmr_bench.cli import run_tables
+    from chmr_bench.cli import remarks, run_tables
     from chmr_bench.cli.console import print_json
+    from chmr_bench.cli.progress import fetching
     from chmr_bench.records import RecordStore
     from chmr_bench.runner import Workspace
 
@@ -154,7 +155,9 @@ def _run(
     if not plan_only:
         store.check_writable()
     workspace = Workspace(options, n_jobs)
-    plan = sweep.plan(request, store, workspace)
+    with fetching(quiet=quiet) as opening:
+        plan = sweep.plan(request, store, workspace, opening)
+    remarks.show(request, plan, workspace, plan_shown=not as_json and not quiet)
     if plan_only and as_json:
         print_json(run_tables.plan_json(plan))
         return 0
@@ -201,11 +204,11 @@ def _records(plan: Plan, summary: Summary) -> list[Record]:
 
 
 def _interrupted(plan: Plan, summary: Summary) -> int:
-    from chmr_bench.cli.console import print_note
+    from chmr_bench.cli.console import plural, print_note
 
-    left = len(plan.todo) - len(summary.outcomes)
+    done, left = len(summary.outcomes), len(plan.todo) - len(summary.outcomes)
     print_note(
-        f"interrupted: {len(summary.outcomes)} jobs done, {left} left; nothing is half written. "
+        f"interrupted: {plural(done, 'job')} done, {left} left; nothing is half written. "
         "The same command goes on from here."
     )
     return INTERRUPTED

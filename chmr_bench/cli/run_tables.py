@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from chmr_bench.cli.console import SYNTHETIC, console, dataset_label, print_table
+from chmr_bench.cli.console import SYNTHETIC, console, dataset_label, plural, print_table
 from chmr_bench.sweep import Item, Plan, Summary
 from chmr_bench.sweep.planning import State
 from chmr_bench.sweep.results import ResultRow
@@ -63,7 +63,7 @@ def _expected(items: Sequence[Item]) -> str:
 
 
 def _sentence(plan: Plan) -> str:
-    words = [f"{plan.count('new')} jobs new", f"{plan.count('cached')} cached"]
+    words = [f"{plural(plan.count('new'), 'job')} new", f"{plan.count('cached')} cached"]
     kept = " (left as they are)" if plan.keep_failed else " (tried again)"
     words.append(f"{plan.count('failed')} failed before{kept if plan.count('failed') else ''}")
     if plan.count("impossible"):
@@ -78,7 +78,7 @@ def expectation(plan: Plan) -> str:
     seconds, unknown = plan.seconds()
     if unknown == len(plan.todo):
         return "Expected time: unknown, no earlier record of these models on these datasets."
-    rest = f", and {unknown} jobs without an earlier record" if unknown else ""
+    rest = f", and {plural(unknown, 'job')} without an earlier record" if unknown else ""
     return f"Expected time: {duration(seconds)}{rest}, not counting features to be computed."
 
 

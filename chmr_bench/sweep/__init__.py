@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from chmr_bench.sweep.execution import Outcome, SilentSweep, Summary, SweepListener, execute
-from chmr_bench.sweep.planning import Item, Plan, Request, Setting, plan
+from chmr_bench.sweep.planning import Item, Opening, Plan, Request, Setting, plan
 
 __all__ = [
     "Item",
+    "Opening",
     "Outcome",
     "Plan",
     "Request",

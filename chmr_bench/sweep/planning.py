@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel
 
 from chmr_bench import splits
-from chmr_bench.contracts import ModelSpec
+from chmr_bench.contracts import ModelSpec, Progress, no_progress
 from chmr_bench.errors import MissingDependencyError, UnknownNameError, UsageError
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
@@ -23,6 +23,9 @@ from chmr_bench.types import DeviceKind
 
 State = Literal["new", "cached", "failed", "impossible"]
 STATES: tuple[State, ...] = ("new", "cached", "failed", "impossible")
+
+Opening: TypeAlias = Callable[[DatasetRequest], Progress]
+"""Hears that a dataset is about to be opened; what it returns hears how the fetching goes."""
 
 
 @dataclass(frozen=True)
@@ -104,20 +107,27 @@ class Plan:
         return sum(known), len(self.todo) - len(known)
 
 
-def plan(request: Request, store: RecordStore, workspace: Workspace) -> Plan:
+def plan(
+    request: Request,
+    store: RecordStore,
+    workspace: Workspace,
+    opening: Opening = lambda _: no_progress,
+) -> Plan:
     """Open the datasets, settle every job, and look up which are on record.
 
     Raises
     ------
     UnknownNameError, SettingError : a model, dataset, split or setting that is not there.
+    UsageError : ``cuda`` was asked for and there is none.
     DataError : a dataset cannot be had. PluginError : a plugin does not keep its contract.
     """
     models = [registry().model(name) for name in _unique(request.models)]
     _check_settings(request)
     _check_split(request.split)
+    _check_device(request.device)
     opened = {}
     for one in request.datasets:
-        found = workspace.open(one)
+        found = workspace.open(one, opening(one))
         opened[found.spec.name, found.digest, found.spec.metric] = found
     shared = Counter(dataset.spec.name for dataset in opened.values())
     items: list[Item] = []
@@ -198,11 +208,13 @@ def device_for(asked: Literal["auto", "cpu", "cuda"], spec: ModelSpec) -> Device
     """
     if asked == "cpu" or not spec.accelerator:
         return "cpu"
-    if _has_cuda(thorough=asked == "cuda"):
-        return "cuda"
-    if asked == "cuda":
+    _check_device(asked)
+    return "cuda" if asked == "cuda" or _has_cuda(thorough=False) else "cpu"
+
+
+def _check_device(asked: str) -> None:
+    if asked == "cuda" and not _has_cuda(thorough=True):
         raise UsageError("--device cuda: PyTorch sees no CUDA device here; use --device cpu")
-    return "cpu"
 
 
 def _has_cuda(thorough: bool) -> bool:

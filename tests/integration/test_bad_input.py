@@ -32,6 +32,26 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         (("-m", "quick.noise", "-d", "quick-data", "--device", "gpu"), 2, "--device"),
         (("-m", "quick.noise", "-d", "quick-data", "--seeds", "0"), 2, "at least 1"),
         (("-m", "quick.noise", "-d", "quick-data", "--seed", "-1"), 2, "--seed -1"),
+        (
+            ("-m", "quick.noise", "-d", "quick-data", "--seed", "1", "--seed", "99999999999"),
+            2,
+            "--seed 99999999999: seeds go from 0",
+        ),
+        (
+            ("-m", "quick.noise", "-d", "quick-data", "--split", "random", "--split-seed", "-4"),
+            2,
+            "--split-seed -4: seeds go from 0",
+        ),
+        (
+            ("-m", "quick.noise", "-d", "quick-data", "--split-seed", "99999999999"),
+            2,
+            "--split-seed 99999999999: seeds go from 0",
+        ),
+        (
+            ("-m", "quick.noise", "-d", "quick-data", "--set", "scale=1", "--set", "scale=2"),
+            2,
+            "--set scale is given twice",
+        ),
         (("-m", "quick.noise", "-d", "quick-data", "--seeds", "2", "--seed", "1"), 2, "either"),
         (("-m", "quick.noise", "-d", "quick-data", "--tasks", "a"), 2, "describe --dataset FILE"),
         (("-m", "quick.noise", "-d", "quick-remote", "--offline"), 3, "offline"),
@@ -45,6 +65,15 @@ def test_exit_codes(inside: Run, arguments: tuple[str, ...], code: int, message:
     assert done.returncode == code, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_machine_without_cuda_is_told_so_whatever_the_model(
+    inside: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chmr_bench.sweep.planning._has_cuda", lambda thorough: False)
+    done = inside("run", "-m", "quick.noise", "-d", "quick-data", "--device", "cuda", "--plan")
+    assert done.returncode == 2
+    assert "PyTorch sees no CUDA device here" in done.stderr
 
 
 @pytest.mark.parametrize(

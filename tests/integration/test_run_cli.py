@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 CONTROL = "\x1b"
@@ -40,7 +42,7 @@ def test_a_run_prints_plan_and_table_and_a_second_computes_nothing(
 def test_the_plan_alone_computes_and_writes_nothing(inside: Run, tmp_path: Path) -> None:
     done = inside("run", "--model", "quick.noise", "--dataset", "quick-data", "--plan")
     assert done.returncode == 0
-    assert "1 jobs new" in done.stdout
+    assert "1 job new" in done.stdout
     assert not (tmp_path / "leaderboards").exists()
 
 
@@ -99,6 +101,52 @@ def test_quiet_prints_the_table_only(inside: Run) -> None:
     assert "[1/1]" not in done.stderr
 
 
+def test_quiet_still_says_why_a_job_failed(inside: Run) -> None:
+    asked = ("run", "-m", "quick.raises", "-m", "quick.lacking", "-d", "quick-small", "-q")
+    done = inside(*asked)
+    assert done.returncode == 1
+    assert "quick-small quick.raises seed 0  FAILED in fit: RuntimeError" in done.stderr
+    assert "cannot run: " in done.stderr
+    kept = inside(*asked, "--keep-failed")
+    assert kept.returncode == 1
+    assert "quick-small quick.raises seed 0  failed before, left as it is: " in kept.stderr
+
+
+def test_a_run_says_what_it_fetches(inside: Run) -> None:
+    asked = ("run", "-m", "quick.noise", "-d", "quick-remote", "-d", "quick-small", "--offline")
+    done = inside(*asked)
+    assert "fetching quick-remote (0.0 MB) ..." in done.stderr
+    assert "fetching quick-small" not in done.stderr
+    assert "fetching" not in inside(*asked, "-q").stderr.partition("error")[0]
+
+
+@pytest.mark.parametrize(("first", "task_type"), [("0", "classification"), ("-1", "regression")])
+def test_an_inferred_task_type_is_said(
+    inside: Run, tmp_path: Path, first: str, task_type: str
+) -> None:
+    rows = [f"C1{'C' * (i + 2)}1,{(first, '1')[i % 2]}" for i in range(40)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows, ""]))
+    asked: tuple[str, ...] = ("run", "-m", "quick.noise", "-d", "my.csv", "--smiles", "smiles")
+    asked += ("--tasks", "y", "--plan")
+    said = f"task type: {task_type}, inferred from my.csv"
+    done = inside(*asked)
+    assert said in done.stderr
+    assert ("expects labels 0 and 1" in done.stderr) == (task_type == "regression")
+    if task_type == "classification":
+        assert "inferred" not in inside(*asked, "--task-type", "classification").stderr
+
+
+def test_options_without_effect_are_named(inside: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chmr_bench.sweep.planning._has_cuda", lambda thorough: True)
+    asked = ("run", "-m", "quick.noise", "-d", "quick-small", "--plan", "--split-seed", "4")
+    done = inside(*asked, "--device", "cuda")
+    assert "--split-seed 4 changes nothing: the split reference draws nothing" in done.stderr
+    assert "--device cuda changes nothing: quick.noise can use the CPU only" in done.stderr
+    drawn = inside(*asked, "--split", "random")
+    assert drawn.returncode == 0
+    assert "changes nothing" not in drawn.stderr
+
+
 def test_a_users_table_beside_a_registered_dataset(inside: Run, table: Path) -> None:
     done = inside(
         *("run", "-m", "quick.noise", "-d", "mine.csv", "-d", "quick-small"),
@@ -154,7 +202,7 @@ def test_ctrl_c_once_stops_cleanly_and_the_same_command_goes_on(
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "press Ctrl-C again to stop at once" in err
-    assert "1 jobs done, 2 left" in err
+    assert "1 job done, 2 left" in err
     assert "Traceback" not in err
     records = tmp_path / "leaderboards" / "records"
     assert len(list(records.glob("*/*/*/result.json"))) == 1

@@ -137,7 +137,8 @@ def test_a_missing_file(tmp_path: Path) -> None:
         ("\n \n", "the file is empty"),
         ("smiles,y\n", "a header (row 1) but no molecule under it"),
         ("smiles;y\nC;1\n", "one column called 'smiles;y', which looks semicolon-separated"),
-        ("smiles\ty\nC\t1\n", "which looks tab-separated; expected comma-separated"),
+        ("smiles;y\nC;1\n", "Save it with commas as .csv, or with tabs as .tsv"),
+        ("smiles\ty\nC\t1\n", "expected comma-separated, as the file's name says. Call it .tsv"),
         ("smile,y\nC,1\n", "row 1: no column 'smiles' (--smiles); did you mean 'smile'?"),
         (
             "smiles,pIC50,abc\nC,1,1\n",

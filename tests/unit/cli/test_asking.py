@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from chmr_bench.cli import _run
-from chmr_bench.cli.asking import chosen_seeds, told
+from chmr_bench.cli.asking import TableOptions, chosen_seeds, make_request, told
 from chmr_bench.errors import UsageError
+
+NO_TABLE = TableOptions("", "", "", "", "stop")
 
 
 def test_the_record_tells_the_command_without_the_users_folders() -> None:
@@ -33,3 +35,13 @@ def test_seeds_are_counted_or_listed_not_both() -> None:
         chosen_seeds(0, None)
     with pytest.raises(UsageError, match="seeds go from 0"):
         chosen_seeds(None, [-1])
+    with pytest.raises(UsageError, match="--seed 4294967296: seeds go from 0"):
+        chosen_seeds(None, [1, 2**32])
+
+
+def test_a_setting_is_given_once_for_all_and_once_for_a_model() -> None:
+    twice = ["mean:x=1", "mean:x=2"]
+    with pytest.raises(UsageError, match="--set mean:x is given twice"):
+        make_request(["mean"], ["demo"], None, NO_TABLE, (0,), twice)
+    request = make_request(["mean"], ["demo"], None, NO_TABLE, (0,), ["x=1", "mean:x=2"])
+    assert [setting.value for setting in request.settings] == [1, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from rich.console import Console
 
 from chmr_bench.cli import progress
-from chmr_bench.cli.progress import Bars, Lines, Quiet, display, label, outcome_line
+from chmr_bench.cli.console import plural
+from chmr_bench.cli.progress import Bars, Lines, Quiet, display, fetching, label, outcome_line
 from chmr_bench.cli.run_tables import duration
+from chmr_bench.paths import data_folder
+from chmr_bench.runner import DatasetRequest
 from chmr_bench.sweep import Item, Outcome
 
 ITEM = Item("a.model", "data", "reference", 3, "new")
@@ -53,6 +57,39 @@ def test_lines_hold_no_control_character() -> None:
     assert "no [good]" in first
     assert second == "waiting for another run that is at work on data a.model seed 3"
     assert "\x1b" not in out.getvalue()
+
+
+def test_quiet_shows_only_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = Quiet()
+    shown.finished(outcome())
+    assert capsys.readouterr().err == ""
+    shown.finished(outcome("no [good]"))
+    assert "FAILED in fit: ValueError: no [good]" in capsys.readouterr().err
+
+
+def test_fetching_is_shown_with_a_bar_on_a_terminal(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.StringIO()
+    terminal = Console(file=out, force_terminal=True, width=120)
+    monkeypatch.setattr(progress, "notes", terminal)
+    with fetching(quiet=False) as opening:
+        opening(DatasetRequest(name="quick-remote"))(7, 10, "bytes")
+    assert "7/10 bytes" in out.getvalue()
+
+
+def test_what_the_cache_holds_is_not_fetched(
+    quick: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fetching(quiet=False) as opening:
+        opening(DatasetRequest(name="quick-remote"))
+        assert "fetching quick-remote" in capsys.readouterr().err
+        file = data_folder() / "nowhere" / "x.csv"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        opening(DatasetRequest(name="quick-remote"))
+        opening(DatasetRequest(file="mine.csv"))
+    assert capsys.readouterr().err == ""
 
 
 def test_bars_show_the_stage_and_forget_the_last_one() -> None:
@@ -96,6 +133,10 @@ def test_the_display_fits_where_it_goes(monkeypatch: pytest.MonkeyPatch) -> None
     assert type(display(0, quiet=False)) is Quiet
     monkeypatch.setattr(progress, "notes", Console(file=io.StringIO()))
     assert type(display(3, quiet=False)) is Lines
+
+
+def test_one_is_not_many() -> None:
+    assert [plural(n, "job") for n in range(3)] == ["0 jobs", "1 job", "2 jobs"]
 
 
 @pytest.mark.parametrize(

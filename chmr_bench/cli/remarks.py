@@ -1,0 +1,51 @@
+"""What a run remarks on stderr: what was inferred, options without effect, what will not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chmr_bench import splits
+from chmr_bench.cli.console import print_note
+from chmr_bench.cli.progress import label
+from chmr_bench.plugins import registry
+from chmr_bench.runner import Workspace
+from chmr_bench.sweep import Plan, Request
+
+
+def show(request: Request, plan: Plan, workspace: Workspace, *, plan_shown: bool) -> None:
+    """Print the remarks on a plan; why jobs cannot run only where the plan does not say so."""
+    for remark in (*_inferred(request, workspace), *_unused(request, plan)):
+        print_note(f"note: {remark}")
+    if not plan_shown:
+        for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
+            print_note(f"cannot run: {reason}")
+    for item in plan.items if plan.keep_failed else ():
+        if item.state == "failed":
+            print_note(f"{label(item)}  failed before, left as it is: {item.reason}")
+
+
+def _inferred(request: Request, workspace: Workspace) -> Iterator[str]:
+    """Yield the task type of each file whose user did not say it."""
+    for asked in request.datasets:
+        if not asked.file or asked.task_type is not None:
+            continue
+        task_type = workspace.open(asked).spec.task_type
+        hint = (
+            "--task-type classification expects labels 0 and 1"
+            if task_type == "regression"
+            else "all its labels are 0 or 1"
+        )
+        yield f"task type: {task_type}, inferred from {asked.file}; {hint}"
+
+
+def _unused(request: Request, plan: Plan) -> Iterator[str]:
+    """Yield the options that change nothing in this plan."""
+    methods = sorted({item.split for item in plan.items})
+    if request.split_seed and not any(splits.depends_on_seed(method) for method in methods):
+        yield (
+            f"--split-seed {request.split_seed} changes nothing: "
+            f"the split {' or '.join(methods)} draws nothing"
+        )
+    specs = [registry().model(name).spec for name in request.models]
+    if request.device == "cuda" and not any(spec.accelerator for spec in specs):
+        yield f"--device cuda changes nothing: {', '.join(request.models)} can use the CPU only"
