@@ -77,7 +77,7 @@ def fetching(*, quiet: bool) -> Iterator[Opening]:
         n_bytes = _missing(request.name)
         if quiet or not n_bytes:
             return no_progress
-        print_note(f"fetching {request.name} ({n_bytes / 1e6:,.1f} MB) ...")
+        print_note(f"fetching {request.name} ({n_bytes / 1e6:,.2f} MB) ...")
         task = bars.add_task(request.name, total=None)
 
         def report(done: int, total: int, unit: str) -> None:

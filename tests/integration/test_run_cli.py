@@ -115,7 +115,7 @@ def test_quiet_still_says_why_a_job_failed(inside: Run) -> None:
 def test_a_run_says_what_it_fetches(inside: Run) -> None:
     asked = ("run", "-m", "quick.noise", "-d", "quick-remote", "-d", "quick-small", "--offline")
     done = inside(*asked)
-    assert "fetching quick-remote (0.0 MB) ..." in done.stderr
+    assert "fetching quick-remote (0.00 MB) ..." in done.stderr
     assert "fetching quick-small" not in done.stderr
     assert "fetching" not in inside(*asked, "-q").stderr.partition("error")[0]
 
