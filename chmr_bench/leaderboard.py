@@ -25,6 +25,8 @@ PAGE = "README.md"
 OTHER_PAGE = "LEADERBOARD.md"
 BOARDS = "boards"
 DIFF_LINES = 12
+CSV_HEADS = (b"dataset,synthetic,split,metric,row,", b",classification_mean,")
+"""How the first line of a dataset's CSV begins, and what stands in that of a board."""
 
 
 def build(store: RecordStore, out: Path) -> list[Path]:
@@ -35,8 +37,9 @@ def build(store: RecordStore, out: Path) -> list[Path]:
 
     Raises
     ------
-    UsageError : `out` cannot be written.
+    UsageError : `out` cannot be written. DataError : a board is not what it should be.
     """
+    check(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         # Under the lock from reading to writing: the last build to finish has seen every record
@@ -53,6 +56,30 @@ def build(store: RecordStore, out: Path) -> list[Path]:
             "--out DIR, or make this one writable"
         ) from error
     return [out / name for name in texts]
+
+
+def check(out: Path) -> None:
+    """Raise what `build` would raise for things that lie in its way; write nothing.
+
+    Raises
+    ------
+    UsageError : a file where a folder belongs, or the other way round.
+    DataError : a board is not what it should be.
+    """
+    load_boards(out / BOARDS)
+    tables = out / TABLES
+    if tables.exists() and not tables.is_dir():
+        raise UsageError(
+            f"{tables} is a file, where the folder of tables belongs; move it away, or choose "
+            "another folder with --out DIR"
+        )
+    pages = [out / PAGE, *out.glob("*.csv"), *out.glob("overall*.json")]
+    for path in [*pages, *tables.glob("*.csv"), *tables.glob("*.json")]:
+        if path.is_dir():
+            raise UsageError(
+                f"{path} is a folder, where a table belongs; move it away, or choose another "
+                "folder with --out DIR"
+            )
 
 
 def render(store: RecordStore, out: Path) -> dict[str, str]:
@@ -91,14 +118,20 @@ def differences(store: RecordStore, out: Path) -> list[str]:
         if not path.is_file():
             found.append(f"{name}: is missing")
             continue
-        present = path.read_text(encoding="utf-8")
-        if present != text:
+        present = path.read_bytes()
+        if present != text.encode():
             found.append(_difference(name, present, text))
     found += [f"{path.relative_to(out)}: no record gives it" for path in _stale(out, texts)]
     return found
 
 
-def _difference(name: str, present: str, expected: str) -> str:
+def _difference(name: str, content: bytes, expected: str) -> str:
+    try:
+        present = content.decode()
+    except UnicodeDecodeError as error:
+        return f"{name}: is no UTF-8 text ({error.reason} at byte {error.start})"
+    if present.split() == expected.split():
+        return f"{name}: differs in line ends or blanks alone; a table's lines end in LF"
     lines = list(
         difflib.unified_diff(
             present.splitlines(),
@@ -125,10 +158,14 @@ def _page_name(out: Path) -> str:
 
 def _stale(out: Path, texts: dict[str, str]) -> list[Path]:
     """Return tables that an earlier build made and the records give no more."""
-    stale = []
-    for path in sorted([*(out / TABLES).glob("*.json"), *out.glob("overall*.json")]):
+    stale: list[Path] = []
+    places = [(out / TABLES, "*"), (out, "overall*")]
+    for path in sorted(p for folder, stem in places for p in folder.glob(f"{stem}.json")):
         if path.relative_to(out).as_posix() not in texts and _is_ours(path):
             stale += [path, *([csv] if (csv := path.with_suffix(".csv")).is_file() else [])]
+    for path in sorted(p for folder, stem in places for p in folder.glob(f"{stem}.csv")):
+        if path.relative_to(out).as_posix() not in texts and path not in stale and _is_csv(path):
+            stale.append(path)
     return stale
 
 
@@ -138,6 +175,16 @@ def _is_ours(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("schema") in (TABLE_SCHEMA, BOARD_SCHEMA)
+
+
+def _is_csv(path: Path) -> bool:
+    """Return whether a CSV file begins as ours do: one of ours whose JSON file is gone."""
+    try:
+        with path.open("rb") as file:
+            head = file.readline(10_000)
+    except OSError:
+        return False
+    return head.startswith(CSV_HEADS[0]) or (head.startswith(b"row,") and CSV_HEADS[1] in head)
 
 
 def _lock(store: RecordStore) -> FileLock:

@@ -18,6 +18,8 @@ OutOption = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder of records/ and of the tables.")
 ]
 OUT = Path("leaderboards")
+PROBLEMS_SHOWN = 5
+"""The page lists all."""
 
 
 @app.command()
@@ -45,6 +47,8 @@ def build(
     written = leaderboard.build(store, out) if store.folder.is_dir() else []
     if not written:
         raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
+    for problem in store.damaged()[:PROBLEMS_SHOWN]:
+        print_note(f"damaged, left out: {problem.path}: {problem.reason}")
     print_note(f"{written[0]} and {len(written) - 1} tables")
 
 

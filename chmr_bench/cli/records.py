@@ -46,7 +46,8 @@ def verify(
 ) -> int:
     """Hash data, splits and predictions again; compute scores and intervals again.
 
-    Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had.
+    Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
+    nothing at all could be checked.
     """
     return _check("verify", out, mirror, offline, jobs, as_json)
 
@@ -55,7 +56,7 @@ def _check(
     depth: Depth, out: Path, mirror: str | None, offline: bool, jobs: int, as_json: bool
 ) -> int:
     from chmr_bench.cli.asking import cores
-    from chmr_bench.cli.console import notes, print_json
+    from chmr_bench.cli.console import notes, print_json, print_note
     from chmr_bench.fetch import options_from_env
     from chmr_bench.records import RecordStore
     from chmr_bench.runner.checks import check_all
@@ -78,6 +79,11 @@ def _check(
         print_json({"counts": dict(counts), "records": entries})
     else:
         _show_counts(counts)
+    if _nothing_checked(checks):
+        print_note(
+            "nothing was checked: no data at hand. A user's table is looked for where the record "
+            "says, from the folder this command runs in; run it where the table lies."
+        )
     return _exit_code(checks)
 
 
@@ -109,4 +115,11 @@ def _exit_code(checks: list[Check]) -> int:
     wrong += [c for c in checks if c.state == "failed run" and c.details]
     if wrong:
         return 1
-    return DataError.exit_code if any(c.blocking for c in checks) else 0
+    blocked = any(c.blocking for c in checks) or _nothing_checked(checks)
+    return DataError.exit_code if blocked else 0
+
+
+def _nothing_checked(checks: list[Check]) -> bool:
+    """Return whether there were records to check and the data of none."""
+    states = {c.state for c in checks}
+    return "not at hand" in states and states <= {"not at hand", "failed run"}

@@ -144,7 +144,7 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    from chmr_bench import sweep
+    from chmr_bench import leaderboard, sweep
     from chmr_bench.cli import remarks, run_tables
     from chmr_bench.cli.console import print_json
     from chmr_bench.cli.progress import fetching
@@ -154,6 +154,7 @@ def _run(
     store = RecordStore(out)
     if not plan_only:
         store.check_writable()
+        leaderboard.check(out)
     workspace = Workspace(options, n_jobs)
     with fetching(quiet=quiet) as opening:
         plan = sweep.plan(request, store, workspace, opening)
@@ -165,6 +166,7 @@ def _run(
         run_tables.show_plan(plan)
     if plan_only:
         return 0
+    store.check_places((item.dataset, item.model) for item in plan.todo)
     store.prepare()
     summary = _execute(plan, store, workspace, quiet)
     _show(plan, summary, store, as_json)

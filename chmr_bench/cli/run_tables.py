@@ -14,6 +14,7 @@ from chmr_bench.sweep.results import ResultRow
 STATE_WORDS: dict[State, str] = {
     "new": "new",
     "cached": "cached",
+    "damaged": "damaged",
     "failed": "failed before",
     "impossible": "cannot run",
 }
@@ -55,7 +56,7 @@ def _counts(items: Sequence[Item], states: Sequence[State]) -> list[str]:
 
 
 def _expected(items: Sequence[Item]) -> str:
-    todo = [i for i in items if i.state in ("new", "failed")]
+    todo = [i for i in items if i.state in ("new", "damaged", "failed")]
     if not todo:
         return ""
     known = [i.seconds for i in todo if i.seconds is not None]
@@ -64,6 +65,8 @@ def _expected(items: Sequence[Item]) -> str:
 
 def _sentence(plan: Plan) -> str:
     words = [f"{plural(plan.count('new'), 'job')} new", f"{plan.count('cached')} cached"]
+    if plan.count("damaged"):
+        words.append(f"{plan.count('damaged')} damaged (will be computed again)")
     kept = " (left as they are)" if plan.keep_failed else " (tried again)"
     words.append(f"{plan.count('failed')} failed before{kept if plan.count('failed') else ''}")
     if plan.count("impossible"):
@@ -96,6 +99,10 @@ def show_results(rows: Sequence[ResultRow]) -> None:
     columns = ["dataset", "model", "metric", "score", "95 % interval", "runs", "tasks"]
     print_table("Results", columns, [_result(r) for r in rows], right=columns[3:])
     _legend(any(row.synthetic for row in rows))
+    dropped = {(r.origin or r.dataset, r.dataset_digest): r.n_dropped for r in rows if r.n_dropped}
+    for (name, _), n in dropped.items():
+        told = f"{name}: {plural(n, 'row')} of the source left out (--on-invalid drop)"
+        console.print(told, markup=False, soft_wrap=True)
 
 
 def _legend(needed: bool) -> None:
@@ -107,7 +114,7 @@ def _result(row: ResultRow) -> list[str]:
     score = "failed" if row.n_failed else "none"
     if row.mean is not None:
         score = f"{row.mean:.4f}" + ("" if row.sd is None else f" ± {row.sd:.4f}")
-    ends = "" if row.low is None or row.high is None else f"{row.low:.3f}-{row.high:.3f}"
+    ends = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
     runs = f"{row.n_runs}/{row.n_runs + row.n_failed}" if row.n_failed else f"{row.n_runs}"
     name = dataset_label(row.dataset, synthetic=row.synthetic, origin=row.origin)
     return [name, row.model, row.metric, score, ends, runs, f"{row.n_evaluable}/{row.n_tasks}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chmr_bench.records.folder import Stored, damage, read_record
 from chmr_bench.records.identity import RunKey, canonical_json
 from chmr_bench.records.predictions import Predictions
 from chmr_bench.records.schema import (
@@ -22,7 +23,7 @@ from chmr_bench.records.schema import (
     TaskResult,
     Timing,
 )
-from chmr_bench.records.store import Problem, RecordStore, Stored, read_record
+from chmr_bench.records.store import Problem, RecordStore
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -47,5 +48,6 @@ __all__ = [
     "TaskResult",
     "Timing",
     "canonical_json",
+    "damage",
     "read_record",
 ]

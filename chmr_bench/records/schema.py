@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import json
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chmr_bench.types import DeviceKind, MetricName, TaskType
 
@@ -14,10 +15,22 @@ Phase = Literal["load", "features", "fit", "predict", "score"]
 PHASES: tuple[Phase, ...] = ("load", "features", "fit", "predict", "score")
 
 
+def _writable(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values; ValueError where a number is not finite or a text is no Unicode."""
+    json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
+    return values
+
+
+Free = Annotated[dict[str, Any], AfterValidator(_writable)]
+"""Anything that JSON can hold; the values are of no fixed type, so writing them is the check."""
+
+
 class _Part(BaseModel):
     """Strict, frozen, and without NaN: an unknown number is null."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, ser_json_inf_nan="null", allow_inf_nan=False
+    )
 
 
 class ErrorInfo(_Part):
@@ -37,8 +50,8 @@ class ModelInfo(_Part):
     weights: str | None = Field(
         default=None, description="sha256 of loaded weights; null = none loaded"
     )
-    params: dict[str, Any] = Field(description="every setting after recipe and overrides")
-    overrides: dict[str, Any] = Field(
+    params: Free = Field(description="every setting after recipe and overrides")
+    overrides: Free = Field(
         default_factory=dict,
         description="settings whose value the user changed from what the model has by itself",
     )
@@ -194,9 +207,7 @@ class Record(_Part):
     dataset: DatasetInfo
     split: SplitInfo
     seed: int | None = Field(description="null where the model is deterministic")
-    missing: dict[str, Any] | None = Field(
-        default=None, description="what was hidden; null = nothing"
-    )
+    missing: Free | None = Field(default=None, description="what was hidden; null = nothing")
     precision: Literal["float32", "bfloat16"] = "float32"
     metrics: Metrics | None = None
     timing: Timing

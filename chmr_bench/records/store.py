@@ -7,31 +7,35 @@ A record is made in ``records/.tmp`` and renamed into place, so a kill leaves no
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
 from chmr_bench.errors import RecordError, UsageError
 from chmr_bench.records import predictions as prediction_files
+from chmr_bench.records.folder import (
+    LOG,
+    REPLICATES,
+    RESULT,
+    Stored,
+    damage,
+    read_record,
+    read_replicates,
+    to_json,
+)
 from chmr_bench.records.predictions import Predictions
-from chmr_bench.records.schema import SCHEMA_VERSION, PredictionsInfo, Record
+from chmr_bench.records.schema import PredictionsInfo, Record
 from chmr_bench.types import FloatArray
 
-RESULT = "result.json"
-REPLICATES = "bootstrap.npy"
-LOG = "run.log"
 IDENTITY_LENGTH = 12
 """Characters of the identity in a folder name."""
-_TASKS_HERE = "@per_task@"
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,6 @@ class Problem:
 
     path: Path
     reason: str
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A record and the folder it lies in."""
-
-    path: Path
-    record: Record
 
 
 class RecordStore:
@@ -65,15 +61,35 @@ class RecordStore:
     # ------------------------------------------------------------------------------------ reading
 
     def find(self, identity: str) -> Record | None:
-        """Return the record of that identity, or None; unreadable folders are passed over."""
+        """Return the record of that identity, or None; a good one before a failed one.
+
+        Unreadable folders, and records whose predictions or replicates are damaged, are passed
+        over.
+        """
+        whole = [entry.record for entry in self._of(identity) if not damage(entry)]
+        return next((r for r in whole if r.status == "ok"), whole[0] if whole else None)
+
+    def is_damaged(self, identity: str) -> bool:
+        """Return whether there is a record of that identity, but none that is whole."""
+        found = self._of(identity)
+        return bool(found) and all(damage(entry) for entry in found)
+
+    def damaged(self) -> list[Problem]:
+        """Return the records whose predictions or replicates are missing or damaged."""
+        told = [(entry.path, damage(entry)) for entry in self.stored()]
+        return [Problem(path, reason) for path, reason in told if reason]
+
+    def _of(self, identity: str) -> list[Stored]:
+        """Return the readable records of an identity: as a rule none or one."""
+        found = []
         for path in sorted(self.folder.glob(f"*/*/*-{identity[:IDENTITY_LENGTH]}")):
             try:
                 record = read_record(path)
             except RecordError:
                 continue
             if record.identity == identity:
-                return record
-        return None
+                found.append(Stored(path, record))
+        return found
 
     def records(self) -> list[Record]:
         """Return every readable record, in the order of the folders' names."""
@@ -113,15 +129,7 @@ class RecordStore:
 
     def replicates(self, record: Record) -> FloatArray:
         """Return the (1000,) float32 bootstrap replicates of the macro score."""
-        path = self.path_of(record) / REPLICATES
-        try:
-            values = np.load(path, allow_pickle=False)
-        except Exception as error:  # a damaged header raises anything, even a TokenError
-            raise RecordError(f"{path}: cannot be read: {error}") from error
-        if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind != "f":
-            raise RecordError(f"{path}: expected one column of floating-point numbers")
-        replicates: FloatArray = values
-        return replicates
+        return read_replicates(self.path_of(record) / REPLICATES)
 
     def _scan(self) -> Iterator[Stored | Problem]:
         for dataset in _entries(self.folder):
@@ -150,6 +158,17 @@ class RecordStore:
             raise _unwritable(self.root, f"{place} is a file")
         if not os.access(place, os.W_OK | os.X_OK):
             raise _unwritable(self.root, f"{place} is read-only")
+
+    def check_places(self, places: Iterable[tuple[str, str]]) -> None:
+        """Raise UsageError where a file lies at the folder of a (dataset, model)."""
+        for dataset, model in dict.fromkeys(places):
+            outer = self.folder / _folder_name(dataset)
+            for path in (outer, outer / _folder_name(model)):
+                if path.exists() and not path.is_dir():
+                    raise UsageError(
+                        f"{path} is a file, where a folder of records belongs; move it away, or "
+                        "choose another folder with --out DIR"
+                    )
 
     def prepare(self) -> None:
         """Make the folder, prove that it can be written, and clear what dead runs left.
@@ -181,7 +200,12 @@ class RecordStore:
     ) -> Record:
         """Store a record whole, and return it with the hashes of its predictions filled in.
 
-        A failed record of the same identity is replaced; a good one is kept, and returned.
+        A failed or damaged record of the same identity is replaced, whatever its split is called;
+        a good one is kept, and returned.
+
+        Raises
+        ------
+        RecordError : the folder cannot be made where it belongs.
         """
         temporary = self._temporary / _temporary_name()
         temporary.mkdir(parents=True)
@@ -197,14 +221,22 @@ class RecordStore:
 
     def _move_into_place(self, temporary: Path, record: Record) -> Record:
         target = self.path_of(record)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordError(
+                f"{target.parent}: the record cannot be put there: {error.strerror or error}; "
+                "move away what lies there, and run again"
+            ) from error
         present = self.find(record.identity)
         if present is not None and present.status == "ok":
             return present
-        if target.exists():  # a failed record, or what is left of one: make room in one step
-            aside = self._temporary / _temporary_name()
-            target.rename(aside)
-            shutil.rmtree(aside, ignore_errors=True)
+        # A failed or a damaged record, or what is left of one: make room in one step.
+        for path in {target, *(entry.path for entry in self._of(record.identity))}:
+            if path.exists():
+                aside = self._temporary / _temporary_name()
+                path.rename(aside)
+                _remove(aside)
         try:
             temporary.rename(target)
         except OSError:  # another run without our lock was faster
@@ -227,40 +259,6 @@ class RecordStore:
         for path in self._temporary.iterdir():
             if _is_stale(path.name):
                 shutil.rmtree(path, ignore_errors=True)
-
-
-# ----------------------------------------------------------------------------------- one folder
-
-
-def read_record(path: Path) -> Record:
-    """Read ``result.json`` of a record folder; RecordError says what is wrong with it."""
-    file = path / RESULT
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RecordError(f"has no {RESULT}") from error
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{RESULT} is not JSON: {error}") from error
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
-        raise RecordError(f"{RESULT}: schema_version is {version!r}, expected {SCHEMA_VERSION!r}")
-    try:
-        return Record.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RecordError(f"{RESULT}: {where}: {first['msg']}") from error
-
-
-def to_json(record: Record) -> str:
-    """Return the text of ``result.json``: a line a key, a line a task."""
-    content = record.model_dump(mode="json")
-    tasks: list[str] = []
-    if content["metrics"]:
-        tasks = [json.dumps(task, allow_nan=False) for task in content["metrics"]["per_task"]]
-        content["metrics"]["per_task"] = [_TASKS_HERE]
-    text = json.dumps(content, indent=1, allow_nan=False)
-    return text.replace(f'"{_TASKS_HERE}"', ",\n   ".join(tasks)) + "\n"
 
 
 def _with_predictions(
@@ -293,6 +291,13 @@ def _entries(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _folder_name(name: str) -> str:

@@ -83,7 +83,14 @@ class Overall:
 
 
 def load_boards(folder: Path) -> list[Board]:
-    """Return the boards of a folder, ``main`` first; the default one where it has none."""
+    """Return the boards of a folder, ``main`` first; the default one where it has none.
+
+    Raises
+    ------
+    DataError : a board, or the folder, is not what it should be.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file, where a folder of boards belongs; move it away")
     paths = sorted(folder.glob("*.toml"), key=lambda p: (p.stem != MAIN, p.stem))
     return [_read(path) for path in paths] or _default()
 
@@ -92,12 +99,12 @@ def _read(path: Path) -> Board:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         return Board.model_validate({**content, "name": path.stem})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: {where}: {first['msg']}") from error
+        raise DataError(f"{path}: {where}: {first['msg']}; mend or remove the board") from error
+    except (OSError, ValueError) as error:  # no TOML, or no text at all
+        raise DataError(f"{path}: cannot be read: {error}; mend or remove the board") from error
 
 
 def _default() -> list[Board]:
@@ -131,7 +138,7 @@ def fill(board: Board, tables: Sequence[Table]) -> Overall | None:
 
 
 def _fits(board: Board, table: Table) -> bool:
-    return table.kind == "benchmark" and table.split.name == board.split
+    return table.kind == "benchmark" and board.split in table.split_names
 
 
 def _weight(table: Table) -> tuple[int, str, str]:

@@ -104,7 +104,7 @@ def _row_csv(table: Table, row: Row) -> dict[str, Any]:
         "split": table.split_name,
         "metric": table.metric,
         **_numbers(table, row),
-        "n_dropped": table.dataset.dropped,
+        "n_dropped": table.n_dropped,
     }
 
 

@@ -143,10 +143,16 @@ def _share(row: Row) -> str:
 
 def _table_notes(table: Table) -> list[str]:
     notes = []
-    if table.dataset.dropped:
+    if table.n_dropped:
+        rows = "1 row of the source was" if table.n_dropped == 1 else None
+        rows = rows or f"{table.n_dropped} rows of the source were"
         notes.append(
-            f"{table.dataset.dropped} rows of the source were left out on the user's order; "
-            "every score here is without them."
+            f"{rows} left out on the user's order (--on-invalid drop); every score here is without."
+        )
+    others = [name for name in table.split_names if name != table.split.name]
+    if others:
+        notes.append(
+            f"Asked for as {', '.join(others)} split too: the same rows of train, valid and test."
         )
     if table.not_evaluable:
         reasons = [f"`{t.task}` ({t.reason})" for t in table.not_evaluable]

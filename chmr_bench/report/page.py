@@ -141,4 +141,4 @@ def _problems(collected: Collected) -> list[str]:
         f"- {_escaped(problem.path.as_posix())}: {_escaped(problem.reason)}"
         for problem in collected.problems
     ]
-    return ["## Not readable", "In the records folder, and in no table:", "\n".join(lines)]
+    return ["## Left out", "In the records folder, and in no table:", "\n".join(lines)]

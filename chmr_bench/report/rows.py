@@ -10,8 +10,16 @@ from typing import Any, Literal
 
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.metrics import METRICS
-from chmr_bench.records import DatasetInfo, Problem, Record, RecordStore, SplitInfo, TaskResult
+from chmr_bench.records import (
+    DatasetInfo,
+    Problem,
+    Record,
+    RecordStore,
+    SplitInfo,
+    TaskResult,
+)
 from chmr_bench.report.labels import labels, row_key
+from chmr_bench.report.sources import REFERENCE, data_key, sound, splits_shown
 from chmr_bench.statistics import interval, mean_over_seeds, paired_interval
 from chmr_bench.types import FloatArray, MetricName
 
@@ -73,13 +81,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All rows that were measured on the same data with the same split."""
+    """All rows that were measured on the same data with the same rows of train, valid and test.
+
+    Attributes
+    ----------
+    split : under the one name these rows are shown by, see `sources.splits_shown`.
+    split_names : every name that a record has for them; `split.name` is among them.
+    n_dropped : source rows left out on the user's order, in the record that left out most.
+    """
 
     dataset: DatasetInfo
     split: SplitInfo
     metric: MetricName | None
     rows: tuple[Row, ...]
     not_evaluable: tuple[TaskResult, ...]
+    split_names: tuple[str, ...] = ()
+    n_dropped: int = 0
 
     @property
     def kind(self) -> Kind:
@@ -114,9 +131,10 @@ class Collected:
 
 def collect(store: RecordStore) -> Collected:
     """Read the store into tables; what cannot be read is listed, never dropped in silence."""
-    records = store.records()
+    records, damaged = sound(store)
     names = labels(records)
-    problems = list(store.problems())
+    problems = [*store.problems(), *damaged]
+    splits = splits_shown(records)
     tables = []
     for members in _by_table(records):
         by_row: dict[str, list[Record]] = defaultdict(list)
@@ -126,7 +144,7 @@ def collect(store: RecordStore) -> Collected:
             _row(names[group[0].dataset.name, key], group, store, problems)
             for key, group in by_row.items()
         ]
-        tables.append(_table(members, rows))
+        tables.append(_table(members, rows, *splits[data_key(members[0])]))
     tables.sort(key=_table_order)
     return Collected(tuple(tables), tuple(_placeless(problems, store)))
 
@@ -139,34 +157,27 @@ def _by_table(records: Sequence[Record]) -> list[list[Record]]:
         if record.metrics is None:
             failed.append(record)
         else:
-            groups[(*_data_key(record), record.metrics.metric)].append(record)
+            groups[(*data_key(record), record.metrics.metric)].append(record)
     for record in failed:
-        key = _data_key(record)
+        key = data_key(record)
         home = next((k for k in sorted(groups) if k[:-1] == key), (*key, ""))
         groups[home].append(record)
     return [groups[key] for key in sorted(groups)]
 
 
-def _data_key(record: Record) -> tuple[str, ...]:
-    return (
-        record.dataset.name,
-        record.dataset.origin.kind,
-        record.dataset.digest,
-        record.split.name,
-        str(record.split.seed),
-        record.split.digest,
-    )
-
-
-def _table(members: Sequence[Record], rows: Iterable[Row]) -> Table:
+def _table(
+    members: Sequence[Record], rows: Iterable[Row], split: SplitInfo, names: tuple[str, ...]
+) -> Table:
     scored = [m for m in members if m.metrics is not None]
     metrics = scored[0].metrics if scored else None
     table = Table(
         dataset=members[0].dataset,
-        split=members[0].split,
+        split=split,
         metric=metrics.metric if metrics else None,
         rows=(),
         not_evaluable=tuple(t for t in metrics.per_task if not t.evaluable) if metrics else (),
+        split_names=names,
+        n_dropped=max(m.dataset.dropped for m in members),
     )
     sign = -1.0 if table.greater_is_better else 1.0
     ordered = sorted(
@@ -180,7 +191,7 @@ def _table_order(table: Table) -> tuple[Any, ...]:
     return (
         kinds[table.kind],
         table.dataset.name,
-        table.split.name != "reference",
+        table.split.name != REFERENCE,
         table.split_name,
         table.dataset.digest,
         table.split.digest,

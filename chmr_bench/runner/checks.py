@@ -11,19 +11,37 @@ from typing import Literal
 
 import numpy as np
 
+from chmr_bench.contracts import Split
 from chmr_bench.errors import ChmrBenchError, RecordError
+from chmr_bench.plugins import registry
 from chmr_bench.records import Metrics, Predictions, Record, RecordStore, Stored
+from chmr_bench.records.folder import REPLICATES
 from chmr_bench.records.predictions import FILE_NAME, file_sha256
-from chmr_bench.runner.job import key_of
+from chmr_bench.runner.job import dataset_info, key_of
 from chmr_bench.runner.scoring import score, score_only
 from chmr_bench.runner.workspace import DatasetRequest, Opened, SplitRequest, Workspace
-from chmr_bench.types import FloatArray, IntArray
+from chmr_bench.types import PARTS, FloatArray
 
 Depth = Literal["score", "verify"]
 State = Literal["ok", "different", "unreadable", "failed run", "not at hand"]
 
 TOLERANCE = 1e-6
 """Another processor or numpy may add in another order; a real difference is far larger."""
+MEND = "to have it computed anew, run the same command again"
+"""What to do about files that are damaged."""
+DATASET_WORDS = (
+    "title",
+    "version",
+    "task_type",
+    "metric",
+    "unit",
+    "n_molecules",
+    "n_tasks",
+    "dropped",
+    "dropped_rows",
+    "synthetic",
+)
+"""What a record says of its dataset beside name and digest."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +80,10 @@ def check_all(store: RecordStore, workspace: Workspace, depth: Depth) -> Iterato
 
 @dataclass(frozen=True)
 class _Data:
-    """A record's dataset and the digest of its split made anew, or why they cannot be had."""
+    """A record's dataset and its split made anew, or why they cannot be had."""
 
     opened: Opened | None
-    split_digest: str = ""
-    test: IntArray | None = None
+    split: Split | None = None
     reason: str = ""
 
 
@@ -91,7 +108,7 @@ class _Checker:
             return _Data(None, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a loader's bug must not stop the other checks
             return _Data(None, reason=f"{type(error).__name__}: {error}")
-        return _Data(opened, made.digest(), made.test)
+        return _Data(opened, made)
 
     def check(self, entry: Stored) -> Check:
         """Return what became of a record; one that is damaged in any way raises nothing."""
@@ -108,7 +125,8 @@ class _Checker:
     def _check(self, path: str, entry: Stored) -> Check:
         record = entry.record
         if record.status == "failed":
-            return Check(path, "failed run", _identity_differences(record))
+            found = (*_identity_differences(record), *_failure_differences(entry))
+            return Check(path, "different" if found else "failed run", found)
         data = self.data[_needed(record)]
         if data.opened is None:
             blocking = record.dataset.origin.kind == "registered"
@@ -121,7 +139,8 @@ class _Checker:
         found: list[str] = []
         if self.depth == "verify":
             found += _identity_differences(record)
-            found += _digest_differences(record, opened, data.split_digest)
+            found += _digest_differences(record, opened, data.split)
+            found += _word_differences(record, opened, data.split)
         told = _file_differences(entry)
         if told or record.metrics is None:  # what is not the file on record is not even parsed
             return [*found, *told]
@@ -131,10 +150,14 @@ class _Checker:
         if self.depth == "score":
             fresh = score_only(opened.spec, dataset, predictions)
             return _metric_differences(record.metrics, fresh, intervals=False)
-        found += _prediction_differences(record, predictions, data.test)
+        found += _prediction_differences(record, predictions, data.split)
         fresh, replicates = score(opened.spec, dataset, predictions)
         found += _metric_differences(record.metrics, fresh, intervals=True)
-        if not _same_array(self.store.replicates(record), replicates):
+        try:
+            on_record = self.store.replicates(record)
+        except RecordError as error:
+            raise RecordError(f"{error}; {MEND}") from error
+        if not _same_array(on_record, replicates):
             found.append("the bootstrap replicates are not those of the predictions")
         return found
 
@@ -150,11 +173,54 @@ def _identity_differences(record: Record) -> tuple[str, ...]:
     return (f"its words make the identity {made[:12]}, not {record.identity[:12]}",)
 
 
-def _digest_differences(record: Record, opened: Opened, split_digest: str) -> list[str]:
-    pairs = {
-        "dataset": (record.dataset.digest, opened.digest),
-        "split": (record.split.digest, split_digest),
-    }
+def _failure_differences(entry: Stored) -> list[str]:
+    """Return what a failed record has that none can have."""
+    record = entry.record
+    found = [] if record.error else ["status is failed, but no error is told"]
+    if record.metrics or record.predictions or record.predictions_sha256:
+        found.append("status is failed, but there are metrics or predictions on record")
+    there = [name for name in (FILE_NAME, REPLICATES) if (entry.path / name).exists()]
+    return found + [f"status is failed, but {name} is there" for name in there]
+
+
+def _word_differences(record: Record, opened: Opened, split: Split | None) -> list[str]:
+    """Return what the tables print and neither identity nor scores hold, where it is not so."""
+    found = [] if record.error is None else ["status is ok, but an error is told"]
+    fresh = dataset_info(opened)
+    found += [
+        _difference(f"dataset.{name}", getattr(record.dataset, name), getattr(fresh, name))
+        for name in DATASET_WORDS
+    ]
+    if split is not None:
+        found += [
+            _difference(f"split.n_{part}", getattr(record.split, f"n_{part}"), len(rows))
+            for part, rows in ((p, split.part(p)) for p in PARTS)
+        ]
+    found += _model_differences(record)
+    return [f for f in found if f]
+
+
+def _model_differences(record: Record) -> list[str]:
+    model = record.model
+    found = []
+    if model.deterministic != (record.seed is None):
+        found.append(f"model.deterministic is {model.deterministic}, but the seed {record.seed}")
+    registered = registry().models.get(model.id)
+    if registered is not None and registered.spec.version == model.version:
+        fresh = registered.spec.deterministic
+        found.append(_difference("model.deterministic", model.deterministic, fresh))
+    found += [
+        f"model.overrides: {name} is not what model.params holds"
+        for name, value in model.overrides.items()
+        if name not in model.params or model.params[name] != value
+    ]
+    return found
+
+
+def _digest_differences(record: Record, opened: Opened, split: Split | None) -> list[str]:
+    pairs = {"dataset": (record.dataset.digest, opened.digest)}
+    if split is not None:
+        pairs["split"] = (record.split.digest, split.digest())
     return [
         f"{what} digest: {stored[:12]} on record, {fresh[:12]} here"
         for what, (stored, fresh) in pairs.items()
@@ -172,24 +238,34 @@ def _file_differences(entry: Stored) -> list[str]:
     try:
         sha256 = file_sha256(entry.path / FILE_NAME)
     except OSError as error:
-        raise RecordError(f"{FILE_NAME}: cannot be read: {error.strerror}") from error
-    return [] if sha256 == info.sha256 else [f"{FILE_NAME} is not the file on record"]
+        raise RecordError(f"{FILE_NAME}: cannot be read: {error.strerror}; {MEND}") from error
+    return [] if sha256 == info.sha256 else [f"{FILE_NAME} is not the file on record; {MEND}"]
 
 
 def _prediction_differences(
-    record: Record, predictions: Predictions, test: IntArray | None
+    record: Record, predictions: Predictions, split: Split | None
 ) -> list[str]:
-    found = []
-    if record.predictions is None or predictions.digest() != record.predictions.values_sha256:
+    info, found = record.predictions, []
+    if info is None or predictions.digest() != info.values_sha256:
         found.append("the predictions are not those on record")
-    if test is not None and not np.array_equal(predictions.rows, test):
+    if info is not None:
+        found.append(_difference("predictions.n_rows", info.n_rows, len(predictions.rows)))
+        found.append(_difference("predictions.dtype", info.dtype, str(predictions.values.dtype)))
+    if split is not None and not np.array_equal(predictions.rows, split.test):
         found.append("the predicted rows are not the test rows of the split")
-    return found
+    return [f for f in found if f]
 
 
 def _metric_differences(stored: Metrics, fresh: Metrics, *, intervals: bool) -> list[str]:
     """Return what differs, the first few tasks named."""
-    names: Sequence[str] = ("metric", "n_tasks", "n_evaluable", "macro", "share_080")
+    names: Sequence[str] = (
+        "metric",
+        "greater_is_better",
+        "n_tasks",
+        "n_evaluable",
+        "macro",
+        "share_080",
+    )
     names = [*names, "low", "high"] if intervals else names
     found = [_difference(name, getattr(stored, name), getattr(fresh, name)) for name in names]
     if len(stored.per_task) != len(fresh.per_task):

@@ -21,8 +21,8 @@ from chmr_bench.runner import DatasetRequest, Job, Opened, SplitRequest, Workspa
 from chmr_bench.settings import build_config, require
 from chmr_bench.types import DeviceKind
 
-State = Literal["new", "cached", "failed", "impossible"]
-STATES: tuple[State, ...] = ("new", "cached", "failed", "impossible")
+State = Literal["new", "cached", "damaged", "failed", "impossible"]
+STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
 
 Opening: TypeAlias = Callable[[DatasetRequest], Progress]
 """Hears that a dataset is about to be opened; what it returns hears how the fetching goes."""
@@ -65,6 +65,7 @@ class Item:
     Attributes
     ----------
     job : None where the model cannot run at all.
+    state : ``damaged`` = there is a record, but its files are not whole; it is computed again.
     before : the record there is, of a cached or a failed job.
     seconds : expected, from earlier records of the same model and dataset; None = unknown.
     synthetic : the dataset is simulated.
@@ -94,7 +95,7 @@ class Plan:
     @property
     def todo(self) -> list[Item]:
         """Return the jobs to be computed."""
-        wanted = {"new"} if self.keep_failed else {"new", "failed"}
+        wanted = {"new", "damaged"} | (set() if self.keep_failed else {"failed"})
         return [item for item in self.items if item.state in wanted]
 
     def count(self, state: State) -> int:
@@ -167,7 +168,7 @@ def _items(
     for seed in seeds:
         job = Job(model, config, opened, split, digest, seed, request.precision, device, changed)
         before = store.find(job.identity)
-        state: State = "new" if before is None else "cached" if before.status == "ok" else "failed"
+        state = _state(before, store, job.identity)
         reason = before.error.message if before and before.error else ""
         yield dataclasses.replace(
             blank,
@@ -178,6 +179,12 @@ def _items(
             reason=reason,
             seconds=seconds,
         )
+
+
+def _state(before: Record | None, store: RecordStore, identity: str) -> State:
+    if before is None:
+        return "damaged" if store.is_damaged(identity) else "new"
+    return "cached" if before.status == "ok" else "failed"
 
 
 def _obstacle(spec: ModelSpec, opened: Opened) -> str:

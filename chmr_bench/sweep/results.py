@@ -26,6 +26,7 @@ class ResultRow:
     low, high : 95 % bootstrap interval over test molecules, of the mean over seeds.
     overrides : settings that the user changed.
     origin : the dataset's file, where another dataset among the rows has the same name.
+    n_dropped : source rows left out on the user's order.
     """
 
     model: str
@@ -46,6 +47,7 @@ class ResultRow:
     dataset_digest: str
     overrides: Mapping[str, Any]
     origin: str = ""
+    n_dropped: int = 0
 
 
 def rows(records: Iterable[Record], store: RecordStore) -> list[ResultRow]:
@@ -95,6 +97,7 @@ def _row(group: list[Record], store: RecordStore, *, is_shared: bool) -> ResultR
         dataset_digest=first.dataset.digest,
         overrides=first.model.overrides,
         origin=first.dataset.origin.file if is_shared else "",
+        n_dropped=max(r.dataset.dropped for r in group),
     )
 
 

@@ -14,7 +14,7 @@ from chmr_bench.metrics import METRICS
 from chmr_bench.records import Predictions, Record, RecordStore
 from chmr_bench.types import FloatArray
 
-N_REPLICATES = 200
+N_REPLICATES = 1000
 
 
 class Results:

@@ -38,7 +38,7 @@ def test_sections_come_in_order(results: Any) -> None:
         "## Users' own tables",
         "## SYNTHETIC data",
         "## Seconds to fit and predict, mean over seeds",
-        "## Not readable",
+        "## Left out",
         "## Provenance",
     ]
     assert "### planted (SYNTHETIC)" in text

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from typing import Any
 
 import numpy as np
 import pytest
 
+from chmr_bench.plugins import registry
 from chmr_bench.report.rows import Collected, Table, collect
 
 
@@ -112,27 +115,74 @@ def test_other_data_splits_and_metrics_are_tables_of_their_own(results: Any) -> 
     assert len(collected.records()) == 7
 
 
-def test_unreadable_replicates_cost_the_interval_and_are_named(results: Any) -> None:
+@pytest.mark.parametrize("name", ["bootstrap.npy", "predictions.parquet"])
+@pytest.mark.parametrize("way", ["gone", "cut short", "another"])
+def test_a_damaged_record_is_in_no_table_and_is_named(results: Any, name: str, way: str) -> None:
     record = results.add("forest", "bace", 0.7, seed=0)
     results.add("forest", "bace", 0.8, seed=1)
-    (results.store.path_of(record) / "bootstrap.npy").write_bytes(b"\x93NUMPY")
+    file = results.store.path_of(record) / name
+    if way == "gone":
+        file.unlink()
+    elif way == "cut short":
+        file.write_bytes(file.read_bytes()[:100])
+    else:
+        with file.open("wb") as stream:
+            np.save(stream, np.zeros(10, dtype=np.float32))
     collected = collect(results.store)
     (row,) = collected.tables[0].rows
-    assert row.score == pytest.approx(0.75)
-    assert (row.low, row.high, row.replicates) == (None, None, None)
+    assert (row.score, row.seeds) == (pytest.approx(0.8), [1])
     (problem,) = collected.problems
-    assert "no interval" in problem.reason
+    assert "damaged" in problem.reason
+    assert name in problem.reason
+    assert "run the same command again" in problem.reason
     assert str(results.root) not in problem.reason
     assert not problem.path.is_absolute()
 
 
-def test_replicates_of_another_number_cannot_be_averaged(results: Any) -> None:
+def test_a_number_that_is_none_leaves_the_other_records_their_table(results: Any) -> None:
     record = results.add("forest", "bace", 0.7, seed=0)
     results.add("forest", "bace", 0.8, seed=1)
-    np.save(results.store.path_of(record) / "bootstrap.npy", np.zeros(10, dtype=np.float32))
+    file = results.store.path_of(record) / "result.json"
+    file.write_text(file.read_text().replace('"macro": 0.7', '"macro": NaN'))
     collected = collect(results.store)
-    assert collected.tables[0].rows[0].low is None
-    assert "same number of replicates" in collected.problems[0].reason
+    assert collected.tables[0].rows[0].seeds == [1]
+    assert "metrics.macro" in collected.problems[0].reason
+
+
+def test_one_split_under_two_names_is_one_table(results: Any) -> None:
+    """A run is stored once, by the name its split was first asked for."""
+    results.add("knn", "bace", 0.7, split__name="scaffold")
+    results.add("forest", "bace", 0.8)
+    table = only_table(results)
+    assert (table.split.name, table.split_names) == ("reference", ("reference", "scaffold"))
+    assert [r.label for r in table.rows] == ["forest", "knn"]
+
+
+def test_a_split_nobody_calls_reference_has_the_first_of_its_names(results: Any) -> None:
+    results.add("knn", "bace", split__name="scaffold")
+    results.add("forest", "bace", split__name="deepchem:scaffold")
+    assert only_table(results).split_name == "deepchem:scaffold"
+
+
+def test_a_pinned_split_is_the_reference_whatever_it_was_called(results: Any) -> None:
+    pinned = registry().datasets["bace"].spec.split_digests
+    digest = hashlib.sha256("\n".join(pinned).encode()).hexdigest()
+    results.add("knn", "bace", split__name="scaffold", split__digest=digest)
+    results.add("knn", "hiv", split__name="scaffold", split__digest=digest)
+    names = {t.dataset.name: t.split_name for t in collect(results.store).tables}
+    assert names == {"bace": "reference", "hiv": "scaffold"}
+
+
+def test_one_run_in_two_folders_counts_once(results: Any) -> None:
+    record = results.add("forest", "bace", 0.7)
+    folder = results.store.path_of(record)
+    copy = folder.with_name(folder.name.replace("reference", "scaffold"))
+    shutil.copytree(folder, copy)
+    file = copy / "result.json"
+    file.write_text(file.read_text().replace('"name": "reference"', '"name": "scaffold"'))
+    collected = collect(results.store)
+    assert len(collected.records()) == 1
+    assert "the same run as reference-s0" in collected.problems[0].reason
 
 
 def test_garbage_in_the_records_folder_is_listed(results: Any) -> None:

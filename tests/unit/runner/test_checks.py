@@ -88,7 +88,8 @@ def test_no_damage_ends_the_check_of_the_others(
             (found,) = checks(store, workspace, depth)
             if name == "predictions.parquet":
                 assert found.state == "different"
-                assert found.details == ("predictions.parquet is not the file on record",)
+                assert "predictions.parquet is not the file on record" in found.details[0]
+                assert "run the same command again" in found.details[0]
             assert found.state == "ok" or found.details or found.state == "failed run"
     file.write_bytes(content)
     assert [c.state for depth in DEPTHS for c in checks(store, workspace, depth)] == ["ok", "ok"]
@@ -111,7 +112,7 @@ def test_a_damaged_header_of_the_replicates_is_told_or_changes_nothing(
         assert found.details
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 2)), np.array(["a"]), np.array(1.0)])
+@pytest.mark.parametrize("array", [np.zeros((2, 2)), np.zeros(999), np.array(["a"]), np.array(1.0)])
 def test_replicates_of_another_kind_are_unreadable(
     store: RecordStore, workspace: Workspace, array: Any
 ) -> None:
@@ -119,7 +120,9 @@ def test_replicates_of_another_kind_are_unreadable(
     np.save(entry.path / "bootstrap.npy", array, allow_pickle=False)
     (found,) = checks(store, workspace, "verify")
     assert found.state == "unreadable"
-    assert "expected one column of floating-point numbers" in found.details[0]
+    assert "reference-s0" in found.details[0]
+    assert "expected 1000 floating-point numbers" in found.details[0]
+    assert "run the same command again" in found.details[0]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,28 @@ def test_replicates_of_another_kind_are_unreadable(
         ("model.params.scale", float("nan"), "unreadable"),
         ("metrics", None, "different"),
         ("predictions", None, "different"),
-        ("metrics.macro", float("nan"), "different"),
+        ("metrics.macro", float("nan"), "unreadable"),
+        ("timing.total", float("inf"), "unreadable"),
+        ("dataset.title", "Another", "different"),
+        ("dataset.version", "9", "different"),
+        ("dataset.unit", "mg", "different"),
+        ("dataset.task_type", "regression", "different"),
+        ("dataset.metric", "average_precision", "different"),
+        ("dataset.n_molecules", 41, "different"),
+        ("dataset.n_tasks", 9, "different"),
+        ("dataset.dropped", 3, "different"),
+        ("dataset.dropped_rows", [{"row": 2, "reason": "x"}], "different"),
+        ("dataset.synthetic", True, "different"),
+        ("split.n_train", 11, "different"),
+        ("split.n_valid", 11, "different"),
+        ("split.n_test", 11, "different"),
+        ("model.deterministic", True, "different"),
+        ("model.overrides", {"scale": 77.0}, "different"),
+        ("metrics.greater_is_better", False, "different"),
+        ("predictions.n_rows", 77, "different"),
+        ("predictions.dtype", "float32", "different"),
+        ("status", "failed", "different"),
+        ("error", {"type": "E", "message": "no", "phase": "fit"}, "different"),
         ("dataset.origin", {"kind": "file", "file": "a\0b", "smiles": "s"}, "not at hand"),
         ("dataset.origin", {"kind": "molnet", "file": "molnet:nothing"}, "not at hand"),
     ],
@@ -140,6 +164,21 @@ def test_words_that_cannot_be(
     (found,) = checks(store, workspace, "verify")
     assert found.state == state, found
     assert found.details
+
+
+def test_a_failed_run_is_no_difference_unless_it_has_predictions(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    store = RecordStore(tmp_path / "out")
+    store.prepare()
+    request = Request(("quick.raises",), (DatasetRequest(name="quick-small"),))
+    sweep.execute(sweep.plan(request, store, workspace), store, workspace)
+    assert [c.state for c in checks(store, workspace, "verify")] == ["failed run"]
+    (entry,) = store.stored()
+    (entry.path / "predictions.parquet").write_bytes(b"x")
+    (found,) = checks(store, workspace, "verify")
+    assert found.state == "different"
+    assert "predictions.parquet is there" in found.details[0]
 
 
 def test_a_failed_run_with_impossible_words(tmp_path: Path, workspace: Workspace) -> None:
