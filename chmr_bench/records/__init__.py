@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chmr_bench.records.folder import Stored, damage, read_record
+from chmr_bench.records.folder import Stored, read_record
 from chmr_bench.records.identity import RunKey, canonical_json
 from chmr_bench.records.predictions import Predictions
 from chmr_bench.records.schema import (
@@ -48,6 +48,5 @@ __all__ = [
     "TaskResult",
     "Timing",
     "canonical_json",
-    "damage",
     "read_record",
 ]

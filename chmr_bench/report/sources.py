@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from chmr_bench.plugins import registry
-from chmr_bench.records import Problem, Record, RecordStore, SplitInfo, damage
+from chmr_bench.records import Problem, Record, RecordStore, SplitInfo
+from chmr_bench.records.folder import damage
 from chmr_bench.types import PARTS
 
 REFERENCE = "reference"

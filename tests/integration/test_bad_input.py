@@ -116,6 +116,30 @@ def test_an_output_folder_that_is_a_file(inside: Run, tmp_path: Path) -> None:
     assert "--out DIR" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("place", "content", "code", "message"),
+    [
+        ("records/quick-small", "x", 2, "quick-small is a file"),
+        ("records/quick-small/quick.noise", "x", 2, "quick.noise is a file"),
+        ("tables", "x", 2, "tables is a file"),
+        ("boards/main.toml", "title =", 3, "main.toml: cannot be read"),
+    ],
+)
+def test_what_is_in_the_way_is_told_before_anything_is_computed(
+    inside: Run, tmp_path: Path, place: str, content: str, code: int, message: str
+) -> None:
+    file = tmp_path / "out" / place
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    done = inside("run", "-m", "quick.noise", "-d", "quick-small", "--out", "out")
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "[1/1]" not in done.stderr
+    assert file.read_text() == content
+    assert not list((tmp_path / "out").rglob("result.json"))
+
+
 def obey_permissions() -> None:
     """Take away root's right to write everywhere, before the program starts."""
     import ctypes

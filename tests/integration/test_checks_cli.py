@@ -86,6 +86,19 @@ def test_verify_sees_other_predictions_and_missing_files(inside: Run, done: Path
     assert inside("score").returncode == 1
 
 
+def test_damage_is_told_with_what_to_do_and_the_same_command_mends_it(
+    inside: Run, done: Path
+) -> None:
+    (done / "bootstrap.npy").write_bytes(b"")
+    told = inside("verify")
+    assert told.returncode == 1
+    assert "run the same command again" in told.stdout
+    again = inside("run", "-m", "quick.noise", "-d", "quick-small")
+    assert again.returncode == 0
+    assert "0 cached, 1 damaged (will be computed again)" in again.stdout
+    assert inside("verify").returncode == 0
+
+
 def test_a_users_table_that_is_gone_is_counted_not_blamed(
     inside: Run, table: Path, rings: Callable[[int], str]
 ) -> None:
@@ -94,8 +107,14 @@ def test_a_users_table_that_is_gone_is_counted_not_blamed(
     assert inside("verify").returncode == 0
     table.unlink()
     gone = inside("verify")
-    assert gone.returncode == 0
+    assert gone.returncode == 3
     assert "1 cannot check: data not at hand" in gone.stdout
+    assert "nothing was checked" in gone.stderr
+    assert inside("run", "-m", "quick.noise", "-d", "quick-small").returncode == 0
+    some = inside("verify")
+    assert some.returncode == 0
+    assert "1 ok; 1 cannot check" in some.stdout
+    assert "nothing was checked" not in some.stderr
     table.write_text(rings(39))
     assert inside("verify").returncode == 1
 

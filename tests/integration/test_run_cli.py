@@ -85,7 +85,8 @@ def test_two_files_of_one_name_are_told_apart(
 def test_json_is_json_and_nothing_else(inside: Run) -> None:
     asked = ("run", "-m", "quick.noise", "-m", "quick.raises", "-d", "quick-small", "--json")
     plan = json.loads(inside(*asked, "--plan").stdout)
-    assert plan["counts"] == {"new": 2, "cached": 0, "failed": 0, "impossible": 0}
+    counts = {"new": 2, "cached": 0, "damaged": 0, "failed": 0, "impossible": 0}
+    assert plan["counts"] == counts
     assert plan["jobs"][0]["model"] == "quick.noise"
     done = inside(*asked)
     assert done.returncode == 1
@@ -174,6 +175,10 @@ def test_dropped_rows_are_counted_in_the_record(inside: Run, table: Path) -> Non
     assert json.loads(done.stdout)["results"][0]["metric"] == "rmse"
     (result,) = (table.parent / "leaderboards" / "records").glob("*/*/*/result.json")
     assert json.loads(result.read_text())["dataset"]["dropped"] == 1
+    shown = inside(*asked, "--on-invalid", "drop").stdout
+    assert "mine: 1 row of the source left out (--on-invalid drop)" in shown
+    page = (table.parent / "leaderboards" / "README.md").read_text()
+    assert "1 row of the source was left out" in page
 
 
 # ----------------------------------------------------------------------------------------- ctrl-c

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from chmr_bench import leaderboard
 from chmr_bench.cli.leaderboard import app
-from chmr_bench.errors import UsageError
+from chmr_bench.errors import DataError, UsageError
 from chmr_bench.records import RecordStore
 
 
@@ -131,6 +131,63 @@ def test_check_finds_every_kind_of_difference(board: Any) -> None:
     ]
     leaderboard.build(board.store, board.root)
     assert leaderboard.differences(board.store, board.root) == []
+
+
+def test_check_sees_other_line_ends_and_what_is_no_text(board: Any) -> None:
+    leaderboard.build(board.store, board.root)
+    converted, damaged = board.root / "tables" / "bace.csv", board.root / "overall.csv"
+    converted.write_bytes(converted.read_bytes().replace(b"\n", b"\r\n"))
+    damaged.write_bytes(damaged.read_bytes() + b"\xff\xfe")
+    found = leaderboard.differences(board.store, board.root)
+    assert found[0].startswith("overall.csv: is no UTF-8 text")
+    assert found[1].startswith("tables/bace.csv: differs in line ends")
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("name", ["tables/bace.csv", "overall.csv"])
+def test_check_finds_a_stray_csv_and_build_removes_it(board: Any, name: str) -> None:
+    leaderboard.build(board.store, board.root)
+    source = board.root / name
+    stray = source.with_name(f"{source.stem}-old.csv")
+    shutil.copy(source, stray)
+    (board.root / "tables" / "notes.csv").write_text("a,b\n")
+    expected = [f"{stray.relative_to(board.root).as_posix()}: no record gives it"]
+    assert leaderboard.differences(board.store, board.root) == expected
+    leaderboard.build(board.store, board.root)
+    assert leaderboard.differences(board.store, board.root) == []
+    assert not stray.exists()
+    assert (board.root / "tables" / "notes.csv").exists()
+
+
+def test_what_is_in_the_way_is_told_before_anything_is_written(board: Any) -> None:
+    (board.root / "tables").write_text("x")
+    with pytest.raises(UsageError, match="tables is a file"):
+        leaderboard.check(board.root)
+    (board.root / "tables").unlink()
+    (board.root / "overall.csv").mkdir()
+    with pytest.raises(UsageError, match=r"overall\.csv is a folder"):
+        leaderboard.build(board.store, board.root)
+    (board.root / "overall.csv").rmdir()
+    (board.root / "boards").mkdir()
+    (board.root / "boards" / "main.toml").write_bytes(b"\xff\x00")
+    with pytest.raises(DataError, match=r"main\.toml: cannot be read.*mend or remove"):
+        leaderboard.build(board.store, board.root)
+    assert contents(board.root).keys() == {"boards/main.toml"}
+    shutil.rmtree(board.root / "boards")
+    (board.root / "boards").write_text("x")
+    with pytest.raises(DataError, match="boards is a file"):
+        leaderboard.check(board.root)
+
+
+def test_a_damaged_record_is_named_on_the_page(board: Any) -> None:
+    record = board.store.records()[0]
+    (board.store.path_of(record) / "predictions.parquet").unlink()
+    leaderboard.build(board.store, board.root)
+    page = (board.root / "README.md").read_text()
+    assert "damaged, and so in no table: predictions.parquet" in page
+    result = CliRunner().invoke(app, ["build", "--out", str(board.root)])
+    assert result.exit_code == 0
+    assert "damaged, left out" in result.output
 
 
 def test_a_record_more_is_a_difference(board: Any) -> None:

@@ -264,6 +264,90 @@ def test_missing_parts_are_record_errors(tmp_path: Path) -> None:
         store.predictions(a_record("failed"))
 
 
+@pytest.mark.parametrize("name", ["predictions.parquet", "bootstrap.npy"])
+@pytest.mark.parametrize("content", [None, b"", b"cut"])
+def test_a_damaged_record_is_not_there_and_is_replaced(
+    tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    store = RecordStore(tmp_path)
+    record = stored(store)
+    assert not store.is_damaged(record.identity)
+    file = store.path_of(record) / name
+    file.unlink() if content is None else file.write_bytes(content)
+    assert store.find(record.identity) is None
+    assert store.is_damaged(record.identity)
+    (problem,) = store.damaged()
+    assert name in problem.reason
+    again = stored(store)
+    assert store.find(record.identity) == again == record
+    assert store.damaged() == []
+    assert not store.is_damaged("0" * 64)
+
+
+@pytest.mark.parametrize("status", ["failed", "damaged"])
+def test_what_is_replaced_may_lie_under_another_name_of_the_split(
+    tmp_path: Path, status: str
+) -> None:
+    store = RecordStore(tmp_path)
+    split = SplitInfo(name="scaffold", digest="ss", n_train=3, n_valid=2, n_test=4)
+    if status == "failed":
+        store.write(a_record("failed", split=split))
+    else:
+        old = stored(store, a_record(split=split))
+        (store.path_of(old) / "bootstrap.npy").unlink()
+    good = stored(store)
+    assert store.records() == [good]
+    assert store.find(good.identity) == good
+
+
+def test_replicates_of_another_shape_are_a_record_error(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    record = stored(store)
+    np.save(store.path_of(record) / "bootstrap.npy", np.zeros(999, dtype=np.float32))
+    with pytest.raises(RecordError, match=r"reference-s0.*bootstrap\.npy: its shape is \(999,\)"):
+        store.replicates(record)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('"macro": 0.7', '"macro": NaN', "metrics.macro"),
+        ('"score": 0.7', '"score": Infinity', "metrics.per_task.0.score"),
+        ('"fit": 1.0', '"fit": 1e999', "timing.fit"),
+        ('"trees": 5', '"trees": NaN', "model.params"),
+        ('"trees": 5', '"trees": [1e999]', "model.params"),
+        ('"trees": 5', '"trees": "\\ud800"', "model.params"),
+    ],
+)
+def test_numbers_that_are_none_make_a_record_unreadable(
+    tmp_path: Path, old: str, new: str, reason: str
+) -> None:
+    store = RecordStore(tmp_path)
+    file = store.path_of(stored(store)) / "result.json"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    assert store.records() == []
+    assert reason in store.problems()[0].reason
+
+
+@pytest.mark.parametrize("place", ["d", "d/m"])
+def test_a_file_where_a_folder_belongs_is_told_beforehand_and_when_writing(
+    tmp_path: Path, place: str
+) -> None:
+    store = RecordStore(tmp_path)
+    store.prepare()
+    file = store.folder / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("x")
+    with pytest.raises(UsageError, match=f"records/{place} is a file"):
+        store.check_places([("other", "m"), ("d", "m")])
+    store.check_places([("other", "m")])
+    with pytest.raises(RecordError, match="records/d/m: the record cannot be put there"):
+        stored(store)
+    assert list((store.folder / ".tmp").iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="--out DIR"):

@@ -85,6 +85,14 @@ def test_only_the_boards_split_and_no_user_or_synthetic_data(results: Any) -> No
     assert fill(BOARD, collect(results.store).tables) is None
 
 
+def test_a_run_cached_under_another_name_of_the_split_is_on_the_board(results: Any) -> None:
+    results.add("knn", "bace", 0.9, split__name="scaffold")
+    results.add("forest", "bace", 0.8)
+    assert {r.label for r in filled(results).rows} == {"knn", "forest"}
+    scaffold = BOARD.model_copy(update={"split": "scaffold"})
+    assert {r.label for r in filled(results, scaffold).rows} == {"knn", "forest"}
+
+
 def test_a_run_with_hidden_data_is_not_on_the_board(results: Any) -> None:
     results.add("a", "bace")
     results.add("a", "bace", missing={"rate": 0.5})

@@ -1,0 +1,43 @@
+"""The tables a run prints."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from chmr_bench.cli import run_tables
+from chmr_bench.sweep.results import ResultRow
+
+ROW = ResultRow(
+    model="m",
+    dataset="d",
+    split="scaffold",
+    metric="r2",
+    n_runs=1,
+    n_failed=0,
+    mean=-3.2,
+    sd=None,
+    low=-7974.845,
+    high=-0.649,
+    n_evaluable=1,
+    n_tasks=1,
+    synthetic=False,
+    deterministic=True,
+    seconds=1.0,
+    dataset_digest="dd",
+    overrides={},
+)
+
+
+def test_an_interval_of_negative_values_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    run_tables.show_results([ROW])
+    assert "-7974.845 to -0.649" in " ".join(capsys.readouterr().out.split())
+
+
+def test_left_out_rows_are_told_once_a_dataset(capsys: pytest.CaptureFixture[str]) -> None:
+    dropped = dataclasses.replace(ROW, n_dropped=2)
+    run_tables.show_results([dropped, dataclasses.replace(dropped, model="other")])
+    assert capsys.readouterr().out.count("d: 2 rows of the source left out") == 1
+    run_tables.show_results([ROW])
+    assert "left out" not in capsys.readouterr().out

@@ -1,0 +1,37 @@
+"""What a plan makes of records whose files are not whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from chmr_bench import sweep
+from chmr_bench.fetch import FetchOptions
+from chmr_bench.records import RecordStore
+from chmr_bench.runner import DatasetRequest, Workspace
+from chmr_bench.sweep import Plan, Request
+
+
+def states(plan: Plan) -> list[str]:
+    return [item.state for item in plan.items]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("name", ["predictions.parquet", "bootstrap.npy"])
+def test_a_damaged_record_is_computed_again(tmp_path: Path, name: str) -> None:
+    store = RecordStore(tmp_path / "out")
+    store.prepare()
+    workspace = Workspace(FetchOptions(offline=True), n_jobs=1)
+    asked = Request(("quick.noise", "quick.mean"), (DatasetRequest(name="quick-small"),))
+    sweep.execute(sweep.plan(asked, store, workspace), store, workspace)
+    before = store.of("quick-small", "quick.noise")[0]
+    (store.path_of(before) / name).write_bytes(b"")
+    plan = sweep.plan(dataclasses.replace(asked, keep_failed=True), store, workspace)
+    assert states(plan) == ["damaged", "cached"]
+    assert [item.model for item in plan.todo] == ["quick.noise"]
+    sweep.execute(plan, store, workspace)
+    assert states(sweep.plan(asked, store, workspace)) == ["cached", "cached"]
+    (after,) = store.of("quick-small", "quick.noise")
+    assert after.predictions == before.predictions
