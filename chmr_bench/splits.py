@@ -10,14 +10,18 @@ import functools
 import math
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
+from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
 from typing import TypeAlias
 
 import numpy as np
 
+from chmr_bench import signals
 from chmr_bench.contracts import Dataset, Split
 from chmr_bench.errors import DataError, FeatureError, SettingError, UnknownNameError
 from chmr_bench.types import PARTS, IntArray
@@ -69,12 +73,30 @@ def _scaffolds(smiles: tuple[str, ...], chirality: bool, n_jobs: int) -> tuple[s
         try:
             # spawn, not fork: the parent may hold threads (torch, a live progress display)
             context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(n_jobs, len(chunks)), mp_context=context) as pool:
-                parts = list(pool.map(_scaffold_chunk, chunks))
+            workers = min(n_jobs, len(chunks))
+            with signals.blocked():  # its start lets SIGINT through again: here, not below
+                ensure_running()
+            with ProcessPoolExecutor(workers, context, _begin_worker) as pool:
+                with signals.blocked():  # workers inherit it: Ctrl-C is the parent's affair
+                    results = pool.map(_scaffold_chunk, chunks)
+                parts = list(results)
             return tuple(s for part in parts for s in part)
         except BrokenProcessPool:  # e.g. a script without the __main__ guard: still one core left
             pass
     return tuple(s for chunk in chunks for s in _scaffold_chunk(chunk))
+
+
+def _begin_worker() -> None:
+    """Make a worker deaf to Ctrl-C, and let it end with its parent, however that ends."""
+    signals.leave_interrupts_to_the_parent()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _scaffold_chunk(chunk: tuple[tuple[str, ...], int, bool]) -> list[str]:

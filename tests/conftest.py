@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import chmr_bench.signals  # noqa: F401 - before numpy, as in the command line
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 QUICK_PLUGIN = REPOSITORY / "tests" / "fixtures" / "quick"
 

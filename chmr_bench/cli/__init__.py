@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from chmr_bench.errors import ChmrBenchError
+from chmr_bench.signals import relayed
 
 INTERRUPTED = 130
 BUG = 70
@@ -17,7 +18,13 @@ def main(argv: list[str] | None = None) -> None:
     0 all well, 1 some jobs failed or something differs, 2 usage, 3 data, 4 plugin, 70 a bug,
     130 interrupted.
     """
-    sys.exit(_run(argv))
+    try:
+        with relayed():
+            code = _run(argv)
+    except KeyboardInterrupt:  # while the command's modules are still being imported
+        sys.stderr.write("interrupted\n")
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 def _run(argv: list[str] | None) -> int:

@@ -1,23 +1,20 @@
 """Compute a feature over all cores, a chunk of molecules at a time.
 
 The first chunks are computed where we are, and timed: what is quickly done never pays for worker
-processes. Workers are started afresh (loky), not forked: forking beside the threads of torch or
-lightgbm can hang.
+processes. Where a thread of this process lets Ctrl-C through, all is computed in workers instead:
+RDKit would swallow it and give wrong fingerprints (see `chmr_bench.signals`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
-import os
-import threading
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from chmr_bench import signals
 from chmr_bench.contracts import (
     Block,
     FeatureSpec,
@@ -28,6 +25,7 @@ from chmr_bench.contracts import (
 )
 from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError
 from chmr_bench.features.joining import concatenate
+from chmr_bench.features.workers import Ordered
 from chmr_bench.lazy import load_object
 
 Compute: TypeAlias = Callable[..., Block]
@@ -40,13 +38,13 @@ POOL_SECONDS = 0.7
 WARM_POOL_SECONDS = 0.05
 """What it takes to use workers that are still there from the last time."""
 WORKER_PATIENCE = 120.0
-"""So long workers stay (joblib keeps them 300 s; we count on less)."""
+"""So long workers stay (300 s; we count on less)."""
 CHUNK_SECONDS = 0.4
 CHUNK_LIMITS = (16, 2048)
+UNTIMED_CHUNK = 256
 CHUNKS_PER_WORKER = 8
 """At least so many, so that one slow chunk at the end does not leave the other cores idle."""
 
-WATCH_SECONDS = 1.0
 _last_used: dict[int, float] = {}
 """Number of workers -> when they were last at work. It decides about speed, never about numbers."""
 
@@ -92,10 +90,13 @@ def _results(
 ) -> Generator[tuple[int, Block | _Failure], None, None]:
     """Yield (first row, block) in order: the first from here, what is worth it from workers."""
     n, start, size = len(smiles), 0, FIRST_CHUNK
+    if n and not _safe_here():
+        yield from _all_from_workers(spec, settings, smiles, n_jobs)
+        return
     compute: Compute = load_object(spec.compute)
     begin, timed_from = time.perf_counter(), 0
     while start < n or n == 0:
-        yield start, _run(spec, compute, settings, smiles[start : start + size])
+        yield start, _here(spec, compute, settings, smiles[start : start + size])
         start += size
         seconds = time.perf_counter() - begin
         if timed_from == 0:  # the first chunk pays for lazy imports: it says nothing of the rate
@@ -117,10 +118,37 @@ def _results(
     outputs = _Outputs(spec, settings, smiles, starts[n_here:], n_jobs)
     with contextlib.closing(outputs):
         here = (
-            (start, _run(spec, compute, settings, smiles[start : start + size]))
+            (start, _here(spec, compute, settings, smiles[start : start + size]))
             for start in starts[:n_here]
         )
         for start, chunk in itertools.chain(here, outputs):
+            if isinstance(chunk, _Failure):
+                outputs.stop()
+            yield start, chunk
+
+
+def _safe_here() -> bool:
+    """Return whether no Ctrl-C can get into RDKit while this thread holds it back."""
+    with signals.blocked():
+        return signals.blocked_everywhere()
+
+
+def _here(
+    spec: FeatureSpec, compute: Compute, settings: Mapping[str, Any], smiles: Sequence[str]
+) -> Block | _Failure:
+    with signals.blocked():
+        return _run(spec, compute, settings, smiles)
+
+
+def _all_from_workers(
+    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str], n_jobs: int
+) -> Generator[tuple[int, Block | _Failure], None, None]:
+    """Yield what `_results` yields, computing nothing in this process."""
+    n = len(smiles)
+    size = max(CHUNK_LIMITS[0], min(UNTIMED_CHUNK, n // (n_jobs * CHUNKS_PER_WORKER) + 1))
+    outputs = _Outputs(spec, settings, smiles, range(0, n, size), n_jobs)
+    with contextlib.closing(outputs):
+        for start, chunk in outputs:
             if isinstance(chunk, _Failure):
                 outputs.stop()
             yield start, chunk
@@ -155,71 +183,56 @@ class _Outputs:
         n_jobs: int,
     ) -> None:
         self.feature, self.starts, self.n_jobs = spec.name, starts, n_jobs
-        self.outputs: Any = None
-        self.stopped = False
-        if not starts:
-            return
-        import joblib
-
-        # "generator" gives results in the order of the tasks, so progress is true and rows stay
-        # put. Without max_nbytes=None joblib would put large arguments into files.
-        pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
-        self.outputs = pool(
-            joblib.delayed(_in_worker)(
-                os.getpid(), spec, dict(settings), list(smiles[s : s + starts.step])
+        self.ordered: Ordered | None = None
+        if starts:
+            tasks = (
+                (_in_worker, (spec, dict(settings), list(smiles[start : start + starts.step])))
+                for start in starts
             )
-            for s in itertools.takewhile(lambda _: not self.stopped, starts)
-        )
+            with self._told():
+                self.ordered = Ordered(n_jobs, tasks)
 
     def __iter__(self) -> Iterator[tuple[int, Block | _Failure]]:
-        if self.outputs is None:
+        if self.ordered is None:
             return
+        chunks, starts = iter(self.ordered), iter(self.starts)
+        while True:
+            with self._told():
+                chunk = next(chunks, None)
+            if chunk is None:
+                break
+            yield next(starts), chunk
+        _last_used.clear()  # one set of workers is kept: those last asked for
+        _last_used[self.n_jobs] = time.monotonic()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
         from joblib.externals.loky.process_executor import BrokenProcessPool
 
         try:
-            yield from zip(self.starts, self.outputs, strict=True)
+            yield
         except BrokenProcessPool as error:
             raise FeatureError(
                 f"feature {self.feature!r}: a worker process died, killed or out of memory "
                 f"({error}); try again with fewer jobs"
             ) from error
-        _last_used.clear()  # joblib keeps one set of workers: those last asked for
-        _last_used[self.n_jobs] = time.monotonic()
 
     def stop(self) -> None:
-        """Begin no further chunk, and wait for those begun: killing workers at work is noisy."""
-        self.stopped = True
-        for _ in self.outputs or ():
-            pass
+        """Begin no further chunk, and wait for those begun."""
+        if self.ordered is not None:
+            with self._told():
+                self.ordered.stop()
 
     def close(self) -> None:
-        """Kill workers still at work: we are leaving, on Ctrl-C or an error."""
-        if self.outputs is None:
-            return
-        with warnings.catch_warnings():  # joblib warns of tasks left over when we stop early
-            warnings.simplefilter("ignore", UserWarning)
-            self.outputs.close()
+        """Kill workers still at work."""
+        if self.ordered is not None:
+            self.ordered.close()
 
 
 def _in_worker(
-    parent: int, spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str]
+    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str]
 ) -> Block | _Failure:
-    _leave_with(parent)
     return _run(spec, load_object(spec.compute), settings, smiles)
-
-
-@functools.cache
-def _leave_with(parent: int) -> None:
-    """End this worker when its parent is killed, where it would wait minutes for more work."""
-    if os.getppid() != parent:  # not a worker of its own, or not started by the parent itself
-        return
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(WATCH_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="watch-parent", daemon=True).start()
 
 
 def _run(

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import Job, Listener, Silent, Workspace, run_job
-from chmr_bench.sweep.interrupt import stoppable
+from chmr_bench.sweep.interrupt import Interrupt, stoppable
 from chmr_bench.sweep.planning import Item, Plan
 
 
@@ -77,12 +77,13 @@ def execute(
     """
     worker = _Worker(store, workspace, listener or SilentSweep(), command, len(plan.todo))
     with stoppable() as interrupt:
+        worker.interrupt = interrupt
         try:
             held = []
             for item in plan.todo:
                 if not worker.do(item, wait=False):
                     held.append(item)
-                if interrupt.asked:  # a model swallowed the KeyboardInterrupt
+                if interrupt.asked:  # swallowed by whoever was at work when it came
                     raise KeyboardInterrupt
             for item in held:
                 worker.listener.waiting(item)
@@ -104,6 +105,7 @@ class _Worker:
         self.store, self.workspace, self.listener = store, workspace, listener
         self.command, self.total = list(command), total
         self.outcomes: list[Outcome] = []
+        self.interrupt = Interrupt()
 
     def do(self, item: Item, *, wait: bool) -> bool:
         """Do a job, or take over what another run did; False where it is locked."""
@@ -135,5 +137,9 @@ class _Worker:
             return Outcome(item, found, computed=False)
         self.listener.started(item, len(self.outcomes) + 1, self.total)
         done = run_job(job, self.workspace, self.listener, self.command)
+        if self.interrupt.asked:
+            # The job swallowed the KeyboardInterrupt, or failed for it (its workers were gone):
+            # a half-trained model, or a failure of nobody's making, is no result.
+            raise KeyboardInterrupt
         record = self.store.write(done.record, done.predictions, done.replicates, done.log)
         return Outcome(item, record, computed=True)

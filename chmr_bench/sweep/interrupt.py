@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from chmr_bench.signals import relay_signal
+
 EXIT_CODE = 130
 MESSAGE = b"\nstopping; press Ctrl-C again to stop at once\n"
 SHOW_CURSOR = b"\x1b[?25h"
@@ -60,7 +62,7 @@ def stoppable() -> Iterator[Interrupt]:
 def _watch(signals: socket.socket) -> None:
     count = 0
     while received := signals.recv(16):
-        count += received.count(signal.SIGINT)
+        count += sum(byte in (signal.SIGINT, relay_signal()) for byte in received)
         if count == 1:
             os.write(2, MESSAGE)
         elif count > 1:

@@ -39,7 +39,7 @@ LAYERS = """
     hookspecs
     contracts
     blocks | lazy | pins
-    errors | types | paths
+    errors | types | paths | signals
 """
 """Imports go downwards only; names on one line do not import each other.
 

@@ -25,6 +25,12 @@ SPECS = {spec.name: spec for spec in FEATURES}
 SMILES = ["C" * (1 + i % 9) + "O" * (i % 2) + "c1ccccc1" for i in range(300)]
 
 
+@pytest.fixture(autouse=True)
+def safe_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute in this process, as the command line may: tests' other threads take no block."""
+    monkeypatch.setattr(parallel, "_safe_here", lambda: True)
+
+
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Go to the worker processes at once, however small the work."""
@@ -92,10 +98,7 @@ def test_progress_ends_at_the_total_and_never_falls(workers: None) -> None:
 
 
 def test_a_small_set_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**settings: object) -> None:
-        pytest.fail("a pool was started for 200 molecules")
-
-    monkeypatch.setattr("joblib.Parallel", refuse)
+    monkeypatch.setattr(parallel, "Ordered", lambda *_: pytest.fail("workers for 200 molecules"))
     monkeypatch.setattr(parallel, "_last_used", {})
     assert len(parallel.compute_block(SPECS["morgan"], {}, SMILES[:200], n_jobs=8)) == 200
 
@@ -138,7 +141,7 @@ def test_workers_still_there_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bad_setting_is_refused_before_any_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("joblib.Parallel", lambda **_: pytest.fail("a pool was started"))
+    monkeypatch.setattr(parallel, "Ordered", lambda *_: pytest.fail("workers were started"))
     with pytest.raises(SettingError, match="radius"):
         parallel.compute_block(SPECS["morgan"], {"radius": -2}, SMILES, n_jobs=2)
 
