@@ -19,6 +19,7 @@ from chmr_bench.records import (
     Record,
     RunKey,
 )
+from chmr_bench.runner.logs import stdout_to_stderr
 from chmr_bench.runner.workspace import Opened, SplitRequest
 from chmr_bench.settings import build_config
 from chmr_bench.types import DeviceKind
@@ -79,7 +80,8 @@ class Job:
         """
         known = registry().features
         try:
-            needs = load_object(self.model.spec.factory).needs(self.config)
+            with stdout_to_stderr():
+                needs = load_object(self.model.spec.factory).needs(self.config)
             asked = {request.feature for request in needs.values()}
         except Exception:  # noqa: BLE001 - a stranger's code; it fails again, on record, in the run
             return {}

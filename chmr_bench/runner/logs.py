@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
 import logging
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import chmr_bench
 
@@ -35,6 +38,33 @@ def captured() -> Iterator[io.StringIO]:
     finally:
         LOGGER.setLevel(level)
         LOGGER.removeHandler(handler)
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """Send to stderr what is printed meanwhile, by compiled code and child processes too.
+
+    stdout belongs to the results (``run --json``); a model may print what it likes.
+    """
+    shown = sys.stdout
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        with contextlib.suppress(OSError):  # a closed stdout or stderr: nothing to redirect
+            _flush(shown)
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            os.dup2(2, 1)
+            stack.callback(os.dup2, kept, 1)
+            stack.callback(_flush, shown)
+        yield
+
+
+def _flush(stream: TextIO | None) -> None:
+    """Write out what Python and the C library still hold back for stdout."""
+    if stream is not None:
+        stream.flush()
+    if os.name == "posix":
+        ctypes.CDLL(None).fflush(None)
 
 
 def _log_warning(

@@ -130,7 +130,8 @@ def run_job(
     with logs.captured() as stream:
         log.info("%s, split %s", job, job.split.method)
         try:
-            result = _compute(job, workspace, clock)
+            with logs.stdout_to_stderr():
+                result = _compute(job, workspace, clock)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a model may raise anything
             failure = _failure(error, clock.phase)
             log.error("%s: %s\n%s", failure.type, failure.message, failure.traceback)

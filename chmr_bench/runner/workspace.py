@@ -24,6 +24,7 @@ from chmr_bench.fetch import FetchOptions
 from chmr_bench.lazy import load_object
 from chmr_bench.paths import feature_folder
 from chmr_bench.records import Origin, Record, canonical_json
+from chmr_bench.runner.logs import stdout_to_stderr
 from chmr_bench.types import MetricName, TaskType
 
 MOLNET_PREFIX = "molnet:"
@@ -116,7 +117,8 @@ class Workspace:
         UnknownNameError, SettingError, DataError : what the loaders raise.
         """
         if request not in self._opened:
-            spec, dataset = self._load(request, progress)
+            with stdout_to_stderr():
+                spec, dataset = self._load(request, progress)
             self._opened[request] = Opened(request, spec, dataset, dataset.digest())
         return self._opened[request]
 
@@ -160,7 +162,8 @@ class Workspace:
         """
         key = (opened.request, split)
         if key not in self._splits:
-            self._splits[key] = self._make_split(opened, split)
+            with stdout_to_stderr():
+                self._splits[key] = self._make_split(opened, split)
         return self._splits[key]
 
     def _make_split(self, opened: Opened, split: SplitRequest) -> Split:

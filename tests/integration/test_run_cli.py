@@ -217,6 +217,15 @@ def test_ctrl_c_once_stops_cleanly_and_the_same_command_goes_on(
     assert "2 jobs new, 1 cached" in again.stdout
 
 
+def test_what_a_model_prints_does_not_get_into_the_results(command: Any) -> None:
+    done = command("run", "-m", "quick.loud", "-d", "quick-small", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["n_computed"] == 1
+    said = {line for line in done.stderr.splitlines() if line.startswith("LOUD ")}
+    ways = ("init", "needs", "fit", "descriptor", "compiled", "child")
+    assert said == {f"LOUD {way}" for way in ways}
+
+
 def test_ctrl_c_twice_stops_at_once_even_a_model_that_does_not_listen(
     command: Any, tmp_path: Path
 ) -> None:
