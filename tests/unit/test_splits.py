@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import multiprocessing
+import os
+import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chmr_bench import splits
+from chmr_bench import signals, splits
 from chmr_bench.contracts import Dataset, Split, part_digest
 from chmr_bench.errors import DataError, FeatureError, SettingError, UnknownNameError
 from chmr_bench.types import PARTS
@@ -22,6 +26,13 @@ ALUMINIUM = "O=C1O[Al]23(OC1=O)(OC(=O)C(=O)O2)OC(=O)C(=O)O3"
 
 def dataset(smiles: list[str]) -> Dataset:
     return Dataset(tuple(smiles), np.zeros((len(smiles), 1)), ("task",))
+
+
+def interrupted_chunk(chunk: tuple[tuple[str, ...], int, bool]) -> list[str]:
+    """Stand for a chunk of scaffolds, in a worker that is sent Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+    safe = signals.blocked_everywhere() and multiprocessing.parent_process() is not None
+    return ["deaf" if safe else "hears"] * len(chunk[0])
 
 
 def rows(*values: int) -> np.ndarray:
@@ -59,6 +70,17 @@ def test_chirality_is_kept_or_dropped_as_asked() -> None:
 def test_an_unreadable_smiles_is_named_with_its_row() -> None:
     with pytest.raises(FeatureError, match=r"row 1 \(0-based\).*'C\(C'"):
         splits.scaffold_smiles(["CC", "C(C"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="masks are read from /proc")
+def test_scaffold_workers_are_deaf_to_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "_PARALLEL_FROM", 1)
+    monkeypatch.setattr(splits, "_CHUNK", 1)
+    monkeypatch.setattr(splits, "_scaffold_chunk", interrupted_chunk)
+    smiles = ["CCO", "CCN", "CCCCCCO"]
+    with signals.relayed():
+        assert splits.scaffold_smiles(smiles, n_jobs=2) == ["deaf"] * 3
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_worker_processes_give_the_same_scaffolds(monkeypatch: pytest.MonkeyPatch) -> None:

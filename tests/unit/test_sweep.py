@@ -320,6 +320,24 @@ def test_a_model_that_swallows_ctrl_c_only_delays_the_end(
     assert len(store.records()) == 2
 
 
+def test_a_failure_that_ctrl_c_brought_about_is_no_failed_record(
+    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import quick_models
+
+    def break_down(*_: Any) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("a worker process died")
+
+    monkeypatch.setattr(quick_models.Noise, "fit", break_down)
+    plan = sweep.plan(request("noise"), store, workspace)
+    summary = sweep.execute(plan, store, workspace)
+    assert summary.interrupted
+    assert summary.outcomes == ()
+    assert store.records() == []
+
+
 def test_the_handler_is_put_back() -> None:
     before = signal.getsignal(signal.SIGINT)
     with stoppable() as interrupt:
