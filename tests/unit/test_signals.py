@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -49,12 +47,19 @@ def test_one_thread_that_lets_it_through_is_noticed() -> None:
 
 
 def test_relayed_ctrl_c_calls_pythons_handler_and_wakes_a_wait() -> None:
-    begun = time.monotonic()
-    with signals.relayed():
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            threading.Event().wait(20)
-    assert time.monotonic() - begun < 5
+    # In a process of its own: a test runner has threads that would take the signal.
+    code = """
+import os, signal, threading, time
+from chmr_bench import signals
+begun = time.monotonic()
+with signals.relayed():
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        threading.Event().wait(20)
+    except KeyboardInterrupt:
+        print("heard", time.monotonic() - begun < 10)
+"""
+    assert python(code).stdout.split() == ["heard", "True"]
 
 
 def test_all_is_put_back() -> None:
