@@ -135,9 +135,9 @@ class Workspace:
                 on_invalid=request.on_invalid,
             )
         if request.name.startswith(MOLNET_PREFIX):
-            from chmr_bench import deepchem_bridge
+            from chmr_bench import molnet
 
-            return deepchem_bridge.molnet(
+            return molnet.molnet(
                 request.name, on_invalid=request.on_invalid, offline=self.options.offline
             )
         from chmr_bench.datasets import open_dataset

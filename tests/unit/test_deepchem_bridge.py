@@ -20,7 +20,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from chmr_bench import deepchem_bridge, splits
+from chmr_bench import deepchem_bridge, molnet, splits
 from chmr_bench.contracts import Dataset
 from chmr_bench.errors import (
     DataError,
@@ -195,13 +195,13 @@ def server(monkeypatch: pytest.MonkeyPatch, deepchem: ModuleType) -> Iterator[Se
 
 def test_a_table_is_fetched_once_and_kept(server: Server, home: Path) -> None:
     server.body = tox21()
-    spec, data = deepchem_bridge.molnet("molnet:tox21")
+    spec, data = molnet.molnet("molnet:tox21")
     assert data.smiles == ("CCO", "c1ccccc1CC", "c1ccccc1CCC")
     assert data.task_names == tuple(TOX21.split(","))
     np.testing.assert_array_equal(data.y[0, :6], [0, 0, 1, np.nan, np.nan, 0])
     assert (spec.name, spec.task_type, spec.metric) == ("molnet-tox21", "classification", "roc_auc")
     assert (spec.n_molecules, spec.n_tasks, spec.split) == (3, 12, "scaffold")
-    again, same = deepchem_bridge.molnet("tox21", offline=True)
+    again, same = molnet.molnet("tox21", offline=True)
     assert (server.n_requests, same.digest(), again) == (1, data.digest(), spec)
     kept = sorted(p.name for p in (home / "molnet").rglob("*"))
     assert kept == ["tox21", "tox21.csv.gz", "tox21.csv.gz.sha256"]
@@ -215,99 +215,99 @@ def test_a_failed_download_names_the_address_and_the_ways_out(
 ) -> None:
     server.body, server.status, server.missing = body, status, missing
     with pytest.raises(FetchError, match=r"http://127\.0\.0\.1.*Ways out") as caught:
-        deepchem_bridge.molnet("tox21")
+        molnet.molnet("tox21")
     assert "--suite demo" in str(caught.value)
     assert not list((home / "molnet").iterdir()), "a bad file must not stay"
     server.body, server.status, server.missing = tox21(), 200, 0
-    assert len(deepchem_bridge.molnet("tox21")[1]) == 3
+    assert len(molnet.molnet("tox21")[1]) == 3
 
 
 def test_no_server_at_all(server: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["deepchem.molnet.load_function.tox21_datasets"]
     monkeypatch.setattr(module, "TOX21_URL", "http://127.0.0.1:9/tox21.csv.gz")
     with pytest.raises(FetchError, match=r"http://127\.0\.0\.1:9/tox21\.csv\.gz could not be"):
-        deepchem_bridge.molnet("tox21")
+        molnet.molnet("tox21")
 
 
 def test_a_page_in_place_of_the_table(server: Server, home: Path) -> None:
     server.body = gzip.compress(b"<html><body>moved</body></html>")
     with pytest.raises(DataError, match="deepchem cannot read the table"):
-        deepchem_bridge.molnet("tox21")
+        molnet.molnet("tox21")
     assert not list((home / "molnet").iterdir())
 
 
 def test_offline_does_not_ask_the_network(home: Path) -> None:
     with pytest.raises(FetchError, match="not in the cache, and --offline"):
-        deepchem_bridge.molnet("tox21", offline=True)
+        molnet.molnet("tox21", offline=True)
 
 
 def test_a_file_put_there_by_hand_serves(deepchem: ModuleType, home: Path) -> None:
     column = "measured log solubility in mols per litre"
     text = f"Compound ID,{column},smiles\na,-0.77,CCO\nb,-3.3,c1ccccc1\n"
     by_hand(home, "delaney", "delaney-processed.csv", text.encode())
-    spec, data = deepchem_bridge.molnet("delaney")
+    spec, data = molnet.molnet("delaney")
     np.testing.assert_array_equal(data.y, [[-0.77], [-3.3]])
     assert (spec.task_type, spec.metric, spec.task_names) == ("regression", "rmse", (column,))
 
 
 def test_a_kept_table_that_changed_is_named(server: Server, home: Path) -> None:
     server.body = tox21()
-    deepchem_bridge.molnet("tox21")
+    molnet.molnet("tox21")
     file = home / "molnet" / "tox21" / "tox21.csv.gz"
     file.write_bytes(tox21(4))
     with pytest.raises(DataError, match=r"tox21\.csv\.gz is not the file it was") as caught:
-        deepchem_bridge.molnet("tox21")
+        molnet.molnet("tox21")
     assert "Remove" in str(caught.value)
     file.with_name("tox21.csv.gz.sha256").unlink()  # the way out for a change on purpose
-    assert len(deepchem_bridge.molnet("tox21")[1]) == 4
+    assert len(molnet.molnet("tox21")[1]) == 4
     file.write_bytes(tox21())
     with pytest.raises(DataError, match="is not the file it was"):
-        deepchem_bridge.molnet("tox21")
+        molnet.molnet("tox21")
 
 
 def test_another_table_at_the_address_is_noticed_by_the_pin(server: Server, home: Path) -> None:
     server.body = tox21()
-    deepchem_bridge.molnet("tox21")
+    molnet.molnet("tox21")
     (home / "molnet" / "tox21" / "tox21.csv.gz").unlink()
     with pytest.raises(FetchError, match="not in the cache, and --offline"):
-        deepchem_bridge.molnet("tox21", offline=True)
+        molnet.molnet("tox21", offline=True)
     server.body = tox21(5)
     with pytest.raises(DataError, match="is not the file it was"):
-        deepchem_bridge.molnet("tox21")
+        molnet.molnet("tox21")
 
 
 def test_a_file_that_cannot_be_read_is_not_pinned(deepchem: ModuleType, home: Path) -> None:
     by_hand(home, "tox21", "tox21.csv.gz", b"no table")
     with pytest.raises(FetchError, match="could not be fetched or read"):
-        deepchem_bridge.molnet("tox21")
+        molnet.molnet("tox21")
     assert [p.name for p in (home / "molnet" / "tox21").iterdir()] == ["tox21.csv.gz"]
 
 
 def test_an_unreadable_smiles_stops_or_is_dropped(deepchem: ModuleType, home: Path) -> None:
     by_hand(home, "tox21", "tox21.csv.gz", tox21(smiles="C(C"))
     with pytest.raises(DataError, match=r"1 SMILES cannot be read, the first is molecule 0"):
-        deepchem_bridge.molnet("tox21")
-    spec, data = deepchem_bridge.molnet("tox21", on_invalid="drop")
+        molnet.molnet("tox21")
+    spec, data = molnet.molnet("tox21", on_invalid="drop")
     assert (len(data), spec.n_molecules, data.dropped[0].row) == (2, 2, 2)
 
 
 def test_a_molecule_that_sanitisation_refuses_stays(deepchem: ModuleType, home: Path) -> None:
     by_hand(home, "tox21", "tox21.csv.gz", tox21(smiles=ALUMINIUM))
-    assert deepchem_bridge.molnet("tox21")[1].smiles[0] == ALUMINIUM
+    assert molnet.molnet("tox21")[1].smiles[0] == ALUMINIUM
 
 
 def test_a_class_other_than_0_and_1(deepchem: ModuleType, home: Path) -> None:
     by_hand(home, "bbbp", "BBBP.csv", b"num,name,p_np,smiles\n1,a,1,CCO\n2,b,3,CCC\n")
     with pytest.raises(DataError, match=r"task 'p_np' of molecule 1 .* is .*3.*expected 0 or 1"):
-        deepchem_bridge.molnet("bbbp")
+        molnet.molnet("bbbp")
 
 
 def test_every_table_has_its_loader(deepchem: ModuleType) -> None:
-    missing = [t for t in deepchem_bridge.MOLNET if not hasattr(deepchem.molnet, f"load_{t}")]
+    missing = [t for t in molnet.MOLNET if not hasattr(deepchem.molnet, f"load_{t}")]
     assert not missing
 
 
 @pytest.mark.parametrize(("wrong", "near"), [("tox2", "tox21"), ("molnet:Delany", "delaney")])
 def test_an_unknown_table_offers_the_nearest(wrong: str, near: str) -> None:
     with pytest.raises(UnknownNameError, match=f"did you mean .*'{near}'"):
-        deepchem_bridge.molnet(wrong)
+        molnet.molnet(wrong)

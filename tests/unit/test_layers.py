@@ -32,7 +32,7 @@ LAYERS = """
     plugins | settings | records
     PLUGINS
     datasets
-    fetch | splits | tabular
+    fetch | splits | tabular | molnet
     deepchem_bridge
     features | metrics | statistics
     FRONT
