@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from chmr_bench.metrics import METRICS
 from chmr_bench.report.boards import Overall, OverallRow
 from chmr_bench.report.rows import Row, Table
+from chmr_bench.report.sources import caveats
 from chmr_bench.types import MetricName
 
 NONE = "-"
@@ -163,7 +164,9 @@ def _table_notes(table: Table) -> list[str]:
             f"Not evaluable: {len(reasons)} of {table.dataset.n_tasks} tasks, in no mean and in "
             f"no share: {shown}."
         )
-    return notes + [line for row in table.rows for line in _failures(row)]
+    known = caveats(table.dataset)
+    known = (f"Known of these data: {'; '.join(known)}.",) if known else ()
+    return [*notes, *(line for row in table.rows for line in _failures(row)), *known]
 
 
 def _failures(row: Row) -> list[str]:

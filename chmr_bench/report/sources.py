@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from chmr_bench.plugins import registry
-from chmr_bench.records import Problem, Record, RecordStore, SplitInfo
+from chmr_bench.records import DatasetInfo, Problem, Record, RecordStore, SplitInfo
 from chmr_bench.records.folder import damage
 from chmr_bench.types import PARTS
 
@@ -61,6 +61,15 @@ def _split_shown(members: Sequence[Record]) -> tuple[SplitInfo, tuple[str, ...]]
     if first.name != REFERENCE and _is_pinned(members[0]):
         first = first.model_copy(update={"name": REFERENCE, "seed": None})
     return first, tuple(sorted(names | {first.name}))
+
+
+def caveats(dataset: DatasetInfo) -> tuple[str, ...]:
+    """Return what a reader of a dataset's scores must know, as it is registered in that version."""
+    registered = registry().datasets.get(dataset.name)
+    if registered is None or dataset.origin.kind != "registered":
+        return ()
+    spec = registered.spec
+    return spec.notes if spec.version == dataset.version else ()
 
 
 def _is_pinned(record: Record) -> bool:

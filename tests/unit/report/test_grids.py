@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chmr_bench.plugins import registry
 from chmr_bench.report import grids, printed, published
 from chmr_bench.report.boards import Board, fill
 from chmr_bench.report.grids import Grid
@@ -54,11 +55,18 @@ def test_a_table_of_classes(results: Any) -> None:
     assert (cells[1]["runs"], cells[1]["s.d."]) == ("1 (no seed)", "-")
     assert cells[1]["behind the best"].startswith("30.0 (")
     assert list(cells[2].values()) == ["gp", "-", "-", "-", "0", "-", "-", "-", "2"]
-    assert grid.notes == (
+    assert grid.notes[:2] == (
         "Not evaluable: 2 of 9 tasks, in no mean and in no share: "
         "`flat0` (one class in test (all 0)); `flat1` (one class in test (all 0)).",
         "Failed: gp, 2 jobs (seeds 0, 1), in fit: ValueError: boom",
     )
+    caveats = "; ".join(registry().dataset("toxcast").spec.notes)
+    assert grid.notes[2:] == (f"Known of these data: {caveats}.",)
+
+
+def test_data_nobody_registered_have_no_caveats(results: Any) -> None:
+    results.add("forest", "unheard-of", 0.8)
+    assert not any("Known of" in note for note in only_grid(results).notes)
 
 
 def test_a_table_of_values_says_which_way_is_better_and_has_no_share(results: Any) -> None:
