@@ -142,6 +142,12 @@ def _share(row: Row) -> str:
     return f"{100 * row.share_080:.1f} % of {row.n_evaluable}"
 
 
+TIME_NOTE = (
+    "Wall clock of each run as it was made, beside whatever else the machine was doing: an order "
+    "of magnitude, no comparison. `make bench` measures ratios side by side."
+)
+
+
 def _table_notes(table: Table) -> list[str]:
     notes = []
     if table.n_dropped:
@@ -277,7 +283,9 @@ def time_grid(tables: Sequence[Table], names: Sequence[str]) -> Grid:
             cells.append(NONE if row is None else seconds(row))
         rows.append(tuple(cells))
     columns = ("model", *(t.dataset.name for t in shown))
-    return Grid("Seconds to fit and predict, mean over seeds", columns, tuple(rows))
+    return Grid(
+        "Seconds to fit and predict, mean over seeds", columns, tuple(rows), notes=(TIME_NOTE,)
+    )
 
 
 def seconds(row: Row) -> str:
