@@ -106,7 +106,7 @@ class DeepchemMultitask:
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return probabilities of class 1, or values, (n, t)."""
-        with quiet():
+        with quiet(), one_thread():
             return self._raw(inputs)
 
     def _raw(self, inputs: Inputs) -> FloatArray:

@@ -104,3 +104,27 @@ def test_it_is_quiet(problem: Callable[[TaskType], Any], capfd: pytest.CaptureFi
     captured = capfd.readouterr()
     assert captured.out == ""
     assert captured.err == ""
+
+
+def test_it_predicts_on_one_thread(
+    problem: Callable[[TaskType], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of sums depends on the threads: more of them move the last bits."""
+    torch = pytest.importorskip("torch")
+    found = problem("regression")
+    fitted = found.fit(model(epochs=1), seed=0)
+    seen: list[int] = []
+    raw = fitted._raw
+
+    def watched(inputs: Inputs) -> FloatArray:
+        seen.append(torch.get_num_threads())
+        return raw(inputs)
+
+    monkeypatch.setattr(fitted, "_raw", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        fitted.predict(found.test)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1]
