@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import chmr_bench.signals  # noqa: F401 - first: it imports numpy as Ctrl-C needs it
 from chmr_bench.contracts import (
+    AtlasSpec,
     Dataset,
     DatasetSpec,
     FeatureRequest,
@@ -17,9 +18,12 @@ from chmr_bench.contracts import (
     MatrixBlock,
     Model,
     ModelSpec,
+    PendingWeights,
     SourceFile,
     Split,
     TaskInfo,
+    Weights,
+    WeightsRequest,
 )
 from chmr_bench.errors import ChmrBenchError, DataError, PluginError, UsageError
 from chmr_bench.hookspecs import hookimpl
@@ -27,6 +31,7 @@ from chmr_bench.hookspecs import hookimpl
 __version__ = "0.1.0"
 
 __all__ = [
+    "AtlasSpec",
     "ChmrBenchError",
     "DataError",
     "Dataset",
@@ -39,10 +44,13 @@ __all__ = [
     "MatrixBlock",
     "Model",
     "ModelSpec",
+    "PendingWeights",
     "PluginError",
     "SourceFile",
     "Split",
     "TaskInfo",
     "UsageError",
+    "Weights",
+    "WeightsRequest",
     "hookimpl",
 ]

@@ -29,6 +29,7 @@ from chmr_bench.types import (
 )
 
 __all__ = [
+    "AtlasSpec",
     "Block",
     "Dataset",
     "DatasetSpec",
@@ -42,11 +43,16 @@ __all__ = [
     "MatrixBlock",
     "Model",
     "ModelSpec",
+    "PendingWeights",
+    "PretrainingData",
     "Progress",
     "SourceFile",
     "Split",
     "Suite",
     "TaskInfo",
+    "Weights",
+    "WeightsRequest",
+    "connectivity_hash",
     "no_progress",
     "part_digest",
 ]
@@ -293,6 +299,10 @@ class ModelSpec:
     deterministic : True where the seed changes nothing: it is run once.
     accelerator : True where it can use a CUDA device.
     precisions : what `FitContext.precision` it can work in.
+    weights : ``"module:function"``, called as
+        ``function(config, request: WeightsRequest) -> Weights | PendingWeights | None``: finds, or
+        where the request says so makes, the weights a fit starts from. "" = it starts from none.
+    explain : ``"module:function"`` behind ``chmr-bench explain``, or "".
     """
 
     name: str
@@ -309,8 +319,110 @@ class ModelSpec:
     deterministic: bool = False
     accelerator: bool = False
     precisions: tuple[str, ...] = ("float32",)
+    weights: str = ""
+    explain: str = ""
     citation: str = ""
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AtlasSpec:
+    """A registered atlas: unlabelled molecules with cell read-outs, to pretrain on.
+
+    Attributes
+    ----------
+    load : ``"module:function"``, called as ``function(spec, files) -> chmr_bench.cells.Atlas``;
+        `files` maps a source path to a verified local file.
+    modalities : the names of its cell blocks.
+    synthetic : simulated read-outs; only synthetic benchmarks can leak into it.
+    version : changes whenever the same files give another atlas.
+    """
+
+    name: str
+    title: str
+    load: str
+    modalities: tuple[str, ...]
+    n_molecules: int = 0
+    sources: tuple[SourceFile, ...] = ()
+    synthetic: bool = False
+    licence: str = ""
+    citation: str = ""
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    version: str = "1"
+
+
+# ----------------------------------------------------------------------------------------- weights
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Pretrained weights on disk.
+
+    Attributes
+    ----------
+    path : the safetensors file. sha256 : of that file; part of a run's identity.
+    info : JSON-able; what the record says of them: atlas, molecules left out, settings, hardware.
+    seen : a sorted ``uint64`` ``.npy`` of `connectivity_hash` of every molecule learnt from.
+    """
+
+    path: Path
+    sha256: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+    seen: Path | None = None
+
+
+@dataclass(frozen=True)
+class PendingWeights:
+    """Weights that would have to be made first; `title` says what would be done."""
+
+    title: str
+
+
+class PretrainingData(Protocol):
+    """Atlases as a pretraining may see them; test molecules are left out by the harness."""
+
+    def digest(self, atlases: Sequence[str], transductive: bool) -> str:
+        """Return the sha256 of what `open` would give, without opening it."""
+        ...
+
+    def open(self, atlases: Sequence[str], transductive: bool) -> tuple[Any, Mapping[str, Any]]:
+        """Return the merged `chmr_bench.cells.Atlas`, and what a record says of it.
+
+        Unless `transductive`, molecules whose connectivity is in a benchmark's reference test part
+        are left out: of real benchmarks for a real atlas, of synthetic ones for a synthetic one.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class WeightsRequest:
+    """What a model is told when its weights are asked for.
+
+    Attributes
+    ----------
+    seed : of the run the weights are for.
+    make : make them where they are not there; False = only look.
+    folder : where this model's plugin may keep what it makes; shared by processes.
+    progress, stage : report ``(done, total, unit)``, and the name of what begins.
+    """
+
+    data: PretrainingData
+    folder: Path
+    seed: int = 0
+    make: bool = False
+    n_jobs: int = 1
+    device: DeviceKind = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    progress: Progress = no_progress
+    stage: Callable[[str], None] = lambda _: None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("chmr_bench.weights"))
+
+
+def connectivity_hash(keys: Sequence[str]) -> Any:
+    """Return (n,) uint64: the first 8 bytes (little-endian) of each key's sha256."""
+    digests = b"".join(hashlib.sha256(key.encode()).digest()[:8] for key in keys)
+    return np.frombuffer(digests, dtype="<u8")
 
 
 # ------------------------------------------------------------------------------------------ models
@@ -336,6 +448,7 @@ class FitContext:
     device : where torch models run.
     precision : ``float32`` or ``bfloat16`` (autocast).
     progress : report ``(done, total, unit)`` here.
+    weights : the file to start from, None where the model asked for none.
     """
 
     tasks: TaskInfo
@@ -345,6 +458,7 @@ class FitContext:
     precision: Literal["float32", "bfloat16"] = "float32"
     progress: Progress = no_progress
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("chmr_bench.model"))
+    weights: Path | None = None
 
 
 @runtime_checkable

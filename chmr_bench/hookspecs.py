@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from chmr_bench.contracts import DatasetSpec, FeatureSpec, ModelSpec
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec
 
 PROJECT = "chmr_bench"
 ENTRY_POINT_GROUP = "chmr_bench.v1"
@@ -35,3 +35,8 @@ def chmr_bench_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
 @hookspec
 def chmr_bench_features() -> Iterable[FeatureSpec]:  # type: ignore[empty-body]
     """Return the features this plugin offers."""
+
+
+@hookspec
+def chmr_bench_atlases() -> Iterable[AtlasSpec]:  # type: ignore[empty-body]
+    """Return the cell atlases this plugin offers."""

@@ -24,3 +24,8 @@ def data_folder() -> Path:
 def feature_folder() -> Path:
     """Return the folder of computed features."""
     return home() / "features"
+
+
+def weights_folder() -> Path:
+    """Return the folder of pretrained weights, one folder a plugin inside."""
+    return home() / "weights"

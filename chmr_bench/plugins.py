@@ -18,15 +18,15 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from chmr_bench import hookspecs
-from chmr_bench.contracts import DatasetSpec, FeatureSpec, ModelSpec, Suite
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, Suite
 from chmr_bench.errors import PluginError, UnknownNameError, nearest
 
-Spec = TypeVar("Spec", ModelSpec, DatasetSpec, FeatureSpec)
+Spec = TypeVar("Spec", ModelSpec, DatasetSpec, FeatureSpec, AtlasSpec)
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_+-]*(\.[a-z0-9][a-z0-9_+-]*)*")
 OBJECT_PATTERN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 REQUIRED_OBJECTS = ("factory", "config", "load", "compute")
-OPTIONAL_OBJECTS = ("split_rule", "ceilings", "details")
+OPTIONAL_OBJECTS = ("split_rule", "ceilings", "details", "weights", "explain")
 HOOK_PREFIX = "chmr_bench_"
 IMPL_MARK = f"{hookspecs.PROJECT}_impl"
 
@@ -57,6 +57,7 @@ class Registry:
     models: dict[str, Registered[ModelSpec]] = field(default_factory=dict)
     datasets: dict[str, Registered[DatasetSpec]] = field(default_factory=dict)
     features: dict[str, Registered[FeatureSpec]] = field(default_factory=dict)
+    atlases: dict[str, Registered[AtlasSpec]] = field(default_factory=dict)
     plugins: tuple[PluginInfo, ...] = ()
 
     def model(self, name: str) -> Registered[ModelSpec]:
@@ -70,6 +71,10 @@ class Registry:
     def feature(self, name: str) -> Registered[FeatureSpec]:
         """Return the feature of that name, or raise UnknownNameError."""
         return _look_up("feature", name, self.features, self.broken)
+
+    def atlas(self, name: str) -> Registered[AtlasSpec]:
+        """Return the atlas of that name, or raise UnknownNameError."""
+        return _look_up("atlas", name, self.atlases, self.broken)
 
     @property
     def broken(self) -> list[PluginInfo]:
@@ -175,9 +180,11 @@ def _add(target: Registry, info: PluginInfo, plugin: Any) -> None:
     models = _collect(manager.hook.chmr_bench_models, ModelSpec, target.models, info)
     datasets = _collect(manager.hook.chmr_bench_datasets, DatasetSpec, target.datasets, info)
     features = _collect(manager.hook.chmr_bench_features, FeatureSpec, target.features, info)
+    atlases = _collect(manager.hook.chmr_bench_atlases, AtlasSpec, target.atlases, info)
     target.models |= models
     target.datasets |= datasets
     target.features |= features
+    target.atlases |= atlases
 
 
 def _check_hook_names(plugin: ModuleType) -> None:

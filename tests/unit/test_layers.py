@@ -19,6 +19,7 @@ HOST = "chmr_bench"
 ROOTS = {
     HOST: REPOSITORY,
     "chmr_bench_nine": REPOSITORY / "plugins",
+    "chmr_bench_chmr": REPOSITORY / "plugins",
     "chmr_bench_fingerprints": REPOSITORY / "baselines",
     "chmr_bench_template": REPOSITORY / "plugins" / "template" / "src",
 }
@@ -29,8 +30,11 @@ LAYERS = """
     leaderboard
     report | sweep
     runner | testing
+    pretraining
     plugins | settings | records
     PLUGINS
+    nn
+    cells
     datasets
     fetch | splits | tabular | molnet
     deepchem_bridge
@@ -294,6 +298,7 @@ def test_every_module_and_public_name_says_what_it_is() -> None:
 
 def test_the_front_door() -> None:
     assert sorted(chmr_bench.__all__) == [
+        "AtlasSpec",
         "ChmrBenchError",
         "DataError",
         "Dataset",
@@ -306,11 +311,14 @@ def test_the_front_door() -> None:
         "MatrixBlock",
         "Model",
         "ModelSpec",
+        "PendingWeights",
         "PluginError",
         "SourceFile",
         "Split",
         "TaskInfo",
         "UsageError",
+        "Weights",
+        "WeightsRequest",
         "hookimpl",
     ]
     assert all(hasattr(chmr_bench, name) for name in chmr_bench.__all__)

@@ -1,0 +1,1 @@
+"""Cells: atlases of read-outs, the context graph, walks and propagation."""

@@ -1,0 +1,107 @@
+"""The settings of CHMR: what pretraining depends on, and what fine-tuning adds.
+
+Names follow the paper (arXiv 2511.21120) where it has one; its value stands in the description
+where ours differs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+HeadInput = Literal["bits", "fingerprint", "graph", "geometry", "anchor", "cells"]
+
+
+class PretrainConfig(BaseModel):
+    """All that the pretrained weights depend on, besides the data, the device and the precision."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    atlas: tuple[str, ...] = Field(
+        ("jump-activity",), min_length=1, description="atlases to learn from, merged in this order"
+    )
+    transductive: bool = Field(
+        False, description="keep molecules that are in a benchmark's test part (without labels)"
+    )
+    pretrain_seed: int | Literal["run"] = Field(
+        0, description="seed of pretraining; 'run' = another pretraining for every run's seed"
+    )
+    encoder: Literal["pretrained", "random"] = Field(
+        "pretrained", description="'random' = the encoder as it was initialised"
+    )
+
+    cells: tuple[str, ...] | None = Field(
+        None, description="cell modalities to learn from; none named = all that the atlas has"
+    )
+    shuffle_cells: bool = Field(
+        False, description="a control: give every molecule the cell read-outs of another"
+    )
+    geometry: Literal["geometry", "unimol", "none"] = Field(
+        "geometry", description="feature of the 3D modality; unimol needs its extra"
+    )
+    radius: int = Field(2, ge=0, le=6, description="radius of the Morgan bits (paper: 1, 2 and 4)")
+    n_bits: int = Field(1024, ge=64, le=8192, description="number of Morgan bits")
+
+    hidden: int = Field(300, ge=8, le=4096, description="width of the shared space and the GIN")
+    layers: int = Field(5, ge=1, le=12, description="layers of the GIN with virtual node")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout in the encoder while pretraining")
+    decoder_hidden: int = Field(1200, ge=8, le=8192, description="width of the decoders")
+
+    neighbours: int = Field(10, ge=1, le=1000, description="K of eq. 1, by Tanimoto similarity")
+    propagation_steps: int = Field(5, ge=0, le=100, description="T of eq. 1")
+    fill: Literal["propagation", "neighbour", "zero", "random"] = Field(
+        "propagation", description="what augments a molecule's missing read-out (eq. 1)"
+    )
+
+    instance_alignment: bool = Field(True, description="InfoNCE of anchor and cells (eq. 2)")
+    distribution_alignment: bool = Field(True, description="VICReg of cells, augmented (eq. 3)")
+    temperature: float = Field(0.2, gt=0, le=10, description="of InfoNCE")
+    sca_weight: float = Field(1.0, ge=0, description="lambda 1 (paper: 10)")
+
+    tree: Literal["tree", "flat", "none"] = Field("tree", description="quantisation (eq. 5 to 9)")
+    depth: int = Field(6, ge=1, le=12, description="levels of the tree")
+    commitment: float = Field(1.0, ge=0, description="eta of eq. 9")
+    tree_weight: float = Field(0.1, ge=0, description="lambda 2 (paper: 0.1 to 10)")
+
+    reconstruction: bool = Field(True, description="context-propagation reconstruction (eq. 10)")
+    walk: bool = Field(True, description="reconstruct what a walk meets, not the molecule alone")
+    walk_length: int = Field(4, ge=1, le=64, description="steps of a walk on the context graph")
+
+    epochs: int = Field(10, ge=0, le=100_000, description="passes over the atlas (paper: 300)")
+    batch_size: int = Field(512, ge=2, description="molecules a step (paper: 3072)")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's (paper: 1e-4)")
+    weight_decay: float = Field(1e-8, ge=0, le=1, description="Adam's")
+    as_published: bool = Field(
+        False, description="follow the published code where it departs from the paper"
+    )
+
+
+class ChmrConfig(PretrainConfig):
+    """Settings of `chmr` and of its variants: pretraining, and the head on the frozen encoder."""
+
+    weights: str = Field(
+        "", description="a safetensors file of `chmr-bench pretrain` to start from"
+    )
+    head_inputs: tuple[HeadInput, ...] = Field(
+        ("bits", "fingerprint", "graph", "geometry"),
+        min_length=1,
+        description="what the head reads: raw bits, projected 1D, 2D, 3D, their sum, own cells",
+    )
+    head_layers: int = Field(1, ge=0, le=6, description="hidden layers of the head; 0 = linear")
+    head_hidden: int = Field(512, ge=8, le=8192, description="width of the head's hidden layers")
+    head_dropout: float = Field(0.5, ge=0, lt=1, description="dropout in the head")
+    head_input_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the head's inputs")
+    head_norm: Literal["layer", "batch", "none"] = Field("layer", description="norm in the head")
+    head_learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's in the head")
+    head_weight_decay: float = Field(1e-4, ge=0, le=10, description="AdamW's in the head")
+    head_epochs: int = Field(300, ge=1, le=100_000, description="epochs at most")
+    head_patience: int = Field(
+        50, ge=1, description="epochs without a better validation score before it stops"
+    )
+    head_batch_size: int = Field(0, ge=0, description="molecules a step; 0 = all at once")
+    forest_weight: float | None = Field(
+        None,
+        ge=0,
+        description="gamma of the ensemble gamma x head + forest; not named = no forest",
+    )
