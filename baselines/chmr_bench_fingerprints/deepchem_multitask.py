@@ -18,9 +18,9 @@ from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs, MatrixBlock
 from chmr_bench.deepchem_bridge import import_deepchem, quiet
+from chmr_bench.nn.early_stopping import EarlyStopping, label_scale
+from chmr_bench.nn.steps import one_thread
 from chmr_bench.types import FloatArray
-from chmr_bench_fingerprints.early_stopping import EarlyStopping, label_scale
-from chmr_bench_fingerprints.mlp import one_thread
 
 BLOCK = "deepchem_circular"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +10,10 @@ from pydantic import Field
 from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
+from chmr_bench.nn.early_stopping import EarlyStopping, label_scale
+from chmr_bench.nn.steps import masked_loss, one_thread
 from chmr_bench.types import FloatArray
 from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
-from chmr_bench_fingerprints.early_stopping import EarlyStopping, label_scale
 
 if TYPE_CHECKING:
     import torch
@@ -162,39 +162,3 @@ class Mlp:
 
     def _cuda(self) -> list[int]:
         return [0] if self._context.device == "cuda" else []
-
-
-def masked_loss(raw: torch.Tensor, y: torch.Tensor, is_classifier: bool) -> torch.Tensor:
-    """Return the mean loss over labelled entries: cross-entropy on logits, or squared error.
-
-    A batch without a label has loss 0.
-
-    Parameters
-    ----------
-    raw : (b, t) logits or standardised values.
-    y : (b, t) labels, NaN = not measured.
-    """
-    import torch
-    from torch.nn import functional
-
-    labelled = torch.isfinite(y)
-    loss = functional.binary_cross_entropy_with_logits if is_classifier else functional.mse_loss
-    total = loss(raw[labelled], y[labelled], reduction="sum")
-    return total / labelled.sum().clamp(min=1)
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Give torch one thread inside the block.
-
-    The steps are small: a second thread costs more in waiting than it adds, and the order of its
-    sums would make the predictions depend on the number of cores.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

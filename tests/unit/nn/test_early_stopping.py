@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chmr_bench import TaskInfo
-from chmr_bench_fingerprints.early_stopping import EarlyStopping, label_scale
+from chmr_bench.nn.early_stopping import EarlyStopping, label_scale
 
 CLASSES = TaskInfo("classification", ("a",), "roc_auc")
 VALUES = TaskInfo("regression", ("a",), "mae")
