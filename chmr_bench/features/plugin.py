@@ -54,6 +54,12 @@ FEATURES: tuple[FeatureSpec, ...] = (
         title="Molecular graph: OGB's 9 atom and 3 bond features",
         compute="chmr_bench.features.graphs:graph",
     ),
+    FeatureSpec(
+        name="geometry",
+        title="Shape of one ETKDGv3 conformer: 399 3D descriptors; unobserved where none embeds",
+        compute="chmr_bench.features.conformers:geometry",
+        settings={"hydrogens": False, "seed": 0},
+    ),
     CONNECTIVITY,
 )
 

@@ -1,0 +1,186 @@
+"""The shape of a molecule: descriptors of one conformer that RDKit makes, no download needed.
+
+Stated fallback, in this order, the same for every molecule and on every machine:
+
+1. one conformer by ETKDGv3 (Riniker and Landrum 2015; Wang et al. 2020) of the largest fragment;
+2. where that fails within its bound, again from random coordinates;
+3. where that fails too, from random coordinates without the demands on stereo centres and torsions
+   (plain distance geometry);
+4. where that fails too, or where there is no shape to speak of (fewer than three atoms) or too much
+   of it (above `MAX_ATOMS`): the row is not observed. Its values are 0 and mean nothing.
+
+No force field refines the conformer: it would cost ten times as much. Every bound counts
+iterations, never seconds, so the same molecule gives the same numbers on a busy machine too.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
+from rdkit.Chem import rdMolDescriptors as described
+
+from chmr_bench.contracts import MatrixBlock
+from chmr_bench.errors import SettingError
+from chmr_bench.features.molecules import parse_all
+from chmr_bench.types import FloatArray
+
+Describe: TypeAlias = Callable[[Chem.Mol], Sequence[float]]
+
+MIN_ATOMS = 3
+"""Heavy atoms; USR is defined from three on."""
+MAX_ATOMS = 250
+"""Heavy atoms of the largest fragment; beyond, one embedding takes many seconds."""
+ITERATIONS = (10, 5, 5)
+"""Attempts of each step of the fallback."""
+MAX_SEED = 2**31 - 1
+DISTANCES = 30
+"""RDKit's RDF has so many radii: 1.0 to 15.5 A, 0.5 A apart."""
+ANGLES = 32
+"""RDKit's 3D-MoRSE has so many scattering parameters: 0 to 31 per A."""
+WEIGHTINGS = (
+    "unit",
+    "mass",
+    "volume",
+    "electronegativity",
+    "polarisability",
+    "ionisation",
+    "state",
+)
+"""How RDKit weights atoms in RDF and 3D-MoRSE, in its order."""
+KEPT_WEIGHTINGS = ("unit", "mass", "electronegativity", "state")
+"""The others say nearly the same: volume and polarisability go with mass."""
+LAGS = 10
+AUTOCORRELATION_WEIGHTINGS = (*WEIGHTINGS, "radius")
+USR_ATOMS = ("all", "hydrophobic", "aromatic", "acceptor", "donor")
+USR_MOMENTS = tuple(
+    f"{point}_{moment}"
+    for point in ("centroid", "closest", "farthest", "farthest_from_farthest")
+    for moment in ("mean", "deviation", "skew")
+)
+SHAPES: dict[str, Callable[[Chem.Mol], float]] = {
+    "pmi1": described.CalcPMI1,
+    "pmi2": described.CalcPMI2,
+    "pmi3": described.CalcPMI3,
+    "npr1": described.CalcNPR1,
+    "npr2": described.CalcNPR2,
+    "asphericity": described.CalcAsphericity,
+    "eccentricity": described.CalcEccentricity,
+    "inertial_shape": described.CalcInertialShapeFactor,
+    "gyration": described.CalcRadiusOfGyration,
+    "spherocity": described.CalcSpherocityIndex,
+    "plane_of_best_fit": described.CalcPBF,
+}
+"""Moments of inertia, their ratios, and what follows from them (Todeschini and Consonni 2009)."""
+
+
+def geometry(smiles: Sequence[str], hydrogens: bool = False, seed: int = 0) -> MatrixBlock:
+    """Return descriptors of one conformer of each molecule, (n, 399) float32.
+
+    Moments of inertia and shape (11), USRCAT (60), 3D autocorrelation (80), radial distribution
+    (120) and 3D-MoRSE (128), the last two weighted by `KEPT_WEIGHTINGS`. All are unchanged by
+    turning and moving the molecule. Every value x is stored as sign(x) ln(1 + |x|): moments of
+    inertia reach 1e6 and MoRSE 1e4. What RDKit finds undefined (the spherocity of a straight line)
+    is 0.
+
+    Parameters
+    ----------
+    hydrogens : embed with explicit hydrogens, which takes about three times as long.
+    seed : of the embedding, at least 0.
+
+    Raises
+    ------
+    SettingError : the seed is negative, which RDKit takes for "another one every time".
+
+    Notes
+    -----
+    The fallback is stated at the top of this module; rows it gives up are not observed.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise SettingError(f"setting 'seed' is {seed!r}; expected an integer 0 to {MAX_SEED}")
+    names = _names()
+    values: Any = np.zeros((len(smiles), len(names)), dtype=np.float32)
+    observed = np.zeros(len(smiles), dtype=bool)
+    for row, mol in enumerate(parse_all(smiles)):
+        found = _described(mol, hydrogens, seed)
+        if found is not None:
+            values[row], observed[row] = found, True
+    return MatrixBlock(values=values, observed=observed, names=names)
+
+
+def embed(mol: Chem.Mol, hydrogens: bool = False, seed: int = 0) -> Chem.Mol | None:
+    """Return the largest fragment with one conformer; None where the fallback gives it up."""
+    mol = _largest_fragment(mol)
+    if not MIN_ATOMS <= mol.GetNumHeavyAtoms() <= MAX_ATOMS:
+        return None
+    try:
+        if hydrogens:
+            mol = Chem.AddHs(mol)
+        for parameters in _attempts(seed):
+            if rdDistGeom.EmbedMolecule(mol, parameters) >= 0:
+                return mol
+    except (RuntimeError, ValueError):  # RDKit refuses it: a valence, or an atom it does not know
+        return None
+    return None
+
+
+def _largest_fragment(mol: Chem.Mol) -> Chem.Mol:
+    """Return the fragment of most heavy atoms, the first of them: counter-ions have no place."""
+    fragments: tuple[Chem.Mol, ...] = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
+    return max(fragments, key=lambda fragment: fragment.GetNumHeavyAtoms())
+
+
+def _attempts(seed: int) -> Iterator[rdDistGeom.EmbedParameters]:
+    """Yield the parameters of each step of the fallback."""
+    for step, iterations in enumerate(ITERATIONS):
+        parameters: Any = rdDistGeom.ETKDGv3()
+        parameters.randomSeed = seed
+        parameters.maxIterations = iterations
+        parameters.useRandomCoords = step > 0
+        if step == len(ITERATIONS) - 1:
+            parameters.enforceChirality = False
+            parameters.useExpTorsionAnglePrefs = False
+            parameters.useBasicKnowledge = False
+            parameters.ignoreSmoothingFailures = True
+        yield parameters
+
+
+def _described(mol: Chem.Mol, hydrogens: bool, seed: int) -> FloatArray | None:
+    """Return the tamed descriptors of one molecule, (399,); None where there are none."""
+    embedded = embed(mol, hydrogens, seed)
+    if embedded is None:
+        return None
+    try:
+        parts = [
+            [shape(embedded) for shape in SHAPES.values()],
+            described.GetUSRCAT(embedded),
+            described.CalcAUTOCORR3D(embedded),
+            _kept(described.CalcRDF(embedded), DISTANCES),
+            _kept(described.CalcMORSE(embedded), ANGLES),
+        ]
+    except (RuntimeError, ValueError):
+        return None
+    raw = np.array(list(itertools.chain.from_iterable(parts)), dtype=np.float64)
+    raw[~np.isfinite(raw)] = 0.0
+    return np.sign(raw) * np.log1p(np.abs(raw))
+
+
+def _kept(values: Sequence[float], width: int) -> list[float]:
+    """Return the parts of RDF or MoRSE whose weighting is kept."""
+    starts = [WEIGHTINGS.index(name) * width for name in KEPT_WEIGHTINGS]
+    return [value for start in starts for value in values[start : start + width]]
+
+
+def _names() -> tuple[str, ...]:
+    """Return what each column is called."""
+    return (
+        *SHAPES,
+        *(f"usrcat_{atoms}_{moment}" for atoms in USR_ATOMS for moment in USR_MOMENTS),
+        *(f"auto_{w}_{lag + 1}" for w in AUTOCORRELATION_WEIGHTINGS for lag in range(LAGS)),
+        *(f"rdf_{w}_{1 + i / 2:.1f}" for w in KEPT_WEIGHTINGS for i in range(DISTANCES)),
+        *(f"morse_{w}_{i}" for w in KEPT_WEIGHTINGS for i in range(ANGLES)),
+    )
