@@ -20,7 +20,14 @@ from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from chmr_bench import paths
-from chmr_bench.contracts import DatasetSpec, LoadFiles, Progress, SourceFile, no_progress
+from chmr_bench.contracts import (
+    AtlasSpec,
+    DatasetSpec,
+    LoadFiles,
+    Progress,
+    SourceFile,
+    no_progress,
+)
 from chmr_bench.errors import FetchError, PluginError, UsageError
 
 MIRROR_VARIABLE = "CHMR_BENCH_MIRROR"
@@ -89,9 +96,9 @@ def options_from_env(mirror: str | None = None, offline: bool = False) -> FetchO
 
 
 def files_of(
-    spec: DatasetSpec, options: FetchOptions, progress: Progress = no_progress
+    spec: DatasetSpec | AtlasSpec, options: FetchOptions, progress: Progress = no_progress
 ) -> LoadFiles:
-    """Return the function a dataset's loader calls for its files; each is fetched when asked for.
+    """Return the function a spec's loader calls for its files; each is fetched when asked for.
 
     Raises
     ------
@@ -99,11 +106,12 @@ def files_of(
     PluginError : (from the returned function) the spec has no such source file.
     """
     sources = {source.path: source for source in spec.sources}
+    kind = "atlas" if isinstance(spec, AtlasSpec) else "dataset"
 
     def file(path: str) -> Path:
         if path not in sources:
             raise PluginError(
-                f"dataset {spec.name!r} asks for the file {path!r}, which is not among its "
+                f"{kind} {spec.name!r} asks for the file {path!r}, which is not among its "
                 f"sources {sorted(sources)}"
             )
         return fetch_file(sources[path], options, progress)

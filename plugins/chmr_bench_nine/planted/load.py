@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 
-from chmr_bench.contracts import Dataset, DatasetSpec, LoadFiles, MatrixBlock, Split
+from chmr_bench.cells import Atlas
+from chmr_bench.contracts import AtlasSpec, Dataset, DatasetSpec, LoadFiles, Split
 from chmr_bench.errors import DataError
 from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_nine.planted.simulate import World, uniforms, world
 
 N_TRAIN, N_VALID = 220, 80
-
-
-@dataclass(frozen=True)
-class Atlas:
-    """Molecules with a profile and no label; none shares its connectivity with a labelled one.
-
-    Attributes
-    ----------
-    smiles, keys : n SMILES and n connectivity keys, in the order of the NCI file.
-    blocks : ``morphology`` and ``expression``, n rows each; every molecule has at least one.
-    """
-
-    smiles: tuple[str, ...]
-    keys: tuple[str, ...]
-    blocks: Mapping[str, MatrixBlock]
-
-    def __len__(self) -> int:
-        return len(self.smiles)
 
 
 def load(spec: DatasetSpec, files: LoadFiles) -> Dataset:
@@ -79,11 +59,22 @@ def split_of(n: int) -> Split:
 
 
 def atlas() -> Atlas:
-    """Return the unlabelled molecules with at least one profile."""
+    """Return the unlabelled molecules with at least one profile, in the order of the NCI file.
+
+    None shares its connectivity with a labelled one.
+    """
     made = world()
     rows = made.atlas
     return Atlas(
+        name="planted",
         smiles=tuple(made.smiles[i] for i in rows),
         keys=tuple(made.keys[i] for i in rows),
         blocks={name: block.take(rows) for name, block in made.blocks.items()},
+        synthetic=True,
+        counts={"rows": len(rows)},
     )
+
+
+def load_atlas(spec: AtlasSpec, files: LoadFiles) -> Atlas:
+    """Return the atlas; no file is asked for."""
+    return atlas()

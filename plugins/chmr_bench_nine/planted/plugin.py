@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chmr_bench import DatasetSpec, hookimpl
+from chmr_bench import AtlasSpec, DatasetSpec, hookimpl
 
 TASK_NAMES = tuple(f"simulated_{i:02d}" for i in range(1, 13))
 NOTES = (
@@ -55,4 +55,26 @@ def chmr_bench_datasets() -> list[DatasetSpec]:
             unit="simulated units",
             **COMMON,  # type: ignore[arg-type]
         ),
+    ]
+
+
+@hookimpl
+def chmr_bench_atlases() -> list[AtlasSpec]:
+    """Return the unlabelled molecules with simulated profiles."""
+    return [
+        AtlasSpec(
+            name="planted",
+            title="Planted: real molecules, simulated morphology and expression",
+            load="chmr_bench_nine.planted.load:load_atlas",
+            modalities=("morphology", "expression"),
+            n_molecules=2335,
+            synthetic=True,
+            licence=str(COMMON["licence"]),
+            source=str(COMMON["source"]),
+            notes=(
+                "Synthetic: a pretraining on it can help on the planted data, and nowhere else.",
+                "No molecule shares its connectivity with a labelled one of the planted data.",
+            ),
+            version=str(COMMON["version"]),
+        )
     ]

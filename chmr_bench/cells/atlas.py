@@ -1,0 +1,182 @@
+"""An atlas: molecules by connectivity, each with those cell read-outs that were measured.
+
+Dimension letters: `n` molecules, `d` features of a block, `g` genes, `e` directed edges.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from chmr_bench.contracts import MatrixBlock
+from chmr_bench.errors import DataError
+from chmr_bench.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Genes:
+    """What an atlas knows of genes, for the context graph.
+
+    Attributes
+    ----------
+    names : g different gene names; Entrez identifiers as text where the source has them.
+    blocks : read-outs of perturbed genes (``crispr``, ``orf``), g rows each.
+    edges : (2, e) int64, indices of genes; each pair stands once.
+    weights : (e,) float32, 1 where the source gives none.
+    columns : column name of an expression block -> index of its gene.
+    """
+
+    names: tuple[str, ...]
+    blocks: Mapping[str, MatrixBlock] = field(default_factory=dict)
+    edges: IntArray = field(default_factory=lambda: np.zeros((2, 0), dtype=np.int64))
+    weights: FloatArray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    columns: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.names)
+        if len(set(self.names)) != n:
+            raise DataError("genes: names are repeated; expected each gene once")
+        _check_blocks("genes", self.blocks, n)
+        n_edges = len(self.weights)
+        if self.edges.shape != (2, n_edges):
+            raise DataError(f"genes: edges {self.edges.shape} for {n_edges} weights; (2, e)")
+        indices = np.concatenate([self.edges.ravel(), [*self.columns.values()]]).astype(np.int64)
+        if len(indices) and not 0 <= indices.min() <= indices.max() < n:
+            raise DataError(f"genes: an edge or a column names gene {indices.max()} of {n}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class ProfileTable:
+    """Rows as a source has them: molecules may repeat, and need not be readable.
+
+    A loader that returns this leaves it to `chmr_bench.cells.sources` to compute connectivity keys
+    and to make one row a molecule; nothing is lost without being counted.
+
+    Attributes
+    ----------
+    smiles : n SMILES; "" where the source has none.
+    blocks : block name -> n rows.
+    keys : n connectivity keys if they come from RDKit's InChI; else empty, and they are computed.
+    counts : what the loader left out before, reason -> rows.
+    """
+
+    smiles: tuple[str, ...]
+    blocks: Mapping[str, MatrixBlock]
+    keys: tuple[str, ...] = ()
+    genes: Genes | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Unlabelled molecules with cell read-outs, one row a connectivity.
+
+    Attributes
+    ----------
+    name : of the source, or of the merged sources joined by ``+``.
+    smiles : n SMILES.
+    keys : n different connectivity keys (first 14 characters of the InChIKey), none empty.
+    blocks : block name -> n rows, dense. The part of a name before the first dot is the modality;
+        what follows is the source, where sources have other columns (``morphology.bray``).
+    synthetic : the read-outs are simulated.
+    counts : what became of the rows of the sources, for the record: how many there were, how many
+        had no key, repeated a molecule, or disagreed with the row that was kept.
+    """
+
+    name: str
+    smiles: tuple[str, ...]
+    keys: tuple[str, ...]
+    blocks: Mapping[str, MatrixBlock]
+    synthetic: bool = False
+    genes: Genes | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        where = f"atlas {self.name!r}"
+        if len(self.keys) != len(self.smiles):
+            raise DataError(f"{where}: {len(self.keys)} keys for {len(self.smiles)} molecules")
+        if len(set(self.keys)) != len(self.keys):
+            raise DataError(f"{where}: connectivity keys are repeated; expected one row a molecule")
+        if "" in self.keys:
+            raise DataError(f"{where}: row {self.keys.index('')} (from 0) has no connectivity key")
+        _check_blocks(where, self.blocks, len(self.keys))
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Return the modalities of the blocks, each once, in the order of the blocks."""
+        return tuple(dict.fromkeys(modality_of(name) for name in self.blocks))
+
+    def take(self, rows: IntArray) -> Atlas:
+        """Return the molecules of these rows, in that order; genes and counts stay."""
+        return replace(
+            self,
+            smiles=tuple(self.smiles[i] for i in rows),
+            keys=tuple(self.keys[i] for i in rows),
+            blocks={name: block.take(rows) for name, block in self.blocks.items()},
+        )
+
+    def without(self, keys: Iterable[str]) -> Atlas:
+        """Return the atlas without the molecules of these connectivities."""
+        left_out = frozenset(keys)
+        kept = [i for i, key in enumerate(self.keys) if key not in left_out]
+        return self if len(kept) == len(self) else self.take(np.array(kept, dtype=np.int64))
+
+    def digest(self) -> str:
+        """Return the sha256 of all content: molecules, blocks, genes; not the name and counts."""
+        h = hashlib.sha256(b"chmr-bench atlas 1\n")
+        _add_text(h, self.smiles)
+        _add_text(h, self.keys)
+        _add_blocks(h, self.blocks)
+        if self.genes is not None:
+            genes = self.genes
+            _add_text(h, genes.names)
+            _add_blocks(h, genes.blocks)
+            h.update(np.ascontiguousarray(genes.edges, dtype="<i8").tobytes())
+            h.update(np.ascontiguousarray(genes.weights, dtype="<f4").tobytes())
+            _add_text(h, tuple(f"{name}={genes.columns[name]}" for name in sorted(genes.columns)))
+        return h.hexdigest()
+
+
+def modality_of(block: str) -> str:
+    """Return the modality of a block's name: the part before the first dot."""
+    return block.partition(".")[0]
+
+
+def _check_blocks(where: str, blocks: Mapping[str, MatrixBlock], n: int) -> None:
+    for name, block in blocks.items():
+        if not isinstance(block.values, np.ndarray) or block.values.ndim != 2:
+            raise DataError(f"{where}, block {name!r}: expected a dense matrix (n, d)")
+        if len(block) != n or block.values.shape[0] != n:
+            raise DataError(f"{where}, block {name!r}: {len(block)} rows, expected {n}")
+        if block.names and len(block.names) != block.values.shape[1]:
+            raise DataError(
+                f"{where}, block {name!r}: {len(block.names)} column names for "
+                f"{block.values.shape[1]} columns"
+            )
+
+
+def _add_text(h: hashlib._Hash, texts: tuple[str, ...]) -> None:
+    h.update(f"{len(texts)}\n".encode() + "\n".join(texts).encode() + b"\0")
+
+
+def _add_blocks(h: hashlib._Hash, blocks: Mapping[str, MatrixBlock]) -> None:
+    """Add the blocks in the order of their names; rows that are not observed hold nothing."""
+    for name in sorted(blocks):
+        block = blocks[name]
+        values = np.asarray(block.values)
+        h.update(f"{name} {values.dtype.str} {values.shape}\0".encode())
+        _add_text(h, block.names)
+        h.update(np.ascontiguousarray(block.observed).tobytes())
+        h.update(np.ascontiguousarray(values[block.observed]).tobytes())

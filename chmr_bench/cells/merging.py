@@ -1,0 +1,174 @@
+"""One row a molecule: rows of one source, or of several, that are the same connectivity."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chmr_bench.cells.atlas import Atlas, Genes, ProfileTable
+from chmr_bench.contracts import MatrixBlock
+from chmr_bench.errors import DataError
+from chmr_bench.types import IntArray
+
+Piece: TypeAlias = tuple[MatrixBlock, IntArray]
+"""A block, and the molecule each of its rows belongs to; -1 = to none."""
+
+
+def one_row_a_molecule(
+    name: str, table: ProfileTable, keys: Sequence[str], synthetic: bool = False
+) -> Atlas:
+    """Return the atlas of a table: rows of one connectivity are joined, in the order of the table.
+
+    Of several observed rows of one molecule the first stands. Rows without a key, whose molecule
+    can be matched with nothing, are left out. `Atlas.counts` says how many of each there were.
+
+    Parameters
+    ----------
+    keys : n connectivity keys, "" where there is none.
+    """
+    first, targets = _number(keys)
+    blocks, conflicts = {}, 0
+    for block_name, block in table.blocks.items():
+        blocks[block_name], n = _join([(block, targets)], len(first))
+        conflicts += n
+    rows = list(first.values())
+    counts = {
+        **table.counts,
+        "rows": len(table) + sum(table.counts.values()),
+        "without_key": int((targets < 0).sum()),
+        "repeated": int((targets >= 0).sum()) - len(rows),
+        "conflicts": conflicts,
+    }
+    smiles = tuple(table.smiles[i] for i in rows)
+    return Atlas(name, smiles, tuple(first), blocks, synthetic, table.genes, counts)
+
+
+def merge(atlases: Sequence[Atlas]) -> Atlas:
+    """Return all molecules of the atlases in one, the same connectivity being one molecule.
+
+    A block of the same name and columns in two atlases becomes one block: each molecule takes its
+    row from the first atlas that observed it. Blocks of one name with different columns are all
+    kept, as ``name.source``. A molecule's SMILES is that of the first atlas that has it.
+    `counts` are those of the parts as ``source.what``, and how much they share.
+
+    Raises
+    ------
+    DataError : there is none to merge, or simulated and real read-outs would be mixed.
+    """
+    if not atlases:
+        raise DataError("no atlas to merge; expected one or more")
+    if len(atlases) == 1:
+        return atlases[0]
+    if len({atlas.synthetic for atlas in atlases}) > 1:
+        told = ", ".join(f"{a.name} ({'simulated' if a.synthetic else 'real'})" for a in atlases)
+        raise DataError(f"simulated and real read-outs cannot be merged: {told}; name one kind")
+    every = [key for atlas in atlases for key in atlas.keys]
+    first, targets = _number(every)
+    smiles = [text for atlas in atlases for text in atlas.smiles]
+    blocks, conflicts = _merge_blocks(
+        [(a.name, a.blocks) for a in atlases], _parts(targets, atlases), len(first)
+    )
+    counts = {f"{a.name}.{what}": n for a in atlases for what, n in a.counts.items()}
+    counts |= {"shared": len(every) - len(first), "conflicts": conflicts}
+    return Atlas(
+        name="+".join(atlas.name for atlas in atlases),
+        smiles=tuple(smiles[i] for i in first.values()),
+        keys=tuple(first),
+        blocks=blocks,
+        synthetic=atlases[0].synthetic,
+        genes=_merge_genes([(a.name, a.genes) for a in atlases if a.genes is not None]),
+        counts=counts,
+    )
+
+
+def _number(keys: Sequence[str]) -> tuple[dict[str, int], IntArray]:
+    """Return key -> first row, in order of appearance, and each row's number among them or -1."""
+    first: dict[str, int] = {}
+    for row, key in enumerate(keys):
+        if key:
+            first.setdefault(key, row)
+    number = {key: i for i, key in enumerate(first)}
+    return first, np.array([number.get(key, -1) for key in keys], dtype=np.int64)
+
+
+def _parts(targets: IntArray, parts: Sequence[Any]) -> list[IntArray]:
+    """Cut the targets of all parts laid end to end into those of each."""
+    return np.split(targets, np.cumsum([len(part) for part in parts])[:-1])
+
+
+def _join(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
+    """Return one block of n rows, the first observed row of each molecule, and the conflicts.
+
+    A conflict is an observed row that was not taken and differs from the one that was.
+    """
+    dtype = np.result_type(np.float32, *(np.asarray(block.values).dtype for block, _ in pieces))
+    names = pieces[0][0].names
+    values = np.full((n, np.asarray(pieces[0][0].values).shape[1]), np.nan, dtype=dtype)
+    observed = np.zeros(n, dtype=bool)
+    conflicts = 0
+    for block, targets in pieces:
+        found = np.asarray(block.values)
+        rows = np.flatnonzero(block.observed & (targets >= 0))
+        _, index = np.unique(targets[rows], return_index=True)
+        leading = rows[np.sort(index)]
+        taken = leading[~observed[targets[leading]]]
+        values[targets[taken]] = found[taken]
+        observed[targets[taken]] = True
+        others = np.setdiff1d(rows, taken, assume_unique=True)
+        same = (values[targets[others]] == found[others]) | np.isnan(found[others])
+        conflicts += int((~same.all(axis=1)).sum())
+    return MatrixBlock(values, observed, names), conflicts
+
+
+def _merge_blocks(
+    parts: Sequence[tuple[str, Mapping[str, MatrixBlock]]], targets: Sequence[IntArray], n: int
+) -> tuple[dict[str, MatrixBlock], int]:
+    """Join blocks of one name and columns; tell apart, by source, those of one name only."""
+    groups: dict[str, dict[Any, tuple[str, list[Piece]]]] = {}
+    for (source, blocks), part_targets in zip(parts, targets, strict=True):
+        for name, block in blocks.items():
+            columns = block.names or np.asarray(block.values).shape[1]
+            _, pieces = groups.setdefault(name, {}).setdefault(columns, (source, []))
+            pieces.append((block, part_targets))
+    merged: dict[str, MatrixBlock] = {}
+    conflicts = 0
+    for name, by_columns in groups.items():
+        for source, pieces in by_columns.values():
+            full = name if len(by_columns) == 1 else _free(f"{name}.{_suffix(source)}", merged)
+            merged[full], more = _join(pieces, n)
+            conflicts += more
+    return merged, conflicts
+
+
+def _suffix(source: str) -> str:
+    return re.sub(r"[^a-z0-9_-]+", "-", source.lower()).strip("-") or "source"
+
+
+def _free(name: str, taken: Mapping[str, MatrixBlock]) -> str:
+    """Return the name, numbered where it is taken."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def _merge_genes(parts: Sequence[tuple[str, Genes]]) -> Genes | None:
+    if len(parts) < 2:
+        return parts[0][1] if parts else None
+    genes = [part for _, part in parts]
+    first, targets = _number([name for part in genes for name in part.names])
+    cut = _parts(targets, genes)
+    blocks, _ = _merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first))
+    columns: dict[str, int] = {}
+    for part, numbers in zip(genes, cut, strict=True):
+        for column, gene in part.columns.items():
+            columns.setdefault(column, int(numbers[gene]))
+    edges = np.concatenate([t[g.edges] for g, t in zip(genes, cut, strict=True)], axis=1)
+    weights = np.concatenate([part.weights for part in genes])
+    _, once = np.unique(np.sort(edges, axis=0), axis=1, return_index=True)
+    once = np.sort(once)
+    return Genes(tuple(first), blocks, edges[:, once], weights[once], columns)
