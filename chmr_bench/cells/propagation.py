@@ -1,0 +1,140 @@
+"""Feature propagation: a molecule without a read-out borrows from its structural neighbours.
+
+Equation 1 of CHMR (arXiv 2511.21120), after Rossi et al. (2022).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chmr_bench.cells.neighbours import Neighbours
+from chmr_bench.errors import DataError, SettingError
+from chmr_bench.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+
+@dataclass(frozen=True)
+class Propagated:
+    """Read-outs with holes filled as far as neighbours reach.
+
+    Attributes
+    ----------
+    values : (n, d) floats; an observed row is bit for bit what it was, an unreached one NaN.
+    observed : (n,) bool, the molecule's own read-out.
+    reached : (n,) bool, True where there are values: observed ones included.
+    """
+
+    values: npt.NDArray[Any]
+    observed: BoolArray
+    reached: BoolArray
+
+    @property
+    def n_unreached(self) -> int:
+        """Number of molecules no value came to."""
+        return int((~self.reached).sum())
+
+
+def propagate(
+    values: FloatArray, observed: BoolArray, neighbours: Neighbours, steps: int
+) -> Propagated:
+    """Fill unobserved rows by the weighted mean of their neighbours, `steps` times over.
+
+    ``x_i <- sum_j W_ij x_j`` for every unobserved i at once, W the Tanimoto similarity to the K
+    nearest, normalised over those that have a value by then; observed rows are put back each step.
+
+    Parameters
+    ----------
+    values : (n, d); rows that are not observed are not read. Floats keep their precision, what is
+        computed has it too.
+    observed : (n,).
+    neighbours : of the same n molecules.
+    steps : T; 1 = the mean of observed neighbours; 0 = nothing is filled.
+
+    Raises
+    ------
+    SettingError : `steps` is negative.
+    DataError : the shapes do not fit, or an observed row is not finite.
+    """
+    if steps < 0:
+        raise SettingError(f"the number of propagation steps is {steps}; expected 0 or more")
+    _check(values, observed, neighbours)
+    if len(neighbours) != len(values):
+        raise DataError(
+            f"there are neighbours of {len(neighbours)} molecules and values of {len(values)}; "
+            "expected the same molecules (for others see `borrow`)"
+        )
+    filled = np.array(values, dtype=np.result_type(values.dtype, np.float32), copy=True)
+    filled[~observed] = np.nan
+    reached = observed.copy()
+    holes = np.flatnonzero(~observed)
+    weights = neighbours.matrix(len(values))[holes]
+    for _ in range(steps):
+        means, found = _weighted_mean(weights, filled, reached)
+        filled[holes] = means
+        reached[holes] = found
+    return Propagated(filled, observed, reached)
+
+
+def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> Propagated:
+    """Return what q other molecules get from their neighbours among n, in one step.
+
+    Parameters
+    ----------
+    values : (n, d). observed : (n,), rows that have values (the observed, or the reached).
+    neighbours : of the q molecules, `rows` among the n.
+
+    Returns
+    -------
+    Propagated
+        (q, d), `observed` False throughout.
+
+    Raises
+    ------
+    DataError : the shapes do not fit, or an observed row is not finite.
+    """
+    _check(values, observed, neighbours)
+    floats = np.asarray(values, dtype=np.result_type(values.dtype, np.float32))
+    means, found = _weighted_mean(neighbours.matrix(len(values)), floats, observed)
+    return Propagated(means, np.zeros(len(neighbours), dtype=bool), found)
+
+
+def _check(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> None:
+    """Raise where the parts do not belong together."""
+    if values.ndim != 2 or observed.shape != values.shape[:1]:
+        raise DataError(
+            f"values have the shape {values.shape}, observed {observed.shape}; "
+            "expected (n, d) and (n,)"
+        )
+    if neighbours.rows.max(initial=-1) >= len(values):
+        raise DataError(
+            f"a neighbour is row {neighbours.rows.max()} of {len(values)}; "
+            "compute the neighbours among these molecules"
+        )
+    if not np.isfinite(values[observed]).all():
+        row = int(np.flatnonzero(observed)[~np.isfinite(values[observed]).all(axis=1)][0])
+        raise DataError(f"row {row} (0-based) counts as observed and has a value that is no number")
+
+
+def _weighted_mean(
+    weights: sparse.csr_array, values: npt.NDArray[Any], there: BoolArray
+) -> tuple[npt.NDArray[Any], BoolArray]:
+    """Return the weighted mean over the neighbours that are there, and where there is any.
+
+    Parameters
+    ----------
+    weights : (q, n), not negative. values : (n, d). there : (n,), rows with values.
+    """
+    rows = np.flatnonzero(there)
+    used = weights[:, rows]
+    totals = used.sum(axis=1)
+    found = totals > 0
+    means = used @ values[rows]  # (q, d)
+    means[found] /= totals[found, None].astype(means.dtype)
+    means[~found] = np.nan
+    return means.astype(values.dtype, copy=False), found
