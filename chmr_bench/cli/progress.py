@@ -30,6 +30,7 @@ from chmr_bench.runner import DatasetRequest
 from chmr_bench.sweep import Item, Opening, Outcome, SilentSweep, SweepListener
 
 PHASE_WORDS: dict[Phase, str] = {
+    "weights": "weights",
     "load": "loading",
     "features": "features",
     "fit": "fitting",

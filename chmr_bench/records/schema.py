@@ -11,8 +11,8 @@ from chmr_bench.types import DeviceKind, MetricName, TaskType
 
 SCHEMA_VERSION = "1"
 
-Phase = Literal["load", "features", "fit", "predict", "score"]
-PHASES: tuple[Phase, ...] = ("load", "features", "fit", "predict", "score")
+Phase = Literal["weights", "load", "features", "fit", "predict", "score"]
+PHASES: tuple[Phase, ...] = ("weights", "load", "features", "fit", "predict", "score")
 
 
 def _writable(values: dict[str, Any]) -> dict[str, Any]:
@@ -49,6 +49,11 @@ class ModelInfo(_Part):
     version: str
     weights: str | None = Field(
         default=None, description="sha256 of loaded weights; null = none loaded"
+    )
+    pretraining: Free | None = Field(
+        default=None,
+        description="how the weights were made: atlas, molecules left out, settings, hardware; "
+        "n_test_seen = test molecules of this run that they learnt from (without labels)",
     )
     params: Free = Field(description="every setting after recipe and overrides")
     overrides: Free = Field(
@@ -152,6 +157,7 @@ class Metrics(_Part):
 class Timing(_Part):
     """Seconds a phase took in this run; data and features already at hand cost nothing."""
 
+    weights: float = 0.0
     load: float = 0.0
     features: float = 0.0
     fit: float = 0.0

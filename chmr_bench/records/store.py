@@ -219,6 +219,17 @@ class RecordStore:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
+    def discard_failed(self, identity: str) -> None:
+        """Remove the failed records of an identity, each in one step."""
+        for entry in self._of(identity):
+            if entry.record.status == "failed":
+                self._discard(entry.path)
+
+    def _discard(self, path: Path) -> None:
+        aside = self._temporary / _temporary_name()
+        path.rename(aside)
+        _remove(aside)
+
     def _move_into_place(self, temporary: Path, record: Record) -> Record:
         target = self.path_of(record)
         try:
@@ -234,9 +245,7 @@ class RecordStore:
         # A failed or a damaged record, or what is left of one: make room in one step.
         for path in {target, *(entry.path for entry in self._of(record.identity))}:
             if path.exists():
-                aside = self._temporary / _temporary_name()
-                path.rename(aside)
-                _remove(aside)
+                self._discard(path)
         try:
             temporary.rename(target)
         except OSError:  # another run without our lock was faster

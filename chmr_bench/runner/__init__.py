@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chmr_bench.runner.job import Job
-from chmr_bench.runner.run import Finished, Listener, Silent, check_predictions, run_job
+from chmr_bench.runner.run import Finished, Listener, Silent, check_predictions, run_job, settle
 from chmr_bench.runner.workspace import DatasetRequest, Opened, SplitRequest, Workspace
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "Workspace",
     "check_predictions",
     "run_job",
+    "settle",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from chmr_bench.contracts import ModelSpec
+from chmr_bench.contracts import ModelSpec, PendingWeights, Weights
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
@@ -35,7 +35,9 @@ class Job:
     ----------
     seed : None where the model is deterministic; it then runs with seed 0.
     overrides : settings that the user changed from what the model has by itself.
-    identity : of the run, see `records.RunKey`.
+    weights : what the model starts from; `PendingWeights` where they are to be made first.
+    weights_seconds : what making them took, in the job they were made for.
+    identity : of the run, see `records.RunKey`; final once no weights are pending.
     """
 
     model: Registered[ModelSpec]
@@ -47,6 +49,8 @@ class Job:
     precision: Literal["float32", "bfloat16"] = "float32"
     device: DeviceKind = "cpu"
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    weights: Weights | PendingWeights | None = None
+    weights_seconds: float = 0.0
 
     @property
     def identity(self) -> str:
@@ -68,6 +72,7 @@ class Job:
             split_digest=self.split_digest,
             seed=self.seed,
             features=self.features,
+            weights=self.weights.sha256 if isinstance(self.weights, Weights) else None,
             precision=self.precision,
             device=self.device,
         )
@@ -113,15 +118,17 @@ def key_of(record: Record) -> RunKey:
     )
 
 
-def model_info(job: Job) -> ModelInfo:
-    """Return what the record says of the model."""
+def model_info(job: Job, n_test_seen: int | None = None) -> ModelInfo:
+    """Return what the record says of the model; `n_test_seen` of its weights."""
     spec = job.model.spec
+    weights = job.weights if isinstance(job.weights, Weights) else None
     params = job.config.model_dump(mode="json")
     own = build_config(spec, {}, job.opened.spec.name).model_dump(mode="json")
     return ModelInfo(
         id=spec.name,
         version=spec.version,
-        weights=None,
+        weights=weights.sha256 if weights else None,
+        pretraining={**weights.info, "n_test_seen": n_test_seen} if weights else None,
         params=params,
         overrides={name: value for name, value in params.items() if own.get(name) != value},
         features=job.features,

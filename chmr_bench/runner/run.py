@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import logging
 import random
@@ -11,16 +12,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from chmr_bench.contracts import FitContext, Inputs, Split, TaskInfo
+from chmr_bench.contracts import FitContext, Inputs, PendingWeights, Split, TaskInfo, Weights
 from chmr_bench.errors import PredictionError
 from chmr_bench.lazy import load_object
 from chmr_bench.records import (
     ErrorInfo,
     Metrics,
+    ModelInfo,
     Phase,
     Predictions,
     Record,
@@ -36,6 +38,7 @@ from chmr_bench.records.environment import (
 )
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import logs
+from chmr_bench.runner import weights as start
 from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
 from chmr_bench.runner.scoring import score
 from chmr_bench.runner.workspace import Workspace
@@ -53,6 +56,9 @@ class Listener(Protocol):
     def stage(self, phase: Phase) -> None:
         """Hear that a phase begins."""
 
+    def step(self, name: str) -> None:
+        """Hear that a part of a long phase begins."""
+
     def progress(self, done: int, total: int, unit: str) -> None:
         """Hear how far the phase is."""
 
@@ -61,6 +67,9 @@ class Silent:
     """Listens to nothing."""
 
     def stage(self, phase: Phase) -> None:
+        """Ignore it."""
+
+    def step(self, name: str) -> None:
         """Ignore it."""
 
     def progress(self, done: int, total: int, unit: str) -> None:
@@ -86,6 +95,12 @@ class Clock:
     phase: Phase = "load"
     started: float = field(default_factory=time.perf_counter)
 
+    @classmethod
+    def after(cls, listener: Listener, weights: float) -> Clock:
+        """Return a clock that has run already for the seconds that the weights took."""
+        seconds: dict[Phase, float] = {"weights": weights} if weights else {}
+        return cls(listener, seconds, started=time.perf_counter() - weights)
+
     @contextmanager
     def time(self, phase: Phase) -> Iterator[None]:
         """Count the block's seconds to a phase."""
@@ -104,11 +119,44 @@ class Clock:
         return Timing(**rounded, total=round(time.perf_counter() - self.started, 3))
 
 
+_Words: TypeAlias = Mapping[str, ErrorInfo | Metrics | ModelInfo | None]
+"""What a record says that depends on how the job went."""
+
+
 @dataclass(frozen=True)
 class _Result:
     predictions: Predictions
     metrics: Metrics
     replicates: FloatArray
+    n_test_seen: int | None
+
+
+def settle(
+    job: Job,
+    workspace: Workspace,
+    listener: Listener | None = None,
+    command: Sequence[str] = (),
+) -> Job | Finished:
+    """Return the job with its weights made, so that its identity is final; or its failed record.
+
+    Raises
+    ------
+    KeyboardInterrupt : the user wants to stop; what was made so far is the plugin's to keep.
+    """
+    if not isinstance(job.weights, PendingWeights):
+        return job
+    scope = reset_peak_memory()
+    clock = Clock(listener or Silent())
+    with logs.captured() as stream:
+        log.info("%s: %s", job, job.weights.title)
+        try:
+            with clock.time("weights"), _threads(workspace.n_jobs):
+                ready = start.made(job, workspace, clock.listener.progress, clock.listener.step)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+            words = {"error": _told(error, clock.phase)}
+            record = _record(job, workspace, clock, scope, words, command)
+            return Finished(record, stream.getvalue())
+    return dataclasses.replace(ready, weights_seconds=clock.seconds["weights"])
 
 
 def run_job(
@@ -119,12 +167,18 @@ def run_job(
 ) -> Finished:
     """Do one job. A failure of the model, whatever it is, is a failed record, not an exception.
 
+    Weights that are pending are made first.
+
     Raises
     ------
     KeyboardInterrupt : the user wants to stop; nothing is left behind.
     """
+    settled = settle(job, workspace, listener, command)
+    if isinstance(settled, Finished):
+        return settled
+    job = settled
     scope = reset_peak_memory()
-    clock = Clock(listener or Silent())
+    clock = Clock.after(listener or Silent(), job.weights_seconds)
     result: _Result | None = None
     failure: ErrorInfo | None = None
     with logs.captured() as stream:
@@ -133,9 +187,10 @@ def run_job(
             with logs.stdout_to_stderr():
                 result = _compute(job, workspace, clock)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a model may raise anything
-            failure = _failure(error, clock.phase)
-            log.error("%s: %s\n%s", failure.type, failure.message, failure.traceback)
-    words = {"error": failure, "metrics": result.metrics if result else None}
+            failure = _told(error, clock.phase)
+    words: _Words = {"error": failure}
+    if result is not None:
+        words = {"metrics": result.metrics, "model": model_info(job, result.n_test_seen)}
     record = _record(job, workspace, clock, scope, words, command)
     if result is None:
         return Finished(record, stream.getvalue())
@@ -147,13 +202,13 @@ def _record(
     workspace: Workspace,
     clock: Clock,
     scope: MemoryScope,
-    words: Mapping[str, ErrorInfo | Metrics | None],
+    words: _Words,
     command: Sequence[str],
 ) -> Record:
     return Record.model_validate(
         {
             "identity": job.identity,
-            "status": "failed" if words["error"] else "ok",
+            "status": "failed" if words.get("error") else "ok",
             "model": model_info(job),
             "plugin": plugin_ref(job),
             "dataset": dataset_info(job.opened),
@@ -193,6 +248,7 @@ def _compute(job: Job, workspace: Workspace, clock: Clock) -> _Result:
         needs = model_class.needs(job.config)
         inputs = workspace.inputs(opened, spec, needs, report)
         train, valid, test = (inputs.take(split.part(p)) for p in ("train", "valid", "test"))
+        seen = start.n_test_seen(job, workspace, split.test, report)
     with clock.time("fit"), _threads(workspace.n_jobs):
         y = opened.dataset.y
         context = _context(job, workspace.n_jobs, clock.listener)
@@ -201,7 +257,7 @@ def _compute(job: Job, workspace: Workspace, clock: Clock) -> _Result:
         stored = _predict(job, model, test, split)
     with clock.time("score"):
         metrics, replicates = score(opened.spec, opened.dataset, stored)
-    return _Result(stored, metrics, replicates)
+    return _Result(stored, metrics, replicates, seen)
 
 
 def _context(job: Job, n_jobs: int, listener: Listener) -> FitContext:
@@ -214,6 +270,7 @@ def _context(job: Job, n_jobs: int, listener: Listener) -> FitContext:
         precision=job.precision,
         progress=listener.progress,
         log=logging.getLogger(f"chmr_bench.model.{job.model.spec.name}"),
+        weights=job.weights.path if isinstance(job.weights, Weights) else None,
     )
 
 
@@ -262,13 +319,16 @@ def check_predictions(y_pred: Any, shape: tuple[int, int], probabilities: bool) 
     return values.clip(0, 1) if probabilities else values
 
 
-def _failure(error: BaseException, phase: Phase) -> ErrorInfo:
-    return ErrorInfo(
+def _told(error: BaseException, phase: Phase) -> ErrorInfo:
+    """Return what the record says of a failure, and write it to the log."""
+    failure = ErrorInfo(
         type=type(error).__name__,
         message=logs.short_message(error) or "no message",
         phase=phase,
         traceback=logs.short_traceback(error),
     )
+    log.error("%s: %s\n%s", failure.type, failure.message, failure.traceback)
+    return failure
 
 
 def _split_info(job: Job, workspace: Workspace) -> SplitInfo:

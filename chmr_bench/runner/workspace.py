@@ -17,12 +17,14 @@ from chmr_bench.contracts import (
     ModelSpec,
     Progress,
     Split,
+    Weights,
     no_progress,
 )
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.fetch import FetchOptions
 from chmr_bench.lazy import load_object
 from chmr_bench.paths import feature_folder
+from chmr_bench.pretraining import AtlasData
 from chmr_bench.records import Origin, Record, canonical_json
 from chmr_bench.runner.logs import stdout_to_stderr
 from chmr_bench.types import MetricName, TaskType
@@ -98,14 +100,22 @@ class Workspace:
 
     Features are kept for one dataset at a time: jobs come dataset by dataset, and nine datasets'
     features would not fit a small machine.
+
+    Attributes
+    ----------
+    weights : pretrained weights found so far, by what they were asked with.
     """
 
     options: FetchOptions
     n_jobs: int = 1
+    weights: dict[str, Weights] = field(default_factory=dict)
     _opened: dict[DatasetRequest, Opened] = field(default_factory=dict)
     _splits: dict[tuple[DatasetRequest, SplitRequest], Split] = field(default_factory=dict)
     _features: dict[str, Block | tuple[str, ...]] = field(default_factory=dict)
     _features_of: str = ""
+
+    def __post_init__(self) -> None:
+        self.atlases = AtlasData(self.options, self.n_jobs)
 
     # ------------------------------------------------------------------------- datasets and splits
 
@@ -202,25 +212,30 @@ class Workspace:
         progress: Progress = no_progress,
     ) -> Inputs:
         """Return what the model may see of every molecule of the dataset: no labels."""
-        if self._features_of != opened.digest:
-            self._features.clear()
-            self._features_of = opened.digest
+        self._keep_features_of(opened)
         blocks: dict[str, Block] = {
             name: block for name, block in opened.dataset.blocks.items() if name in spec.reads
         }
         keys: tuple[str, ...] = ()
         for name, request in needs.items():
             if request.feature == CONNECTIVITY:
-                keys = self._keys(opened, progress)
+                keys = self.keys(opened, progress)
             else:
                 blocks[name] = self._block(opened, request, progress)
         return Inputs(smiles=opened.dataset.smiles, blocks=blocks, keys=keys)
 
-    def _keys(self, opened: Opened, progress: Progress) -> tuple[str, ...]:
+    def _keep_features_of(self, opened: Opened) -> None:
+        if self._features_of != opened.digest:
+            self._features.clear()
+            self._features_of = opened.digest
+
+    def keys(self, opened: Opened, progress: Progress = no_progress) -> tuple[str, ...]:
+        """Return the connectivity key of every molecule, "" where none can be made."""
         from chmr_bench.features import cache
 
         if opened.dataset.keys:
             return opened.dataset.keys
+        self._keep_features_of(opened)
         if CONNECTIVITY not in self._features:
             self._features[CONNECTIVITY] = cache.connectivity_keys(
                 opened.dataset.smiles,

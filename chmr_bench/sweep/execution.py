@@ -10,7 +10,7 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.runner import Job, Listener, Silent, Workspace, run_job
+from chmr_bench.runner import Finished, Job, Listener, Silent, Workspace, run_job, settle
 from chmr_bench.sweep.interrupt import Interrupt, stoppable
 from chmr_bench.sweep.planning import Item, Plan
 
@@ -75,7 +75,7 @@ def execute(
     Ctrl-C once ends it with what is done (`Summary.interrupted`); twice ends the process at once.
     A job that another run is at work on is put last, and then waited for.
     """
-    worker = _Worker(store, workspace, listener or SilentSweep(), command, len(plan.todo))
+    worker = _Worker(store, workspace, listener or SilentSweep(), command, plan)
     with stoppable() as interrupt:
         worker.interrupt = interrupt
         try:
@@ -100,10 +100,11 @@ class _Worker:
         workspace: Workspace,
         listener: SweepListener,
         command: Sequence[str],
-        total: int,
+        plan: Plan,
     ) -> None:
         self.store, self.workspace, self.listener = store, workspace, listener
-        self.command, self.total = list(command), total
+        self.command, self.total = list(command), len(plan.todo)
+        self.keep_failed = plan.keep_failed
         self.outcomes: list[Outcome] = []
         self.interrupt = Interrupt()
 
@@ -111,7 +112,10 @@ class _Worker:
         """Do a job, or take over what another run did; False where it is locked."""
         if item.job is None:
             return True
-        path = self.store.lock_path(item.job.identity)
+        job = self._settled(item, item.job)
+        if job is None:
+            return True
+        path = self.store.lock_path(job.identity)
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
         try:
@@ -119,7 +123,7 @@ class _Worker:
         except Timeout:
             return False
         try:
-            outcome = self._outcome(item, item.job)
+            outcome = self._outcome(item, job)
         finally:
             # The record is there before its lock goes, so whoever waits on the old file or makes
             # a new one looks up the record and finds it. Where an open file cannot be removed
@@ -127,19 +131,50 @@ class _Worker:
             with contextlib.suppress(OSError):
                 path.unlink()
             lock.release()
+        self._done(outcome)
+        return True
+
+    def _done(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         self.listener.finished(outcome)
-        return True
+
+    def _settled(self, item: Item, job: Job) -> Job | None:
+        """Return the job with its weights, made first where they are pending; None = that failed.
+
+        Only then is its identity known, by which it is locked and looked up.
+        """
+        if not item.pretraining:
+            return job
+        self.listener.started(item, len(self.outcomes) + 1, self.total)
+        settled = settle(job, self.workspace, self.listener, self.command)
+        self._check_interrupt()
+        if isinstance(settled, Finished):
+            self._done(Outcome(item, self.store.write(settled.record, log=settled.log), True))
+            return None
+        # Where an earlier pretraining failed, its record stands in the way no more.
+        self.store.discard_failed(job.identity)
+        return settled
+
+    def _is_news(self, item: Item, failed: Record) -> bool:
+        """Return whether to let a failed record stand, instead of trying again."""
+        if item.pretraining:  # what the plan could not look up
+            return self.keep_failed
+        return failed != item.before
+
+    def _check_interrupt(self) -> None:
+        """Raise KeyboardInterrupt where the job swallowed it, or failed for it.
+
+        A half-trained model, or a failure of nobody's making, is no result.
+        """
+        if self.interrupt.asked:
+            raise KeyboardInterrupt
 
     def _outcome(self, item: Item, job: Job) -> Outcome:
         found = self.store.find(job.identity)
-        if found is not None and (found.status == "ok" or found != item.before):
+        if found is not None and (found.status == "ok" or self._is_news(item, found)):
             return Outcome(item, found, computed=False)
         self.listener.started(item, len(self.outcomes) + 1, self.total)
         done = run_job(job, self.workspace, self.listener, self.command)
-        if self.interrupt.asked:
-            # The job swallowed the KeyboardInterrupt, or failed for it (its workers were gone):
-            # a half-trained model, or a failure of nobody's making, is no result.
-            raise KeyboardInterrupt
+        self._check_interrupt()
         record = self.store.write(done.record, done.predictions, done.replicates, done.log)
         return Outcome(item, record, computed=True)

@@ -13,11 +13,12 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel
 
 from chmr_bench import splits
-from chmr_bench.contracts import ModelSpec, Progress, no_progress
+from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
 from chmr_bench.errors import MissingDependencyError, UnknownNameError, UsageError
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest, Job, Opened, SplitRequest, Workspace
+from chmr_bench.runner.weights import look_up
 from chmr_bench.settings import build_config, require
 from chmr_bench.types import DeviceKind
 
@@ -84,6 +85,12 @@ class Item:
     synthetic: bool = False
     origin: str = ""
 
+    @property
+    def pretraining(self) -> str:
+        """Return what has to be done before the job to have its weights, "" where nothing."""
+        weights = self.job.weights if self.job else None
+        return weights.title if isinstance(weights, PendingWeights) else ""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -101,6 +108,10 @@ class Plan:
     def count(self, state: State) -> int:
         """Return how many jobs are in a state."""
         return sum(item.state == state for item in self.items)
+
+    def pretraining(self) -> list[str]:
+        """Return what has to be done first, so that the models have the weights they start from."""
+        return list(dict.fromkeys(item.pretraining for item in self.todo if item.pretraining))
 
     def seconds(self) -> tuple[float, int]:
         """Return the expected seconds of the jobs to do, and how many of them are not known."""
@@ -167,6 +178,7 @@ def _items(
     device = device_for(request.device, spec)
     for seed in seeds:
         job = Job(model, config, opened, split, digest, seed, request.precision, device, changed)
+        job = look_up(job, workspace)
         before = store.find(job.identity)
         state = _state(before, store, job.identity)
         reason = before.error.message if before and before.error else ""
