@@ -88,6 +88,9 @@ class ChmrConfig(PretrainConfig):
         min_length=1,
         description="what the head reads: raw bits, projected 1D, 2D, 3D, their sum, own cells",
     )
+    head_embedding_scale: float = Field(
+        0.3, gt=0, le=100, description="spread of a standardised embedding column, beside bits of 1"
+    )
     head_layers: int = Field(1, ge=0, le=6, description="hidden layers of the head; 0 = linear")
     head_hidden: int = Field(512, ge=8, le=8192, description="width of the head's hidden layers")
     head_dropout: float = Field(0.5, ge=0, lt=1, description="dropout in the head")

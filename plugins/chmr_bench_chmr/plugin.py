@@ -3,11 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from chmr_bench import ModelSpec, hookimpl
+
+_PACKAGE = "chmr_bench_chmr"
+_RECIPES = Path(__file__).parent / "recipes"
+_CITATION = "CHMR, arXiv 2511.21120 (AAAI 2026)"
+_CELLS = ("morphology", "expression", "perturbation", "activity", "viability")
+_COMMON: dict[str, Any] = {
+    "config": f"{_PACKAGE}.config:ChmrConfig",
+    "weights": f"{_PACKAGE}.pretraining.store:find_or_make",
+    "requires": ("torch", "safetensors"),
+    "extra": "torch",
+    "accelerator": True,
+    "precisions": ("float32", "bfloat16"),
+    "citation": _CITATION,
+}
+
+ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "no-sca": (
+        "no alignment of molecule and cells (SCA)",
+        {"instance_alignment": False, "distribution_alignment": False},
+    ),
+    "no-da": ("no distribution alignment (VICReg)", {"distribution_alignment": False}),
+    "no-ia": ("no instance alignment (InfoNCE)", {"instance_alignment": False}),
+    "no-tree": ("no quantisation", {"tree": "none"}),
+    "flat-vq": ("one flat codebook in place of the tree", {"tree": "flat"}),
+    "no-cpr": ("no reconstruction (CPR)", {"reconstruction": False}),
+    "no-walk": ("reconstruction of the molecule alone, no walk", {"walk": False}),
+    "fill-zero": ("missing read-outs augmented by zeros", {"fill": "zero"}),
+    "fill-random": ("missing read-outs augmented by noise", {"fill": "random"}),
+    "fill-neighbour": ("missing read-outs augmented by neighbours", {"fill": "neighbour"}),
+    "molecule-only": ("pretrained on molecules, no cells", {"cells": ()}),
+    "molecule+gene": ("pretrained on molecules and perturbation", {"cells": ("perturbation",)}),
+    "molecule+morphology": ("pretrained on molecules and morphology", {"cells": ("morphology",)}),
+    "molecule+expression": ("pretrained on molecules and expression", {"cells": ("expression",)}),
+    "shuffled-cells": (
+        "control: pretrained on read-outs given to the wrong molecules",
+        {"shuffle_cells": True},
+    ),
+    "as-published": (
+        "as the published code computes it, where that departs from the paper",
+        {"as_published": True},
+    ),
+    "random-encoder": ("control: the encoder as initialised", {"encoder": "random"}),
+    "head-only": (
+        "control: the head on the raw bits, no encoder, no pretraining",
+        {"head_inputs": ("bits",)},
+    ),
+}
+"""What differs from `chmr`: the preset of each variant."""
+
+
+def _spec(name: str, title: str, factory: str = "model:Chmr", **more: Any) -> ModelSpec:
+    recipe = str(_RECIPES / "chmr.toml")
+    fields = _COMMON | {"recipe": recipe, "explain": f"{_PACKAGE}.explain:explain"} | more
+    return ModelSpec(name=name, title=title, factory=f"{_PACKAGE}.{factory}", **fields)
+
+
+def _models() -> Iterable[ModelSpec]:
+    yield _spec("chmr", "CHMR: structure and cells aligned, a head on the frozen encoder")
+    for name, (title, preset) in ABLATIONS.items():
+        yield _spec(f"chmr.{name}", f"CHMR, {title}", preset=preset)
+    yield _spec(
+        "chmr.cell-input",
+        "CHMR, whose head also reads the molecule's own cells, or its neighbours'",
+        preset={"head_inputs": ("bits", "fingerprint", "graph", "geometry", "cells")},
+        reads=_CELLS,
+    )
+    yield _spec(
+        "chmr.forest-ensemble",
+        "The mean of CHMR and a random forest on fingerprint bits",
+        factory="ensemble:ForestEnsemble",
+        preset={"forest_weight": 1.0},
+    )
+    yield _spec(
+        "chmr.paper",
+        "CHMR with the settings the paper gives for each dataset",
+        recipe=str(_RECIPES / "paper.toml"),
+    )
+    yield _spec(
+        "cells.regressor",
+        "Control: a network from bits to cells, logistic regression on its last hidden layer",
+        factory="regressor:Regressor",
+        config=f"{_PACKAGE}.regressor:RegressorConfig",
+        weights=f"{_PACKAGE}.regressor:find_or_make",
+        recipe=str(_RECIPES / "regressor.toml"),
+        explain="",
+        precisions=("float32",),
+        accelerator=False,
+        citation="",
+    )
 
 
 @hookimpl
 def chmr_bench_models() -> Iterable[ModelSpec]:
     """Return CHMR, its variants and its controls."""
-    return []
+    return tuple(_models())

@@ -1,0 +1,153 @@
+"""Embeddings of the frozen encoder, computed once for the same molecules and weights.
+
+The encoder is in eval mode: no dropout, batch norms with their stored statistics. So a molecule's
+embedding depends on the molecule alone, and is read back from disk whenever it is wanted again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chmr_bench import DataError, FitContext, Inputs, MatrixBlock
+from chmr_bench.blocks import block_arrays
+from chmr_bench.features.storage import read_block, write_block
+from chmr_bench.nn.steps import one_thread
+from chmr_bench.paths import home
+from chmr_bench.types import FloatArray
+from chmr_bench_chmr import reading
+from chmr_bench_chmr.config import ChmrConfig
+from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, load_network, sha256_of
+
+if TYPE_CHECKING:
+    from chmr_bench_chmr.network import ChmrNetwork
+
+EMBEDDING_VERSION = "1"
+"""Changes whenever the same molecules and weights give other embeddings."""
+MOLECULES_AT_ONCE = 256
+
+
+@functools.lru_cache(maxsize=2)
+def network_of(path: Path, sha256: str) -> tuple[ChmrNetwork, WeightsMetadata]:
+    """Return the network of a weights file, read once a process; `sha256` names its content."""
+    return load_network(path)
+
+
+def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, FloatArray]:
+    """Return what the frozen encoder makes of n molecules.
+
+    Returns
+    -------
+    name -> (n, h) float32: the projected `fingerprint`, `graph` and (where the weights know it)
+    `geometry`, and their sum, `anchor`. Geometry that is not observed is zeros.
+
+    Raises
+    ------
+    DataError : there are no weights, or they were pretrained on other features.
+    """
+    if context.weights is None:
+        raise DataError("the head reads the encoder, but there are no pretrained weights")
+    sha256 = sha256_of(context.weights)
+    network, metadata = network_of(context.weights, sha256)
+    _check_features(config, metadata)
+    path = _cache_file(inputs, metadata, sha256, context)
+    latents = _read(path, len(inputs))
+    if latents is None:
+        latents = _compute(inputs, network, context)
+        _write(path, latents, context)
+    names = network.shape.molecular
+    found = dict(zip(names, np.split(latents, len(names), axis=1), strict=True))
+    return found | {"anchor": np.sum(list(found.values()), axis=0)}
+
+
+def _check_features(config: ChmrConfig, metadata: WeightsMetadata) -> None:
+    """Raise DataError where the settings ask for other features than the weights were given."""
+    wanted = feature_requests(config)
+    differ = sorted(
+        n for n in {*wanted, *metadata.features} if wanted.get(n) != metadata.features.get(n)
+    )
+    if differ:
+        raise DataError(
+            f"the weights were pretrained on another {', '.join(differ)} than the settings ask "
+            f"for: set radius={metadata.config.radius}, n_bits={metadata.config.n_bits} and "
+            f"geometry={metadata.config.geometry}, as the weights have them"
+        )
+
+
+def _compute(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatArray:
+    """Encode in chunks, side by side; each chunk is computed alike whatever the cores."""
+    starts = range(0, len(inputs), MOLECULES_AT_ONCE)
+    chunks = [np.arange(s, min(s + MOLECULES_AT_ONCE, len(inputs))) for s in starts]
+    moved = network.to(context.device)
+    width = network.shape.hidden * len(network.shape.molecular)
+    latents = np.zeros((len(inputs), width), dtype=np.float32)
+    workers = context.n_jobs if context.device == "cpu" else 1
+    with one_thread(), ThreadPoolExecutor(workers) as pool:
+        encoded = pool.map(lambda rows: _encode(inputs.take(rows), moved, context), chunks)
+        for done, (rows, part) in enumerate(zip(chunks, encoded, strict=True), start=1):
+            latents[rows] = part
+            context.progress(done, len(chunks), "batches embedded")
+    return latents
+
+
+def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatArray:
+    """Return the molecular latents of one chunk side by side, (b, 2 h) or (b, 3 h)."""
+    import torch
+
+    from chmr_bench.nn.batch import graph_batch
+    from chmr_bench_chmr.network import GEOMETRY
+
+    device = context.device
+    reduced = context.precision == "bfloat16"
+    bits = torch.from_numpy(reading.bits_of(inputs)).to(device)
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=reduced):
+        if not network.shape.geometry:
+            latents = network.encode(bits, graph_batch(inputs.graph(), device))
+        else:
+            block = inputs.matrix(GEOMETRY)
+            raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32)).to(device)
+            seen = torch.from_numpy(block.observed).to(device)
+            values = network.standardise(GEOMETRY, raw)
+            latents = network.encode(bits, graph_batch(inputs.graph(), device), values, seen)
+            latents[GEOMETRY] = torch.where(seen[:, None], latents[GEOMETRY], 0.0)
+        joined = torch.cat([latents[name] for name in network.shape.molecular], dim=1)
+    return np.asarray(joined.float().cpu().numpy())
+
+
+# ------------------------------------------------------------------------------------------- cache
+
+
+def _cache_file(
+    inputs: Inputs, metadata: WeightsMetadata, sha256: str, context: FitContext
+) -> Path:
+    """Return the place of these embeddings: named after all that they depend on."""
+    digest = hashlib.sha256()
+    for name in sorted(metadata.features):
+        digest.update(name.encode() + b"\0")
+        for array in block_arrays(inputs.blocks[name]):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data if array.size else b"")
+    parts = [EMBEDDING_VERSION, sha256, digest.hexdigest(), context.device, context.precision]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return home() / "embeddings" / sha256[:16] / f"{key}.npz"
+
+
+def _read(path: Path, n: int) -> FloatArray | None:
+    """Return the stored embeddings; None where there are none, or they are damaged."""
+    try:
+        block = read_block(path, n)
+    except (FileNotFoundError, DataError):
+        return None
+    return np.asarray(block.values) if isinstance(block, MatrixBlock) else None
+
+
+def _write(path: Path, latents: FloatArray, context: FitContext) -> None:
+    try:
+        write_block(path, MatrixBlock(latents, np.ones(len(latents), dtype=np.bool_)))
+    except OSError as error:  # a cache that cannot be written costs time, never a result
+        context.log.warning("embeddings are not cached: %s", error)
