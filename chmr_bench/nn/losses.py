@@ -1,0 +1,94 @@
+"""Losses over the rows that are observed; an empty set of rows gives 0 and a gradient of 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class VicregWeights:
+    """Weights of VICReg's three terms."""
+
+    invariance: float = 1.0
+    variance: float = 1.0
+    covariance: float = 1.0
+
+
+def info_nce(anchor: Tensor, other: Tensor, temperature: float) -> Tensor:
+    """Return InfoNCE from anchors to their partners (van den Oord et al., 2018), a scalar.
+
+    The mean over rows i of ``-log softmax_j(cos(anchor_i, other_j) / temperature)[i]``.
+
+    Parameters
+    ----------
+    anchor, other : (k, h), row by row partners: only molecules that have both.
+    """
+    if len(anchor) == 0:
+        return nothing(anchor, other)
+    a = functional.normalize(anchor.float(), dim=1)
+    o = functional.normalize(other.float(), dim=1)
+    logits = a @ o.T / temperature  # (k, k)
+    return functional.cross_entropy(logits, torch.arange(len(a), device=logits.device))
+
+
+def vicreg(x: Tensor, y: Tensor, weights: VicregWeights | None = None) -> Tensor:
+    """Return VICReg of two views of the same rows (Bardes et al., ICLR 2022), a scalar.
+
+    Invariance is the mean squared difference, variance the mean over columns of
+    ``relu(1 - sqrt(variance + 1e-4))``, covariance the squared off-diagonal covariances over h; the
+    last two are summed over the views. One row alone has no variance: it gives invariance only.
+
+    Parameters
+    ----------
+    x, y : (k, h).
+    """
+    w = weights or VicregWeights()
+    if len(x) == 0:
+        return nothing(x, y)
+    x, y = x.float(), y.float()
+    loss = w.invariance * functional.mse_loss(x, y)
+    if len(x) > 1:
+        loss = loss + w.variance * (_narrowness(x) + _narrowness(y))
+        loss = loss + w.covariance * (_redundancy(x) + _redundancy(y))
+    return loss
+
+
+def reconstruction(prediction: Tensor, target: Tensor, weight: Tensor, *, binary: bool) -> Tensor:
+    """Return the mean over known entries of weight x error, a scalar.
+
+    The error is the binary cross-entropy from logits, or the squared difference. Entries that are
+    NaN in the target, and rows of weight 0, are not known.
+
+    Parameters
+    ----------
+    prediction, target : (k, d). weight : (k,) non-negative.
+    """
+    known = torch.isfinite(target) & (weight > 0)[:, None]  # (k, d)
+    n_known = known.sum()
+    clean, given = torch.where(known, target, 0.0).float(), prediction.float()
+    if binary:
+        error = functional.binary_cross_entropy_with_logits(given, clean, reduction="none")
+    else:
+        error = functional.mse_loss(given, clean, reduction="none")
+    return (error * known * weight[:, None]).sum() / n_known.clamp_min(1)
+
+
+def nothing(*tensors: Tensor) -> Tensor:
+    """Return 0 that still hangs on the tensors: their gradient is 0, never NaN."""
+    return torch.stack([t[:0].float().sum() for t in tensors]).sum()
+
+
+def _narrowness(x: Tensor) -> Tensor:
+    """Return the mean over columns of relu(1 - sd)."""
+    return functional.relu(1 - torch.sqrt(x.var(0) + 1e-4)).mean()
+
+
+def _redundancy(x: Tensor) -> Tensor:
+    """Return the sum of squared off-diagonal covariances over the number of columns."""
+    centred = x - x.mean(0)
+    covariance = centred.T @ centred / (len(x) - 1)  # (h, h)
+    return (covariance.square().sum() - covariance.diagonal().square().sum()) / x.shape[1]

@@ -1,0 +1,227 @@
+"""The network of CHMR: encoders of a molecule, projectors into a shared space, decoders, tree.
+
+Equation numbers are those of arXiv 2511.21120. Everything here takes *standardised* cell and
+geometry values; `ChmrNetwork.standardise` makes them from raw ones with the network's own scales,
+so that a file of its tensors is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from chmr_bench.errors import DataError, SettingError, UnknownNameError
+from chmr_bench.nn.batch import GraphBatch
+from chmr_bench.nn.gnn import GinVirtualNode
+from chmr_bench_chmr.tree_vq import Codes, FlatVQ, TreeVQ
+
+FINGERPRINT, GRAPH, GEOMETRY, MOLECULE = "fingerprint", "graph", "geometry", "molecule"
+"""The molecular modalities, and the name of the decoder of molecular bits."""
+
+
+@dataclass(frozen=True)
+class Modality:
+    """A modality: `d` columns, binary (zeros and ones) or continuous."""
+
+    name: str
+    d: int
+    binary: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """All that is needed to build the network; JSON-able through `to_json` and `from_json`.
+
+    Attributes
+    ----------
+    fingerprint : width of the bits. geometry : of the 3D descriptors, 0 = no such modality.
+    cells : the cell modalities, each with a projector and a decoder.
+    target_bits : width of the bits the molecule decoder gives; 0 = as `fingerprint`.
+    """
+
+    fingerprint: int
+    geometry: int = 0
+    cells: tuple[Modality, ...] = ()
+    hidden: int = 300
+    layers: int = 5
+    dropout: float = 0.5
+    decoder_hidden: int = 1200
+    tree: Literal["tree", "flat", "none"] = "tree"
+    depth: int = 6
+    target_bits: int = 0
+
+    def __post_init__(self) -> None:
+        names = [c.name for c in self.cells]
+        taken = {FINGERPRINT, GRAPH, GEOMETRY, MOLECULE} & set(names)
+        if len(set(names)) < len(names) or taken:
+            raise SettingError(
+                f"the cell modalities of a network are {names}; the names must differ from each "
+                f"other and from {FINGERPRINT!r}, {GRAPH!r}, {GEOMETRY!r} and {MOLECULE!r}"
+            )
+
+    @property
+    def molecular(self) -> tuple[str, ...]:
+        """Names of the molecular modalities."""
+        return (FINGERPRINT, GRAPH, GEOMETRY) if self.geometry else (FINGERPRINT, GRAPH)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape as JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> NetworkShape:
+        """Return the shape that `to_json` wrote."""
+        cells = tuple(Modality(**cell) for cell in values["cells"])
+        return cls(**{**values, "cells": cells})
+
+
+class ChmrNetwork(nn.Module):
+    """Encoders, projectors (p = f(x), eq. 2), decoders (eq. 10) and the tree (eq. 5 to 9)."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__()
+        self.shape = shape
+        h = shape.hidden
+        self.graph_encoder = GinVirtualNode(h, shape.layers, shape.dropout)
+        widths = {FINGERPRINT: shape.fingerprint, GRAPH: h}
+        scaled = {cell.name: cell.d for cell in shape.cells}
+        if shape.geometry:
+            scaled = {GEOMETRY: shape.geometry, **scaled}
+        self.projectors = nn.ModuleDict(
+            {_key(n): _projector(d, h) for n, d in (widths | scaled).items()}
+        )
+        targets = {MOLECULE: shape.target_bits or shape.fingerprint}
+        targets |= {cell.name: cell.d for cell in shape.cells}
+        self.decoders = nn.ModuleDict(
+            {
+                _key(n): _decoder(h, shape.decoder_hidden, d, shape.dropout)
+                for n, d in targets.items()
+            }
+        )
+        self.scales = nn.ModuleDict({_key(n): Scale(d) for n, d in scaled.items()})
+        self.tree: TreeVQ | FlatVQ | None = _tree(shape)
+
+    def encode(
+        self,
+        fingerprint: Tensor,
+        graph: GraphBatch,
+        geometry: Tensor | None = None,
+        geometry_observed: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the projected molecular modalities, name -> (b, h).
+
+        Parameters
+        ----------
+        fingerprint : (b, d) bits in any numeric type.
+        geometry : (b, d) standardised; rows that are not observed may hold anything, NaN included.
+        geometry_observed : (b,) bool; none given = all.
+        """
+        latents = {
+            FINGERPRINT: self.project(FINGERPRINT, fingerprint),
+            GRAPH: self.project(GRAPH, self.graph_encoder(graph)),
+        }
+        if self.shape.geometry:
+            if geometry is None:
+                raise DataError("the network has a geometry modality: encode() needs `geometry`")
+            if geometry_observed is not None:
+                geometry = torch.where(geometry_observed[:, None], geometry, 0.0)
+            latents[GEOMETRY] = self.project(GEOMETRY, geometry)
+        return latents
+
+    def anchor(
+        self, latents: Mapping[str, Tensor], observed: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Return the sum of the molecular latents, (b, h); what is not observed adds nothing.
+
+        Parameters
+        ----------
+        observed : name -> (b,) bool; a modality not named is observed in all molecules.
+        """
+        parts = []
+        for name in self.shape.molecular:
+            p = latents[name]
+            rows = (observed or {}).get(name)
+            parts.append(p if rows is None else torch.where(rows[:, None], p, 0.0))
+        return torch.stack(parts).sum(0)
+
+    def project(self, name: str, x: Tensor) -> Tensor:
+        """Return p = f(x) of one modality, (b, d) -> (b, h) (eq. 2)."""
+        projected: Tensor = self._of(self.projectors, name)(x.to(self._dtype()))
+        return projected
+
+    def decode(self, name: str, z: Tensor) -> Tensor:
+        """Return g(z), (b, h) -> (b, d): logits of bits or standardised values (eq. 10)."""
+        decoded: Tensor = self._of(self.decoders, name)(z)
+        return decoded
+
+    def standardise(self, name: str, values: Tensor) -> Tensor:
+        """Return (values - mean) / sd with the network's scale of a modality; NaN stays NaN."""
+        scaled: Tensor = self._of(self.scales, name)(values)
+        return scaled
+
+    def set_scale(self, name: str, mean: Tensor, sd: Tensor) -> None:
+        """Store the mean and standard deviation, (d,) each, of a modality's columns."""
+        scale = self._of(self.scales, name)
+        scale.mean.copy_(mean)
+        scale.sd.copy_(torch.where(sd > 0, sd, torch.ones_like(sd)))
+
+    def codes(self, p: Tensor) -> Codes:
+        """Return the tree codes of (b, h) latents; SettingError where the network has no tree."""
+        if self.tree is None:
+            raise SettingError("the network has no tree: it was made with tree = 'none'")
+        codes: Codes = self.tree(p)
+        return codes
+
+    def _of(self, modules: nn.ModuleDict, name: str) -> nn.Module:
+        if _key(name) not in modules:
+            known = [key[1:].replace(":", ".") for key in modules]
+            raise UnknownNameError("modality of the network", name, known)
+        return modules[_key(name)]
+
+    def _dtype(self) -> torch.dtype:
+        return self.graph_encoder.atom_table.dtype
+
+
+class Scale(nn.Module):
+    """Mean and standard deviation of each column, kept with the weights."""
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(d))
+        self.register_buffer("sd", torch.ones(d))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the standardised values."""
+        return (values.to(self.mean.dtype) - self.mean) / self.sd
+
+
+def _key(name: str) -> str:
+    """Return a modality's key in a ModuleDict: no dot, and no name of a method."""
+    return "_" + name.replace(".", ":")
+
+
+def _projector(d: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(nn.LayerNorm(d), nn.Linear(d, hidden), nn.SiLU())
+
+
+def _decoder(hidden: int, wide: int, d: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.LayerNorm(hidden),
+        nn.Linear(hidden, wide),
+        nn.GELU(),
+        nn.Dropout(dropout),
+        nn.Linear(wide, d),
+    )
+
+
+def _tree(shape: NetworkShape) -> TreeVQ | FlatVQ | None:
+    if shape.tree == "none":
+        return None
+    return (TreeVQ if shape.tree == "tree" else FlatVQ)(shape.hidden, shape.depth)

@@ -1,0 +1,181 @@
+"""The objective of CHMR's pretraining: L = L_CPR + lambda1 L_SCA + lambda2 L_TreeVQ.
+
+Equation numbers are those of arXiv 2511.21120. Only what was observed enters; what was filled in
+serves as the second view of distribution alignment alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from chmr_bench.nn.losses import info_nce, nothing, reconstruction, vicreg
+from chmr_bench_chmr.config import PretrainConfig
+from chmr_bench_chmr.network import MOLECULE, ChmrNetwork
+from chmr_bench_chmr.tree_vq import code_to_sample_loss, tree_loss
+
+
+@dataclass(frozen=True)
+class WalkTargets:
+    """Features met on walks, of one kind of node.
+
+    Attributes
+    ----------
+    molecule : (k,) int64, row of the batch the walk began at.
+    target : (k, d) bits or standardised values. weight : (k,) product of the walk's edge weights.
+    """
+
+    molecule: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class StepInputs:
+    """One batch of b molecules as the objective reads it.
+
+    Attributes
+    ----------
+    latents : molecular modality -> (b, h), as `ChmrNetwork.encode` gives them.
+    observed : modality -> (b,) bool, for every cell modality; a molecular modality that is not
+        named is observed in all molecules.
+    cells : cell modality -> (b, d) standardised; rows not observed may hold NaN.
+    augmented : cell modality -> (b, d), the second view of eq. 3; rows with a NaN have none. For an
+        observed row it should be what its neighbours say: eq. 1 leaves such a row as it was, and
+        a view equal to the first aligns nothing.
+    walks : ``molecule`` or a cell modality -> what walks met.
+    """
+
+    latents: Mapping[str, Tensor]
+    observed: Mapping[str, Tensor]
+    cells: Mapping[str, Tensor] = field(default_factory=dict)
+    augmented: Mapping[str, Tensor] = field(default_factory=dict)
+    walks: Mapping[str, WalkTargets] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Projected:
+    """A cell modality of the molecules that have it: `rows` (k,) of the batch, `p` (k, h)."""
+
+    rows: Tensor
+    x: Tensor
+    p: Tensor
+
+
+def objective(network: ChmrNetwork, config: PretrainConfig, step: StepInputs) -> dict[str, Tensor]:
+    """Return the loss terms by name, unweighted scalars, and ``total``.
+
+    Names are ``instance_alignment.CELL``, ``distribution_alignment.CELL``, ``reconstruction.KIND``
+    (from the anchor), ``own.CELL`` (a molecule's observed profile from its own latent) and ``tree``.
+    Terms of one kind are summed over modalities; those of the tree are their mean (eq. 9).
+
+    With `as_published`, every row counts as observed (a missing one is the mean), the cell
+    decoders read their own latents instead of the anchor, and the tree has the extra term.
+    """
+    anchor = network.anchor(step.latents, step.observed)  # (b, h)
+    cells = {name: _projected(network, config, step, name) for name in step.cells}
+    terms = _alignment(network, config, step, anchor, cells)
+    sca = list(terms.values())
+    cpr: dict[str, Tensor] = {}
+    if config.reconstruction:
+        cpr = _reconstruction(network, config, step, anchor, cells)
+    terms |= cpr
+    total = _sum(anchor, list(cpr.values())) + config.sca_weight * _sum(anchor, sca)
+    if network.tree is not None:
+        terms["tree"] = _tree(network, config, step, cells)
+        total = total + config.tree_weight * terms["tree"]
+    return {**terms, "total": total}
+
+
+def _projected(
+    network: ChmrNetwork, config: PretrainConfig, step: StepInputs, name: str
+) -> _Projected:
+    observed, x = step.observed[name], step.cells[name]
+    if config.as_published:
+        rows = torch.arange(len(x), device=x.device)
+        x = torch.where(observed[:, None], x, 0.0)
+    else:
+        rows = observed.nonzero().squeeze(1)
+        x = x.index_select(0, rows)
+    return _Projected(rows, x, network.project(name, x))
+
+
+def _alignment(
+    network: ChmrNetwork,
+    config: PretrainConfig,
+    step: StepInputs,
+    anchor: Tensor,
+    cells: Mapping[str, _Projected],
+) -> dict[str, Tensor]:
+    """Return the terms of L_SCA: InfoNCE (eq. 2) and VICReg (eq. 3)."""
+    terms = {}
+    for name, cell in cells.items():
+        if config.instance_alignment:
+            partner = anchor.index_select(0, cell.rows)
+            terms[f"instance_alignment.{name}"] = info_nce(partner, cell.p, config.temperature)
+        if config.distribution_alignment and name in step.augmented:
+            second = step.augmented[name].index_select(0, cell.rows)
+            there = torch.isfinite(second).all(1).nonzero().squeeze(1)
+            view = network.project(name, second.index_select(0, there))
+            first = cell.p.index_select(0, there)
+            terms[f"distribution_alignment.{name}"] = vicreg(first, view)
+    return terms
+
+
+def _reconstruction(
+    network: ChmrNetwork,
+    config: PretrainConfig,
+    step: StepInputs,
+    anchor: Tensor,
+    cells: Mapping[str, _Projected],
+) -> dict[str, Tensor]:
+    """Return the terms of L_CPR (eq. 10 and 11): the anchor gets cell supervision."""
+    binary = {MOLECULE: True} | {cell.name: cell.binary for cell in network.shape.cells}
+    terms = {}
+    for kind, walk in step.walks.items():
+        source = anchor
+        if config.as_published and kind in cells:
+            source = cells[kind].p  # (b, h): every row counts as observed
+        once, place = walk.molecule.unique(return_inverse=True)  # decode a molecule once
+        given = network.decode(kind, source.index_select(0, once)).index_select(0, place)  # (k, d)
+        terms[f"reconstruction.{kind}"] = reconstruction(
+            given, walk.target, walk.weight, binary=binary[kind]
+        )
+    if not config.as_published:
+        for name, cell in cells.items():
+            given = network.decode(name, cell.p)
+            weight = torch.ones(len(given), device=given.device)
+            terms[f"own.{name}"] = reconstruction(given, cell.x, weight, binary=binary[name])
+    return terms
+
+
+def _tree(
+    network: ChmrNetwork,
+    config: PretrainConfig,
+    step: StepInputs,
+    cells: Mapping[str, _Projected],
+) -> Tensor:
+    """Return L_TreeVQ, the mean over modalities (eq. 9); a modality nobody has does not count."""
+    latents = [_seen(step, name) for name in network.shape.molecular]
+    latents = [p for p in [*latents, *(cell.p for cell in cells.values())] if len(p)]
+    terms = []
+    for p in latents:
+        codes = network.codes(p)
+        loss = tree_loss(p, codes, config.commitment)
+        if config.as_published and network.tree is not None:
+            loss = loss + code_to_sample_loss(network.tree, p, codes)
+        terms.append(loss)
+    return torch.stack(terms).mean() if terms else nothing(*step.latents.values())
+
+
+def _seen(step: StepInputs, name: str) -> Tensor:
+    """Return a molecular modality's latents of the molecules that have it."""
+    p, observed = step.latents[name], step.observed.get(name)
+    return p if observed is None else p.index_select(0, observed.nonzero().squeeze(1))
+
+
+def _sum(anchor: Tensor, terms: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).sum() if terms else nothing(anchor)
