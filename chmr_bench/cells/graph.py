@@ -7,15 +7,23 @@ for what it is not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from chmr_bench.cells.atlas import Atlas, modality_of
+from chmr_bench.cells.neighbours import Bits, Neighbours, nearest, packed
+from chmr_bench.cells.similarity import SparsityRule, within_clusters, within_groups
+from chmr_bench.contracts import Progress, no_progress
+from chmr_bench.errors import DataError, UnknownNameError
+from chmr_bench.features.cache import available_cores
+from chmr_bench.splits import scaffold_smiles
 from chmr_bench.types import IntArray
 
-MOLECULE, GENE = "molecule", "gene"
+MOLECULE, GENE, EXPRESSION = "molecule", "gene", "expression"
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class ContextGraph:
     row : (v,) int32, a node's row in the matrix of its kind: the molecule's row in the atlas
         (blocks too: a profile's node has its molecule's row), or the gene's.
     indptr : (v + 1,) int64. indices : (e,) int32. weights : (e,) float32, above 0.
+    report : what was linked: links of each sort as found, and the thresholds.
     """
 
     kinds: tuple[str, ...]
@@ -38,6 +47,7 @@ class ContextGraph:
     indptr: IntArray
     indices: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
+    report: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n_nodes(self) -> int:
@@ -60,6 +70,180 @@ class ContextGraph:
         return np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])
 
     def nodes_of(self, kind: str) -> slice:
-        """Return the nodes of one kind."""
+        """Return the nodes of one kind.
+
+        Raises
+        ------
+        UnknownNameError : the graph has no such kind.
+        """
+        if kind not in self.kinds:
+            raise UnknownNameError("node kind", kind, self.kinds)
         at = self.kinds.index(kind)
         return slice(int(self.offsets[at]), int(self.offsets[at + 1]))
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """What becomes an edge, besides molecule - its profile (weight 1) and gene - gene.
+
+    Attributes
+    ----------
+    neighbours : structural neighbours a molecule is linked with wherever they are, weighted by
+        Tanimoto similarity; ours, for molecules alone on their scaffold; 0 = none.
+    scaffold, cosine : the rules for molecules of one scaffold and for profiles of one cluster.
+    cluster_size : profiles a k-means cluster, on average.
+    min_columns : blocks of fewer columns get no cosine edges: a handful of numbers is no profile.
+    top_expression : share of the largest |expression| that link a molecule with a gene (weight 1).
+    seed : of k-means.
+    """
+
+    neighbours: int = 10
+    scaffold: SparsityRule = field(default_factory=SparsityRule)
+    cosine: SparsityRule = field(default_factory=SparsityRule)
+    cluster_size: int = 500
+    min_columns: int = 16
+    top_expression: float = 0.01
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class _Links:
+    """Undirected edges between nodes: (e,) int64, int64, float32."""
+
+    name: str
+    sources: IntArray
+    targets: IntArray
+    weights: npt.NDArray[np.float32]
+
+
+def build(
+    atlas: Atlas,
+    bits: Bits,
+    settings: GraphSettings | None = None,
+    *,
+    neighbours: Neighbours | None = None,
+    scaffolds: Sequence[str] | None = None,
+    n_jobs: int | None = None,
+    progress: Progress = no_progress,
+) -> ContextGraph:
+    """Return the context graph of an atlas.
+
+    Parameters
+    ----------
+    atlas : n molecules with their blocks, and genes if it has any.
+    bits : (n, d) fingerprints, sparse or packed.
+    neighbours : as `neighbours.nearest` gives them, at least as many as the settings ask for if
+        there are; None = they are computed.
+    scaffolds : n scaffold SMILES; None = Bemis-Murcko without stereo marks.
+    n_jobs : cores, None for all; the graph does not depend on it.
+
+    Raises
+    ------
+    DataError : bits, neighbours or scaffolds are of another number of molecules.
+    """
+    settings = settings or GraphSettings()
+    n_jobs = n_jobs or available_cores()
+    if scaffolds is None:
+        scaffolds = scaffold_smiles(atlas.smiles, chirality=False, n_jobs=n_jobs)
+    words = packed(bits)
+    sizes = {"bits": len(words), "scaffolds": len(scaffolds)}
+    if neighbours is None and settings.neighbours > 0:
+        neighbours = nearest(words, settings.neighbours, n_jobs=n_jobs, progress=progress)
+    if neighbours is not None:
+        sizes["neighbours"] = len(neighbours)
+    for what, size in sizes.items():
+        if size != len(atlas):
+            raise DataError(f"{what} of {size} molecules for an atlas of {len(atlas)}")
+    kinds, offsets, row = _nodes(atlas)
+    within = within_groups(words, scaffolds, settings.scaffold, n_jobs)
+    report: dict[str, float] = {"scaffold_threshold": within.threshold}
+    links = [_Links("scaffold", within.sources, within.targets, within.weights)]
+    if neighbours is not None and settings.neighbours > 0:
+        links.append(_neighbour_links(neighbours, settings.neighbours))
+    links += _profile_links(atlas, settings, offsets, report)
+    if atlas.genes is not None:
+        links += _gene_links(atlas, settings, int(offsets[-2]))
+    report |= {f"{link.name}_links": float(len(link.sources)) for link in links}
+    return ContextGraph(kinds, offsets, row, *_csr(len(row), links), report=report)
+
+
+def _nodes(atlas: Atlas) -> tuple[tuple[str, ...], IntArray, npt.NDArray[np.int32]]:
+    """Return the kinds, where each begins, and the row of every node."""
+    rows = {MOLECULE: np.arange(len(atlas))}
+    rows |= {name: np.flatnonzero(block.observed) for name, block in atlas.blocks.items()}
+    if atlas.genes is not None:
+        rows[GENE] = np.arange(len(atlas.genes))
+    offsets = np.concatenate([[0], np.cumsum([len(part) for part in rows.values()])])
+    return tuple(rows), offsets.astype(np.int64), np.concatenate([*rows.values()]).astype(np.int32)
+
+
+def _neighbour_links(neighbours: Neighbours, k: int) -> _Links:
+    """Link each molecule with its k nearest."""
+    source, place = np.nonzero(neighbours.rows[:, :k] >= 0)
+    targets = neighbours.rows[source, place].astype(np.int64)
+    return _Links("neighbour", source, targets, neighbours.similarity[source, place])
+
+
+def _profile_links(
+    atlas: Atlas, settings: GraphSettings, offsets: IntArray, report: dict[str, float]
+) -> list[_Links]:
+    """Link molecules with their profiles, and profiles of a block with those like them."""
+    links = []
+    rng = np.random.default_rng(settings.seed)
+    for (name, block), first in zip(atlas.blocks.items(), offsets[1:].tolist(), strict=False):
+        rows = np.flatnonzero(block.observed)
+        nodes = first + np.arange(len(rows))
+        links.append(_Links(name, rows, nodes, np.ones(len(rows), dtype=np.float32)))
+        values = np.asarray(block.values)
+        if values.shape[1] < settings.min_columns or len(rows) < 2:
+            continue
+        node_of = np.full(len(atlas), -1)
+        node_of[rows] = nodes
+        found = within_clusters(values, block.observed, settings.cosine, settings.cluster_size, rng)
+        ends = node_of[found.sources], node_of[found.targets]
+        links.append(_Links(f"{name}_cosine", *ends, found.weights))
+        report[f"{name}_threshold"] = found.threshold
+    return links
+
+
+def _gene_links(atlas: Atlas, settings: GraphSettings, first: int) -> list[_Links]:
+    """Link genes with each other, and molecules with the genes they move most."""
+    genes = atlas.genes
+    if genes is None:
+        return []
+    weights = np.asarray(genes.weights, dtype=np.float32)
+    links = [_Links("gene", first + genes.edges[0], first + genes.edges[1], weights)]
+    for name, block in atlas.blocks.items():
+        known = [column in genes.columns for column in block.names]
+        columns = np.flatnonzero(np.array(known, dtype=bool))
+        rows = np.flatnonzero(block.observed)
+        if modality_of(name) != EXPRESSION or not len(columns) or not len(rows):
+            continue
+        size = np.abs(np.asarray(block.values)[np.ix_(rows, columns)])
+        size[~np.isfinite(size)] = 0
+        least = np.quantile(size, 1 - settings.top_expression)
+        source, place = np.nonzero((size >= least) & (size > 0))
+        gene = np.array([genes.columns[block.names[i]] for i in columns])
+        ones = np.ones(len(source), dtype=np.float32)
+        links.append(_Links(f"{name}_gene", rows[source], first + gene[place], ones))
+    return links
+
+
+def _csr(
+    n: int, links: Sequence[_Links]
+) -> tuple[IntArray, npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Return the links in both directions as CSR; of a pair named twice the larger weight."""
+    key = np.concatenate(
+        [part for a in links for part in (a.sources * n + a.targets, a.targets * n + a.sources)]
+    )
+    weights = np.concatenate([a.weights for a in links for _ in range(2)])
+    used = (weights > 0) & (key // n != key % n)
+    key, weights = key[used], weights[used]
+    order = np.argsort(key, kind="stable")
+    key, weights = key[order], weights[order]
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    if len(starts):
+        weights = np.maximum.reduceat(weights, starts)
+    source, target = np.divmod(key[starts], n)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=n))]).astype(np.int64)
+    return indptr, target.astype(np.int32), weights.astype(np.float32, copy=False)

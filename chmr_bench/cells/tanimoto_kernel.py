@@ -139,3 +139,67 @@ def search(
                 if idle and beyond:
                     break
                 at += step
+
+
+@njit(nogil=True, cache=True)
+def tally(value: float, grid: FloatArray, histogram: IntArray) -> None:
+    """Count a pair under the largest grid value that it reaches; `histogram` (len(grid),)."""
+    step = len(grid) - 1
+    while value < grid[step]:
+        step -= 1
+    histogram[step] += 1
+
+
+@njit(nogil=True, cache=True)
+def group_pairs(
+    words: npt.NDArray[np.uint64],
+    counts: IntArray,
+    members: IntArray,
+    grid: FloatArray,
+    histogram: IntArray,
+    rows: IntArray,
+    similarity: FloatArray,
+) -> None:
+    """Compare every pair of one group by Tanimoto similarity and keep each row's best.
+
+    Parameters
+    ----------
+    words, counts : (n, w) and (n,), of all molecules.
+    members : (c,) rows of the group.
+    grid : (g,) rising; pairs below its first value are passed over.
+    histogram : (g,) added to, see `tally`. rows, similarity : (n, k), see `insert`; filled.
+    """
+    for i in range(len(members)):
+        a = members[i]
+        for j in range(i + 1, len(members)):
+            b = members[j]
+            if bound(counts[a], counts[b], counts[b]) < grid[0]:
+                continue
+            shared = 0
+            for word in range(words.shape[1]):
+                shared += _popcount(words[a, word] & words[b, word])
+            value = shared / max(counts[a] + counts[b] - shared, 1)
+            if value >= grid[0]:
+                tally(value, grid, histogram)
+                insert(rows[a], similarity[a], b, value)
+                insert(rows[b], similarity[b], a, value)
+
+
+@njit(nogil=True, cache=True)
+def matrix_pairs(
+    values: npt.NDArray[np.float32],
+    members: IntArray,
+    grid: FloatArray,
+    histogram: IntArray,
+    rows: IntArray,
+    similarity: FloatArray,
+) -> None:
+    """Do as `group_pairs` does, with the similarities given: `values` (c, c), its upper half."""
+    for i in range(len(members)):
+        for j in range(i + 1, len(members)):
+            value = np.float64(values[i, j])
+            if value >= grid[0]:
+                a, b = members[i], members[j]
+                tally(value, grid, histogram)
+                insert(rows[a], similarity[a], b, value)
+                insert(rows[b], similarity[b], a, value)
