@@ -1,0 +1,201 @@
+"""The plain control: a network from bits to cell read-outs, and a linear model on what it learnt.
+
+It is what anyone would try first with an atlas: regress the observed read-outs of its molecules on
+their fingerprints, take the last hidden layer, and fit logistic (or ridge) regression on it. CHMR
+has to beat it where the gain is planted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from chmr_bench import (
+    DataError,
+    FeatureRequest,
+    FitContext,
+    Inputs,
+    PendingWeights,
+    Weights,
+    WeightsRequest,
+)
+from chmr_bench.metrics import METRICS, macro, score_tasks
+from chmr_bench.types import FloatArray
+from chmr_bench_chmr.reading import bits_of
+from chmr_bench_chmr.weights import read_header, read_tensors, sha256_of
+
+REGRESSOR_VERSION = "1"
+"""Changes whenever the same settings, atlas and seed give other weights."""
+
+
+class RegressorConfig(BaseModel):
+    """Settings of `cells.regressor`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    atlas: tuple[str, ...] = Field(
+        ("jump-activity",), min_length=1, description="atlases to learn from, merged in this order"
+    )
+    transductive: bool = Field(
+        False, description="keep molecules that are in a benchmark's test part (without labels)"
+    )
+    pretrain_seed: int | Literal["run"] = Field(
+        0, description="seed of pretraining; 'run' = another one for every run's seed"
+    )
+    radius: int = Field(2, ge=0, le=6, description="radius of the Morgan bits")
+    n_bits: int = Field(2048, ge=64, le=8192, description="number of Morgan bits")
+    hidden: int = Field(512, ge=8, le=8192, description="width of the first hidden layer")
+    embedding: int = Field(64, ge=2, le=4096, description="width of the last hidden layer")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout after the first hidden layer")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's")
+    batch_size: int = Field(64, ge=2, description="molecules a step")
+    epochs: int = Field(100, ge=1, le=10_000, description="passes over the atlas at most")
+    patience: int = Field(8, ge=1, description="epochs without a smaller held-out error")
+    strengths: tuple[float, ...] = Field(
+        (10.0, 30.0, 100.0, 300.0, 1000.0),
+        min_length=1,
+        description="L2 penalties of the linear model; the best on the validation rows is taken",
+    )
+
+
+PRETRAINING = (
+    "atlas",
+    "transductive",
+    "radius",
+    "n_bits",
+    "hidden",
+    "embedding",
+    "dropout",
+    "learning_rate",
+    "weight_decay",
+    "batch_size",
+    "epochs",
+    "patience",
+)
+"""The settings its weights depend on."""
+
+
+def find_or_make(config: RegressorConfig, request: WeightsRequest) -> Weights | PendingWeights:
+    """Return the network's weights; where they are not there, learn them if asked to."""
+    seed = request.seed if config.pretrain_seed == "run" else config.pretrain_seed
+    inputs = {
+        "version": REGRESSOR_VERSION,
+        "config": config.model_dump(mode="json", include=set(PRETRAINING)),
+        "seed": seed,
+        "data": request.data.digest(config.atlas, config.transductive),
+    }
+    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    path = request.folder / f"regressor-{key[:16]}" / "weights.safetensors"
+    if not path.is_file():
+        if not request.make:
+            return PendingWeights(f"regress {' + '.join(config.atlas)} on bits (seed {seed})")
+        from chmr_bench_chmr.regressor_training import make
+
+        make(config, request, seed, path)
+    seen = path.parent / "seen.npy"
+    return Weights(path, sha256_of(path), read_header(path)["info"], seen)
+
+
+class Regressor:
+    """The last hidden layer of the network, then one penalised linear model a task."""
+
+    def __init__(self, config: RegressorConfig) -> None:
+        self.config = config
+
+    @classmethod
+    def needs(cls, config: RegressorConfig) -> Mapping[str, FeatureRequest]:
+        """Return the bits it reads."""
+        return requests(config)
+
+    def fit(
+        self,
+        train: Inputs,
+        y_train: FloatArray,
+        valid: Inputs,
+        y_valid: FloatArray,
+        context: FitContext,
+    ) -> None:
+        """Fit the linear models of every strength; keep the one best on the validation rows."""
+        if context.weights is None:
+            raise DataError("cells.regressor starts from pretrained weights, and there are none")
+        self._context = context
+        self._body = _Body(context.weights)
+        x_train, x_valid = self._body(bits_of(train)), self._body(bits_of(valid))
+        tasks = context.tasks
+        best: float | None = None
+        for strength in self.config.strengths:
+            columns = self._fit_tasks(x_train, y_train, strength)
+            score = macro(
+                score_tasks(tasks.metric, tasks.task_names, y_valid, self._scores(columns, x_valid))
+            )
+            value = 0.0 if score is None else score
+            value = value if METRICS[tasks.metric].greater_is_better else -value
+            if best is None or value > best:
+                best, self._columns, chosen = value, columns, strength
+        context.log.info("L2 penalty %g chosen, validation score %s", chosen, best)
+
+    def predict(self, inputs: Inputs) -> FloatArray:
+        """Return probabilities of class 1, or values, (n, t)."""
+        return self._scores(self._columns, self._body(bits_of(inputs)))
+
+    def _fit_tasks(self, x: FloatArray, y: FloatArray, strength: float) -> list[Any]:
+        """Return an estimator a task; a number where the task has one label value or none."""
+
+        def fit(labels: FloatArray) -> Any:
+            rows = np.flatnonzero(np.isfinite(labels))
+            if len(np.unique(labels[rows])) < 2:
+                return float(labels[rows].mean()) if len(rows) else 0.5 * self._is_classifier
+            return self._estimator(strength).fit(x[rows], labels[rows])
+
+        with ThreadPoolExecutor(self._context.n_jobs) as pool:
+            return list(pool.map(fit, y.T))
+
+    def _scores(self, columns: list[Any], x: FloatArray) -> FloatArray:
+        found = np.empty((len(x), len(columns)))
+        for task, column in enumerate(columns):
+            if isinstance(column, float):
+                found[:, task] = column
+            elif self._is_classifier:
+                found[:, task] = column.predict_proba(x)[:, 1]
+            else:
+                found[:, task] = column.predict(x)
+        return found
+
+    def _estimator(self, strength: float) -> Any:
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        if not self._is_classifier:
+            return Ridge(alpha=strength)
+        return LogisticRegression(C=1.0 / strength, max_iter=3000)
+
+    @property
+    def _is_classifier(self) -> bool:
+        return self._context.tasks.task_type == "classification"
+
+
+def requests(config: RegressorConfig) -> dict[str, FeatureRequest]:
+    """Return the bits: Morgan, then MACCS."""
+    bits = {"radius": config.radius, "n_bits": config.n_bits}
+    return {"morgan": FeatureRequest("morgan", bits), "maccs": FeatureRequest("maccs")}
+
+
+class _Body:
+    """Bits (n, d) -> last hidden layer (n, h), standardised as on the atlas; numpy alone."""
+
+    def __init__(self, path: Path) -> None:
+        tensors, _ = read_tensors(path)
+        self._parts = {name: tensor.numpy().astype(np.float64) for name, tensor in tensors.items()}
+
+    def __call__(self, bits: FloatArray) -> FloatArray:
+        p = self._parts
+        first = np.maximum(bits @ p["first.weight"].T + p["first.bias"], 0.0)  # (n, hidden)
+        last = np.maximum(first @ p["last.weight"].T + p["last.bias"], 0.0)  # (n, h)
+        return np.asarray((last - p["mean"]) / p["sd"])

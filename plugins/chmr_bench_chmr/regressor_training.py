@@ -1,0 +1,146 @@
+"""Learn the weights of `cells.regressor`: squared error of the observed read-outs of an atlas."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chmr_bench import DataError, Inputs, WeightsRequest
+from chmr_bench.contracts import connectivity_hash
+from chmr_bench.features.cache import featurise
+from chmr_bench.nn.steps import one_thread
+from chmr_bench.paths import feature_folder
+from chmr_bench.types import FloatArray
+from chmr_bench_chmr.reading import bits_of
+from chmr_bench_chmr.regressor import RegressorConfig, requests
+from chmr_bench_chmr.weights import feature_spec, write_tensors, write_whole
+
+HELD_OUT = 10
+"""One molecule in so many of the atlas says when to stop."""
+
+
+def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path) -> None:
+    """Learn on the atlas and write the weights, then nothing of the atlas is needed any more."""
+    atlas, info = request.data.open(config.atlas, config.transductive)
+    target, seen = profiles(atlas.blocks)
+    request.stage("features of the atlas")
+    blocks = {
+        name: featurise(
+            feature_spec(wanted),
+            wanted.settings,
+            atlas.smiles,
+            n_jobs=request.n_jobs,
+            progress=request.progress,
+            cache=feature_folder(),
+        )
+        for name, wanted in requests(config).items()
+    }
+    bits = bits_of(Inputs(atlas.smiles, blocks))
+    request.stage("pretraining")
+    with torch.random.fork_rng(devices=[]), one_thread():
+        torch.manual_seed(seed)
+        network = _network(bits.shape[1], target.shape[1], config)
+        data = (torch.from_numpy(bits), torch.from_numpy(target), torch.from_numpy(seen))
+        epochs = _train(network, data, config, np.random.default_rng(seed), request)
+    tensors = _tensors(network, data[0])
+    stored = io.BytesIO()
+    np.save(stored, np.sort(connectivity_hash(atlas.keys)))
+    write_whole(path.parent / "seen.npy", stored.getvalue())
+    header = {
+        "config": config.model_dump(mode="json"),
+        "info": {**info, "seed": seed, "epochs": epochs},
+    }
+    write_tensors(path, tensors, header)
+
+
+def profiles(blocks: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
+    """Return standardised read-outs, 0 where not observed, and 1 where they are: (n, d) float32.
+
+    Raises
+    ------
+    DataError : the atlas has no read-out.
+    """
+    parts = []
+    for block in blocks.values():
+        values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+        parts.append(np.where(block.observed[:, None], values, np.nan).astype(np.float64))
+    if not parts:
+        raise DataError("the atlas has no cell read-outs to regress on; name another --atlas")
+    joined = np.concatenate(parts, axis=1)
+    seen = np.isfinite(joined)
+    kept = seen.any(axis=0)
+    joined, seen = joined[:, kept], seen[:, kept]
+    spread = np.nanstd(joined, axis=0)
+    scaled = (joined - np.nanmean(joined, axis=0)) / np.where(spread > 0, spread, 1.0)
+    return np.nan_to_num(scaled).astype(np.float32), seen.astype(np.float32)
+
+
+def _network(d: int, c: int, config: RegressorConfig) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(d, config.hidden),
+        nn.ReLU(),
+        nn.Dropout(config.dropout),
+        nn.Linear(config.hidden, config.embedding),
+        nn.ReLU(),
+        nn.Linear(config.embedding, c),
+    )
+
+
+def _train(
+    network: nn.Sequential,
+    data: tuple[Tensor, Tensor, Tensor],
+    config: RegressorConfig,
+    rng: np.random.Generator,
+    request: WeightsRequest,
+) -> int:
+    """Fit until the error on the held-out molecules no longer falls; return the epochs run."""
+    order = rng.permutation(len(data[0]))
+    held, rest = order[: len(order) // HELD_OUT], order[len(order) // HELD_OUT :]
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    best, best_state, waited, epoch = np.inf, network.state_dict(), 0, 0
+    for epoch in range(1, config.epochs + 1):
+        network.train()
+        for rows in np.array_split(rng.permutation(rest), max(1, len(rest) // config.batch_size)):
+            loss = _loss(network, data, rows)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            optimiser.step()
+        network.eval()
+        with torch.no_grad():
+            error = float(_loss(network, data, held))
+        request.progress(epoch, config.epochs, "epochs")
+        waited += 1
+        if error < best:
+            best, waited = error, 0
+            best_state = {name: value.clone() for name, value in network.state_dict().items()}
+        if waited == config.patience:
+            break
+    network.load_state_dict(best_state)
+    return epoch
+
+
+def _loss(network: nn.Module, data: tuple[Tensor, Tensor, Tensor], rows: Any) -> Tensor:
+    x, target, seen = (part[rows] for part in data)
+    error: Tensor = ((network(x) - target) ** 2) * seen
+    return error.sum() / seen.sum().clamp(min=1)
+
+
+def _tensors(network: nn.Sequential, bits: Tensor) -> dict[str, Tensor]:
+    """Return the two hidden layers, and the scale of the last one on the atlas."""
+    with torch.no_grad():
+        last = network.eval()[:5](bits)
+    first, second = network[0].state_dict(), network[3].state_dict()
+    return {
+        **{f"first.{name}": value for name, value in first.items()},
+        **{f"last.{name}": value for name, value in second.items()},
+        "mean": last.mean(0),
+        "sd": last.std(0, correction=0) + 1e-6,
+    }
