@@ -22,7 +22,7 @@ from chmr_bench.paths import home
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.config import ChmrConfig
-from chmr_bench_chmr.weights import WeightsMetadata, load_network, sha256_of
+from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, load_network, sha256_of
 
 if TYPE_CHECKING:
     from chmr_bench_chmr.network import ChmrNetwork
@@ -67,7 +67,7 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
 
 def _check_features(config: ChmrConfig, metadata: WeightsMetadata) -> None:
     """Raise DataError where the settings ask for other features than the weights were given."""
-    wanted = reading.encoder_requests(config)
+    wanted = feature_requests(config)
     differ = sorted(
         n for n in {*wanted, *metadata.features} if wanted.get(n) != metadata.features.get(n)
     )

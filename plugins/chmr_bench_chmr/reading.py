@@ -8,27 +8,16 @@ import numpy as np
 
 from chmr_bench import FeatureRequest, Inputs
 from chmr_bench.types import FloatArray
-from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
+from chmr_bench_chmr.config import ChmrConfig
+from chmr_bench_chmr.weights import feature_requests
 
 BITS = ("morgan", "maccs")
 """Blocks of the 1D modality, in their order."""
 
 
-def encoder_requests(config: PretrainConfig) -> Mapping[str, FeatureRequest]:
-    """Return what the encoder reads: block name -> feature."""
-    found = {
-        "morgan": FeatureRequest("morgan", {"radius": config.radius, "n_bits": config.n_bits}),
-        "maccs": FeatureRequest("maccs"),
-        "graph": FeatureRequest("graph"),
-    }
-    if config.geometry != "none":
-        found["geometry"] = FeatureRequest(config.geometry)
-    return found
-
-
 def requests(config: ChmrConfig) -> Mapping[str, FeatureRequest]:
     """Return what fine-tuning reads: the bits alone where the head reads nothing else."""
-    found = encoder_requests(config)
+    found = feature_requests(config)
     return found if uses_encoder(config) else {name: found[name] for name in BITS}
 
 
