@@ -88,8 +88,9 @@ class Atlas:
     blocks : block name -> n rows, dense. The part of a name before the first dot is the modality;
         what follows is the source, where sources have other columns (``morphology.bray``).
     synthetic : the read-outs are simulated.
-    counts : what became of the rows of the sources, for the record: how many there were, how many
-        had no key, repeated a molecule, or disagreed with the row that was kept.
+    counts : what became of the rows of the sources, for the record: ``rows`` there were, and where
+        there are any, those ``without_key`` (``no_smiles``, ``unreadable_smiles``) and those
+        ``repeated`` are left out; ``conflicts`` are read-outs that differ from the one kept.
     """
 
     name: str

@@ -32,16 +32,17 @@ def one_row_a_molecule(
     first, targets = _number(keys)
     blocks, conflicts = {}, 0
     for block_name, block in table.blocks.items():
-        blocks[block_name], n = _join([(block, targets)], len(first))
+        blocks[block_name], n = first_observed([(block, targets)], len(first))
         conflicts += n
     rows = list(first.values())
     counts = {
         **table.counts,
-        "rows": len(table) + sum(table.counts.values()),
+        "rows": len(table),
         "without_key": int((targets < 0).sum()),
         "repeated": int((targets >= 0).sum()) - len(rows),
         "conflicts": conflicts,
     }
+    counts = {what: n for what, n in counts.items() if n or what == "rows"}
     smiles = tuple(table.smiles[i] for i in rows)
     return Atlas(name, smiles, tuple(first), blocks, synthetic, table.genes, counts)
 
@@ -99,10 +100,11 @@ def _parts(targets: IntArray, parts: Sequence[Any]) -> list[IntArray]:
     return np.split(targets, np.cumsum([len(part) for part in parts])[:-1])
 
 
-def _join(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
-    """Return one block of n rows, the first observed row of each molecule, and the conflicts.
+def first_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
+    """Return one block of n molecules, the first observed row of each, and the conflicts.
 
     A conflict is an observed row that was not taken and differs from the one that was.
+    The pieces have the same columns.
     """
     dtype = np.result_type(np.float32, *(np.asarray(block.values).dtype for block, _ in pieces))
     names = pieces[0][0].names
@@ -138,7 +140,7 @@ def _merge_blocks(
     for name, by_columns in groups.items():
         for source, pieces in by_columns.values():
             full = name if len(by_columns) == 1 else _free(f"{name}.{_suffix(source)}", merged)
-            merged[full], more = _join(pieces, n)
+            merged[full], more = first_observed(pieces, n)
             conflicts += more
     return merged, conflicts
 

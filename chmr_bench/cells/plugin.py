@@ -2,12 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from chmr_bench import AtlasSpec, SourceFile, hookimpl
 
-from chmr_bench import AtlasSpec, hookimpl
+_GITHUB = "https://raw.githubusercontent.com/srijitseal"
+
+JUMP_ACTIVITY = AtlasSpec(
+    name="jump-activity",
+    title="Phenotypic activity of 115,723 JUMP compounds in Cell Painting: mAP and its p-values",
+    load="chmr_bench.cells.sources.jump_activity:load",
+    modalities=("activity",),
+    n_molecules=115717,
+    sources=(
+        SourceFile(
+            path="cells/jump_map/JUMPCP_compounds.csv.gz",
+            sha256="0c6251414b610e81a9c05ac02ba43dc85e60fc52d08da970ff61cb2bd18726de",
+            n_bytes=1732823,
+            address=f"{_GITHUB}/JUMPCP_Exploration/a5076fdadbdb1cdeb026831ca1e3ddd85a014fa8/data/raw/"
+            "JUMPCP_compounds/JUMPCP_compounds.csv.gz",
+        ),
+        SourceFile(
+            path="cells/jump_map/phenotypic-activity-profiles_SAMPLE_harmony.csv.gz",
+            sha256="562cb4fb6429886dd8f1dccd52a6758342ab705d46e3573f1bc48145adbe99a3",
+            n_bytes=3224630,
+            address=f"{_GITHUB}/JUMPCP_Production_Analysis/dde368930a284fe25932ed104bb4f86031cce1f1/"
+            "01_mAP/output/phenotypic-activity-profiles_SAMPLE_harmony.csv.gz",
+        ),
+    ),
+    licence="JUMP Cell Painting data: CC0 1.0; the two repositories state no licence of their own",
+    citation="Chandrasekaran et al. 2023 (JUMP); Kalinin et al. 2025 (mAP)",
+    source="https://github.com/srijitseal/JUMPCP_Production_Analysis",
+    notes=(
+        "Strength of the phenotype only: three numbers a compound, no profile.",
+        "1,030 of the 116,753 JUMP compounds have no read-out and are left out.",
+    ),
+)
+
+
+_NEEDS_MIRROR = "The files have no public address: needs --mirror."
+
+CMEA = AtlasSpec(
+    name="cmea",
+    title="CMEA: 162 compounds with Cell Painting morphology and L1000 expression",
+    load="chmr_bench.cells.sources.small:load_cmea",
+    modalities=("morphology", "expression"),
+    sources=(
+        SourceFile(
+            path="cells/cmea/index.csv.gz",
+            sha256="6d704492fd3d010e36cc2865f06645ca9a7b138422bcfa9810d403504ffbba63",
+            n_bytes=6682,
+        ),
+        SourceFile(
+            path="cells/cmea/CP-MLPCN_feature.npz",
+            sha256="1db8b916074c67a6701f06d77272b33fa086b21990ef9ffad3774b05f9d49e50",
+            n_bytes=499843,
+        ),
+        SourceFile(
+            path="cells/cmea/GE_feature.npz",
+            sha256="2d63477339f8f38505047b68f329af601eeaf7c386fece83186e186094309197",
+            n_bytes=572978,
+        ),
+    ),
+    licence="see the source; not redistributed here",
+    citation="Nassiri and McCall 2018 (CMEA)",
+    source="https://github.com/isarnassiri/CMEA",
+    notes=(_NEEDS_MIRROR, "Every molecule has both read-outs."),
+)
+
+LINCS_CELLCOUNT = AtlasSpec(
+    name="lincs-cellcount",
+    title="LINCS Cell Painting, A549: log2 cell count of 1,570 compounds at six doses",
+    load="chmr_bench.cells.sources.small:load_lincs_cellcount",
+    modalities=("viability",),
+    sources=(
+        SourceFile(
+            path="cells/lincs_cellcount/cellcount_log2fc.csv.gz",
+            sha256="c481060668de8b6894331b546fc351a57595c6fe62e24cde4f560bb4cffb8617",
+            n_bytes=88360,
+        ),
+    ),
+    licence="CC0 1.0",
+    citation="Way et al. 2022 (LINCS Cell Painting)",
+    source="https://github.com/broadinstitute/lincs-cell-painting",
+    notes=(_NEEDS_MIRROR,),
+)
+
+L1000_SKB100 = AtlasSpec(
+    name="l1000-skb100",
+    title="LINCS L1000: 100 signatures of 978 landmark genes in SKB cells",
+    load="chmr_bench.cells.sources.small:load_l1000_skb100",
+    modalities=("expression",),
+    sources=(
+        SourceFile(
+            path="cells/l1000_skb100/index.csv.gz",
+            sha256="694d3e624ad20339377e2d6da17bdc6c8ac1fea4a9e1117db9e8e3f3b2ddf9db",
+            n_bytes=3622,
+        ),
+        SourceFile(
+            path="cells/l1000_skb100/GE_feature.npz",
+            sha256="6c6e5348cb30a0616f57b440320287b8ed397e45a40144416e7523d1400198c7",
+            n_bytes=182654,
+        ),
+    ),
+    licence="see the source; not redistributed here",
+    citation="Duan et al. 2020 (signatureSearch); Subramanian et al. 2017 (L1000)",
+    source="https://github.com/girke-lab/signatureSearch",
+    notes=(_NEEDS_MIRROR, "25 of the 100 signatures come without a structure and are left out."),
+)
 
 
 @hookimpl
-def chmr_bench_atlases() -> Iterable[AtlasSpec]:
+def chmr_bench_atlases() -> tuple[AtlasSpec, ...]:
     """Return the atlases that come with chmr-bench."""
-    return []
+    return (JUMP_ACTIVITY, CMEA, LINCS_CELLCOUNT, L1000_SKB100)

@@ -1,0 +1,99 @@
+"""Read the two kinds of file that atlases are made of: index tables, and ``.npz`` matrices."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chmr_bench.cells.atlas import Genes
+from chmr_bench.contracts import MatrixBlock
+from chmr_bench.errors import DataError
+
+ARRAY, NAMES = "data", "columns"
+
+
+def read_table(path: Path, columns: Sequence[str]) -> Any:
+    """Return these columns of a CSV file as text, "" where nothing stands; a pandas table.
+
+    Raises
+    ------
+    DataError : the file cannot be read, or lacks a column; those it has are named.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a table: {error}") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise DataError(f"{path}: no column {missing[0]!r}; it has {', '.join(table.columns)}")
+    return table[list(columns)]
+
+
+def read_numbers(path: Path, table: Any, columns: Sequence[str]) -> Any:
+    """Return columns of a table of text as (n, d) float32, NaN where nothing stands.
+
+    Raises
+    ------
+    DataError : something stands there that is no number.
+    """
+    values = np.full((len(table), len(columns)), np.nan, dtype=np.float32)
+    for i, column in enumerate(columns):
+        text = table[column].to_numpy(dtype=str)
+        known = text != ""
+        try:
+            values[known, i] = text[known].astype(np.float64)
+        except ValueError as error:
+            raise DataError(f"{path}: column {column!r}: {error}; expected numbers") from error
+    return values
+
+
+def read_matrix(path: Path, n_rows: int, index: str = "the index table") -> MatrixBlock:
+    """Return a matrix whose rows stand in the order of an index table, in float32.
+
+    The file holds an array ``data`` (n, d) and may hold the column names as ``columns`` (d,). It is
+    read without pickle, so it can hold nothing but numbers and text. A row without any finite
+    number is not observed.
+
+    Raises
+    ------
+    DataError : it is no such file, or the matrix does not fit the index table.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in (ARRAY, NAMES) if name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}: cannot be read: {error}; expected an .npz file of plain arrays, with an "
+            f"array {ARRAY!r}"
+        ) from error
+    data = arrays.get(ARRAY)
+    if data is None or data.ndim != 2 or data.dtype.kind not in "fiub":
+        raise DataError(f"{path}: expected a matrix of numbers in the array {ARRAY!r}")
+    if len(data) != n_rows:
+        raise DataError(f"{path}: {len(data)} rows, but {index} has {n_rows}; expected as many")
+    names = tuple(str(name) for name in arrays.get(NAMES, ()))
+    if names and len(names) != data.shape[1]:
+        raise DataError(f"{path}: {len(names)} column names for {data.shape[1]} columns")
+    values: Any = np.array(data, dtype=np.float32)
+    observed = np.isfinite(values).any(axis=1)
+    values[~observed] = np.nan
+    return MatrixBlock(values, observed, names)
+
+
+def genes_of_columns(expression: MatrixBlock | None) -> Genes | None:
+    """Return the genes that an expression block's columns are named after; None without names."""
+    if expression is None or not expression.names:
+        return None
+    names = tuple(dict.fromkeys(expression.names))
+    return Genes(names=names, columns={name: i for i, name in enumerate(names)})
+
+
+def plain_smiles(text: str) -> str:
+    """Return a SMILES without the extension that may follow it after a space (``CCO |r|``)."""
+    return text.strip().partition(" ")[0]
