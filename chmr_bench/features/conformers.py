@@ -84,12 +84,12 @@ def geometry(smiles: Sequence[str], hydrogens: bool = False, seed: int = 0) -> M
     Moments of inertia and shape (11), USRCAT (60), 3D autocorrelation (80), radial distribution
     (120) and 3D-MoRSE (128), the last two weighted by `KEPT_WEIGHTINGS`. All are unchanged by
     turning and moving the molecule. Every value x is stored as sign(x) ln(1 + |x|): moments of
-    inertia reach 1e6 and MoRSE 1e4. What RDKit finds undefined (the spherocity of a straight line)
+    inertia reach 2e5 and MoRSE 1e5. What RDKit finds undefined (the spherocity of a straight line)
     is 0.
 
     Parameters
     ----------
-    hydrogens : embed with explicit hydrogens, which takes about three times as long.
+    hydrogens : embed with explicit hydrogens: 17 ms a drug-like molecule, without them 5.5 ms.
     seed : of the embedding, at least 0.
 
     Raises
@@ -100,8 +100,7 @@ def geometry(smiles: Sequence[str], hydrogens: bool = False, seed: int = 0) -> M
     -----
     The fallback is stated at the top of this module; rows it gives up are not observed.
     """
-    if not 0 <= seed <= MAX_SEED:
-        raise SettingError(f"setting 'seed' is {seed!r}; expected an integer 0 to {MAX_SEED}")
+    check_seed(seed)
     names = _names()
     values: Any = np.zeros((len(smiles), len(names)), dtype=np.float32)
     observed = np.zeros(len(smiles), dtype=bool)
@@ -126,6 +125,12 @@ def embed(mol: Chem.Mol, hydrogens: bool = False, seed: int = 0) -> Chem.Mol | N
     except (RuntimeError, ValueError):  # RDKit refuses it: a valence, or an atom it does not know
         return None
     return None
+
+
+def check_seed(seed: int) -> None:
+    """Raise SettingError where RDKit would take the seed for another one every time."""
+    if not 0 <= seed <= MAX_SEED:
+        raise SettingError(f"setting 'seed' is {seed!r}; expected an integer 0 to {MAX_SEED}")
 
 
 def _largest_fragment(mol: Chem.Mol) -> Chem.Mol:

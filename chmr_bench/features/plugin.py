@@ -60,6 +60,13 @@ FEATURES: tuple[FeatureSpec, ...] = (
         compute="chmr_bench.features.conformers:geometry",
         settings={"hydrogens": False, "seed": 0},
     ),
+    FeatureSpec(
+        name="unimol",
+        title="Uni-Mol's representation of one conformer, 512 numbers; needs the extra unimol",
+        compute="chmr_bench.features.unimol:unimol",
+        settings={"remove_hydrogens": False, "device": "cpu", "seed": 0},
+        depends=("rdkit", "unimol_tools"),
+    ),
     CONNECTIVITY,
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from chmr_bench.plugins import registry
@@ -10,4 +12,7 @@ from chmr_bench.testing import check_feature
 
 @pytest.mark.parametrize("name", sorted(registry().features))
 def test_feature(name: str) -> None:
+    for package in registry().feature(name).spec.depends:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
     check_feature(name)

@@ -1,0 +1,130 @@
+"""Uni-Mol's representation of a molecule in three dimensions (Zhou et al., ICLR 2023).
+
+The network and its weights are those of the package `unimol_tools`, which downloads the weights
+when they are first used; `pip install 'chmr-bench[unimol]'` installs it. The conformer is ours, so
+that the fallback stated in `chmr_bench.features.conformers` holds here too: where it gives up, the
+row is not observed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rdkit import Chem
+from rdkit.Chem import rdForceFieldHelpers
+
+from chmr_bench.contracts import MatrixBlock
+from chmr_bench.errors import FeatureError, MissingDependencyError, SettingError
+from chmr_bench.features.conformers import check_seed, embed
+from chmr_bench.features.molecules import parse_all
+from chmr_bench.types import FloatArray
+
+WIDTH = 512
+"""Of the representation of the [CLS] token."""
+MAX_ATOMS = 256
+"""With hydrogens; of a larger molecule Uni-Mol would keep a random part."""
+DEVICES = ("cpu", "cuda")
+
+
+def unimol(
+    smiles: Sequence[str], remove_hydrogens: bool = False, device: str = "cpu", seed: int = 0
+) -> MatrixBlock:
+    """Return Uni-Mol's [CLS] representation of one conformer of each molecule, (n, 512) float32.
+
+    The conformer is embedded with hydrogens and relaxed by MMFF94, as those that Uni-Mol learnt
+    from. Molecules go through the network one by one: in a batch the last digits of one would
+    depend on the others.
+
+    Parameters
+    ----------
+    remove_hydrogens : use the weights without hydrogens, and show the network heavy atoms alone.
+    device : ``cpu`` or ``cuda``.
+    seed : of the embedding, at least 0.
+
+    Raises
+    ------
+    MissingDependencyError : `unimol_tools` is not installed.
+    SettingError : a setting's value does not fit.
+    FeatureError : `unimol_tools` gives something else than 512 finite numbers a molecule.
+    """
+    check_seed(seed)
+    if device not in DEVICES:
+        raise SettingError(f"setting 'device' is {device!r}; expected one of {', '.join(DEVICES)}")
+    network = _network(remove_hydrogens, device)
+    values: Any = np.zeros((len(smiles), WIDTH), dtype=np.float32)
+    observed = np.zeros(len(smiles), dtype=bool)
+    for row, mol in enumerate(parse_all(smiles)):
+        shaped = _relaxed(mol, remove_hydrogens, seed)
+        if shaped is not None:
+            values[row], observed[row] = _represented(network, shaped), True
+    names = tuple(f"unimol_{i}" for i in range(WIDTH))
+    return MatrixBlock(values=values, observed=observed, names=names)
+
+
+@functools.lru_cache(maxsize=1)
+def _network(remove_hydrogens: bool, device: str) -> Any:
+    """Return Uni-Mol with its weights; kept, since a feature is computed chunk by chunk."""
+    try:
+        from unimol_tools import UniMolRepr
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"feature 'unimol' needs the package 'unimol_tools', which cannot be imported ({error})"
+            "; pip install 'chmr-bench[unimol]', or use the feature 'geometry', which needs no more"
+        ) from error
+    with _quiet():
+        return UniMolRepr(
+            data_type="molecule",
+            batch_size=1,
+            remove_hs=remove_hydrogens,
+            model_name="unimolv1",
+            use_cuda=device == "cuda",
+        )
+
+
+def _relaxed(mol: Chem.Mol, remove_hydrogens: bool, seed: int) -> Chem.Mol | None:
+    """Return the molecule with a conformer that Uni-Mol can take; None where there is none."""
+    shaped = embed(mol, hydrogens=True, seed=seed)
+    if shaped is None:
+        return None
+    with contextlib.suppress(RuntimeError, ValueError):  # MMFF94 does not know all atoms
+        rdForceFieldHelpers.MMFFOptimizeMolecule(shaped)
+    if remove_hydrogens:
+        shaped = Chem.RemoveAllHs(shaped, sanitize=False)
+    return shaped if shaped.GetNumAtoms() <= MAX_ATOMS else None
+
+
+def _represented(network: Any, mol: Chem.Mol) -> FloatArray:
+    """Return the representation of one molecule, (512,).
+
+    Versions of `unimol_tools` differ: most read element symbols, some convert atomic numbers and
+    fail on symbols, loudly. Symbols go first: numbers would silently be unknown to the former.
+    """
+    coordinates = mol.GetConformer().GetPositions().astype(np.float32)
+    symbols = [atom.GetSymbol() for atom in mol.GetAtoms()]
+    with _quiet():
+        try:
+            found = network.get_repr({"atoms": [symbols], "coordinates": [coordinates]})
+        except ValueError:
+            numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
+            found = network.get_repr({"atoms": [numbers], "coordinates": [coordinates]})
+    rows = found["cls_repr"] if isinstance(found, Mapping) else found
+    values = np.asarray(rows, dtype=np.float64)
+    if values.shape != (1, WIDTH) or not np.isfinite(values).all():
+        raise FeatureError(
+            f"unimol_tools gave an array of shape {values.shape}, or one that is not finite; "
+            f"expected (1, {WIDTH}) finite numbers: another version of it may be needed"
+        )
+    return np.asarray(values[0])
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Keep the progress bars and messages of `unimol_tools` from the terminal."""
+    sink = io.StringIO()
+    with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+        yield
