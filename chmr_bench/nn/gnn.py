@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chmr_bench.features.graphs import ATOM_SIZES, BOND_SIZES
+from chmr_bench.nn.atoms import add_dropped, add_up, hand_out, receive
 from chmr_bench.nn.batch import GraphBatch
 
 MAX_NORM = 1.0
@@ -42,20 +43,19 @@ class GinVirtualNode(nn.Module):
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """Return (b, h): the sum of each molecule's atoms after the last layer."""
+        rate = self.dropout if self.training else 0.0
         table = limited(self.atom_table)
         h = functional.embedding_bag(batch.atoms, table, mode="sum")  # (v, h)
         virtual = self.virtual.expand(len(batch), -1)  # (b, h)
         last = len(self.convs) - 1
         for k, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            h = h + virtual.index_select(0, batch.molecule)
+            h = hand_out(h, virtual, batch)
             update = norm(conv(h, batch))
             if k < last:
-                update = functional.relu(update)
-                pooled = molecule_sum(h, batch) + virtual
-                step = self.virtual_mlps[k](pooled)
-                virtual = virtual + functional.dropout(step, self.dropout, self.training)
-            h = h + functional.dropout(update, self.dropout, self.training)
-        return molecule_sum(h, batch)
+                step = self.virtual_mlps[k](add_up(h, batch) + virtual)  # (b, h)
+                virtual = add_dropped(virtual, step, rate, relu=False)
+            h = add_dropped(h, update, rate, relu=k < last)
+        return add_up(h, batch)
 
 
 class GinLayer(nn.Module):
@@ -68,15 +68,13 @@ class GinLayer(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(hidden, 2 * hidden),
             nn.BatchNorm1d(2 * hidden),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Linear(2 * hidden, hidden),
         )
 
     def forward(self, h: Tensor, batch: GraphBatch) -> Tensor:
         """Return (v, h) updates of the atoms."""
-        bonds = combined(limited(self.bond_table))  # (60, h)
-        message = functional.relu(h[batch.source] + bonds[batch.bonds])  # (e, h)
-        received = torch.zeros_like(h).index_add_(0, batch.target, message)  # (v, h)
+        received = receive(h, combined(limited(self.bond_table)), batch)
         updated: Tensor = self.mlp((1 + self.eps) * h + received)
         return updated
 
@@ -93,12 +91,6 @@ def combined(table: Tensor) -> Tensor:
     return (a[:, None, None] + b[None, :, None] + c[None, None]).flatten(0, 2)
 
 
-def molecule_sum(h: Tensor, batch: GraphBatch) -> Tensor:
-    """Return (b, h): the sum over each molecule's atoms."""
-    zeros = h.new_zeros(len(batch), h.shape[1])
-    return zeros.index_add_(0, batch.molecule, h)
-
-
 def _table(rows: int, hidden: int) -> Tensor:
     """Return Glorot-uniform embeddings, as OGB's encoders begin."""
     bound = float(np.sqrt(6.0 / (rows + hidden)))
@@ -109,8 +101,8 @@ def _virtual_mlp(hidden: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(hidden, 2 * hidden),
         nn.BatchNorm1d(2 * hidden),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Linear(2 * hidden, hidden),
         nn.BatchNorm1d(hidden),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
     )
