@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from chmr_bench import DataError, FeatureRequest, FeatureSpec
+from chmr_bench import DataError, FeatureRequest, FeatureSpec, UsageError
 from chmr_bench.errors import UnknownNameError
 from chmr_bench.features.plugin import FEATURES
 from chmr_bench_chmr.config import PretrainConfig
@@ -81,7 +81,7 @@ def save_network(path: Path, network: ChmrNetwork, metadata: WeightsMetadata) ->
     """
     header = {
         "format": FORMAT,
-        "shape": asdict(network.shape),
+        "shape": network.shape.to_json(),
         "config": metadata.config.model_dump(mode="json", include=set(PretrainConfig.model_fields)),
         "features": {name: asdict(request) for name, request in metadata.features.items()},
         "feature_versions": dict(metadata.feature_versions),
@@ -103,10 +103,9 @@ def load_network(path: Path) -> tuple[ChmrNetwork, WeightsMetadata]:
     metadata, header = _metadata(path)
     tensors, _ = read_tensors(path)
     try:
-        shape = TypeAdapter(NetworkShape).validate_python(header["shape"])
-        network = ChmrNetwork(shape)
+        network = ChmrNetwork(NetworkShape.from_json(header["shape"]))
         network.load_state_dict(tensors, strict=True)
-    except (KeyError, ValidationError, RuntimeError) as error:
+    except (KeyError, TypeError, RuntimeError, UsageError) as error:
         raise DataError(
             f"{path}: its tensors do not fit the network its header describes: {error}; "
             "make the weights again with chmr-bench pretrain"

@@ -7,41 +7,15 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import metadata as distributions
 from pathlib import Path
 from typing import Any
 
 from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
-from chmr_bench_chmr.weights import feature_requests, feature_spec, read_metadata, sha256_of
-
-PRETRAINING_VERSION = "1"
-"""Changes whenever the same settings, data and seed give other weights."""
-
-WEIGHTS, CARD, CARD_JSON, SEEN = "weights.safetensors", "README.md", "card.json", "seen.npy"
-LOSSES, FIGURE, CHECKPOINT = "losses.csv", "losses.png", "checkpoint"
-KEY_LENGTH = 16
-"""Characters of the key in a folder's name."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one set of weights is, or will be, and all that it depends on.
-
-    Attributes
-    ----------
-    key : sha256 over `inputs`. seed : of pretraining, settled.
-    inputs : JSON-able; whatever can change a number in the weights.
-    """
-
-    folder: Path
-    key: str
-    seed: int
-    inputs: Mapping[str, Any]
+from chmr_bench_chmr.pretraining.place import CARD_JSON, SEEN, WEIGHTS, Place, place_of
+from chmr_bench_chmr.weights import read_metadata, sha256_of
 
 
 def find_or_make(
@@ -66,53 +40,13 @@ def find_or_make(
         return found
     if not request.make:
         return PendingWeights(_title(config, place))
-    from chmr_bench_chmr.pretraining.making import make
+    from chmr_bench_chmr.pretraining.making import make  # torch, only where it is needed
 
     make(config, request, place)
     found = _found(place)
     if found is None:
         raise DataError(f"pretraining ended, but {place.folder / WEIGHTS} is not there")
     return found
-
-
-def place_of(config: PretrainConfig, request: WeightsRequest) -> Place:
-    """Return where the weights of these settings belong; nothing is opened or computed."""
-    seed = request.seed if config.pretrain_seed == "run" else config.pretrain_seed
-    inputs = {
-        "version": PRETRAINING_VERSION,
-        "config": settings_of(config),
-        "seed": seed,
-        "data": request.data.digest(config.atlas, config.transductive),
-        "device": request.device,
-        "precision": request.precision,
-        "features": feature_versions(config),
-    }
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-    return Place(request.folder / key[:KEY_LENGTH], key, seed, inputs)
-
-
-def settings_of(config: PretrainConfig) -> dict[str, Any]:
-    """Return the settings of pretraining alone; the seed, which 'run' leaves open, is not among them."""
-    return config.model_dump(
-        mode="json", include=set(PretrainConfig.model_fields) - {"pretrain_seed"}
-    )
-
-
-def feature_versions(config: PretrainConfig) -> dict[str, Any]:
-    """Return feature -> its version, and the versions of the packages that compute it."""
-    versions: dict[str, Any] = {}
-    for request in feature_requests(config).values():
-        spec = feature_spec(request)
-        depends = {package: _distribution(package) for package in sorted(spec.depends)}
-        versions[spec.name] = {"version": spec.version, "depends": depends}
-    return versions
-
-
-def _distribution(package: str) -> str:
-    try:
-        return distributions.version(package)
-    except distributions.PackageNotFoundError:
-        return "not installed"  # the feature itself says so when it is computed
 
 
 def _found(place: Place) -> Weights | None:
@@ -124,14 +58,34 @@ def _found(place: Place) -> Weights | None:
 
 
 def _of_file(path: Path) -> Weights:
-    """Return weights by their file; what was seen lies beside it, if it does."""
+    """Return weights by their file; what was seen lies beside it, if it does.
+
+    A plan asks for the same weights once a job, so a file is hashed once, until it changes.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no weights file {path}; chmr-bench pretrain makes one")
+    told = path.stat()
+    return _read(path, told.st_size, told.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, size: int, changed: int) -> Weights:
     seen = path.parent / SEEN
     return Weights(
         path=path,
         sha256=sha256_of(path),
-        info=read_metadata(path).info,
+        info={**read_metadata(path).info, "made": _made(path.parent / CARD_JSON)},
         seen=seen if seen.is_file() else None,
     )
+
+
+def _made(card: Path) -> dict[str, Any]:
+    """Return when and on what the weights were made, as far as the card beside them says."""
+    try:
+        found = json.loads(card.read_text(encoding="utf-8"))["made"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _title(config: PretrainConfig, place: Place) -> str:

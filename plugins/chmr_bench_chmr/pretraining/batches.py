@@ -1,0 +1,143 @@
+"""A batch of molecules as tensors: cut from the material without a loop over molecules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from chmr_bench.cells import walks
+from chmr_bench.cells.graph import ContextGraph
+from chmr_bench.nn.batch import GraphBatch, graph_batch
+from chmr_bench.types import BoolArray, IntArray
+from chmr_bench_chmr.config import PretrainConfig
+from chmr_bench_chmr.network import GEOMETRY, MOLECULE
+from chmr_bench_chmr.objective import WalkTargets
+from chmr_bench_chmr.pretraining.material import Material
+
+
+@dataclass(frozen=True)
+class Batch:
+    """b molecules as the network and the objective read them.
+
+    Attributes
+    ----------
+    fingerprint : (b, d) float32. geometry : (b, d) standardised, None where there is none.
+    observed : ``geometry`` and cell block -> (b,) bool.
+    cells, augmented : cell block -> (b, d) standardised, the own read-out and the second view.
+    walks : ``molecule`` and cell block -> what is to be reconstructed.
+    """
+
+    fingerprint: Tensor
+    graph: GraphBatch
+    geometry: Tensor | None
+    observed: Mapping[str, Tensor]
+    cells: Mapping[str, Tensor]
+    augmented: Mapping[str, Tensor]
+    walks: Mapping[str, WalkTargets]
+
+    def __len__(self) -> int:
+        return int(self.fingerprint.shape[0])
+
+
+class Batcher:
+    """Cuts batches from the material.
+
+    Parameters
+    ----------
+    hidden : (n,) bool, molecules whose read-outs no walk may bring home: those held out.
+    """
+
+    def __init__(
+        self,
+        material: Material,
+        config: PretrainConfig,
+        device: torch.device,
+        hidden: BoolArray | None = None,
+    ) -> None:
+        self.material, self.config, self.device, self.hidden = material, config, device, hidden
+
+    def batch(self, rows: IntArray, rng: np.random.Generator) -> Batch:
+        """Return the batch of these molecules; `rng` draws the walks."""
+        m = self.material
+        observed = {name: self._tensor(values.observed[rows]) for name, values in m.cells.items()}
+        geometry = None
+        if m.geometry is not None:
+            geometry = self._tensor(m.geometry.x[rows])
+            observed[GEOMETRY] = self._tensor(m.geometry.observed[rows])
+        return Batch(
+            fingerprint=self._tensor(m.bits[rows].toarray()).float(),
+            graph=graph_batch(m.graph.take(rows), self.device),
+            geometry=geometry,
+            observed=observed,
+            cells={name: self._tensor(values.x[rows]) for name, values in m.cells.items()},
+            augmented={name: self._tensor(filled.x[rows]) for name, filled in m.filled.items()},
+            walks=self._targets(rows, rng) if self.config.reconstruction else {},
+        )
+
+    def _targets(self, rows: IntArray, rng: np.random.Generator) -> dict[str, WalkTargets]:
+        links = self.material.links
+        if links is None:
+            return self._own(rows)
+        met = walks.walk(links, rows, self.config.walk_length, rng)
+        return self._met(links, met)
+
+    def _own(self, rows: IntArray) -> dict[str, WalkTargets]:
+        """Return the molecules' own bits and read-outs, without a walk."""
+        everyone = np.arange(len(rows))
+        targets = {MOLECULE: self._bits(everyone, rows, np.ones(len(rows), np.float32), len(rows))}
+        for name, values in self.material.cells.items():
+            those = np.flatnonzero(values.observed[rows])
+            ones = np.ones(len(those), dtype=np.float32)
+            targets[name] = self._walk_targets(those, values.x[rows[those]], ones)
+        return targets
+
+    def _met(self, links: ContextGraph, met: walks.Walks) -> dict[str, WalkTargets]:
+        """Return what walks met, kind by kind; molecule i of the material is node i."""
+        kind, row = links.kind[met.nodes], links.row[met.nodes]  # (b, length + 1)
+        targets = {}
+        for at, name in enumerate(links.kinds):
+            there = (kind == at) & (met.weight > 0)
+            if name == MOLECULE:
+                walker, step = np.nonzero(there)
+                bits = row[walker, step], met.weight[walker, step]
+                targets[name] = self._bits(walker, *bits, len(met.nodes))
+            elif name in self.material.cells:
+                walker, step = np.nonzero(there)
+                if self.hidden is not None:
+                    seen = ~self.hidden[row[walker, step]]
+                    walker, step = walker[seen], step[seen]
+                x = self.material.cells[name].x[row[walker, step]]
+                targets[name] = self._walk_targets(walker, x, met.weight[walker, step])
+        return targets
+
+    def _bits(
+        self, walker: IntArray, rows: Any, weight: npt.NDArray[np.float32], n: int
+    ) -> WalkTargets:
+        """Return one target a walker: the weighted mean of the bits it met.
+
+        Cross-entropy is linear in its target, so this is the loss over all that was met.
+        """
+        bits = self.material.bits
+        meetings = sparse.csr_array((weight, (walker, rows)), shape=(n, bits.shape[0]))
+        total = np.asarray(meetings.sum(axis=1), dtype=np.float32)  # (n,)
+        mean = (meetings @ bits).toarray() / np.maximum(total, 1e-12)[:, None]
+        return self._walk_targets(np.arange(n), mean, total)
+
+    def _walk_targets(
+        self, walker: IntArray, x: npt.NDArray[Any], weight: npt.NDArray[np.float32]
+    ) -> WalkTargets:
+        return WalkTargets(
+            molecule=self._tensor(walker.astype(np.int64)),
+            target=self._tensor(x.astype(np.float32, copy=False)),
+            weight=self._tensor(weight),
+        )
+
+    def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

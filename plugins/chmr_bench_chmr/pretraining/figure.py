@@ -1,0 +1,53 @@
+"""The loss terms over the epochs as a picture: one panel a term, training and validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from chmr_bench_chmr.weights import write_whole
+
+COLUMNS = 4
+PARTS = {"train": "#4477aa", "valid": "#ee6677"}
+
+
+def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
+    """Write the picture; False where there is no epoch to show.
+
+    Parameters
+    ----------
+    history : rows with ``epoch``, ``part`` (train, valid) and one number a loss term.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    terms = terms_of(history)
+    if not terms:
+        return False
+    n_rows = math.ceil(len(terms) / COLUMNS)
+    figure = Figure(figsize=(3.2 * COLUMNS, 2.5 * n_rows), layout="constrained")
+    FigureCanvasAgg(figure)  # type: ignore[no-untyped-call]
+    for i, term in enumerate(terms):
+        axes = figure.add_subplot(n_rows, COLUMNS, i + 1)
+        for part, colour in PARTS.items():
+            points = [(row["epoch"], row[term]) for row in history if row["part"] == part]
+            if points:
+                axes.plot(*zip(*points, strict=True), color=colour, label=part, marker=".")
+        axes.set_title(term, fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.set_xlabel("epoch", fontsize=8)
+    figure.axes[0].legend(fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=100)
+    write_whole(path, picture.getvalue())
+    return True
+
+
+def terms_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the loss terms in their order, the total first."""
+    names = [name for row in history[:1] for name in row if name not in ("epoch", "part")]
+    return sorted(names, key=lambda name: name != "total")

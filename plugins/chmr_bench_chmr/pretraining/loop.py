@@ -1,0 +1,244 @@
+"""Learning: epochs over the atlas, Adam, a loss on molecules held out, and checkpoints.
+
+Every step draws from generators that follow from (seed, epoch, step), so a pretraining taken up
+again from a checkpoint does what an undisturbed one would have done, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chmr_bench import PluginError, WeightsRequest
+from chmr_bench.types import IntArray
+from chmr_bench_chmr.config import PretrainConfig
+from chmr_bench_chmr.network import GEOMETRY, ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.objective import StepInputs, objective
+from chmr_bench_chmr.pretraining.batches import Batch, Batcher
+from chmr_bench_chmr.pretraining.checkpoint import (
+    Checkpoint,
+    Standing,
+    Tensors,
+    optimiser_tensors,
+    restore_optimiser,
+)
+from chmr_bench_chmr.pretraining.material import Material
+from chmr_bench_chmr.pretraining.seeding import generator, number
+
+Keep = Callable[[Checkpoint], None]
+
+
+def new_network(material: Material, config: PretrainConfig, seed: int) -> ChmrNetwork:
+    """Return the network as initialised by the seed, with the scales of the material."""
+    shape = NetworkShape(
+        fingerprint=material.bits.shape[1],
+        geometry=0 if material.geometry is None else material.geometry.x.shape[1],
+        cells=tuple(Modality(n, v.x.shape[1], v.binary) for n, v in material.cells.items()),
+        hidden=config.hidden,
+        layers=config.layers,
+        dropout=config.dropout,
+        decoder_hidden=config.decoder_hidden,
+        tree=config.tree,
+        depth=config.depth,
+    )
+    torch.manual_seed(number(seed, "network"))
+    network = ChmrNetwork(shape)
+    scaled = dict(material.cells)
+    if material.geometry is not None:
+        scaled[GEOMETRY] = material.geometry
+    for name, values in scaled.items():
+        network.set_scale(name, torch.from_numpy(values.mean), torch.from_numpy(values.sd))
+    return network
+
+
+@contextmanager
+def torch_settings(request: WeightsRequest) -> Iterator[torch.device]:
+    """Yield the device; threads and torch's global generators are as before afterwards."""
+    device = torch.device(request.device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, request.n_jobs))
+    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield device
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass
+class Learner:
+    """One pretraining: what it learns from, and where it stands.
+
+    Attributes
+    ----------
+    keep : called with a checkpoint every `keep_seconds` seconds, between two steps.
+    """
+
+    material: Material
+    config: PretrainConfig
+    request: WeightsRequest
+    seed: int
+    network: ChmrNetwork
+    standing: Standing
+    keep: Keep
+    keep_seconds: float
+
+    def __post_init__(self) -> None:
+        device = torch.device(self.request.device)
+        self.network.to(device)
+        self.optimiser = torch.optim.Adam(
+            self.network.parameters(),
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            fused=True,
+        )
+        self.best: Tensors = {}
+        hidden = np.zeros(len(self.material), dtype=bool)
+        hidden[self.material.valid] = True
+        self.learning = Batcher(self.material, self.config, device, hidden)
+        self.checking = Batcher(self.material, self.config, device)
+        self._resumed = self._kept = time.monotonic()
+        self._before = self.standing.seconds
+
+    # ------------------------------------------------------------------------------------- the way
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Stand where the checkpoint stood."""
+        self.standing = checkpoint.standing
+        self.standing.sittings += 1
+        self._before = self.standing.seconds
+        self.network.load_state_dict(checkpoint.network)
+        restore_optimiser(self.optimiser, checkpoint.optimiser)
+        self.best = checkpoint.best
+
+    def learn(self, each_epoch: Callable[[Standing], None]) -> None:
+        """Go on to the last epoch, and leave the network with the weights that are kept.
+
+        Those are of the epoch with the lowest total loss on the molecules held out, or of the
+        last one where none are.
+
+        Raises
+        ------
+        PluginError : a loss term is not finite.
+        """
+        while self.standing.epoch < self.config.epochs:
+            self._epoch()
+            each_epoch(self.standing)
+        if self.best:
+            self.network.load_state_dict(self.best)
+        self.network.eval()
+
+    def _epoch(self) -> None:
+        at = self.standing
+        parts = self.parts(at.epoch)
+        n_before = at.epoch * len(self.material.train)
+        n_all = self.config.epochs * len(self.material.train)
+        for step in range(at.step, len(parts)):
+            self._add(self.step(parts[step], step), len(parts[step]))
+            at.step = step + 1
+            self.request.progress(n_before + at.molecules, n_all, "molecules")
+            if time.monotonic() - self._kept >= self.keep_seconds:
+                self.keep(self.checkpoint())
+                self._kept = time.monotonic()
+        means = {name: total / at.molecules for name, total in at.sums.items()}
+        self._log("train", means)
+        if len(self.material.valid):
+            self._judge(self.validate())
+        at.epoch, at.step, at.sums, at.molecules = at.epoch + 1, 0, {}, 0
+        self._tick()
+
+    def checkpoint(self) -> Checkpoint:
+        """Return all there is, to be written down."""
+        self._tick()
+        return Checkpoint(
+            self.standing,
+            dict(self.network.state_dict()),
+            optimiser_tensors(self.optimiser),
+            self.best,
+        )
+
+    def _tick(self) -> None:
+        self.standing.seconds = self._before + time.monotonic() - self._resumed
+
+    # ---------------------------------------------------------------------------------- one by one
+
+    def parts(self, epoch: int) -> list[IntArray]:
+        """Return the molecules of each step of an epoch: as equal as can be, each once."""
+        rows = generator(self.seed, "order", epoch).permutation(self.material.train)
+        return np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
+
+    def step(self, rows: IntArray, step: int) -> dict[str, float]:
+        """Learn from one batch; return its loss terms."""
+        epoch = self.standing.epoch
+        batch = self.learning.batch(rows, generator(self.seed, "walk", epoch, step))
+        torch.manual_seed(number(self.seed, "step", epoch, step))
+        self.network.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        terms = self.terms(batch)
+        told = _numbers(terms)
+        wrong = [name for name, value in told.items() if not math.isfinite(value)]
+        if wrong:
+            raise PluginError(
+                f"pretraining went astray: {wrong[0]} is {told[wrong[0]]} in epoch {epoch + 1}, "
+                f"step {step + 1}; a smaller learning_rate or float32 may help"
+            )
+        terms["total"].backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return told
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss terms of a batch, and their ``total``."""
+        half = self.request.precision == "bfloat16"
+        kind = self.request.device
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
+            latents = self.network.encode(
+                batch.fingerprint, batch.graph, batch.geometry, batch.observed.get(GEOMETRY)
+            )
+            inputs = StepInputs(latents, batch.observed, batch.cells, batch.augmented, batch.walks)
+            return objective(self.network, self.config, inputs)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return the mean loss terms of the molecules held out, each epoch on the same walks."""
+        rows = self.material.valid
+        parts = np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
+        self.network.eval()
+        sums: dict[str, float] = {}
+        for i, part in enumerate(parts):
+            batch = self.checking.batch(part, generator(self.seed, "held-out walk", i))
+            for name, value in _numbers(self.terms(batch)).items():
+                sums[name] = sums.get(name, 0.0) + value * len(part)
+        return {name: total / len(rows) for name, total in sums.items()}
+
+    def _judge(self, means: dict[str, float]) -> None:
+        """Log the held-out loss of this epoch, and keep its weights if it is the lowest."""
+        at = self.standing
+        self._log("valid", means)
+        if at.best is None or means["total"] < at.best:
+            at.best, at.best_epoch = means["total"], at.epoch + 1
+            self.best = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+
+    def _log(self, part: str, means: dict[str, float]) -> None:
+        self.standing.history.append(
+            {"epoch": self.standing.epoch + 1, "part": part, **dict(sorted(means.items()))}
+        )
+
+    def _add(self, terms: dict[str, float], n: int) -> None:
+        at = self.standing
+        for name, value in terms.items():
+            at.sums[name] = at.sums.get(name, 0.0) + value * n
+        at.molecules += n
+
+
+def _numbers(terms: dict[str, Tensor]) -> dict[str, float]:
+    """Return the terms as numbers, brought from the device at once."""
+    values: list[Any] = torch.stack([t.detach().double() for t in terms.values()]).tolist()
+    return dict(zip(terms, values, strict=True))

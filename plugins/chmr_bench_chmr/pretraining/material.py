@@ -1,0 +1,292 @@
+"""From an atlas to the arrays that pretraining learns from.
+
+Everything is standardised, filled and linked once, before the first epoch; `batches` cuts it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from chmr_bench import DataError, FeatureRequest, GraphBlock, MatrixBlock, WeightsRequest
+from chmr_bench.cells.atlas import Atlas, modality_of
+from chmr_bench.cells.graph import ContextGraph, GraphSettings, build
+from chmr_bench.cells.neighbours import Neighbours, nearest
+from chmr_bench.contracts import Block
+from chmr_bench.errors import UnknownNameError
+from chmr_bench.features import cache
+from chmr_bench.features.joining import concatenate
+from chmr_bench.paths import feature_folder
+from chmr_bench.types import BoolArray, IntArray
+from chmr_bench_chmr.config import PretrainConfig
+from chmr_bench_chmr.pretraining.filling import NEEDS_NEIGHBOURS, Filled, fill
+from chmr_bench_chmr.pretraining.seeding import generator, held_out
+from chmr_bench_chmr.weights import feature_requests, feature_spec
+
+CLIP = 10.0
+"""Standard deviations; a read-out farther out counts as this far while learning."""
+MAX_LINKS = 10
+"""Structural neighbours a molecule is linked with in the context graph, at most."""
+PART = 16_384
+"""Molecules whose features are computed, and cached, at a time: a kill costs one part at most."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """A modality of numbers, standardised.
+
+    Attributes
+    ----------
+    x : (n, d) float32; rows not observed are 0 and must not be read.
+    mean, sd : (d,) float32, what x was standardised with; 0 and 1 where it is binary.
+    """
+
+    x: npt.NDArray[np.float32]
+    observed: BoolArray
+    mean: npt.NDArray[np.float32]
+    sd: npt.NDArray[np.float32]
+    binary: bool = False
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from: n molecules in the order of the atlas.
+
+    Attributes
+    ----------
+    bits : (n, d) uint8, Morgan bits followed by MACCS.
+    geometry : None where the settings want none.
+    cells : cell block -> its read-outs. filled : cell block -> the second view of eq. 3.
+    links : the context graph; None where no walk is asked for.
+    train, valid : rows. counts : JSON-able, for the card.
+    """
+
+    keys: tuple[str, ...]
+    bits: sparse.csr_array
+    graph: GraphBlock
+    geometry: Values | None
+    cells: Mapping[str, Values]
+    filled: Mapping[str, Filled]
+    links: ContextGraph | None
+    train: IntArray
+    valid: IntArray
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed: int) -> Material:
+    """Return everything pretraining reads.
+
+    Raises
+    ------
+    UnknownNameError : the settings name a cell modality the atlas does not have.
+    DataError : the atlas is empty. FeatureError : a molecule cannot be featurised.
+    """
+    if len(atlas) < 2:
+        raise DataError(f"atlas {atlas.name!r} has {len(atlas)} molecules left to learn from")
+    atlas = replace(atlas, blocks=cell_blocks(atlas, config, seed))
+    features = compute_features(atlas.smiles, config, request)
+    bits = joined_bits(features)
+    geometry = standardised(features["geometry"]) if "geometry" in features else None
+    cells = {name: standardised(block) for name, block in atlas.blocks.items()}
+    learns = config.encoder == "pretrained" and config.epochs > 0
+    filled: dict[str, Filled] = {}
+    links = None
+    if learns:
+        morgan = sparse.csr_array(bits[:, : config.n_bits])
+        near = _near(morgan, cells, config, request)
+        if config.distribution_alignment:
+            filled = fill(cells, near, config, seed)
+        if config.reconstruction and config.walk:
+            links = _link(atlas, cells, (morgan, near), config, request)
+    graph = features["graph"]
+    if not isinstance(graph, GraphBlock):
+        raise DataError("the feature 'graph' gave no graphs")
+    train, valid = held_out(len(atlas), seed)
+    return Material(
+        keys=atlas.keys,
+        bits=bits,
+        graph=graph,
+        geometry=geometry,
+        cells=cells,
+        filled=filled,
+        links=links,
+        train=train,
+        valid=valid,
+        counts=_counts(atlas, geometry, cells, filled, links),
+    )
+
+
+# ------------------------------------------------------------------------------------------- cells
+
+
+def cell_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, MatrixBlock]:
+    """Return the blocks to learn from: those the settings name, shuffled where they say so."""
+    if config.cells is None:
+        kept = list(atlas.blocks)
+    else:
+        for wanted in config.cells:
+            if wanted not in atlas.modalities and wanted not in atlas.blocks:
+                hint = f"(atlas {atlas.name!r})"
+                raise UnknownNameError("cell modality", wanted, atlas.modalities, hint)
+        kept = [b for b in atlas.blocks if {b, modality_of(b)} & set(config.cells)]
+    blocks = {name: atlas.blocks[name] for name in kept}
+    if not config.shuffle_cells:
+        return blocks
+    return {
+        name: shuffled(block, generator(seed, "shuffle", name)) for name, block in blocks.items()
+    }
+
+
+def shuffled(block: MatrixBlock, rng: np.random.Generator) -> MatrixBlock:
+    """Return the block with every observed row given to another observed molecule."""
+    rows = rng.permutation(np.flatnonzero(block.observed))
+    values = np.array(block.values, copy=True)
+    values[rows] = values[np.roll(rows, 1)]
+    return replace(block, values=values)
+
+
+def standardised(block: Block) -> Values:
+    """Return the block's columns with mean 0 and spread 1 over the observed rows.
+
+    A block of zeros and ones stays as it is. A missing entry of an observed row takes its column's
+    mean; a column without spread keeps it.
+    """
+    if not isinstance(block, MatrixBlock):
+        raise DataError("expected a matrix, got graphs")
+    values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+    seen = np.asarray(values[block.observed], dtype=np.float64)  # (k, d)
+    d = values.shape[1]
+    x = np.zeros((len(block), d), dtype=np.float32)
+    known = np.isfinite(seen)
+    binary = bool(len(seen)) and bool(known.all() and ((seen == 0) | (seen == 1)).all())
+    if binary or not len(seen):
+        x[block.observed] = seen
+        return Values(x, block.observed, np.zeros(d, np.float32), np.ones(d, np.float32), binary)
+    n_known = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, seen, 0).sum(axis=0) / n_known
+    centred = np.where(known, seen - mean, 0)
+    sd = np.sqrt((centred**2).sum(axis=0) / n_known)
+    sd = np.where(sd > 1e-6 * np.maximum(np.abs(mean), 1), sd, 1.0)
+    x[block.observed] = np.clip(centred / sd, -CLIP, CLIP)
+    return Values(x, block.observed, mean.astype(np.float32), sd.astype(np.float32))
+
+
+# ---------------------------------------------------------------------------------------- features
+
+
+def compute_features(
+    smiles: tuple[str, ...], config: PretrainConfig, request: WeightsRequest
+) -> dict[str, Block]:
+    """Return the network's inputs by name, from the cache or computed part by part."""
+    return {
+        name: _feature(wanted, smiles, request) for name, wanted in feature_requests(config).items()
+    }
+
+
+def _feature(wanted: FeatureRequest, smiles: tuple[str, ...], request: WeightsRequest) -> Block:
+    request.stage(f"feature {wanted.feature}")
+
+    def compute(start: int) -> Block:
+        def progress(done: int, total: int, unit: str) -> None:
+            request.progress(start + done, len(smiles), unit)
+
+        return cache.featurise(
+            feature_spec(wanted),
+            wanted.settings,
+            smiles[start : start + PART],
+            n_jobs=request.n_jobs,
+            progress=progress,
+            cache=feature_folder(),
+        )
+
+    return concatenate([compute(start) for start in range(0, len(smiles), PART)])
+
+
+def joined_bits(features: Mapping[str, Block]) -> sparse.csr_array:
+    """Return Morgan bits and MACCS keys side by side, (n, d) uint8."""
+    parts = [features[name] for name in ("morgan", "maccs")]
+    matrices = [sparse.csr_array(p.values) for p in parts if isinstance(p, MatrixBlock)]
+    return sparse.csr_array(sparse.hstack(matrices, format="csr", dtype=np.uint8))
+
+
+# ------------------------------------------------------------------------------------------- links
+
+
+def _near(
+    morgan: sparse.csr_array,
+    cells: Mapping[str, Values],
+    config: PretrainConfig,
+    request: WeightsRequest,
+) -> Neighbours:
+    """Return each molecule's nearest by Morgan bits: nobody where nothing asks for them."""
+    walks = config.reconstruction and config.walk
+    fills = cells and config.distribution_alignment and config.fill in NEEDS_NEIGHBOURS
+    if not (walks or fills):
+        nobody = np.zeros((morgan.shape[0], 0))
+        return Neighbours(nobody.astype(np.int32), nobody.astype(np.float32))
+    request.stage("nearest molecules")
+    return nearest(morgan, config.neighbours, n_jobs=request.n_jobs, progress=request.progress)
+
+
+def _link(
+    atlas: Atlas,
+    cells: Mapping[str, Values],
+    structure: tuple[sparse.csr_array, Neighbours],
+    config: PretrainConfig,
+    request: WeightsRequest,
+) -> ContextGraph:
+    """Return the context graph; profiles are compared by their standardised columns."""
+    request.stage("context graph")
+    blocks = {
+        name: MatrixBlock(values.x, values.observed, atlas.blocks[name].names)
+        for name, values in cells.items()
+    }
+    morgan, near = structure
+    return build(
+        replace(atlas, blocks=blocks),
+        morgan,
+        GraphSettings(neighbours=min(MAX_LINKS, config.neighbours)),
+        neighbours=near,
+        n_jobs=request.n_jobs,
+        progress=request.progress,
+    )
+
+
+# ----------------------------------------------------------------------------------------- numbers
+
+
+def _counts(
+    atlas: Atlas,
+    geometry: Values | None,
+    cells: Mapping[str, Values],
+    filled: Mapping[str, Filled],
+    links: ContextGraph | None,
+) -> dict[str, Any]:
+    """Return what the card says of the material."""
+    counts: dict[str, Any] = {"n_molecules": len(atlas), "cells": {}}
+    for name, values in cells.items():
+        told: dict[str, Any] = {
+            "observed": int(values.observed.sum()),
+            "columns": values.x.shape[1],
+            "binary": values.binary,
+        }
+        if name in filled:
+            told["not_reached"] = int((~filled[name].reached).sum())
+        counts["cells"][name] = told
+    if geometry is not None:
+        counts["geometry_failed"] = int((~geometry.observed).sum())
+    if links is not None:
+        sizes = np.diff(links.offsets).tolist()
+        counts["context_graph"] = {
+            "nodes": dict(zip(links.kinds, sizes, strict=True)),
+            "edges": links.n_edges,
+        }
+    return counts
