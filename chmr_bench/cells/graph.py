@@ -38,7 +38,7 @@ class ContextGraph:
     row : (v,) int32, a node's row in the matrix of its kind: the molecule's row in the atlas
         (blocks too: a profile's node has its molecule's row), or the gene's.
     indptr : (v + 1,) int64. indices : (e,) int32. weights : (e,) float32, above 0.
-    report : what was linked: links of each sort as found, and the thresholds.
+    report : pairs of nodes each sort of link joins (a pair may have two sorts), and thresholds.
     """
 
     kinds: tuple[str, ...]
@@ -163,7 +163,7 @@ def build(
     links += _profile_links(atlas, settings, offsets, report)
     if atlas.genes is not None:
         links += _gene_links(atlas, settings, int(offsets[-2]))
-    report |= {f"{link.name}_links": float(len(link.sources)) for link in links}
+    report |= {f"{link.name}_links": float(_n_pairs(link, len(row))) for link in links}
     return ContextGraph(kinds, offsets, row, *_csr(len(row), links), report=report)
 
 
@@ -227,6 +227,12 @@ def _gene_links(atlas: Atlas, settings: GraphSettings, first: int) -> list[_Link
         ones = np.ones(len(source), dtype=np.float32)
         links.append(_Links(f"{name}_gene", rows[source], first + gene[place], ones))
     return links
+
+
+def _n_pairs(links: _Links, n: int) -> int:
+    """Return the number of different pairs of nodes."""
+    low = np.minimum(links.sources, links.targets)
+    return len(np.unique(low * n + np.maximum(links.sources, links.targets)))
 
 
 def _csr(
