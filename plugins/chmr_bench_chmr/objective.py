@@ -69,7 +69,7 @@ def objective(network: ChmrNetwork, config: PretrainConfig, step: StepInputs) ->
     """Return the loss terms by name, unweighted scalars, and ``total``.
 
     Names are ``instance_alignment.CELL``, ``distribution_alignment.CELL``, ``reconstruction.KIND``
-    (from the anchor), ``own.CELL`` (a molecule's observed profile from its own latent) and ``tree``.
+    (from the anchor), ``own.CELL`` (an observed profile from its own latent) and ``tree``.
     Terms of one kind are summed over modalities; those of the tree are their mean (eq. 9).
 
     With `as_published`, every row counts as observed (a missing one is the mean), the cell

@@ -1,0 +1,215 @@
+"""Compares the network with tensors of the published: ``python -m chmr_bench_chmr.parity DIR``.
+
+`DIR` holds ``weights.safetensors`` (the published state), ``graphs.safetensors``,
+``outputs.safetensors`` (what the published code gave, and its inputs ``x_*``, ``walk_*``) and
+``meta.json``. The weights are loaded through a key map; every output is then computed here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from chmr_bench import ChmrBenchError, DataError, GraphBlock
+from chmr_bench.nn.batch import GraphBatch, graph_batch
+from chmr_bench_chmr.config import PretrainConfig
+from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, ChmrNetwork
+from chmr_bench_chmr.objective import StepInputs, WalkTargets, objective
+from chmr_bench_chmr.published_keys import CELLS, DECODERS, published_shape, translated
+from chmr_bench_chmr.tree_vq import code_to_sample_loss, tree_loss
+
+TOLERANCE = 1e-4
+"""Largest |a - b| / max(1, |b|) of an entry that counts as equal."""
+
+INPUTS = ("x_", "walk_")
+"""What the names of tensors begin with that are given, not computed."""
+
+WRITTEN = "context_reconstruction_"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far a tensor is from the published one: largest |a - b|, and relative to max(1, |b|)."""
+
+    name: str
+    absolute: float
+    relative: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the tensors agree; a NaN agrees with nothing."""
+        return self.relative <= TOLERANCE
+
+
+def compare(folder: Path) -> list[Difference]:
+    """Return the difference of every published output, in the order of their names.
+
+    Raises
+    ------
+    DataError : a file is missing or unreadable, or holds an output that cannot be computed here.
+    """
+    weights, graphs, given = (_tensors(folder, name) for name in ("weights", "graphs", "outputs"))
+    network = load(weights)
+    with torch.no_grad():
+        computed = outputs(network, batch_of(graphs), given, _meta(folder))
+    expected = sorted(name for name in given if not name.startswith(INPUTS))
+    missing = sorted(set(expected) - set(computed))
+    if missing:
+        raise DataError(f"{folder}/outputs.safetensors holds {missing}: not computed here")
+    return [difference(name, computed[name], given[name]) for name in expected]
+
+
+def load(weights: Mapping[str, Tensor]) -> ChmrNetwork:
+    """Return the network of the published tensors, in eval mode; every tensor has its place."""
+    network = ChmrNetwork(published_shape(weights))
+    own = {name: t for name, t in network.state_dict().items() if name.startswith("scales.")}
+    try:
+        network.load_state_dict({**own, **translated(weights)})
+    except RuntimeError as error:
+        raise DataError(f"the published tensors do not fit the network: {error}") from None
+    return network.eval()
+
+
+def outputs(
+    network: ChmrNetwork, graph: GraphBatch, given: Mapping[str, Tensor], meta: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Return all that is compared, by the published names."""
+    latents = network.encode(given["x_fingerprint"], graph, given["x_geometry"])
+    anchor = network.anchor(latents)
+    found = {"anchor": anchor, "graph_representation": network.graph_encoder(graph)}
+    both = latents | {name: network.project(name, given[f"x_{name}"]) for name in CELLS}
+    tree = []
+    for name, p in both.items():
+        codes = network.codes(p)
+        found[f"latent_{name}"] = p
+        found[f"codes_{name}"], found[f"quantised_{name}"] = codes.codes, codes.quantised
+        extra = _tree_of(network)(p, codes)
+        tree.append(tree_loss(p, codes, 1.0) + meta["commitment_weight"] * extra)
+    for name in DECODERS:
+        found[f"reconstruction_{name}"] = network.decode(name, both.get(name, anchor))
+    found["tree_vq_loss"] = torch.stack(tree).mean()
+    return found | losses(network, latents, given, meta["temperature"])
+
+
+def losses(
+    network: ChmrNetwork,
+    latents: Mapping[str, Tensor],
+    given: Mapping[str, Tensor],
+    temperature: float,
+) -> dict[str, Tensor]:
+    """Return the published losses as the objective gives them when told to follow that code."""
+    everywhere = torch.ones(len(latents[FINGERPRINT]), dtype=torch.bool)
+    kinds = [name.removeprefix(WRITTEN) for name in given if name.startswith(WRITTEN)]
+    step = StepInputs(
+        latents=latents,
+        observed=dict.fromkeys((GEOMETRY, *CELLS), everywhere),
+        cells={name: given[f"x_{name}"] for name in CELLS},
+        augmented={name: given[f"x_{name}_augmented"] for name in CELLS},
+        walks=dict.fromkeys(kinds, _walk(given["walk_target"], given["walk_weight"])),
+    )
+    settings = {"as_published": True, "temperature": temperature}
+    terms = objective(network, PretrainConfig.model_validate(settings), step)
+    found = {f"{WRITTEN}{kind}": terms[f"reconstruction.{kind}"] for kind in kinds}
+    for term in ("instance_alignment", "distribution_alignment"):
+        found[term] = torch.stack([terms[f"{term}.{name}"] for name in CELLS])
+    return found
+
+
+def batch_of(graphs: Mapping[str, Tensor]) -> GraphBatch:
+    """Return the batch of graphs in PyTorch Geometric's layout."""
+    molecule = graphs["batch"].numpy()
+    n = int(molecule.max()) + 1
+    edges, bonds = graphs["edge_index"].numpy(), graphs["edge_attr"].numpy()
+    owner = molecule[edges[0]]
+    order = np.argsort(owner, kind="stable")
+    atom_offsets = _offsets(molecule, n)
+    block = GraphBlock(
+        atoms=graphs["x"].numpy(),
+        bonds=bonds[order],
+        edges=(edges - atom_offsets[owner])[:, order],
+        atom_offsets=atom_offsets,
+        bond_offsets=_offsets(owner, n),
+        observed=np.ones(n, dtype=bool),
+    )
+    return graph_batch(block)
+
+
+def difference(name: str, ours: Tensor, published: Tensor) -> Difference:
+    """Return how far a tensor is from the published one; another shape is infinitely far."""
+    if ours.shape != published.shape:
+        return Difference(name, float("inf"), float("inf"))
+    gap = (ours.double() - published.double()).abs()
+    relative = gap / published.double().abs().clamp_min(1)
+    return Difference(name, float(gap.max()), float(relative.max()))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the differences of a folder; 0 where all agree, 1 where not, 2 for a wrong call."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if len(given) != 1:
+        sys.stderr.write("usage: python -m chmr_bench_chmr.parity DIR\n")
+        return 2
+    try:
+        found = compare(Path(given[0]))
+    except ChmrBenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    width = max(len(d.name) for d in found)
+    for d in found:
+        sys.stdout.write(f"{d.name:<{width}}  {d.absolute:9.2e}  {'ok' if d.ok else 'DIFFERS'}\n")
+    wrong = [d.name for d in found if not d.ok]
+    verdict = f"{len(wrong)} of {len(found)} tensors differ" if wrong else "all agree"
+    sys.stdout.write(f"{verdict}: |a - b| <= {TOLERANCE:g} max(1, |b|)\n")
+    return 1 if wrong else 0
+
+
+def _tree_of(network: ChmrNetwork) -> Callable[..., Tensor]:
+    tree = network.tree
+    if tree is None:
+        raise DataError("the published CHMR has a tree, this network has none")
+    return lambda p, codes: code_to_sample_loss(tree, p, codes)
+
+
+def _walk(target: Tensor, weight: Tensor) -> WalkTargets:
+    """Return (b, s, d) targets and (b, s) weights as rows; nodes without the modality are NaN."""
+    molecule = torch.arange(len(target)).repeat_interleave(target.shape[1])
+    return WalkTargets(molecule, target.flatten(0, 1), weight.flatten())
+
+
+def _offsets(owner: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
+    counts = np.bincount(owner, minlength=n)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
+    path = folder / f"{name}.safetensors"
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    path = folder / "meta.json"
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    missing = {"temperature", "commitment_weight"} - set(values)
+    if missing:
+        raise DataError(f"{path} lacks {sorted(missing)}")
+    return values
+
+
+if __name__ == "__main__":
+    sys.exit(main())
