@@ -109,8 +109,23 @@ L1000_SKB100 = AtlasSpec(
     notes=(_NEEDS_MIRROR, "25 of the 100 signatures come without a structure and are left out."),
 )
 
+INFOALIGN = AtlasSpec(
+    name="infoalign",
+    title="InfoAlign's corpus: morphology (Bray, JUMP), L1000 expression, perturbed genes",
+    load="chmr_bench.cells.sources.infoalign:load",
+    modalities=("morphology", "expression", "perturbation"),
+    licence="as its sources: JUMP and LINCS CC0 1.0, others see the source; not redistributed here",
+    citation="Liu et al. 2025 (InfoAlign, arXiv 2406.12056)",
+    source="https://huggingface.co/datasets/liuganghuggingface/InfoAlign-Data",
+    notes=(
+        "Fetched through huggingface_hub, of one commit, verified against the hub's hashes.",
+        "CHMR_BENCH_INFOALIGN_REVISION names a revision; HF_ENDPOINT a mirror of the hub.",
+        "Tested on a small corpus of this layout; the published one was not to be reached.",
+    ),
+)
+
 
 @hookimpl
 def chmr_bench_atlases() -> tuple[AtlasSpec, ...]:
     """Return the atlases that come with chmr-bench."""
-    return (JUMP_ACTIVITY, CMEA, LINCS_CELLCOUNT, L1000_SKB100)
+    return (JUMP_ACTIVITY, CMEA, LINCS_CELLCOUNT, L1000_SKB100, INFOALIGN)
