@@ -54,8 +54,10 @@ class CodedLatents:
 
 def coded_latents(config: ChmrConfig, inputs: Inputs, context: FitContext) -> CodedLatents:
     """Encode the molecules with the context's weights and quantise what comes out."""
-    if context.weights is None:
-        raise DataError("there are no weights to explain; chmr-bench pretrain makes them")
+    if context.weights is None or not context.weights.is_file():
+        raise DataError(
+            f"there is no weights file to explain ({context.weights}); chmr-bench pretrain makes it"
+        )
     network, _ = network_of(context.weights, sha256_of(context.weights))
     if network.tree is None:
         raise SettingError(

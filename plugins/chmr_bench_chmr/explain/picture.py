@@ -37,7 +37,7 @@ def draw(path: Path, coded: CodedLatents, seed: int) -> None:
     placed, method = flattened(points, seed)
     level = min(SHOWN_LEVEL, len(coded.sizes))
     figure = Figure(figsize=(13, 6), layout="constrained")
-    FigureCanvasAgg(figure)  # type: ignore[no-untyped-call]
+    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     _scatter(left, placed, names, [n for n in coded.modalities if n in set(names.tolist())])
     left.set_title("by modality")
@@ -80,15 +80,23 @@ def flattened(points: FloatArray, seed: int) -> tuple[FloatArray, str]:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):  # the same picture whatever the cores
+        if len(points) < MIN_POINTS or not np.ptp(points, axis=0).any():
+            return _components(points), "first two principal components"
         width = min(PCA_WIDTH, *points.shape)
         reduced = PCA(width, svd_solver="full").fit_transform(points)
-        if len(points) < MIN_POINTS or np.ptp(reduced) == 0:
-            padded = np.zeros((len(points), 2))
-            padded[:, : min(2, width)] = reduced[:, :2]
-            return padded, "first two principal components"
         near = min(PERPLEXITY, (len(points) - 1) / 3)
         placed = TSNE(2, perplexity=near, init="pca", random_state=seed).fit_transform(reduced)
     return np.asarray(placed), f"t-SNE of perplexity {near:.3g}"
+
+
+def _components(points: FloatArray) -> FloatArray:
+    """Return the first two principal components, (n, 2); 0 where there is none."""
+    centred = points - points.mean(axis=0)
+    left, scale, _ = np.linalg.svd(centred, full_matrices=False)
+    placed = np.zeros((len(points), 2))
+    found = (left * scale)[:, :2]
+    placed[:, : found.shape[1]] = found
+    return placed
 
 
 def _scatter(axes: Any, placed: FloatArray, labels: Any, shown: list[str]) -> None:
