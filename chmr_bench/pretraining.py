@@ -87,7 +87,7 @@ class AtlasData:
         if left_out:
             atlas = atlas.without(self.test_keys(left_out))
         info = {
-            "atlases": list(atlases),
+            "atlases": [_told(name) for name in atlases],
             "data": self.digest(atlases, transductive),
             "transductive": transductive,
             "synthetic": atlas.synthetic,
@@ -126,6 +126,14 @@ def _specs(atlases: Sequence[str]) -> list[AtlasSpec | Path]:
     from chmr_bench.cells import sources
 
     return [sources.folder_of(name) or registry().atlas(name).spec for name in atlases]
+
+
+def _told(name: str) -> str:
+    """Return an atlas's name for a record: of the path of a folder only its last component."""
+    from chmr_bench.cells import sources
+
+    folder = sources.folder_of(name)
+    return name if folder is None else f"{sources.FOLDER_PREFIX}{folder.resolve().name}"
 
 
 def benchmarks(specs: Sequence[AtlasSpec | Path]) -> list[DatasetSpec]:

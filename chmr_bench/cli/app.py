@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from chmr_bench.cli import data, leaderboard, listing, records
+from chmr_bench.cli.explain import explain
+from chmr_bench.cli.pretrain import pretrain
 from chmr_bench.cli.run import run
 
 app = typer.Typer(
@@ -41,6 +43,8 @@ def _root(
 
 
 app.command(rich_help_panel="Benchmark")(run)
+app.command(rich_help_panel="Benchmark")(pretrain)
+app.command(rich_help_panel="Benchmark")(explain)
 app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel="Benchmark")
 app.add_typer(listing.list_app, name="list", rich_help_panel="Look around")
 app.command(name="show", rich_help_panel="Look around")(listing.show)

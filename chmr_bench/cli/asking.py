@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from chmr_bench.runner import DatasetRequest
     from chmr_bench.sweep import Request, Setting
 
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("float32", "bfloat16")
 FILE_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet")
 
 
@@ -27,9 +29,9 @@ class TableOptions:
 
         self.smiles = smiles
         self.tasks = tuple(t.strip() for t in tasks.split(",") if t.strip())
-        self.task_type = _choice("--task-type", task_type, ("", *get_args(TaskType))) or None
-        self.metric = _choice("--metric", metric, ("", *get_args(MetricName))) or None
-        self.on_invalid = _choice("--on-invalid", on_invalid, ("stop", "drop"))
+        self.task_type = choice("--task-type", task_type, ("", *get_args(TaskType))) or None
+        self.metric = choice("--metric", metric, ("", *get_args(MetricName))) or None
+        self.on_invalid = choice("--on-invalid", on_invalid, ("stop", "drop"))
 
     @property
     def given(self) -> bool:
@@ -85,7 +87,7 @@ def make_request(
         models=tuple(models),
         datasets=tuple(dict.fromkeys(requests)),
         seeds=seeds,
-        settings=_settings(settings or ()),
+        settings=parse_settings(settings or ()),
     )
 
 
@@ -103,7 +105,7 @@ def _dataset(name: str, table: TableOptions) -> DatasetRequest:
     return DatasetRequest(name=name)
 
 
-def _settings(texts: Sequence[str]) -> tuple[Setting, ...]:
+def parse_settings(texts: Sequence[str]) -> tuple[Setting, ...]:
     """Return the settings; UsageError where one is given twice, for the same model or for all."""
     settings = tuple(_setting(text) for text in texts)
     seen = set()
@@ -133,18 +135,18 @@ def with_choices(
     import dataclasses
 
     for name in request.models:
-        _check_precision(name, precision)
+        check_precision(name, precision)
     return dataclasses.replace(
         request,
         split=split,
         split_seed=_seed("--split-seed", split_seed),
-        device=_choice("--device", device, ("auto", "cpu", "cuda")),
-        precision=_choice("--precision", precision, ("float32", "bfloat16")),
+        device=choice("--device", device, DEVICES),
+        precision=choice("--precision", precision, PRECISIONS),
         keep_failed=keep_failed,
     )
 
 
-def _check_precision(model: str, precision: str) -> None:
+def check_precision(model: str, precision: str) -> None:
     """Raise UsageError where the model cannot work in that precision: a record must not say so."""
     from chmr_bench.plugins import registry
 
@@ -185,7 +187,7 @@ def _seed(option: str, seed: int) -> int:
     return seed
 
 
-def _choice(option: str, value: str, choices: tuple[str, ...]) -> Any:
+def choice(option: str, value: str, choices: tuple[str, ...]) -> Any:
     """Return the value if it is among the choices; UnknownNameError offers the nearest."""
     from chmr_bench.errors import UnknownNameError
 

@@ -30,7 +30,7 @@ from chmr_bench.runner import DatasetRequest
 from chmr_bench.sweep import Item, Opening, Outcome, SilentSweep, SweepListener
 
 PHASE_WORDS: dict[Phase, str] = {
-    "weights": "weights",
+    "weights": "pretraining",
     "load": "loading",
     "features": "features",
     "fit": "fitting",
@@ -38,10 +38,15 @@ PHASE_WORDS: dict[Phase, str] = {
     "score": "scoring",
 }
 WIDTH = 42
+SECONDS_A_LINE = 60.0
+"""Where there is no terminal: seconds between two lines on how far pretraining is."""
 
 
 class Display(SweepListener, Protocol):
     """A listener that is switched on and off."""
+
+    def begun(self, name: str) -> None:
+        """Hear that work of that name begins, which is no job of a sweep."""
 
     def __enter__(self) -> Display:
         """Begin to show."""
@@ -131,6 +136,9 @@ class Quiet(SilentSweep):
     ) -> None:
         pass
 
+    def begun(self, name: str) -> None:
+        """Ignore it."""
+
     def finished(self, outcome: Outcome) -> None:
         """Write a failed job's line: an exit code alone does not help."""
         if outcome.record.error is not None:
@@ -138,15 +146,42 @@ class Quiet(SilentSweep):
 
 
 class Lines(Quiet):
-    """A line a job, without control characters: for logs and pipes."""
+    """A line a job, without control characters: for logs and pipes.
+
+    Pretraining, which may take hours, says what it is at, and once a minute how far.
+    """
 
     def __init__(self, out: Console) -> None:
         self.out = out
         self.place = ""
+        self.at = ""
+        self.said = 0.0
+
+    def begun(self, name: str) -> None:
+        """Remember what it is."""
+        self.place = f"{name}: "
 
     def started(self, item: Item, position: int, total: int) -> None:
         """Remember which job it is."""
         self.place = f"[{position}/{total}] "
+
+    def stage(self, phase: Phase) -> None:
+        """Say that pretraining begins; other phases are short."""
+        self.at = ""
+        if phase == "weights":
+            self.step("")
+
+    def step(self, name: str) -> None:
+        """Say what pretraining is at."""
+        self.at = ": ".join(filter(None, [PHASE_WORDS["weights"], name]))
+        self.said = time.monotonic()
+        self._write(f"{self.place}{self.at}")
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Say how far pretraining is, once a minute."""
+        if self.at and time.monotonic() - self.said >= SECONDS_A_LINE:
+            self.said = time.monotonic()
+            self._write(f"{self.place}{self.at}: {done} of {total} {unit}")
 
     def finished(self, outcome: Outcome) -> None:
         """Write the job's line."""
@@ -192,15 +227,24 @@ class Bars(Quiet):
     ) -> None:
         self.bars.stop()
 
+    def begun(self, name: str) -> None:
+        """Show what it is."""
+        self.name = name
+        self._show(name)
+
     def started(self, item: Item, position: int, total: int) -> None:
         """Show the job."""
-        self.name = label(item)
-        self._show(self.name)
+        self.begun(label(item))
 
     def stage(self, phase: Phase) -> None:
         """Show the phase; how long it takes is not known yet."""
         words = f": {PHASE_WORDS[phase]}"
         self._show(self.name[: WIDTH - len(words)] + words)
+
+    def step(self, name: str) -> None:
+        """Show what pretraining is at."""
+        words = f": {name}"
+        self._show(self.name[: max(0, WIDTH - len(words))] + words[:WIDTH])
 
     def progress(self, done: int, total: int, unit: str) -> None:
         """Move the job's bar, at most ten times a second."""

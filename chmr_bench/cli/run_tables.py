@@ -35,6 +35,8 @@ def show_plan(plan: Plan) -> None:
     print_table("Plan", columns, rows, right=columns[4:])
     _legend(any(item.synthetic for item in plan.items))
     console.print(_sentence(plan), markup=False, soft_wrap=True)
+    for title in plan.pretraining():
+        console.print(f"first, for the weights: {title}", markup=False, soft_wrap=True)
     for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
         console.print(f"cannot run: {reason}", markup=False, soft_wrap=True)
     console.print()
@@ -82,7 +84,8 @@ def expectation(plan: Plan) -> str:
     if unknown == len(plan.todo):
         return "Expected time: unknown, no earlier record of these models on these datasets."
     rest = f", and {plural(unknown, 'job')} without an earlier record" if unknown else ""
-    return f"Expected time: {duration(seconds)}{rest}, not counting features to be computed."
+    uncounted = "pretraining and features" if plan.pretraining() else "features"
+    return f"Expected time: {duration(seconds)}{rest}, not counting {uncounted} to be computed."
 
 
 def duration(seconds: float) -> str:
@@ -132,7 +135,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "split": i.split,
             "seed": i.seed,
             "state": i.state,
-            "identity": i.job.identity if i.job else None,
+            "identity": i.job.identity if i.job and not i.pretraining else None,
+            "pretraining": i.pretraining or None,
             "expected_seconds": i.seconds,
             "reason": i.reason,
         }
@@ -143,6 +147,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "counts": counts,
         "expected_seconds": seconds,
         "jobs_of_unknown_time": unknown,
+        "pretraining": plan.pretraining(),
         "jobs": jobs,
     }
 

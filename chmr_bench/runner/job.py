@@ -20,6 +20,7 @@ from chmr_bench.records import (
     RunKey,
 )
 from chmr_bench.runner.logs import stdout_to_stderr
+from chmr_bench.runner.weights import Asked
 from chmr_bench.runner.workspace import Opened, SplitRequest
 from chmr_bench.settings import build_config
 from chmr_bench.types import DeviceKind
@@ -51,6 +52,10 @@ class Job:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     weights: Weights | PendingWeights | None = None
     weights_seconds: float = 0.0
+
+    def asked(self) -> Asked:
+        """Return all that its weights may depend on, besides the data."""
+        return Asked(self.model, self.config, self.seed or 0, self.device, self.precision)
 
     @property
     def identity(self) -> str:

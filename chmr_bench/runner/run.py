@@ -16,7 +16,15 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from chmr_bench.contracts import FitContext, Inputs, PendingWeights, Split, TaskInfo, Weights
+from chmr_bench.contracts import (
+    FitContext,
+    Inputs,
+    PendingWeights,
+    Progress,
+    Split,
+    TaskInfo,
+    Weights,
+)
 from chmr_bench.errors import PredictionError
 from chmr_bench.lazy import load_object
 from chmr_bench.records import (
@@ -151,12 +159,13 @@ def settle(
         log.info("%s: %s", job, job.weights.title)
         try:
             with clock.time("weights"), _threads(workspace.n_jobs):
-                ready = start.made(job, workspace, clock.listener.progress, clock.listener.step)
+                heard = clock.listener.progress, clock.listener.step
+                weights = start.make(job.asked(), workspace, *heard)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
             words = {"error": _told(error, clock.phase)}
             record = _record(job, workspace, clock, scope, words, command)
             return Finished(record, stream.getvalue())
-    return dataclasses.replace(ready, weights_seconds=clock.seconds["weights"])
+    return dataclasses.replace(job, weights=weights, weights_seconds=clock.seconds["weights"])
 
 
 def run_job(
@@ -248,7 +257,7 @@ def _compute(job: Job, workspace: Workspace, clock: Clock) -> _Result:
         needs = model_class.needs(job.config)
         inputs = workspace.inputs(opened, spec, needs, report)
         train, valid, test = (inputs.take(split.part(p)) for p in ("train", "valid", "test"))
-        seen = start.n_test_seen(job, workspace, split.test, report)
+        seen = _n_test_seen(job, workspace, split, report)
     with clock.time("fit"), _threads(workspace.n_jobs):
         y = opened.dataset.y
         context = _context(job, workspace.n_jobs, clock.listener)
@@ -258,6 +267,13 @@ def _compute(job: Job, workspace: Workspace, clock: Clock) -> _Result:
     with clock.time("score"):
         metrics, replicates = score(opened.spec, opened.dataset, stored)
     return _Result(stored, metrics, replicates, seen)
+
+
+def _n_test_seen(job: Job, workspace: Workspace, split: Split, report: Progress) -> int | None:
+    """Return how many test molecules the weights learnt from; None = no weights, or not known."""
+    if not isinstance(job.weights, Weights) or job.weights.seen is None:
+        return None
+    return start.n_seen(job.weights.seen, job.opened, split.test, workspace, report)
 
 
 def _context(job: Job, n_jobs: int, listener: Listener) -> FitContext:

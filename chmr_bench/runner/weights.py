@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import BaseModel
 
 from chmr_bench import paths
 from chmr_bench.contracts import (
+    ModelSpec,
     PendingWeights,
     Progress,
     Weights,
@@ -18,105 +21,117 @@ from chmr_bench.contracts import (
     connectivity_hash,
     no_progress,
 )
-from chmr_bench.errors import PluginError, RecordError, UsageError
+from chmr_bench.errors import DataError, PluginError, UsageError
 from chmr_bench.lazy import load_object
+from chmr_bench.plugins import Registered
 from chmr_bench.records import canonical_json
 from chmr_bench.runner.logs import stdout_to_stderr
-from chmr_bench.runner.workspace import Workspace
+from chmr_bench.runner.workspace import Opened, Workspace
 from chmr_bench.settings import require
-from chmr_bench.types import IntArray
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from chmr_bench.runner.job import Job
+from chmr_bench.types import DeviceKind, IntArray
 
 
-def look_up(job: Job, workspace: Workspace) -> Job:
-    """Return the job with its weights, or with what would have to be done to have them.
+@dataclass(frozen=True)
+class Asked:
+    """All that the weights of a model may depend on, besides the data."""
+
+    model: Registered[ModelSpec]
+    config: BaseModel
+    seed: int = 0
+    device: DeviceKind = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def key(self) -> str:
+        """Return what tells it from others."""
+        params = self.config.model_dump(mode="json")
+        return canonical_json(
+            [self.model.spec.weights, params, self.seed, self.device, self.precision]
+        )
+
+
+def look_up(asked: Asked, workspace: Workspace) -> Weights | PendingWeights | None:
+    """Return the weights, or what would have to be done to have them; None = it needs none.
 
     Raises
     ------
     UsageError : a setting names what is not there, such as an atlas.
     """
-    if not job.model.spec.weights:
-        return job
+    if not asked.model.spec.weights:
+        return None
     try:
-        weights = _ask(job, workspace, make=False)
+        return _ask(asked, workspace, make=False)
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's code; it fails again, on record
-        weights = PendingWeights(f"weights of {job.model.spec.name}: {error}")
-    return dataclasses.replace(job, weights=weights)
+        return PendingWeights(f"weights of {asked.model.spec.name}: {error}")
 
 
-def made(
-    job: Job,
+def make(
+    asked: Asked,
     workspace: Workspace,
     progress: Progress = no_progress,
     step: Callable[[str], None] = lambda _: None,
-) -> Job:
-    """Return the job with its weights, which are made where they are not there.
+) -> Weights | None:
+    """Return the weights, which are made where they are not there.
 
     Raises
     ------
     PluginError : what came are no weights. Whatever the plugin raises goes through.
     """
-    weights = _ask(job, workspace, make=True, progress=progress, step=step)
+    require(asked.model.spec)
+    with stdout_to_stderr():
+        weights = _ask(asked, workspace, make=True, progress=progress, step=step)
     if isinstance(weights, PendingWeights):
-        raise PluginError(f"{job.model.spec.weights} was told to make weights, and did not")
-    return dataclasses.replace(job, weights=weights)
+        raise PluginError(f"{asked.model.spec.weights} was told to make weights, and did not")
+    return weights
 
 
-def n_test_seen(job: Job, workspace: Workspace, rows: IntArray, progress: Progress) -> int | None:
-    """Return how many of the `rows` are molecules that the weights learnt from; None = unknown.
+def n_seen(
+    seen: Path, opened: Opened, rows: IntArray, workspace: Workspace, progress: Progress
+) -> int:
+    """Return how many of the dataset's `rows` are molecules that weights learnt from.
+
+    Parameters
+    ----------
+    seen : `Weights.seen`.
 
     Raises
     ------
-    RecordError : the list of molecules beside the weights is damaged.
+    DataError : the file is damaged.
     """
-    if not isinstance(job.weights, Weights) or job.weights.seen is None:
-        return None
     try:
-        seen = np.load(job.weights.seen, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{job.weights.seen}: cannot be read: {error}") from error
-    keys = workspace.keys(job.opened, progress)
+        known = np.load(seen, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{seen}: cannot be read: {error}; remove its folder") from error
+    keys = workspace.keys(opened, progress)
     hashes = connectivity_hash([keys[row] for row in rows if keys[row]])
-    return int(np.isin(hashes, seen).sum())
+    return int(np.isin(hashes, known).sum())
 
 
 def _ask(
-    job: Job,
+    asked: Asked,
     workspace: Workspace,
     *,
     make: bool,
     progress: Progress = no_progress,
     step: Callable[[str], None] = lambda _: None,
 ) -> Weights | PendingWeights | None:
-    spec = job.model.spec
-    key = canonical_json(
-        [spec.weights, job.config.model_dump(mode="json"), job.seed, job.device, job.precision]
-    )
-    known = workspace.weights.get(key)
-    if known is not None:
-        return known
+    spec, key = asked.model.spec, asked.key()
+    if key in workspace.weights:
+        return workspace.weights[key]
     request = WeightsRequest(
         data=workspace.atlases.heard_by(progress, step),
-        folder=paths.weights_folder() / job.model.plugin.name,
-        seed=job.seed or 0,
+        folder=paths.weights_folder() / asked.model.plugin.name,
+        seed=asked.seed,
         make=make,
         n_jobs=workspace.n_jobs,
-        device=job.device,
-        precision=job.precision,
+        device=asked.device,
+        precision=asked.precision,
         progress=progress,
         stage=step,
         log=logging.getLogger(f"chmr_bench.weights.{spec.name}"),
     )
-    with stdout_to_stderr() if make else contextlib.nullcontext():
-        if make:
-            require(spec)
-        weights = _checked(spec.weights, load_object(spec.weights)(job.config, request))
+    weights = _checked(spec.weights, load_object(spec.weights)(asked.config, request))
     if isinstance(weights, Weights):
         workspace.weights[key] = weights
     return weights

@@ -178,7 +178,7 @@ def _items(
     device = device_for(request.device, spec)
     for seed in seeds:
         job = Job(model, config, opened, split, digest, seed, request.precision, device, changed)
-        job = look_up(job, workspace)
+        job = dataclasses.replace(job, weights=look_up(job.asked(), workspace))
         before = store.find(job.identity)
         state = _state(before, store, job.identity)
         reason = before.error.message if before and before.error else ""

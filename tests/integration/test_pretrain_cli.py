@@ -1,0 +1,119 @@
+"""``pretrain``, ``explain`` and runs from pretrained weights, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chmr_bench.records import RecordStore
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+# 'quick-made-atlas' is simulated: only simulated test molecules are left out, no file is needed.
+ATLAS = ("--set", 'atlas=["quick-made-atlas"]')
+ASKED = ("run", "-m", "quick.started", "-d", "quick-small", *ATLAS)
+
+
+def test_pretrain_then_run_with_what_it_says(inside: Run, home: Path) -> None:
+    asked = ("pretrain", "quick.started", "--atlas", "quick-made-atlas", "--epochs", "2")
+    first = inside(*asked, "--seed", "4")
+    assert first.returncode == 0, first.stderr
+    lines = first.stdout.splitlines()
+    assert lines[0].startswith("pretrained: ")
+    path = Path(lines[0].partition(": ")[2])
+    assert path.is_relative_to(home / "weights")
+    assert str(path.parent / "card.json") in first.stdout
+    assert "average quick-made-atlas (seed 4)" in first.stderr
+    assert "quick.started: pretraining: averaging" in first.stderr
+    second = inside(*asked, "--seed", "4")
+    assert second.stdout == first.stdout.replace("pretrained", "already there", 1)
+    words = shlex.split(lines[-1].partition(": ")[2])
+    assert words[:2] == ["chmr-bench", "run"]
+    words[words.index("--suite") : words.index("--suite") + 2] = ["-d", "quick-small"]
+    plan = json.loads(inside(*words[1:], "--plan", "--json").stdout)
+    assert plan["pretraining"] == []
+
+
+def test_the_plan_says_that_pretraining_comes_first(inside: Run) -> None:
+    done = inside(*ASKED, "--plan")
+    assert "first, for the weights: average quick-made-atlas (seed 0)" in done.stdout
+    (job,) = json.loads(inside(*ASKED, "--plan", "--json").stdout)["jobs"]
+    assert job["pretraining"] == "average quick-made-atlas (seed 0)"
+    assert job["identity"] is None
+    ran = inside(*ASKED)
+    assert ran.returncode == 0, ran.stderr
+    assert "[1/1] pretraining: averaging" in ran.stderr
+    (job,) = json.loads(inside(*ASKED, "--plan", "--json").stdout)["jobs"]
+    assert (job["state"], job["pretraining"]) == ("cached", None)
+    assert job["identity"]
+
+
+def test_a_pretraining_that_fails_says_so(inside: Run) -> None:
+    run = inside(*ASKED, "--set", "trouble=raise", "-q")
+    assert run.returncode == 1
+    assert "FAILED in weights: RuntimeError: the average does not converge" in run.stderr
+    alone = inside("pretrain", "quick.started", *ATLAS, "--set", "trouble=raise")
+    assert alone.returncode == 4
+    assert "pretraining quick.started failed: RuntimeError" in alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("quick.noise",), "nothing to pretrain"),
+        (("quick.startd",), "did you mean 'quick.started'"),
+        (("quick.started", "--atlas", "quick-atlass"), "did you mean 'quick-atlas'"),
+        (("quick.started", "--epochs", "2", "--set", "epochs=3"), "given twice"),
+        (("quick.started", "--set", "epoch=3"), "did you mean 'epochs'"),
+        (("quick.started", "--precision", "bfloat16"), "works in float32 only"),
+    ],
+)
+def test_mistakes_are_the_users(inside: Run, arguments: tuple[str, ...], message: str) -> None:
+    done = inside("pretrain", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_settings_without_weights_are_no_error(inside: Run) -> None:
+    done = inside("pretrain", "quick.started", "--set", "plain=true")
+    assert done.returncode == 0
+    assert "starts from no weights" in done.stderr
+
+
+def test_ctrl_c_ends_pretrain(inside: Run, home: Path) -> None:
+    done = inside("pretrain", "quick.started", *ATLAS, "--set", "trouble=ctrl-c")
+    assert done.returncode == 130
+    assert "interrupted; the same command goes on" in done.stderr
+    assert list(home.rglob("weights.npy")) == []
+
+
+def test_explain_writes_what_the_model_shows(inside: Run, tmp_path: Path) -> None:
+    asked = ("explain", "quick.started", "-d", "quick-small", *ATLAS, "--out", "shown")
+    done = inside(*asked)
+    assert done.returncode == 0, done.stderr
+    file = Path("shown") / "quick.started" / "quick-small" / "codes.csv"
+    assert done.stdout.splitlines() == [str(file)]
+    assert len((tmp_path / file).read_text().splitlines()) == 31
+    nothing = inside("explain", "quick.noise", "-d", "quick-small")
+    assert nothing.returncode == 2
+    assert "has nothing to explain" in nothing.stderr
+    plain = inside(*asked, "--set", "plain=true")
+    assert plain.returncode == 2
+
+
+def test_killed_while_pretraining_and_resumed(command: Any) -> None:
+    asked = (*ASKED, "--set", "trouble=kill", "-q")
+    dead = command(*asked)
+    assert dead.returncode == -signal.SIGKILL
+    store = RecordStore(command.folder / "leaderboards")
+    assert (store.records(), store.problems()) == ([], [])
+    done = command(*asked)
+    assert done.returncode == 0, done.stderr
+    assert [r.status for r in store.records()] == ["ok"]
+    assert command("verify").returncode == 0
