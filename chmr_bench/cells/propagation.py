@@ -5,6 +5,7 @@ Equation 1 of CHMR (arXiv 2511.21120), after Rossi et al. (2022).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ from chmr_bench.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from scipy import sparse
+
+COLUMNS = 64
+"""Columns that are propagated at a time."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,21 @@ def propagate(
             f"there are neighbours of {len(neighbours)} molecules and values of {len(values)}; "
             "expected the same molecules (for others see `borrow`)"
         )
-    filled = np.array(values, dtype=np.result_type(values.dtype, np.float32), copy=True)
-    filled[~observed] = np.nan
-    reached = observed.copy()
-    holes = np.flatnonzero(~observed)
-    weights = neighbours.matrix(len(values))[holes]
+    weights = neighbours.matrix(len(values))[~observed]
+    there, plan = observed, []
     for _ in range(steps):
-        means, found = _weighted_mean(weights, filled, reached)
-        filled[holes] = means
-        reached[holes] = found
-    return Propagated(filled, observed, reached)
+        shares, found = _shares(weights, there)
+        plan.append(shares)
+        there = observed.copy()
+        there[~observed] = found
+    filled = np.array(values, dtype=np.result_type(values.dtype, np.float32), copy=True)
+    for columns in _column_blocks(filled):
+        part = np.where(observed[:, None], filled[:, columns], 0)  # (n, COLUMNS)
+        for shares in plan:
+            part[~observed] = shares @ part
+        filled[~observed, columns] = part[~observed]
+    filled[~there] = np.nan
+    return Propagated(filled, observed, there)
 
 
 def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> Propagated:
@@ -99,8 +108,12 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
     DataError : the shapes do not fit, or an observed row is not finite.
     """
     _check(values, observed, neighbours)
+    shares, found = _shares(neighbours.matrix(len(values)), observed)
     floats = np.asarray(values, dtype=np.result_type(values.dtype, np.float32))
-    means, found = _weighted_mean(neighbours.matrix(len(values)), floats, observed)
+    means = np.full((len(neighbours), values.shape[1]), np.nan, dtype=floats.dtype)
+    for columns in _column_blocks(floats):
+        part = shares @ np.where(observed[:, None], floats[:, columns], 0)
+        means[found, columns] = part[found]
     return Propagated(means, np.zeros(len(neighbours), dtype=bool), found)
 
 
@@ -121,20 +134,27 @@ def _check(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> N
         raise DataError(f"row {row} (0-based) counts as observed and has a value that is no number")
 
 
-def _weighted_mean(
-    weights: sparse.csr_array, values: npt.NDArray[Any], there: BoolArray
-) -> tuple[npt.NDArray[Any], BoolArray]:
-    """Return the weighted mean over the neighbours that are there, and where there is any.
+def _shares(weights: sparse.csr_array, there: BoolArray) -> tuple[sparse.csr_array, BoolArray]:
+    """Return each row's weights over the neighbours that are there, of sum 1 or, if none is, empty.
 
     Parameters
     ----------
-    weights : (q, n), not negative. values : (n, d). there : (n,), rows with values.
+    weights : (q, n), not negative. there : (n,), rows with values.
+
+    Returns
+    -------
+    tuple
+        (q, n) shares, and (q,) bool where they sum to 1.
     """
-    rows = np.flatnonzero(there)
-    used = weights[:, rows]
-    totals = used.sum(axis=1)
-    found = totals > 0
-    means = used @ values[rows]  # (q, d)
-    means[found] /= totals[found, None].astype(means.dtype)
-    means[~found] = np.nan
-    return means.astype(values.dtype, copy=False), found
+    shares = weights.copy()
+    shares.data = np.where(there[weights.indices], weights.data, 0)
+    shares.eliminate_zeros()
+    totals = np.asarray(shares.sum(axis=1))
+    shares.data /= np.repeat(totals, np.diff(shares.indptr))
+    return shares, totals > 0
+
+
+def _column_blocks(values: npt.NDArray[Any]) -> Iterator[slice]:
+    """Yield the columns a few at a time: what is in the making then needs little memory."""
+    for start in range(0, values.shape[1], COLUMNS):
+        yield slice(start, min(start + COLUMNS, values.shape[1]))

@@ -156,7 +156,8 @@ def clusters(
         if len(rows) <= size:
             yield rows
             continue
-        parts = [rows[part] for part in _groups(kmeans(unit[rows], -(-len(rows) // size), rng))]
+        own = unit if len(rows) == len(unit) else unit[rows]  # a large matrix is not copied
+        parts = [rows[part] for part in _groups(kmeans(own, -(-len(rows) // size), rng))]
         if len(parts) == 1:  # nothing tells them apart
             parts = np.array_split(rows, -(-len(rows) // size))
         waiting += [part for part in parts if len(part) > LARGEST * size]

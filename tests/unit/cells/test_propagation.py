@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chmr_bench.cells import propagation
 from chmr_bench.cells.neighbours import Neighbours, nearest
 from chmr_bench.cells.propagation import borrow, propagate
 from chmr_bench.errors import DataError, SettingError
@@ -63,6 +64,14 @@ def test_holes_are_filled_as_equation_1_says(world: Any, found: Neighbours, step
     assert np.flatnonzero(filled.reached).tolist() == sorted(expected)
     for i, row in expected.items():
         np.testing.assert_allclose(filled.values[i], row, rtol=1e-4, atol=1e-6)
+
+
+def test_columns_go_in_blocks(
+    world: Any, found: Neighbours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = propagate(*world, found, 3)
+    monkeypatch.setattr(propagation, "COLUMNS", 2)
+    np.testing.assert_array_equal(whole.values, propagate(*world, found, 3).values)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
