@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -61,9 +60,14 @@ def _compiled(h: Tensor) -> bool:
     return h.device.type == "cpu" and h.dtype in (torch.float32, torch.bfloat16)
 
 
-def _array(tensor: Tensor) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = tensor.detach().contiguous().numpy()
-    return array
+def _run(kernel: Any, *values: Any) -> None:
+    """Call a kernel with the arrays of tensors; the last must be contiguous: it is written."""
+    tensor = torch.Tensor
+    kernel(*(v.detach().contiguous().numpy() if isinstance(v, tensor) else v for v in values))
+
+
+def _zeros_like(tensor: Tensor) -> Tensor:
+    return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
 
 
 class _Receive(torch.autograd.Function):
@@ -71,25 +75,17 @@ class _Receive(torch.autograd.Function):
     def forward(ctx: Any, h: Tensor, bonds: Tensor, batch: GraphBatch) -> Tensor:
         ctx.save_for_backward(h, bonds)
         ctx.batch = batch
-        out = torch.zeros_like(h, memory_format=torch.contiguous_format)
+        out = _zeros_like(h)
         ways = (batch.bonds, batch.source, batch.incoming, batch.incoming_starts)
-        kernels.receive(_array(h), _array(bonds), *map(_array, ways), out.numpy())
+        _run(kernels.receive, h, bonds, *ways, out)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         (h, bonds), batch = ctx.saved_tensors, ctx.batch
-        grad_h = torch.zeros_like(h, memory_format=torch.contiguous_format)
-        grad_bonds = torch.zeros_like(bonds, memory_format=torch.contiguous_format)
+        grad_h, grad_bonds = _zeros_like(h), _zeros_like(bonds)
         ways = (batch.bonds, batch.target, batch.outgoing, batch.outgoing_starts)
-        kernels.send_back(
-            _array(h),
-            _array(bonds),
-            *map(_array, ways),
-            _array(grads[0]),
-            grad_h.numpy(),
-            grad_bonds.numpy(),
-        )
+        _run(kernels.send_back, h, bonds, *ways, grads[0], grad_h, grad_bonds)
         return grad_h, grad_bonds, None
 
 
@@ -98,13 +94,13 @@ class _AddUp(torch.autograd.Function):
     def forward(ctx: Any, h: Tensor, starts: Tensor) -> Tensor:
         ctx.starts, ctx.n_atoms = starts, len(h)
         out = torch.zeros(len(starts) - 1, h.shape[1])
-        kernels.add_up(_array(h), _array(starts), out.numpy())
+        _run(kernels.add_up, h, starts, out)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         grad = torch.zeros(ctx.n_atoms, grads[0].shape[1])
-        kernels.hand_out(_array(grads[0]), _array(ctx.starts), grad.numpy())
+        _run(kernels.hand_out, grads[0], ctx.starts, grad)
         return grad, None
 
 
@@ -113,13 +109,13 @@ class _HandOut(torch.autograd.Function):
     def forward(ctx: Any, h: Tensor, rows: Tensor, starts: Tensor) -> Tensor:
         ctx.starts = starts
         out = h.detach().clone(memory_format=torch.contiguous_format)
-        kernels.hand_out(_array(rows), _array(starts), out.numpy())
+        _run(kernels.hand_out, rows, starts, out)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         rows = torch.zeros(len(ctx.starts) - 1, grads[0].shape[1])
-        kernels.add_up(_array(grads[0]), _array(ctx.starts), rows.numpy())
+        _run(kernels.add_up, grads[0], ctx.starts, rows)
         return grads[0], rows, None
 
 
@@ -129,13 +125,12 @@ class _AddDropped(torch.autograd.Function):
         ctx.save_for_backward(x)
         ctx.how = (np.uint32(seed), np.int64(round(rate * 2**32)), relu)
         out = h.detach().clone(memory_format=torch.contiguous_format)
-        kernels.drop(_array(x).ravel(), *ctx.how, out.numpy().reshape(-1))
+        _run(kernels.drop, x.flatten(), *ctx.how, out.view(-1))
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         (x,) = ctx.saved_tensors
         grad = torch.empty_like(x, memory_format=torch.contiguous_format)
-        given = _array(grads[0]).ravel()
-        kernels.drop_back(_array(x).ravel(), *ctx.how, given, grad.numpy().reshape(-1))
+        _run(kernels.drop_back, x.flatten(), *ctx.how, grads[0].flatten(), grad.view(-1))
         return grads[0], grad, None, None, None

@@ -81,13 +81,14 @@ class GinLayer(nn.Module):
 
 def limited(table: Tensor) -> Tensor:
     """Return the rows of an embedding table, none longer than `MAX_NORM`."""
-    norm = table.detach().norm(dim=1, keepdim=True)
-    return table * (MAX_NORM / norm.clamp_min(MAX_NORM))
+    norm = torch.linalg.vector_norm(table.detach(), dim=1, keepdim=True)
+    shortened: Tensor = table * (MAX_NORM / norm.clamp_min(MAX_NORM))
+    return shortened
 
 
 def combined(table: Tensor) -> Tensor:
     """Return (60, h): for each bond code the sum of its three features' embeddings."""
-    a, b, c = table.split(BOND_SIZES)
+    a, b, c = torch.split(table, list(BOND_SIZES))
     return (a[:, None, None] + b[None, :, None] + c[None, None]).flatten(0, 2)
 
 

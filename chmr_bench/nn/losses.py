@@ -29,10 +29,11 @@ def info_nce(anchor: Tensor, other: Tensor, temperature: float) -> Tensor:
     """
     if len(anchor) == 0:
         return nothing(anchor, other)
-    a = functional.normalize(anchor.float(), dim=1)
-    o = functional.normalize(other.float(), dim=1)
-    logits = a @ o.T / temperature  # (k, k)
-    return functional.cross_entropy(logits, torch.arange(len(a), device=logits.device))
+    with full_precision(anchor):
+        a = functional.normalize(anchor.float(), dim=1)
+        o = functional.normalize(other.float(), dim=1)
+        logits = a @ o.T / temperature  # (k, k)
+        return functional.cross_entropy(logits, torch.arange(len(a), device=logits.device))
 
 
 def vicreg(x: Tensor, y: Tensor, weights: VicregWeights | None = None) -> Tensor:
@@ -49,12 +50,13 @@ def vicreg(x: Tensor, y: Tensor, weights: VicregWeights | None = None) -> Tensor
     w = weights or VicregWeights()
     if len(x) == 0:
         return nothing(x, y)
-    x, y = x.float(), y.float()
-    loss = w.invariance * functional.mse_loss(x, y)
-    if len(x) > 1:
-        loss = loss + w.variance * (_narrowness(x) + _narrowness(y))
-        loss = loss + w.covariance * (_redundancy(x) + _redundancy(y))
-    return loss
+    with full_precision(x):
+        x, y = x.float(), y.float()
+        loss = w.invariance * functional.mse_loss(x, y)
+        if len(x) > 1:
+            loss = loss + w.variance * (_narrowness(x) + _narrowness(y))
+            loss = loss + w.covariance * (_redundancy(x) + _redundancy(y))
+        return loss
 
 
 def reconstruction(prediction: Tensor, target: Tensor, weight: Tensor, *, binary: bool) -> Tensor:
@@ -75,6 +77,11 @@ def reconstruction(prediction: Tensor, target: Tensor, weight: Tensor, *, binary
     else:
         error = functional.mse_loss(given, clean, reduction="none")
     return (error * known * weight[:, None]).sum() / n_known.clamp_min(1)
+
+
+def full_precision(tensor: Tensor) -> torch.autocast:
+    """Return a context in which nothing is rounded to bfloat16: for sums of many small terms."""
+    return torch.autocast(tensor.device.type, enabled=False)
 
 
 def nothing(*tensors: Tensor) -> Tensor:

@@ -166,8 +166,8 @@ class ChmrNetwork(nn.Module):
     def set_scale(self, name: str, mean: Tensor, sd: Tensor) -> None:
         """Store the mean and standard deviation, (d,) each, of a modality's columns."""
         scale = self._of(self.scales, name)
-        scale.mean.copy_(mean)
-        scale.sd.copy_(torch.where(sd > 0, sd, torch.ones_like(sd)))
+        scale.get_buffer("mean").copy_(mean)
+        scale.get_buffer("sd").copy_(torch.where(sd > 0, sd, 1.0))
 
     def codes(self, p: Tensor) -> Codes:
         """Return the tree codes of (b, h) latents; SettingError where the network has no tree."""

@@ -139,7 +139,7 @@ def _reconstruction(
         source = anchor
         if config.as_published and kind in cells:
             source = cells[kind].p  # (b, h): every row counts as observed
-        once, place = walk.molecule.unique(return_inverse=True)  # decode a molecule once
+        once, place = torch.unique(walk.molecule, return_inverse=True)  # decode a molecule once
         given = network.decode(kind, source.index_select(0, once)).index_select(0, place)  # (k, d)
         terms[f"reconstruction.{kind}"] = reconstruction(
             given, walk.target, walk.weight, binary=binary[kind]

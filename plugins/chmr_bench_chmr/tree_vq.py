@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chmr_bench.nn.losses import nothing
+from chmr_bench.nn.losses import full_precision, nothing
 
 POWER_STEPS = 20
 """Power iterations to a node's first principal component: a split need not be exact."""
@@ -54,7 +54,7 @@ class TreeVQ(nn.Module):
         for table in self.levels:
             vector = unit(table.float())  # (k, h)
             children = 2 * chosen[:, None] + torch.arange(2, device=p.device)  # (b, 2)
-            similarity = (direction @ vector.detach().T).gather(1, children)
+            similarity = _cosines(direction, vector).gather(1, children)
             chosen = 2 * chosen + similarity.argmax(1)
             codes.append(chosen)
             vectors.append(vector.index_select(0, chosen))
@@ -92,7 +92,7 @@ class FlatVQ(nn.Module):
     def forward(self, p: Tensor) -> Codes:
         """Return the nearest code of (b, h) latents by cosine."""
         vector = unit(self.levels[0].float())
-        chosen = (unit(p.detach().float()) @ vector.detach().T).argmax(1)
+        chosen = _cosines(unit(p.detach().float()), vector).argmax(1)
         return Codes(chosen[:, None], vector.index_select(0, chosen)[:, None])
 
     @torch.no_grad()
@@ -133,7 +133,7 @@ def code_to_sample_loss(tree: TreeVQ | FlatVQ, p: Tensor, codes: Codes) -> Tenso
     terms = []
     for level, table in enumerate(tree.levels):
         vector = unit(table.float())
-        similarity = vector.detach() @ direction.detach().T  # (k, b)
+        similarity = _cosines(vector, direction)  # (k, b)
         if level:
             parent = torch.arange(len(vector), device=p.device) // 2
             reaches = parent[:, None] == codes.codes[:, level - 1]  # (k, b)
@@ -161,6 +161,13 @@ def perplexity(codes: Tensor, sizes: Sequence[int]) -> list[float]:
 def unit(x: Tensor) -> Tensor:
     """Return the rows scaled to length one."""
     return functional.normalize(x, dim=-1)
+
+
+@torch.no_grad()
+def _cosines(a: Tensor, b: Tensor) -> Tensor:
+    """Return the cosines of rows of length one; never rounded, so that ties stay rare."""
+    with full_precision(a):
+        return a @ b.T
 
 
 def _codebooks(hidden: int, sizes: Sequence[int]) -> nn.ParameterList:
