@@ -45,6 +45,7 @@ CMEA = AtlasSpec(
     title="CMEA: 162 compounds with Cell Painting morphology and L1000 expression",
     load="chmr_bench.cells.sources.small:load_cmea",
     modalities=("morphology", "expression"),
+    n_molecules=155,
     sources=(
         SourceFile(
             path="cells/cmea/index.csv.gz",
@@ -73,6 +74,7 @@ LINCS_CELLCOUNT = AtlasSpec(
     title="LINCS Cell Painting, A549: log2 cell count of 1,570 compounds at six doses",
     load="chmr_bench.cells.sources.small:load_lincs_cellcount",
     modalities=("viability",),
+    n_molecules=1545,
     sources=(
         SourceFile(
             path="cells/lincs_cellcount/cellcount_log2fc.csv.gz",
@@ -91,6 +93,7 @@ L1000_SKB100 = AtlasSpec(
     title="LINCS L1000: 100 signatures of 978 landmark genes in SKB cells",
     load="chmr_bench.cells.sources.small:load_l1000_skb100",
     modalities=("expression",),
+    n_molecules=74,
     sources=(
         SourceFile(
             path="cells/l1000_skb100/index.csv.gz",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,8 +18,8 @@ from chmr_bench.plugins import registry
 
 app = typer.Typer(
     help=(
-        "Fetch the datasets' source files, verify and list them. Every file is pinned by its "
-        "sha256; the cache folder is the platform's, or CHMR_BENCH_HOME."
+        "Fetch the source files of datasets and atlases, verify and list them. Every file is "
+        "pinned by its sha256; the cache folder is the platform's, or CHMR_BENCH_HOME."
     ),
     no_args_is_help=True,
 )
@@ -29,6 +29,9 @@ SuiteOption = Annotated[
 ]
 DatasetOption = Annotated[
     list[str] | None, typer.Option("--dataset", help="This dataset; may be given more than once.")
+]
+AtlasOption = Annotated[
+    list[str] | None, typer.Option("--atlas", help="This atlas; may be given more than once.")
 ]
 MirrorOption = Annotated[
     str | None,
@@ -47,9 +50,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A source file, and the first dataset that uses it."""
+    """A source file, and the first dataset or atlas that uses it."""
 
-    dataset: str
+    kind: Literal["dataset", "atlas"]
+    name: str
     source: SourceFile
 
 
@@ -57,6 +61,7 @@ class Wanted:
 def fetch(
     suite: SuiteOption = None,
     dataset: DatasetOption = None,
+    atlas: AtlasOption = None,
     mirror: MirrorOption = None,
     offline: OfflineOption = False,
     as_json: JsonOption = False,
@@ -66,27 +71,32 @@ def fetch(
     A run fetches what it needs by itself: this is for doing it beforehand. Exit code 3 where a file
     could not be had; the others are fetched all the same.
     """
-    wanted = _wanted(suite, dataset, default_suite="all")
+    if not (suite or dataset or atlas):
+        suite = "all"
+    wanted = _wanted(suite, dataset, atlas)
     options = options_from_env(mirror, offline)
     with _display(len(wanted)) as start:
         entries = [_fetch_one(w, options, start(w)) for w in wanted]
-    _report(entries, as_json, "file", "dataset", "bytes", "state")
+    _report(entries, as_json, "file", "used_by", "bytes", "state")
     if any(e["state"] == "failed" for e in entries):
         raise typer.Exit(FetchError.exit_code)
 
 
 @app.command()
 def verify(
-    suite: SuiteOption = None, dataset: DatasetOption = None, as_json: JsonOption = False
+    suite: SuiteOption = None,
+    dataset: DatasetOption = None,
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Hash again what is in the cache; exit code 3 where a file is not the pinned one.
 
     Files that were never fetched are counted, and are no difference.
     """
-    entries = [_state(w) for w in _wanted(suite, dataset)]
+    entries = [_state(w) for w in _wanted(suite, dataset, atlas)]
     held = [e for e in entries if e["state"] != "missing"]
     damaged = [e for e in held if e["state"] == "damaged"]
-    _report(held, as_json, "file", "dataset", "bytes", "state")
+    _report(held, as_json, "file", "used_by", "bytes", "state")
     for entry in damaged:
         print_error(f"{entry['path']}: {entry['detail']}")
     print_note(
@@ -100,31 +110,37 @@ def verify(
 
 @app.command("list")
 def list_files(
-    suite: SuiteOption = None, dataset: DatasetOption = None, as_json: JsonOption = False
+    suite: SuiteOption = None,
+    dataset: DatasetOption = None,
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List the source files: whose they are, how big, and whether the cache holds them."""
-    entries = [_state(w) for w in _wanted(suite, dataset)]
-    _report(entries, as_json, "file", "dataset", "bytes", "state")
+    entries = [_state(w) for w in _wanted(suite, dataset, atlas)]
+    _report(entries, as_json, "file", "used_by", "bytes", "state")
     if not as_json:
         print_note(f"cache: {paths.data_folder()}; addresses and hashes: --json")
 
 
 def _wanted(
-    suite: str | None, datasets: Sequence[str] | None, default_suite: str | None = None
+    suite: str | None, datasets: Sequence[str] | None, atlases: Sequence[str] | None
 ) -> list[Wanted]:
-    """Return the files of the named datasets and suite, each once; of all where none is named."""
+    """Return the files of what is named, each once; those of everything where nothing is named."""
     table = registry()
-    names = list(datasets or ())
-    if suite or (default_suite and not names):
-        names += table.suite(suite or default_suite or "").datasets
-    elif not names:
-        names = list(table.datasets)
+    names, cells = list(datasets or ()), list(atlases or ())
+    if suite:
+        names += table.suite(suite).datasets
+    if not (names or cells):
+        names, cells = list(table.datasets), list(table.atlases)
     files: dict[str, Wanted] = {}
     for name in names:
         for source in table.dataset(name).spec.sources:
-            files.setdefault(source.path, Wanted(name, source))
+            files.setdefault(source.path, Wanted("dataset", name, source))
+    for name in cells:
+        for source in table.atlas(name).spec.sources:
+            files.setdefault(source.path, Wanted("atlas", name, source))
     if not files:
-        print_note(f"{', '.join(names) or 'no dataset'}: needs no file")
+        print_note(f"{', '.join([*names, *cells]) or 'no dataset'}: needs no file of these")
     return list(files.values())
 
 
@@ -132,7 +148,8 @@ def _state(wanted: Wanted) -> dict[str, Any]:
     found = state_of(wanted.source)
     return {
         "file": wanted.source.path,
-        "dataset": wanted.dataset,
+        "used_by": wanted.name,
+        wanted.kind: wanted.name,
         "bytes": wanted.source.n_bytes,
         "state": found.state,
         "detail": found.detail,

@@ -1,10 +1,10 @@
-"""What ``chmr-bench show NAME`` tells of one dataset or one model."""
+"""What ``chmr-bench show NAME`` tells of one dataset, one model or one atlas."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chmr_bench.contracts import DatasetSpec, ModelSpec
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, ModelSpec, SourceFile
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registered
 
@@ -62,15 +62,45 @@ def dataset_details(registered: Registered[DatasetSpec]) -> dict[str, Any]:
     details["task_names"] = list(spec.task_names)
     details["split_digests"] = list(spec.split_digests)
     details["notes"] = list(spec.notes)
-    details["files"] = [
-        {"path": s.path, "bytes": s.n_bytes, "sha256": s.sha256, "address": s.address}
-        for s in spec.sources
-    ]
+    details["files"] = [_file(source) for source in spec.sources]
     if spec.details:
         details["details"] = load_object(spec.details)()
     if spec.ceilings:
         details["ceilings"] = load_object(spec.ceilings)()
     return details
+
+
+def atlas_entry(registered: Registered[AtlasSpec]) -> dict[str, Any]:
+    """Return what ``list atlases --json`` says of one atlas; molecules are None where unknown."""
+    spec = registered.spec
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "n_molecules": spec.n_molecules or None,
+        "modalities": list(spec.modalities),
+        "synthetic": spec.synthetic,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "source": spec.source,
+        "version": spec.version,
+        "plugin": registered.plugin.name,
+    }
+
+
+def atlas_details(registered: Registered[AtlasSpec]) -> dict[str, Any]:
+    """Return everything about an atlas that is known without opening it."""
+    spec = registered.spec
+    files = [_file(source) for source in spec.sources]
+    return atlas_entry(registered) | {"notes": list(spec.notes), "files": files}
+
+
+def _file(source: SourceFile) -> dict[str, Any]:
+    return {
+        "path": source.path,
+        "bytes": source.n_bytes,
+        "sha256": source.sha256,
+        "address": source.address,
+    }
 
 
 def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:

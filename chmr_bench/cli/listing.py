@@ -15,6 +15,8 @@ from chmr_bench.cli.console import (
     print_table,
 )
 from chmr_bench.cli.details import (
+    atlas_details,
+    atlas_entry,
     dataset_details,
     dataset_entry,
     model_details,
@@ -121,6 +123,31 @@ def _needs(entry: dict[str, Any]) -> str:
     return ", ".join(entry["requires"]) or "nothing more"
 
 
+# ------------------------------------------------------------------------------------------ atlases
+
+
+@list_app.command("atlases")
+def list_atlases(as_json: JsonOption = False) -> None:
+    """List the atlases: cell read-outs of unlabelled molecules, to pretrain on."""
+    entries = [atlas_entry(r) for r in registry().atlases.values()]
+    _warn_broken()
+    if as_json:
+        print_json(entries)
+        return
+    rows = [
+        [_marked(e), e["title"], str(e["n_molecules"] or "?"), ", ".join(e["modalities"])]
+        for e in entries
+    ]
+    columns = ["name", "title", "molecules", "modalities"]
+    print_table("", columns, rows, right=["molecules"])
+    console.print(
+        "\nYour own: folder:PATH, a folder of index.csv.gz and *_feature.npz."
+        + (" * simulated." if any(e["synthetic"] for e in entries) else ""),
+        markup=False,
+        soft_wrap=True,
+    )
+
+
 # ---------------------------------------------------------------------- features, suites, plugins
 
 
@@ -219,11 +246,13 @@ def _plugin_entry(plugin: PluginInfo) -> dict[str, Any]:
         "models": [] if plugin.error else names(table.models),
         "datasets": [] if plugin.error else names(table.datasets),
         "features": [] if plugin.error else names(table.features),
+        "atlases": [] if plugin.error else names(table.atlases),
     }
 
 
 def _offers(entry: dict[str, Any]) -> str:
-    parts = [f"{len(entry[k])} {k}" for k in ("models", "datasets", "features") if entry[k]]
+    kinds = ("models", "datasets", "features", "atlases")
+    parts = [f"{len(entry[k])} {k}" for k in kinds if entry[k]]
     return ", ".join(parts) or "nothing"
 
 
@@ -231,19 +260,24 @@ def _offers(entry: dict[str, Any]) -> str:
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A dataset or a model.")],
+    name: Annotated[str, typer.Argument(help="A dataset, a model or an atlas.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show all that is known of one dataset or model."""
+    """Show all that is known of one dataset, model or atlas."""
     from chmr_bench.errors import UnknownNameError
 
     table = registry()
     if name in table.datasets:
         details = dataset_details(table.datasets[name])
+        if name in table.atlases:
+            details["atlas"] = atlas_details(table.atlases[name])
     elif name in table.models:
         details = model_details(table.models[name])
+    elif name in table.atlases:
+        details = atlas_details(table.atlases[name])
     else:
-        raise UnknownNameError("dataset or model", name, [*table.datasets, *table.models])
+        known = [*table.datasets, *table.models, *table.atlases]
+        raise UnknownNameError("dataset, model or atlas", name, known)
     if as_json:
         print_json(details)
         return

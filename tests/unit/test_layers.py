@@ -187,7 +187,8 @@ sys.exit(code)
 @pytest.mark.parametrize(
     "command",
     ["--help", "run --help", "--version", "data --help", "leaderboard --help"]
-    + [f"list {what}" for what in ("datasets", "models", "features", "suites", "plugins")]
+    + [f"list {what}" for what in ("datasets", "models", "atlases", "features", "suites")]
+    + ["list plugins"]
     + ["list datasets --json", "list models --json"],
 )
 def test_help_and_list_import_nothing_heavy(command: str) -> None:

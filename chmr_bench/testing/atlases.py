@@ -1,0 +1,73 @@
+"""What an atlas promises: the molecules, modalities and numbers that its spec states."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chmr_bench.cells import Atlas, modality_of
+from chmr_bench.cells.sources import open_atlas
+from chmr_bench.contracts import AtlasSpec
+from chmr_bench.errors import PluginError
+from chmr_bench.fetch import FetchOptions, options_from_env
+from chmr_bench.plugins import registry
+
+
+def check_atlas(
+    atlas: str | AtlasSpec, options: FetchOptions | None = None, *, twice: bool = True
+) -> None:
+    """Check an atlas against what its spec states. Its files are fetched where need be.
+
+    Parameters
+    ----------
+    atlas : a spec, or the name of a registered atlas.
+    options : where its files come from; by default as the environment says.
+    twice : open it a second time and compare; False saves that time.
+
+    Raises
+    ------
+    PluginError : the atlas breaks a promise; the message says which.
+    FetchError : its files cannot be had, or are not the pinned ones.
+    DataError : counts or modalities are not those of the spec, or keys are repeated.
+    """
+    spec = registry().atlas(atlas).spec if isinstance(atlas, str) else atlas
+    options = options or options_from_env()
+    where = f"atlas {spec.name!r}"
+    found = open_atlas(spec, options)
+    _check_molecules(found, where)
+    _check_blocks(found, where)
+    if twice and open_atlas(spec, options).digest() != found.digest():
+        raise PluginError(f"{where}: opened twice, it has two contents; it must be repeatable")
+
+
+def _check_molecules(atlas: Atlas, where: str) -> None:
+    """Refuse keys that are not what the harness itself makes of the SMILES (a sample of them)."""
+    from chmr_bench.features.cache import connectivity_keys
+
+    if not len(atlas):
+        raise PluginError(f"{where}: it holds no molecule")
+    sample = np.unique(np.linspace(0, len(atlas) - 1, 200).astype(np.int64))
+    expected = connectivity_keys([atlas.smiles[i] for i in sample], n_jobs=1)
+    for i, key in zip(sample, expected, strict=True):
+        if atlas.keys[i] != key:
+            raise PluginError(
+                f"{where}: row {i} (from 0), {atlas.smiles[i]!r}: key {atlas.keys[i]!r}, but its "
+                f"InChIKey begins with {key!r}; test molecules could not be left out by such keys"
+            )
+
+
+def _check_blocks(atlas: Atlas, where: str) -> None:
+    for name, block in atlas.blocks.items():
+        values = np.asarray(block.values)
+        if block.observed.shape != (len(atlas),) or block.observed.dtype != np.bool_:
+            raise PluginError(
+                f"{where}, block {name!r}: observed is {block.observed.dtype} "
+                f"{block.observed.shape}, expected bool ({len(atlas)},)"
+            )
+        if not modality_of(name) or values.dtype.kind != "f":
+            raise PluginError(f"{where}, block {name!r}: expected floats, and a name")
+        if not block.observed.any():
+            raise PluginError(f"{where}, block {name!r}: no molecule has this read-out")
+        if not np.isnan(values[~block.observed]).all():
+            raise PluginError(
+                f"{where}, block {name!r}: rows that are not observed hold numbers; expected NaN"
+            )

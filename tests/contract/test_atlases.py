@@ -1,0 +1,42 @@
+"""Every registered atlas keeps its promises; a new one is tested by existing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chmr_bench.fetch import FetchOptions
+from chmr_bench.lazy import load_object
+from chmr_bench.plugins import registry
+from chmr_bench.testing import check_atlas
+
+LARGE = 20_000
+SPECS = {name: registered.spec for name, registered in registry().atlases.items()}
+EMBEDDED = sorted(name for name, spec in SPECS.items() if spec.synthetic and not spec.sources)
+FETCHED = [
+    pytest.param(name, marks=[pytest.mark.slow] if spec.n_molecules > LARGE else [])
+    for name, spec in sorted(SPECS.items())
+    if spec.sources
+]
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_embedded_atlas_needs_no_network(name: str, home: Path) -> None:
+    check_atlas(name, FetchOptions(offline=True))
+
+
+@pytest.mark.parametrize("name", FETCHED)
+def test_fetched_atlas(name: str, home: Path, mirror: Path) -> None:
+    check_atlas(name, FetchOptions(mirror=str(mirror)))
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_what_a_spec_names_is_there(name: str) -> None:
+    spec = SPECS[name]
+    assert callable(load_object(spec.load))
+    assert spec.modalities
+    assert all(len(source.sha256) == 64 and source.n_bytes > 0 for source in spec.sources)
+    assert spec.licence
+    assert spec.source
+    assert spec.synthetic or spec.citation
