@@ -159,7 +159,11 @@ def _check_blocks(where: str, blocks: Mapping[str, MatrixBlock], n: int) -> None
     for name, block in blocks.items():
         if not isinstance(block.values, np.ndarray) or block.values.ndim != 2:
             raise DataError(f"{where}, block {name!r}: expected a dense matrix (n, d)")
-        if len(block) != n or block.values.shape[0] != n:
+        if block.observed.dtype != np.bool_:
+            raise DataError(
+                f"{where}, block {name!r}: observed is {block.observed.dtype}, not bool"
+            )
+        if block.observed.shape != (n,) or block.values.shape[0] != n:
             raise DataError(f"{where}, block {name!r}: {len(block)} rows, expected {n}")
         if block.names and len(block.names) != block.values.shape[1]:
             raise DataError(

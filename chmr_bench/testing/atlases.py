@@ -58,11 +58,6 @@ def _check_molecules(atlas: Atlas, where: str) -> None:
 def _check_blocks(atlas: Atlas, where: str) -> None:
     for name, block in atlas.blocks.items():
         values = np.asarray(block.values)
-        if block.observed.shape != (len(atlas),) or block.observed.dtype != np.bool_:
-            raise PluginError(
-                f"{where}, block {name!r}: observed is {block.observed.dtype} "
-                f"{block.observed.shape}, expected bool ({len(atlas)},)"
-            )
         if not modality_of(name) or values.dtype.kind != "f":
             raise PluginError(f"{where}, block {name!r}: expected floats, and a name")
         if not block.observed.any():

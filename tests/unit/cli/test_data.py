@@ -11,7 +11,7 @@ import pytest
 
 from chmr_bench import cli, paths
 from chmr_bench.cli import data
-from chmr_bench.contracts import DatasetSpec, SourceFile
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, SourceFile
 from chmr_bench.plugins import PluginInfo, Registered, Registry
 
 CONTENTS = {"one/a.csv": b"smiles,y\nC,1\n", "two/b.csv": b"smiles,y\nCC,0\n"}
@@ -155,3 +155,23 @@ def test_what_is_misspelt_is_a_usage_error(
     code, _, error = call(capsys, *arguments)
     assert code == 2
     assert what in error
+
+
+def test_atlases_have_files_too(
+    capsys: pytest.CaptureFixture[str], mirror_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atlas = AtlasSpec("cells", "Cells", "toys:load", ("x",), sources=(source("two/b.csv"),))
+    one = spec("one", source("one/a.csv"))
+    table = Registry(
+        datasets={"one": Registered(one, PLUGIN)}, atlases={"cells": Registered(atlas, PLUGIN)}
+    )
+    monkeypatch.setattr(data, "registry", lambda: table)
+    mirror = ("--mirror", str(mirror_folder), "--json")
+    assert states(call(capsys, "fetch", "--atlas", "cells", *mirror)[1]) == {"two/b.csv": "fetched"}
+    assert states(call(capsys, "fetch", *mirror)[1]) == {"one/a.csv": "fetched"}
+    _, out, _ = call(capsys, "list", "--json")
+    owners = {e["file"]: e["used_by"] for e in json.loads(out)["files"]}
+    assert owners == {"one/a.csv": "one", "two/b.csv": "cells"}
+    assert call(capsys, "verify", "--atlas", "cells")[0] == 0
+    (paths.data_folder() / "two/b.csv").write_bytes(b"cut")
+    assert call(capsys, "verify")[0] == 3

@@ -99,3 +99,20 @@ def test_a_misspelt_command_is_a_usage_error(capsys: pytest.CaptureFixture[str])
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("chmr-bench 0.")
+
+
+def test_atlases_as_json_carry_what_scripts_rely_on(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = {e["name"]: e for e in listed(capsys, "list", "atlases")}
+    assert set(entries) >= {"planted", "jump-activity", "cmea", "infoalign"}
+    assert [name for name, e in entries.items() if e["synthetic"]] == ["planted"]
+    assert entries["jump-activity"]["modalities"] == ["activity"]
+    assert entries["infoalign"]["n_molecules"] is None
+
+
+def test_show_knows_atlases_and_both_sides_of_planted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["show", "jump-activity", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert len(shown["files"]) == 2
+    assert all(len(file["sha256"]) == 64 and file["address"] for file in shown["files"])
+    assert _run(["show", "planted", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["atlas"]["n_molecules"] == 2335

@@ -1,0 +1,70 @@
+"""check_atlas finds each broken promise."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from chmr_bench import AtlasSpec, MatrixBlock, PluginError
+from chmr_bench.cells import Atlas
+from chmr_bench.errors import ChmrBenchError
+from chmr_bench.features.cache import connectivity_keys
+from chmr_bench.fetch import FetchOptions
+from chmr_bench.testing import check_atlas
+
+SPEC = AtlasSpec(name="toy", title="A toy", load="toys:load", modalities=("activity",))
+SMILES = ("CCO", "CCN", "CCC")
+OBSERVED = np.array([True, False, True])
+VALUES = np.where(OBSERVED[:, None], 1.5, np.nan)
+
+
+def honest() -> Atlas:
+    keys = connectivity_keys(SMILES, n_jobs=1)
+    return Atlas("toy", SMILES, keys, {"activity": MatrixBlock(VALUES, OBSERVED)})
+
+
+def check(monkeypatch: pytest.MonkeyPatch, *atlases: Atlas, twice: bool = True) -> None:
+    """Check a module `toys` whose load() gives the atlases in turn."""
+    given = itertools.cycle(atlases)
+    module = ModuleType("toys")
+    vars(module)["load"] = lambda spec, files: next(given)
+    monkeypatch.setitem(sys.modules, "toys", module)
+    check_atlas(SPEC, FetchOptions(offline=True), twice=twice)
+
+
+def with_block(values: np.ndarray, observed: np.ndarray) -> Atlas:
+    return replace(honest(), blocks={"activity": MatrixBlock(values, observed)})
+
+
+def test_an_honest_atlas_passes(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    check(monkeypatch, honest())
+
+
+BROKEN = {
+    "begins with 'LFQSCWFLJHTTHZ'": lambda: replace(honest(), keys=("A", "B", "C")),
+    "no molecule": lambda: honest().take(np.zeros(0, dtype=np.int64)),
+    "no molecule has this read-out": lambda: with_block(VALUES * np.nan, np.zeros(3, bool)),
+    "hold numbers; expected NaN": lambda: with_block(np.ones((3, 1)), OBSERVED),
+    "observed is float64, not bool": lambda: with_block(VALUES, OBSERVED.astype(float)),
+    "expected floats": lambda: with_block(np.ones((3, 1), dtype=int), np.ones(3, bool)),
+    "NaN or infinity": lambda: with_block(VALUES * np.inf, OBSERVED),
+}
+
+
+@pytest.mark.parametrize("message", sorted(BROKEN))
+def test_a_broken_promise_is_named(message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ChmrBenchError, match=message):
+        check(monkeypatch, BROKEN[message]())
+
+
+def test_two_contents_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = with_block(VALUES + 1, OBSERVED)
+    with pytest.raises(PluginError, match="opened twice"):
+        check(monkeypatch, honest(), other)
+    check(monkeypatch, honest(), other, twice=False)
