@@ -102,10 +102,18 @@ def show_results(rows: Sequence[ResultRow]) -> None:
     columns = ["dataset", "model", "metric", "score", "95 % interval", "runs", "tasks"]
     print_table("Results", columns, [_result(r) for r in rows], right=columns[3:])
     _legend(any(row.synthetic for row in rows))
+    for line in dict.fromkeys(_start(r) for r in rows if r.pretrained_on):
+        console.print(line, markup=False, soft_wrap=True)
     dropped = {(r.origin or r.dataset, r.dataset_digest): r.n_dropped for r in rows if r.n_dropped}
     for (name, _), n in dropped.items():
         told = f"{name}: {plural(n, 'row')} of the source left out (--on-invalid drop)"
         console.print(told, markup=False, soft_wrap=True)
+
+
+def _start(row: ResultRow) -> str:
+    """Return what a row's weights were made from."""
+    seen = f"; saw {row.n_test_seen} of {row.dataset}'s test molecules" if row.n_test_seen else ""
+    return f"{row.model}: pretrained on {row.pretrained_on}{seen}"
 
 
 def _legend(needed: bool) -> None:

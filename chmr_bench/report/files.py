@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from chmr_bench.records.pretrained import weights_of_row
 from chmr_bench.report.boards import MAIN, Overall, OverallRow
 from chmr_bench.report.grids import fit_and_predict
 from chmr_bench.report.published import Published
@@ -85,7 +86,8 @@ def _row_json(table: Table, row: Row) -> dict[str, Any]:
         **_numbers(table, row),
         "version": first.model.version,
         "plugin": first.plugin.model_dump(mode="json"),
-        "weights": first.model.weights,
+        "weights": weights_of_row(first),
+        **_pretraining(row),
         "overrides": first.model.overrides,
         "params": first.model.params,
         "missing": first.missing,
@@ -95,6 +97,12 @@ def _row_json(table: Table, row: Row) -> dict[str, Any]:
         "failures": [{"seed": f.seed, "phase": f.phase, "error": f.error} for f in row.failures],
         "records": [r.identity for r in row.records],
     }
+
+
+def _pretraining(row: Row) -> dict[str, Any]:
+    """Return what the weights were made from, a run each; nothing where there are none."""
+    told = [r.model.pretraining for r in row.records if r.model.pretraining is not None]
+    return {"pretraining": told} if told else {}
 
 
 def _row_csv(table: Table, row: Row) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from chmr_bench.metrics import METRICS
 from chmr_bench.report.boards import Overall, OverallRow
+from chmr_bench.report.pretraining import pretraining_notes, seen_notes
 from chmr_bench.report.rows import Row, Table
 from chmr_bench.report.sources import caveats
 from chmr_bench.types import MetricName
@@ -170,6 +171,7 @@ def _table_notes(table: Table) -> list[str]:
             f"Not evaluable: {len(reasons)} of {table.dataset.n_tasks} tasks, in no mean and in "
             f"no share: {shown}."
         )
+    notes += [*pretraining_notes(table.rows), *seen_notes(table.rows)]
     known = caveats(table.dataset)
     known = (f"Known of these data: {'; '.join(known)}.",) if known else ()
     return [*notes, *(line for row in table.rows for line in _failures(row)), *known]
@@ -248,6 +250,7 @@ def _overall_notes(overall: Overall) -> list[str]:
         f"'{NONE}': not measured; a mean or a rank over fewer datasets than the board's is not "
         "comparable, so none is given.",
     ]
+    notes += pretraining_notes(row for o in overall.rows for row in o.rows.values())
     notes += [
         f"{t.dataset.name} was also measured on other content (data {t.dataset.digest[:12]}, split "
         f"{t.split.digest[:12]}); that is in a table of its own and not here."

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chmr_bench.records import Record, canonical_json
+from chmr_bench.records.pretrained import weights_of_row
 
 
 def row_key(record: Record) -> str:
@@ -22,7 +23,7 @@ def row_key(record: Record) -> str:
         {
             "model": record.model.id,
             "version": record.model.version,
-            "weights": record.model.weights,
+            "weights": weights_of_row(record),
             "params": record.model.params,
             "plugin": [record.plugin.name, record.plugin.distribution, record.plugin.version],
             "missing": record.missing,
@@ -66,7 +67,7 @@ def _value(value: Any) -> str:
 
 def _facts(record: Record) -> dict[str, str]:
     """Return what may tell apart two records of one name, as it is written."""
-    weights = record.model.weights
+    weights = weights_of_row(record)
     return {
         "plugin": f"from {record.plugin.distribution}/{record.plugin.name}",
         "plugin_version": f"plugin {record.plugin.version}",

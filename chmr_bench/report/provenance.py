@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from chmr_bench.records import Record
+from chmr_bench.records.pretrained import weights_of_row
 from chmr_bench.report.grids import NONE, Grid
 from chmr_bench.report.rows import Collected, Row, Table
 
@@ -62,7 +63,7 @@ def _models(tables: Sequence[Table]) -> Grid:
                 label,
                 first.model.version,
                 f"{first.plugin.distribution} {first.plugin.version} ({first.plugin.name})",
-                first.model.weights[:SHOWN] if first.model.weights else "none",
+                _weights(first),
                 ", ".join(map(str, seeds)) or ("no seed" if first.seed is None else NONE),
             )
         )
@@ -72,6 +73,13 @@ def _models(tables: Sequence[Table]) -> Grid:
         "JSON file of its dataset.",
     )
     return Grid("Models", columns, tuple(rows), columns, notes)
+
+
+def _weights(record: Record) -> str:
+    if record.model.weights is None:
+        return "none"
+    shared = weights_of_row(record)
+    return shared[:SHOWN] if shared else "of each seed"
 
 
 def _machines(records: Sequence[Record]) -> Grid:

@@ -13,6 +13,7 @@ from typing import Any
 
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.records import Record, RecordStore, canonical_json
+from chmr_bench.records.pretrained import n_test_seen, pretrained_on, weights_of_row
 from chmr_bench.statistics import interval, mean_over_seeds
 
 
@@ -27,6 +28,8 @@ class ResultRow:
     overrides : settings that the user changed.
     origin : the dataset's file, where another dataset among the rows has the same name.
     n_dropped : source rows left out on the user's order.
+    pretrained_on : what the weights were made from, "" where the model starts from none.
+    n_test_seen : test molecules that the weights learnt from, without labels; the most of any run.
     """
 
     model: str
@@ -48,6 +51,8 @@ class ResultRow:
     overrides: Mapping[str, Any]
     origin: str = ""
     n_dropped: int = 0
+    pretrained_on: str = ""
+    n_test_seen: int | None = None
 
 
 def rows(records: Iterable[Record], store: RecordStore) -> list[ResultRow]:
@@ -68,7 +73,14 @@ def _dataset(record: Record) -> tuple[str, ...]:
 
 def _key(record: Record) -> tuple[str, ...]:
     """Return what the runs of one row share."""
-    how = canonical_json([record.model.params, record.precision, record.resources.device])
+    how = canonical_json(
+        [
+            record.model.params,
+            weights_of_row(record),
+            record.precision,
+            record.resources.device,
+        ]
+    )
     return (*_dataset(record), record.model.id, how, record.split.digest)
 
 
@@ -98,6 +110,8 @@ def _row(group: list[Record], store: RecordStore, *, is_shared: bool) -> ResultR
         overrides=first.model.overrides,
         origin=first.dataset.origin.file if is_shared else "",
         n_dropped=max(r.dataset.dropped for r in group),
+        pretrained_on=pretrained_on((good or group)[0]),
+        n_test_seen=max((n for n in map(n_test_seen, good) if n is not None), default=None),
     )
 
 

@@ -49,6 +49,9 @@ def test_the_plan_says_that_pretraining_comes_first(inside: Run) -> None:
     ran = inside(*ASKED)
     assert ran.returncode == 0, ran.stderr
     assert "[1/1] pretraining: averaging" in ran.stderr
+    told = "quick.started: pretrained on quick-made-atlas (SYNTHETIC), 30 molecules; 10 left out"
+    assert told in ran.stdout
+    assert "saw" not in ran.stdout.partition(told)[2]
     (job,) = json.loads(inside(*ASKED, "--plan", "--json").stdout)["jobs"]
     assert (job["state"], job["pretraining"]) == ("cached", None)
     assert job["identity"]

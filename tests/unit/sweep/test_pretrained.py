@@ -103,8 +103,8 @@ def test_the_record_says_what_the_weights_are(store: RecordStore, home: Path) ->
     (file,) = (home / "weights" / "quick").glob("*/weights.npy")
     assert record.model.weights == hashlib.sha256(file.read_bytes()).hexdigest()
     assert record.model.pretraining is not None
-    assert record.model.pretraining["atlases"] == ["quick-atlas"]
-    assert record.model.pretraining["n_left_out"] == 20
+    assert record.model.pretraining["atlas"]["atlases"] == ["quick-atlas"]
+    assert record.model.pretraining["atlas"]["n_left_out"] == 20
     assert record.model.pretraining["n_test_seen"] == 0
     assert key_of(record).identity() == record.identity
     assert 0 < record.timing.weights < record.timing.total
@@ -115,7 +115,7 @@ def test_test_molecules_that_were_seen_are_counted(store: RecordStore) -> None:
     seen = only(store).model.pretraining
     assert seen is not None
     assert seen["n_test_seen"] == 10  # methane to decane
-    assert seen["transductive"] is True
+    assert seen["atlas"]["transductive"] is True
     do(request(split="random"), store)
     drawn = [r.model.pretraining for r in store.records() if r.split.name == "random"]
     # The test part of a drawn split is not that of the reference split.

@@ -1,0 +1,50 @@
+"""What a record says of its pretrained weights, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chmr_bench.records.schema import Record
+
+SEED_SETTING = "pretrain_seed"
+SEED_OF_RUN = "run"
+"""A model whose setting of that name has that value is pretrained anew for every seed: its weights
+differ between the seeds of one row."""
+
+
+def weights_of_row(record: Record) -> str | None:
+    """Return the digest of the weights that all seeds of a row share; None = they share none."""
+    if record.model.params.get(SEED_SETTING) == SEED_OF_RUN:
+        return None
+    return record.model.weights
+
+
+def pretrained_on(record: Record) -> str:
+    """Return what the weights were made from, "" where the model starts from none.
+
+    The words of `PretrainingData.open` are looked for in ``pretraining`` itself and in its entry
+    ``atlas``; a plugin that keeps neither gets less said.
+    """
+    if record.model.weights is None:
+        return ""
+    told: Mapping[str, Any] = record.model.pretraining or {}
+    inner = told.get("atlas")
+    told = inner if isinstance(inner, Mapping) else told
+    names, n = told.get("atlases"), told.get("n_molecules")
+    if not isinstance(names, list) or not isinstance(n, int):
+        return f"weights {record.model.weights[:12]}"
+    atlas = " + ".join(map(str, names)) + (" (SYNTHETIC)" if told.get("synthetic") else "")
+    return f"{atlas}, {n:,} molecules; {_left_out(told)}"
+
+
+def _left_out(told: Mapping[str, Any]) -> str:
+    if told.get("transductive"):
+        return "transductive: molecules of test parts were kept, without their labels"
+    return f"{told.get('n_left_out', 0):,} left out that are in a benchmark's test part"
+
+
+def n_test_seen(record: Record) -> int | None:
+    """Return how many test molecules of the run the weights learnt from; None = not known."""
+    n = (record.model.pretraining or {}).get("n_test_seen")
+    return n if isinstance(n, int) else None

@@ -1,0 +1,93 @@
+"""Tables say what each row was pretrained on, and what of the test part it saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chmr_bench.leaderboard import gather
+from chmr_bench.records import Record
+from chmr_bench.records.pretrained import n_test_seen, pretrained_on, weights_of_row
+from chmr_bench.report.files import table_json
+from chmr_bench.report.grids import overall_grid, table_grid
+from chmr_bench.report.provenance import provenance_grids
+from chmr_bench.report.rows import Collected, collect
+from chmr_bench.sweep.results import rows as result_rows
+
+WEIGHTS = {"model__weights": "ab" * 32}
+TOLD = {"atlases": ["cells", "genes"], "n_molecules": 115_002, "n_left_out": 713}
+
+
+def add(results: Any, model: str, *, seed: int = 0, seen: int | None = 0, **more: Any) -> Record:
+    told = {"atlas": TOLD | more.pop("atlas", {}), "n_test_seen": seen}
+    record: Record = results.add(
+        model, "bace", seed=seed, **{**WEIGHTS, "model__pretraining": told, **more}
+    )
+    return record
+
+
+def collected(results: Any) -> Collected:
+    return collect(results.store)
+
+
+def test_words_for_what_the_weights_were_made_from(results: Any) -> None:
+    words = "cells + genes, 115,002 molecules; 713 left out that are in a benchmark's test part"
+    assert pretrained_on(add(results, "plain")) == words
+    flat = results.add("flat", "bace", **WEIGHTS, model__pretraining=TOLD | {"n_test_seen": 3})
+    assert pretrained_on(flat) == words
+    assert n_test_seen(flat) == 3
+    kept = add(results, "kept", atlas={"transductive": True, "synthetic": True})
+    assert pretrained_on(kept).startswith("cells + genes (SYNTHETIC), 115,002 molecules; transduct")
+    strange = results.add("strange", "bace", **WEIGHTS, model__pretraining={"atlas": "mine"})
+    assert pretrained_on(strange) == "weights abababababab"
+    plain = results.add("none", "bace")
+    assert (pretrained_on(plain), n_test_seen(plain)) == ("", None)
+
+
+def test_notes_name_the_atlas_once_and_the_rows_that_start_from_it(results: Any) -> None:
+    results.add("mean", "bace")
+    for model, seen in (("a", 0), ("b", 0), ("c", 4)):
+        add(results, model, seen=seen)
+    (table,) = collected(results).tables
+    notes = table_grid(table).notes
+    assert [n for n in notes if n.startswith("Pretrained on cells + genes")] == [
+        "Pretrained on cells + genes, 115,002 molecules; 713 left out that are in a benchmark's "
+        "test part: a, b, c."
+    ]
+    assert "Test molecules that pretraining saw, without labels: 0 (a, b); 4 (c)." in notes
+    _, boards = gather(results.store, results.root)
+    assert any(n.startswith("Pretrained on cells + genes") for n in overall_grid(boards[0]).notes)
+
+
+def test_tables_without_weights_say_nothing_of_them(results: Any) -> None:
+    results.add("mean", "bace")
+    (table,) = collected(results).tables
+    assert not any("retrain" in note for note in table_grid(table).notes)
+    assert "pretraining" not in table_json(table)["rows"][0]
+
+
+def test_other_weights_are_another_row_unless_each_seed_has_its_own(results: Any) -> None:
+    add(results, "fixed", seed=0)
+    add(results, "fixed", seed=1, model__weights="cd" * 32)
+    each: dict[str, Any] = {"model__params": {"pretrain_seed": "run"}}
+    add(results, "each", seed=0, **each)
+    last = add(results, "each", seed=1, **each, model__weights="cd" * 32)
+    assert weights_of_row(last) is None
+    found = collected(results)
+    (table,) = found.tables
+    labels = sorted(row.label for row in table.rows)
+    assert labels == ["each", "fixed (weights abababab)", "fixed (weights cdcdcdcd)"]
+    (row,) = (r for r in table_json(table)["rows"] if r["row"] == "each")
+    assert row["weights"] is None
+    assert len(row["pretraining"]) == 2
+    (models,) = (g for g in provenance_grids(found) if g.title == "Models")
+    assert {r[0]: r[3] for r in models.rows}["each"] == "of each seed"
+    told = result_rows(results.store.records(), results.store)
+    assert sorted((r.model, r.n_runs) for r in told) == [("each", 2), ("fixed", 1), ("fixed", 1)]
+
+
+def test_result_rows_tell_the_most_that_was_seen(results: Any) -> None:
+    add(results, "a", seed=0, seen=None)
+    add(results, "a", seed=1, seen=7)
+    (row,) = result_rows(results.store.records(), results.store)
+    assert row.n_test_seen == 7
+    assert row.pretrained_on.startswith("cells + genes")
