@@ -192,7 +192,7 @@ def read_header(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"there is no weights file {path}; chmr-bench pretrain makes one")
     try:
-        with safe_open(path, framework="numpy") as stored:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="numpy") as stored:
             text = (stored.metadata() or {}).get(HEADER)
         header = json.loads(text) if text is not None else None
     except (SafetensorError, OSError, ValueError) as error:

@@ -29,7 +29,7 @@ def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
         return False
     n_rows = math.ceil(len(terms) / COLUMNS)
     figure = Figure(figsize=(3.2 * COLUMNS, 2.5 * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)  # type: ignore[no-untyped-call]
+    FigureCanvasAgg(figure)
     for i, term in enumerate(terms):
         axes = figure.add_subplot(n_rows, COLUMNS, i + 1)
         for part, colour in PARTS.items():

@@ -1,0 +1,237 @@
+"""Learning: what is kept, what is logged, and a resumed pretraining that is the undisturbed one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from chmr_bench import PluginError
+from chmr_bench.errors import DataError
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.pretraining import checkpoint, figure, loop, making, seeding
+from chmr_bench_chmr.pretraining.place import place_of
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Such small networks are slower on many threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Setting:
+    """Learns on the tiny atlas, keeping every checkpoint."""
+
+    def __init__(self, tiny: Any, folder: Path, **changes: Any) -> None:
+        precision = changes.pop("precision", "float32")
+        self.config = tiny.config(**changes)
+        self.request = tiny.request(folder, precision=precision)
+        self.material = making.prepare(tiny.atlas(), self.config, self.request, 0)
+        self.folder, self.kept = folder, 0
+
+    def learner(self, write_at: int | None = None) -> loop.Learner:
+        """Return a learner that writes its checkpoint number `write_at`, and stops there."""
+
+        def keep(made: checkpoint.Checkpoint) -> None:
+            self.kept += 1
+            if self.kept == write_at:
+                checkpoint.write(self.folder, made)
+                raise KeyboardInterrupt
+
+        return loop.Learner(
+            self.material,
+            self.config,
+            self.request,
+            0,
+            loop.new_network(self.material, self.config, 0),
+            checkpoint.Standing("key"),
+            keep,
+            0.0 if write_at else 1e9,
+        )
+
+
+@pytest.fixture
+def setting(tiny: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(seeding, "VALID_SHARE", 0.2)
+
+    def made(**changes: Any) -> Setting:
+        return Setting(tiny, tmp_path, **changes)
+
+    return made
+
+
+def tensors(network: ChmrNetwork) -> dict[str, torch.Tensor]:
+    return {name: t.clone() for name, t in network.state_dict().items()}
+
+
+def learn(learner: loop.Learner) -> dict[str, torch.Tensor]:
+    learner.learn(lambda _: None)
+    return tensors(learner.network)
+
+
+@pytest.mark.parametrize("stop_at", [2, 3, 7])
+def test_a_resumed_pretraining_is_the_undisturbed_one(setting: Any, stop_at: int) -> None:
+    made = setting()
+    whole = made.learner()
+    expected = learn(whole)
+    broken = made.learner(write_at=stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        broken.learn(lambda _: None)
+    torch.manual_seed(stop_at)  # another process has another generator
+    resumed = made.learner()
+    stored = checkpoint.read(made.folder, "key")
+    assert stored is not None
+    resumed.resume(stored)
+    found = learn(resumed)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert resumed.standing.history == whole.standing.history
+    assert resumed.standing.sittings == 2
+
+
+def test_the_epoch_with_the_lowest_held_out_loss_is_kept(
+    setting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = setting(epochs=4).learner()
+    losses = iter([3.0, 1.0, 2.0, 5.0])
+    seen = []
+
+    def validate(self: loop.Learner) -> dict[str, float]:
+        seen.append(tensors(self.network))
+        return {"total": next(losses)}
+
+    monkeypatch.setattr(loop.Learner, "validate", validate)
+    kept = learn(learner)
+    assert (learner.standing.best_epoch, learner.standing.best) == (2, 1.0)
+    assert all(torch.equal(kept[name], seen[1][name]) for name in kept)
+    assert not learner.network.training
+
+
+def test_every_term_is_logged_for_every_epoch(setting: Any) -> None:
+    learner = setting().learner()
+    learn(learner)
+    rows = list(csv.DictReader(io.StringIO(making.losses_csv(learner.standing.history))))
+    assert [(row["epoch"], row["part"]) for row in rows] == [
+        (str(e), part) for e in (1, 2, 3) for part in ("train", "valid")
+    ]
+    terms = figure.terms_of(learner.standing.history)
+    assert terms[0] == "total"
+    kinds = {term.partition(".")[0] for term in terms}
+    assert kinds >= {"instance_alignment", "distribution_alignment", "reconstruction", "tree"}
+    assert all(np.isfinite(float(row[term])) for row in rows for term in terms)
+
+
+def test_it_learns(setting: Any) -> None:
+    learner = setting(epochs=12, learning_rate=5e-3, dropout=0.0).learner()
+    learn(learner)
+    totals = [row["total"] for row in learner.standing.history if row["part"] == "train"]
+    assert totals[-1] < 0.8 * totals[0]
+
+
+def test_half_precision_learns_the_same_thing(setting: Any) -> None:
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        learner = setting(precision=precision, dropout=0.0).learner()
+        learn(learner)
+        losses[precision] = learner.standing.history[-1]["total"]
+        assert all(t.dtype != torch.bfloat16 for t in learner.network.state_dict().values())
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+    assert losses["bfloat16"] != losses["float32"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cells": ()},
+        {"tree": "none"},
+        {"tree": "flat"},
+        {"walk": False},
+        {"reconstruction": False},
+        {"instance_alignment": False, "distribution_alignment": False},
+        {"as_published": True},
+    ],
+)
+def test_every_variant_learns(setting: Any, changes: dict[str, Any]) -> None:
+    made = setting(epochs=1, **changes)
+    before = tensors(loop.new_network(made.material, made.config, 0))
+    after = learn(made.learner())
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert all(torch.isfinite(t).all() for t in after.values())
+
+
+def test_every_molecule_is_learnt_from_once_an_epoch(setting: Any) -> None:
+    learner = setting().learner()
+    parts = learner.parts(0)
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), learner.material.train)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert max(map(len, parts)) <= learner.config.batch_size
+    assert not np.array_equal(np.concatenate(parts), np.concatenate(learner.parts(1)))
+
+
+def test_a_loss_that_is_not_finite_is_told(setting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = setting().learner()
+
+    def terms(self: loop.Learner, batch: Any) -> dict[str, torch.Tensor]:
+        return {"tree": torch.tensor(float("nan")), "total": torch.tensor(1.0)}
+
+    monkeypatch.setattr(loop.Learner, "terms", terms)
+    with pytest.raises(PluginError, match="tree is nan in epoch 1, step 1"):
+        learn(learner)
+
+
+def test_torch_is_left_as_it_was(setting: Any) -> None:
+    made = setting(epochs=1)
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    with loop.torch_settings(made.request):
+        learn(made.learner())
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+# -------------------------------------------------------------------------------------- checkpoints
+
+
+def test_checkpoints_that_are_of_no_use(setting: Any, tiny: Any, tmp_path: Path) -> None:
+    assert checkpoint.read(tmp_path, "key") is None
+    stopped = setting().learner(write_at=1)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.learn(lambda _: None)
+    with pytest.raises(DataError, match="belongs to other weights"):
+        checkpoint.read(tmp_path, "other")
+    file = tmp_path / checkpoint.FILE
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(DataError, match="cannot be read"):
+        checkpoint.read(tmp_path, "key")
+
+
+def test_a_damaged_checkpoint_means_a_new_start(
+    tiny: Any, home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    quiet = tiny.request(tmp_path / "quiet")
+    disturbed = tiny.request(tmp_path / "disturbed")
+    place = place_of(tiny.config(), disturbed)
+    (place.folder / "checkpoint").mkdir(parents=True)
+    (place.folder / "checkpoint" / checkpoint.FILE).write_bytes(b"junk")
+    for request in (quiet, disturbed):
+        making.make(tiny.config(), request, place_of(tiny.config(), request))
+    assert "the checkpoint is of no use" in caplog.text
+    made = [r.folder / place.folder.name / "weights.safetensors" for r in (quiet, disturbed)]
+    assert made[0].read_bytes() == made[1].read_bytes()
+    assert not (place.folder / "checkpoint").exists()
+
+
+def test_the_figure_shows_what_there_is(tmp_path: Path) -> None:
+    assert not figure.draw(tmp_path / "none.png", [], "nothing")
+    history = [{"epoch": e, "part": p, "total": 1.0, "b": 2.0} for e in (1, 2) for p in ("train",)]
+    assert figure.draw(tmp_path / "losses.png", history, "two epochs")
+    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(json.dumps(figure.terms_of(history))) == ["total", "b"]
