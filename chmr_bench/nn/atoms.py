@@ -17,18 +17,18 @@ from chmr_bench.nn import kernels
 from chmr_bench.nn.batch import GraphBatch
 
 
-def receive(h: Tensor, bonds: Tensor, batch: GraphBatch) -> Tensor:
-    """Return (v, h): for each atom the sum over its bonds of relu(h_source + bond).
+def receive(h: Tensor, bonds: Tensor, eps: Tensor, batch: GraphBatch) -> Tensor:
+    """Return (v, h): (1 + eps) h plus, for each atom, relu(h_source + bond) of its bonds, summed.
 
     Parameters
     ----------
-    h : (v, h) atoms. bonds : (60, h) a row for each bond code.
+    h : (v, h) atoms. bonds : (60, h) a row for each bond code. eps : (1,).
     """
     if _compiled(h):
-        received: Tensor = _Receive.apply(h.float(), bonds.float(), batch)  # type: ignore[no-untyped-call]
+        received: Tensor = _Receive.apply(h.float(), bonds.float(), eps.float(), batch)  # type: ignore[no-untyped-call]
         return received
     message = functional.relu(h[batch.source] + bonds[batch.bonds])  # (e, h)
-    return torch.zeros_like(h).index_add_(0, batch.target, message.to(h.dtype))
+    return ((1 + eps) * h).index_add(0, batch.target, message.to(h.dtype))
 
 
 def add_up(h: Tensor, batch: GraphBatch) -> Tensor:
@@ -66,27 +66,24 @@ def _run(kernel: Any, *values: Any) -> None:
     kernel(*(v.detach().contiguous().numpy() if isinstance(v, tensor) else v for v in values))
 
 
-def _zeros_like(tensor: Tensor) -> Tensor:
-    return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
-
-
 class _Receive(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, h: Tensor, bonds: Tensor, batch: GraphBatch) -> Tensor:
-        ctx.save_for_backward(h, bonds)
+    def forward(ctx: Any, h: Tensor, bonds: Tensor, eps: Tensor, batch: GraphBatch) -> Tensor:
+        ctx.save_for_backward(h, bonds, eps)
         ctx.batch = batch
-        out = _zeros_like(h)
+        out = torch.empty_like(h, memory_format=torch.contiguous_format)
         ways = (batch.bonds, batch.source, batch.incoming, batch.incoming_starts)
-        _run(kernels.receive, h, bonds, *ways, out)
+        _run(kernels.receive, h, bonds, 1 + float(eps), *ways, out)
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        (h, bonds), batch = ctx.saved_tensors, ctx.batch
-        grad_h, grad_bonds = _zeros_like(h), _zeros_like(bonds)
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        (h, bonds, eps), batch, grad = ctx.saved_tensors, ctx.batch, grads[0]
+        grad_h = torch.empty_like(h, memory_format=torch.contiguous_format)
+        grad_bonds = torch.zeros_like(bonds, memory_format=torch.contiguous_format)
         ways = (batch.bonds, batch.target, batch.outgoing, batch.outgoing_starts)
-        _run(kernels.send_back, h, bonds, *ways, grads[0], grad_h, grad_bonds)
-        return grad_h, grad_bonds, None
+        _run(kernels.send_back, h, bonds, 1 + float(eps), *ways, grad, grad_h, grad_bonds)
+        return grad_h, grad_bonds, torch.dot(grad.flatten(), h.flatten()).reshape(1), None
 
 
 class _AddUp(torch.autograd.Function):

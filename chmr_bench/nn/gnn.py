@@ -74,8 +74,8 @@ class GinLayer(nn.Module):
 
     def forward(self, h: Tensor, batch: GraphBatch) -> Tensor:
         """Return (v, h) updates of the atoms."""
-        received = receive(h, combined(limited(self.bond_table)), batch)
-        updated: Tensor = self.mlp((1 + self.eps) * h + received)
+        bonds = combined(limited(self.bond_table))  # (60, h)
+        updated: Tensor = self.mlp(receive(h, bonds, self.eps, batch))
         return updated
 
 

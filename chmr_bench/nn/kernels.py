@@ -23,15 +23,24 @@ _15, _16 = np.uint32(15), np.uint32(16)
 
 @njit(nogil=True, cache=True)
 def receive(
-    h: Rows, bonds: Rows, codes: Index, source: Index, order: Index, starts: Index, out: Rows
+    h: Rows,
+    bonds: Rows,
+    own: float,
+    codes: Index,
+    source: Index,
+    order: Index,
+    starts: Index,
+    out: Rows,
 ) -> None:
-    """Add to `out` (v, h), for every atom, the sum over its bonds of relu(h_source + bond).
+    """Write own x h plus, for every atom, the sum over its bonds of relu(h_source + bond).
 
     `order` (e,) lists the bonds by their target, `starts` (v + 1,) where each atom's begin.
     """
     width = h.shape[1]
     for i in range(len(starts) - 1):
-        row = out[i]
+        row, atom = out[i], h[i]
+        for c in range(width):
+            row[c] = np.float32(own) * atom[c]
         for k in range(starts[i], starts[i + 1]):
             neighbour, bond = h[source[order[k]]], bonds[codes[order[k]]]
             for c in range(width):
@@ -43,6 +52,7 @@ def receive(
 def send_back(
     h: Rows,
     bonds: Rows,
+    own: float,
     codes: Index,
     target: Index,
     order: Index,
@@ -51,15 +61,17 @@ def send_back(
     grad_h: Rows,
     grad_bonds: Rows,
 ) -> None:
-    """Add the gradients of `receive`: `order` lists the bonds by their source."""
+    """Write the gradient of `receive` for h, add that for the bonds; `order` is by source."""
     width = h.shape[1]
     for j in range(len(starts) - 1):
-        own, row = h[j], grad_h[j]
+        row, atom, straight = grad_h[j], h[j], grad[j]
+        for c in range(width):
+            row[c] = np.float32(own) * straight[c]
         for k in range(starts[j], starts[j + 1]):
             bond, into = bonds[codes[order[k]]], grad_bonds[codes[order[k]]]
             came = grad[target[order[k]]]
             for c in range(width):
-                g = np.float32(0) if own[c] + bond[c] <= 0 else came[c]
+                g = np.float32(0) if atom[c] + bond[c] <= 0 else came[c]
                 row[c] += g
                 into[c] += g
 

@@ -32,20 +32,21 @@ def random(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-Operation = Callable[[Tensor, Tensor, GraphBatch], Tensor]
+Operation = Callable[[Tensor, Tensor, Tensor, GraphBatch], Tensor]
 
 
 @pytest.mark.parametrize(
     ("operation", "rows"),
     [
         (atoms.receive, N_BOND_CODES),
-        (lambda h, _, batch: atoms.add_up(h, batch), 1),
-        (atoms.hand_out, len(SMILES)),
+        (lambda h, rows, eps, batch: atoms.add_up(h, batch), 1),
+        (lambda h, rows, eps, batch: atoms.hand_out(h, rows, batch), len(SMILES)),
     ],
 )
 def test_compiled_is_torch(operation: Operation, rows: int, batch: GraphBatch) -> None:
     """float64 runs as torch operations, float32 compiled."""
-    inputs = random(len(batch.atoms), WIDTH, seed=1), random(rows, WIDTH, seed=2)
+    shapes = ((len(batch.atoms), WIDTH), (rows, WIDTH), (1,))
+    inputs = [random(*shape, seed=seed) for seed, shape in enumerate(shapes)]
     found = {}
     for dtype in (torch.float64, torch.float32):
         given = [x.to(dtype).requires_grad_() for x in inputs]
@@ -65,14 +66,17 @@ def test_receive_by_hand() -> None:
     h = torch.tensor([[1.0, -5.0], [2.0, 2.0], [3.0, 0.5]])
     bonds = torch.zeros(N_BOND_CODES, 2)
     bonds[0] = torch.tensor([0.5, 0.25])  # a plain single bond
-    assert atoms.receive(h, bonds, batch).tolist() == [[2.5, 2.25], [5.0, 0.75], [2.5, 2.25]]
+    received = [[2.5, 2.25], [5.0, 0.75], [2.5, 2.25]]
+    assert atoms.receive(h, bonds, torch.tensor([-1.0]), batch).tolist() == received
+    with_own = torch.tensor(received) + 1.5 * h
+    assert torch.equal(atoms.receive(h, bonds, torch.tensor([0.5]), batch), with_own)
 
 
 def test_a_nan_is_not_hidden_by_the_relu() -> None:
-    batch = graph_batch(graph(["CC"]))
-    h = torch.tensor([[float("nan")], [1.0]])
-    out = atoms.receive(h, torch.zeros(N_BOND_CODES, 1), batch)
-    assert out.isnan().flatten().tolist() == [False, True]
+    h = torch.tensor([[float("nan")], [1.0], [1.0]])
+    bonds = torch.zeros(N_BOND_CODES, 1)
+    out = atoms.receive(h, bonds, torch.zeros(1), graph_batch(graph(["CC", "C"])))
+    assert out.isnan().flatten().tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("relu", [False, True])
