@@ -193,10 +193,16 @@ class Environment(_Part):
 
 
 class PredictionsInfo(_Part):
-    """The stored predictions of the test rows: column ``row``, then a column a task."""
+    """The stored predictions of the test rows: column ``row``, then a column a task.
+
+    Where only labelled cells are kept: a line each, ``row``, ``task``, ``value``.
+    """
 
     dtype: Literal["float16", "float32"]
     n_rows: int
+    cells: Literal["all", "labelled"] = Field(
+        default="all", description="labelled = predictions without a label were not kept"
+    )
     values_sha256: str = Field(description="of rows, task names and values, whatever the file")
     sha256: str = Field(description="of the file predictions.parquet")
 

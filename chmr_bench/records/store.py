@@ -281,6 +281,7 @@ def _with_predictions(
         {
             "dtype": str(predictions.values.dtype),
             "n_rows": len(predictions.rows),
+            "cells": predictions.cells,
             "values_sha256": predictions.digest(),
             "sha256": sha256,
         }

@@ -250,6 +250,7 @@ def _prediction_differences(
         found.append("the predictions are not those on record")
     if info is not None:
         found.append(_difference("predictions.n_rows", info.n_rows, len(predictions.rows)))
+        found.append(_difference("predictions.cells", info.cells, predictions.cells))
         found.append(_difference("predictions.dtype", info.dtype, str(predictions.values.dtype)))
     if split is not None and not np.array_equal(predictions.rows, split.test):
         found.append("the predicted rows are not the test rows of the split")

@@ -296,10 +296,11 @@ def _predict(job: Job, model: Any, test: Inputs, split: Split) -> Predictions:
     y_pred = check_predictions(
         model.predict(test), (len(test), len(names)), spec.task_type == "classification"
     )
-    stored = as_stored(y_pred, split.test, names, spec.task_type)
-    if not np.isfinite(stored.values).all():
+    labelled = ~np.isnan(job.opened.dataset.y[split.test])
+    stored = as_stored(y_pred, split.test, names, spec.task_type, labelled)
+    if np.isinf(stored.values).any():
         raise PredictionError(
-            f"{int((~np.isfinite(stored.values)).sum())} predictions do not fit "
+            f"{int(np.isinf(stored.values).sum())} predictions do not fit "
             f"{stored.values.dtype}: the largest is {np.abs(y_pred).max():g}"
         )
     return stored

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from chmr_bench.contracts import Dataset, DatasetSpec
 from chmr_bench.metrics import (
     METRICS,
@@ -34,10 +36,9 @@ def score(
     DataError, PredictionError : labels and predictions do not fit each other.
     """
     y = dataset.y[predictions.rows]
-    resampled = bootstrap(
-        spec.metric, y, predictions.values, n_replicates=N_REPLICATES, seed=BOOTSTRAP_SEED
-    )
-    tasks = score_tasks(spec.metric, dataset.task_names, y, predictions.values)
+    y_pred = _whole(predictions, y)
+    resampled = bootstrap(spec.metric, y, y_pred, n_replicates=N_REPLICATES, seed=BOOTSTRAP_SEED)
+    tasks = score_tasks(spec.metric, dataset.task_names, y, y_pred)
     tasks = with_intervals(tasks, resampled.low, resampled.high)
     return _metrics(spec.metric, tasks, *interval(resampled.macro)), resampled.macro
 
@@ -45,8 +46,15 @@ def score(
 def score_only(spec: DatasetSpec, dataset: Dataset, predictions: Predictions) -> Metrics:
     """Return the scores without intervals, which take most of the time."""
     y = dataset.y[predictions.rows]
-    tasks = score_tasks(spec.metric, dataset.task_names, y, predictions.values)
+    tasks = score_tasks(spec.metric, dataset.task_names, y, _whole(predictions, y))
     return _metrics(spec.metric, tasks, math.nan, math.nan)
+
+
+def _whole(predictions: Predictions, y: FloatArray) -> FloatArray:
+    """Return values without NaN in cells that no score looks at, for they have no label."""
+    if predictions.cells == "all" or predictions.values.shape != y.shape:
+        return predictions.values
+    return np.where(np.isnan(y), predictions.values.dtype.type(0), predictions.values)
 
 
 def _metrics(metric: MetricName, tasks: list[TaskScore], low: float, high: float) -> Metrics:

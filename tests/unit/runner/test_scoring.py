@@ -1,0 +1,56 @@
+"""Scores rest on labelled cells alone, whichever cells of the predictions were kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chmr_bench import sweep
+from chmr_bench.contracts import Dataset
+from chmr_bench.errors import DataError, PredictionError
+from chmr_bench.fetch import FetchOptions
+from chmr_bench.plugins import registry
+from chmr_bench.records import RecordStore
+from chmr_bench.records.predictions import as_stored
+from chmr_bench.runner import DatasetRequest, Workspace
+from chmr_bench.runner.checks import check_all
+from chmr_bench.runner.scoring import score, score_only
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+def test_cells_that_were_not_kept_change_no_score() -> None:
+    generator = np.random.default_rng(1)
+    spec = registry().dataset("quick-sparse").spec
+    y = np.where(generator.random((60, 3)) < 0.3, generator.integers(0, 2, (60, 3)), np.nan)
+    dataset = Dataset(("C",) * 60, y, spec.task_names)
+    rows, labelled = np.arange(60), ~np.isnan(y)
+    y_pred = generator.random((60, 3))
+    whole = as_stored(y_pred, rows, spec.task_names, "classification")
+    kept = as_stored(y_pred, rows, spec.task_names, "classification", labelled)
+    assert (whole.cells, kept.cells) == ("all", "labelled")
+    metrics, replicates = score(spec, dataset, kept)
+    expected, same = score(spec, dataset, whole)
+    assert metrics == expected
+    np.testing.assert_array_equal(replicates, same)
+    assert score_only(spec, dataset, kept) == score_only(spec, dataset, whole)
+    kept.values[np.argwhere(labelled)[0][0], np.argwhere(labelled)[0][1]] = np.nan
+    with pytest.raises((DataError, PredictionError)):
+        score(spec, dataset, kept)
+
+
+def test_a_run_on_sparse_labels_keeps_few_cells_and_verifies(tmp_path: Path) -> None:
+    store, workspace = RecordStore(tmp_path), Workspace(FetchOptions(offline=True))
+    store.prepare()
+    asked = sweep.Request(("quick.noise",), (DatasetRequest(name="quick-sparse"),))
+    (outcome,) = sweep.execute(sweep.plan(asked, store, workspace), store, workspace).outcomes
+    info = outcome.record.predictions
+    assert info is not None
+    assert info.cells == "labelled"
+    kept = store.predictions(outcome.record)
+    y = workspace.open(DatasetRequest(name="quick-sparse")).dataset.y[kept.rows]
+    np.testing.assert_array_equal(np.isnan(kept.values), np.isnan(y))
+    assert [check.state for check in check_all(store, workspace, "verify")] == ["ok"]
+    assert [check.state for check in check_all(store, workspace, "score")] == ["ok"]
