@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -141,8 +142,8 @@ class Learner:
         parts = self.parts(at.epoch)
         n_before = at.epoch * len(self.material.train)
         n_all = self.config.epochs * len(self.material.train)
-        for step in range(at.step, len(parts)):
-            self._add(self.step(parts[step], step), len(parts[step]))
+        for step, batch in self._batches(parts):
+            self._add(self.step(batch, step), len(batch))
             at.step = step + 1
             self.request.progress(n_before + at.molecules, n_all, "molecules")
             if time.monotonic() - self._kept >= self.keep_seconds:
@@ -175,10 +176,26 @@ class Learner:
         rows = generator(self.seed, "order", epoch).permutation(self.material.train)
         return np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
 
-    def step(self, rows: IntArray, step: int) -> dict[str, float]:
+    def _batches(self, parts: list[IntArray]) -> Iterator[tuple[int, Batch]]:
+        """Yield the steps of this epoch that are left; an accelerator finds the next one ready."""
+        epoch, first = self.standing.epoch, self.standing.step
+
+        def batch(step: int) -> Batch:
+            return self.learning.batch(parts[step], generator(self.seed, "walk", epoch, step))
+
+        if self.request.device == "cpu":
+            yield from ((step, batch(step)) for step in range(first, len(parts)))
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            coming: Future[Batch] | None = None
+            for step in range(first, len(parts)):
+                ready = batch(step) if coming is None else coming.result()
+                coming = ahead.submit(batch, step + 1) if step + 1 < len(parts) else None
+                yield step, ready
+
+    def step(self, batch: Batch, step: int) -> dict[str, float]:
         """Learn from one batch; return its loss terms."""
         epoch = self.standing.epoch
-        batch = self.learning.batch(rows, generator(self.seed, "walk", epoch, step))
         torch.manual_seed(number(self.seed, "step", epoch, step))
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Iterator
@@ -175,6 +176,18 @@ def test_every_molecule_is_learnt_from_once_an_epoch(setting: Any) -> None:
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     assert max(map(len, parts)) <= learner.config.batch_size
     assert not np.array_equal(np.concatenate(parts), np.concatenate(learner.parts(1)))
+
+
+def test_batches_made_ahead_are_the_same(setting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = setting().learner()
+    parts = learner.parts(0)
+    expected = list(learner._batches(parts))
+    monkeypatch.setattr(learner, "request", dataclasses.replace(learner.request, device="cuda"))
+    found = list(learner._batches(parts))
+    assert [step for step, _ in found] == [step for step, _ in expected] == [0, 1, 2]
+    for (_, a), (_, b) in zip(found, expected, strict=True):
+        assert torch.equal(a.fingerprint, b.fingerprint)
+        assert torch.equal(a.walks["morphology"].target, b.walks["morphology"].target)
 
 
 def test_a_loss_that_is_not_finite_is_told(setting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
