@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
+FOLDER_OF_ATLAS = re.compile(r"(?<=\bfolder:)/(?:[^/\"',]*/)*(?=[^/])")
+"""What stands before the last component of the absolute path in ``folder:PATH``."""
 FILE_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet")
 
 
@@ -163,9 +166,10 @@ def told(arguments: Sequence[str]) -> list[str]:
 
 
 def _told(argument: str) -> str:
-    option, equals, value = argument.partition("=")
-    if equals and option.startswith("--") and Path(value).is_absolute():
+    option, equals, value = argument.partition("=")  # --out=/a/b, or weights=/a/b of --set
+    if equals and Path(value).is_absolute():
         return f"{option}={Path(value).name}"
+    argument = FOLDER_OF_ATLAS.sub("", argument)
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 

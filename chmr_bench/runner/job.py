@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -68,7 +69,7 @@ class Job:
         return RunKey(
             model=spec.name,
             model_version=spec.version,
-            params=self.config.model_dump(mode="json"),
+            params=told_params(self.config),
             plugin=self.model.plugin.name,
             plugin_version=self.model.plugin.version,
             dataset=self.opened.spec.name,
@@ -102,6 +103,28 @@ class Job:
         return f"{self.model.spec.name} on {self.opened.spec.name}{seed}"
 
 
+def told_params(config: BaseModel) -> dict[str, Any]:
+    """Return the settings for a record: of an absolute path only the last component.
+
+    What a path leads to is in the identity by its content: the weights that the model starts from.
+    """
+    params: dict[str, Any] = _told(config.model_dump(mode="json"))
+    return params
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _told(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_told(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    kind, colon, path = value.partition(":")
+    if colon and kind.isalpha() and Path(path).is_absolute():  # folder:/home/me/atlas
+        return f"{kind}:{Path(path).name}"
+    return Path(value).name if Path(value).is_absolute() else value
+
+
 def key_of(record: Record) -> RunKey:
     """Return the key that a record's own words make; its identity must be the record's."""
     return RunKey(
@@ -127,8 +150,8 @@ def model_info(job: Job, n_test_seen: int | None = None) -> ModelInfo:
     """Return what the record says of the model; `n_test_seen` of its weights."""
     spec = job.model.spec
     weights = job.weights if isinstance(job.weights, Weights) else None
-    params = job.config.model_dump(mode="json")
-    own = build_config(spec, {}, job.opened.spec.name).model_dump(mode="json")
+    params = told_params(job.config)
+    own = told_params(build_config(spec, {}, job.opened.spec.name))
     return ModelInfo(
         id=spec.name,
         version=spec.version,

@@ -14,6 +14,8 @@ NO_TABLE = TableOptions("", "", "", "", "stop")
 def test_the_record_tells_the_command_without_the_users_folders() -> None:
     typed = ["run", "--model", "mean", "--out", "/home/me/boards", "--mirror=/data/mirror", "a/b"]
     assert told(typed) == ["run", "--model", "mean", "--out", "boards", "--mirror=mirror", "a/b"]
+    settings = ["weights=/home/me/w.safetensors", 'atlas=["folder:/home/me/cells", "folder:b/c"]']
+    assert told(settings) == ["weights=w.safetensors", 'atlas=["folder:cells", "folder:b/c"]']
 
 
 def test_a_precision_that_a_model_cannot_work_in_is_refused(

@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from chmr_bench import sweep
@@ -156,6 +158,28 @@ def test_other_weights_are_another_run(store: RecordStore) -> None:
     first, second = store.records()
     assert first.model.weights != second.model.weights
     assert first.identity != second.identity
+
+
+def test_a_folder_of_the_users_own_is_told_without_its_place(
+    store: RecordStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own-cells"
+    folder.mkdir()
+    smiles = ["C" * n for n in range(1, 9)]
+    table = pd.DataFrame({"smiles": smiles, "inchikey": [""] * 8, "index": range(8)})
+    table.to_csv(folder / "index.csv.gz", index=False)
+    np.savez(folder / "size_feature.npz", data=np.arange(8.0)[:, None])
+    asked = request(settings={"atlas": [f"folder:{folder}"], "transductive": True})
+    do(asked, store)
+    record = only(store)
+    assert record.status == "ok", record.error
+    assert record.model.params["atlas"] == ["folder:own-cells"]
+    assert record.model.overrides["atlas"] == ["folder:own-cells"]
+    assert str(tmp_path) not in record.model_dump_json()
+    assert key_of(record).identity() == record.identity
+    assert [item.state for item in plan_of(asked, store).items] == ["cached"]
+    np.savez(folder / "size_feature.npz", data=np.ones((8, 1)))
+    assert [item.state for item in plan_of(asked, store).items] == ["new"]
 
 
 def test_an_unknown_atlas_stops_the_plan(store: RecordStore) -> None:
