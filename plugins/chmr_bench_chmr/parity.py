@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,17 +88,26 @@ def outputs(
     anchor = network.anchor(latents)
     found = {"anchor": anchor, "graph_representation": network.graph_encoder(graph)}
     both = latents | {name: network.project(name, given[f"x_{name}"]) for name in CELLS}
-    tree = []
     for name, p in both.items():
         codes = network.codes(p)
         found[f"latent_{name}"] = p
         found[f"codes_{name}"], found[f"quantised_{name}"] = codes.codes, codes.quantised
-        extra = _tree_of(network)(p, codes)
-        tree.append(tree_loss(p, codes, 1.0) + meta["commitment_weight"] * extra)
+    found["tree_vq_loss"] = tree_vq_loss(network, both.values(), meta["commitment_weight"])
     for name in DECODERS:
         found[f"reconstruction_{name}"] = network.decode(name, both.get(name, anchor))
-    found["tree_vq_loss"] = torch.stack(tree).mean()
     return found | losses(network, latents, given, meta["temperature"])
+
+
+def tree_vq_loss(network: ChmrNetwork, latents: Iterable[Tensor], extra_weight: float) -> Tensor:
+    """Return the published quantisation loss, its code-to-sample term included."""
+    terms = []
+    for p in latents:
+        codes = network.codes(p)
+        loss = tree_loss(p, codes, 1.0)
+        if network.tree is not None:
+            loss = loss + extra_weight * code_to_sample_loss(network.tree, p, codes)
+        terms.append(loss)
+    return torch.stack(terms).mean()
 
 
 def losses(
@@ -171,13 +180,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdict = f"{len(wrong)} of {len(found)} tensors differ" if wrong else "all agree"
     sys.stdout.write(f"{verdict}: |a - b| <= {TOLERANCE:g} max(1, |b|)\n")
     return 1 if wrong else 0
-
-
-def _tree_of(network: ChmrNetwork) -> Callable[..., Tensor]:
-    tree = network.tree
-    if tree is None:
-        raise DataError("the published CHMR has a tree, this network has none")
-    return lambda p, codes: code_to_sample_loss(tree, p, codes)
 
 
 def _walk(target: Tensor, weight: Tensor) -> WalkTargets:

@@ -16,9 +16,6 @@ from torch.nn import functional
 
 from chmr_bench.nn.losses import full_precision, nothing
 
-POWER_STEPS = 20
-"""Power iterations to a node's first principal component: a split need not be exact."""
-
 
 @dataclass(frozen=True)
 class Codes:
@@ -60,22 +57,6 @@ class TreeVQ(nn.Module):
             vectors.append(vector.index_select(0, chosen))
         return Codes(torch.stack(codes, 1), torch.stack(vectors, 1))
 
-    @torch.no_grad()
-    def place(self, p: Tensor) -> None:
-        """Put the codes where latents are, (n, h): random codes leave most of the tree unused.
-
-        Each node halves its latents at the median of their first principal component; its
-        children are the mean directions of the halves. Deterministic; the paper does not say how
-        codes begin.
-        """
-        direction = unit(p.float())
-        members = [torch.arange(len(p), device=p.device)]
-        for table in self.levels:
-            members = [half for node in members for half in _halves(direction, node)]
-            for code, rows in enumerate(members):
-                if len(rows):
-                    table[code] = unit(direction[rows].mean(0))
-
 
 class FlatVQ(nn.Module):
     """One list of as many codes as the tree's last level has: the control without a hierarchy."""
@@ -94,15 +75,6 @@ class FlatVQ(nn.Module):
         vector = unit(self.levels[0].float())
         chosen = _cosines(unit(p.detach().float()), vector).argmax(1)
         return Codes(chosen[:, None], vector.index_select(0, chosen)[:, None])
-
-    @torch.no_grad()
-    def place(self, p: Tensor) -> None:
-        """Put the codes where the leaves of a tree placed on the latents would be."""
-        hidden = self.levels[0].shape[1]
-        tree = TreeVQ(hidden, self.sizes[0].bit_length() - 1).to(p.device)
-        tree.levels[-1].copy_(self.levels[0])
-        tree.place(p)
-        self.levels[0].copy_(tree.levels[-1])
 
 
 def tree_loss(p: Tensor, codes: Codes, commitment: float) -> Tensor:
@@ -172,16 +144,3 @@ def _cosines(a: Tensor, b: Tensor) -> Tensor:
 
 def _codebooks(hidden: int, sizes: Sequence[int]) -> nn.ParameterList:
     return nn.ParameterList([nn.Parameter(torch.randn(size, hidden)) for size in sizes])
-
-
-def _halves(direction: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows below and above the median of their first principal component."""
-    if len(rows) < 2:
-        return rows, rows[:0]
-    centred = direction[rows] - direction[rows].mean(0)
-    axis = centred[centred.square().sum(1).argmax()]  # the farthest: never orthogonal to the axis
-    for _ in range(POWER_STEPS):
-        axis = unit((centred @ axis) @ centred)
-    order = (centred @ axis).argsort(stable=True)
-    middle = len(rows) // 2
-    return rows[order[:middle]], rows[order[middle:]]

@@ -134,27 +134,6 @@ def test_the_published_extra_term(tree: TreeVQ) -> None:
     assert all(t.grad is not None and t.grad.any(1).all() for t in tree.levels)  # no code is dead
 
 
-def test_codes_placed_on_latents_are_all_used(tree: TreeVQ) -> None:
-    """Latents in a narrow cone, as SiLU gives them, use one path of a random tree."""
-    p = latents(640) * 0.3 + torch.tensor([3.0] + [0.0] * 7)
-    before = perplexity(tree(p).codes, tree.sizes)
-    tree.place(p)
-    after = perplexity(tree(p).codes, tree.sizes)
-    assert before[-1] < 4
-    assert all(used > 0.8 * size for used, size in zip(after, tree.sizes, strict=True))
-    first = [t.detach().clone() for t in tree.levels]
-    tree.place(p)
-    assert all(torch.equal(a, b) for a, b in zip(first, tree.levels, strict=True))
-
-
-def test_placing_with_fewer_latents_than_codes(tree: TreeVQ) -> None:
-    tree.place(latents(3))
-    assert all(torch.isfinite(t).all() and t.norm(dim=1).min() > 0 for t in tree.levels)
-    assert len(set(map(tuple, tree(latents(3)).codes.tolist()))) == 3
-    tree.place(torch.ones(4, 8))  # all alike: nothing to divide them by
-    assert all(torch.isfinite(t).all() for t in tree.levels)
-
-
 def test_the_flat_list_finds_the_nearest_of_all() -> None:
     torch.manual_seed(0)
     flat = FlatVQ(8, DEPTH)
@@ -163,8 +142,6 @@ def test_the_flat_list_finds_the_nearest_of_all() -> None:
     assert flat.sizes == (32,)
     assert codes.codes.shape == (40, 1)
     assert codes.codes[:, 0].tolist() == (unit(p) @ unit(flat.levels[0]).T).argmax(1).tolist()
-    flat.place(p)
-    assert perplexity(flat(p).codes, flat.sizes)[0] > 20
 
 
 def test_perplexity_counts_the_codes_in_use() -> None:

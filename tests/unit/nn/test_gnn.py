@@ -100,3 +100,11 @@ def test_a_molecule_of_one_bare_atom_and_no_bond() -> None:
     out.sum().backward()
     assert torch.isfinite(out).all()
     assert torch.equal(out[0], out[1])
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same(network: GinVirtualNode) -> None:
+    batch = graph_batch(graph(SMILES))
+    here = network(batch)
+    there = network.cuda()(graph_batch(graph(SMILES), "cuda")).cpu()
+    torch.testing.assert_close(here, there, atol=1e-4, rtol=1e-4)
