@@ -70,7 +70,8 @@ def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         else "A control: the encoder as initialised; nothing was learnt.",
         "",
         f"- Atlas: {', '.join(config['atlas'])}, {info['material']['n_molecules']} molecules, of "
-        f"which {info['n_held_out']} held out to choose the epoch; digest `{info['data'][:16]}`",
+        f"which {info['n_held_out']} held out to choose the epoch; digest `{info['data'][:16]}`"
+        + ("; SYNTHETIC: the read-outs are simulated" if atlas.get("synthetic") else ""),
         f"- Test molecules of the benchmarks: {_left_out(atlas)}",
         *_cell_lines(info["material"]),
         *([] if untrained else [f"- Epochs: {epochs}; the weights are those of epoch {kept}"]),

@@ -23,7 +23,7 @@ from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, save_netw
 
 CHECKPOINT_SECONDS = 120.0
 """How much learning a kill costs at most."""
-KEPT_EPOCHS = ("epoch", "part")
+NAMES_OF_ROW = ("epoch", "part")
 
 
 def make(config: PretrainConfig, request: WeightsRequest, place: places.Place) -> None:
@@ -99,7 +99,7 @@ def learn(
         learner.resume(stored)
         at = learner.standing
         request.log.info("taken up again at epoch %d, step %d", at.epoch + 1, at.step + 1)
-    request.stage("pretraining")
+    request.stage("learning")
     started = time.monotonic()
 
     def each_epoch(standing: checkpoint.Standing) -> None:
@@ -130,9 +130,9 @@ def losses_csv(history: Sequence[Mapping[str, Any]]) -> str:
     terms = figure.terms_of(history)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*KEPT_EPOCHS, *terms])
+    writer.writerow([*NAMES_OF_ROW, *terms])
     for row in history:
-        writer.writerow([*(row[k] for k in KEPT_EPOCHS), *(f"{row[t]:.6g}" for t in terms)])
+        writer.writerow([*(row[k] for k in NAMES_OF_ROW), *(f"{row[t]:.6g}" for t in terms)])
     return out.getvalue()
 
 
@@ -141,7 +141,7 @@ def _losses(history: Sequence[Mapping[str, Any]], learner: Learner) -> dict[str,
     kept = learner.standing.best_epoch if learner.best else learner.standing.epoch
     rows = [row for row in history if row["epoch"] == kept]
     return {
-        row["part"]: {k: round(v, 6) for k, v in row.items() if k not in KEPT_EPOCHS}
+        row["part"]: {k: round(v, 6) for k, v in row.items() if k not in NAMES_OF_ROW}
         for row in rows
     }
 

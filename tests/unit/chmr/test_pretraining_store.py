@@ -170,7 +170,7 @@ def test_two_at_once_make_the_weights_once(tiny: Any, home: Path, tmp_path: Path
     first_learns, go_on = threading.Event(), threading.Event()
 
     def progress(done: int, total: int, unit: str) -> None:
-        if total == 64 and unit == "molecules" and "pretraining" in stages:
+        if total == 64 and unit == "molecules" and "learning" in stages:
             first_learns.set()
             go_on.wait(timeout=60)
 
