@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.settings import build_config, require
 from chmr_bench.testing.simulate import Problem, cell_blocks, problems, sample_molecules
+from chmr_bench.testing.weights import check_weights
 from chmr_bench.types import FloatArray
 
 _CONNECTIVITY = "connectivity"
@@ -40,10 +42,12 @@ def check_model(model: str | ModelSpec, settings: Mapping[str, Any] | None = Non
     config = _check_config(spec, settings or {})
     model_class = _check_class(spec)
     inputs = _inputs(spec, _check_needs(spec, model_class, config))
-    for task_type in spec.task_types:
-        for problem in problems(task_type, inputs):
-            where = f"model {spec.name!r} on {task_type}, {problem.title}"
-            _check_problem(spec, model_class, config, problem, where)
+    with tempfile.TemporaryDirectory() as folder:
+        weights = check_weights(spec, config, Path(folder))
+        for task_type in spec.task_types:
+            for problem in problems(task_type, inputs, weights):
+                where = f"model {spec.name!r} on {task_type}, {problem.title}"
+                _check_problem(spec, model_class, config, problem, where)
 
 
 # ------------------------------------------------------------------------------- what is registered

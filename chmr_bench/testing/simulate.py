@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Problem:
     ----------
     title : what is special about it, for error messages.
     y_train, y_valid : (n, t) float64, NaN = not measured.
+    weights : what the model starts from.
     """
 
     title: str
@@ -37,10 +39,11 @@ class Problem:
     valid: Inputs
     y_valid: FloatArray
     test: Inputs
+    weights: Path | None = None
 
     def context(self, seed: int) -> FitContext:
         """Return the surroundings of a fit with that seed, on one core."""
-        return FitContext(tasks=self.tasks, seed=seed)
+        return FitContext(tasks=self.tasks, seed=seed, weights=self.weights)
 
 
 def sample_molecules() -> list[str]:
@@ -49,13 +52,14 @@ def sample_molecules() -> list[str]:
     return [*substituted[:40], *AWKWARD, *substituted[40:]]
 
 
-def problems(task_type: TaskType, inputs: Inputs) -> list[Problem]:
+def problems(task_type: TaskType, inputs: Inputs, weights: Path | None = None) -> list[Problem]:
     """Return the problems of one task type: four tasks of which three are awkward, and one task."""
     y = _labels(task_type, inputs.smiles)
-    return [
+    found = [
         _cut("four tasks: full, with gaps, one value only, never measured", task_type, inputs, y),
         _cut("a single task", task_type, inputs, y[:, :1]),
     ]
+    return [replace(problem, weights=weights) for problem in found]
 
 
 def cell_blocks(names: Sequence[str], n: int) -> dict[str, Block]:
