@@ -10,7 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-HeadInput = Literal["bits", "fingerprint", "graph", "geometry", "anchor", "cells"]
+HeadInput = Literal["bits", "fingerprint", "graph", "geometry", "anchor", "readouts", "cells"]
+HeadKind = Literal["network", "anchor", "readouts", "cells"]
 
 
 class PretrainConfig(BaseModel):
@@ -41,11 +42,17 @@ class PretrainConfig(BaseModel):
         "geometry", description="feature of the 3D modality; unimol needs its extra"
     )
     radius: int = Field(2, ge=0, le=6, description="radius of the Morgan bits (paper: 1, 2 and 4)")
-    n_bits: int = Field(1024, ge=64, le=8192, description="number of Morgan bits")
+    n_bits: int = Field(2048, ge=64, le=8192, description="number of Morgan bits (paper: 1024)")
 
     hidden: int = Field(300, ge=8, le=4096, description="width of the shared space and the GIN")
     layers: int = Field(5, ge=1, le=12, description="layers of the GIN with virtual node")
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout in the encoder while pretraining")
+    latent_dropout: float = Field(
+        0.5, ge=0, lt=1, description="dropout of projected modalities while pretraining (paper: 0)"
+    )
+    fingerprint_hidden: int = Field(
+        512, ge=0, le=8192, description="hidden layer in the projector of the bits (paper: 0, none)"
+    )
     decoder_hidden: int = Field(1200, ge=8, le=8192, description="width of the decoders")
 
     neighbours: int = Field(10, ge=1, le=1000, description="K of eq. 1, by Tanimoto similarity")
@@ -82,6 +89,16 @@ class ChmrConfig(PretrainConfig):
 
     weights: str = Field(
         "", description="a safetensors file of `chmr-bench pretrain` to start from"
+    )
+    heads: tuple[HeadKind, ...] = Field(
+        ("network", "anchor", "readouts"),
+        min_length=1,
+        description="heads to fit, the best on the validation rows is kept: a network on "
+        "head_inputs (the paper's), or a linear one on the anchor, on predicted read-outs, or on "
+        "these and the molecule's own cells",
+    )
+    head_strengths: tuple[float, ...] = Field(
+        (10.0, 100.0, 1000.0), min_length=1, description="L2 penalties tried for a linear head"
     )
     head_inputs: tuple[HeadInput, ...] = Field(
         ("bits", "fingerprint", "graph", "geometry"),

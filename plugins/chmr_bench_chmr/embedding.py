@@ -44,7 +44,8 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
     Returns
     -------
     name -> (n, h) float32: the projected `fingerprint`, `graph` and (where the weights know it)
-    `geometry`, and their sum, `anchor`. Geometry that is not observed is zeros.
+    `geometry`, and their sum, `anchor`; geometry that is not observed is zeros. And `readouts`
+    (n, d): the standardised read-outs the decoders predict from the anchor, if there are any.
 
     Raises
     ------
@@ -60,9 +61,11 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
     if latents is None:
         latents = _compute(inputs, network, context)
         _write(path, latents, context)
-    names = network.shape.molecular
-    found = dict(zip(names, np.split(latents, len(names), axis=1), strict=True))
-    return found | {"anchor": np.sum(list(found.values()), axis=0)}
+    names, h = network.shape.molecular, network.shape.hidden
+    found = {name: latents[:, i * h : (i + 1) * h] for i, name in enumerate(names)}
+    anchor: FloatArray = np.sum(list(found.values()), axis=0)
+    readouts = {"readouts": latents[:, len(names) * h :]} if network.shape.cells else {}
+    return {**found, "anchor": anchor, **readouts}
 
 
 def _check_features(config: ChmrConfig, metadata: WeightsMetadata) -> None:
@@ -84,7 +87,8 @@ def _compute(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> Float
     starts = range(0, len(inputs), MOLECULES_AT_ONCE)
     chunks = [np.arange(s, min(s + MOLECULES_AT_ONCE, len(inputs))) for s in starts]
     moved = network.to(context.device)
-    width = network.shape.hidden * len(network.shape.molecular)
+    shape = network.shape
+    width = shape.hidden * len(shape.molecular) + sum(cell.d for cell in shape.cells)
     latents = np.zeros((len(inputs), width), dtype=np.float32)
     workers = context.n_jobs if context.device == "cpu" else 1
     with one_thread(), ThreadPoolExecutor(workers) as pool:
@@ -96,7 +100,7 @@ def _compute(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> Float
 
 
 def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatArray:
-    """Return the molecular latents of one chunk side by side, (b, 2 h) or (b, 3 h)."""
+    """Return one chunk's molecular latents, then its predicted read-outs, side by side."""
     import torch
 
     from chmr_bench.nn.batch import graph_batch
@@ -115,8 +119,10 @@ def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatA
             values = network.standardise(GEOMETRY, raw)
             latents = network.encode(bits, graph_batch(inputs.graph(), device), values, seen)
             latents[GEOMETRY] = torch.where(seen[:, None], latents[GEOMETRY], 0.0)
-        joined = torch.cat([latents[name] for name in network.shape.molecular], dim=1)
-    return np.asarray(joined.float().cpu().numpy())
+        parts = [latents[name] for name in network.shape.molecular]
+        anchor = torch.stack(parts).sum(0)
+        parts += [network.decode(cell.name, anchor) for cell in network.shape.cells]
+    return np.concatenate([part.float().cpu().numpy() for part in parts], axis=1)
 
 
 # ------------------------------------------------------------------------------------------- cache

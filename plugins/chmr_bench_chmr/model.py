@@ -1,16 +1,48 @@
-"""CHMR downstream: embeddings of the frozen encoder, computed once, and a head on top of them."""
+"""CHMR downstream: embeddings of the frozen encoder, computed once, and a head on top of them.
+
+The paper's head is a network on the raw bits and the projected modalities. With a few hundred
+labels a linear head on what pretraining predicts is better; with thousands it is not. So the heads
+named in the settings are all fitted on the training rows, and the one with the best validation
+score is kept, for every dataset by the same rule.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chmr_bench import DataError, FeatureRequest, FitContext, Inputs
+from chmr_bench.metrics import METRICS, macro, score_tasks
 from chmr_bench.nn.heads import Head, HeadSettings
+from chmr_bench.nn.linear import LinearHead
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
-from chmr_bench_chmr.config import ChmrConfig
+from chmr_bench_chmr.config import ChmrConfig, HeadKind
+
+if TYPE_CHECKING:
+    from chmr_bench_chmr.cell_input import CellReader
+
+Groups = Mapping[str, FloatArray]
+"""Name of an input of the head -> (n, d) float32."""
+LINEAR: Mapping[HeadKind, tuple[str, ...]] = {
+    "anchor": ("anchor",),
+    "readouts": ("readouts",),
+    "cells": ("readouts", "cells"),
+}
+"""What each linear head reads."""
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A head, what it reads, and its validation score, greater is better."""
+
+    kind: HeadKind
+    head: Head | LinearHead
+    reads: tuple[str, ...]
+    score: float
 
 
 class Chmr:
@@ -32,7 +64,7 @@ class Chmr:
         y_valid: FloatArray,
         context: FitContext,
     ) -> None:
-        """Embed the molecules and train the head; the encoder stays as it is.
+        """Embed the molecules and train the heads; the encoder stays as it is.
 
         Raises
         ------
@@ -41,40 +73,78 @@ class Chmr:
         if reading.uses_encoder(self.config) and context.weights is None:
             raise DataError("the head reads the encoder, but there are no pretrained weights")
         self._context = context
+        self._cells: CellReader | None = None
+        if reading.uses_cells(self.config):
+            from chmr_bench_chmr.cell_input import CellReader
+
+            self._cells = CellReader(train, self.config, context)
         groups = self._groups(train)
         self._scales = {name: _scale(values) for name, values in groups.items() if name != "bits"}
-        self._head = Head(head_settings(self.config))
-        x_train, x_valid = self._join(groups), self._join(self._groups(valid))
-        self._head.fit(x_train, y_train, x_valid, y_valid, context)
+        parts = (groups, y_train, self._groups(valid), y_valid)
+        fitted = [self._fit_one(kind, *parts) for kind in self._kinds(groups)]
+        self._best = max(fitted, key=lambda one: one.score)
+        told = ", ".join(f"{one.kind} {one.score:.4f}" for one in fitted)
+        context.log.info("heads by validation score: %s; kept: %s", told, self._best.kind)
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return probabilities of class 1, or values, (n, t)."""
-        return self._head.predict(self._join(self._groups(inputs)))
+        best = self._best
+        return best.head.predict(self._join(self._groups(inputs), best.kind, best.reads))
+
+    def _kinds(self, groups: Groups) -> list[HeadKind]:
+        """Return the heads that have something to read: a bits-only model has the network alone."""
+        return [
+            kind
+            for kind in self.config.heads
+            if kind == "network" or all(name in groups for name in LINEAR[kind])
+        ]
+
+    def _fit_one(
+        self,
+        kind: HeadKind,
+        train: Groups,
+        y_train: FloatArray,
+        valid: Groups,
+        y_valid: FloatArray,
+    ) -> _Fitted:
+        if kind == "network":
+            reads: tuple[str, ...] = tuple(n for n in self.config.head_inputs if n in train)
+            head: Head | LinearHead = Head(head_settings(self.config))
+        else:
+            reads, head = LINEAR[kind], LinearHead(self.config.head_strengths)
+        x_valid = self._join(valid, kind, reads)
+        head.fit(self._join(train, kind, reads), y_train, x_valid, y_valid, self._context)
+        tasks = self._context.tasks
+        score = macro(score_tasks(tasks.metric, tasks.task_names, y_valid, head.predict(x_valid)))
+        sign = 1 if METRICS[tasks.metric].greater_is_better else -1
+        return _Fitted(kind, head, reads, -np.inf if score is None else sign * score)
 
     def _groups(self, inputs: Inputs) -> dict[str, FloatArray]:
-        """Return what the head reads, a matrix (n, d) float32 an input."""
+        """Return all that a head may read, a matrix (n, d) float32 an input."""
         found: dict[str, FloatArray] = {}
         if reading.uses_encoder(self.config):
             from chmr_bench_chmr.embedding import embed
 
             found = embed(inputs, self.config, self._context)
-        if "bits" in self.config.head_inputs:
-            found["bits"] = reading.bits_of(inputs)
-        return {name: found[name] for name in self.config.head_inputs}
+        if self._cells is not None:
+            found["cells"] = self._cells.read(inputs)
+        return {**found, "bits": reading.bits_of(inputs)}
 
-    def _join(self, groups: Mapping[str, FloatArray]) -> FloatArray:
+    def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> FloatArray:
         """Return the groups side by side; all but the bits standardised on the training rows."""
+        scale = self.config.head_embedding_scale if kind == "network" else 1.0
         parts = []
-        for name, values in groups.items():
+        for name in reads:
+            values = groups[name]
             if name in self._scales:
                 centre, spread = self._scales[name]
-                values = (values - centre) / spread * self.config.head_embedding_scale
+                values = (values - centre) / spread * scale
             parts.append(values.astype(np.float32, copy=False))
         return np.concatenate(parts, axis=1)
 
 
 def head_settings(config: ChmrConfig) -> HeadSettings:
-    """Return the head's part of the settings."""
+    """Return the network head's part of the settings."""
     return HeadSettings(
         layers=config.head_layers,
         hidden=config.head_hidden,

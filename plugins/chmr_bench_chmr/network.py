@@ -41,6 +41,8 @@ class NetworkShape:
     fingerprint : width of the bits. geometry : of the 3D descriptors, 0 = no such modality.
     cells : the cell modalities, each with a projector and a decoder.
     target_bits : width of the bits the molecule decoder gives; 0 = as `fingerprint`.
+    fingerprint_hidden : width of a hidden layer in the projector of the bits; 0 = none.
+    latent_dropout : dropout of every projected modality.
     """
 
     fingerprint: int
@@ -53,6 +55,8 @@ class NetworkShape:
     tree: Literal["tree", "flat", "none"] = "tree"
     depth: int = 6
     target_bits: int = 0
+    fingerprint_hidden: int = 0
+    latent_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.cells]
@@ -92,7 +96,10 @@ class ChmrNetwork(nn.Module):
         if shape.geometry:
             scaled = {GEOMETRY: shape.geometry, **scaled}
         self.projectors = nn.ModuleDict(
-            {_key(n): _projector(d, h) for n, d in (widths | scaled).items()}
+            {
+                _key(n): _projector(d, h, shape.latent_dropout, self._inner(n))
+                for n, d in (widths | scaled).items()
+            }
         )
         targets = {MOLECULE: shape.target_bits or shape.fingerprint}
         targets |= {cell.name: cell.d for cell in shape.cells}
@@ -104,6 +111,9 @@ class ChmrNetwork(nn.Module):
         )
         self.scales = nn.ModuleDict({_key(n): Scale(d) for n, d in scaled.items()})
         self.tree: TreeVQ | FlatVQ | None = _tree(shape)
+
+    def _inner(self, name: str) -> int:
+        return self.shape.fingerprint_hidden if name == FINGERPRINT else 0
 
     def encode(
         self,
@@ -207,8 +217,12 @@ def _key(name: str) -> str:
     return "_" + name.replace(".", ":")
 
 
-def _projector(d: int, hidden: int) -> nn.Sequential:
-    return nn.Sequential(nn.LayerNorm(d), nn.Linear(d, hidden), nn.SiLU())
+def _projector(d: int, hidden: int, dropout: float, inner: int) -> nn.Sequential:
+    """Return LayerNorm, Linear, SiLU (eq. 2); before them a hidden layer where `inner` is not 0."""
+    first: list[nn.Module] = [nn.LayerNorm(d)]
+    if inner:
+        first += [nn.Linear(d, inner), nn.SiLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*first, nn.Linear(inner or d, hidden), nn.SiLU(), nn.Dropout(dropout))
 
 
 def _decoder(hidden: int, wide: int, d: int, dropout: float) -> nn.Sequential:

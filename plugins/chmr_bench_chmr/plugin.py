@@ -51,7 +51,7 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "random-encoder": ("control: the encoder as initialised", {"encoder": "random"}),
     "head-only": (
         "control: the head on the raw bits, no encoder, no pretraining",
-        {"head_inputs": ("bits",)},
+        {"head_inputs": ("bits",), "heads": ("network",)},
     ),
 }
 """What differs from `chmr`: the preset of each variant."""
@@ -70,7 +70,10 @@ def _models() -> Iterable[ModelSpec]:
     yield _spec(
         "chmr.cell-input",
         "CHMR, whose head also reads the molecule's own cells, or its neighbours'",
-        preset={"head_inputs": ("bits", "fingerprint", "graph", "geometry", "cells")},
+        preset={
+            "head_inputs": ("bits", "fingerprint", "graph", "geometry", "cells"),
+            "heads": ("network", "anchor", "readouts", "cells"),
+        },
         reads=_CELLS,
     )
     yield _spec(
@@ -88,7 +91,7 @@ def _models() -> Iterable[ModelSpec]:
         "cells.regressor",
         "Control: a network from bits to cells, logistic regression on its last hidden layer",
         factory="regressor:Regressor",
-        config=f"{_PACKAGE}.regressor:RegressorConfig",
+        config=f"{_PACKAGE}.regressor_config:RegressorConfig",
         weights=f"{_PACKAGE}.regressor:find_or_make",
         recipe=str(_RECIPES / "regressor.toml"),
         explain="",

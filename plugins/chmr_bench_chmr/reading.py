@@ -26,6 +26,11 @@ def uses_encoder(config: ChmrConfig) -> bool:
     return any(name != "bits" for name in config.head_inputs)
 
 
+def uses_cells(config: ChmrConfig) -> bool:
+    """Return whether the head reads the molecule's own cell read-outs."""
+    return "cells" in config.head_inputs or "cells" in config.heads
+
+
 def bits_of(inputs: Inputs) -> FloatArray:
     """Return the bits side by side, (n, d) float32; a molecule without them has none set."""
     parts = []

@@ -12,10 +12,9 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from chmr_bench import (
     DataError,
@@ -29,41 +28,11 @@ from chmr_bench import (
 from chmr_bench.metrics import METRICS, macro, score_tasks
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.reading import bits_of
+from chmr_bench_chmr.regressor_config import RegressorConfig, requests
 from chmr_bench_chmr.weights import read_header, read_tensors, sha256_of
 
 REGRESSOR_VERSION = "1"
 """Changes whenever the same settings, atlas and seed give other weights."""
-
-
-class RegressorConfig(BaseModel):
-    """Settings of `cells.regressor`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    atlas: tuple[str, ...] = Field(
-        ("jump-activity",), min_length=1, description="atlases to learn from, merged in this order"
-    )
-    transductive: bool = Field(
-        False, description="keep molecules that are in a benchmark's test part (without labels)"
-    )
-    pretrain_seed: int | Literal["run"] = Field(
-        0, description="seed of pretraining; 'run' = another one for every run's seed"
-    )
-    radius: int = Field(2, ge=0, le=6, description="radius of the Morgan bits")
-    n_bits: int = Field(2048, ge=64, le=8192, description="number of Morgan bits")
-    hidden: int = Field(512, ge=8, le=8192, description="width of the first hidden layer")
-    embedding: int = Field(64, ge=2, le=4096, description="width of the last hidden layer")
-    dropout: float = Field(0.5, ge=0, lt=1, description="dropout after the first hidden layer")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's")
-    weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's")
-    batch_size: int = Field(64, ge=2, description="molecules a step")
-    epochs: int = Field(100, ge=1, le=10_000, description="passes over the atlas at most")
-    patience: int = Field(8, ge=1, description="epochs without a smaller held-out error")
-    strengths: tuple[float, ...] = Field(
-        (10.0, 30.0, 100.0, 300.0, 1000.0),
-        min_length=1,
-        description="L2 penalties of the linear model; the best on the validation rows is taken",
-    )
 
 
 PRETRAINING = (
@@ -179,12 +148,6 @@ class Regressor:
     @property
     def _is_classifier(self) -> bool:
         return self._context.tasks.task_type == "classification"
-
-
-def requests(config: RegressorConfig) -> dict[str, FeatureRequest]:
-    """Return the bits: Morgan, then MACCS."""
-    bits = {"radius": config.radius, "n_bits": config.n_bits}
-    return {"morgan": FeatureRequest("morgan", bits), "maccs": FeatureRequest("maccs")}
 
 
 class _Body:

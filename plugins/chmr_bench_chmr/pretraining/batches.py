@@ -86,7 +86,7 @@ class Batcher:
         if links is None:
             return self._own(rows)
         met = walks.walk(links, rows, self.config.walk_length, rng)
-        return self._met(links, met)
+        return self._met(links, met, rows)
 
     def _own(self, rows: IntArray) -> dict[str, WalkTargets]:
         """Return the molecules' own bits and read-outs, without a walk."""
@@ -98,8 +98,12 @@ class Batcher:
             targets[name] = self._walk_targets(those, values.x[rows[those]], ones)
         return targets
 
-    def _met(self, links: ContextGraph, met: walks.Walks) -> dict[str, WalkTargets]:
-        """Return what walks met, kind by kind; molecule i of the material is node i."""
+    def _met(self, links: ContextGraph, met: walks.Walks, rows: IntArray) -> dict[str, WalkTargets]:
+        """Return what walks met, kind by kind; molecule i of the material is node i.
+
+        A walk begins at its molecule, so the molecule's own read-outs are met first: with weight 1,
+        whichever way it then goes.
+        """
         kind, row = links.kind[met.nodes], links.row[met.nodes]  # (b, length + 1)
         targets = {}
         for at, name in enumerate(links.kinds):
@@ -113,8 +117,13 @@ class Batcher:
                 if self.hidden is not None:
                     seen = ~self.hidden[row[walker, step]]
                     walker, step = walker[seen], step[seen]
-                x = self.material.cells[name].x[row[walker, step]]
-                targets[name] = self._walk_targets(walker, x, met.weight[walker, step])
+                values = self.material.cells[name]
+                own = np.flatnonzero(values.observed[rows])
+                targets[name] = self._walk_targets(
+                    np.concatenate([own, walker]),
+                    values.x[np.concatenate([rows[own], row[walker, step]])],
+                    np.concatenate([np.ones(len(own), np.float32), met.weight[walker, step]]),
+                )
         return targets
 
     def _bits(

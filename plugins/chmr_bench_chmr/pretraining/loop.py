@@ -49,6 +49,8 @@ def new_network(material: Material, config: PretrainConfig, seed: int) -> ChmrNe
         decoder_hidden=config.decoder_hidden,
         tree=config.tree,
         depth=config.depth,
+        fingerprint_hidden=config.fingerprint_hidden,
+        latent_dropout=config.latent_dropout,
     )
     torch.manual_seed(number(seed, "network"))
     network = ChmrNetwork(shape)

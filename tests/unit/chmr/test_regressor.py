@@ -24,7 +24,8 @@ from chmr_bench import (
 from chmr_bench.cells import Atlas
 from chmr_bench.features.cache import featurise
 from chmr_bench_chmr.reading import bits_of
-from chmr_bench_chmr.regressor import Regressor, RegressorConfig, find_or_make, requests
+from chmr_bench_chmr.regressor import Regressor, find_or_make
+from chmr_bench_chmr.regressor_config import RegressorConfig, requests
 from chmr_bench_chmr.regressor_training import profiles
 from chmr_bench_chmr.weights import feature_spec
 
