@@ -32,6 +32,10 @@ def pretrain(
         list[str] | None,
         typer.Option(help="Atlas to learn from, or folder:PATH; repeatable, then merged."),
     ] = None,
+    dataset: Annotated[
+        str,
+        typer.Option("--dataset", "-d", help="Take the settings the model has for this dataset."),
+    ] = "",
     epochs: Annotated[int | None, typer.Option(help="Passes over the atlas.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Molecules a step.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of pretraining.")] = None,
@@ -65,9 +69,9 @@ def pretrain(
         "transductive": True if transductive else None,
     }
     given = _given(named, setting or [])
-    asked = _asked(model, given, device, precision)
+    asked = _asked(model, dataset, given, device, precision)
     workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
-    return _pretrain(asked, given, workspace, quiet)
+    return _pretrain(asked, _run_command(asked, dataset, given), workspace, quiet)
 
 
 def _given(named: Mapping[str, Any], settings: list[str]) -> dict[str, Any]:
@@ -80,7 +84,9 @@ def _given(named: Mapping[str, Any], settings: list[str]) -> dict[str, Any]:
     return given
 
 
-def _asked(model: str, given: Mapping[str, Any], device: str, precision: str) -> Asked:
+def _asked(
+    model: str, dataset: str, given: Mapping[str, Any], device: str, precision: str
+) -> Asked:
     """Return what is asked for; SettingError or UnknownNameError where a setting does not fit."""
     from chmr_bench.plugins import registry
     from chmr_bench.runner.weights import Asked
@@ -93,13 +99,15 @@ def _asked(model: str, given: Mapping[str, Any], device: str, precision: str) ->
     asking.check_precision(model, precision)
     return Asked(
         registered,
-        build_config(registered.spec, given),
+        build_config(
+            registered.spec, given, registry().dataset(dataset).spec.name if dataset else ""
+        ),
         device=device_for(asking.choice("--device", device, asking.DEVICES), registered.spec),
         precision=asking.choice("--precision", precision, asking.PRECISIONS),
     )
 
 
-def _pretrain(asked: Asked, given: Mapping[str, Any], workspace: Workspace, quiet: bool) -> int:
+def _pretrain(asked: Asked, run_command: str, workspace: Workspace, quiet: bool) -> int:
     from chmr_bench.cli.console import console, print_note
     from chmr_bench.contracts import PendingWeights
     from chmr_bench.runner.weights import look_up
@@ -117,7 +125,7 @@ def _pretrain(asked: Asked, given: Mapping[str, Any], workspace: Workspace, quie
         return INTERRUPTED
     beside = sorted(p for p in weights.path.parent.iterdir() if p.is_file() and p != weights.path)
     lines = [f"{told}: {weights.path}", f"sha256: {weights.sha256}", *(f"  {p}" for p in beside)]
-    for line in [*lines, f"to run it: {_run_command(asked, given)}"]:
+    for line in [*lines, f"to run it: {run_command}"]:
         console.print(line, markup=False, soft_wrap=True)
     return 0
 
@@ -153,10 +161,11 @@ def made(asked: Asked, workspace: Workspace, quiet: bool) -> Weights | None:
             ) from error
 
 
-def _run_command(asked: Asked, given: Mapping[str, Any]) -> str:
+def _run_command(asked: Asked, dataset: str, given: Mapping[str, Any]) -> str:
     """Return the command that starts from these weights: its settings are theirs."""
     settings = (f"{key}={json.dumps(value)}" for key, value in given.items())
-    words = ["chmr-bench", "run", "--model", asked.model.spec.name, "--suite", "all"]
+    words = ["chmr-bench", "run", "--model", asked.model.spec.name]
+    words += ["--dataset", dataset] if dataset else ["--suite", "all"]
     words += [word for setting in settings for word in ("--set", setting)]
     if asked.precision != "float32":
         words += ["--precision", asked.precision]

@@ -154,6 +154,7 @@ class Lines(Quiet):
     def __init__(self, out: Console) -> None:
         self.out = out
         self.place = ""
+        self.phase = ""
         self.at = ""
         self.said = 0.0
 
@@ -167,13 +168,14 @@ class Lines(Quiet):
 
     def stage(self, phase: Phase) -> None:
         """Say that pretraining begins; other phases are short."""
-        self.at = ""
+        self.at = self.phase = ""
         if phase == "weights":
+            self.phase = PHASE_WORDS[phase]
             self.step("")
 
     def step(self, name: str) -> None:
-        """Say what pretraining is at."""
-        self.at = ": ".join(filter(None, [PHASE_WORDS["weights"], name]))
+        """Say what pretraining, or other long work, is at."""
+        self.at = ": ".join(filter(None, [self.phase, name]))
         self.said = time.monotonic()
         self._write(f"{self.place}{self.at}")
 

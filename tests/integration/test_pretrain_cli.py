@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,6 +40,28 @@ def test_pretrain_then_run_with_what_it_says(inside: Run, home: Path) -> None:
     words[words.index("--suite") : words.index("--suite") + 2] = ["-d", "quick-small"]
     plan = json.loads(inside(*words[1:], "--plan", "--json").stdout)
     assert plan["pretraining"] == []
+
+
+def test_pretrain_for_a_dataset_is_what_its_run_starts_from(
+    inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recipe may have settings of its own for a dataset."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        '[settings]\natlas = ["quick-made-atlas"]\n[dataset.quick-small]\nepochs = 9\n'
+    )
+    known = registry().models
+    entry = known["quick.started"]
+    spec = dataclasses.replace(entry.spec, recipe=str(recipe))
+    monkeypatch.setitem(known, "quick.started", dataclasses.replace(entry, spec=spec))
+    done = inside("pretrain", "quick.started", "-d", "quick-small")
+    assert done.returncode == 0, done.stderr
+    words = shlex.split(done.stdout.splitlines()[-1].partition(": ")[2])
+    assert words[-2:] == ["--dataset", "quick-small"]
+    assert json.loads(inside(*words[1:], "--plan", "--json").stdout)["pretraining"] == []
+    other = inside("run", "-m", "quick.started", "-d", "quick-data", "--plan", "--json")
+    assert json.loads(other.stdout)["pretraining"] != []
+    assert inside("pretrain", "quick.started", "-d", "quick-smal").returncode == 2
 
 
 def test_the_plan_says_that_pretraining_comes_first(inside: Run) -> None:
@@ -103,6 +127,7 @@ def test_explain_writes_what_the_model_shows(inside: Run, tmp_path: Path) -> Non
     file = Path("shown") / "quick.started" / "quick-small" / "codes.csv"
     assert done.stdout.splitlines() == [str(file)]
     assert len((tmp_path / file).read_text().splitlines()) == 31
+    assert "quick.started on quick-small seed 0: explanation" in done.stderr
     nothing = inside("explain", "quick.noise", "-d", "quick-small")
     assert nothing.returncode == 2
     assert "has nothing to explain" in nothing.stderr
