@@ -7,6 +7,9 @@ both it is, and where nobody lends, both are 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -34,6 +37,7 @@ class CellReader:
         if context.weights is None:
             raise DataError("cell read-outs are projected by pretrained weights; there are none")
         self.network, _ = network_of(context.weights, sha256_of(context.weights))
+        self.network.cpu()
         self.neighbours, self.n_jobs = config.neighbours, context.n_jobs
         known = {cell.name: cell.d for cell in self.network.shape.cells}
         self.names = [n for n, d in known.items() if n in train.blocks and _width(train, n) == d]
@@ -46,20 +50,45 @@ class CellReader:
         self.bits = _bits(train)
         self.lenders = {name: self._standardised(train, name) for name in self.names}
 
-    def read(self, inputs: Inputs) -> FloatArray:
-        """Return (n, m (h + 2)) float32: per modality the projection, observed, borrowed."""
-        parts: list[FloatArray] = []
+    def read(self, inputs: Inputs, anchor: FloatArray) -> dict[str, FloatArray]:
+        """Return what the head may read of n molecules.
+
+        Parameters
+        ----------
+        anchor : (n, h), as `embedding.embed` gives it.
+
+        Returns
+        -------
+        ``cells`` : (n, m (h + 2)) float32, per modality the projection, observed, borrowed.
+        ``expected`` : (n, d + 2 m) float32, each read-out as the decoders expect it from the
+        structure and the molecule's other observed read-outs, and the same flags.
+        """
+        flags: list[BoolArray] = []
+        latents: dict[str, FloatArray] = {}
+        own: dict[str, FloatArray] = {}
         for name in self.names:
             x, observed = self._standardised(inputs, name)
             lent, borrowed = self._borrowed(inputs, name)
             borrowed &= ~observed
             x = np.where(observed[:, None], x, np.where(borrowed[:, None], lent, 0.0))
-            with one_thread(), torch.inference_mode():
-                values = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
-                p = self.network.cpu().project(name, values).numpy()
-            p = np.where((observed | borrowed)[:, None], p, 0.0)
-            parts += [p, observed[:, None].astype(np.float32), borrowed[:, None].astype(np.float32)]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+            p = self._apply(partial(self.network.project, name), x)
+            latents[name] = np.where((observed | borrowed)[:, None], p, 0.0)
+            own[name] = np.where(observed[:, None], p, 0.0)
+            flags += [observed, borrowed]
+        marks = np.stack(flags, axis=1).astype(np.float32)  # (n, 2 m)
+        expected = []
+        for name in self.names:
+            fused = anchor + sum(p for other, p in own.items() if other != name)
+            expected.append(self._apply(partial(self.network.decode, name), fused))
+        return {
+            "cells": np.concatenate([*latents.values(), marks], axis=1).astype(np.float32),
+            "expected": np.concatenate([*expected, marks], axis=1).astype(np.float32),
+        }
+
+    def _apply(self, function: Callable[[torch.Tensor], torch.Tensor], x: FloatArray) -> FloatArray:
+        with one_thread(), torch.inference_mode():
+            values = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+            return np.asarray(function(values).numpy())
 
     def _standardised(self, inputs: Inputs, name: str) -> tuple[FloatArray, BoolArray]:
         """Return the read-outs in the network's scale, 0 where not observed, and who has them."""

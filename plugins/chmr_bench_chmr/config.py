@@ -64,7 +64,7 @@ class PretrainConfig(BaseModel):
     instance_alignment: bool = Field(True, description="InfoNCE of anchor and cells (eq. 2)")
     distribution_alignment: bool = Field(True, description="VICReg of cells, augmented (eq. 3)")
     temperature: float = Field(0.2, gt=0, le=10, description="of InfoNCE")
-    sca_weight: float = Field(1.0, ge=0, description="lambda 1 (paper: 10)")
+    sca_weight: float = Field(0.1, ge=0, description="lambda 1 (paper: 10)")
 
     tree: Literal["tree", "flat", "none"] = Field("tree", description="quantisation (eq. 5 to 9)")
     depth: int = Field(6, ge=1, le=12, description="levels of the tree")
@@ -75,10 +75,16 @@ class PretrainConfig(BaseModel):
     walk: bool = Field(True, description="reconstruct what a walk meets, not the molecule alone")
     walk_length: int = Field(4, ge=1, le=64, description="steps of a walk on the context graph")
 
-    epochs: int = Field(10, ge=0, le=100_000, description="passes over the atlas (paper: 300)")
+    epochs: int = Field(8, ge=0, le=100_000, description="passes over the atlas (paper: 300)")
     batch_size: int = Field(512, ge=2, description="molecules a step (paper: 3072)")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's (paper: 1e-4)")
     weight_decay: float = Field(1e-8, ge=0, le=1, description="Adam's")
+    average: float = Field(
+        0.99, ge=0, lt=1, description="decay of the weights' moving average, which is what is kept"
+    )
+    cross: bool = Field(
+        True, description="also reconstruct a read-out from the anchor and the other modalities"
+    )
     as_published: bool = Field(
         False, description="follow the published code where it departs from the paper"
     )

@@ -30,7 +30,7 @@ Groups = Mapping[str, FloatArray]
 LINEAR: Mapping[HeadKind, tuple[str, ...]] = {
     "anchor": ("anchor",),
     "readouts": ("readouts",),
-    "cells": ("readouts", "cells"),
+    "cells": ("readouts", "expected"),
 }
 """What each linear head reads."""
 
@@ -127,7 +127,7 @@ class Chmr:
 
             found = embed(inputs, self.config, self._context)
         if self._cells is not None:
-            found["cells"] = self._cells.read(inputs)
+            found |= self._cells.read(inputs, found["anchor"])
         return {**found, "bits": reading.bits_of(inputs)}
 
     def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> FloatArray:

@@ -49,11 +49,15 @@ class Standing:
 
 @dataclass
 class Checkpoint:
-    """Everything of a pretraining between two steps; `best` is empty before the first epoch."""
+    """Everything of a pretraining between two steps; `best` is empty before the first epoch.
+
+    `averaged` are the moving averages of the network, and how many steps are in them.
+    """
 
     standing: Standing
     network: Tensors
     optimiser: Tensors
+    averaged: Tensors
     best: Tensors = field(default_factory=dict)
 
 
@@ -62,6 +66,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     parts = {
         "network": checkpoint.network,
         "optimiser": checkpoint.optimiser,
+        "averaged": checkpoint.averaged,
         "best": checkpoint.best,
     }
     tensors = {f"{part}/{name}": t for part, group in parts.items() for name, t in group.items()}
@@ -85,7 +90,7 @@ def read(folder: Path, key: str) -> Checkpoint | None:
         raise DataError(f"{path}: its header cannot be read: {error}") from error
     if standing.key != key:
         raise DataError(f"{path} belongs to other weights: {standing.key[:12]}, not {key[:12]}")
-    groups: dict[str, Tensors] = {"network": {}, "optimiser": {}, "best": {}}
+    groups: dict[str, Tensors] = {"network": {}, "optimiser": {}, "averaged": {}, "best": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition("/")
         groups[part][rest] = tensor

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from chmr_bench import PluginError, WeightsRequest
 from chmr_bench.types import IntArray
@@ -103,6 +104,11 @@ class Learner:
             weight_decay=self.config.weight_decay,
             fused=True,
         )
+        self.averaged = AveragedModel(
+            self.network,
+            multi_avg_fn=get_ema_multi_avg_fn(self.config.average),  # type: ignore[no-untyped-call]
+            use_buffers=True,
+        )
         self.best: Tensors = {}
         hidden = np.zeros(len(self.material), dtype=bool)
         hidden[self.material.valid] = True
@@ -120,13 +126,14 @@ class Learner:
         self._before = self.standing.seconds
         self.network.load_state_dict(checkpoint.network)
         restore_optimiser(self.optimiser, checkpoint.optimiser)
+        self.averaged.load_state_dict(checkpoint.averaged)
         self.best = checkpoint.best
 
     def learn(self, each_epoch: Callable[[Standing], None]) -> None:
         """Go on to the last epoch, and leave the network with the weights that are kept.
 
-        Those are of the epoch with the lowest total loss on the molecules held out, or of the
-        last one where none are.
+        Those are the moving averages at the epoch with the lowest total loss on the molecules held
+        out, or at the last one where none are.
 
         Raises
         ------
@@ -135,8 +142,8 @@ class Learner:
         while self.standing.epoch < self.config.epochs:
             self._epoch()
             each_epoch(self.standing)
-        if self.best:
-            self.network.load_state_dict(self.best)
+        if self.standing.epoch:
+            self.network.load_state_dict(self.best or self.averaged.module.state_dict())
         self.network.eval()
 
     def _epoch(self) -> None:
@@ -165,6 +172,7 @@ class Learner:
             self.standing,
             dict(self.network.state_dict()),
             optimiser_tensors(self.optimiser),
+            dict(self.averaged.state_dict()),
             self.best,
         )
 
@@ -201,7 +209,7 @@ class Learner:
         torch.manual_seed(number(self.seed, "step", epoch, step))
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
-        terms = self.terms(batch)
+        terms = self.terms(batch, self.network)
         told = _numbers(terms)
         wrong = [name for name, value in told.items() if not math.isfinite(value)]
         if wrong:
@@ -211,29 +219,31 @@ class Learner:
             )
         terms["total"].backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
+        self.averaged.update_parameters(self.network)
         return told
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
+    def terms(self, batch: Batch, network: ChmrNetwork) -> dict[str, Tensor]:
         """Return the loss terms of a batch, and their ``total``."""
         half = self.request.precision == "bfloat16"
         kind = self.request.device
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
-            latents = self.network.encode(
+            latents = network.encode(
                 batch.fingerprint, batch.graph, batch.geometry, batch.observed.get(GEOMETRY)
             )
             inputs = StepInputs(latents, batch.observed, batch.cells, batch.augmented, batch.walks)
-            return objective(self.network, self.config, inputs)
+            return objective(network, self.config, inputs)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Return the mean loss terms of the molecules held out, each epoch on the same walks."""
         rows = self.material.valid
         parts = np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
-        self.network.eval()
+        network = cast(ChmrNetwork, self.averaged.module)
+        network.eval()
         sums: dict[str, float] = {}
         for i, part in enumerate(parts):
             batch = self.checking.batch(part, generator(self.seed, "held-out walk", i))
-            for name, value in _numbers(self.terms(batch)).items():
+            for name, value in _numbers(self.terms(batch, network)).items():
                 sums[name] = sums.get(name, 0.0) + value * len(part)
         return {name: total / len(rows) for name, total in sums.items()}
 
@@ -243,7 +253,8 @@ class Learner:
         self._log("valid", means)
         if at.best is None or means["total"] < at.best:
             at.best, at.best_epoch = means["total"], at.epoch + 1
-            self.best = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+            state = self.averaged.module.state_dict()
+            self.best = {k: v.detach().cpu().clone() for k, v in state.items()}
 
     def _log(self, part: str, means: dict[str, float]) -> None:
         self.standing.history.append(
