@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from chmr_bench import DataError
 from chmr_bench.errors import SettingError, UnknownNameError
@@ -46,9 +48,44 @@ def test_the_latents_and_their_sum(network: ChmrNetwork, graphs: GraphBatch) -> 
         ("fingerprint", "graph", "geometry"), (3, 16)
     )
     torch.testing.assert_close(network.anchor(latents), sum(latents.values()))
-    norm, linear, _ = network.projectors["_fingerprint"]  # type: ignore[misc]
+    norm, linear, *_ = network.projectors["_fingerprint"]  # type: ignore[misc]
     x = linear(norm(BITS.float()))
     torch.testing.assert_close(latents["fingerprint"], x * torch.sigmoid(x))
+
+
+def test_the_bits_may_have_a_hidden_layer(graphs: GraphBatch) -> None:
+    network = ChmrNetwork(replace(SHAPE, fingerprint_hidden=7)).eval()
+    widths = {
+        name: [tuple(layer.weight.shape) for layer in chain if isinstance(layer, nn.Linear)]
+        for name, chain in network.projectors.items()
+    }
+    assert widths["_fingerprint"] == [(7, 12), (16, 7)]
+    assert all(len(found) == 1 for name, found in widths.items() if name != "_fingerprint")
+    norm, first, _, _, second, *_ = network.projectors["_fingerprint"]  # type: ignore[misc]
+    x = functional.silu(second(functional.silu(first(norm(BITS.float())))))
+    torch.testing.assert_close(network.encode(BITS, graphs, torch.zeros(3, 6))["fingerprint"], x)
+
+
+def test_latents_drop_out_while_learning_alone(graphs: GraphBatch) -> None:
+    network = ChmrNetwork(replace(SHAPE, dropout=0.0, latent_dropout=0.5))
+    names = (*network.shape.molecular, *(cell.name for cell in SHAPE.cells))
+
+    def latents() -> dict[str, Tensor]:
+        cells = {c.name: network.project(c.name, torch.ones(3, c.d)) for c in SHAPE.cells}
+        return network.encode(BITS, graphs, torch.ones(3, 6)) | cells
+
+    learning = latents()
+    assert all(0.2 < (learning[name] == 0).float().mean() < 0.8 for name in names)
+    network.eval()
+    first, again = latents(), latents()
+    assert all(torch.equal(first[name], again[name]) for name in names)
+    assert not any((first[name] == 0).any() for name in names)
+
+
+def test_a_shape_of_before_is_read_without_the_new_parts() -> None:
+    old = SHAPE.to_json()
+    del old["fingerprint_hidden"], old["latent_dropout"]
+    assert NetworkShape.from_json(old) == SHAPE
 
 
 def test_a_geometry_that_is_not_observed_adds_nothing(

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,6 @@ from chmr_bench.errors import DataError
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining import checkpoint, figure, loop, making, seeding
 from chmr_bench_chmr.pretraining.place import place_of
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Such small networks are slower on many threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Setting:
@@ -107,7 +97,7 @@ def test_the_epoch_with_the_lowest_held_out_loss_is_kept(
     seen = []
 
     def validate(self: loop.Learner) -> dict[str, float]:
-        seen.append(tensors(self.network))
+        seen.append(tensors(self.averaged.module))
         return {"total": next(losses)}
 
     monkeypatch.setattr(loop.Learner, "validate", validate)
@@ -115,6 +105,33 @@ def test_the_epoch_with_the_lowest_held_out_loss_is_kept(
     assert (learner.standing.best_epoch, learner.standing.best) == (2, 1.0)
     assert all(torch.equal(kept[name], seen[1][name]) for name in kept)
     assert not learner.network.training
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.6])
+def test_the_moving_average_of_the_steps_is_kept(
+    setting: Any, monkeypatch: pytest.MonkeyPatch, decay: float
+) -> None:
+    monkeypatch.setattr(seeding, "VALID_SHARE", 0.0)
+    learner = setting(average=decay, learning_rate=0.05).learner()
+    expected: dict[str, torch.Tensor] = {}
+    last: dict[str, torch.Tensor] = {}
+    real = loop.Learner.step
+
+    def step(self: loop.Learner, *of: Any) -> dict[str, float]:
+        told = real(self, *of)
+        last.update(tensors(self.network))
+        for name, now in last.items():
+            before = expected.get(name, now)
+            expected[name] = decay * before + (1 - decay) * now if now.is_floating_point() else now
+        return told
+
+    monkeypatch.setattr(loop.Learner, "step", step)
+    kept = learn(learner)
+    for name, value in expected.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(kept[name], value, rtol=1e-4, atol=1e-5)
+    equal = all(torch.equal(kept[name], last[name]) for name in last)
+    assert equal is (decay == 0)
 
 
 def test_every_term_is_logged_for_every_epoch(setting: Any) -> None:
@@ -127,7 +144,9 @@ def test_every_term_is_logged_for_every_epoch(setting: Any) -> None:
     terms = figure.terms_of(learner.standing.history)
     assert terms[0] == "total"
     kinds = {term.partition(".")[0] for term in terms}
-    assert kinds >= {"instance_alignment", "distribution_alignment", "reconstruction", "tree"}
+    assert kinds >= {
+        "instance_alignment", "distribution_alignment", "reconstruction", "cross", "own", "tree",
+    }  # fmt: skip
     assert all(np.isfinite(float(row[term])) for row in rows for term in terms)
 
 
@@ -193,7 +212,7 @@ def test_batches_made_ahead_are_the_same(setting: Any, monkeypatch: pytest.Monke
 def test_a_loss_that_is_not_finite_is_told(setting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = setting().learner()
 
-    def terms(self: loop.Learner, batch: Any) -> dict[str, torch.Tensor]:
+    def terms(*_: Any) -> dict[str, torch.Tensor]:
         return {"tree": torch.tensor(float("nan")), "total": torch.tensor(1.0)}
 
     monkeypatch.setattr(loop.Learner, "terms", terms)
