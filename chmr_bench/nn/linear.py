@@ -82,7 +82,7 @@ class LinearHead:
         def closure() -> torch.Tensor:
             optimiser.zero_grad()
             loss = self._loss(features @ weight + bias, targets, seen)
-            total = loss + 0.5 * strength * weight.square().sum()
+            total = loss + 0.5 * strength * weight.double().square().sum()
             total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             return total
 
@@ -90,13 +90,14 @@ class LinearHead:
         return weight.detach().double().numpy(), bias.detach().double().numpy()
 
     def _loss(self, raw: torch.Tensor, y: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """Return the summed loss in double precision: in single, the search stops too early."""
         from torch.nn import functional
 
         if self._is_classifier:
             each = functional.binary_cross_entropy_with_logits(raw, y, reduction="none")
         else:
             each = 0.5 * (raw - y).square()
-        return (each * seen).sum()
+        return (each.double() * seen).sum()
 
     def _apply(self, found: tuple[FloatArray, FloatArray], x: FloatArray) -> FloatArray:
         from scipy.special import expit

@@ -22,6 +22,7 @@ from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.embedding import network_of
+from chmr_bench_chmr.pretraining.material import CLIP
 from chmr_bench_chmr.weights import sha256_of
 
 
@@ -63,6 +64,7 @@ class CellReader:
         ``expected`` : (n, d + 2 m) float32, each read-out as the decoders expect it from the
         structure and the molecule's other observed read-outs, and the same flags.
         """
+        self.network.cpu()  # embedding the molecules may have moved it
         flags: list[BoolArray] = []
         latents: dict[str, FloatArray] = {}
         own: dict[str, FloatArray] = {}
@@ -95,7 +97,8 @@ class CellReader:
         block = inputs.matrix(name)
         raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32))
         values = self.network.standardise(name, raw).numpy()
-        x: FloatArray = np.where(block.observed[:, None], np.nan_to_num(values), 0.0)
+        values = np.clip(np.nan_to_num(values), -CLIP, CLIP)  # as while learning
+        x: FloatArray = np.where(block.observed[:, None], values, 0.0)
         return x, block.observed
 
     def _borrowed(self, inputs: Inputs, name: str) -> tuple[FloatArray, BoolArray]:

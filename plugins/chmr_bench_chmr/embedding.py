@@ -57,7 +57,7 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
     network, metadata = network_of(context.weights, sha256)
     _check_features(config, metadata)
     path = _cache_file(inputs, metadata, sha256, context)
-    latents = _read(path, len(inputs))
+    latents = _read(path, len(inputs), _width(network))
     if latents is None:
         latents = _compute(inputs, network, context)
         _write(path, latents, context)
@@ -87,9 +87,7 @@ def _compute(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> Float
     starts = range(0, len(inputs), MOLECULES_AT_ONCE)
     chunks = [np.arange(s, min(s + MOLECULES_AT_ONCE, len(inputs))) for s in starts]
     moved = network.to(context.device)
-    shape = network.shape
-    width = shape.hidden * len(shape.molecular) + sum(cell.d for cell in shape.cells)
-    latents = np.zeros((len(inputs), width), dtype=np.float32)
+    latents = np.zeros((len(inputs), _width(network)), dtype=np.float32)
     workers = context.n_jobs if context.device == "cpu" else 1
     with one_thread(), ThreadPoolExecutor(workers) as pool:
         encoded = pool.map(lambda rows: _encode(inputs.take(rows), moved, context), chunks)
@@ -97,6 +95,12 @@ def _compute(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> Float
             latents[rows] = part
             context.progress(done, len(chunks), "batches embedded")
     return latents
+
+
+def _width(network: ChmrNetwork) -> int:
+    """Return the columns of the molecular latents and of the predicted read-outs."""
+    shape = network.shape
+    return shape.hidden * len(shape.molecular) + sum(cell.d for cell in shape.cells)
 
 
 def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatArray:
@@ -143,13 +147,15 @@ def _cache_file(
     return home() / "embeddings" / sha256[:16] / f"{key}.npz"
 
 
-def _read(path: Path, n: int) -> FloatArray | None:
-    """Return the stored embeddings; None where there are none, or they are damaged."""
+def _read(path: Path, n: int, d: int) -> FloatArray | None:
+    """Return the stored (n, d) embeddings; None where there are none, or they are damaged."""
     try:
         block = read_block(path, n)
     except (FileNotFoundError, DataError):
         return None
-    return np.asarray(block.values) if isinstance(block, MatrixBlock) else None
+    if not isinstance(block, MatrixBlock) or block.values.shape != (n, d):
+        return None
+    return np.asarray(block.values)
 
 
 def _write(path: Path, latents: FloatArray, context: FitContext) -> None:

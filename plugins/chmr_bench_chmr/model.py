@@ -68,7 +68,8 @@ class Chmr:
 
         Raises
         ------
-        DataError : the head reads the encoder and no weights were given.
+        DataError : the head reads the encoder and no weights were given; or no head named in the
+        settings has anything to read.
         """
         if reading.uses_encoder(self.config) and context.weights is None:
             raise DataError("the head reads the encoder, but there are no pretrained weights")
@@ -81,7 +82,13 @@ class Chmr:
         groups = self._groups(train)
         self._scales = {name: _scale(values) for name, values in groups.items() if name != "bits"}
         parts = (groups, y_train, self._groups(valid), y_valid)
-        fitted = [self._fit_one(kind, *parts) for kind in self._kinds(groups)]
+        readable = {kind: self._reads(kind, groups) for kind in self.config.heads}
+        fitted = [self._fit_one(kind, reads, *parts) for kind, reads in readable.items() if reads]
+        if not fitted:
+            raise DataError(
+                f"the heads {list(self.config.heads)} find nothing to read among {sorted(groups)}: "
+                "add 'network' to heads, or 'bits' to head_inputs"
+            )
         self._best = max(fitted, key=lambda one: one.score)
         told = ", ".join(f"{one.kind} {one.score:.4f}" for one in fitted)
         context.log.info("heads by validation score: %s; kept: %s", told, self._best.kind)
@@ -91,27 +98,26 @@ class Chmr:
         best = self._best
         return best.head.predict(self._join(self._groups(inputs), best.kind, best.reads))
 
-    def _kinds(self, groups: Groups) -> list[HeadKind]:
-        """Return the heads that have something to read: a bits-only model has the network alone."""
-        return [
-            kind
-            for kind in self.config.heads
-            if kind == "network" or all(name in groups for name in LINEAR[kind])
-        ]
+    def _reads(self, kind: HeadKind, groups: Groups) -> tuple[str, ...]:
+        """Return what a head reads; nothing where it cannot be: bits alone are for the network."""
+        if kind == "network":
+            return tuple(name for name in self.config.head_inputs if name in groups)
+        return LINEAR[kind] if all(name in groups for name in LINEAR[kind]) else ()
 
     def _fit_one(
         self,
         kind: HeadKind,
+        reads: tuple[str, ...],
         train: Groups,
         y_train: FloatArray,
         valid: Groups,
         y_valid: FloatArray,
     ) -> _Fitted:
+        head: Head | LinearHead
         if kind == "network":
-            reads: tuple[str, ...] = tuple(n for n in self.config.head_inputs if n in train)
-            head: Head | LinearHead = Head(head_settings(self.config))
+            head = Head(head_settings(self.config))
         else:
-            reads, head = LINEAR[kind], LinearHead(self.config.head_strengths)
+            head = LinearHead(self.config.head_strengths)
         x_valid = self._join(valid, kind, reads)
         head.fit(self._join(train, kind, reads), y_train, x_valid, y_valid, self._context)
         tasks = self._context.tasks
