@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
-from chmr_bench.settings import missing_modules
+from chmr_bench.settings import build_config, missing_modules
 from chmr_bench.testing import check_model
+
+QUICK: Mapping[str, Mapping[str, Any]] = {
+    "chmr_bench_chmr.config:ChmrConfig": {
+        "n_bits": 64,
+        "hidden": 16,
+        "layers": 2,
+        "fingerprint_hidden": 16,
+        "decoder_hidden": 16,
+        "epochs": 1,
+        "head_hidden": 16,
+        "head_epochs": 3,
+        "head_strengths": (10.0,),
+    },
+    "chmr_bench_chmr.regressor_config:RegressorConfig": {
+        "n_bits": 64,
+        "hidden": 16,
+        "embedding": 8,
+        "epochs": 2,
+        "strengths": (10.0, 100.0),
+    },
+}
+"""Settings of a class -> overrides: what is promised does not hang on the size."""
+
+
+@pytest.fixture
+def one_thread(home: Path) -> Any:
+    """Torch on one thread, and an empty cache."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", sorted(registry().models))
-def test_model(name: str) -> None:
+def test_model(name: str, request: pytest.FixtureRequest) -> None:
     spec = registry().model(name).spec
     missing = missing_modules(spec)
     if missing:
         pytest.skip(f"{name} needs {', '.join(missing)}")
-    check_model(name)
+    if spec.config in QUICK:
+        request.getfixturevalue("one_thread")
+    check_model(name, QUICK.get(spec.config))
+
+
+@pytest.mark.parametrize("name", sorted(n for n in registry().models if n.startswith("chmr.")))
+def test_a_variant_differs_from_chmr_by_its_preset_alone(name: str) -> None:
+    """The preset is known to the settings, changes something, and a user's word goes before it."""
+    spec, plain = registry().model(name).spec, registry().model("chmr").spec
+    known = load_object(spec.config).model_fields
+    assert set(spec.preset) <= set(known)
+    if spec.recipe == plain.recipe:
+        found, other = build_config(spec, {}).model_dump(), build_config(plain, {}).model_dump()
+        assert {n for n in known if found[n] != other[n]} == set(spec.preset) != set()
+    mine = {"head_hidden": 24}
+    assert build_config(spec, mine).head_hidden == 24
+    assert build_config(spec, {}, dataset="planted").atlas == ("planted",)

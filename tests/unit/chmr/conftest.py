@@ -1,11 +1,12 @@
-"""What the tests of CHMR share: a tiny atlas and settings that go with it, and one thread."""
+"""What the tests of CHMR share: a tiny atlas, an encoder that learnt nothing, and one thread."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,29 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def encoder(home: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Write the weights of an untrained encoder of 64 + 167 bits, without geometry."""
+    import torch
+
+    from chmr_bench_chmr import embedding
+    from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
+    from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, save_network
+
+    def made(config: Any, *cells: Any) -> Path:
+        torch.manual_seed(0)
+        shape = NetworkShape(64 + 167, cells=cells, hidden=8, layers=2, decoder_hidden=8)
+        network = ChmrNetwork(shape).eval()
+        for cell in cells:
+            network.set_scale(cell.name, torch.arange(cell.d) + 1.0, torch.full((cell.d,), 2.0))
+        path = tmp_path / "encoder.safetensors"
+        save_network(path, network, WeightsMetadata(config, feature_requests(config)))
+        return path
+
+    yield made
+    embedding.network_of.cache_clear()
 
 
 @pytest.fixture(scope="session")

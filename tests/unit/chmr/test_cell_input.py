@@ -1,0 +1,232 @@
+"""A molecule's own cells as an input: its own first, borrowed and marked so where it has none."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
+from chmr_bench.features.cache import featurise
+from chmr_bench_chmr.cell_input import CellReader
+from chmr_bench_chmr.config import ChmrConfig
+from chmr_bench_chmr.model import Chmr
+from chmr_bench_chmr.network import ChmrNetwork, Modality
+from chmr_bench_chmr.reading import bits_of
+from chmr_bench_chmr.weights import feature_spec, load_network
+
+ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
+SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))
+CELLS = (Modality("morphology", 5), Modality("expression", 4))
+CONFIG = ChmrConfig(
+    n_bits=64,
+    geometry="none",
+    head_hidden=8,
+    head_epochs=4,
+    neighbours=5,
+    head_inputs=("bits", "cells"),
+    heads=("network", "cells"),
+)
+H = 8
+TRAIN, TEST = np.arange(40), np.arange(40, 64)
+OBSERVED = {"morphology": np.arange(64) % 3 > 0, "expression": np.arange(64) % 2 > 0}
+
+
+@pytest.fixture(scope="module")
+def structure() -> Inputs:
+    wanted = Chmr.needs(CONFIG).items()
+    return Inputs(
+        SMILES,
+        {n: featurise(feature_spec(r), r.settings, SMILES, n_jobs=1) for n, r in wanted},
+    )
+
+
+@pytest.fixture
+def context(encoder: Callable[..., Path]) -> FitContext:
+    tasks = TaskInfo("classification", ("a",), "roc_auc")
+    return FitContext(tasks=tasks, weights=encoder(CONFIG, *CELLS))
+
+
+@pytest.fixture
+def network(context: FitContext) -> ChmrNetwork:
+    assert context.weights is not None
+    return load_network(context.weights)[0].eval()
+
+
+def with_cells(structure: Inputs, observed: Any = OBSERVED, change: Any = None) -> Inputs:
+    """Return the molecules with simulated cells; `change` alters the values in place."""
+    blocks: dict[str, Any] = dict(structure.blocks)
+    rng = np.random.default_rng(0)
+    values = {cell.name: 3 * rng.normal(size=(64, cell.d)) for cell in CELLS}
+    if change:
+        change(values)
+    for name, x in values.items():
+        seen = observed[name]
+        blocks[name] = MatrixBlock(np.where(seen[:, None], x, np.nan), seen)
+    return Inputs(structure.smiles, blocks)
+
+
+def read(inputs: Inputs, context: FitContext, rows: Any = TEST) -> dict[str, Any]:
+    """Return what is read of some rows: by modality, and the flags."""
+    reader = CellReader(inputs.take(TRAIN), CONFIG, context)
+    anchor = np.random.default_rng(5).normal(size=(64, H)).astype(np.float32)[rows]
+    found = reader.read(inputs.take(rows), anchor)
+    cells, expected = found["cells"], found["expected"]
+    assert cells.shape == (len(rows), 2 * H + 4)
+    assert expected.shape == (len(rows), 5 + 4 + 4)
+    np.testing.assert_array_equal(cells[:, -4:], expected[:, -4:])
+    return {
+        "anchor": anchor,
+        "morphology": cells[:, :H],
+        "expression": cells[:, H : 2 * H],
+        "own": dict(zip(OBSERVED, cells[:, [2 * H, 2 * H + 2]].T == 1, strict=True)),
+        "borrowed": dict(zip(OBSERVED, cells[:, [2 * H + 1, 2 * H + 3]].T == 1, strict=True)),
+        "expected": {"morphology": expected[:, :5], "expression": expected[:, 5:9]},
+    }
+
+
+def projected(network: ChmrNetwork, name: str, x: Any) -> Any:
+    with torch.inference_mode():
+        return network.project(name, torch.from_numpy(np.asarray(x, dtype=np.float32))).numpy()
+
+
+def standardised(network: ChmrNetwork, inputs: Inputs, name: str) -> Any:
+    values = torch.from_numpy(np.asarray(inputs.matrix(name).values))
+    return network.standardise(name, values).numpy()
+
+
+def tanimoto(a: Any, b: Any) -> Any:
+    both = a @ b.T
+    return both / (a.sum(1)[:, None] + b.sum(1)[None] - both)
+
+
+# ----------------------------------------------------------------------------------- own, borrowed
+
+
+def test_what_was_observed_wins(
+    structure: Inputs, context: FitContext, network: ChmrNetwork
+) -> None:
+    inputs = with_cells(structure)
+    found = read(inputs, context)
+    for name, observed in OBSERVED.items():
+        seen = observed[TEST]
+        np.testing.assert_array_equal(found["own"][name], seen)
+        assert not (found["own"][name] & found["borrowed"][name]).any()
+        own = projected(network, name, standardised(network, inputs, name)[TEST][seen])
+        np.testing.assert_allclose(found[name][seen], own, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [TRAIN, TEST])
+def test_the_rest_borrow_from_their_neighbours_in_training(
+    structure: Inputs, context: FitContext, network: ChmrNetwork, rows: Any
+) -> None:
+    inputs = with_cells(structure)
+    found = read(inputs, context, rows)
+    bits = bits_of(inputs).astype(float)
+    similarity = tanimoto(bits[rows], bits[TRAIN])
+    for name, observed in OBSERVED.items():
+        x = standardised(network, inputs, name)
+        for i in np.flatnonzero(~observed[rows]):
+            near = np.argsort(-similarity[i], kind="stable")[: CONFIG.neighbours]
+            lenders = [j for j in near if observed[TRAIN[j]]]
+            assert found["borrowed"][name][i] == bool(lenders)
+            if lenders:
+                lent = np.average(x[TRAIN[lenders]], axis=0, weights=similarity[i, lenders])
+                expected = projected(network, name, lent[None])[0]
+            else:
+                expected = np.zeros(H)
+            np.testing.assert_allclose(found[name][i], expected, atol=1e-4)
+
+
+def test_where_nobody_lends_both_flags_are_0(structure: Inputs, context: FitContext) -> None:
+    observed = {name: seen & (np.arange(64) >= 40) for name, seen in OBSERVED.items()}
+    found = read(with_cells(structure, observed), context)
+    for name, seen in observed.items():
+        assert not found["borrowed"][name].any()
+        assert np.array_equal(found["own"][name], seen[TEST])
+        assert np.array_equal(found[name].any(axis=1), seen[TEST])
+
+
+def test_test_molecules_never_lend(structure: Inputs, context: FitContext) -> None:
+    changed = TEST[0] + np.flatnonzero(OBSERVED["morphology"][TEST])[:3]
+
+    def change(values: dict[str, Any]) -> None:
+        values["morphology"][changed] += np.arange(5.0)
+
+    before = read(with_cells(structure), context)
+    after = read(with_cells(structure, change=change), context)
+    others = ~np.isin(TEST, changed)
+    for name in OBSERVED:
+        np.testing.assert_array_equal(after[name][others], before[name][others])
+        for kind in OBSERVED:
+            told = after["expected"][kind][others], before["expected"][kind][others]
+            np.testing.assert_array_equal(*told)
+    assert not np.allclose(after["morphology"][~others], before["morphology"][~others])
+
+
+def test_a_far_read_out_counts_as_while_learning(
+    structure: Inputs, context: FitContext, network: ChmrNetwork
+) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["morphology"][41] = [1e6, -1e6, 3, 4, 5]
+
+    found = read(with_cells(structure, change=change), context)
+    expected = projected(network, "morphology", [[10, -10, 0, 0, 0]])[0]
+    np.testing.assert_allclose(found["morphology"][1], expected, atol=1e-5)
+
+
+# ---------------------------------------------------------------------------------------- expected
+
+
+def test_expected_is_decoded_from_the_anchor_and_the_others(
+    structure: Inputs, context: FitContext, network: ChmrNetwork
+) -> None:
+    inputs = with_cells(structure)
+    found = read(inputs, context)
+    for name, other in (("morphology", "expression"), ("expression", "morphology")):
+        own = np.where(OBSERVED[other][TEST][:, None], found[other], 0)  # what is lent is left out
+        with torch.inference_mode():
+            fused = torch.from_numpy((found["anchor"] + own).astype(np.float32))
+            expected = network.decode(name, fused).numpy()
+        np.testing.assert_allclose(found["expected"][name], expected, atol=1e-4)
+
+
+# ------------------------------------------------------------------------------------------- model
+
+
+@pytest.mark.parametrize("head", ["network", "cells"])
+def test_a_prediction_follows_the_molecule_s_own_cells(
+    structure: Inputs, context: FitContext, head: Any
+) -> None:
+    changed = TEST[0] + np.flatnonzero(OBSERVED["morphology"][TEST])[:3]
+
+    def change(values: dict[str, Any]) -> None:
+        values["morphology"][changed] *= np.arange(-2.0, 3.0)
+
+    inputs, other = with_cells(structure), with_cells(structure, change=change)
+    y = np.nan_to_num(np.asarray(inputs.matrix("expression").values)[:, :1])
+    context = replace(context, tasks=TaskInfo("regression", ("a",), "mae"))
+    model = Chmr(CONFIG.model_copy(update={"heads": (head,)}))
+    model.fit(inputs.take(TRAIN), y[TRAIN], inputs.take(TEST), y[TEST], context)
+    moved = (model.predict(inputs) != model.predict(other)).squeeze(1)
+    assert np.flatnonzero(moved).tolist() == changed.tolist()
+
+
+def test_read_outs_the_weights_do_not_know(structure: Inputs, context: FitContext) -> None:
+    with pytest.raises(DataError, match=r"none is common to both"):
+        CellReader(structure, CONFIG, context)
+    narrow = dict(structure.blocks)
+    narrow["morphology"] = MatrixBlock(np.zeros((64, 3)), np.ones(64, dtype=bool))
+    with pytest.raises(DataError, match=r"has the read-outs \['morphology'\]"):
+        CellReader(Inputs(SMILES, narrow), CONFIG, context)
+    with pytest.raises(DataError, match="there are none"):
+        CellReader(with_cells(structure), CONFIG, replace(context, weights=None))

@@ -1,0 +1,139 @@
+"""Several heads are fitted; the one best on the validation rows predicts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
+from chmr_bench.features.cache import featurise
+from chmr_bench.features.storage import write_block
+from chmr_bench.metrics import macro, score_tasks
+from chmr_bench_chmr import embedding
+from chmr_bench_chmr.config import ChmrConfig
+from chmr_bench_chmr.model import LINEAR, Chmr
+from chmr_bench_chmr.network import Modality
+from chmr_bench_chmr.weights import feature_spec
+
+ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
+SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))
+CELLS = (Modality("morphology", 5), Modality("expression", 4))
+CONFIG = ChmrConfig(
+    n_bits=64, geometry="none", head_hidden=8, head_epochs=4, head_strengths=(1.0, 30.0)
+)
+KINDS = ("network", "anchor", "readouts")
+TRAIN, VALID = np.arange(0, 64, 2), np.arange(1, 64, 2)
+
+
+@pytest.fixture
+def context(encoder: Callable[..., Path]) -> FitContext:
+    tasks = TaskInfo("classification", ("a", "b"), "roc_auc")
+    return FitContext(tasks=tasks, weights=encoder(CONFIG, *CELLS))
+
+
+@pytest.fixture(scope="module")
+def inputs() -> Inputs:
+    blocks = {
+        name: featurise(feature_spec(wanted), wanted.settings, SMILES, n_jobs=1)
+        for name, wanted in Chmr.needs(CONFIG).items()
+    }
+    return Inputs(SMILES, blocks)
+
+
+def fitted(inputs: Inputs, y: Any, context: FitContext, **changes: Any) -> Chmr:
+    model = Chmr(CONFIG.model_copy(update=changes))
+    model.fit(inputs.take(TRAIN), y[TRAIN], inputs.take(VALID), y[VALID], context)
+    return model
+
+
+@pytest.mark.parametrize("task_type", ["classification", "regression"])
+def test_the_best_on_validation_rows_is_kept(
+    task_type: Any, inputs: Inputs, context: FitContext
+) -> None:
+    metric: Any = "roc_auc" if task_type == "classification" else "mae"
+    context = replace(context, tasks=TaskInfo(task_type, ("a", "b"), metric))
+    sign = 1 if task_type == "classification" else -1
+    winners = set()
+    for seed in range(6):
+        y = np.random.default_rng(seed).normal(size=(len(SMILES), 2))
+        y = (y > 0).astype(float) if task_type == "classification" else y
+        scores, predictions = {}, {}
+        for kind in KINDS:
+            alone = fitted(inputs, y, context, heads=(kind,))
+            predictions[kind] = alone.predict(inputs)
+            found = score_tasks(metric, ("a", "b"), y[VALID], predictions[kind][VALID])
+            scores[kind] = sign * (macro(found) or 0.0)
+        best = max(KINDS, key=lambda kind: scores[kind])
+        together = fitted(inputs, y, context, heads=KINDS)
+        np.testing.assert_array_equal(together.predict(inputs), predictions[best])
+        winners.add(best)
+    assert len(winners) > 1
+
+
+def test_without_a_score_the_first_head_is_kept(inputs: Inputs, context: FitContext) -> None:
+    y = np.full((len(SMILES), 2), np.nan)
+    y[TRAIN] = np.arange(len(TRAIN))[:, None] % 2
+    first = fitted(inputs, y, context, heads=("anchor",)).predict(inputs)
+    found = fitted(inputs, y, context, heads=("anchor", "network")).predict(inputs)
+    np.testing.assert_array_equal(found, first)
+
+
+def test_a_head_reads_its_inputs_alone(inputs: Inputs, context: FitContext) -> None:
+    """A linear head's columns are standardised on the training rows; the bits are left out."""
+    y = np.arange(len(SMILES))[:, None] % 4 // 2 * np.ones(2)
+    for kind in ("anchor", "readouts"):
+        model = fitted(inputs, y, context, heads=(kind,))
+        groups = model._groups(inputs.take(TRAIN))
+        x = model._join(groups, kind, LINEAR[kind])  # type: ignore[arg-type,index]
+        assert x.shape == (len(TRAIN), groups[kind].shape[1])
+        np.testing.assert_allclose(x.mean(0), 0, atol=1e-4)
+
+
+def test_read_outs_are_what_the_decoders_expect(inputs: Inputs, context: FitContext) -> None:
+    found = embedding.embed(inputs, CONFIG, context)
+    assert context.weights is not None
+    network, _ = embedding.load_network(context.weights)
+    with torch.inference_mode():
+        anchor = torch.from_numpy(found["anchor"])
+        expected = [network.eval().decode(cell.name, anchor).numpy() for cell in CELLS]
+    np.testing.assert_allclose(found["readouts"], np.concatenate(expected, axis=1), atol=1e-4)
+
+
+def test_stored_embeddings_of_another_width_are_computed_again(
+    inputs: Inputs, context: FitContext, home: Path
+) -> None:
+    first = embedding.embed(inputs, CONFIG, context)
+    (path,) = (home / "embeddings").rglob("*.npz")
+    n = len(SMILES)
+    write_block(path, MatrixBlock(np.zeros((n, 16), np.float32), np.ones(n, dtype=bool)))
+    again = embedding.embed(inputs, CONFIG, context)
+    np.testing.assert_array_equal(again["readouts"], first["readouts"])
+
+
+def test_weights_without_cells_predict_no_read_outs(
+    inputs: Inputs, context: FitContext, encoder: Callable[..., Path]
+) -> None:
+    y = np.arange(len(SMILES))[:, None] % 2 * np.ones(2)
+    context = replace(context, weights=encoder(CONFIG))
+    assert "readouts" not in embedding.embed(inputs, CONFIG, context)
+    fitted(inputs, y, context).predict(inputs)  # the other heads do
+    with pytest.raises(DataError, match=r"heads \['readouts'\] find nothing to read"):
+        fitted(inputs, y, context, heads=("readouts",))
+
+
+def test_bits_alone_are_for_the_network(inputs: Inputs, context: FitContext) -> None:
+    y = np.arange(len(SMILES))[:, None] % 2 * np.ones(2)
+    model = fitted(inputs, y, replace(context, weights=None), head_inputs=("bits",))
+    assert model._best.kind == "network"
+    with pytest.raises(DataError, match="add 'network' to heads"):
+        fitted(inputs, y, context, head_inputs=("bits",), heads=("anchor", "readouts"))
