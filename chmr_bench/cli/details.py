@@ -46,6 +46,7 @@ def model_entry(registered: Registered[ModelSpec]) -> dict[str, Any]:
         "reads": ["structure", *spec.reads],
         "deterministic": spec.deterministic,
         "accelerator": spec.accelerator,
+        "pretrained": bool(spec.weights),
         "requires": list(spec.requires),
         "missing": missing_modules(spec),
         "extra": spec.extra,
@@ -111,6 +112,10 @@ def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:
     details = model_entry(registered)
     details["notes"] = list(spec.notes)
     details["recipe"] = spec.recipe.rsplit("/", 1)[-1]
+    if spec.weights:
+        details["weights"] = f"pretrained, by a run or by: chmr-bench pretrain {spec.name}"
+    if spec.explain:
+        details["explain"] = f"chmr-bench explain {spec.name} --dataset NAME"
     if not details["missing"]:
         config = build_config(spec, {})
         details["settings"] = config.model_dump(mode="json")

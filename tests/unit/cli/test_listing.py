@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,19 @@ def test_show_tells_more_than_the_list(capsys: pytest.CaptureFixture[str], name:
     assert _run(["show", name, "--json"]) == 0
     details = json.loads(capsys.readouterr().out)
     assert details["files"] if name == "bace" else details["settings"]
+
+
+def test_show_tells_where_a_model_s_weights_come_from(capsys: pytest.CaptureFixture[str]) -> None:
+    def shown(name: str) -> dict[str, Any]:
+        assert _run(["show", name, "--json"]) == 0
+        details: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return details
+
+    details = shown("chmr")
+    assert details["weights"].endswith("chmr-bench pretrain chmr")
+    assert details["explain"].startswith("chmr-bench explain chmr")
+    assert details["settings"]["atlas"]
+    assert "weights" not in shown("fingerprint.forest")
 
 
 def test_an_unknown_suite_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
