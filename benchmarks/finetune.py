@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,8 @@ def plain_graph(encoder: GinVirtualNode, block: GraphBlock) -> torch.Tensor:
     h = looked_up(atoms, encoder.atom_table, ATOM_SIZES)  # (v, h)
     virtual = encoder.virtual.expand(len(block), -1)  # (b, h)
     last = len(encoder.convs) - 1
-    for k, (conv, norm) in enumerate(zip(encoder.convs, encoder.norms, strict=True)):
+    layers: Any = zip(encoder.convs, encoder.norms, strict=True)
+    for k, (conv, norm) in enumerate(layers):
         h = h + virtual[molecule]
         message = torch.relu(h[source] + looked_up(bonds, conv.bond_table, BOND_SIZES))  # (e, h)
         received = torch.zeros_like(h).index_add(0, target, message)
@@ -324,8 +326,7 @@ def measure(data: Data, timed: int | None, seed: int, jobs: int) -> int:
             loop.seconds.clear()
             run(loop, (timed or 4) // 2)
         found = [
-            at_home(folder, "cold", lambda s=s: ours(data, weights, s, jobs))
-            for s in (seed, seed + 1)
+            at_home(folder, "cold", partial(ours, data, weights, s, jobs)) for s in (seed, seed + 1)
         ]
         run(loops[0], (timed or found[0].epochs) - len(loops[0].seconds))
         run(loops[1], (timed or 4) - len(loops[1].seconds))
