@@ -1,4 +1,4 @@
-"""Fill the generated sections of README.md: the main table and the commands.
+"""Fill the generated sections of README.md: the main table, CHMR's tables, the commands.
 
 Usage: ``python docs/readme.py`` (or ``make readme``); with ``--check`` it writes nothing and leaves
 with 1 where README.md is not what it would write.
@@ -6,21 +6,31 @@ with 1 where README.md is not what it would write.
 
 from __future__ import annotations
 
+import csv
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = REPOSITORY / "README.md"
 LEADERBOARD = REPOSITORY / "leaderboards" / "README.md"
+TABLES = REPOSITORY / "leaderboards" / "tables"
 NO_TABLE = "*No results are on record yet.*"
+FAMILY = ("chmr", "cells.")
+"""How the names of CHMR, its variants and its controls begin."""
+BESIDE = ("fingerprint.forest", "fingerprint.linear", "mean")
+"""Rows that stand with the variants' on simulated data."""
+AGAINST = ("chmr.head-only", "chmr.random-encoder", "chmr.molecule-only", "fingerprint.forest")
+"""What the row `chmr` is set against."""
+PERCENT = ("roc_auc", "average_precision")
 
 
 def filled(text: str) -> str:
     """Return the README with its generated sections made anew."""
-    for name, content in (("table", main_table()), ("commands", commands())):
+    sections = (("table", main_table()), ("chmr", chmr_tables()), ("commands", commands()))
+    for name, content in sections:
         pattern = re.compile(rf"(<!-- {name}:[^>]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not pattern.search(text):
             raise SystemExit(f"README.md has no section marked <!-- {name}: ... -->")
@@ -35,6 +45,67 @@ def main_table() -> str:
     sections = re.split(r"^## .*$", LEADERBOARD.read_text(encoding="utf-8"), flags=re.MULTILINE)
     first = next((s.strip() for s in sections if re.search(r"^\|", s, re.MULTILINE)), "")
     return first or NO_TABLE
+
+
+def chmr_tables() -> str:
+    """Return what CHMR adds to its controls on the nine, and its variants on simulated data."""
+    tables = [_rows(path) for path in sorted(TABLES.glob("*.csv"))]
+    tables = [rows for rows in tables if "chmr" in rows]
+    real = [rows for rows in tables if rows["chmr"]["synthetic"] == "False"]
+    simulated = [rows for rows in tables if rows["chmr"]["synthetic"] == "True"]
+    parts = [_gains(real)] if real else []
+    parts += [_variants(rows) for rows in simulated]
+    return "\n\n".join(parts) or "*CHMR is not on record yet.*"
+
+
+def _rows(path: Path) -> dict[str, dict[str, str]]:
+    """Return row name -> what one dataset's table says of it, where it says a score."""
+    with path.open(encoding="utf-8", newline="") as file:
+        found = [row for row in csv.DictReader(file) if row["score"]]
+    return {row["row"]: row for row in found if row["split"] == "reference"}
+
+
+def _gains(tables: Sequence[Mapping[str, Mapping[str, str]]]) -> str:
+    """Return a table of the differences between `chmr` and what it is set against."""
+    names = [f"{rows['chmr']['dataset']}{_unit(rows['chmr'])}" for rows in tables]
+    lines = [f"| chmr minus | {' | '.join(names)} |", "|:--|" + "--:|" * len(names)]
+    for other in AGAINST:
+        cells = [_gain(rows["chmr"], rows.get(other)) for rows in tables]
+        lines.append(f"| {other} | {' | '.join(cells)} |")
+    note = "Differences of means over seeds, above zero where `chmr` is better; '-': not measured."
+    return "\n".join([*lines, "", note])
+
+
+def _gain(ours: Mapping[str, str], other: Mapping[str, str] | None) -> str:
+    if other is None:
+        return "-"
+    difference = float(ours["score"]) - float(other["score"])
+    if ours["metric"] in PERCENT:
+        return f"{100 * difference:+.1f}"
+    return f"{difference if ours['metric'] == 'r2' else -difference:+.3f}"
+
+
+def _variants(rows: Mapping[str, Mapping[str, str]]) -> str:
+    """Return a table of CHMR, its variants and its controls on one simulated dataset."""
+    ours = rows["chmr"]
+    kept = [row for name, row in rows.items() if name.startswith(FAMILY) or name in BESIDE]
+    heading = f"| {ours['dataset']} (simulated) | {ours['metric']}{_unit(ours)} | 95 % | runs |"
+    lines = [heading, "|:--|--:|:--|--:|"]
+    for row in kept:
+        score, low, high = (_shown(row, key) for key in ("score", "low", "high"))
+        lines.append(f"| {row['row']} | {score} | {low} to {high} | {row['n_runs']} |")
+    return "\n".join(lines)
+
+
+def _unit(row: Mapping[str, str]) -> str:
+    return " %" if row["metric"] in PERCENT else ""
+
+
+def _shown(row: Mapping[str, str], key: str) -> str:
+    if not row[key]:
+        return "-"
+    value = float(row[key])
+    return f"{100 * value:.1f}" if row["metric"] in PERCENT else f"{value:.3f}"
 
 
 def commands() -> str:

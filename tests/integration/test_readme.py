@@ -45,6 +45,29 @@ def test_the_generated_sections_are_up_to_date() -> None:
     assert load_generator().filled(TEXT) == TEXT, "mend with: make readme"
 
 
+TABLE = """dataset,synthetic,split,metric,row,score,low,high,n_runs
+{0},{1},reference,{2},chmr,{3},0.7,0.9,5
+{0},{1},reference,{2},chmr.head-only,0.75,0.6,0.8,5
+{0},{1},reference,{2},chmr.no-tree,,,,0
+{0},{1},reference,{2},fingerprint.knn,0.5,0.4,0.6,1
+"""
+
+
+def test_chmr_is_set_against_its_controls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = load_generator()
+    monkeypatch.setattr(generator, "TABLES", tmp_path)
+    assert "not on record" in generator.chmr_tables()
+    (tmp_path / "a.csv").write_text(TABLE.format("bace", "False", "roc_auc", 0.8))
+    (tmp_path / "b.csv").write_text(TABLE.format("biogen3k", "False", "mae", 0.7))
+    (tmp_path / "c.csv").write_text(TABLE.format("planted", "True", "roc_auc", 0.8))
+    gains, simulated = generator.chmr_tables().split("(simulated)")
+    assert "| chmr.head-only | +5.0 | +0.050 |" in gains  # an error is better where it is smaller
+    assert "| chmr.random-encoder | - | - |" in gains
+    assert "| chmr | 80.0 | 70.0 to 90.0 | 5 |" in simulated
+    assert "no-tree" not in simulated
+    assert "knn" not in simulated
+
+
 @pytest.mark.parametrize("line", command_lines("chmr-bench"))
 def test_a_command_of_the_readme_parses(line: str) -> None:
     command: Any = typer.main.get_command(app)
