@@ -75,7 +75,7 @@ class PretrainConfig(BaseModel):
     walk: bool = Field(True, description="reconstruct what a walk meets, not the molecule alone")
     walk_length: int = Field(4, ge=1, le=64, description="steps of a walk on the context graph")
 
-    epochs: int = Field(8, ge=0, le=100_000, description="passes over the atlas (paper: 300)")
+    epochs: int = Field(3, ge=0, le=100_000, description="passes over the atlas (paper: 300)")
     batch_size: int = Field(512, ge=2, description="molecules a step (paper: 3072)")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's (paper: 1e-4)")
     weight_decay: float = Field(1e-8, ge=0, le=1, description="Adam's")
