@@ -118,7 +118,14 @@ def _is_well(pool: Any) -> bool:
 
 
 def _begin_worker(parent: int) -> None:
-    """Make a worker deaf to Ctrl-C, and let it end with its parent, where it would wait minutes."""
+    """Make a worker deaf to Ctrl-C, and let it end with its parent, where it would wait minutes.
+
+    It may grow: a feature that imports torch is no memory leak, which loky ends workers for, with a
+    warning. Where warnings are errors, that would leave the parent waiting for ever.
+    """
+    from joblib.externals.loky import process_executor
+
+    process_executor._USE_PSUTIL = False
     signals.leave_interrupts_to_the_parent()
     if os.getppid() != parent:  # not started by the parent itself: nothing to watch
         return

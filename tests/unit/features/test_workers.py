@@ -48,6 +48,27 @@ with signals.relayed():
     assert done.stdout.strip() == "[True, True] True", done
 
 
+def test_a_worker_may_grow_beside_tasks_that_wait() -> None:
+    """In a process of its own with a time limit: where it goes wrong, it hangs."""
+    code = """
+import os, sys, time
+from chmr_bench.features import workers
+def grow(i):
+    sys.kept = bytearray(b"x" * 400_000_000) if i == 1 else getattr(sys, "kept", None)
+    time.sleep(1.1 if i < 3 else 0)  # loky looks once a second
+    return os.getpid()
+print(len(set(workers.Ordered(1, [(grow, (i,)) for i in range(5)]))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "1", done
+
+
 def test_a_pool_whose_worker_died_idle_is_replaced() -> None:
     [(_, pid)] = workers.Ordered(1, [(interrupt_me, (0,))])
     os.kill(pid, signal.SIGKILL)
