@@ -29,6 +29,9 @@ def explain(
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of the run it explains: float32 or bfloat16.")
+    ] = "float32",
     mirror: Annotated[
         str | None,
         typer.Option(envvar="CHMR_BENCH_MIRROR", help="Folder or URL to take the data from."),
@@ -48,7 +51,7 @@ def explain(
 
     table = asking.TableOptions(smiles, tasks, "", "", "stop")
     request = asking.make_request([model], None, [dataset], table, (seed,), setting)
-    request = asking.with_choices(request, "", 0, device, "float32", keep_failed=False)
+    request = asking.with_choices(request, "", 0, device, precision, keep_failed=False)
     workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
     job = _job(request, workspace, quiet)
     return _explain(job, workspace, out / model / job.opened.spec.name, quiet)

@@ -131,6 +131,9 @@ def test_explain_writes_what_the_model_shows(inside: Run, tmp_path: Path) -> Non
     nothing = inside("explain", "quick.noise", "-d", "quick-small")
     assert nothing.returncode == 2
     assert "has nothing to explain" in nothing.stderr
+    reduced = inside(*asked, "--precision", "bfloat16")
+    assert reduced.returncode == 2
+    assert "works in float32 only" in reduced.stderr
     plain = inside(*asked, "--set", "plain=true")
     assert plain.returncode == 2
 
