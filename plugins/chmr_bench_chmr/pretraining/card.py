@@ -16,6 +16,8 @@ from chmr_bench_chmr.weights import write_whole
 if TYPE_CHECKING:
     from chmr_bench_chmr.pretraining.loop import Learner
 
+LOSS_FILES = f"- `{places.LOSSES}`, `{places.FIGURE}`: every loss term of every epoch"
+
 
 def circumstances(learner: Learner) -> dict[str, Any]:
     """Return what may differ between two makings of the very same weights: hardware and time."""
@@ -85,7 +87,7 @@ def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         "",
         f"- `{places.WEIGHTS}`: the tensors, with shape, settings and features in the header",
         f"- `{places.SEEN}`: molecules learnt from, as sorted 64-bit hashes of their connectivity",
-        f"- `{places.LOSSES}`, `{places.FIGURE}`: every loss term of every epoch",
+        *([LOSS_FILES] if info["losses"] else []),
         f"- `{places.CARD_JSON}`: all of this, and more, for programs",
         "",
         "## Settings",
@@ -107,6 +109,7 @@ def _left_out(atlas: Mapping[str, Any]) -> str:
 def _cell_lines(material: Mapping[str, Any]) -> list[str]:
     lines = [
         f"- Read-out {name}: {cell['observed']} molecules have it, {cell['columns']} columns"
+        + (f"; {cell['not_reached']} have no second view" if "not_reached" in cell else "")
         for name, cell in material["cells"].items()
     ]
     if "geometry_failed" in material:

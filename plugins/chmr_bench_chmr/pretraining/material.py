@@ -90,7 +90,10 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
     DataError : the atlas is empty. FeatureError : a molecule cannot be featurised.
     """
     if len(atlas) < 2:
-        raise DataError(f"atlas {atlas.name!r} has {len(atlas)} molecules left to learn from")
+        raise DataError(
+            f"atlas {atlas.name!r} has {len(atlas)} molecules left to learn from, expected 2 at "
+            f"least; of its rows became: {dict(atlas.counts)}"
+        )
     atlas = replace(atlas, blocks=cell_blocks(atlas, config, seed))
     features = compute_features(atlas.smiles, config, request)
     bits = joined_bits(features)

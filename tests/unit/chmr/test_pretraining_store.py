@@ -65,6 +65,9 @@ def test_the_card_tells_programs_and_people(ask: Any) -> None:
     text = (made.path.parent / "README.md").read_text()
     for said in ("tiny, 64 molecules", "morphology", "| hidden | `16` |", "| total |", "epoch 1"):
         assert said in text
+    unreached = card["material"]["cells"]["morphology"]["not_reached"]
+    assert f"{unreached} have no second view" in text
+    assert "losses.png" in text
 
 
 def test_the_network_of_the_file_is_that_of_the_settings(ask: Any) -> None:
@@ -89,7 +92,9 @@ def test_an_untrained_encoder(ask: Any) -> None:
     made = ask(make=True, encoder="random")
     assert made.info["losses"] == {}
     assert not (made.path.parent / "losses.png").exists()
-    assert "nothing was learnt" in (made.path.parent / "README.md").read_text()
+    card = (made.path.parent / "README.md").read_text()
+    assert "nothing was learnt" in card
+    assert "losses" not in card
     other = ask(make=True, encoder="random", pretrain_seed=1)
     assert other.sha256 != made.sha256
 
