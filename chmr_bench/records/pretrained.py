@@ -35,7 +35,14 @@ def pretrained_on(record: Record) -> str:
     if not isinstance(names, list) or not isinstance(n, int):
         return f"weights {record.model.weights[:12]}"
     atlas = " + ".join(map(str, names)) + (" (SYNTHETIC)" if told.get("synthetic") else "")
-    return f"{atlas}, {n:,} molecules; {_left_out(told)}"
+    how = " for 0 epochs (untrained)" if _is_untrained(record) else ""
+    precision = "" if record.precision == "float32" else f", in {record.precision}"
+    return f"{atlas}{how}, {n:,} molecules{precision}; {_left_out(told)}"
+
+
+def _is_untrained(record: Record) -> bool:
+    """Return whether the weights are those an encoder begins with: no epoch was kept."""
+    return (record.model.pretraining or {}).get("kept_epoch") == 0
 
 
 def _left_out(told: Mapping[str, Any]) -> str:

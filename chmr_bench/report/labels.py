@@ -35,11 +35,13 @@ def row_key(record: Record) -> str:
 
 def labels(records: Iterable[Record]) -> dict[tuple[str, str], str]:
     """Return (dataset name, row key) -> label; within a dataset no two rows share one."""
-    by_name: dict[str, dict[tuple[str, str], Record]] = defaultdict(dict)
+    by_name: dict[tuple[str, bool], dict[tuple[str, str], Record]] = defaultdict(dict)
     for record in records:
-        by_name[_plain(record)][record.dataset.name, row_key(record)] = record
+        # Simulated and real data never share a table, so their rows need not be told apart.
+        kind = (_plain(record), record.dataset.synthetic)
+        by_name[kind][record.dataset.name, row_key(record)] = record
     found: dict[tuple[str, str], str] = {}
-    for name, members in by_name.items():
+    for (name, _), members in by_name.items():
         varying = _varying(members.values())
         for cell, record in members.items():
             suffix = ", ".join(_facts(record)[fact] for fact in varying)
@@ -68,11 +70,14 @@ def _value(value: Any) -> str:
 def _facts(record: Record) -> dict[str, str]:
     """Return what may tell apart two records of one name, as it is written."""
     weights = weights_of_row(record)
+    shown = f"weights {weights[:8]}" if weights else "no weights"
+    if record.model.weights and not weights:
+        shown = "weights by seed"
     return {
         "plugin": f"from {record.plugin.distribution}/{record.plugin.name}",
         "plugin_version": f"plugin {record.plugin.version}",
         "version": f"v{record.model.version}",
-        "weights": f"weights {weights[:8]}" if weights else "no weights",
+        "weights": shown,
         "precision": record.precision,
         "device": record.resources.device,
     }
