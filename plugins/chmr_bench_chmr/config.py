@@ -6,9 +6,9 @@ where ours differs.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 HeadInput = Literal["bits", "fingerprint", "graph", "geometry", "anchor", "readouts", "cells"]
 HeadKind = Literal["network", "anchor", "readouts", "cells"]
@@ -33,7 +33,8 @@ class PretrainConfig(BaseModel):
     )
 
     cells: tuple[str, ...] | None = Field(
-        None, description="cell modalities to learn from; none named = all that the atlas has"
+        None,
+        description="cell modalities to learn from; null = all of the atlas, [] = molecules alone",
     )
     shuffle_cells: bool = Field(
         False, description="a control: give every molecule the cell read-outs of another"
@@ -89,6 +90,12 @@ class PretrainConfig(BaseModel):
         False, description="follow the published code where it departs from the paper"
     )
 
+    @field_validator("atlas", "cells", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
 
 class ChmrConfig(PretrainConfig):
     """Settings of `chmr` and of its variants: pretraining, and the head on the frozen encoder."""
@@ -131,3 +138,9 @@ class ChmrConfig(PretrainConfig):
         ge=0,
         description="gamma of the ensemble gamma x head + forest; not named = no forest",
     )
+
+    @field_validator("heads", "head_inputs", mode="before")
+    @classmethod
+    def _one_or_more_heads(cls, value: Any) -> Any:
+        """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value

@@ -47,3 +47,13 @@ def test_planted_data_have_their_own_atlas(model: str) -> None:
     spec = registry().model(model).spec
     for dataset in ("planted", "planted-regression"):
         assert build_config(spec, {}, dataset).atlas == ("planted",)  # type: ignore[attr-defined]
+
+
+def test_a_list_may_be_written_as_on_a_command_line() -> None:
+    config = ChmrConfig.model_validate(
+        {"atlas": "cmea,planted", "cells": "morphology", "heads": "network", "head_inputs": "bits"}
+    )
+    assert config.atlas == ("cmea", "planted")
+    assert config.cells == ("morphology",)
+    assert config.heads == ("network",)
+    assert config.head_inputs == ("bits",)
