@@ -7,7 +7,7 @@ both it is, and where nobody lends, both are 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
@@ -44,9 +44,9 @@ class CellReader:
         self.names = [n for n, d in known.items() if n in train.blocks and _width(train, n) == d]
         if not self.names:
             raise DataError(
-                f"the dataset has the read-outs {sorted(n for n in train.blocks if n in known)} "
-                f"and the weights know {sorted(known)}, in these widths; none is common to both: "
-                "choose a dataset that comes with cell read-outs"
+                f"the dataset has the read-outs {_widths(train, known)} and the weights know "
+                f"{known} (columns of each); none is common to both: choose a dataset that comes "
+                "with the read-outs the weights were pretrained on"
             )
         self.bits = _bits(train)
         self.lenders = {name: self._standardised(train, name) for name in self.names}
@@ -112,6 +112,10 @@ class CellReader:
 
 def _bits(inputs: Inputs) -> sparse.csr_array:
     return sparse.csr_array(reading.bits_of(inputs).astype(np.uint8))
+
+
+def _widths(inputs: Inputs, names: Iterable[str]) -> dict[str, int]:
+    return {name: _width(inputs, name) for name in names if name in inputs.blocks}
 
 
 def _width(inputs: Inputs, name: str) -> int:

@@ -33,9 +33,12 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "flat-vq": ("one flat codebook in place of the tree", {"tree": "flat"}),
     "no-cpr": ("no reconstruction (CPR)", {"reconstruction": False}),
     "no-walk": ("reconstruction of the molecule alone, no walk", {"walk": False}),
-    "fill-zero": ("missing read-outs augmented by zeros", {"fill": "zero"}),
-    "fill-random": ("missing read-outs augmented by noise", {"fill": "random"}),
-    "fill-neighbour": ("missing read-outs augmented by neighbours", {"fill": "neighbour"}),
+    "fill-zero": ("the second view of read-outs (eq. 3) is zeros", {"fill": "zero"}),
+    "fill-random": ("the second view of read-outs (eq. 3) is noise", {"fill": "random"}),
+    "fill-neighbour": (
+        "the second view of read-outs (eq. 3) is the neighbours' mean",
+        {"fill": "neighbour"},
+    ),
     "molecule-only": ("pretrained on molecules, no cells", {"cells": ()}),
     "molecule+gene": ("pretrained on molecules and perturbation", {"cells": ("perturbation",)}),
     "molecule+morphology": ("pretrained on molecules and morphology", {"cells": ("morphology",)}),
@@ -45,7 +48,7 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {"shuffle_cells": True},
     ),
     "as-published": (
-        "as the published code computes it, where that departs from the paper",
+        "with the published code's losses, where they depart from the paper",
         {"as_published": True},
     ),
     "random-encoder": ("control: the encoder as initialised", {"encoder": "random"}),
@@ -84,7 +87,7 @@ def _models() -> Iterable[ModelSpec]:
     )
     yield _spec(
         "chmr.paper",
-        "CHMR with the settings the paper gives for each dataset",
+        "CHMR with the paper's settings for each dataset, but one radius throughout",
         recipe=str(_RECIPES / "paper.toml"),
     )
     yield _spec(

@@ -23,6 +23,7 @@ def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     terms = terms_of(history)
     if not terms:
@@ -39,6 +40,7 @@ def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
         axes.set_title(term, fontsize=9)
         axes.tick_params(labelsize=7)
         axes.set_xlabel("epoch", fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.axes[0].legend(fontsize=8)
     figure.suptitle(title, fontsize=10)
     picture = BytesIO()

@@ -15,6 +15,7 @@ from typing import Any
 from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
 from chmr_bench_chmr.pretraining.place import CARD_JSON, SEEN, WEIGHTS, Place, place_of
+from chmr_bench_chmr.reading import uses_encoder
 from chmr_bench_chmr.weights import read_metadata, sha256_of
 
 
@@ -30,7 +31,7 @@ def find_or_make(
     DataError : the file named by the setting ``weights`` cannot be read, or the atlas is no good.
     """
     if isinstance(config, ChmrConfig):
-        if config.head_inputs == ("bits",):
+        if not uses_encoder(config):
             return None
         if config.weights:
             return _of_file(Path(config.weights).expanduser())
@@ -91,5 +92,5 @@ def _made(card: Path) -> dict[str, Any]:
 def _title(config: PretrainConfig, place: Place) -> str:
     atlas = " + ".join(config.atlas)
     if config.encoder == "random":
-        return f"an untrained encoder, standardised on {atlas} (seed {place.seed})"
-    return f"pretrain on {atlas}, {config.epochs} epochs (seed {place.seed})"
+        return f"an untrained encoder, standardised on {atlas} (seed {place.seed}, {place.key[:8]})"
+    return f"pretrain on {atlas}, {config.epochs} epochs (seed {place.seed}, {place.key[:8]})"

@@ -226,7 +226,7 @@ def test_read_outs_the_weights_do_not_know(structure: Inputs, context: FitContex
         CellReader(structure, CONFIG, context)
     narrow = dict(structure.blocks)
     narrow["morphology"] = MatrixBlock(np.zeros((64, 3)), np.ones(64, dtype=bool))
-    with pytest.raises(DataError, match=r"has the read-outs \['morphology'\]"):
+    with pytest.raises(DataError, match=r"has the read-outs \{'morphology': 3\}"):
         CellReader(Inputs(SMILES, narrow), CONFIG, context)
     with pytest.raises(DataError, match="there are none"):
         CellReader(with_cells(structure), CONFIG, replace(context, weights=None))
