@@ -7,7 +7,7 @@ both it is, and where nobody lends, both are 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import numpy as np
@@ -20,6 +20,7 @@ from chmr_bench.cells.propagation import borrow
 from chmr_bench.nn.steps import one_thread
 from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_chmr import reading
+from chmr_bench_chmr.cell_state import CellState, Views
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.embedding import network_of
 from chmr_bench_chmr.pretraining.material import CLIP
@@ -51,41 +52,36 @@ class CellReader:
         self.bits = _bits(train)
         self.lenders = {name: self._standardised(train, name) for name in self.names}
 
-    def read(self, inputs: Inputs, anchor: FloatArray) -> dict[str, FloatArray]:
+    def read(self, inputs: Inputs, readouts: FloatArray) -> dict[str, FloatArray]:
         """Return what the head may read of n molecules.
 
         Parameters
         ----------
-        anchor : (n, h), as `embedding.embed` gives it.
+        readouts : (n, q) predicted from structure, as `embedding.embed` gives them.
 
         Returns
         -------
         ``cells`` : (n, m (h + 2)) float32, per modality the projection, observed, borrowed.
-        ``expected`` : (n, d + 2 m) float32, each read-out as the decoders expect it from the
-        structure and the molecule's other observed read-outs, and the same flags.
+        ``state`` : (n, f) float32, the cell state given the structure and the molecule's own
+        read-outs, where the weights know one; what is borrowed tells nothing more of it.
         """
         self.network.cpu()  # embedding the molecules may have moved it
         flags: list[BoolArray] = []
         latents: dict[str, FloatArray] = {}
-        own: dict[str, FloatArray] = {}
+        own: dict[str, tuple[FloatArray, BoolArray]] = {}
         for name in self.names:
-            x, observed = self._standardised(inputs, name)
+            own[name] = x, observed = self._standardised(inputs, name)
             lent, borrowed = self._borrowed(inputs, name)
             borrowed &= ~observed
             x = np.where(observed[:, None], x, np.where(borrowed[:, None], lent, 0.0))
             p = self._apply(partial(self.network.project, name), x)
             latents[name] = np.where((observed | borrowed)[:, None], p, 0.0)
-            own[name] = np.where(observed[:, None], p, 0.0)
             flags += [observed, borrowed]
         marks = np.stack(flags, axis=1).astype(np.float32)  # (n, 2 m)
-        expected = []
-        for name in self.names:
-            fused = anchor + sum(p for other, p in own.items() if other != name)
-            expected.append(self._apply(partial(self.network.decode, name), fused))
-        return {
-            "cells": np.concatenate([*latents.values(), marks], axis=1).astype(np.float32),
-            "expected": np.concatenate([*expected, marks], axis=1).astype(np.float32),
-        }
+        found = {"cells": np.concatenate([*latents.values(), marks], axis=1).astype(np.float32)}
+        if self.network.state is not None:
+            found["state"] = _state(self.network.state, readouts, own)
+        return found
 
     def _apply(self, function: Callable[[torch.Tensor], torch.Tensor], x: FloatArray) -> FloatArray:
         with one_thread(), torch.inference_mode():
@@ -108,6 +104,20 @@ class CellReader:
         near = nearest(self.bits, k, queries=_bits(inputs), exclude_self=False, n_jobs=self.n_jobs)
         lent = borrow(values.astype(np.float32), observed, near)
         return np.nan_to_num(lent.values), lent.reached
+
+
+def _state(
+    state: CellState, readouts: FloatArray, own: Mapping[str, tuple[FloatArray, BoolArray]]
+) -> FloatArray:
+    """Return (n, f) float32; a modality the dataset lacks is observed in no molecule."""
+    n = len(readouts)
+    x, observed = {}, {}
+    for name, d in state.cells.items():
+        values, seen = own.get(name, (np.zeros((n, d)), np.zeros(n, dtype=np.bool_)))
+        x[name], observed[name] = torch.from_numpy(values), torch.from_numpy(seen)
+    with one_thread(), torch.inference_mode():
+        found = state(Views(torch.from_numpy(readouts), x, observed))
+    return np.asarray(found.numpy(), dtype=np.float32)
 
 
 def _bits(inputs: Inputs) -> sparse.csr_array:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 HeadInput = Literal["bits", "fingerprint", "graph", "geometry", "anchor", "readouts", "cells"]
-HeadKind = Literal["network", "anchor", "readouts", "cells"]
+HeadKind = Literal["network", "bits", "anchor", "readouts", "cells"]
 
 
 class PretrainConfig(BaseModel):
@@ -76,15 +76,15 @@ class PretrainConfig(BaseModel):
     walk: bool = Field(True, description="reconstruct what a walk meets, not the molecule alone")
     walk_length: int = Field(4, ge=1, le=64, description="steps of a walk on the context graph")
 
-    epochs: int = Field(3, ge=0, le=100_000, description="passes over the atlas (paper: 300)")
+    epochs: int = Field(6, ge=0, le=100_000, description="passes over the atlas (paper: 300)")
     batch_size: int = Field(512, ge=2, description="molecules a step (paper: 3072)")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's (paper: 1e-4)")
     weight_decay: float = Field(1e-8, ge=0, le=1, description="Adam's")
     average: float = Field(
         0.99, ge=0, lt=1, description="decay of the weights' moving average, which is what is kept"
     )
-    cross: bool = Field(
-        True, description="also reconstruct a read-out from the anchor and the other modalities"
+    state_factors: int = Field(
+        12, ge=0, le=256, description="width of the cell state learnt last; 0 = none"
     )
     as_published: bool = Field(
         False, description="follow the published code where it departs from the paper"
@@ -107,11 +107,13 @@ class ChmrConfig(PretrainConfig):
         ("network", "anchor", "readouts"),
         min_length=1,
         description="heads to fit, the best on the validation rows is kept: a network on "
-        "head_inputs (the paper's), or a linear one on the anchor, on predicted read-outs, or on "
-        "these and the molecule's own cells",
+        "head_inputs (the paper's), or a linear one on the bits, on the anchor, on predicted "
+        "read-outs, or on the cell state that these and the molecule's own cells tell of",
     )
     head_strengths: tuple[float, ...] = Field(
-        (10.0, 100.0, 1000.0), min_length=1, description="L2 penalties tried for a linear head"
+        (10.0, 30.0, 100.0, 300.0, 1000.0),
+        min_length=1,
+        description="L2 penalties tried for a linear head",
     )
     head_inputs: tuple[HeadInput, ...] = Field(
         ("bits", "fingerprint", "graph", "geometry"),

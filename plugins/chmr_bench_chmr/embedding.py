@@ -27,7 +27,7 @@ from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, load_netw
 if TYPE_CHECKING:
     from chmr_bench_chmr.network import ChmrNetwork
 
-EMBEDDING_VERSION = "1"
+EMBEDDING_VERSION = "2"
 """Changes whenever the same molecules and weights give other embeddings."""
 MOLECULES_AT_ONCE = 256
 
@@ -109,6 +109,7 @@ def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatA
 
     from chmr_bench.nn.batch import graph_batch
     from chmr_bench_chmr.network import GEOMETRY
+    from chmr_bench_chmr.pretraining.material import CLIP
 
     device = context.device
     reduced = context.precision == "bfloat16"
@@ -120,12 +121,13 @@ def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatA
             block = inputs.matrix(GEOMETRY)
             raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32)).to(device)
             seen = torch.from_numpy(block.observed).to(device)
-            values = network.standardise(GEOMETRY, raw)
+            values = network.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP)  # as while learning
             latents = network.encode(bits, graph_batch(inputs.graph(), device), values, seen)
             latents[GEOMETRY] = torch.where(seen[:, None], latents[GEOMETRY], 0.0)
         parts = [latents[name] for name in network.shape.molecular]
         anchor = torch.stack(parts).sum(0)
-        parts += [network.decode(cell.name, anchor) for cell in network.shape.cells]
+        if network.shape.cells:
+            parts.append(network.readouts(anchor))
     return np.concatenate([part.float().cpu().numpy() for part in parts], axis=1)
 
 

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 Groups = Mapping[str, FloatArray]
 """Name of an input of the head -> (n, d) float32."""
 LINEAR: Mapping[HeadKind, tuple[str, ...]] = {
+    "bits": ("bits",),
     "anchor": ("anchor",),
     "readouts": ("readouts",),
-    "cells": ("readouts", "expected"),
+    "cells": ("state",),
 }
 """What each linear head reads."""
 
@@ -133,7 +134,7 @@ class Chmr:
 
             found = embed(inputs, self.config, self._context)
         if self._cells is not None:
-            found |= self._cells.read(inputs, found["anchor"])
+            found |= self._cells.read(inputs, found["readouts"])
         return {**found, "bits": reading.bits_of(inputs)}
 
     def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> FloatArray:

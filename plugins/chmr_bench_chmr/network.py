@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.nn.batch import GraphBatch
 from chmr_bench.nn.gnn import GinVirtualNode
+from chmr_bench_chmr.cell_state import CellState
 from chmr_bench_chmr.tree_vq import Codes, FlatVQ, TreeVQ
 
 FINGERPRINT, GRAPH, GEOMETRY, MOLECULE = "fingerprint", "graph", "geometry", "molecule"
@@ -43,6 +44,7 @@ class NetworkShape:
     target_bits : width of the bits the molecule decoder gives; 0 = as `fingerprint`.
     fingerprint_hidden : width of a hidden layer in the projector of the bits; 0 = none.
     latent_dropout : dropout of every projected modality.
+    state : factors of the cell state that `cell_state` learns; 0 = none.
     """
 
     fingerprint: int
@@ -57,6 +59,7 @@ class NetworkShape:
     target_bits: int = 0
     fingerprint_hidden: int = 0
     latent_dropout: float = 0.0
+    state: int = 0
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.cells]
@@ -111,6 +114,10 @@ class ChmrNetwork(nn.Module):
         )
         self.scales = nn.ModuleDict({_key(n): Scale(d) for n, d in scaled.items()})
         self.tree: TreeVQ | FlatVQ | None = _tree(shape)
+        self.state: CellState | None = None
+        if shape.state:
+            known = {cell.name: cell.d for cell in shape.cells if not cell.binary}
+            self.state = CellState(sum(cell.d for cell in shape.cells), known, shape.state)
 
     def _inner(self, name: str) -> int:
         return self.shape.fingerprint_hidden if name == FINGERPRINT else 0
@@ -185,6 +192,10 @@ class ChmrNetwork(nn.Module):
             raise SettingError("the network has no tree: it was made with tree = 'none'")
         codes: Codes = self.tree(p)
         return codes
+
+    def readouts(self, anchor: Tensor) -> Tensor:
+        """Return every read-out as predicted from the anchor, (b, h) -> (b, sum of d)."""
+        return torch.cat([self.decode(cell.name, anchor) for cell in self.shape.cells], dim=1)
 
     def _of(self, modules: nn.ModuleDict, name: str) -> nn.Module:
         if _key(name) not in modules:

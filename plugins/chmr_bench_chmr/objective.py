@@ -144,42 +144,11 @@ def _reconstruction(
         terms[f"reconstruction.{kind}"] = reconstruction(
             given, walk.target, walk.weight, binary=binary[kind]
         )
-    if config.cross and not config.as_published:
-        terms |= _cross(network, step, anchor, cells, binary)
     if not config.as_published:
         for name, cell in cells.items():
             given = network.decode(name, cell.p)
             weight = torch.ones(len(given), device=given.device)
             terms[f"own.{name}"] = reconstruction(given, cell.x, weight, binary=binary[name])
-    return terms
-
-
-def _cross(
-    network: ChmrNetwork,
-    step: StepInputs,
-    anchor: Tensor,
-    cells: Mapping[str, _Projected],
-    binary: Mapping[str, bool],
-) -> dict[str, Tensor]:
-    """Return the terms of reading one read-out from the anchor and the molecule's others.
-
-    Not in the paper. It makes g^c(anchor + sum of the other p^c) mean what a molecule's read-out is
-    expected to be, given its structure and its other read-outs; `chmr.cell-input` asks just that.
-    """
-    terms = {}
-    for name, cell in cells.items():
-        others = [other for key, other in cells.items() if key != name]
-        if not others:
-            continue
-        fused, any_other = anchor, torch.zeros_like(step.observed[name])
-        for other in others:
-            fused = fused.index_add(0, other.rows, other.p.to(fused.dtype))
-            any_other = any_other.index_fill(0, other.rows, True)
-        there = any_other.index_select(0, cell.rows).nonzero().squeeze(1)
-        given = network.decode(name, fused.index_select(0, cell.rows.index_select(0, there)))
-        weight = torch.ones(len(given), device=given.device)
-        target = cell.x.index_select(0, there)
-        terms[f"cross.{name}"] = reconstruction(given, target, weight, binary=binary[name])
     return terms
 
 

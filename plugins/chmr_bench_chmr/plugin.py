@@ -13,6 +13,7 @@ _RECIPES = Path(__file__).parent / "recipes"
 _CITATION = "CHMR, arXiv 2511.21120 (AAAI 2026)"
 _CELLS = ("morphology", "expression", "perturbation", "activity", "viability")
 _COMMON: dict[str, Any] = {
+    "version": "2",
     "config": f"{_PACKAGE}.config:ChmrConfig",
     "weights": f"{_PACKAGE}.pretraining.store:find_or_make",
     "requires": ("torch", "safetensors"),
@@ -53,8 +54,8 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "random-encoder": ("control: the encoder as initialised", {"encoder": "random"}),
     "head-only": (
-        "control: the head on the raw bits, no encoder, no pretraining",
-        {"head_inputs": ("bits",), "heads": ("network",)},
+        "control: heads on the raw bits, no encoder, no pretraining",
+        {"head_inputs": ("bits",), "heads": ("network", "bits")},
     ),
 }
 """What differs from `chmr`: the preset of each variant."""
@@ -98,6 +99,7 @@ def _models() -> Iterable[ModelSpec]:
         weights=f"{_PACKAGE}.regressor:find_or_make",
         recipe=str(_RECIPES / "regressor.toml"),
         explain="",
+        version="1",
         precisions=("float32",),
         accelerator=False,
         citation="",

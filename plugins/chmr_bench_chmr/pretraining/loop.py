@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from chmr_bench import PluginError, WeightsRequest
 from chmr_bench.types import IntArray
@@ -34,8 +35,22 @@ from chmr_bench_chmr.pretraining.checkpoint import (
 )
 from chmr_bench_chmr.pretraining.material import Material
 from chmr_bench_chmr.pretraining.seeding import generator, number
+from chmr_bench_chmr.pretraining.state import factors
 
 Keep = Callable[[Checkpoint], None]
+
+
+def average(decay: float, mean: list[Tensor], new: list[Tensor], n_averaged: Tensor) -> None:
+    """Move the `mean` weights towards the `new` ones, in place.
+
+    It keeps `decay` of itself, at first less: after n steps (1 + n) / (10 + n), so that a short
+    pretraining does not remember how it was initialised.
+    """
+    n = int(n_averaged)
+    if mean[0].is_floating_point():
+        torch._foreach_lerp_(mean, new, 1.0 - min(decay, (1 + n) / (10 + n)))
+    else:  # a counter has no mean
+        torch._foreach_copy_(mean, new)
 
 
 def new_network(material: Material, config: PretrainConfig, seed: int) -> ChmrNetwork:
@@ -52,6 +67,7 @@ def new_network(material: Material, config: PretrainConfig, seed: int) -> ChmrNe
         depth=config.depth,
         fingerprint_hidden=config.fingerprint_hidden,
         latent_dropout=config.latent_dropout,
+        state=factors(material, config),
     )
     torch.manual_seed(number(seed, "network"))
     network = ChmrNetwork(shape)
@@ -106,7 +122,7 @@ class Learner:
         )
         self.averaged = AveragedModel(
             self.network,
-            multi_avg_fn=get_ema_multi_avg_fn(self.config.average),  # type: ignore[no-untyped-call]
+            multi_avg_fn=partial(average, self.config.average),
             use_buffers=True,
         )
         self.best: Tensors = {}

@@ -19,6 +19,7 @@ from chmr_bench_chmr.pretraining import card, checkpoint, figure
 from chmr_bench_chmr.pretraining import place as places
 from chmr_bench_chmr.pretraining.loop import Learner, new_network, torch_settings
 from chmr_bench_chmr.pretraining.material import Material, prepare
+from chmr_bench_chmr.pretraining.state import learn_state
 from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, save_network, write_whole
 
 CHECKPOINT_SECONDS = 120.0
@@ -53,6 +54,7 @@ def _make(config: PretrainConfig, request: WeightsRequest, place: places.Place) 
     atlas, told = request.data.open(config.atlas, config.transductive)
     material = prepare(atlas, config, request, place.seed)
     learner = learn(config, request, place, material)
+    learn_state(learner.network, material, request)
     history = learner.standing.history
     info = {
         "atlas": dict(told),
