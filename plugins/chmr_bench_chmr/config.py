@@ -79,7 +79,7 @@ class PretrainConfig(BaseModel):
     epochs: int = Field(6, ge=0, le=100_000, description="passes over the atlas (paper: 300)")
     batch_size: int = Field(512, ge=2, description="molecules a step (paper: 3072)")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's (paper: 1e-4)")
-    weight_decay: float = Field(1e-8, ge=0, le=1, description="Adam's")
+    weight_decay: float = Field(1e-8, ge=0, le=1, description="Adam's, as an L2 penalty")
     average: float = Field(
         0.99, ge=0, lt=1, description="decay of the weights' moving average, which is what is kept"
     )
