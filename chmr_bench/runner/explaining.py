@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from chmr_bench.contracts import FitContext, Progress, TaskInfo, Weights, no_progress
@@ -25,7 +26,8 @@ def explain(
     """Return the files that the model's plugin wrote below `out`; weights are made if need be.
 
     The spec's ``explain`` is called as ``function(config, inputs, weights, out, context)`` with
-    the `Inputs` of every molecule of the dataset, the path of the weights, and a `FitContext`.
+    the `Inputs` of every molecule of the dataset (all blocks it comes with, and its keys), the
+    path of the weights, and a `FitContext`.
 
     Raises
     ------
@@ -41,7 +43,9 @@ def explain(
     step("features")
     with stdout_to_stderr():
         needs = load_object(spec.factory).needs(job.config)
-        inputs = workspace.inputs(job.opened, spec, needs, progress)
+        everything = replace(spec, reads=tuple(job.opened.dataset.blocks))  # nothing is scored
+        inputs = workspace.inputs(job.opened, everything, needs, progress)
+        inputs = replace(inputs, keys=workspace.keys(job.opened, progress))
         step("explanation")
         out.mkdir(parents=True, exist_ok=True)
         context = _context(job, workspace, weights.path, progress)

@@ -126,7 +126,9 @@ def test_explain_writes_what_the_model_shows(inside: Run, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     file = Path("shown") / "quick.started" / "quick-small" / "codes.csv"
     assert done.stdout.splitlines() == [str(file)]
-    assert len((tmp_path / file).read_text().splitlines()) == 31
+    lines = (tmp_path / file).read_text().splitlines()
+    assert len(lines) == 31
+    assert all(line.split(",")[1] for line in lines)  # every molecule comes with its key
     assert "quick.started on quick-small seed 0: explanation" in done.stderr
     nothing = inside("explain", "quick.noise", "-d", "quick-small")
     assert nothing.returncode == 2

@@ -14,6 +14,7 @@ from chmr_bench.types import BoolArray, FloatArray, IntArray
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.embedding import embed, network_of
 from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.pretraining.material import CLIP
 from chmr_bench_chmr.tree_vq import TreeVQ
 from chmr_bench_chmr.weights import sha256_of
 
@@ -100,7 +101,7 @@ def _projected(network: ChmrNetwork, name: str, block: MatrixBlock) -> FloatArra
         part = rows[start : start + ROWS_AT_ONCE]
         with torch.inference_mode():
             raw = torch.from_numpy(values[part].astype(np.float32))
-            x = torch.nan_to_num(network.standardise(name, raw), nan=0.0)
+            x = torch.nan_to_num(network.standardise(name, raw), nan=0.0).clamp(-CLIP, CLIP)
             latents[part] = network.project(name, x).numpy()
     return latents
 
