@@ -11,18 +11,29 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chmr_bench.report.rows import Row, Table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = REPOSITORY / "README.md"
 LEADERBOARD = REPOSITORY / "leaderboards" / "README.md"
-TABLES = REPOSITORY / "leaderboards" / "tables"
+RECORDS = REPOSITORY / "leaderboards"
+TABLES = RECORDS / "tables"
 NO_TABLE = "*No results are on record yet.*"
 FAMILY = ("chmr", "cells.")
 """How the names of CHMR, its variants and its controls begin."""
 BESIDE = ("fingerprint.forest", "fingerprint.linear", "mean")
 """Rows that stand with the variants' on simulated data."""
-AGAINST = ("chmr.head-only", "chmr.random-encoder", "chmr.molecule-only", "fingerprint.forest")
+AGAINST = (
+    "chmr.molecule-only",
+    "chmr.shuffled-cells",
+    "chmr.head-only",
+    "chmr.random-encoder",
+    "cells.regressor",
+    "fingerprint.forest",
+)
 """What the row `chmr` is set against."""
 PERCENT = ("roc_auc", "average_precision")
 
@@ -48,13 +59,17 @@ def main_table() -> str:
 
 
 def chmr_tables() -> str:
-    """Return what CHMR adds to its controls on the nine, and its variants on simulated data."""
-    tables = [_rows(path) for path in sorted(TABLES.glob("*.csv"))]
-    tables = [rows for rows in tables if "chmr" in rows]
-    real = [rows for rows in tables if rows["chmr"]["synthetic"] == "False"]
-    simulated = [rows for rows in tables if rows["chmr"]["synthetic"] == "True"]
-    parts = [_gains(real)] if real else []
-    parts += [_variants(rows) for rows in simulated]
+    """Return what CHMR adds to its controls, paired, and its variants on simulated data."""
+    from chmr_bench.records import RecordStore
+    from chmr_bench.report.rows import collect
+
+    every = collect(RecordStore(RECORDS)).tables
+    tables = [t for t in every if t.split_name == "reference" and _row_of(t, "chmr")]
+    real = [t for t in tables if t.kind == "benchmark"]
+    simulated = [t for t in tables if t.kind == "synthetic"]
+    parts = [_gains(chosen) for chosen in (real, simulated) if chosen]
+    rows = [_rows(path) for path in sorted(TABLES.glob("*.csv"))]
+    parts += [_variants(r) for r in rows if r.get("chmr", {}).get("synthetic") == "True"]
     return "\n\n".join(parts) or "*CHMR is not on record yet.*"
 
 
@@ -65,24 +80,37 @@ def _rows(path: Path) -> dict[str, dict[str, str]]:
     return {row["row"]: row for row in found if row["split"] == "reference"}
 
 
-def _gains(tables: Sequence[Mapping[str, Mapping[str, str]]]) -> str:
-    """Return a table of the differences between `chmr` and what it is set against."""
-    names = [f"{rows['chmr']['dataset']}{_unit(rows['chmr'])}" for rows in tables]
-    lines = [f"| chmr minus | {' | '.join(names)} |", "|:--|" + "--:|" * len(names)]
-    for other in AGAINST:
-        cells = [_gain(rows["chmr"], rows.get(other)) for rows in tables]
-        lines.append(f"| {other} | {' | '.join(cells)} |")
-    note = "Differences of means over seeds, above zero where `chmr` is better; '-': not measured."
-    return "\n".join([*lines, "", note])
+def _row_of(table: Table, label: str) -> Row | None:
+    """Return a table's row with a score, None where it has none."""
+    return next((r for r in table.rows if r.label == label and r.score is not None), None)
 
 
-def _gain(ours: Mapping[str, str], other: Mapping[str, str] | None) -> str:
-    if other is None:
+def _gains(tables: Sequence[Table]) -> str:
+    """Return the differences between `chmr` and what it is set against, a line a dataset."""
+    shown = [o for o in AGAINST if any(_row_of(table, o) for table in tables)]
+    lines = [f"| chmr minus | {' | '.join(shown)} |", "|:--|" + "--:|" * len(shown)]
+    for table in tables:
+        unit = "" if table.metric in PERCENT else f" ({str(table.metric).upper()})"
+        cells = [_gain(table, other) for other in shown]
+        lines.append(f"| {table.dataset.name}{unit} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _gain(table: Table, other: str) -> str:
+    """Return the paired difference and its interval, above zero where `chmr` is better."""
+    from chmr_bench.statistics import paired_interval
+
+    ours, theirs = _row_of(table, "chmr"), _row_of(table, other)
+    if ours is None or theirs is None or ours.score is None or theirs.score is None:
         return "-"
-    difference = float(ours["score"]) - float(other["score"])
-    if ours["metric"] in PERCENT:
-        return f"{100 * difference:+.1f}"
-    return f"{difference if ours['metric'] == 'r2' else -difference:+.3f}"
+    sign = 1 if table.greater_is_better else -1
+    scale, digits = (100 * sign, 1) if table.metric in PERCENT else (sign, 3)
+    told = f"{scale * (ours.score - theirs.score):+.{digits}f}"
+    if ours.replicates is None or theirs.replicates is None:
+        return told
+    _, low, high = paired_interval(scale * ours.replicates, scale * theirs.replicates)
+    clear = "**" if low > 0 or high < 0 else ""
+    return f"{clear}{told}{clear} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _variants(rows: Mapping[str, Mapping[str, str]]) -> str:

@@ -121,10 +121,11 @@ class CellState(nn.Module):
     def _begin(self, views: Views) -> Tensor:
         """Start from the principal axes of what structure predicts; return them, (n, f)."""
         self.centre.copy_(views.predicted.mean(0))
+        self.spread.copy_(torch.eye(self.factors))
         moved = views.predicted.double() - self.centre
         turn = torch.linalg.eigh(moved.T @ moved / len(views))
         power, directions = turn.eigenvalues.flip(0), turn.eigenvectors.flip(1)
-        width = power[: self.factors].clamp(min=1e-6 * float(power[0])).sqrt()
+        width = power[: self.factors].clamp(min=max(1e-6 * float(power[0]), 1e-12)).sqrt()
         self._turn = directions[:, : self.factors] / width
         axes = moved @ self._turn
         self.prior.copy_(0.7 * self._turn)
@@ -132,8 +133,9 @@ class CellState(nn.Module):
             rows = views.observed[name].nonzero().squeeze(1)
             x = views.x[name][rows].double()
             self._of("mean", name).copy_(x.mean(0))
-            fitted = torch.linalg.lstsq(axes[rows], x - x.mean(0)).solution  # (f, d)
+            fitted = self._regressed(axes[rows], x - x.mean(0))  # (f, d)
             self._of("loadings", name).copy_(fitted.T)
+            self._of("noise", name).fill_(1.0)
         return torch.as_tensor(axes)
 
     def _step(self, views: Views, axes: Tensor) -> None:
@@ -144,13 +146,21 @@ class CellState(nn.Module):
             both = z.T @ x  # (f, d)
             loadings = torch.linalg.solve(z.T @ z + covariance, both).T
             noise = x.square().mean(0) - (loadings.T * both).sum(0) / len(rows)
+            self._of("mean", name).add_((x - z @ loadings.T).mean(0))
             self._of("loadings", name).copy_(loadings)
             self._of("noise", name).copy_(noise.clamp(min=LEAST_NOISE))
-        ridge = axes.T @ axes + torch.eye(self.factors, dtype=_DOUBLE)
-        weight = torch.linalg.solve(ridge, axes.T @ found.mean)
+        weight = self._regressed(axes, found.mean)
         left = found.mean - axes @ weight
         self.prior.copy_(self._turn @ weight)
         self.spread.copy_((found.total + left.T @ left) / len(views))
+
+    def _regressed(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the (f, d) that give (n, d) from (n, f), by ridge regression.
+
+        Normal equations: a library's least squares may differ in the last bits from call to call.
+        """
+        inner = x.T @ x + torch.eye(self.factors, dtype=_DOUBLE)
+        return torch.as_tensor(torch.linalg.solve(inner, x.T @ y))
 
     def _of(self, kind: str, name: str) -> Tensor:
         return self.get_buffer(_key(kind, name))

@@ -34,6 +34,8 @@ LINEAR: Mapping[HeadKind, tuple[str, ...]] = {
     "cells": ("state",),
 }
 """What each linear head reads."""
+SHARED_ROUNDS = 8
+"""Of the head on the cell state: tasks look at one and the same cell."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ class Chmr:
         if kind == "network":
             head = Head(head_settings(self.config))
         else:
-            head = LinearHead(self.config.head_strengths)
+            rounds = SHARED_ROUNDS if kind == "cells" else 0
+            head = LinearHead(self.config.head_strengths, rounds)
         x_valid = self._join(valid, kind, reads)
         head.fit(self._join(train, kind, reads), y_train, x_valid, y_valid, self._context)
         tasks = self._context.tasks

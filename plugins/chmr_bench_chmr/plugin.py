@@ -78,6 +78,7 @@ def _models() -> Iterable[ModelSpec]:
             "head_inputs": ("bits", "fingerprint", "graph", "geometry", "cells"),
             "heads": ("network", "anchor", "readouts", "cells"),
         },
+        version="3",
         reads=_CELLS,
     )
     yield _spec(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,7 @@ def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         f"- Test molecules of the benchmarks: {_left_out(atlas)}",
         *_cell_lines(info["material"]),
         *([] if untrained else [f"- Epochs: {epochs}; the weights are those of epoch {kept}"]),
+        *_tree_lines(made["tree"]),
         f"- Seed {info['seed']}, {info['device']}, {info['precision']}",
         f"- Made in {made['seconds']} s at {made['molecules_per_second']} molecules a second, "
         f"{made['sittings']} sitting(s), {made['threads']} thread(s), "
@@ -98,6 +99,13 @@ def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         *_loss_lines(info["losses"]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _tree_lines(levels: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not levels:
+        return []
+    told = ", ".join(f"{at['used']} of {at['codes']} ({at['perplexity']:g})" for at in levels)
+    return [f"- Codes used by level of the tree, and their perplexity: {told}"]
 
 
 def _left_out(atlas: Mapping[str, Any]) -> str:

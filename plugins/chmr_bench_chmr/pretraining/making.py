@@ -20,6 +20,7 @@ from chmr_bench_chmr.pretraining import place as places
 from chmr_bench_chmr.pretraining.loop import Learner, new_network, torch_settings
 from chmr_bench_chmr.pretraining.material import Material, prepare
 from chmr_bench_chmr.pretraining.state import learn_state
+from chmr_bench_chmr.pretraining.usage import tree_usage
 from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, save_network, write_whole
 
 CHECKPOINT_SECONDS = 120.0
@@ -66,7 +67,10 @@ def _make(config: PretrainConfig, request: WeightsRequest, place: places.Place) 
         "kept_epoch": learner.standing.best_epoch if learner.best else learner.standing.epoch,
         "losses": _losses(history, learner),
     }
-    made = card.circumstances(learner)
+    made = {
+        **card.circumstances(learner),
+        "tree": tree_usage(learner.network, material, request.device),
+    }
     write_whole(place.folder / places.SEEN, _npy(connectivity_hash(material.keys)))
     figure.draw(place.folder / places.FIGURE, history, f"pretraining on {atlas.name}")
     card.write(place.folder, info, made)

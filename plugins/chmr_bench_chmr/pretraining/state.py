@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from chmr_bench import WeightsRequest
 from chmr_bench.nn.batch import graph_batch
-from chmr_bench.types import IntArray
+from chmr_bench.types import BoolArray, IntArray
 from chmr_bench_chmr.cell_state import Views
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import GEOMETRY, ChmrNetwork
 from chmr_bench_chmr.pretraining.material import Material
 
 MOLECULES = 20_000
-"""At most; drawn at equal distances from those with a read-out."""
+"""At most, all modalities together; of each as many, at equal distances from those that have it."""
+AT_ONCE = 256
 A_FACTOR = 4
 """Molecules that must have a modality, for each factor of the state."""
 
@@ -36,9 +39,7 @@ def learn_state(network: ChmrNetwork, material: Material, request: WeightsReques
         return
     request.stage("cell state")
     cells = {name: material.cells[name] for name in network.state.cells}
-    measured = np.flatnonzero(np.any([values.observed for values in cells.values()], axis=0))
-    n = min(len(measured), MOLECULES)
-    rows = measured[np.linspace(0, len(measured) - 1, n).astype(np.int64)]
+    rows = _drawn([values.observed for values in cells.values()])
     views = Views(
         _predicted(network, material, rows, request.device),
         {name: torch.from_numpy(values.x[rows]) for name, values in cells.items()},
@@ -47,24 +48,36 @@ def learn_state(network: ChmrNetwork, material: Material, request: WeightsReques
     network.state.cpu().learn(views)
 
 
+def _drawn(observed: Sequence[BoolArray]) -> IntArray:
+    """Return the rows to learn from, each once, in order."""
+    parts = []
+    for seen in observed:
+        rows = np.flatnonzero(seen)
+        n = min(len(rows), MOLECULES // len(observed))
+        parts.append(rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)])
+    return np.unique(np.concatenate(parts))
+
+
 def _predicted(network: ChmrNetwork, material: Material, rows: IntArray, device: str) -> Tensor:
     """Return the read-outs predicted from structure, (n, q) on the CPU."""
-    network.eval()
-    return torch.cat(
-        [
-            _part(network, material, part, device)
-            for part in np.array_split(rows, -(-len(rows) // 256))
-        ]
-    )
+    parts = []
+    for part in np.array_split(rows, -(-len(rows) // AT_ONCE)):
+        latents, seen = encoded(network, material, part, device)
+        with torch.no_grad():
+            parts.append(network.readouts(network.anchor(latents, seen)).float().cpu())
+    return torch.cat(parts)
 
 
 @torch.no_grad()
-def _part(network: ChmrNetwork, material: Material, rows: IntArray, device: str) -> Tensor:
+def encoded(
+    network: ChmrNetwork, material: Material, rows: IntArray, device: str
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the molecular latents of some molecules in eval mode, and who has which of them."""
+    network.eval()
     bits = torch.from_numpy(material.bits[rows].toarray()).to(device).float()
-    values = seen = None
-    if material.geometry is not None:
-        values = torch.from_numpy(material.geometry.x[rows]).to(device)
-        seen = torch.from_numpy(material.geometry.observed[rows]).to(device)
-    latents = network.encode(bits, graph_batch(material.graph.take(rows), device), values, seen)
-    anchor = network.anchor(latents, None if seen is None else {GEOMETRY: seen})
-    return network.readouts(anchor).float().cpu()
+    graph = graph_batch(material.graph.take(rows), device)
+    if material.geometry is None:
+        return network.encode(bits, graph), {}
+    values = torch.from_numpy(material.geometry.x[rows]).to(device)
+    seen = torch.from_numpy(material.geometry.observed[rows]).to(device)
+    return network.encode(bits, graph, values, seen), {GEOMETRY: seen}

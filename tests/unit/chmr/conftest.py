@@ -25,17 +25,25 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def encoder(home: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Write the weights of an untrained encoder of 64 + 167 bits, without geometry."""
+    """Write the weights of an untrained encoder of 64 + 167 bits, without geometry.
+
+    A cell state, where one is asked for, has parameters drawn by chance.
+    """
     import torch
 
     from chmr_bench_chmr import embedding
     from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
     from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, save_network
 
-    def made(config: Any, *cells: Any) -> Path:
+    def made(config: Any, *cells: Any, state: int = 0) -> Path:
         torch.manual_seed(0)
-        shape = NetworkShape(64 + 167, cells=cells, hidden=8, layers=2, decoder_hidden=8)
+        shape = NetworkShape(
+            64 + 167, cells=cells, hidden=8, layers=2, decoder_hidden=8, state=state
+        )
         network = ChmrNetwork(shape).eval()
+        for name, buffer in network.state.named_buffers() if network.state else ():
+            if not name.startswith(("noise", "spread")):
+                buffer.normal_()
         for cell in cells:
             network.set_scale(cell.name, torch.arange(cell.d) + 1.0, torch.full((cell.d,), 2.0))
         path = tmp_path / "encoder.safetensors"

@@ -18,9 +18,11 @@ import torch
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.features.cache import featurise
 from chmr_bench_chmr.cell_input import CellReader
+from chmr_bench_chmr.cell_state import Views
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import Chmr
 from chmr_bench_chmr.network import ChmrNetwork, Modality
+from chmr_bench_chmr.pretraining.material import CLIP
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.weights import feature_spec, load_network
 
@@ -36,7 +38,8 @@ CONFIG = ChmrConfig(
     head_inputs=("bits", "cells"),
     heads=("network", "cells"),
 )
-H = 8
+H, F = 8, 3
+READOUTS = np.random.default_rng(5).normal(size=(64, 9)).astype(np.float32)
 TRAIN, TEST = np.arange(40), np.arange(40, 64)
 OBSERVED = {"morphology": np.arange(64) % 3 > 0, "expression": np.arange(64) % 2 > 0}
 
@@ -53,7 +56,7 @@ def structure() -> Inputs:
 @pytest.fixture
 def context(encoder: Callable[..., Path]) -> FitContext:
     tasks = TaskInfo("classification", ("a",), "roc_auc")
-    return FitContext(tasks=tasks, weights=encoder(CONFIG, *CELLS))
+    return FitContext(tasks=tasks, weights=encoder(CONFIG, *CELLS, state=F))
 
 
 @pytest.fixture
@@ -78,19 +81,17 @@ def with_cells(structure: Inputs, observed: Any = OBSERVED, change: Any = None) 
 def read(inputs: Inputs, context: FitContext, rows: Any = TEST) -> dict[str, Any]:
     """Return what is read of some rows: by modality, and the flags."""
     reader = CellReader(inputs.take(TRAIN), CONFIG, context)
-    anchor = np.random.default_rng(5).normal(size=(64, H)).astype(np.float32)[rows]
-    found = reader.read(inputs.take(rows), anchor)
-    cells, expected = found["cells"], found["expected"]
+    found = reader.read(inputs.take(rows), READOUTS[rows])
+    cells = found["cells"]
     assert cells.shape == (len(rows), 2 * H + 4)
-    assert expected.shape == (len(rows), 5 + 4 + 4)
-    np.testing.assert_array_equal(cells[:, -4:], expected[:, -4:])
+    assert found["state"].shape == (len(rows), F)
+    assert cells.dtype == found["state"].dtype == np.float32
     return {
-        "anchor": anchor,
         "morphology": cells[:, :H],
         "expression": cells[:, H : 2 * H],
         "own": dict(zip(OBSERVED, cells[:, [2 * H, 2 * H + 2]].T == 1, strict=True)),
         "borrowed": dict(zip(OBSERVED, cells[:, [2 * H + 1, 2 * H + 3]].T == 1, strict=True)),
-        "expected": {"morphology": expected[:, :5], "expression": expected[:, 5:9]},
+        "state": found["state"],
     }
 
 
@@ -165,12 +166,10 @@ def test_test_molecules_never_lend(structure: Inputs, context: FitContext) -> No
     before = read(with_cells(structure), context)
     after = read(with_cells(structure, change=change), context)
     others = ~np.isin(TEST, changed)
-    for name in OBSERVED:
+    for name in (*OBSERVED, "state"):
         np.testing.assert_array_equal(after[name][others], before[name][others])
-        for kind in OBSERVED:
-            told = after["expected"][kind][others], before["expected"][kind][others]
-            np.testing.assert_array_equal(*told)
-    assert not np.allclose(after["morphology"][~others], before["morphology"][~others])
+    for name in ("morphology", "state"):
+        assert (after[name][~others] != before[name][~others]).any(axis=1).all()
 
 
 def test_a_far_read_out_counts_as_while_learning(
@@ -184,20 +183,72 @@ def test_a_far_read_out_counts_as_while_learning(
     np.testing.assert_allclose(found["morphology"][1], expected, atol=1e-5)
 
 
-# ---------------------------------------------------------------------------------------- expected
+# ------------------------------------------------------------------------------------------- state
 
 
-def test_expected_is_decoded_from_the_anchor_and_the_others(
+def state_of(network: ChmrNetwork, x: Any, observed: Any, rows: Any = TEST) -> Any:
+    assert network.state is not None
+    told = {n: torch.from_numpy(v[rows]).clamp(-CLIP, CLIP) for n, v in x.items()}
+    seen = {n: torch.from_numpy(o[rows]) for n, o in observed.items()}
+    return network.state(Views(torch.from_numpy(READOUTS[rows]), told, seen)).numpy()
+
+
+def test_the_state_is_told_by_structure_and_what_is_the_molecule_s_own(
+    structure: Inputs, context: FitContext, network: ChmrNetwork
+) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["morphology"][41] *= 1e3  # clipped as while learning
+
+    inputs = with_cells(structure, change=change)
+    x = {name: standardised(network, inputs, name) for name in OBSERVED}
+    found = read(inputs, context)["state"]
+    np.testing.assert_allclose(found, state_of(network, x, OBSERVED), rtol=1e-4, atol=1e-5)
+    nobody = {name: np.zeros(64, dtype=bool) for name in OBSERVED}
+    alone = state_of(network, x, nobody)
+    moved = (np.abs(found - alone) > 1e-3).any(axis=1)
+    assert np.array_equal(moved, (OBSERVED["morphology"] | OBSERVED["expression"])[TEST])
+
+
+def test_what_is_borrowed_tells_nothing_more_of_the_state(
+    structure: Inputs, context: FitContext
+) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["morphology"][TRAIN] *= -1
+
+    before = read(with_cells(structure), context)
+    after = read(with_cells(structure, change=change), context)
+    np.testing.assert_array_equal(after["state"], before["state"])
+    borrowed = before["borrowed"]["morphology"]
+    assert (after["morphology"][borrowed] != before["morphology"][borrowed]).any(axis=1).all()
+
+
+def test_a_modality_the_dataset_lacks_is_observed_in_nobody(
     structure: Inputs, context: FitContext, network: ChmrNetwork
 ) -> None:
     inputs = with_cells(structure)
-    found = read(inputs, context)
-    for name, other in (("morphology", "expression"), ("expression", "morphology")):
-        own = np.where(OBSERVED[other][TEST][:, None], found[other], 0)  # what is lent is left out
-        with torch.inference_mode():
-            fused = torch.from_numpy((found["anchor"] + own).astype(np.float32))
-            expected = network.decode(name, fused).numpy()
-        np.testing.assert_allclose(found["expected"][name], expected, atol=1e-4)
+    x = {name: standardised(network, inputs, name) for name in OBSERVED}
+    blocks = {name: block for name, block in inputs.blocks.items() if name != "morphology"}
+    lacking = Inputs(SMILES, blocks)
+    found = CellReader(lacking.take(TRAIN), CONFIG, context).read(
+        lacking.take(TEST), READOUTS[TEST]
+    )
+    assert found["cells"].shape == (len(TEST), H + 2)
+    observed = {**OBSERVED, "morphology": np.zeros(64, dtype=bool)}
+    expected = state_of(network, x, observed)
+    np.testing.assert_allclose(found["state"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_that_know_no_state(
+    structure: Inputs, context: FitContext, encoder: Callable[..., Path]
+) -> None:
+    context = replace(context, weights=encoder(CONFIG, *CELLS))
+    inputs = with_cells(structure)
+    found = CellReader(inputs, CONFIG, context).read(inputs, READOUTS)
+    assert list(found) == ["cells"]
+    model = Chmr(CONFIG.model_copy(update={"heads": ("cells",)}))
+    y = np.arange(64.0)[:, None] % 2
+    with pytest.raises(DataError, match=r"heads \['cells'\] find nothing to read"):
+        model.fit(inputs, y, inputs, y, context)
 
 
 # ------------------------------------------------------------------------------------------- model

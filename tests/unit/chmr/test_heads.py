@@ -22,8 +22,9 @@ from chmr_bench.metrics import macro, score_tasks
 from chmr_bench_chmr import embedding
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import LINEAR, Chmr
-from chmr_bench_chmr.network import Modality
-from chmr_bench_chmr.weights import feature_spec
+from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.pretraining.material import CLIP
+from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, feature_spec, save_network
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
 SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))
@@ -107,6 +108,22 @@ def test_read_outs_are_what_the_decoders_expect(inputs: Inputs, context: FitCont
         anchor = torch.from_numpy(found["anchor"])
         expected = [network.eval().decode(cell.name, anchor).numpy() for cell in CELLS]
     np.testing.assert_allclose(found["readouts"], np.concatenate(expected, axis=1), atol=1e-4)
+
+
+def test_a_far_geometry_counts_as_while_learning(
+    inputs: Inputs, context: FitContext, tmp_path: Path
+) -> None:
+    path, seen = tmp_path / "geometry.safetensors", np.arange(len(SMILES)) % 4 > 0
+    network = ChmrNetwork(NetworkShape(64 + 167, 3, hidden=8, layers=2, decoder_hidden=8))
+    network.set_scale("geometry", torch.ones(3), torch.full((3,), 2.0))
+    config = CONFIG.model_copy(update={"geometry": "geometry"})
+    save_network(path, network, WeightsMetadata(config, feature_requests(config)))
+    values = np.tile([1e6, -1e6, 2.0], (len(SMILES), 1))
+    blocks = {**inputs.blocks, "geometry": MatrixBlock(values, seen)}
+    found = embedding.embed(Inputs(SMILES, blocks), config, replace(context, weights=path))
+    with torch.inference_mode():
+        p = network.eval().project("geometry", torch.tensor([[CLIP, -CLIP, 0.5]])).numpy()
+    np.testing.assert_allclose(found["geometry"], np.where(seen[:, None], p, 0), atol=1e-5)
 
 
 def test_stored_embeddings_of_another_width_are_computed_again(

@@ -84,7 +84,7 @@ def test_latents_drop_out_while_learning_alone(graphs: GraphBatch) -> None:
 
 def test_a_shape_of_before_is_read_without_the_new_parts() -> None:
     old = SHAPE.to_json()
-    del old["fingerprint_hidden"], old["latent_dropout"]
+    del old["fingerprint_hidden"], old["latent_dropout"], old["state"]
     assert NetworkShape.from_json(old) == SHAPE
 
 
@@ -126,6 +126,23 @@ def test_cells_have_a_projector_a_decoder_and_a_scale(network: ChmrNetwork) -> N
         network.project("morphology.brey", torch.randn(4, 5))
     with pytest.raises(UnknownNameError, match="modality"):
         network.decode("geometry", p)
+
+
+def test_read_outs_stand_in_the_order_of_the_cells(network: ChmrNetwork) -> None:
+    anchor = torch.randn(4, 16)
+    found = network.readouts(anchor)
+    assert found.shape == (4, 8)
+    torch.testing.assert_close(found[:, :5], network.decode("morphology.bray", anchor))
+    torch.testing.assert_close(found[:, 5:], network.decode("activity", anchor))
+
+
+def test_the_state_views_the_continuous_modalities() -> None:
+    assert ChmrNetwork(SHAPE).state is None
+    state = ChmrNetwork(replace(SHAPE, state=3)).state
+    assert state is not None
+    assert state.cells == {"morphology.bray": 5}
+    assert state.prior.shape == (8, 3)  # bits are predicted as well
+    assert not list(state.parameters())
 
 
 def test_scales_are_kept_with_the_weights(network: ChmrNetwork) -> None:

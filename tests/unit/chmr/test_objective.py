@@ -96,12 +96,6 @@ def test_every_term_is_its_loss_over_the_observed_rows(network: ChmrNetwork) -> 
             network.decode(name, p), CELLS[name][rows], torch.ones(len(p)), binary=binary
         )
         tree.append(tree_loss(p, network.codes(p), 0.5))
-        other = next(n for n in CELLS if n != name)
-        both = SEEN[name] & SEEN[other]
-        fused = anchor[both] + network.project(other, CELLS[other][both])
-        expected[f"cross.{name}"] = reconstruction(
-            network.decode(name, fused), CELLS[name][both], torch.ones(len(fused)), binary=binary
-        )
     for name, p in inputs.latents.items():
         p = p[SEEN["geometry"]] if name == "geometry" else p
         tree.append(tree_loss(p, network.codes(p), 0.5))
@@ -167,8 +161,6 @@ CASES = {
     "reconstruction.molecule": ENCODERS | {"decoders._molecule"},
     "reconstruction.morphology": ENCODERS | {"decoders._morphology"},
     "own.activity": {"projectors._activity", "decoders._activity"},
-    "cross.activity": ENCODERS | {"projectors._morphology", "decoders._activity"},
-    "cross.morphology": ENCODERS | {"projectors._activity", "decoders._morphology"},
     "tree": ENCODERS | {"projectors._morphology", "projectors._activity", "tree"},
 }
 PUBLISHED = {
@@ -211,28 +203,6 @@ def test_the_total_reaches_everything(network: ChmrNetwork) -> None:
     assert touched(network) == every
 
 
-def test_crossing_tells_a_read_out_from_the_others_alone(network: ChmrNetwork) -> None:
-    """Neither its own projector nor a molecule without another read-out has a part in it."""
-    inputs = step(network.eval())
-    alone = SEEN["morphology"] & ~SEEN["activity"]
-    found = objective(network, config(), inputs)["cross.morphology"]
-    cells = {n: x.clone() for n, x in inputs.cells.items()}
-    cells["morphology"][alone] = 100.0
-    again = objective(network, config(), replace(inputs, cells=cells))["cross.morphology"]
-    assert found == again
-    cells["activity"] += torch.arange(3.0)
-    assert objective(network, config(), replace(inputs, cells=cells))["cross.morphology"] != found
-
-
-def test_crossing_one_modality_with_none_is_no_term(network: ChmrNetwork) -> None:
-    name = "morphology"
-    inputs = step(network, cells={name: CELLS[name]}, augmented={}, walks={})
-    assert "cross" not in kinds(objective(network, config(), inputs))
-    apart = {**SEEN, name: ~SEEN["activity"]}  # nobody has both
-    terms = objective(network, config(), step(network, observed=apart))
-    assert terms[f"cross.{name}"] == terms["cross.activity"] == 0
-
-
 # ----------------------------------------------------------------------------------------- switches
 
 
@@ -245,8 +215,7 @@ def kinds(terms: Mapping[str, Any] | Iterable[str]) -> set[str]:
     [
         ({"instance_alignment": False}, {"instance_alignment"}),
         ({"distribution_alignment": False}, {"distribution_alignment"}),
-        ({"reconstruction": False}, {"reconstruction", "own", "cross"}),
-        ({"cross": False}, {"cross"}),
+        ({"reconstruction": False}, {"reconstruction", "own"}),
     ],
 )
 def test_a_switch_removes_its_terms(
@@ -280,7 +249,7 @@ def test_as_published_a_missing_row_is_the_mean_and_counts(network: ChmrNetwork)
     torch.testing.assert_close(
         terms["instance_alignment.morphology"], info_nce(anchor, filled, 0.2)
     )
-    assert not {"own", "cross"} & kinds(terms)
+    assert "own" not in kinds(terms)
     assert network.tree is not None
     codes = network.codes(filled)
     extra = code_to_sample_loss(network.tree, filled, codes)

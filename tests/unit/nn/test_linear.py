@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,43 @@ def test_tasks_without_labels_or_with_one_value(task_type: TaskType) -> None:
     assert np.ptp(found[:, 1]) < 1e-3
 
 
+@pytest.mark.parametrize("task_type", ["classification", "regression"])
+def test_more_columns_than_rows(task_type: TaskType) -> None:
+    x, few = features(), np.arange(25)
+    y = labels(x, task_type)[:, :2]
+    found = LinearHead((3.0,))
+    context = FitContext(tasks=tasks(task_type, 2))
+    found.fit(x[few], y[few], x, y, context)
+    for task in range(2):
+        rows = few[np.isfinite(y[few, task])]
+        plain: Any = Ridge(alpha=3.0)
+        if task_type == "classification":
+            plain = LogisticRegression(C=1 / 3.0, tol=1e-8, max_iter=3000)
+        plain.fit(x[rows].astype(float), y[rows, task])
+        asked = plain.predict if task_type == "regression" else plain.predict_proba
+        expected = asked(x.astype(float)).reshape(N, -1)[:, -1]
+        worst = np.abs(found.predict(x)[:, task] - expected).max()
+        assert worst < 2e-3 * (SPREAD[task] if task_type == "regression" else 1)
+
+
+@pytest.mark.parametrize("task_type", ["classification", "regression"])
+@pytest.mark.parametrize("n", [25, N])
+def test_constant_columns_change_nothing(task_type: TaskType, n: int) -> None:
+    x = features()[:n]
+    y = labels(features(), task_type)[:n]
+    wide = np.concatenate([x, np.full((n, 3), 7.3, dtype=np.float32)], axis=1)
+    found, alone = (predicted(given, y, task_type, 10.0) for given in (wide, x))
+    scale = SPREAD if task_type == "regression" else 1
+    np.testing.assert_allclose(found / scale, alone / scale, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.3])
+def test_features_that_say_nothing_leave_the_mean(value: float) -> None:
+    y = labels(features(), "classification")
+    found = predicted(np.full((N, 4), value, dtype=np.float32), y, "classification", 10.0)
+    np.testing.assert_allclose(found, np.tile(np.nanmean(y, axis=0), (N, 1)), atol=1e-3)
+
+
 def test_validation_rows_that_cannot_be_scored() -> None:
     x = features()
     y = labels(x, "classification")
@@ -118,3 +157,54 @@ def test_nothing_is_drawn_by_chance() -> None:
     y = labels(x, "classification")
     first = predicted(x, y, "classification", 10.0)
     np.testing.assert_array_equal(first, predicted(x, y, "classification", 10.0))
+
+
+# ------------------------------------------------------------------------------------ shared tasks
+
+
+def together(seed: int = 0) -> tuple[FloatArray, FloatArray]:
+    """Return features, and 12 tasks that all hang on one and the same two directions of 20."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(160, 20)).astype(np.float32)
+    weight = rng.normal(size=(20, 2)) @ rng.normal(size=(2, 12))
+    return x, x @ weight + 3 * rng.normal(size=(160, 12))
+
+
+def fitted(x: FloatArray, y: FloatArray, rounds: int, strength: float = 20.0) -> LinearHead:
+    head = LinearHead((strength,), rounds)
+    head.fit(x, y, x, y, FitContext(tasks=tasks("regression", y.shape[1])))
+    return head
+
+
+def test_rounds_go_down_the_penalised_trace_norm() -> None:
+    """Half the penalty times the squared sum of singular values, over the features (Argyriou)."""
+    x, y = together()
+    scaled = (y - y.mean(0)) / y.std(0)
+    values = []
+    for rounds in (0, 1, 2, 4, 8, 16):
+        weight, bias = fitted(x, y, rounds)._found
+        loss = 0.5 * np.square(x @ weight + bias - scaled).sum()
+        norm = np.linalg.svd(weight, compute_uv=False).sum()
+        values.append(loss + 0.5 * 20.0 * norm**2 / x.shape[1])
+    assert (np.diff(values) < 0.01).all()
+    assert values[-1] < 0.98 * values[0]
+    assert values[-2] - values[-1] < 0.2 * (values[0] - values[1])
+
+
+def test_tasks_that_share_directions_help_each_other() -> None:
+    x, y = together()
+    truth = y[40:] - y[:40].mean(0)
+    error = {}
+    for rounds in (0, 8):
+        heads = [fitted(x[:40], y[:40], rounds, s) for s in (1.0, 10.0, 100.0)]
+        error[rounds] = min(
+            np.square(head.predict(x[40:]) - y[:40].mean(0) - truth).mean() for head in heads
+        )
+    assert error[8] < 0.95 * error[0]
+
+
+def test_one_feature_is_as_good_as_shared() -> None:
+    """There is nothing to turn: the shared matrix is 1."""
+    x, y = together()
+    alone = fitted(x[:, :1], y, 0).predict(x[:, :1])
+    np.testing.assert_allclose(fitted(x[:, :1], y, 8).predict(x[:, :1]), alone, atol=1e-2)

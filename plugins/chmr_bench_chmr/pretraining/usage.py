@@ -1,0 +1,51 @@
+"""How the finished tree is used: codes taken and perplexity of every level."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.pretraining.material import Material
+from chmr_bench_chmr.pretraining.state import AT_ONCE, encoded
+from chmr_bench_chmr.tree_vq import perplexity
+
+MOLECULES = 2048
+"""Of the atlas, at equal distances; every modality they have counts."""
+
+
+@torch.no_grad()
+def tree_usage(network: ChmrNetwork, material: Material, device: str) -> list[dict[str, Any]]:
+    """Return, level by level, its codes, those that are used, and their perplexity.
+
+    A perplexity of 1 means that one code takes all, one of the number of codes that all take alike.
+    """
+    if network.tree is None:
+        return []
+    rows = np.linspace(0, len(material) - 1, min(MOLECULES, len(material))).astype(np.int64)
+    codes = []
+    for part in np.array_split(rows, -(-len(rows) // AT_ONCE)):
+        latents, seen = encoded(network, material, part, device)
+        found = [p[seen[name]] if name in seen else p for name, p in latents.items()]
+        for name, values in material.cells.items():
+            x = torch.from_numpy(values.x[part[values.observed[part]]])
+            found.append(network.project(name, x.to(device)))
+        codes += [network.codes(p).codes.cpu() for p in found if len(p)]
+    every = torch.cat(codes)
+    return _levels(every, network.tree.sizes)
+
+
+def _levels(codes: Tensor, sizes: Any) -> list[dict[str, Any]]:
+    found = perplexity(codes, sizes)
+    return [
+        {
+            "level": level + 1,
+            "codes": size,
+            "used": len(torch.unique(codes[:, level])),
+            "perplexity": round(found[level], 2),
+        }
+        for level, size in enumerate(sizes)
+    ]
