@@ -51,6 +51,13 @@ class PretrainConfig(BaseModel):
     latent_dropout: float = Field(
         0.5, ge=0, lt=1, description="dropout of projected modalities while pretraining (paper: 0)"
     )
+    modality_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="chance that the anchor does without a molecule's bits, or without its shape, "
+        "while pretraining: else the bits, learnt first, leave the graph nothing to learn",
+    )
     fingerprint_hidden: int = Field(
         512, ge=0, le=8192, description="hidden layer in the projector of the bits (paper: 0, none)"
     )

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 from chmr_bench import PluginError, WeightsRequest
 from chmr_bench.types import IntArray
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.network import GEOMETRY, ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.network import GEOMETRY, GRAPH, ChmrNetwork, Modality, NetworkShape
 from chmr_bench_chmr.objective import StepInputs, objective
 from chmr_bench_chmr.pretraining.batches import Batch, Batcher
 from chmr_bench_chmr.pretraining.checkpoint import (
@@ -246,8 +246,18 @@ class Learner:
             latents = network.encode(
                 batch.fingerprint, batch.graph, batch.geometry, batch.observed.get(GEOMETRY)
             )
-            inputs = StepInputs(latents, batch.observed, batch.cells, batch.augmented, batch.walks)
+            there = self._left_in(batch) if network.training else batch.observed
+            inputs = StepInputs(latents, there, batch.cells, batch.augmented, batch.walks)
             return objective(network, self.config, inputs)
+
+    def _left_in(self, batch: Batch) -> dict[str, Tensor]:
+        """Return who has what, after bits and shapes were dropped by chance; graphs never are."""
+        there, chance = dict(batch.observed), self.config.modality_dropout
+        for name in self.network.shape.molecular if chance else ():
+            if name != GRAPH:
+                kept = torch.rand(len(batch), device=batch.fingerprint.device) >= chance
+                there[name] = there[name] & kept if name in there else kept
+        return there
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

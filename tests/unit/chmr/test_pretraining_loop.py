@@ -203,6 +203,22 @@ def test_every_variant_learns(setting: Any, changes: dict[str, Any]) -> None:
     assert all(torch.isfinite(t).all() for t in after.values())
 
 
+def test_bits_and_shapes_are_dropped_while_learning_and_graphs_never(setting: Any) -> None:
+    learner = setting(modality_dropout=0.5, geometry="geometry").learner()
+    rows = np.resize(learner.material.train, 400)
+    batch = learner.learning.batch(rows, np.random.default_rng(0))
+    there, own = learner._left_in(batch), batch.observed
+    assert 0.4 < there["fingerprint"].double().mean() < 0.6
+    assert not (there["geometry"] & ~own["geometry"]).any()
+    assert 0.4 < (there["geometry"].sum() / own["geometry"].sum()).item() < 0.6
+    assert not torch.equal(there["fingerprint"], there["geometry"])
+    assert set(there) - {"fingerprint"} == set(own)  # "graph" is not named: all have it
+    assert all(torch.equal(there[name], own[name]) for name in learner.material.cells)
+    assert learner.validate() == learner.validate()  # nothing is dropped there
+    plain = setting().learner()._left_in(batch)
+    assert all(plain[name] is own[name] for name in own)
+
+
 def test_every_molecule_is_learnt_from_once_an_epoch(setting: Any) -> None:
     learner = setting().learner()
     parts = learner.parts(0)
