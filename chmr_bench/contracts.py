@@ -294,6 +294,8 @@ class ModelSpec:
     preset : settings fixed by this variant, applied over the recipe.
     task_types : what it can predict.
     reads : cell modalities it can read, besides structure.
+    needs_cells : True where it cannot do without one of these: datasets that have none are not for
+        it, and the plan says so.
     requires : modules that must be importable, for instance ``("torch",)``.
     extra : the chmr-bench extra that installs them.
     deterministic : True where the seed changes nothing: it is run once.
@@ -314,6 +316,7 @@ class ModelSpec:
     preset: Mapping[str, Any] = field(default_factory=dict)
     task_types: tuple[TaskType, ...] = ("classification", "regression")
     reads: tuple[str, ...] = ()
+    needs_cells: bool = False
     requires: tuple[str, ...] = ()
     extra: str = ""
     deterministic: bool = False

@@ -97,6 +97,8 @@ class Head:
             fused=True,
         )
         stopping = EarlyStopping(context.tasks, settings.patience)
+        if context.precision == "bfloat16":
+            x = x.to(torch.bfloat16)  # once, not in every step
         for epoch in range(settings.epochs):
             self._network.train()
             for rows in self._batches(len(x)):

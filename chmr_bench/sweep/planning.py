@@ -207,6 +207,9 @@ def _obstacle(spec: ModelSpec, opened: Opened) -> str:
         return str(error)
     if opened.spec.task_type not in spec.task_types:
         return f"{spec.name} does not do {opened.spec.task_type}"
+    if spec.needs_cells and not set(spec.reads) & set(opened.dataset.blocks):
+        wanted = " or ".join(spec.reads)
+        return f"{spec.name} reads a molecule's own {wanted}; {opened.spec.name} comes with none"
     return ""
 
 

@@ -47,16 +47,17 @@ class PretrainConfig(BaseModel):
 
     hidden: int = Field(300, ge=8, le=4096, description="width of the shared space and the GIN")
     layers: int = Field(5, ge=1, le=12, description="layers of the GIN with virtual node")
-    dropout: float = Field(0.5, ge=0, lt=1, description="dropout in the encoder while pretraining")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout in the encoder while pretraining")
     latent_dropout: float = Field(
         0.5, ge=0, lt=1, description="dropout of projected modalities while pretraining (paper: 0)"
     )
     modality_dropout: float = Field(
-        0.0,
+        0.5,
         ge=0,
         lt=1,
         description="chance that the anchor does without a molecule's bits, or without its shape, "
-        "while pretraining: else the bits, learnt first, leave the graph nothing to learn",
+        "while pretraining: else the bits, learnt first, leave the graph nothing to learn "
+        "(paper: 0)",
     )
     fingerprint_hidden: int = Field(
         512, ge=0, le=8192, description="hidden layer in the projector of the bits (paper: 0, none)"
@@ -111,11 +112,16 @@ class ChmrConfig(PretrainConfig):
         "", description="a safetensors file of `chmr-bench pretrain` to start from"
     )
     heads: tuple[HeadKind, ...] = Field(
-        ("network", "anchor", "readouts"),
+        ("network", "bits", "anchor", "readouts"),
         min_length=1,
         description="heads to fit, the best on the validation rows is kept: a network on "
         "head_inputs (the paper's), or a linear one on the bits, on the anchor, on predicted "
         "read-outs, or on the cell state that these and the molecule's own cells tell of",
+    )
+    head_blend: bool = Field(
+        True,
+        description="keep the mean of the best few heads where that is better on the validation "
+        "rows; false = the best one alone",
     )
     head_strengths: tuple[float, ...] = Field(
         (10.0, 30.0, 100.0, 300.0, 1000.0),

@@ -13,7 +13,7 @@ _RECIPES = Path(__file__).parent / "recipes"
 _CITATION = "CHMR, arXiv 2511.21120 (AAAI 2026)"
 _CELLS = ("morphology", "expression", "perturbation", "activity", "viability")
 _COMMON: dict[str, Any] = {
-    "version": "2",
+    "version": "3",
     "config": f"{_PACKAGE}.config:ChmrConfig",
     "weights": f"{_PACKAGE}.pretraining.store:find_or_make",
     "requires": ("torch", "safetensors"),
@@ -76,10 +76,11 @@ def _models() -> Iterable[ModelSpec]:
         "CHMR, whose head also reads the molecule's own cells, or its neighbours'",
         preset={
             "head_inputs": ("bits", "fingerprint", "graph", "geometry", "cells"),
-            "heads": ("network", "anchor", "readouts", "cells"),
+            "heads": ("network", "bits", "anchor", "readouts", "cells"),
         },
-        version="3",
+        version="4",
         reads=_CELLS,
+        needs_cells=True,
     )
     yield _spec(
         "chmr.forest-ensemble",

@@ -1,4 +1,4 @@
-"""Several heads are fitted; the one best on the validation rows predicts."""
+"""Several heads are fitted; the best on the validation rows, or the mean of few, predicts."""
 
 from __future__ import annotations
 
@@ -75,10 +75,40 @@ def test_the_best_on_validation_rows_is_kept(
             found = score_tasks(metric, ("a", "b"), y[VALID], predictions[kind][VALID])
             scores[kind] = sign * (macro(found) or 0.0)
         best = max(KINDS, key=lambda kind: scores[kind])
-        together = fitted(inputs, y, context, heads=KINDS)
+        together = fitted(inputs, y, context, heads=KINDS, head_blend=False)
         np.testing.assert_array_equal(together.predict(inputs), predictions[best])
         winners.add(best)
     assert len(winners) > 1
+
+
+@pytest.mark.parametrize("task_type", ["classification", "regression"])
+def test_the_best_few_predict_together(task_type: Any, inputs: Inputs, context: FitContext) -> None:
+    metric: Any = "roc_auc" if task_type == "classification" else "mae"
+    context = replace(context, tasks=TaskInfo(task_type, ("a", "b"), metric))
+    sign = 1 if task_type == "classification" else -1
+    sizes = set()
+    for seed in range(8):
+        y = np.random.default_rng(seed).normal(size=(len(SMILES), 2))
+        y = (y > 0).astype(float) if task_type == "classification" else y
+        alone = [fitted(inputs, y, context, heads=(kind,)).predict(inputs) for kind in KINDS]
+
+        def score(y_pred: Any, y: Any = y) -> float:
+            return sign * (macro(score_tasks(metric, ("a", "b"), y[VALID], y_pred[VALID])) or 0.0)
+
+        alone.sort(key=score, reverse=True)
+        means = [_mean(alone[:k], task_type) for k in (1, 2, 3)]
+        best = max(means, key=score)
+        together = fitted(inputs, y, context, heads=KINDS)
+        np.testing.assert_allclose(together.predict(inputs), best, atol=1e-9)
+        sizes.add(len(together._kept))
+    assert len(sizes) > 1
+
+
+def _mean(predictions: list[Any], task_type: str) -> Any:
+    if task_type == "regression":
+        return sum(predictions) / len(predictions)
+    odds = np.prod([p / (1 - p) for p in predictions], axis=0) ** (1 / len(predictions))
+    return odds / (1 + odds)
 
 
 def test_without_a_score_the_first_head_is_kept(inputs: Inputs, context: FitContext) -> None:
@@ -150,7 +180,8 @@ def test_weights_without_cells_predict_no_read_outs(
 
 def test_bits_alone_are_for_the_network(inputs: Inputs, context: FitContext) -> None:
     y = np.arange(len(SMILES))[:, None] % 2 * np.ones(2)
-    model = fitted(inputs, y, replace(context, weights=None), head_inputs=("bits",))
-    assert model._best.kind == "network"
+    bare = replace(context, weights=None)
+    model = fitted(inputs, y, bare, head_inputs=("bits",), heads=("network", "anchor"))
+    assert [one.kind for one in model._kept] == ["network"]
     with pytest.raises(DataError, match="add 'network' to heads"):
         fitted(inputs, y, context, head_inputs=("bits",), heads=("anchor", "readouts"))

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from chmr_bench import FitContext, TaskInfo
+from chmr_bench.nn import linear
 from chmr_bench.nn.linear import LinearHead
 from chmr_bench.types import FloatArray, TaskType
 
@@ -208,3 +209,27 @@ def test_one_feature_is_as_good_as_shared() -> None:
     x, y = together()
     alone = fitted(x[:, :1], y, 0).predict(x[:, :1])
     np.testing.assert_allclose(fitted(x[:, :1], y, 8).predict(x[:, :1]), alone, atol=1e-2)
+
+
+def test_the_same_fit_is_not_made_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[float] = []
+    solve = LinearHead._solve
+
+    def counted(self: LinearHead, basis: Any, y: FloatArray, strength: float) -> Any:
+        made.append(strength)
+        return solve(self, basis, y, strength)
+
+    monkeypatch.setattr(LinearHead, "_solve", counted)
+    monkeypatch.setattr(linear, "_FITTED", {})
+    x = features(3)
+    y = labels(x, "classification")
+    first = predicted(x, y, "classification", 3.0)
+    np.testing.assert_array_equal(predicted(x.copy(), y, "classification", 3.0), first)
+    assert made == [3.0]
+    assert not np.array_equal(predicted(x, 1 - y, "classification", 3.0), first)
+    assert not np.array_equal(predicted(x[:, ::-1], y, "classification", 3.0), first)
+    predicted(x, y, "classification", 4.0)
+    assert made == [3.0, 3.0, 3.0, 4.0]
+    for strength in range(5, 5 + linear.REMEMBERED):
+        predicted(x, y, "classification", float(strength))
+    assert len(linear._FITTED) == linear.REMEMBERED

@@ -35,3 +35,21 @@ def test_a_damaged_record_is_computed_again(tmp_path: Path, name: str) -> None:
     assert states(sweep.plan(asked, store, workspace)) == ["cached", "cached"]
     (after,) = store.of("quick-small", "quick.noise")
     assert after.predictions == before.predictions
+
+
+def test_a_model_of_cells_is_not_planned_where_there_are_none(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("smiles,y\n" + "".join(f"C1CCCC1{'C' * n}O,{n % 2}\n" for n in range(1, 41)))
+    datasets = (
+        DatasetRequest(name="planted"),
+        DatasetRequest(file=str(table), smiles="smiles", tasks=("y",)),
+    )
+    asked = Request(("chmr.cell-input", "chmr.head-only"), datasets, split="random")
+    plan = sweep.plan(asked, RecordStore(tmp_path), Workspace(FetchOptions(offline=True), n_jobs=1))
+    found = {(item.model, item.dataset): item for item in plan.items}
+    refused = found.pop(("chmr.cell-input", "mine"))
+    assert refused.state == "impossible"
+    assert "morphology or expression" in refused.reason
+    assert refused.reason.endswith("mine comes with none")
+    assert {item.state for item in found.values()} == {"new"}
+    assert all("mine" not in title for title in plan.pretraining())
