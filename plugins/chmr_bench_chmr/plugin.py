@@ -44,6 +44,10 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "molecule+gene": ("pretrained on molecules and perturbation", {"cells": ("perturbation",)}),
     "molecule+morphology": ("pretrained on molecules and morphology", {"cells": ("morphology",)}),
     "molecule+expression": ("pretrained on molecules and expression", {"cells": ("expression",)}),
+    "all-cells": (
+        "pretrained on every real read-out at hand, the small ones too (these need --mirror)",
+        {"atlas": ("jump-activity", "cmea", "lincs-cellcount", "l1000-skb100")},
+    ),
     "shuffled-cells": (
         "control: pretrained on read-outs given to the wrong molecules",
         {"shuffle_cells": True},
