@@ -4,7 +4,8 @@ A linear factor model with normal noise (probabilistic factor analysis; Rubin & 
 state z (f,) has the mean that the read-outs predicted from structure give it, z ~ N(W' s, R), and
 each continuous modality is one noisy view of it, x ~ N(L z + m, diag(v)). Learnt by expectation
 maximisation over the molecules of the atlas; a modality that was not measured gives no term. A
-measured profile is thereby weighed against the structure by how noisy each of them is.
+measured profile is thereby weighed against the structure by how noisy each of them is; how far
+structure is believed is set by molecules that the encoder has not learnt from.
 
 Not in the paper, which projects a profile and adds it: with a few hundred labels a head cannot
 learn from so many noisy columns what thousands of profiles without labels tell.
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 
 STEPS = 60
 """Of expectation maximisation."""
+CALIBRATION_STEPS = 40
+"""Of the same, for two numbers."""
 LEAST_NOISE = 1e-2
 """Of a standardised column: its variance that the state is never held to explain."""
 
@@ -117,6 +120,29 @@ class CellState(nn.Module):
         axes = self._begin(views)
         for _ in range(steps):
             self._step(views, axes)
+
+    @torch.no_grad()
+    def calibrate(self, views: Views, steps: int = CALIBRATION_STEPS) -> tuple[float, float]:
+        """Set how far structure is believed, in place, by molecules the encoder did not learn from.
+
+        The others' read-outs were fitted, so that structure seems to tell more of them than it does
+        of a new molecule. Two numbers, by expectation maximisation: what the prior's mean and its
+        covariance are multiplied with. They are returned.
+        """
+        prior, spread = self.prior.clone(), self.spread.clone()
+        certainty = torch.linalg.inv(spread)
+        told = (views.predicted.double() - self.centre) @ prior  # (n, f)
+        weighted = told @ certainty
+        trust, width = 1.0, 1.0
+        for _ in range(steps):
+            found = self._posterior(views)
+            trust = float((weighted * found.mean).sum() / (weighted * told).sum().clamp(min=1e-12))
+            left = found.mean - trust * told
+            about = torch.trace(certainty @ (found.total + left.T @ left))
+            width = float(about) / (len(views) * self.factors)
+            self.prior.copy_(trust * prior)
+            self.spread.copy_(width * spread)
+        return trust, width
 
     def _begin(self, views: Views) -> Tensor:
         """Start from the principal axes of what structure predicts; return them, (n, f)."""

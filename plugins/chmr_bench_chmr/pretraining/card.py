@@ -77,7 +77,7 @@ def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         f"- Test molecules of the benchmarks: {_left_out(atlas)}",
         *_cell_lines(info["material"]),
         *([] if untrained else [f"- Epochs: {epochs}; the weights are those of epoch {kept}"]),
-        *_tree_lines(made["tree"]),
+        *_tree_lines(made["tree"]) + _state_lines(made["cell_state"]),
         f"- Seed {info['seed']}, {info['device']}, {info['precision']}",
         f"- Made in {made['seconds']} s at {made['molecules_per_second']} molecules a second, "
         f"{made['sittings']} sitting(s), {made['threads']} thread(s), "
@@ -106,6 +106,15 @@ def _tree_lines(levels: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     told = ", ".join(f"{at['used']} of {at['codes']} ({at['perplexity']:g})" for at in levels)
     return [f"- Codes used by level of the tree, and their perplexity: {told}"]
+
+
+def _state_lines(state: Mapping[str, float]) -> list[str]:
+    if not state:
+        return []
+    return [
+        f"- Cell state: by {state['held_out']} molecules held out, what structure predicts counts "
+        f"{state['trust']:g} times, and its variance {state['width']:g} times, as while learning"
+    ]
 
 
 def _left_out(atlas: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ def _make(config: PretrainConfig, request: WeightsRequest, place: places.Place) 
     atlas, told = request.data.open(config.atlas, config.transductive)
     material = prepare(atlas, config, request, place.seed)
     learner = learn(config, request, place, material)
-    learn_state(learner.network, material, request)
+    calibration = learn_state(learner.network, material, request)
     history = learner.standing.history
     info = {
         "atlas": dict(told),
@@ -76,6 +76,7 @@ def _make(config: PretrainConfig, request: WeightsRequest, place: places.Place) 
     made = {
         **card.circumstances(learner),
         "tree": tree_usage(learner.network, material, request.device),
+        "cell_state": dict(calibration),
     }
     write_whole(place.folder / places.SEEN, _npy(connectivity_hash(material.keys)))
     figure.draw(place.folder / places.FIGURE, history, f"pretraining on {atlas.name}")

@@ -14,7 +14,7 @@ from chmr_bench import WeightsRequest
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.weights import feature_requests, feature_spec
 
-PRETRAINING_VERSION = "3"
+PRETRAINING_VERSION = "4"
 """Changes whenever the same settings, data and seed give other weights."""
 
 WEIGHTS, CARD, CARD_JSON, SEEN = "weights.safetensors", "README.md", "card.json", "seen.npy"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from chmr_bench_chmr.pretraining.material import Material
 MOLECULES = 20_000
 """At most, all modalities together; of each as many, at equal distances from those that have it."""
 AT_ONCE = 256
+HELD_OUT = 20
+"""Measured molecules held out that a calibration needs."""
 A_FACTOR = 4
 """Molecules that must have a modality, for each factor of the state."""
 
@@ -33,19 +35,37 @@ def factors(material: Material, config: PretrainConfig) -> int:
     return min(config.state_factors, int(width), fewest // A_FACTOR)
 
 
-def learn_state(network: ChmrNetwork, material: Material, request: WeightsRequest) -> None:
-    """Learn the network's cell state in place, if it has one; labels are not needed."""
+def learn_state(
+    network: ChmrNetwork, material: Material, request: WeightsRequest
+) -> Mapping[str, float]:
+    """Learn the network's cell state in place, if it has one; labels are not needed.
+
+    Returns
+    -------
+    For the card: from how many molecules held out it was calibrated, and with what result; empty
+    where there is no state, or too few of them were measured.
+    """
     if network.state is None:
-        return
+        return {}
     request.stage("cell state")
-    cells = {name: material.cells[name] for name in network.state.cells}
-    rows = _drawn([values.observed for values in cells.values()])
-    views = Views(
-        _predicted(network, material, rows, request.device),
+    seen = [material.cells[name].observed for name in network.state.cells]
+    state = network.state.cpu()
+    state.learn(_views(network, material, _drawn(seen), request.device))
+    held_out = material.valid[np.any(seen, axis=0)[material.valid]]
+    if len(held_out) < HELD_OUT:
+        return {}
+    trust, width = state.calibrate(_views(network, material, held_out, request.device))
+    return {"held_out": len(held_out), "trust": round(trust, 4), "width": round(width, 4)}
+
+
+def _views(network: ChmrNetwork, material: Material, rows: IntArray, device: str) -> Views:
+    known = network.state.cells if network.state is not None else ()
+    cells = {name: material.cells[name] for name in known}
+    return Views(
+        _predicted(network, material, rows, device),
         {name: torch.from_numpy(values.x[rows]) for name, values in cells.items()},
         {name: torch.from_numpy(values.observed[rows]) for name, values in cells.items()},
     )
-    network.state.cpu().learn(views)
 
 
 def _drawn(observed: Sequence[BoolArray]) -> IntArray:

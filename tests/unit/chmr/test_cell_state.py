@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -275,3 +276,44 @@ def test_the_state_is_kept_with_the_weights(tmp_path: Path) -> None:
     torch.testing.assert_close(tensors(loaded), tensors(network), rtol=0, atol=0)
     assert torch.equal(loaded.state(narrow), network.state(narrow))
     assert ChmrNetwork(replace(shape, state=0)).state is None
+
+
+# ------------------------------------------------------------------------------------- calibration
+
+
+def test_a_prior_too_sure_of_itself_is_set_right() -> None:
+    views, _ = simulated(2000)
+    state = learnt(hidden(views), 200)
+    right = {name: buffer.clone() for name, buffer in state.named_buffers()}
+    state.prior.mul_(1.6)
+    state.spread.mul_(0.4)
+    trust, width = state.calibrate(hidden(views))
+    assert trust == pytest.approx(1 / 1.6, rel=0.03)
+    assert width == pytest.approx(1 / 0.4, rel=0.03)
+    for name, buffer in state.named_buffers():
+        tolerance = 0.03 if name in ("prior", "spread") else 0
+        torch.testing.assert_close(buffer, right[name], rtol=tolerance, atol=tolerance)
+
+
+def test_calibration_makes_new_molecules_likeliest() -> None:
+    """Of the prior's mean and covariance, scaled, none else explains them as well."""
+    views, _ = simulated(300)
+    state = learnt(hidden(views), 20)
+    noise = normal(len(views), Q, seed=9, sd=2.0)  # structure says less of these than it did
+    fresh = hidden(replace(views, predicted=views.predicted + noise), 0.0)
+    state.calibrate(fresh, 200)
+    best = likelihood(state, fresh)
+    for of_mean, of_spread in ((0.9, 1.0), (1.1, 1.0), (1.0, 0.9), (1.0, 1.1)):
+        other = copy.deepcopy(state)
+        other.prior.mul_(of_mean)
+        other.spread.mul_(of_spread)
+        assert likelihood(other, fresh) < best
+
+
+def test_where_nothing_was_measured_calibration_changes_little() -> None:
+    views, _ = simulated(50)
+    state = learnt(views, 5)
+    before = state.prior.clone()
+    trust, width = state.calibrate(without(views))
+    assert (trust, width) == (pytest.approx(1), pytest.approx(1))
+    torch.testing.assert_close(state.prior, before)

@@ -142,6 +142,30 @@ def test_of_many_it_takes_some_at_equal_distances(
     np.testing.assert_array_equal(seen[0].x["morphology"], everyone["morphology"].x[rows])
 
 
+@pytest.mark.parametrize("few", [False, True])
+def test_molecules_held_out_say_how_far_structure_is_believed(
+    tiny: Any, material: Material, network: ChmrNetwork, tmp_path: Path, few: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    asked: list[Views] = []
+
+    def calibrate(_: CellState, views: Views) -> tuple[float, float]:
+        asked.append(views)
+        return 0.81234, 1.5
+
+    monkeypatch.setattr(CellState, "calibrate", calibrate)
+    given = dataclasses.replace(material, valid=np.arange(5 if few else 60))
+    found = state.learn_state(network, given, tiny.request(tmp_path))
+    if few:
+        assert found == {}
+        assert not asked
+        return
+    cells = [material.cells[name] for name in CELLS]
+    rows = np.flatnonzero((cells[0].observed | cells[1].observed)[:60])
+    assert found == {"held_out": len(rows), "trust": 0.8123, "width": 1.5}
+    np.testing.assert_array_equal(asked[0].x["morphology"], cells[0].x[rows])
+
+
 def test_a_rare_read_out_is_drawn_too() -> None:
     often, rarely = np.ones(100_000, dtype=bool), np.zeros(100_000, dtype=bool)
     rarely[31:31_000:3000] = True
@@ -157,8 +181,9 @@ def test_a_network_without_a_state_learns_none(
     stages: list[str] = []
     network = new_network(material, tiny.config(state_factors=0), 0)
     before = tensors(network)
-    state.learn_state(network, material, tiny.request(tmp_path, stage=stages.append))
+    found = state.learn_state(network, material, tiny.request(tmp_path, stage=stages.append))
     assert not stages
+    assert found == {}
     assert all(torch.equal(t, before[name]) for name, t in tensors(network).items())
 
 
