@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,11 @@ class Job:
     def asked(self) -> Asked:
         """Return all that its weights may depend on, besides the data."""
         return Asked(self.model, self.config, self.seed or 0, self.device, self.precision)
+
+    def weights_key(self) -> str:
+        """Return what tells weights that are pending from others; seeds may share them."""
+        title = self.weights.title if isinstance(self.weights, PendingWeights) else ""
+        return title + dataclasses.replace(self.asked(), seed=0).key()
 
     @property
     def identity(self) -> str:

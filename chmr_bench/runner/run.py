@@ -47,6 +47,7 @@ from chmr_bench.records.environment import (
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import logs
 from chmr_bench.runner import weights as start
+from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
 from chmr_bench.runner.scoring import score
 from chmr_bench.runner.workspace import Workspace
@@ -54,8 +55,6 @@ from chmr_bench.settings import require
 from chmr_bench.types import FloatArray
 
 log = logging.getLogger("chmr_bench.runner")
-
-PROBABILITY_TOLERANCE = 1e-6
 
 
 class Listener(Protocol):
@@ -147,6 +146,8 @@ def settle(
 ) -> Job | Finished:
     """Return the job with its weights made, so that its identity is final; or its failed record.
 
+    What failed for one job is not tried again for the next: it may have taken an hour.
+
     Raises
     ------
     KeyboardInterrupt : the user wants to stop; what was made so far is the plugin's to keep.
@@ -157,13 +158,18 @@ def settle(
     clock = Clock(listener or Silent())
     with logs.captured() as stream:
         log.info("%s: %s", job, job.weights.title)
-        try:
-            with clock.time("weights"), _threads(workspace.n_jobs):
-                heard = clock.listener.progress, clock.listener.step
-                weights = start.make(job.asked(), workspace, *heard)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-            words = {"error": _told(error, clock.phase)}
-            record = _record(job, workspace, clock, scope, words, command)
+        failed = workspace.failed.get(job.weights_key())
+        if failed is None:
+            try:
+                with clock.time("weights"), _threads(workspace.n_jobs):
+                    heard = clock.listener.progress, clock.listener.step
+                    weights = start.make(job.asked(), workspace, *heard)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+                failed = workspace.failed[job.weights_key()] = _told(error, clock.phase)
+        else:
+            log.error("the same weights failed in an earlier job: %s", failed.message)
+        if failed is not None:
+            record = _record(job, workspace, clock, scope, {"error": failed}, command)
             return Finished(record, stream.getvalue())
     return dataclasses.replace(job, weights=weights, weights_seconds=clock.seconds["weights"])
 
@@ -304,36 +310,6 @@ def _predict(job: Job, model: Any, test: Inputs, split: Split) -> Predictions:
             f"{stored.values.dtype}: the largest is {np.abs(y_pred).max():g}"
         )
     return stored
-
-
-def check_predictions(y_pred: Any, shape: tuple[int, int], probabilities: bool) -> FloatArray:
-    """Return predictions as a finite float array of the expected shape.
-
-    Raises
-    ------
-    PredictionError : another shape, not numbers, not finite, or no probabilities.
-    """
-    try:
-        values = np.asarray(y_pred, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise PredictionError(f"predict gave {type(y_pred).__name__}, not numbers") from error
-    if values.shape != shape:
-        raise PredictionError(f"predict gave shape {values.shape}, expected (n_test, t) = {shape}")
-    wrong = ~np.isfinite(values)
-    if wrong.any():
-        row, task = np.argwhere(wrong)[0]
-        raise PredictionError(
-            f"{int(wrong.sum())} of {values.size} predictions are not finite; the first is "
-            f"{values[row, task]} in test row {row}, task {task} (both from 0)"
-        )
-    if probabilities and (
-        values.min() < -PROBABILITY_TOLERANCE or values.max() > 1 + PROBABILITY_TOLERANCE
-    ):
-        raise PredictionError(
-            f"predictions of classes reach from {values.min():g} to {values.max():g}; "
-            "expected probabilities of class 1 (apply the sigmoid inside the model)"
-        )
-    return values.clip(0, 1) if probabilities else values
 
 
 def _told(error: BaseException, phase: Phase) -> ErrorInfo:

@@ -25,7 +25,7 @@ from chmr_bench.fetch import FetchOptions
 from chmr_bench.lazy import load_object
 from chmr_bench.paths import feature_folder
 from chmr_bench.pretraining import AtlasData
-from chmr_bench.records import Origin, Record, canonical_json
+from chmr_bench.records import ErrorInfo, Origin, Record, canonical_json
 from chmr_bench.runner.logs import stdout_to_stderr
 from chmr_bench.types import MetricName, TaskType
 
@@ -104,11 +104,13 @@ class Workspace:
     Attributes
     ----------
     weights : pretrained weights found so far, by what they were asked with.
+    failed : why weights could not be made, by `Job.weights_key`.
     """
 
     options: FetchOptions
     n_jobs: int = 1
     weights: dict[str, Weights] = field(default_factory=dict)
+    failed: dict[str, ErrorInfo] = field(default_factory=dict)
     _opened: dict[DatasetRequest, Opened] = field(default_factory=dict)
     _splits: dict[tuple[DatasetRequest, SplitRequest], Split] = field(default_factory=dict)
     _features: dict[str, Block | tuple[str, ...]] = field(default_factory=dict)

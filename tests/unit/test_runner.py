@@ -16,9 +16,9 @@ from chmr_bench.errors import DataError, PredictionError, SettingError
 from chmr_bench.fetch import FetchOptions
 from chmr_bench.plugins import registry
 from chmr_bench.runner import DatasetRequest, Finished, Job, SplitRequest, Workspace, run_job
+from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.job import key_of
 from chmr_bench.runner.logs import captured, short_path, short_traceback
-from chmr_bench.runner.run import check_predictions
 from chmr_bench.settings import build_config
 
 pytestmark = pytest.mark.usefixtures("quick")

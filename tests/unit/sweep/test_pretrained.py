@@ -208,6 +208,30 @@ def test_a_pretraining_that_fails_is_a_failed_record(store: RecordStore) -> None
     assert plan_of(kept, store).todo == []
 
 
+def test_what_failed_for_one_job_is_not_tried_for_the_next(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import quick_weights  # type: ignore[import-not-found]
+
+    tried: list[Any] = []
+
+    def fail(*given: Any) -> None:
+        tried.append(given)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(quick_weights, "_make", fail)
+    asked = request(datasets=(SMALL, DATA), seeds=(0, 1))
+    do(asked, store)
+    assert len(tried) == 1  # all four start from the same weights
+    errors = [record.error for record in store.records()]
+    assert [e.message for e in errors if e] == ["the disk is full"] * 4
+    other = request(settings={"pretrain_seed": "run"}, seeds=(0, 1))
+    do(other, store)
+    assert len(tried) == 3  # each seed has its own
+    do(asked, store)
+    assert len(tried) == 4  # another run tries again
+
+
 def test_one_that_failed_leaves_nothing_once_it_succeeds(
     store: RecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
