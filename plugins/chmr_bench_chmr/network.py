@@ -41,6 +41,7 @@ class NetworkShape:
     ----------
     fingerprint : width of the bits. geometry : of the 3D descriptors, 0 = no such modality.
     cells : the cell modalities, each with a projector and a decoder.
+    genes : what is known of the genes on the walks, each with a decoder.
     target_bits : width of the bits the molecule decoder gives; 0 = as `fingerprint`.
     fingerprint_hidden : width of a hidden layer in the projector of the bits; 0 = none.
     latent_dropout : dropout of every projected modality.
@@ -60,14 +61,16 @@ class NetworkShape:
     fingerprint_hidden: int = 0
     latent_dropout: float = 0.0
     state: int = 0
+    genes: tuple[Modality, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [c.name for c in self.cells]
+        names = [c.name for c in (*self.cells, *self.genes)]
         taken = {FINGERPRINT, GRAPH, GEOMETRY, MOLECULE} & set(names)
         if len(set(names)) < len(names) or taken:
             raise SettingError(
-                f"the cell modalities of a network are {names}; the names must differ from each "
-                f"other and from {FINGERPRINT!r}, {GRAPH!r}, {GEOMETRY!r} and {MOLECULE!r}"
+                f"the cell modalities of a network (and its genes') are {names}; the names must "
+                f"differ from each other and from {FINGERPRINT!r}, {GRAPH!r}, {GEOMETRY!r} and "
+                f"{MOLECULE!r}"
             )
 
     @property
@@ -82,8 +85,8 @@ class NetworkShape:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> NetworkShape:
         """Return the shape that `to_json` wrote."""
-        cells = tuple(Modality(**cell) for cell in values["cells"])
-        return cls(**{**values, "cells": cells})
+        told = {n: tuple(Modality(**m) for m in values.get(n, ())) for n in ("cells", "genes")}
+        return cls(**{**values, **told})
 
 
 class ChmrNetwork(nn.Module):
@@ -105,7 +108,7 @@ class ChmrNetwork(nn.Module):
             }
         )
         targets = {MOLECULE: shape.target_bits or shape.fingerprint}
-        targets |= {cell.name: cell.d for cell in shape.cells}
+        targets |= {known.name: known.d for known in (*shape.cells, *shape.genes)}
         self.decoders = nn.ModuleDict(
             {
                 _key(n): _decoder(h, shape.decoder_hidden, d, shape.dropout)

@@ -46,7 +46,7 @@ class StepInputs:
     augmented : cell modality -> (b, d), the second view of eq. 3; rows with a NaN have none. For an
         observed row it should be what its neighbours say: eq. 1 leaves such a row as it was, and
         a view equal to the first aligns nothing.
-    walks : ``molecule`` or a cell modality -> what walks met.
+    walks : ``molecule``, a cell modality or what is known of genes -> what walks met.
     """
 
     latents: Mapping[str, Tensor]
@@ -133,7 +133,8 @@ def _reconstruction(
     cells: Mapping[str, _Projected],
 ) -> dict[str, Tensor]:
     """Return the terms of L_CPR (eq. 10 and 11): the anchor gets cell supervision."""
-    binary = {MOLECULE: True} | {cell.name: cell.binary for cell in network.shape.cells}
+    known = (*network.shape.cells, *network.shape.genes)
+    binary = {MOLECULE: True} | {modality.name: modality.binary for modality in known}
     terms = {}
     for kind, walk in step.walks.items():
         source = anchor

@@ -13,7 +13,7 @@ from scipy import sparse
 from torch import Tensor
 
 from chmr_bench.cells import walks
-from chmr_bench.cells.graph import ContextGraph
+from chmr_bench.cells.graph import GENE, ContextGraph
 from chmr_bench.nn.batch import GraphBatch, graph_batch
 from chmr_bench.types import BoolArray, IntArray
 from chmr_bench_chmr.config import PretrainConfig
@@ -112,6 +112,8 @@ class Batcher:
                 walker, step = np.nonzero(there)
                 bits = row[walker, step], met.weight[walker, step]
                 targets[name] = self._bits(walker, *bits, len(met.nodes))
+            elif name == GENE:
+                targets |= self._genes(met, there, row)
             elif name in self.material.cells:
                 walker, step = np.nonzero(there)
                 if self.hidden is not None:
@@ -124,6 +126,17 @@ class Batcher:
                     values.x[np.concatenate([rows[own], row[walker, step]])],
                     np.concatenate([np.ones(len(own), np.float32), met.weight[walker, step]]),
                 )
+        return targets
+
+    def _genes(self, met: walks.Walks, there: BoolArray, row: Any) -> dict[str, WalkTargets]:
+        """Return what is known of the genes met, block by block."""
+        targets = {}
+        for name, values in self.material.genes.items():
+            walker, step = np.nonzero(there)
+            known = values.observed[row[walker, step]]
+            walker, step = walker[known], step[known]
+            x, weight = values.x[row[walker, step]], met.weight[walker, step]
+            targets[name] = self._walk_targets(walker, x, weight)
         return targets
 
     def _bits(

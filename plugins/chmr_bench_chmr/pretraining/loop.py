@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from chmr_bench_chmr.pretraining.checkpoint import (
     optimiser_tensors,
     restore_optimiser,
 )
-from chmr_bench_chmr.pretraining.material import Material
+from chmr_bench_chmr.pretraining.material import Material, Values
 from chmr_bench_chmr.pretraining.seeding import generator, number
 from chmr_bench_chmr.pretraining.state import factors
 
@@ -58,7 +58,8 @@ def new_network(material: Material, config: PretrainConfig, seed: int) -> ChmrNe
     shape = NetworkShape(
         fingerprint=material.bits.shape[1],
         geometry=0 if material.geometry is None else material.geometry.x.shape[1],
-        cells=tuple(Modality(n, v.x.shape[1], v.binary) for n, v in material.cells.items()),
+        cells=_modalities(material.cells),
+        genes=_modalities(material.genes),
         hidden=config.hidden,
         layers=config.layers,
         dropout=config.dropout,
@@ -77,6 +78,10 @@ def new_network(material: Material, config: PretrainConfig, seed: int) -> ChmrNe
     for name, values in scaled.items():
         network.set_scale(name, torch.from_numpy(values.mean), torch.from_numpy(values.sd))
     return network
+
+
+def _modalities(values: Mapping[str, Values]) -> tuple[Modality, ...]:
+    return tuple(Modality(name, v.x.shape[1], v.binary) for name, v in values.items())
 
 
 @contextmanager

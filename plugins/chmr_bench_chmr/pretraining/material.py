@@ -15,7 +15,7 @@ from scipy import sparse
 
 from chmr_bench import DataError, FeatureRequest, GraphBlock, MatrixBlock, WeightsRequest
 from chmr_bench.cells.atlas import Atlas, modality_of
-from chmr_bench.cells.graph import ContextGraph, GraphSettings, build
+from chmr_bench.cells.graph import GENE, ContextGraph, GraphSettings, build
 from chmr_bench.cells.neighbours import Neighbours, nearest
 from chmr_bench.contracts import Block
 from chmr_bench.errors import UnknownNameError
@@ -30,6 +30,8 @@ from chmr_bench_chmr.weights import feature_requests, feature_spec
 
 CLIP = 10.0
 """Standard deviations; a read-out farther out counts as this far while learning."""
+PERTURBATION = "perturbation"
+"""The modality that genes' own features belong to."""
 MAX_LINKS = 10
 """Structural neighbours a molecule is linked with in the context graph, at most."""
 PART = 16_384
@@ -63,6 +65,7 @@ class Material:
     geometry : None where the settings want none.
     cells : cell block -> its read-outs. filled : cell block -> the second view of eq. 3.
     links : the context graph; None where no walk is asked for.
+    genes : ``gene.BLOCK`` -> what is known of the genes on the graph, (number of genes, d).
     train, valid : rows. counts : JSON-able, for the card.
     """
 
@@ -76,6 +79,7 @@ class Material:
     train: IntArray
     valid: IntArray
     counts: Mapping[str, Any] = field(default_factory=dict)
+    genes: Mapping[str, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -124,6 +128,7 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
         train=train,
         valid=valid,
         counts=_counts(atlas, geometry, cells, filled, links),
+        genes={} if links is None else gene_blocks(atlas, config, seed),
     )
 
 
@@ -146,6 +151,19 @@ def cell_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, Ma
     return {
         name: shuffled(block, generator(seed, "shuffle", name)) for name, block in blocks.items()
     }
+
+
+def gene_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, Values]:
+    """Return what walks reconstruct of genes: nothing where the settings leave perturbation out."""
+    wanted = config.cells is None or PERTURBATION in config.cells
+    if atlas.genes is None or not wanted:
+        return {}
+    found = {}
+    for name, block in atlas.genes.blocks.items():
+        if config.shuffle_cells:
+            block = shuffled(block, generator(seed, "shuffle", GENE, name))
+        found[f"{GENE}.{name}"] = standardised(block)
+    return found
 
 
 def shuffled(block: MatrixBlock, rng: np.random.Generator) -> MatrixBlock:
