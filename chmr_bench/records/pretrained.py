@@ -5,19 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chmr_bench.records.identity import canonical_json
 from chmr_bench.records.schema import Record
 
 SEED_SETTING = "pretrain_seed"
 SEED_OF_RUN = "run"
 """A model whose setting of that name has that value is pretrained anew for every seed: its weights
 differ between the seeds of one row."""
+FILE_SETTING = "weights"
+"""A setting of that name is a file of weights, the same for every seed."""
+MAKING = ("version", "data", "config", "features", "atlas")
+"""Entries of ``pretraining`` that are the same for every seed."""
 
 
 def weights_of_row(record: Record) -> str | None:
     """Return the digest of the weights that all seeds of a row share; None = they share none."""
-    if record.model.params.get(SEED_SETTING) == SEED_OF_RUN:
+    params = record.model.params
+    if params.get(SEED_SETTING) == SEED_OF_RUN and not params.get(FILE_SETTING):
         return None
     return record.model.weights
+
+
+def making_of_row(record: Record) -> str | None:
+    """Return what the weights of a row's seeds have in common: themselves, or how they were made.
+
+    Of the latter, what the plugin says under `MAKING`: weights of another atlas, or made by another
+    version, never share a row.
+    """
+    if record.model.weights is None or weights_of_row(record) is not None:
+        return weights_of_row(record)
+    told = record.model.pretraining or {}
+    return canonical_json({name: told[name] for name in MAKING if name in told})
 
 
 def pretrained_on(record: Record) -> str:

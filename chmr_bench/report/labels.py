@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chmr_bench.records import Record, canonical_json
-from chmr_bench.records.pretrained import weights_of_row
+from chmr_bench.records.pretrained import making_of_row, weights_of_row
 
 
 def row_key(record: Record) -> str:
@@ -23,7 +23,7 @@ def row_key(record: Record) -> str:
         {
             "model": record.model.id,
             "version": record.model.version,
-            "weights": weights_of_row(record),
+            "weights": making_of_row(record),
             "params": record.model.params,
             "plugin": [record.plugin.name, record.plugin.distribution, record.plugin.version],
             "missing": record.missing,

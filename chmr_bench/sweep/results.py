@@ -13,7 +13,7 @@ from typing import Any
 
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.records import Record, RecordStore, canonical_json
-from chmr_bench.records.pretrained import n_test_seen, pretrained_on, weights_of_row
+from chmr_bench.records.pretrained import making_of_row, n_test_seen, pretrained_on
 from chmr_bench.statistics import interval, mean_over_seeds
 
 
@@ -76,7 +76,7 @@ def _key(record: Record) -> tuple[str, ...]:
     how = canonical_json(
         [
             record.model.params,
-            weights_of_row(record),
+            making_of_row(record),
             record.precision,
             record.resources.device,
         ]

@@ -91,3 +91,26 @@ def test_result_rows_tell_the_most_that_was_seen(results: Any) -> None:
     (row,) = result_rows(results.store.records(), results.store)
     assert row.n_test_seen == 7
     assert row.pretrained_on.startswith("cells + genes")
+
+
+def test_seeds_whose_weights_were_made_otherwise_are_another_row(results: Any) -> None:
+    each: dict[str, Any] = {"model__params": {"pretrain_seed": "run"}}
+    for seed, version in ((0, "3"), (1, "3"), (0, "4")):
+        told = {"version": version, "seed": seed, "losses": {"total": seed}}
+        weights = f"{version}{seed}" * 32
+        results.add(
+            "each", "bace", seed=seed, **each, model__weights=weights, model__pretraining=told
+        )
+    rows = result_rows(results.store.records(), results.store)
+    assert sorted((r.model, r.n_runs) for r in rows) == [("each", 1), ("each", 2)]
+    (table,) = collected(results).tables
+    assert sorted(len(row.seeds) for row in table.rows) == [1, 2]
+    assert len({row.label for row in table.rows}) == 2
+
+
+def test_a_file_of_weights_is_the_same_for_every_seed(results: Any) -> None:
+    given = {"model__params": {"pretrain_seed": "run", "weights": "mine.safetensors"}}
+    for seed, weights in ((0, "ab" * 32), (1, "ab" * 32), (0, "cd" * 32)):
+        results.add("given", "bace", seed=seed, **given, model__weights=weights)
+    rows = result_rows(results.store.records(), results.store)
+    assert sorted(r.n_runs for r in rows) == [1, 2]
