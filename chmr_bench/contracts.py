@@ -405,6 +405,8 @@ class WeightsRequest:
     Attributes
     ----------
     seed : of the run the weights are for.
+    chosen : the settings that the user or the variant chose; all others are defaults, or of a
+        recipe. Weights that were made otherwise are not theirs.
     make : make them where they are not there; False = only look.
     folder : where this model's plugin may keep what it makes; shared by processes.
     progress, stage : report ``(done, total, unit)``, and the name of what begins.
@@ -413,6 +415,7 @@ class WeightsRequest:
     data: PretrainingData
     folder: Path
     seed: int = 0
+    chosen: frozenset[str] = frozenset()
     make: bool = False
     n_jobs: int = 1
     device: DeviceKind = "cpu"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,4 +92,17 @@ def _validate(config_class: Any, values: Mapping[str, Any], model: str) -> BaseM
             for e in error.errors()
         ]
         raise SettingError(f"model {model!r}: " + "; ".join(lines)) from error
+    for name, value in config.model_dump().items():
+        if any(isinstance(v, float) and not math.isfinite(v) for v in _leaves(value)):
+            raise SettingError(f"model {model!r}: {name}={value!r}: expected finite numbers")
     return config
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value

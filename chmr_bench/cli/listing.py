@@ -306,7 +306,7 @@ def _detail(key: str, value: Any) -> list[list[str]]:
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return f"{value:.4g}"
     if isinstance(value, list):
         shown = ", ".join(map(str, value[:LIST_SHOWN]))
         return shown + (f", ... ({len(value)} in all)" if len(value) > LIST_SHOWN else "")

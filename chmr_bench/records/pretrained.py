@@ -12,6 +12,8 @@ SEED_SETTING = "pretrain_seed"
 SEED_OF_RUN = "run"
 """A model whose setting of that name has that value is pretrained anew for every seed: its weights
 differ between the seeds of one row."""
+NAMED = 2
+"""Benchmarks whose test parts are left out and that are named one by one, at most."""
 FILE_SETTING = "weights"
 """A setting of that name is a file of weights, the same for every seed."""
 MAKING = ("version", "data", "config", "features", "atlas")
@@ -66,7 +68,10 @@ def _is_untrained(record: Record) -> bool:
 def _left_out(told: Mapping[str, Any]) -> str:
     if told.get("transductive"):
         return "transductive: molecules of test parts were kept, without their labels"
-    return f"{told.get('n_left_out', 0):,} left out that are in a benchmark's test part"
+    names = told.get("left_out_of")
+    few = isinstance(names, list) and 0 < len(names) <= NAMED
+    where = f"the test part of {' or '.join(names)}" if few else "a benchmark's test part"
+    return f"{told.get('n_left_out', 0):,} left out that are in {where}"
 
 
 def n_test_seen(record: Record) -> int | None:

@@ -57,7 +57,8 @@ class Job:
 
     def asked(self) -> Asked:
         """Return all that its weights may depend on, besides the data."""
-        return Asked(self.model, self.config, self.seed or 0, self.device, self.precision)
+        changed = frozenset(self.overrides)
+        return Asked(self.model, self.config, self.seed or 0, self.device, self.precision, changed)
 
     def weights_key(self) -> str:
         """Return what tells weights that are pending from others; seeds may share them."""

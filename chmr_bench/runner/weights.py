@@ -33,20 +33,38 @@ from chmr_bench.types import DeviceKind, IntArray
 
 @dataclass(frozen=True)
 class Asked:
-    """All that the weights of a model may depend on, besides the data."""
+    """All that the weights of a model may depend on, besides the data.
+
+    Attributes
+    ----------
+    overrides : the settings that the user changed.
+    """
 
     model: Registered[ModelSpec]
     config: BaseModel
     seed: int = 0
     device: DeviceKind = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
+    overrides: frozenset[str] = frozenset()
 
     def key(self) -> str:
         """Return what tells it from others."""
         params = self.config.model_dump(mode="json")
         return canonical_json(
-            [self.model.spec.weights, params, self.seed, self.device, self.precision]
+            [
+                self.model.spec.weights,
+                params,
+                self.seed,
+                self.device,
+                self.precision,
+                sorted(self.chosen),
+            ]
         )
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """Return the settings that the user or the variant chose."""
+        return self.overrides | set(self.model.spec.preset)
 
 
 def look_up(asked: Asked, workspace: Workspace) -> Weights | PendingWeights | None:
@@ -123,6 +141,7 @@ def _ask(
         data=workspace.atlases.heard_by(progress, step),
         folder=paths.weights_folder() / asked.model.plugin.name,
         seed=asked.seed,
+        chosen=asked.chosen,
         make=make,
         n_jobs=workspace.n_jobs,
         device=asked.device,

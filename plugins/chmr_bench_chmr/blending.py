@@ -46,10 +46,10 @@ class Blend:
         scores = {name: self._score([y]) for name, y in predicted.items()}
         order = sorted(scores, key=lambda name: -scores[name])
         best, size = scores[order[0]], 1
-        told = [f"{name} {score:.4f}" for name, score in scores.items()]
+        told = [f"{name} {abs(score):.4f}" for name, score in scores.items()]
         for k in range(2, min(most, len(order)) + 1):
             score = self._score([predicted[name] for name in order[:k]])
-            told.append(f"best {k} {score:.4f}")
+            told.append(f"best {k} {abs(score):.4f}")
             if score > best:
                 best, size = score, k
         return order[:size], ", ".join(told)

@@ -47,7 +47,8 @@ class CellReader:
             raise DataError(
                 f"the dataset has the read-outs {_widths(train, known)} and the weights know "
                 f"{known} (columns of each); none is common to both: choose a dataset that comes "
-                "with the read-outs the weights were pretrained on"
+                "with the read-outs the weights were pretrained on, and a model that is given "
+                "them (chmr.cell-input)"
             )
         self.bits = _bits(train)
         self.lenders = {name: self._standardised(train, name) for name in self.names}

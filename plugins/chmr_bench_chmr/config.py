@@ -6,9 +6,9 @@ where ours differs.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 HeadInput = Literal["bits", "fingerprint", "graph", "geometry", "anchor", "readouts", "cells"]
 HeadKind = Literal["network", "bits", "anchor", "readouts", "cells"]
@@ -123,7 +123,7 @@ class ChmrConfig(PretrainConfig):
         description="keep the mean of the best few heads where that is better on the validation "
         "rows; false = the best one alone",
     )
-    head_strengths: tuple[float, ...] = Field(
+    head_strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (10.0, 30.0, 100.0, 300.0, 1000.0),
         min_length=1,
         description="L2 penalties tried for a linear head",
@@ -151,11 +151,26 @@ class ChmrConfig(PretrainConfig):
     forest_weight: float | None = Field(
         None,
         ge=0,
-        description="gamma of the ensemble gamma x head + forest; not named = no forest",
+        description="gamma of chmr.forest-ensemble, gamma x head + forest; for it alone",
     )
 
-    @field_validator("heads", "head_inputs", mode="before")
+    @field_validator("heads", "head_inputs", "head_strengths", mode="before")
     @classmethod
     def _one_or_more_heads(cls, value: Any) -> Any:
-        """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
+        """Take ``a`` or ``a,b`` for a list, as a command line gives it; and 3 for (3,)."""
+        if isinstance(value, int | float):
+            return (value,)
         return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @field_validator("heads", "head_inputs")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("each once")
+        return value
+
+    @model_validator(mode="after")
+    def _norm_needs_two(self) -> ChmrConfig:
+        if self.head_norm == "batch" and self.head_batch_size == 1:
+            raise ValueError("head_norm=batch needs a head_batch_size of 2 or more, or 0")
+        return self

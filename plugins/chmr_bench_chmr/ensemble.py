@@ -29,7 +29,7 @@ class ForestEnsemble:
 
     def __init__(self, config: ChmrConfig) -> None:
         self.config = config
-        self._chmr = Chmr(config)
+        self._chmr = Chmr(config.model_copy(update={"forest_weight": None}))
         self._forest = load_object(f"{FOREST}:Forest")(_forest_config())
 
     @classmethod

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chmr_bench import DataError, FeatureRequest, FitContext, Inputs
+from chmr_bench.errors import SettingError
 from chmr_bench.nn.heads import Head, HeadSettings
 from chmr_bench.nn.linear import LinearHead
 from chmr_bench.types import FloatArray
@@ -52,6 +53,8 @@ class Chmr:
     """Raw bits and projected modalities of the frozen encoder -> head -> every task."""
 
     def __init__(self, config: ChmrConfig) -> None:
+        if config.forest_weight is not None:
+            raise SettingError("forest_weight is a setting of chmr.forest-ensemble alone")
         self.config = config
 
     @classmethod
@@ -86,11 +89,18 @@ class Chmr:
         self._scales = {name: _scale(values) for name, values in groups.items() if name != "bits"}
         parts = (groups, y_train, self._groups(valid), y_valid)
         readable = {kind: self._reads(kind, groups) for kind in self.config.heads}
+        for kind in (kind for kind, reads in readable.items() if not reads):
+            context.log.warning("head %s: nothing to read with these weights, left out", kind)
         fitted = [self._fit_one(kind, reads, *parts) for kind, reads in readable.items() if reads]
         if not fitted:
             raise DataError(
                 f"the heads {list(self.config.heads)} find nothing to read among {sorted(groups)}: "
-                "add 'network' to heads, or 'bits' to head_inputs"
+                "add 'network' or 'bits' to heads"
+            )
+        if self._cells is not None and not any({"cells", "state"} & set(f.reads) for f in fitted):
+            raise DataError(
+                "no head reads the molecule's own cells: these weights hold no cell state (see the "
+                "setting state_factors); add 'network' to heads and 'cells' to head_inputs"
             )
         blend = Blend(context.tasks, y_valid)
         most = len(fitted) if self.config.head_blend else 1

@@ -79,8 +79,9 @@ class NetworkShape:
         return (FINGERPRINT, GRAPH, GEOMETRY) if self.geometry else (FINGERPRINT, GRAPH)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the shape as JSON-able values."""
-        return asdict(self)
+        """Return the shape as JSON-able values; without genes as it was before there were any."""
+        told = asdict(self)
+        return told if self.genes else {n: value for n, value in told.items() if n != "genes"}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> NetworkShape:

@@ -22,8 +22,9 @@ def requests(config: ChmrConfig) -> Mapping[str, FeatureRequest]:
 
 
 def uses_encoder(config: ChmrConfig) -> bool:
-    """Return whether the head reads anything of the encoder."""
-    return any(name != "bits" for name in config.head_inputs)
+    """Return whether any head reads anything of the encoder."""
+    network = "network" in config.heads and any(name != "bits" for name in config.head_inputs)
+    return network or not set(config.heads) <= {"network", "bits"}
 
 
 def uses_cells(config: ChmrConfig) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,7 +33,7 @@ class RegressorConfig(BaseModel):
     batch_size: int = Field(64, ge=2, description="molecules a step")
     epochs: int = Field(100, ge=1, le=10_000, description="passes over the atlas at most")
     patience: int = Field(8, ge=1, description="epochs without a smaller held-out error")
-    strengths: tuple[float, ...] = Field(
+    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (10.0, 30.0, 100.0, 300.0, 1000.0),
         min_length=1,
         description="L2 penalties of the linear model; the best on the validation rows is taken",

@@ -87,7 +87,7 @@ def save_network(path: Path, network: ChmrNetwork, metadata: WeightsMetadata) ->
         "feature_versions": dict(metadata.feature_versions),
         "info": dict(metadata.info),
     }
-    write_tensors(path, network.state_dict(), header)
+    write_tensors(path, network.state_dict(), header, path.with_suffix(".sha256"))
     return sha256_of(path)
 
 
@@ -147,12 +147,21 @@ def _metadata(path: Path) -> tuple[WeightsMetadata, dict[str, Any]]:
 # ------------------------------------------------------------------------------------------- files
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Any) -> None:
-    """Write tensors and a JSON-able header as safetensors, beside the place and renamed into it."""
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], header: Any, digest: Path | None = None
+) -> None:
+    """Write tensors and a JSON-able header as safetensors, beside the place and renamed into it.
+
+    Parameters
+    ----------
+    digest : a file that is given the sha256, before.
+    """
     from safetensors.torch import save
 
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     content = save(whole, metadata={HEADER: json.dumps(header, sort_keys=True)})
+    if digest is not None:
+        write_whole(digest, f"{hashlib.sha256(content).hexdigest()}\n".encode())
     write_whole(path, content)
 
 

@@ -2,7 +2,7 @@
 
 One safetensors file: the network, the network of the best epoch so far, Adam's moments, and in
 the header where it stood. Nothing of a random generator is kept: each step draws from generators
-that follow from (seed, epoch, step), see `loop.reseed`.
+that follow from (seed, epoch, step), see `seeding.generator`.
 """
 
 from __future__ import annotations

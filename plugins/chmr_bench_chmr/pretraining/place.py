@@ -18,6 +18,7 @@ PRETRAINING_VERSION = "4"
 """Changes whenever the same settings, data and seed give other weights."""
 
 WEIGHTS, CARD, CARD_JSON, SEEN = "weights.safetensors", "README.md", "card.json", "seen.npy"
+SHA256 = "weights.sha256"
 LOSSES, FIGURE, CHECKPOINT = "losses.csv", "losses.png", "checkpoint"
 KEY_LENGTH = 16
 """Characters of the key in a folder's name."""

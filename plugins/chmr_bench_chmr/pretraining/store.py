@@ -1,8 +1,8 @@
 """Where pretrained weights are kept: one folder for every set of things they depend on.
 
 ``<folder>/<key[:16]>/`` holds ``weights.safetensors``, ``README.md`` (the model card),
-``card.json``, ``losses.csv``, ``losses.png`` and ``seen.npy``; while they are being made, also
-``checkpoint/``. The weights file is written last: where it is, everything is.
+``card.json``, ``losses.csv``, ``losses.png``, ``seen.npy`` and ``weights.sha256``; while they are
+being made, also ``checkpoint/``. The weights file is written last: where it is, everything is.
 """
 
 from __future__ import annotations
@@ -13,10 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
+from chmr_bench.errors import SettingError
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
-from chmr_bench_chmr.pretraining.place import CARD_JSON, SEEN, WEIGHTS, Place, place_of
+from chmr_bench_chmr.pretraining.place import (
+    CARD_JSON,
+    SEEN,
+    SHA256,
+    WEIGHTS,
+    Place,
+    place_of,
+)
 from chmr_bench_chmr.reading import uses_encoder
 from chmr_bench_chmr.weights import read_metadata, sha256_of
+
+INPUTS = frozenset({"radius", "n_bits", "geometry"})
+"""Settings that say what is read of a molecule: weights and fit must always agree on them."""
 
 
 def find_or_make(
@@ -24,17 +35,19 @@ def find_or_make(
 ) -> Weights | PendingWeights | None:
     """Return the weights a fit starts from; where they are not there, make them if asked to.
 
-    None where the settings read no encoder (a head on the raw bits alone).
+    None where the settings read no encoder (a head on the raw bits alone). Weights whose bytes are
+    no longer those that were written count as not there.
 
     Raises
     ------
-    DataError : the file named by the setting ``weights`` cannot be read, or the atlas is no good.
+    SettingError : the file named by the setting ``weights`` cannot be read, or was made with other
+        settings than were chosen. DataError : the atlas is no good.
     """
     if isinstance(config, ChmrConfig):
         if not uses_encoder(config):
             return None
         if config.weights:
-            return _of_file(Path(config.weights).expanduser())
+            return _given(config, request.chosen)
     place = place_of(config, request)
     found = _found(place)
     if found is not None:
@@ -43,6 +56,10 @@ def find_or_make(
         return PendingWeights(_title(config, place))
     from chmr_bench_chmr.pretraining.making import make  # torch, only where it is needed
 
+    damaged = place.folder / WEIGHTS
+    if damaged.is_file() and _found(place) is None:
+        request.log.warning("%s is damaged; the weights are made again", damaged)
+        damaged.unlink(missing_ok=True)
     make(config, request, place)
     found = _found(place)
     if found is None:
@@ -50,12 +67,38 @@ def find_or_make(
     return found
 
 
+def _given(config: ChmrConfig, chosen: frozenset[str]) -> Weights:
+    """Return the weights of the file that the settings name."""
+    path = Path(config.weights).expanduser()
+    try:
+        weights = _of_file(path)
+        made = read_metadata(path).config
+    except DataError as error:
+        raise SettingError(f"weights={config.weights}: {error}") from error
+    checked = (chosen | INPUTS) & set(PretrainConfig.model_fields) - {"pretrain_seed"}
+    other = [n for n in sorted(checked) if getattr(config, n) != getattr(made, n)]
+    if other:
+        told = ", ".join(f"{n}={getattr(made, n)!r} (here {getattr(config, n)!r})" for n in other)
+        raise SettingError(
+            f"weights={config.weights} were made with {told}: choose the same with --set, or a "
+            "variant that has it, or leave weights out"
+        )
+    return weights
+
+
 def _found(place: Place) -> Weights | None:
-    """Return the weights of that place, None where they are not (all) there."""
+    """Return the weights of that place, None where they are not (all) there, or are damaged."""
     path = place.folder / WEIGHTS
     if not path.is_file():
         return None
-    return _of_file(path)
+    try:
+        found = _of_file(path)
+    except DataError:
+        return None
+    written = place.folder / SHA256
+    if written.is_file() and written.read_text(encoding="utf-8").strip() != found.sha256:
+        return None
+    return found
 
 
 def _of_file(path: Path) -> Weights:

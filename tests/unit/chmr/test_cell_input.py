@@ -249,6 +249,9 @@ def test_weights_that_know_no_state(
     y = np.arange(64.0)[:, None] % 2
     with pytest.raises(DataError, match=r"heads \['cells'\] find nothing to read"):
         model.fit(inputs, y, inputs, y, context)
+    model = Chmr(CONFIG.model_copy(update={"heads": ("bits", "cells"), "head_inputs": ("bits",)}))
+    with pytest.raises(DataError, match="these weights hold no cell state"):
+        model.fit(inputs, y, inputs, y, context)
 
 
 # ------------------------------------------------------------------------------------------- model

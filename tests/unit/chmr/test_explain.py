@@ -154,7 +154,7 @@ def test_a_flat_codebook_has_one_level_and_no_path(
 def test_what_cannot_be_explained_says_why(inputs: Inputs, weights: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="tree='none'"):
         explain.explain(CONFIG, inputs, saved(tmp_path, "none"), tmp_path, CONTEXT)
-    bits = CONFIG.model_copy(update={"head_inputs": ("bits",)})
+    bits = CONFIG.model_copy(update={"head_inputs": ("bits",), "heads": ("network", "bits")})
     with pytest.raises(SettingError, match="reads no encoder"):
         explain.explain(bits, inputs, weights, tmp_path, CONTEXT)
     with pytest.raises(DataError, match="no molecules"):

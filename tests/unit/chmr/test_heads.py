@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,12 @@ pytest.importorskip("torch")
 import torch
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
+from chmr_bench.errors import SettingError
 from chmr_bench.features.cache import featurise
 from chmr_bench.features.storage import write_block
 from chmr_bench.metrics import macro, score_tasks
+from chmr_bench.plugins import registry
+from chmr_bench.settings import build_config
 from chmr_bench_chmr import embedding
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import LINEAR, Chmr
@@ -178,10 +182,52 @@ def test_weights_without_cells_predict_no_read_outs(
         fitted(inputs, y, context, heads=("readouts",))
 
 
-def test_bits_alone_are_for_the_network(inputs: Inputs, context: FitContext) -> None:
+def test_a_head_that_is_named_is_fitted(inputs: Inputs, context: FitContext) -> None:
     y = np.arange(len(SMILES))[:, None] % 2 * np.ones(2)
     bare = replace(context, weights=None)
-    model = fitted(inputs, y, bare, head_inputs=("bits",), heads=("network", "anchor"))
+    model = fitted(inputs, y, bare, head_inputs=("bits",), heads=("network",))
     assert [one.kind for one in model._kept] == ["network"]
-    with pytest.raises(DataError, match="add 'network' to heads"):
-        fitted(inputs, y, context, head_inputs=("bits",), heads=("anchor", "readouts"))
+    with pytest.raises(DataError, match="reads the encoder, but there are no pretrained weights"):
+        fitted(inputs, y, bare, head_inputs=("bits",), heads=("network", "anchor"))
+    model = fitted(inputs, y, context, head_inputs=("bits",), heads=("anchor",))
+    assert [one.kind for one in model._kept] == ["anchor"]
+
+
+def test_a_head_that_cannot_be_fitted_is_told(
+    inputs: Inputs, context: FitContext, encoder: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    y = np.arange(len(SMILES))[:, None] % 2 * np.ones(2)
+    with_cells = fitted(inputs, y, context, heads=("anchor", "readouts"))
+    assert "left out" not in caplog.text
+    assert with_cells._kept
+    fitted(inputs, y, replace(context, weights=encoder(CONFIG)), heads=("anchor", "readouts"))
+    assert "head readouts: nothing to read with these weights, left out" in caplog.text
+
+
+def test_a_forest_is_for_the_ensemble_alone() -> None:
+    with pytest.raises(SettingError, match="forest-ensemble alone"):
+        Chmr(CONFIG.model_copy(update={"forest_weight": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"head_strengths": [-5]}, "head_strengths.0=-5: Input should be greater than 0"),
+        ({"head_strengths": []}, "head_strengths"),
+        ({"heads": "network,network"}, "each once"),
+        ({"head_norm": "batch", "head_batch_size": 1}, "2 or more, or 0"),
+        ({"sca_weight": float("inf")}, "sca_weight=inf: expected finite numbers"),
+        ({"head_strengths": [1, float("inf")]}, "expected finite numbers"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=re.escape(message)):
+        build_config(registry().model("chmr").spec, settings)
+
+
+def test_penalties_are_taken_as_a_command_line_gives_them() -> None:
+    spec = registry().model("chmr").spec
+    for given, expected in (("10,30", (10.0, 30.0)), (3, (3.0,)), ([1, 2.5], (1.0, 2.5))):
+        found: Any = build_config(spec, {"head_strengths": given})
+        assert found.head_strengths == expected

@@ -157,7 +157,7 @@ def test_the_head_reads_what_it_is_told_to(
 
 
 def test_the_head_alone_needs_no_graph_and_no_weights(home: Path) -> None:
-    config = CONFIG.model_copy(update={"head_inputs": ("bits",)})
+    config = CONFIG.model_copy(update={"head_inputs": ("bits",), "heads": ("network", "bits")})
     assert set(Chmr.needs(config)) == {"morgan", "maccs"}
     inputs = inputs_of(SMILES, config)
     fitted(config, inputs, FitContext(tasks=TASKS)).predict(inputs)

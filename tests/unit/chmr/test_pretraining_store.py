@@ -13,7 +13,7 @@ import pytest
 
 from chmr_bench import PendingWeights, Weights
 from chmr_bench.contracts import connectivity_hash
-from chmr_bench.errors import DataError
+from chmr_bench.errors import SettingError
 from chmr_bench_chmr.pretraining import making
 from chmr_bench_chmr.pretraining.place import place_of
 from chmr_bench_chmr.pretraining.store import find_or_make
@@ -42,6 +42,7 @@ def test_weights_are_told_of_made_and_found(ask: Any, tiny: Any) -> None:
     names = {p.name for p in made.path.parent.iterdir()}
     assert names == {
         "weights.safetensors", "README.md", "card.json", "losses.csv", "losses.png", "seen.npy",
+        "weights.sha256",
     }  # fmt: skip
     data = tiny.TinyData()
     assert ask(make=True, told={"data": data}) == ask() == made
@@ -102,8 +103,12 @@ def test_an_untrained_encoder(ask: Any) -> None:
 
 
 def test_no_weights_for_a_head_on_the_raw_bits(ask: Any) -> None:
-    assert ask(head_inputs=("bits",)) is None
+    raw = {"head_inputs": ("bits",)}
+    for heads in (("network",), ("bits",), ("network", "bits")):
+        assert ask(**raw, heads=heads) is None
+    assert ask(head_inputs=("bits", "graph"), heads=("bits",)) is None  # for the network alone
     assert ask(head_inputs=("bits", "graph")) is not None
+    assert ask(**raw, heads=("bits", "anchor")) is not None
 
 
 def test_weights_of_a_file(ask: Any, tmp_path: Path) -> None:
@@ -116,10 +121,41 @@ def test_weights_of_a_file(ask: Any, tmp_path: Path) -> None:
     assert named.info["key"] == made.info["key"]
     assert named.info["made"] == {}
     alone.write_bytes(b"something else")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(SettingError, match="cannot be read"):
         ask(weights=str(alone))
-    with pytest.raises(DataError, match="there is no weights file"):
+    with pytest.raises(SettingError, match="there is no weights file"):
         ask(weights=str(tmp_path / "none"))
+
+
+def test_weights_of_a_file_are_not_called_what_they_are_not(ask: Any, tmp_path: Path) -> None:
+    """What was chosen, and what is read of a molecule, must be what the file was made with."""
+    given = str(ask(make=True).path)
+
+    def asked(*chosen: str, **changes: Any) -> Any:
+        return ask(told={"chosen": frozenset(chosen)}, weights=given, **changes)
+
+    assert asked("weights", "head_hidden", "tree", hidden=32) == ask()  # hidden was not chosen
+    for name, value in (("shuffle_cells", True), ("tree", "none"), ("hidden", 32), ("epochs", 0)):
+        with pytest.raises(SettingError, match=rf"were made with {name}=.* \(here {value!r}\)"):
+            asked(name, **{name: value})
+    with pytest.raises(SettingError, match="n_bits=128"):
+        asked(n_bits=64)
+    assert asked("pretrain_seed", pretrain_seed=7) == ask()
+
+
+@pytest.mark.parametrize("how", ["cut", "changed"])
+def test_damaged_weights_are_made_again(
+    ask: Any, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = ask(make=True)
+    whole = made.path.read_bytes()
+    other = whole[:-100] if how == "cut" else whole[:-9] + b"\0\1\2" + whole[-6:]
+    made.path.write_bytes(other)
+    assert isinstance(ask(), PendingWeights)
+    assert made.path.read_bytes() == other  # who only looks changes nothing
+    again = ask(make=True)
+    assert "is damaged" in caplog.text
+    assert (again.sha256, made.path.read_bytes()) == (made.sha256, whole)
 
 
 # ---------------------------------------------------------------------------------------- identity
