@@ -119,7 +119,9 @@ class LinearHead:
         self._context = context
         self._centre, self._spread = label_scale(y_train, context.tasks.task_type)
         key = self._key(x_train, y_train, x_valid, y_valid)
-        if key not in _FITTED:
+        if key in _FITTED:
+            context.log.info("linear head: the same fit as before in this process, not made again")
+        else:
             while len(_FITTED) >= REMEMBERED:
                 _FITTED.pop(next(iter(_FITTED)))
             _FITTED[key] = self._best(x_train, y_train, x_valid, y_valid)

@@ -145,7 +145,8 @@ def _share(row: Row) -> str:
 
 TIME_NOTE = (
     "Wall clock of each run as it was made, beside whatever else the machine was doing: an order "
-    "of magnitude, no comparison. `make bench` measures ratios side by side."
+    "of magnitude, no comparison; what an earlier run had left (embeddings, linear heads) was not "
+    "computed again. `make bench` measures ratios side by side."
 )
 
 
