@@ -69,8 +69,9 @@ def _left_out(told: Mapping[str, Any]) -> str:
     if told.get("transductive"):
         return "transductive: molecules of test parts were kept, without their labels"
     names = told.get("left_out_of")
-    few = isinstance(names, list) and 0 < len(names) <= NAMED
-    where = f"the test part of {' or '.join(names)}" if few else "a benchmark's test part"
+    where = "a benchmark's test part"
+    if isinstance(names, list) and 0 < len(names) <= NAMED:
+        where = f"the test part of {' or '.join(map(str, names))}"
     return f"{told.get('n_left_out', 0):,} left out that are in {where}"
 
 
