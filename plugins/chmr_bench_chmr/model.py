@@ -35,6 +35,10 @@ LINEAR: Mapping[HeadKind, tuple[str, ...]] = {
     "cells": ("state",),
 }
 """What each linear head reads."""
+NO_CELLS = (
+    "no head reads the molecule's own cells: these weights hold no cell state (see the setting "
+    "state_factors); add 'network' to heads and 'cells' to head_inputs"
+)
 SHARED_ROUNDS = 8
 """Of the head on the cell state: tasks look at one and the same cell."""
 
@@ -98,10 +102,7 @@ class Chmr:
                 "add 'network' or 'bits' to heads"
             )
         if self._cells is not None and not any({"cells", "state"} & set(f.reads) for f in fitted):
-            raise DataError(
-                "no head reads the molecule's own cells: these weights hold no cell state (see the "
-                "setting state_factors); add 'network' to heads and 'cells' to head_inputs"
-            )
+            raise DataError(NO_CELLS)
         blend = Blend(context.tasks, y_valid)
         most = len(fitted) if self.config.head_blend else 1
         chosen, told = blend.choose({one.kind: one.y_valid for one in fitted}, most)
