@@ -1,0 +1,59 @@
+"""What crosses a stage border: specs, molecules with their blocks, splits, models.
+
+Everything here is a frozen dataclass or a protocol over numpy arrays; nothing here imports more
+than the standard library and numpy. Dimension letters: `n` molecules, `t` tasks, `d` features,
+`v` atoms, `e` directed bonds.
+"""
+
+from __future__ import annotations
+
+from chmr_bench.blocks import Block, GraphBlock, MatrixBlock
+from chmr_bench.contracts.data import Dataset, DroppedRow, Inputs, Split, part_digest
+from chmr_bench.contracts.models import FitContext, Model, TaskInfo
+from chmr_bench.contracts.progress import Progress, no_progress
+from chmr_bench.contracts.specs import (
+    AtlasSpec,
+    DatasetSpec,
+    FeatureRequest,
+    FeatureSpec,
+    LoadFiles,
+    ModelSpec,
+    SourceFile,
+    Suite,
+)
+from chmr_bench.contracts.weights import (
+    PendingWeights,
+    PretrainingData,
+    Weights,
+    WeightsRequest,
+    connectivity_hash,
+)
+
+__all__ = [
+    "AtlasSpec",
+    "Block",
+    "Dataset",
+    "DatasetSpec",
+    "DroppedRow",
+    "FeatureRequest",
+    "FeatureSpec",
+    "FitContext",
+    "GraphBlock",
+    "Inputs",
+    "LoadFiles",
+    "MatrixBlock",
+    "Model",
+    "ModelSpec",
+    "PendingWeights",
+    "PretrainingData",
+    "Progress",
+    "SourceFile",
+    "Split",
+    "Suite",
+    "TaskInfo",
+    "Weights",
+    "WeightsRequest",
+    "connectivity_hash",
+    "no_progress",
+    "part_digest",
+]

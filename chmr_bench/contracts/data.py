@@ -1,0 +1,131 @@
+"""Molecules with their blocks and labels, and their split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chmr_bench.blocks import Block, GraphBlock, MatrixBlock, block_arrays
+from chmr_bench.errors import DataError
+from chmr_bench.types import PARTS, FloatArray, IntArray, Part
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model may see of n molecules. It has no labels, so leakage does not type-check.
+
+    Attributes
+    ----------
+    smiles : n SMILES as the dataset gives them.
+    blocks : modality or feature name -> block of n rows. The names are those of the model's
+        `needs` and, for cell data, of its spec's `reads`.
+    keys : n connectivity keys (first 14 characters of the InChIKey; "" where none can be made), or
+        an empty tuple unless the model asks for the feature ``connectivity``.
+    """
+
+    smiles: tuple[str, ...]
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+    def take(self, rows: IntArray) -> Inputs:
+        """Return the given rows, in that order."""
+        return Inputs(
+            smiles=tuple(self.smiles[i] for i in rows),
+            blocks={name: block.take(rows) for name, block in self.blocks.items()},
+            keys=tuple(self.keys[i] for i in rows) if self.keys else (),
+        )
+
+    def matrix(self, name: str) -> MatrixBlock:
+        """Return the matrix block called `name`; DataError where there is none."""
+        block = self.blocks.get(name)
+        if not isinstance(block, MatrixBlock):
+            raise DataError(
+                f"the inputs hold no matrix called {name!r}; they hold {sorted(self.blocks)}"
+            )
+        return block
+
+    def graph(self, name: str = "graph") -> GraphBlock:
+        """Return the graph block called `name`; DataError where there is none."""
+        block = self.blocks.get(name)
+        if not isinstance(block, GraphBlock):
+            raise DataError(f"the inputs hold no graphs called {name!r}; {sorted(self.blocks)}")
+        return block
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled molecules in source order.
+
+    Attributes
+    ----------
+    smiles : n SMILES exactly as in the source.
+    y : (n, t) float64; NaN = not measured.
+    task_names : t names.
+    blocks : cell modalities that come with the data, n rows each (`observed` says who has them).
+    keys : n connectivity keys, or an empty tuple.
+    dropped : rows of the source left out on the user's own order, with the reason.
+    """
+
+    smiles: tuple[str, ...]
+    y: FloatArray
+    task_names: tuple[str, ...]
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+    dropped: tuple[DroppedRow, ...] = ()
+
+    def __post_init__(self) -> None:
+        expected = (len(self.smiles), len(self.task_names))
+        if self.y.shape != expected:
+            raise DataError(f"labels have shape {self.y.shape}, expected (n, t) = {expected}")
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+    def digest(self) -> str:
+        """Return the sha256 of everything that can change a number: molecules, labels, blocks."""
+        h = hashlib.sha256(b"chmr-bench dataset 1\n")
+        h.update("\n".join(self.smiles).encode() + b"\0" + "\n".join(self.task_names).encode())
+        h.update(np.ascontiguousarray(self.y, dtype="<f8").tobytes())
+        for name in sorted(self.blocks):
+            h.update(b"\0" + name.encode())
+            for array in block_arrays(self.blocks[name]):
+                h.update(f"{array.dtype.str}{array.shape}".encode())
+                h.update(np.ascontiguousarray(array).tobytes())
+        return h.hexdigest()
+
+
+@dataclass(frozen=True)
+class DroppedRow:
+    """A source row left out: `row` counts from 1, the header being row 1 of a CSV."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which rows are train, valid and test: disjoint ascending 0-based row indices."""
+
+    train: IntArray
+    valid: IntArray
+    test: IntArray
+
+    def part(self, name: Part) -> IntArray:
+        """Return the rows of one part."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}[name]
+
+    def digest(self) -> str:
+        """Return the sha256 over the three part digests, one a line."""
+        text = "\n".join(part_digest(self.part(p)) for p in PARTS)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def part_digest(rows: IntArray) -> str:
+    """Return the sha256 of the ascending indices joined by newline."""
+    return hashlib.sha256("\n".join(map(str, np.sort(rows).tolist())).encode()).hexdigest()

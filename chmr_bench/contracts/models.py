@@ -1,0 +1,76 @@
+"""A model, and what it is told of a fit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from chmr_bench.contracts.data import Inputs
+from chmr_bench.contracts.progress import Progress, no_progress
+from chmr_bench.contracts.specs import FeatureRequest
+from chmr_bench.types import DeviceKind, FloatArray, MetricName, TaskType
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What a model is told about the endpoints: never a label."""
+
+    task_type: TaskType
+    task_names: tuple[str, ...]
+    metric: MetricName
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """The surroundings of one fit.
+
+    Attributes
+    ----------
+    seed : every source of randomness must follow from it.
+    n_jobs : cores the model may use.
+    device : where torch models run.
+    precision : ``float32`` or ``bfloat16`` (autocast).
+    progress : report ``(done, total, unit)`` here.
+    weights : the file to start from, None where the model asked for none.
+    """
+
+    tasks: TaskInfo
+    seed: int = 0
+    n_jobs: int = 1
+    device: DeviceKind = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    progress: Progress = no_progress
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("chmr_bench.model"))
+    weights: Path | None = None
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What a plugin's class must offer. It is built as ``Class(config)``."""
+
+    @classmethod
+    def needs(cls, config: Any) -> Mapping[str, FeatureRequest]:
+        """Return block name -> the feature to be computed for it."""
+        ...
+
+    def fit(
+        self,
+        train: Inputs,
+        y_train: FloatArray,
+        valid: Inputs,
+        y_valid: FloatArray,
+        context: FitContext,
+    ) -> None:
+        """Learn from the training rows; the validation rows are for early stopping only.
+
+        `y_train` is (n_train, t) float64 with NaN where nothing was measured. A task may have no
+        label, or labels of one class only: that is no error, predict something sensible.
+        """
+        ...
+
+    def predict(self, inputs: Inputs) -> FloatArray:
+        """Return (n, t) finite predictions: probabilities of class 1, or values in y's unit."""
+        ...

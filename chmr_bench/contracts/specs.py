@@ -1,0 +1,182 @@
+"""What is registered: everything known of it without importing it or opening a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from chmr_bench.types import MetricName, TaskType
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A pinned file: where it lies in the mirror layout, where it comes from, what it must be."""
+
+    path: str
+    sha256: str
+    n_bytes: int
+    address: str = ""
+
+
+LoadFiles: TypeAlias = Callable[[str], Path]
+"""Mirror path of one of the spec's source files -> local, hash-verified path."""
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A registered dataset: everything known without opening a file.
+
+    Attributes
+    ----------
+    load : ``"module:function"``, called as ``function(spec, files) -> Dataset``; `files` maps a
+        source path to a verified local file. Nothing heavy is imported before that.
+    split_rule : ``"module:function"`` of the reference split, called as
+        ``function(dataset) -> Split``, or "" where the dataset has none.
+    split_digests : sha256 of (train, valid, test) indices, as `part_digest` makes them.
+    modalities : what a model can be given: ``structure`` and the cell blocks of the dataset.
+    ceilings : ``"module:function"`` called as ``function() -> dict[str, float]``, or "".
+    details : ``"module:function"`` called as ``function() -> dict``, more for ``show``, or "".
+    """
+
+    name: str
+    title: str
+    task_type: TaskType
+    task_names: tuple[str, ...]
+    metric: MetricName
+    n_molecules: int
+    load: str
+    unit: str = ""
+    split: str = "reference"
+    split_rule: str = ""
+    split_sizes: tuple[int, int, int] = (0, 0, 0)
+    split_digests: tuple[str, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
+    modalities: tuple[str, ...] = ("structure",)
+    suites: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    synthetic: bool = False
+    version: str = "1"
+    ceilings: str = ""
+    details: str = ""
+
+    @property
+    def n_tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.task_names)
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """A registered feature: one molecule -> numbers, stateless.
+
+    Attributes
+    ----------
+    compute : ``"module:function"``, called as ``function(smiles, **settings) -> Block`` on a chunk
+        of molecules; it may run in another process and must depend on nothing but its arguments.
+    settings : the settings with their defaults.
+    version : changes whenever the same molecule gives other numbers.
+    depends : packages whose version is part of the cache key, for instance ``rdkit``.
+    """
+
+    name: str
+    title: str
+    compute: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    version: str = "1"
+    depends: tuple[str, ...] = ("rdkit",)
+
+
+@dataclass(frozen=True)
+class FeatureRequest:
+    """A feature with settings, as a model asks for it."""
+
+    feature: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A registered model: everything known without importing it.
+
+    Attributes
+    ----------
+    factory : ``"module:Class"``; built as ``Class(config)``, must satisfy `Model`.
+    config : ``"module:Config"``, a pydantic model with ``extra="forbid"``: the settings.
+    version : changes whenever the same data, settings and seed give other predictions.
+    recipe : path of a TOML file whose ``[settings]`` (and ``[dataset.NAME]``) override defaults.
+    preset : settings fixed by this variant, applied over the recipe.
+    task_types : what it can predict.
+    reads : cell modalities it can read, besides structure.
+    needs_cells : True where it cannot do without one of these: datasets that have none are not for
+        it, and the plan says so.
+    requires : modules that must be importable, for instance ``("torch",)``.
+    extra : the chmr-bench extra that installs them.
+    deterministic : True where the seed changes nothing: it is run once.
+    accelerator : True where it can use a CUDA device.
+    precisions : what `FitContext.precision` it can work in.
+    weights : ``"module:function"``, called as
+        ``function(config, request: WeightsRequest) -> Weights | PendingWeights | None``: finds, or
+        where the request says so makes, the weights a fit starts from. "" = it starts from none.
+    explain : ``"module:function"`` behind ``chmr-bench explain``, or "".
+    """
+
+    name: str
+    title: str
+    factory: str
+    config: str
+    version: str = "1"
+    recipe: str = ""
+    preset: Mapping[str, Any] = field(default_factory=dict)
+    task_types: tuple[TaskType, ...] = ("classification", "regression")
+    reads: tuple[str, ...] = ()
+    needs_cells: bool = False
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+    deterministic: bool = False
+    accelerator: bool = False
+    precisions: tuple[str, ...] = ("float32",)
+    weights: str = ""
+    explain: str = ""
+    citation: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AtlasSpec:
+    """A registered atlas: unlabelled molecules with cell read-outs, to pretrain on.
+
+    Attributes
+    ----------
+    load : ``"module:function"``, called as ``function(spec, files) -> chmr_bench.cells.Atlas``;
+        `files` maps a source path to a verified local file.
+    modalities : the names of its cell blocks.
+    synthetic : simulated read-outs; only synthetic benchmarks can leak into it.
+    version : changes whenever the same files give another atlas.
+    """
+
+    name: str
+    title: str
+    load: str
+    modalities: tuple[str, ...]
+    n_molecules: int = 0
+    sources: tuple[SourceFile, ...] = ()
+    synthetic: bool = False
+    licence: str = ""
+    citation: str = ""
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    version: str = "1"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named list of datasets."""
+
+    name: str
+    title: str
+    datasets: Sequence[str]

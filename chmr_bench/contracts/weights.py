@@ -1,0 +1,88 @@
+"""Pretrained weights: how a model is asked for them, and what it gives."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from chmr_bench.contracts.progress import Progress, no_progress
+from chmr_bench.types import DeviceKind
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Pretrained weights on disk.
+
+    Attributes
+    ----------
+    path : the safetensors file. sha256 : of that file; part of a run's identity.
+    info : JSON-able; what the record says of them: atlas, molecules left out, settings, hardware.
+    seen : a sorted ``uint64`` ``.npy`` of `connectivity_hash` of every molecule learnt from.
+    """
+
+    path: Path
+    sha256: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+    seen: Path | None = None
+
+
+@dataclass(frozen=True)
+class PendingWeights:
+    """Weights that would have to be made first; `title` says what would be done."""
+
+    title: str
+
+
+class PretrainingData(Protocol):
+    """Atlases as a pretraining may see them; test molecules are left out by the harness."""
+
+    def digest(self, atlases: Sequence[str], transductive: bool) -> str:
+        """Return the sha256 of what `open` would give, without opening it."""
+        ...
+
+    def open(self, atlases: Sequence[str], transductive: bool) -> tuple[Any, Mapping[str, Any]]:
+        """Return the merged `chmr_bench.cells.Atlas`, and what a record says of it.
+
+        Unless `transductive`, molecules whose connectivity is in a benchmark's reference test part
+        are left out: of real benchmarks for a real atlas, of synthetic ones for a synthetic one.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class WeightsRequest:
+    """What a model is told when its weights are asked for.
+
+    Attributes
+    ----------
+    seed : of the run the weights are for.
+    chosen : the settings that the user or the variant chose; all others are defaults, or of a
+        recipe. Weights that were made otherwise are not theirs.
+    make : make them where they are not there; False = only look.
+    folder : where this model's plugin may keep what it makes; shared by processes.
+    progress, stage : report ``(done, total, unit)``, and the name of what begins.
+    """
+
+    data: PretrainingData
+    folder: Path
+    seed: int = 0
+    chosen: frozenset[str] = frozenset()
+    make: bool = False
+    n_jobs: int = 1
+    device: DeviceKind = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    progress: Progress = no_progress
+    stage: Callable[[str], None] = lambda _: None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("chmr_bench.weights"))
+
+
+def connectivity_hash(keys: Sequence[str]) -> Any:
+    """Return (n,) uint64: the first 8 bytes (little-endian) of each key's sha256."""
+    digests = b"".join(hashlib.sha256(key.encode()).digest()[:8] for key in keys)
+    return np.frombuffer(digests, dtype="<u8")
