@@ -23,7 +23,7 @@ def masked_loss(raw: torch.Tensor, y: torch.Tensor, is_classifier: bool) -> torc
     import torch
     from torch.nn import functional
 
-    # By position and not by mask: ten times as fast, forward and backward, and the same to the bit.
+    # By position and not by mask: faster, forward and backward, and the same to the bit.
     labelled = torch.isfinite(y).flatten().nonzero()[:, 0]
     loss = functional.binary_cross_entropy_with_logits if is_classifier else functional.mse_loss
     chosen = raw.flatten().index_select(0, labelled), y.flatten().index_select(0, labelled)

@@ -106,10 +106,8 @@ class Chmr:
         blend = Blend(context.tasks, y_valid)
         most = len(fitted) if self.config.head_blend else 1
         chosen, told = blend.choose({one.kind: one.y_valid for one in fitted}, most)
-        self._blend, self._kept = (
-            blend,
-            [one for kind in chosen for one in fitted if one.kind == kind],
-        )
+        self._blend = blend
+        self._kept = [one for kind in chosen for one in fitted if one.kind == kind]
         context.log.info("heads by validation score: %s; kept: %s", told, " and ".join(chosen))
 
     def predict(self, inputs: Inputs) -> FloatArray:

@@ -29,8 +29,8 @@ CHECKPOINT_SECONDS = 120.0
 NAMES_OF_ROW = ("epoch", "part")
 PRIMITIVES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 """oneDNN keeps compiled code and work space for its last 1,024 shapes of a layer. Every batch of
-molecules has another number of atoms, hence another shape: with 16, the memory of a process grows
-a third as much over 240 steps, and these are no slower."""
+molecules has another number of atoms, hence another shape, so that the memory of a process grows by
+gigabytes, and none of it is ever of use again."""
 
 
 def make(config: PretrainConfig, request: WeightsRequest, place: places.Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable
@@ -61,48 +62,54 @@ def fitted(inputs: Inputs, y: Any, context: FitContext, **changes: Any) -> Chmr:
     return model
 
 
-@pytest.mark.parametrize("task_type", ["classification", "regression"])
-def test_the_best_on_validation_rows_is_kept(
-    task_type: Any, inputs: Inputs, context: FitContext
-) -> None:
+def drawn(seed: int, task_type: str) -> Any:
+    """Return labels of two tasks that have nothing to do with the molecules."""
+    y = np.random.default_rng(seed).normal(size=(len(SMILES), 2))
+    return (y > 0).astype(float) if task_type == "classification" else y
+
+
+def scored(y: Any, y_pred: Any, task_type: str) -> float:
+    """Return the validation score, greater is better."""
     metric: Any = "roc_auc" if task_type == "classification" else "mae"
-    context = replace(context, tasks=TaskInfo(task_type, ("a", "b"), metric))
-    sign = 1 if task_type == "classification" else -1
+    found = macro(score_tasks(metric, ("a", "b"), y[VALID], y_pred[VALID])) or 0.0
+    return found if task_type == "classification" else -found
+
+
+@pytest.fixture(params=["classification", "regression"])
+def task_type(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def judged(context: FitContext, task_type: Any) -> FitContext:
+    metric: Any = "roc_auc" if task_type == "classification" else "mae"
+    return replace(context, tasks=TaskInfo(task_type, ("a", "b"), metric))
+
+
+def test_the_best_on_validation_rows_is_kept(
+    task_type: Any, inputs: Inputs, judged: FitContext
+) -> None:
     winners = set()
     for seed in range(6):
-        y = np.random.default_rng(seed).normal(size=(len(SMILES), 2))
-        y = (y > 0).astype(float) if task_type == "classification" else y
-        scores, predictions = {}, {}
-        for kind in KINDS:
-            alone = fitted(inputs, y, context, heads=(kind,))
-            predictions[kind] = alone.predict(inputs)
-            found = score_tasks(metric, ("a", "b"), y[VALID], predictions[kind][VALID])
-            scores[kind] = sign * (macro(found) or 0.0)
+        y = drawn(seed, task_type)
+        alone = {k: fitted(inputs, y, judged, heads=(k,)).predict(inputs) for k in KINDS}
+        scores = {kind: scored(y, y_pred, task_type) for kind, y_pred in alone.items()}
         best = max(KINDS, key=lambda kind: scores[kind])
-        together = fitted(inputs, y, context, heads=KINDS, head_blend=False)
-        np.testing.assert_array_equal(together.predict(inputs), predictions[best])
+        together = fitted(inputs, y, judged, heads=KINDS, head_blend=False)
+        np.testing.assert_array_equal(together.predict(inputs), alone[best])
         winners.add(best)
     assert len(winners) > 1
 
 
-@pytest.mark.parametrize("task_type", ["classification", "regression"])
-def test_the_best_few_predict_together(task_type: Any, inputs: Inputs, context: FitContext) -> None:
-    metric: Any = "roc_auc" if task_type == "classification" else "mae"
-    context = replace(context, tasks=TaskInfo(task_type, ("a", "b"), metric))
-    sign = 1 if task_type == "classification" else -1
+def test_the_best_few_predict_together(task_type: Any, inputs: Inputs, judged: FitContext) -> None:
     sizes = set()
     for seed in range(8):
-        y = np.random.default_rng(seed).normal(size=(len(SMILES), 2))
-        y = (y > 0).astype(float) if task_type == "classification" else y
-        alone = [fitted(inputs, y, context, heads=(kind,)).predict(inputs) for kind in KINDS]
-
-        def score(y_pred: Any, y: Any = y) -> float:
-            return sign * (macro(score_tasks(metric, ("a", "b"), y[VALID], y_pred[VALID])) or 0.0)
-
+        y = drawn(seed, task_type)
+        score = functools.partial(scored, y, task_type=task_type)
+        alone = [fitted(inputs, y, judged, heads=(kind,)).predict(inputs) for kind in KINDS]
         alone.sort(key=score, reverse=True)
-        means = [_mean(alone[:k], task_type) for k in (1, 2, 3)]
-        best = max(means, key=score)
-        together = fitted(inputs, y, context, heads=KINDS)
+        best = max([_mean(alone[:k], task_type) for k in (1, 2, 3)], key=score)
+        together = fitted(inputs, y, judged, heads=KINDS)
         np.testing.assert_allclose(together.predict(inputs), best, atol=1e-9)
         sizes.add(len(together._kept))
     assert len(sizes) > 1
