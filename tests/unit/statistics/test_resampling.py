@@ -95,7 +95,7 @@ def test_the_blocks_of_a_large_test_set_are_the_replicates_of_a_small_one(
 ) -> None:
     y, y_pred = table("roc_auc")
     whole = statistics.bootstrap("roc_auc", y, y_pred, n_replicates=25)
-    monkeypatch.setattr(statistics, "MAX_CELLS", 7 * len(y))
+    monkeypatch.setattr(statistics.resampling, "MAX_CELLS", 7 * len(y))
     pieces = statistics.bootstrap("roc_auc", y, y_pred, n_replicates=25)
     np.testing.assert_array_equal(whole.macro, pieces.macro)
 

@@ -1,0 +1,93 @@
+"""The bootstrap over test molecules.
+
+It never copies a molecule: a replicate is a vector of multiplicities (how often each test molecule
+was drawn), the same for every task and every model, so that replicates of two models on one test
+set are paired. `w` holds such vectors as columns: n molecules, r replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from chmr_bench.errors import DataError
+from chmr_bench.statistics.intervals import interval
+from chmr_bench.statistics.scorers import Drawn, mean_of_finite, prepared
+from chmr_bench.types import FloatArray, MetricName
+
+MAX_CELLS = (
+    4_000_000  # molecules x replicates held at once; bounds the working memory to about 100 MB
+)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """What resampling the test molecules says about a dataset's scores.
+
+    Attributes
+    ----------
+    low, high : (t,) ends of the 95 % percentile interval of each task, NaN where it has none.
+    macro : (n_replicates,) mean over the tasks that can be scored in the replicate, NaN where none
+        can.
+    """
+
+    low: FloatArray
+    high: FloatArray
+    macro: FloatArray
+
+
+def bootstrap(
+    metric: MetricName,
+    y: FloatArray,
+    y_pred: FloatArray,
+    *,
+    n_replicates: int = 1000,
+    seed: int = 0,
+) -> Bootstrap:
+    """Resample the test molecules and score every task on each resample.
+
+    A replicate draws n of the n molecules with replacement, labelled or not. It counts for a task
+    only where the task can be scored in it (both classes drawn; for r2 two different values), and
+    never for a task that cannot be scored on the whole test set. One (n, seed) gives the same
+    replicates whatever the model, the metric and the numpy version.
+
+    Parameters
+    ----------
+    y : (n, t), NaN = not measured.
+    y_pred : (n, t), finite.
+    """
+    y = np.asarray(y, dtype=np.float64)
+    y_pred = np.asarray(y_pred, dtype=np.float64)
+    if y.ndim != 2 or y.shape != y_pred.shape or len(y) == 0:
+        raise DataError(
+            f"labels {y.shape} and predictions {y_pred.shape} must have one shape (n, t), n > 0"
+        )
+    tasks = [prepared(metric, y[:, j], y_pred[:, j]) for j in range(y.shape[1])]
+    scores = np.empty((y.shape[1], n_replicates))  # (t, r)
+    start = 0
+    for w in multiplicities(len(y), n_replicates, seed):
+        stop = start + w.shape[1]
+        for j, score in enumerate(tasks):
+            scores[j, start:stop] = score(w)
+        start = stop
+    ends = [interval(row) for row in scores]
+    low, high = np.array(ends, dtype=np.float64).reshape(-1, 2).T
+    return Bootstrap(low=low, high=high, macro=mean_of_finite(scores))
+
+
+def multiplicities(n: int, n_replicates: int, seed: int) -> Iterator[Drawn]:
+    """Yield (n, r) blocks of multiplicities: together `n_replicates` columns, each summing to n.
+
+    Raw PCG64 output is used, since numpy promises that stream for good and `Generator`'s not.
+    """
+    stream = np.random.PCG64(seed)
+    width = max(1, MAX_CELLS // n)
+    for start in range(0, n_replicates, width):
+        columns = []
+        for _ in range(min(width, n_replicates - start)):
+            # High 32 bits times n, shifted: a uniform draw from 0 .. n - 1 (bias below n / 2^32).
+            drawn = ((stream.random_raw(n) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32)
+            columns.append(np.bincount(drawn.astype(np.int64), minlength=n).astype(np.int32))
+        yield np.ascontiguousarray(np.stack(columns).T)

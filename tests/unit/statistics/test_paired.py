@@ -1,0 +1,57 @@
+"""The paired difference of two models over seeds and test molecules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from chmr_bench.errors import DataError
+from chmr_bench.statistics import Runs, paired_difference
+
+
+def runs(scores: list[float], seeds: tuple[int | None, ...], spread: float = 0.0) -> Runs:
+    """Return runs whose replicates lie around their scores."""
+    rng = np.random.default_rng(len(seeds))
+    noise = spread * rng.normal(size=(len(seeds), 500))
+    return Runs(np.array(scores), np.array(scores)[:, None] + noise, seeds)
+
+
+def test_without_noise_of_molecules_it_is_the_paired_t_test() -> None:
+    a, b = [0.81, 0.84, 0.80, 0.86], [0.80, 0.80, 0.81, 0.82]
+    got = paired_difference(runs(a, (0, 1, 2, 3)), runs(b, (0, 1, 2, 3)))
+    expected = stats.ttest_rel(a, b)
+    low, high = expected.confidence_interval(0.95)
+    assert got.p == pytest.approx(expected.pvalue)
+    assert (got.low, got.high) == pytest.approx((low, high))
+    assert (got.mean, got.df, got.n_pairs) == pytest.approx((0.02, 3, 4))
+    assert got.se_molecules == pytest.approx(0, abs=1e-12)
+
+
+def test_seeds_are_paired_by_name_not_by_place() -> None:
+    a, b = runs([0.8, 0.9], (0, 1)), runs([0.9, 0.8], (1, 0))
+    assert paired_difference(a, b).se_seeds == 0
+
+
+def test_a_model_without_seeds_is_paired_with_every_seed() -> None:
+    got = paired_difference(runs([0.8], (None,)), runs([0.7, 0.6, 0.5], (3, 4, 5)))
+    assert (got.mean, got.n_pairs) == (pytest.approx(0.2), 3)
+    assert got.se_seeds == pytest.approx(0.1 / np.sqrt(3))
+
+
+def test_one_seed_is_said() -> None:
+    a, b, fixed = runs([0.8], (0,), 0.01), runs([0.7], (0,), 0.02), runs([0.7], (None,), 0.03)
+    got = paired_difference(a, b)
+    assert got.se_seeds == 0
+    assert "one seed" in got.note
+    assert "one seed" in paired_difference(a, fixed).note
+    assert paired_difference(fixed, fixed).note == ""
+
+
+def test_seeds_of_one_model_alone_are_an_error() -> None:
+    with pytest.raises(DataError, match="seeds 0, 1 and 0, 2 are not paired"):
+        paired_difference(runs([1, 2], (0, 1)), runs([1, 2], (0, 2)))
+    with pytest.raises(DataError, match="do not fit"):
+        Runs(np.zeros(2), np.zeros((3, 5)), (0, 1))
+    with pytest.raises(DataError, match="each once"):
+        runs([1, 2], (0, 0))
