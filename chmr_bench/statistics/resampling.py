@@ -15,7 +15,7 @@ import numpy as np
 from chmr_bench.errors import DataError
 from chmr_bench.statistics.intervals import interval
 from chmr_bench.statistics.scorers import Drawn, mean_of_finite, prepared
-from chmr_bench.types import FloatArray, MetricName
+from chmr_bench.types import FloatArray, IntArray, MetricName
 
 MAX_CELLS = (
     4_000_000  # molecules x replicates held at once; bounds the working memory to about 100 MB
@@ -45,6 +45,7 @@ def bootstrap(
     *,
     n_replicates: int = 1000,
     seed: int = 0,
+    clusters: IntArray | None = None,
 ) -> Bootstrap:
     """Resample the test molecules and score every task on each resample.
 
@@ -57,6 +58,8 @@ def bootstrap(
     ----------
     y : (n, t), NaN = not measured.
     y_pred : (n, t), finite.
+    clusters : (n,) molecules of one number are drawn together; None = each by itself. Copies of one
+        molecule tell little more than one does, and the interval must not be narrower for them.
     """
     y = np.asarray(y, dtype=np.float64)
     y_pred = np.asarray(y_pred, dtype=np.float64)
@@ -67,7 +70,7 @@ def bootstrap(
     tasks = [prepared(metric, y[:, j], y_pred[:, j]) for j in range(y.shape[1])]
     scores = np.empty((y.shape[1], n_replicates))  # (t, r)
     start = 0
-    for w in multiplicities(len(y), n_replicates, seed):
+    for w in multiplicities(len(y), n_replicates, seed, clusters):
         stop = start + w.shape[1]
         for j, score in enumerate(tasks):
             scores[j, start:stop] = score(w)
@@ -77,17 +80,34 @@ def bootstrap(
     return Bootstrap(low=low, high=high, macro=mean_of_finite(scores))
 
 
-def multiplicities(n: int, n_replicates: int, seed: int) -> Iterator[Drawn]:
-    """Yield (n, r) blocks of multiplicities: together `n_replicates` columns, each summing to n.
+def multiplicities(
+    n: int, n_replicates: int, seed: int, clusters: IntArray | None = None
+) -> Iterator[Drawn]:
+    """Yield (n, r) blocks of multiplicities: together `n_replicates` columns.
 
-    Raw PCG64 output is used, since numpy promises that stream for good and `Generator`'s not.
+    Each column sums to n, or with k clusters holds k draws of whole clusters. Raw PCG64 output is
+    used, since numpy promises that stream for good and `Generator`'s not.
+
+    Raises
+    ------
+    DataError : `clusters` has another shape than (n,).
     """
+    k, member = (n, None) if clusters is None else _members(n, clusters)
     stream = np.random.PCG64(seed)
     width = max(1, MAX_CELLS // n)
     for start in range(0, n_replicates, width):
         columns = []
         for _ in range(min(width, n_replicates - start)):
-            # High 32 bits times n, shifted: a uniform draw from 0 .. n - 1 (bias below n / 2^32).
-            drawn = ((stream.random_raw(n) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32)
-            columns.append(np.bincount(drawn.astype(np.int64), minlength=n).astype(np.int32))
-        yield np.ascontiguousarray(np.stack(columns).T)
+            # High 32 bits times k, shifted: a uniform draw from 0 .. k - 1 (bias below k / 2^32).
+            drawn = ((stream.random_raw(k) >> np.uint64(32)) * np.uint64(k)) >> np.uint64(32)
+            columns.append(np.bincount(drawn.astype(np.int64), minlength=k).astype(np.int32))
+        block = np.stack(columns).T
+        yield np.ascontiguousarray(block if member is None else block[member])
+
+
+def _members(n: int, clusters: IntArray) -> tuple[int, IntArray]:
+    """Return how many clusters there are, and the (n,) place of each molecule's among them."""
+    if np.shape(clusters) != (n,):
+        raise DataError(f"clusters have shape {np.shape(clusters)}, expected ({n},)")
+    found, member = np.unique(clusters, return_inverse=True)
+    return len(found), member

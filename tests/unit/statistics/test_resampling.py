@@ -100,6 +100,33 @@ def test_the_blocks_of_a_large_test_set_are_the_replicates_of_a_small_one(
     np.testing.assert_array_equal(whole.macro, pieces.macro)
 
 
+def test_molecules_of_one_cluster_are_drawn_together() -> None:
+    clusters = np.array([7, 3, 7, 9, 3, 7])
+    (w,) = statistics.multiplicities(6, 200, 0, clusters)
+    assert (w[0] == w[2]).all()
+    assert (w[0] == w[5]).all()
+    assert (w[1] == w[4]).all()
+    assert (w[[0, 1, 3]].sum(axis=0) == 3).all()
+    assert (w[0] != w[1]).any()
+
+
+def test_clusters_of_one_change_nothing() -> None:
+    y, y_pred = table("roc_auc")
+    plain = statistics.bootstrap("roc_auc", y, y_pred, n_replicates=30)
+    alone = statistics.bootstrap("roc_auc", y, y_pred, n_replicates=30, clusters=np.arange(60))
+    np.testing.assert_array_equal(plain.macro, alone.macro)
+
+
+def test_copies_of_a_molecule_do_not_narrow_the_interval() -> None:
+    y, y_pred = table("mae", t=1)
+    rows = np.repeat(np.arange(60), 4)
+    once = statistics.bootstrap("mae", y, y_pred)
+    four = statistics.bootstrap("mae", y[rows], y_pred[rows], clusters=rows)
+    blind = statistics.bootstrap("mae", y[rows], y_pred[rows])
+    np.testing.assert_allclose(four.macro, once.macro)
+    assert blind.macro.std() == pytest.approx(once.macro.std() / 2, rel=0.15)
+
+
 def test_memory_stays_bounded_on_a_large_test_set() -> None:
     rng = np.random.default_rng(0)
     y = (rng.random((60_000, 1)) < 0.5).astype(np.float64)
@@ -128,6 +155,8 @@ def test_bad_input_is_named() -> None:
         statistics.bootstrap("mae", np.zeros((0, 1)), np.zeros((0, 1)))
     with pytest.raises(UnknownNameError):
         statistics.bootstrap("auc", np.zeros((3, 1)), np.zeros((3, 1)))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"clusters have shape \(2,\), expected \(3,\)"):
+        statistics.bootstrap("mae", *np.zeros((2, 3, 1)), clusters=np.zeros(2, dtype=np.int64))
     with pytest.raises(DataError, match="not paired"):
         statistics.paired_interval(np.zeros(3), np.zeros(4))
     with pytest.raises(DataError, match=r"\[3, 4\]"):
