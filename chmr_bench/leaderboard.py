@@ -15,8 +15,10 @@ from filelock import FileLock
 
 from chmr_bench.errors import UsageError
 from chmr_bench.records import RecordStore
+from chmr_bench.report import missing
 from chmr_bench.report.boards import Overall, fill, load_boards
 from chmr_bench.report.files import BOARD_SCHEMA, TABLE_SCHEMA, TABLES, files
+from chmr_bench.report.missing_tables import SCHEMA as MISSING_SCHEMA
 from chmr_bench.report.page import MARK, page
 from chmr_bench.report.published import all_published
 from chmr_bench.report.rows import Collected, collect
@@ -46,8 +48,8 @@ def build(store: RecordStore, out: Path) -> list[Path]:
         # that was there when it began.
         with _lock(store):
             texts = render(store, out)
-            for name, text in texts.items():
-                _write(out / name, text)
+            changed = {name for name, text in texts.items() if _write(out / name, text.encode())}
+            _draw(store, out, texts, redraw=missing.JSON in changed)
             for path in _stale(out, texts) if texts else []:
                 path.unlink(missing_ok=True)
     except OSError as error:
@@ -56,6 +58,21 @@ def build(store: RecordStore, out: Path) -> list[Path]:
             "--out DIR, or make this one writable"
         ) from error
     return [out / name for name in texts]
+
+
+def _draw(store: RecordStore, out: Path, texts: dict[str, str], *, redraw: bool) -> None:
+    """Draw the pictures on missing cells, where their figures changed or one is not there.
+
+    They are no part of `render`: another version of matplotlib draws other bytes.
+    """
+    found = missing.families_of(store) if missing.JSON in texts else []
+    names = missing.names(found)
+    for path in out.glob(f"{missing.STEM}-*.png"):
+        if path.name not in names:
+            path.unlink(missing_ok=True)
+    if redraw or not all((out / name).is_file() for name in names):
+        for name, content in missing.images(found):
+            _write(out / name, content)
 
 
 def check(out: Path) -> None:
@@ -88,12 +105,14 @@ def render(store: RecordStore, out: Path) -> dict[str, str]:
     `out` is read for its boards, and to leave a README.md alone that is not ours.
     """
     collected, boards = gather(store, out)
+    more = missing.texts(missing.families_of(store))
     if not collected.tables:
-        return {}
+        return more
     papers = all_published()
     return {
-        _page_name(out): page(collected, boards, papers),
+        _page_name(out): page(collected, boards, papers, missing=bool(more)),
         **files(collected, boards, papers),
+        **more,
     }
 
 
@@ -159,10 +178,11 @@ def _page_name(out: Path) -> str:
 def _stale(out: Path, texts: dict[str, str]) -> list[Path]:
     """Return tables that an earlier build made and the records give no more."""
     stale: list[Path] = []
-    places = [(out / TABLES, "*"), (out, "overall*")]
+    places = [(out / TABLES, "*"), (out, "overall*"), (out, missing.STEM)]
     for path in sorted(p for folder, stem in places for p in folder.glob(f"{stem}.json")):
         if path.relative_to(out).as_posix() not in texts and _is_ours(path):
-            stale += [path, *([csv] if (csv := path.with_suffix(".csv")).is_file() else [])]
+            beside = (path.with_suffix(".csv"), path.with_suffix(".md"))
+            stale += [path, *(p for p in beside if p.is_file())]
     for path in sorted(p for folder, stem in places for p in folder.glob(f"{stem}.csv")):
         if path.relative_to(out).as_posix() not in texts and path not in stale and _is_csv(path):
             stale.append(path)
@@ -174,7 +194,8 @@ def _is_ours(path: Path) -> bool:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("schema") in (TABLE_SCHEMA, BOARD_SCHEMA)
+    schemas = (TABLE_SCHEMA, BOARD_SCHEMA, MISSING_SCHEMA)
+    return isinstance(content, dict) and content.get("schema") in schemas
 
 
 def _is_csv(path: Path) -> bool:
@@ -193,14 +214,15 @@ def _lock(store: RecordStore) -> FileLock:
     return FileLock(path)
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace a file as a whole; leave it alone where it says the same already."""
-    if path.is_file() and path.read_bytes() == text.encode():
-        return
+def _write(path: Path, content: bytes) -> bool:
+    """Replace a file as a whole; False where it says the same already, and is left alone."""
+    if path.is_file() and path.read_bytes() == content:
+        return False
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        temporary.write_bytes(text.encode())
+        temporary.write_bytes(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    return True

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench import paths
-from chmr_bench.contracts import AtlasSpec, DatasetSpec, Progress, no_progress
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, MatrixBlock, Progress, no_progress
 from chmr_bench.errors import DataError
 from chmr_bench.fetch import FetchOptions
 from chmr_bench.lazy import load_object
+from chmr_bench.missing import Missing, Molecules
 from chmr_bench.plugins import registry
 from chmr_bench.records import canonical_json
 
@@ -35,19 +36,23 @@ class AtlasData:
     Attributes
     ----------
     stage, progress : hear what begins, and how far it is.
+    missing : what is hidden of the atlases on purpose; None = nothing.
     """
 
     options: FetchOptions
     n_jobs: int = 1
+    missing: Missing | None = None
     progress: Progress = no_progress
     stage: Callable[[str], None] = lambda _: None
-    _digests: dict[tuple[tuple[str, ...], bool], str] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def heard_by(self, progress: Progress, stage: Callable[[str], None]) -> AtlasData:
         """Return the same data, reporting elsewhere."""
         return dataclasses.replace(self, progress=progress, stage=stage)
+
+    def hiding(self, missing: Missing | None) -> AtlasData:
+        """Return the same data, of which something is hidden on purpose."""
+        return dataclasses.replace(self, missing=missing)
 
     def digest(self, atlases: Sequence[str], transductive: bool) -> str:
         """Return the sha256 of what `open` would give, from pins alone; folders are read.
@@ -56,7 +61,8 @@ class AtlasData:
         ------
         UnknownNameError : no such atlas. DataError : a folder cannot be read.
         """
-        key = (tuple(atlases), transductive)
+        hidden = self.missing.of_atlas() if self.missing else None
+        key = canonical_json([list(atlases), transductive, hidden])
         if key not in self._digests:
             from chmr_bench.cells import sources
 
@@ -65,6 +71,7 @@ class AtlasData:
             content = {
                 "atlases": sources.digest(specs),
                 "left_out": sorted(left_out, key=canonical_json),
+                **({"hidden": hidden} if hidden else {}),
             }
             self._digests[key] = hashlib.sha256(canonical_json(content).encode()).hexdigest()
         return self._digests[key]
@@ -86,6 +93,7 @@ class AtlasData:
         left_out = [] if transductive else benchmarks(specs)
         if left_out:
             atlas = atlas.without(self.test_keys(left_out))
+        atlas, hidden = self._hidden(atlas)
         info = {
             "atlases": [_told(name) for name in atlases],
             "data": self.digest(atlases, transductive),
@@ -94,9 +102,19 @@ class AtlasData:
             "n_molecules": len(atlas),
             "n_left_out": n_molecules - len(atlas),
             "left_out_of": [b.name for b in left_out],
+            **hidden,
         }
         log.info("atlas: %s", canonical_json(info))
         return atlas, info
+
+    def _hidden(self, atlas: Atlas) -> tuple[Atlas, dict[str, Any]]:
+        """Return the atlas without what is hidden on purpose, and words for a record."""
+        told = self.missing.of_atlas() if self.missing else None
+        if told is None or self.missing is None:
+            return atlas, {}
+        self.stage("hiding cell modalities")
+        atlas, counts = conceal(atlas, Missing.of({**told, "stages": ["pretrain"]}), self.n_jobs)
+        return atlas, {"hidden": {**told, "counts": counts}}
 
     def test_keys(self, of: Sequence[DatasetSpec]) -> frozenset[str]:
         """Return the connectivity keys of the reference test parts."""
@@ -119,6 +137,28 @@ class AtlasData:
             ) from error
         _write(file, "\n".join(keys) + "\n")
         return keys
+
+
+def conceal(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapping[str, Any]]:
+    """Return an atlas without what is hidden on purpose, and what became of each modality."""
+    from chmr_bench.cells import hiding
+    from chmr_bench.features import cache
+    from chmr_bench.splits import scaffold_smiles
+
+    def bits() -> Any:
+        spec = registry().feature("morgan").spec
+        folder = paths.feature_folder()
+        block = cache.featurise(spec, {}, atlas.smiles, n_jobs=n_jobs, cache=folder)
+        return block.values if isinstance(block, MatrixBlock) else None
+
+    families: Sequence[str] = ()
+    if missing.mechanism == "scaffold":
+        families = scaffold_smiles(atlas.smiles, chirality=False, n_jobs=n_jobs)
+    molecules = Molecules(atlas.smiles, atlas.keys, families)
+    concealed = hiding.conceal(missing, molecules, atlas.blocks)
+    blocks = hiding.filled(missing.fill, concealed, bits)
+    told = hiding.counts(atlas.blocks, concealed, blocks)
+    return dataclasses.replace(atlas, blocks=blocks), told
 
 
 def _specs(atlases: Sequence[str]) -> list[AtlasSpec | Path]:

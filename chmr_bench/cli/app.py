@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from chmr_bench.cli import data, leaderboard, listing, records
+from chmr_bench.cli.ablate import ablate
 from chmr_bench.cli.explain import explain
 from chmr_bench.cli.pretrain import pretrain
 from chmr_bench.cli.run import run
@@ -43,6 +44,7 @@ def _root(
 
 
 app.command(rich_help_panel="Benchmark")(run)
+app.command(rich_help_panel="Benchmark")(ablate)
 app.command(rich_help_panel="Benchmark")(pretrain)
 app.command(rich_help_panel="Benchmark")(explain)
 app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel="Benchmark")

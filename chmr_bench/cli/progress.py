@@ -119,7 +119,9 @@ def label(item: Item) -> str:
     """Return a job's short name; that of a simulated dataset is marked."""
     seed = "" if item.seed is None else f" seed {item.seed}"
     name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
-    return f"{name} {item.model}{seed}"
+    hidden = f", {100 * item.missing.rate:g} % hidden" if item.missing else ""
+    hidden += ", shuffled" if item.missing and item.missing.shuffled else ""
+    return f"{name} {item.model}{seed}{hidden}"
 
 
 class Quiet(SilentSweep):

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chmr_bench.cli import asking
+from chmr_bench.cli import asking, sweeping
 
 if TYPE_CHECKING:
-    from chmr_bench.records import Record, RecordStore
-    from chmr_bench.runner import Workspace
-    from chmr_bench.sweep import Plan, Request, Summary
-
-INTERRUPTED = 130
-PROBLEMS_SHOWN = 5
+    from chmr_bench.records import RecordStore
+    from chmr_bench.sweep import Plan, Summary
 
 _DATA = "Data"
 _RUN = "Run"
@@ -132,107 +127,17 @@ def run(
     request = asking.make_request(model, suite, dataset, table, chosen, setting)
     request = asking.with_choices(request, split, split_seed, device, precision, keep_failed)
     options = options_from_env(mirror, offline)
-    return _run(request, options, out, asking.cores(jobs), plan_only, as_json, quiet)
+    how = sweeping.How(out, asking.cores(jobs), plan_only, as_json, quiet)
+    return sweeping.sweep(request, options, how, _show)
 
 
-def _run(
-    request: Request,
-    options: Any,
-    out: Path,
-    n_jobs: int,
-    plan_only: bool,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    from chmr_bench import leaderboard, sweep
-    from chmr_bench.cli import remarks, run_tables
-    from chmr_bench.cli.console import print_json
-    from chmr_bench.cli.progress import fetching
-    from chmr_bench.records import RecordStore
-    from chmr_bench.runner import Workspace
-
-    store = RecordStore(out)
-    if not plan_only:
-        store.check_writable()
-        leaderboard.check(out)
-    workspace = Workspace(options, n_jobs)
-    with fetching(quiet=quiet) as opening:
-        plan = sweep.plan(request, store, workspace, opening)
-    remarks.show(request, plan, workspace, plan_shown=not as_json and not quiet)
-    if plan_only and as_json:
-        print_json(run_tables.plan_json(plan))
-        return 0
-    if not as_json and not quiet:
-        run_tables.show_plan(plan)
-    if plan_only:
-        return 0
-    store.check_places((item.dataset, item.model) for item in plan.todo)
-    store.prepare()
-    summary = _execute(plan, store, workspace, quiet)
-    _show(plan, summary, store, as_json)
-    _tables(store, out)
-    if summary.interrupted:
-        return _interrupted(plan, summary)
-    return _exit_code(plan, summary)
-
-
-def _execute(plan: Plan, store: RecordStore, workspace: Workspace, quiet: bool) -> Summary:
-    from chmr_bench import sweep
-    from chmr_bench.cli.progress import display
-
-    with display(len(plan.todo), quiet=quiet) as shown:
-        return sweep.execute(
-            plan, store, workspace, shown, ["chmr-bench", *asking.told(sys.argv[1:])]
-        )
-
-
-def _show(plan: Plan, summary: Summary, store: RecordStore, as_json: bool) -> None:
+def _show(plan: Plan, summary: Summary, store: RecordStore, how: sweeping.How) -> None:
     from chmr_bench.cli import run_tables
     from chmr_bench.cli.console import print_json
     from chmr_bench.sweep import results
 
-    rows = results.rows(_records(plan, summary), store)
-    if as_json:
+    rows = results.rows(sweeping.records(plan, summary), store)
+    if how.as_json:
         print_json(run_tables.result_json(rows, summary))
     elif rows:
         run_tables.show_results(rows)
-
-
-def _records(plan: Plan, summary: Summary) -> list[Record]:
-    """Return the record of every job of the plan that has one, in the plan's order."""
-    done = {id(o.item): o.record for o in summary.outcomes}
-    found = [done.get(id(item)) or item.before for item in plan.items]
-    return [record for record in found if record is not None]
-
-
-def _interrupted(plan: Plan, summary: Summary) -> int:
-    from chmr_bench.cli.console import plural, print_note
-
-    done, left = len(summary.outcomes), len(plan.todo) - len(summary.outcomes)
-    print_note(
-        f"interrupted: {plural(done, 'job')} done, {left} left; nothing is half written. "
-        "The same command goes on from here."
-    )
-    return INTERRUPTED
-
-
-def _tables(store: RecordStore, out: Path) -> None:
-    from chmr_bench.cli.console import print_note
-    from chmr_bench.leaderboard import build
-
-    written = build(store, out)
-    problems = store.problems()
-    for problem in problems[:PROBLEMS_SHOWN]:
-        print_note(f"not a record, left alone: {problem.path}: {problem.reason}")
-    if len(problems) > PROBLEMS_SHOWN:
-        print_note(f"and {len(problems) - PROBLEMS_SHOWN} more; 'chmr-bench verify' lists them")
-    if written:
-        print_note(f"tables: {written[0]}" + (f" and {len(written) - 1} more" * (len(written) > 1)))
-
-
-def _exit_code(plan: Plan, summary: Summary) -> int:
-    """Return 4 where nothing could run at all, 1 where a job failed, else 0."""
-    if plan.items and all(item.state == "impossible" for item in plan.items):
-        return 4
-    kept = plan.keep_failed and plan.count("failed")
-    return 1 if summary.failed or kept or plan.count("impossible") else 0

@@ -22,30 +22,44 @@ STATE_WORDS: dict[State, str] = {
 
 def show_plan(plan: Plan) -> None:
     """Print a line a model and dataset, the counts, and the expected time."""
-    groups: dict[tuple[str, str, str], list[Item]] = {}
+    hides = any(item.missing for item in plan.items)
+    groups: dict[tuple[str, ...], list[Item]] = {}
     for item in plan.items:
         name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
-        groups.setdefault((name, item.model, item.split), []).append(item)
+        hidden = [_hidden(item)] if hides else []
+        groups.setdefault((name, item.model, item.split, *hidden), []).append(item)
     states = [state for state in STATE_WORDS if plan.count(state)]
-    columns = ["dataset", "model", "split", "seeds", *(STATE_WORDS[s] for s in states), "expected"]
+    words = ["dataset", "model", "split", *(["hidden"] if hides else []), "seeds"]
+    columns = [*words, *(STATE_WORDS[s] for s in states), "expected"]
     rows = [
         [*key, _seeds(items), *_counts(items, states), _expected(items)]
         for key, items in groups.items()
     ]
-    print_table("Plan", columns, rows, right=columns[4:])
+    print_table("Plan", columns, rows, right=columns[len(words) :])
     _legend(any(item.synthetic for item in plan.items))
     console.print(_sentence(plan), markup=False, soft_wrap=True)
     for title in plan.pretraining():
         console.print(f"first, for the weights: {title}", markup=False, soft_wrap=True)
     for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
         console.print(f"cannot run: {reason}", markup=False, soft_wrap=True)
+    for reason in dict.fromkeys(i.inapplicable for i in plan.items if i.inapplicable):
+        told = f"not applicable: {reason}; one run checks that its predictions do not move"
+        console.print(told, markup=False, soft_wrap=True)
     console.print()
+
+
+def _hidden(item: Item) -> str:
+    """Return the share that is hidden, and whether it is the control or but a check."""
+    if item.missing is None:
+        return "nothing"
+    kind = ", shuffled" if item.missing.shuffled else ""
+    return f"{100 * item.missing.rate:g} %{kind}" + (" (check)" if item.inapplicable else "")
 
 
 def _seeds(items: Sequence[Item]) -> str:
     """Return which seeds, or that the model has none: it runs once."""
     if items[0].seed is None:
-        return "none"
+        return "none" if len(items) == 1 else f"none; {len(items)} draws"
     seeds = [int(i.seed) for i in items if i.seed is not None]
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[0] + len(seeds))):
         return f"{seeds[0]}-{seeds[-1]}"
@@ -142,6 +156,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "synthetic": i.synthetic,
             "split": i.split,
             "seed": i.seed,
+            "missing": i.missing.told() if i.missing else None,
+            "inapplicable": i.inapplicable or None,
             "state": i.state,
             "identity": i.job.identity if i.job and not i.pretraining else None,
             "pretraining": i.pretraining or None,

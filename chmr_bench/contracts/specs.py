@@ -111,7 +111,8 @@ class ModelSpec:
     recipe : path of a TOML file whose ``[settings]`` (and ``[dataset.NAME]``) override defaults.
     preset : settings fixed by this variant, applied over the recipe.
     task_types : what it can predict.
-    reads : cell modalities it can read, besides structure.
+    reads : cell modalities of the dataset that it can read, besides structure.
+    learns : cell modalities that its weights are made from.
     needs_cells : True where it cannot do without one of these: datasets that have none are not for
         it, and the plan says so.
     requires : modules that must be importable, for instance ``("torch",)``.
@@ -134,6 +135,7 @@ class ModelSpec:
     preset: Mapping[str, Any] = field(default_factory=dict)
     task_types: tuple[TaskType, ...] = ("classification", "regression")
     reads: tuple[str, ...] = ()
+    learns: tuple[str, ...] = ()
     needs_cells: bool = False
     requires: tuple[str, ...] = ()
     extra: str = ""

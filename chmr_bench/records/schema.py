@@ -220,6 +220,11 @@ class Record(_Part):
     split: SplitInfo
     seed: int | None = Field(description="null where the model is deterministic")
     missing: Free | None = Field(default=None, description="what was hidden; null = nothing")
+    hidden: Free | None = Field(
+        default=None,
+        description="part -> modality -> entries observed before, hidden of these, filled of "
+        "these; what was hidden of the atlas stands in model.pretraining",
+    )
     precision: Literal["float32", "bfloat16"] = "float32"
     metrics: Metrics | None = None
     timing: Timing

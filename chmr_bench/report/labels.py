@@ -38,7 +38,7 @@ def labels(records: Iterable[Record]) -> dict[tuple[str, str], str]:
     by_name: dict[tuple[str, bool], dict[tuple[str, str], Record]] = defaultdict(dict)
     for record in records:
         # Simulated and real data never share a table, so their rows need not be told apart.
-        kind = (_plain(record), record.dataset.synthetic)
+        kind = (plain_name(record), record.dataset.synthetic)
         by_name[kind][record.dataset.name, row_key(record)] = record
     found: dict[tuple[str, str], str] = {}
     for (name, _), members in by_name.items():
@@ -49,7 +49,7 @@ def labels(records: Iterable[Record]) -> dict[tuple[str, str], str]:
     return _told_apart(found)
 
 
-def _plain(record: Record) -> str:
+def plain_name(record: Record) -> str:
     """Return the model's name with what its user changed."""
     name = record.model.id
     if record.model.overrides:

@@ -23,8 +23,20 @@ move it), by percentile bootstrap of the mean over seeds. "behind the best" is t
 to the best row on the same resamples. Models without randomness run once ("no seed")."""
 
 
-def page(collected: Collected, boards: Sequence[Overall], papers: Sequence[Published]) -> str:
-    """Return the whole page."""
+MISSING = (
+    "What models lose where cell read-outs are hidden on purpose: [missing.md](missing.md), its "
+    "figures in `missing.csv` and `missing.json`. Those runs are in no table here."
+)
+
+
+def page(
+    collected: Collected,
+    boards: Sequence[Overall],
+    papers: Sequence[Published],
+    *,
+    missing: bool = False,
+) -> str:
+    """Return the whole page; `missing` says whether there is one on missing cells beside it."""
     parts = [MARK, "# Leaderboard", INTRODUCTION]
     for overall in boards:
         parts += [_section("##", overall_grid(overall))]
@@ -41,9 +53,18 @@ def page(collected: Collected, boards: Sequence[Overall], papers: Sequence[Publi
         "chemistry. On no board.",
     )
     parts += _time(collected)
+    parts += ["## Missing cells", MISSING] if missing else []
     parts += _problems(collected)
     parts += ["## Provenance"]
     parts += [_section("###", grid) for grid in provenance_grids(collected)]
+    return "\n\n".join(parts) + "\n"
+
+
+def missing_page(introduction: str, grids: Sequence[Grid], pictures: Sequence[str]) -> str:
+    """Return the page on missing cells."""
+    parts = [MARK, "# Missing cells", introduction]
+    parts += [f"![what is lost as more is hidden]({name})" for name in pictures]
+    parts += [_section("##", grid) for grid in grids]
     return "\n\n".join(parts) + "\n"
 
 

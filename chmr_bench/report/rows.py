@@ -132,6 +132,7 @@ class Collected:
 def collect(store: RecordStore) -> Collected:
     """Read the store into tables; what cannot be read is listed, never dropped in silence."""
     records, damaged = sound(store)
+    records = [r for r in records if r.missing is None]  # the others are in `curves`
     names = labels(records)
     problems = [*store.problems(), *damaged]
     splits = splits_shown(records)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from chmr_bench.contracts import ModelSpec, PendingWeights, Weights
 from chmr_bench.lazy import load_object
+from chmr_bench.missing import Missing
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
     DatasetInfo,
@@ -40,6 +41,7 @@ class Job:
     overrides : settings that the user changed from what the model has by itself.
     weights : what the model starts from; `PendingWeights` where they are to be made first.
     weights_seconds : what making them took, in the job they were made for.
+    missing : what is hidden on purpose, None where nothing is.
     identity : of the run, see `records.RunKey`; final once no weights are pending.
     """
 
@@ -54,11 +56,13 @@ class Job:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     weights: Weights | PendingWeights | None = None
     weights_seconds: float = 0.0
+    missing: Missing | None = None
 
     def asked(self) -> Asked:
         """Return all that its weights may depend on, besides the data."""
         changed = frozenset(self.overrides)
-        return Asked(self.model, self.config, self.seed or 0, self.device, self.precision, changed)
+        how = (self.device, self.precision, changed, self.missing)
+        return Asked(self.model, self.config, self.seed or 0, *how)
 
     def weights_key(self) -> str:
         """Return what tells weights that are pending from others; seeds may share them."""
@@ -86,6 +90,7 @@ class Job:
             seed=self.seed,
             features=self.features,
             weights=self.weights.sha256 if isinstance(self.weights, Weights) else None,
+            missing=self.missing.told() if self.missing else None,
             precision=self.precision,
             device=self.device,
         )
@@ -107,7 +112,8 @@ class Job:
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f" seed {self.seed}"
-        return f"{self.model.spec.name} on {self.opened.spec.name}{seed}"
+        hidden = f", {self.missing}" if self.missing else ""
+        return f"{self.model.spec.name} on {self.opened.spec.name}{seed}{hidden}"
 
 
 def told_params(config: BaseModel) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import logs
 from chmr_bench.runner import weights as start
 from chmr_bench.runner.checking import check_predictions
+from chmr_bench.runner.hiding import parts_seen
 from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
 from chmr_bench.runner.scoring import score
 from chmr_bench.runner.workspace import Workspace
@@ -126,7 +127,7 @@ class Clock:
         return Timing(**rounded, total=round(time.perf_counter() - self.started, 3))
 
 
-_Words: TypeAlias = Mapping[str, ErrorInfo | Metrics | ModelInfo | None]
+_Words: TypeAlias = Mapping[str, ErrorInfo | Metrics | ModelInfo | Mapping[str, Any] | None]
 """What a record says that depends on how the job went."""
 
 
@@ -136,6 +137,7 @@ class _Result:
     metrics: Metrics
     replicates: FloatArray
     n_test_seen: int | None
+    hidden: Mapping[str, Any] | None
 
 
 def settle(
@@ -205,7 +207,11 @@ def run_job(
             failure = _told(error, clock.phase)
     words: _Words = {"error": failure}
     if result is not None:
-        words = {"metrics": result.metrics, "model": model_info(job, result.n_test_seen)}
+        words = {
+            "metrics": result.metrics,
+            "model": model_info(job, result.n_test_seen),
+            "hidden": result.hidden,
+        }
     record = _record(job, workspace, clock, scope, words, command)
     if result is None:
         return Finished(record, stream.getvalue())
@@ -229,6 +235,7 @@ def _record(
             "dataset": dataset_info(job.opened),
             "split": _split_info(job, workspace),
             "seed": job.seed,
+            "missing": job.missing.told() if job.missing else None,
             "precision": job.precision,
             "timing": clock.timing(),
             "resources": _resources(job, workspace.n_jobs, scope),
@@ -262,17 +269,17 @@ def _compute(job: Job, workspace: Workspace, clock: Clock) -> _Result:
     with clock.time("features"):
         needs = model_class.needs(job.config)
         inputs = workspace.inputs(opened, spec, needs, report)
-        train, valid, test = (inputs.take(split.part(p)) for p in ("train", "valid", "test"))
+        parts = parts_seen(inputs, split, job.missing, opened, workspace, report)
         seen = _n_test_seen(job, workspace, split, report)
     with clock.time("fit"), _threads(workspace.n_jobs):
         y = opened.dataset.y
         context = _context(job, workspace.n_jobs, clock.listener)
-        model.fit(train, y[split.train], valid, y[split.valid], context)
+        model.fit(parts.train, y[split.train], parts.valid, y[split.valid], context)
     with clock.time("predict"), _threads(workspace.n_jobs):
-        stored = _predict(job, model, test, split)
+        stored = _predict(job, model, parts.test, split)
     with clock.time("score"):
         metrics, replicates = score(opened.spec, opened.dataset, stored)
-    return _Result(stored, metrics, replicates, seen)
+    return _Result(stored, metrics, replicates, seen, parts.hidden)
 
 
 def _n_test_seen(job: Job, workspace: Workspace, split: Split, report: Progress) -> int | None:

@@ -23,6 +23,7 @@ from chmr_bench.contracts import (
 )
 from chmr_bench.errors import DataError, PluginError, UsageError
 from chmr_bench.lazy import load_object
+from chmr_bench.missing import Missing
 from chmr_bench.plugins import Registered
 from chmr_bench.records import canonical_json
 from chmr_bench.runner.logs import stdout_to_stderr
@@ -38,6 +39,7 @@ class Asked:
     Attributes
     ----------
     overrides : the settings that the user changed.
+    missing : what is hidden on purpose.
     """
 
     model: Registered[ModelSpec]
@@ -46,6 +48,7 @@ class Asked:
     device: DeviceKind = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
     overrides: frozenset[str] = frozenset()
+    missing: Missing | None = None
 
     def key(self) -> str:
         """Return what tells it from others."""
@@ -58,6 +61,7 @@ class Asked:
                 self.device,
                 self.precision,
                 sorted(self.chosen),
+                self.missing.of_atlas() if self.missing else None,
             ]
         )
 
@@ -77,11 +81,22 @@ def look_up(asked: Asked, workspace: Workspace) -> Weights | PendingWeights | No
     if not asked.model.spec.weights:
         return None
     try:
-        return _ask(asked, workspace, make=False)
+        return _told_hidden(asked, _ask(asked, workspace, make=False))
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's code; it fails again, on record
         return PendingWeights(f"weights of {asked.model.spec.name}: {error}")
+
+
+def _told_hidden(
+    asked: Asked, found: Weights | PendingWeights | None
+) -> Weights | PendingWeights | None:
+    """Return it saying what is hidden of the atlas, where that is still to be learnt from."""
+    hidden = asked.missing.of_atlas() if asked.missing else None
+    if hidden is None or not isinstance(found, PendingWeights):
+        return found
+    missing = Missing.of({**hidden, "stages": ["pretrain"]})
+    return PendingWeights(f"{found.title}; {missing}, draw {missing.seed}")
 
 
 def make(
@@ -138,7 +153,7 @@ def _ask(
     if key in workspace.weights:
         return workspace.weights[key]
     request = WeightsRequest(
-        data=workspace.atlases.heard_by(progress, step),
+        data=workspace.atlases.heard_by(progress, step).hiding(asked.missing),
         folder=paths.weights_folder() / asked.model.plugin.name,
         seed=asked.seed,
         chosen=asked.chosen,

@@ -223,7 +223,7 @@ class Workspace:
             if request.feature == CONNECTIVITY:
                 keys = self.keys(opened, progress)
             else:
-                blocks[name] = self._block(opened, request, progress)
+                blocks[name] = self.feature(opened, request, progress)
         return Inputs(smiles=opened.dataset.smiles, blocks=blocks, keys=keys)
 
     def _keep_features_of(self, opened: Opened) -> None:
@@ -248,10 +248,14 @@ class Workspace:
         keys = self._features[CONNECTIVITY]
         return keys if isinstance(keys, tuple) else ()
 
-    def _block(self, opened: Opened, request: FeatureRequest, progress: Progress) -> Block:
+    def feature(
+        self, opened: Opened, request: FeatureRequest, progress: Progress = no_progress
+    ) -> Block:
+        """Return a feature of every molecule of the dataset, computed at most once."""
         from chmr_bench.features import cache
         from chmr_bench.plugins import registry
 
+        self._keep_features_of(opened)
         spec = registry().feature(request.feature).spec
         key = request.feature + canonical_json({**spec.settings, **request.settings})
         if key not in self._features:

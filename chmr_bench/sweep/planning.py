@@ -15,11 +15,13 @@ from pydantic import BaseModel
 from chmr_bench import splits
 from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
 from chmr_bench.errors import MissingDependencyError, UnknownNameError, UsageError
+from chmr_bench.missing import Missing
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest, Job, Opened, SplitRequest, Workspace
 from chmr_bench.runner.weights import look_up
 from chmr_bench.settings import build_config, require
+from chmr_bench.sweep.hiding import draws
 from chmr_bench.types import DeviceKind
 
 State = Literal["new", "cached", "damaged", "failed", "impossible"]
@@ -46,6 +48,8 @@ class Request:
     ----------
     split : a method, or "" for each dataset's own.
     keep_failed : leave jobs that failed before as they are, instead of trying again.
+    missing : what is hidden on purpose, each in turn; None = nothing. The seed of the draw is that
+        of the run, so that seeds lose different molecules, unless `hide_seed` is one for all.
     """
 
     models: tuple[str, ...]
@@ -57,6 +61,8 @@ class Request:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
     keep_failed: bool = False
+    missing: tuple[Missing | None, ...] = (None,)
+    hide_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class Item:
     seconds : expected, from earlier records of the same model and dataset; None = unknown.
     synthetic : the dataset is simulated.
     origin : the dataset's file, where another dataset of the plan has the same name.
+    missing : what is hidden on purpose.
+    inapplicable : why the model does not read it; the job shows that its predictions do not move.
     """
 
     model: str
@@ -84,6 +92,8 @@ class Item:
     seconds: float | None = None
     synthetic: bool = False
     origin: str = ""
+    missing: Missing | None = None
+    inapplicable: str = ""
 
     @property
     def pretraining(self) -> str:
@@ -165,31 +175,34 @@ def _items(
     blank = Item(
         spec.name, dataset, split.method, None, "impossible", synthetic=opened.spec.synthetic
     )
-    seeds: Sequence[int | None] = (None,) if spec.deterministic else _unique(request.seeds)
+    asked = draws(request.missing, _unique(request.seeds), request.hide_seed, spec, opened)
     obstacle = _obstacle(spec, opened)
     if obstacle:
-        for seed in seeds:
-            yield dataclasses.replace(blank, seed=seed, reason=obstacle)
+        for draw in asked:
+            yield dataclasses.replace(blank, reason=obstacle, seed=draw.seed, missing=draw.missing)
         return
     config = build_config(spec, _overrides(request.settings, spec.name), dataset)
     changed = _changed(config, build_config(spec, {}, dataset))
     digest = workspace.split_digest(opened, split)
     seconds = expected_seconds(store, spec.name, dataset)
     device = device_for(request.device, spec)
-    for seed in seeds:
-        job = Job(model, config, opened, split, digest, seed, request.precision, device, changed)
+    for draw in asked:
+        how = (draw.seed, request.precision, device, changed)
+        job = Job(model, config, opened, split, digest, *how, missing=draw.missing)
         job = dataclasses.replace(job, weights=look_up(job.asked(), workspace))
         before = store.find(job.identity)
         state = _state(before, store, job.identity)
         reason = before.error.message if before and before.error else ""
         yield dataclasses.replace(
             blank,
-            seed=seed,
+            seed=draw.seed,
             state=state,
             job=job,
             before=before,
             reason=reason,
             seconds=seconds,
+            missing=draw.missing,
+            inapplicable=draw.inapplicable,
         )
 
 

@@ -30,6 +30,9 @@ from chmr_bench_chmr.weights import sha256_of
 class CellReader:
     """Projects the read-outs of molecules; `train` are those that may lend theirs.
 
+    Where the weights know no read-out, or no training molecule has one, since all of them were
+    hidden on purpose, there is nothing to project: `names` is empty.
+
     Raises
     ------
     DataError : the dataset has no cell read-out that the weights know.
@@ -43,22 +46,25 @@ class CellReader:
         self.neighbours, self.n_jobs = config.neighbours, context.n_jobs
         known = {cell.name: cell.d for cell in self.network.shape.cells}
         self.names = [n for n, d in known.items() if n in train.blocks and _width(train, n) == d]
-        if not self.names:
+        if not self.names and known and not _all_hidden(train, config):
             raise DataError(
                 f"the dataset has the read-outs {_widths(train, known)} and the weights know "
                 f"{known} (columns of each); none is common to both: choose a dataset that comes "
                 "with the read-outs the weights were pretrained on, and a model that is given "
                 "them (chmr.cell-input)"
             )
+        if not self.names:
+            context.log.warning("nobody has a cell read-out: structure alone is read")
         self.bits = _bits(train)
         self.lenders = {name: self._standardised(train, name) for name in self.names}
 
-    def read(self, inputs: Inputs, readouts: FloatArray) -> dict[str, FloatArray]:
-        """Return what the head may read of n molecules.
+    def read(self, inputs: Inputs, readouts: FloatArray | None) -> dict[str, FloatArray]:
+        """Return what the head may read of n molecules: no ``cells`` where `names` is empty.
 
         Parameters
         ----------
-        readouts : (n, q) predicted from structure, as `embedding.embed` gives them.
+        readouts : (n, q) predicted from structure, as `embedding.embed` gives them; None where
+            the weights know no read-out.
 
         Returns
         -------
@@ -78,9 +84,12 @@ class CellReader:
             p = self._apply(partial(self.network.project, name), x)
             latents[name] = np.where((observed | borrowed)[:, None], p, 0.0)
             flags += [observed, borrowed]
-        marks = np.stack(flags, axis=1).astype(np.float32)  # (n, 2 m)
-        found = {"cells": np.concatenate([*latents.values(), marks], axis=1).astype(np.float32)}
-        if self.network.state is not None:
+        found: dict[str, FloatArray] = {}
+        if self.names:
+            marks = np.stack(flags, axis=1).astype(np.float32)  # (n, 2 m)
+            cells = np.concatenate([*latents.values(), marks], axis=1)
+            found["cells"] = cells.astype(np.float32)
+        if self.network.state is not None and readouts is not None:
             found["state"] = _state(self.network.state, readouts, own)
         return found
 
@@ -119,6 +128,12 @@ def _state(
     with one_thread(), torch.inference_mode():
         found = state(Views(torch.from_numpy(readouts), x, observed))
     return np.asarray(found.numpy(), dtype=np.float32)
+
+
+def _all_hidden(inputs: Inputs, config: ChmrConfig) -> bool:
+    """Return whether there are cell read-outs, and no molecule has one."""
+    cells = set(inputs.blocks) - set(reading.requests(config))
+    return bool(cells) and not any(inputs.blocks[name].observed.any() for name in cells)
 
 
 def _bits(inputs: Inputs) -> sparse.csr_array:

@@ -101,7 +101,8 @@ class Chmr:
                 f"the heads {list(self.config.heads)} find nothing to read among {sorted(groups)}: "
                 "add 'network' or 'bits' to heads"
             )
-        if self._cells is not None and not any({"cells", "state"} & set(f.reads) for f in fitted):
+        reads_them = any({"cells", "state"} & set(one.reads) for one in fitted)
+        if self._cells is not None and self._cells.names and not reads_them:
             raise DataError(NO_CELLS)
         blend = Blend(context.tasks, y_valid)
         most = len(fitted) if self.config.head_blend else 1
@@ -150,7 +151,7 @@ class Chmr:
 
             found = embed(inputs, self.config, self._context)
         if self._cells is not None:
-            found |= self._cells.read(inputs, found["readouts"])
+            found |= self._cells.read(inputs, found.get("readouts"))
         return {**found, "bits": reading.bits_of(inputs)}
 
     def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> FloatArray:

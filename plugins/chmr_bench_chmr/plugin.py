@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ _COMMON: dict[str, Any] = {
     "extra": "torch",
     "accelerator": True,
     "precisions": ("float32", "bfloat16"),
+    "learns": _CELLS,
     "citation": _CITATION,
 }
 
@@ -71,10 +72,17 @@ def _spec(name: str, title: str, factory: str = "model:Chmr", **more: Any) -> Mo
     return ModelSpec(name=name, title=title, factory=f"{_PACKAGE}.{factory}", **fields)
 
 
+def _learns(preset: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cell modalities that the weights of a variant are made from."""
+    if preset.get("head_inputs") == ("bits",):
+        return ()  # it starts from no weights
+    return tuple(preset.get("cells", _CELLS))
+
+
 def _models() -> Iterable[ModelSpec]:
     yield _spec("chmr", "CHMR: structure and cells aligned, a head on the frozen encoder")
     for name, (title, preset) in ABLATIONS.items():
-        yield _spec(f"chmr.{name}", f"CHMR, {title}", preset=preset)
+        yield _spec(f"chmr.{name}", f"CHMR, {title}", preset=preset, learns=_learns(preset))
     yield _spec(
         "chmr.cell-input",
         "CHMR, whose head also reads the molecule's own cells, or its neighbours'",

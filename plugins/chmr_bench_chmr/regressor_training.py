@@ -45,9 +45,10 @@ def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path
     request.stage("pretraining")
     with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
-        network = _network(bits.shape[1], target.shape[1], config)
+        network = _network(bits.shape[1], max(target.shape[1], 1), config)
         data = (torch.from_numpy(bits), torch.from_numpy(target), torch.from_numpy(seen))
-        epochs = _train(network, data, config, np.random.default_rng(seed), request)
+        rng = np.random.default_rng(seed)
+        epochs = _train(network, data, config, rng, request) if target.shape[1] else 0
     tensors = _tensors(network, data[0])
     stored = io.BytesIO()
     np.save(stored, np.sort(connectivity_hash(atlas.keys)))
@@ -72,6 +73,7 @@ def profiles(blocks: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
         parts.append(np.where(block.observed[:, None], values, np.nan).astype(np.float64))
     if not parts:
         raise DataError("the atlas has no cell read-outs to regress on; name another --atlas")
+    # Where every read-out was hidden on purpose, no column is left: nothing can be learnt.
     joined = np.concatenate(parts, axis=1)
     seen = np.isfinite(joined)
     kept = seen.any(axis=0)

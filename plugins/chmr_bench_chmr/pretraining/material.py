@@ -136,7 +136,10 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
 
 
 def cell_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, MatrixBlock]:
-    """Return the blocks to learn from: those the settings name, shuffled where they say so."""
+    """Return the blocks to learn from: those the settings name, shuffled where they say so.
+
+    A block that no molecule has, since all of it was hidden on purpose, is left out.
+    """
     if config.cells is None:
         kept = list(atlas.blocks)
     else:
@@ -145,7 +148,7 @@ def cell_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, Ma
                 hint = f"(atlas {atlas.name!r})"
                 raise UnknownNameError("cell modality", wanted, atlas.modalities, hint)
         kept = [b for b in atlas.blocks if {b, modality_of(b)} & set(config.cells)]
-    blocks = {name: atlas.blocks[name] for name in kept}
+    blocks = {name: atlas.blocks[name] for name in kept if atlas.blocks[name].observed.any()}
     if not config.shuffle_cells:
         return blocks
     return {

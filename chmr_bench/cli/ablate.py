@@ -1,0 +1,257 @@
+"""``chmr-bench ablate``: hide cell read-outs on purpose, and see what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chmr_bench.cli import asking, sweeping
+from chmr_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from chmr_bench.missing import Missing
+    from chmr_bench.records import RecordStore
+    from chmr_bench.report.missing_tables import Family
+    from chmr_bench.sweep import Plan, Summary
+
+MODEL, SUITE = "chmr", "cells"
+"""What is run where nothing is named."""
+SEEDS = 3
+CONTROLS = ("shuffled",)
+_HIDE = "What is hidden"
+_DATA = "Data"
+_RUN = "Run"
+_OUT = "Output"
+
+
+def ablate(
+    missing: Annotated[
+        str,
+        typer.Option(
+            help="Shares hidden, 0 to 1: 0.5 or 0,0.25,0.5,0.75,1. 0 is always run.",
+            rich_help_panel=_HIDE,
+        ),
+    ] = "0.5",
+    modality: Annotated[
+        list[str] | None,
+        typer.Option(help="Hide this modality alone; repeatable.", rich_help_panel=_HIDE),
+    ] = None,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who lacks it: pretrain (the atlas), finetune, test, or world (all).",
+            rich_help_panel=_HIDE,
+        ),
+    ] = None,
+    mechanism: Annotated[
+        str,
+        typer.Option(
+            help="random, scaffold, asymmetric (at most one modality is left), or activity "
+            "(the weakest phenotypes go first).",
+            rich_help_panel=_HIDE,
+        ),
+    ] = "random",
+    fill: Annotated[
+        str,
+        typer.Option(
+            help="What the harness puts in the holes: none, zero, mean, neighbour or propagation.",
+            rich_help_panel=_HIDE,
+        ),
+    ] = "none",
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="shuffled: also with read-outs given to the wrong molecules.",
+            rich_help_panel=_HIDE,
+        ),
+    ] = None,
+    hide_seed: Annotated[
+        int | None,
+        typer.Option(
+            help="One draw for all runs; else each run's own seed.", rich_help_panel=_HIDE
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help=f"Model; repeatable. {MODEL} if not said."),
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option("--suite", help=f"Datasets by suite. {SUITE} if no data is named."),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option("--dataset", "-d", help="Registered name, FILE, or molnet:NAME; repeatable."),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Split method; else each dataset's own.", rich_help_panel=_DATA)
+    ] = "",
+    split_seed: Annotated[
+        int, typer.Option(help="Seed of a drawn split.", rich_help_panel=_DATA)
+    ] = 0,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CHMR_BENCH_MIRROR",
+            help="Folder or URL to take the data from.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use no network.", rich_help_panel=_DATA)
+    ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help=f"Seeds 0 to N-1; {SEEDS} if not said.", rich_help_panel=_RUN),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="This seed; repeatable.", rich_help_panel=_RUN)
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A model's setting; model:key=value aims at one model.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", help="Cores; 0 = all.", rich_help_panel=_RUN)
+    ] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_RUN)] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(help="float32, or bfloat16 where the model offers it.", rich_help_panel=_RUN),
+    ] = "float32",
+    keep_failed: Annotated[
+        bool,
+        typer.Option(
+            "--keep-failed", help="Leave failed jobs; else try again.", rich_help_panel=_RUN
+        ),
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder of records and tables.", rich_help_panel=_OUT)
+    ] = Path("leaderboards"),
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Print the plan and stop.", rich_help_panel=_OUT)
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Plan or results as JSON.", rich_help_panel=_OUT)
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No plan, no progress.", rich_help_panel=_OUT)
+    ] = False,
+) -> int:
+    """Hide a share of the cell read-outs, and measure what each model loses.
+
+    Runs every model with nothing hidden and at each rate, then prints the paired change. What is on
+    record is not computed again. Tables: OUT/missing.md, .csv, .json; pictures: OUT/missing-*.png.
+    """
+    import dataclasses
+
+    from chmr_bench.fetch import options_from_env
+
+    no_table = asking.TableOptions("", "", "", "", "stop")
+    named = suite if suite or dataset else [SUITE]
+    chosen = asking.chosen_seeds(seeds if seeds or seed else SEEDS, seed)
+    request = asking.make_request(model or [MODEL], named, dataset, no_table, chosen, setting)
+    request = asking.with_choices(request, split, split_seed, device, precision, keep_failed)
+    kind = _kind(stage or ["world"], modality or [], mechanism, fill)
+    hidden = tuple(_asked(kind, rates(missing), control or []))
+    request = dataclasses.replace(request, missing=hidden, hide_seed=hide_seed)
+    how = sweeping.How(out, asking.cores(jobs), plan_only, as_json, quiet)
+    return sweeping.sweep(request, options_from_env(mirror, offline), how, _show)
+
+
+def rates(text: str) -> list[float]:
+    """Return the rates, ascending, each once and 0 among them; UsageError where one is none."""
+    found = {0.0}
+    for part in text.split(","):
+        try:
+            rate = float(part)
+        except ValueError:
+            rate = -1.0
+        if not 0 <= rate <= 1:
+            raise UsageError(
+                f"--missing {text}: {part.strip()!r} is no share; expected numbers from 0 to 1, "
+                "for instance 0.5 or 0.25,0.5,1"
+            )
+        found.add(rate)
+    if found == {0.0}:
+        raise UsageError(f"--missing {text}: nothing is hidden; name a share above 0")
+    return sorted(found)
+
+
+def _kind(stages: Sequence[str], modalities: Sequence[str], mechanism: str, fill: str) -> Missing:
+    """Return what is hidden, its rate still open."""
+    from typing import get_args
+
+    from chmr_bench import missing
+
+    for stage in stages:
+        asking.choice("--stage", stage, (*missing.STAGES, missing.WORLD))
+    chosen = missing.STAGES if missing.WORLD in stages else stages
+    return missing.Missing(
+        rate=0.0,
+        stages=tuple(s for s in missing.STAGES if s in chosen),
+        modalities=tuple(sorted(set(modalities))),
+        mechanism=asking.choice("--mechanism", mechanism, get_args(missing.Mechanism)),
+        fill=asking.choice("--fill", fill, get_args(missing.Fill)),
+    )
+
+
+def _asked(kind: Missing, shares: Sequence[float], controls: Sequence[str]) -> list[Missing | None]:
+    """Return what is hidden in turn: nothing, then every rate; then the same shuffled."""
+    import dataclasses
+
+    for name in controls:
+        asking.choice("--control", name, CONTROLS)
+    found: list[Missing | None] = [None]
+    found += [dataclasses.replace(kind, rate=rate) for rate in shares if rate > 0]
+    if controls:
+        found += [dataclasses.replace(kind, rate=rate, shuffled=True) for rate in shares]
+    return found
+
+
+def _show(plan: Plan, summary: Summary, store: RecordStore, how: sweeping.How) -> None:
+    """Print the tables that this plan's runs are in."""
+    from chmr_bench.cli.console import print_json, print_note
+    from chmr_bench.cli.leaderboard import print_grid
+    from chmr_bench.report import missing_tables
+    from chmr_bench.report.missing import families_of
+
+    mine = {record.identity for record in sweeping.records(plan, summary) if record.missing}
+    found = [family for family in families_of(store) if _is_of(family, mine)]
+    if how.as_json:
+        print_json(missing_tables.as_document(found))
+        return
+    for grid in missing_tables.grids(found):
+        print_grid(grid)
+    for line in _surprises(plan, found):
+        print_note(f"warning: {line}")
+
+
+def _is_of(family: Family, identities: set[str]) -> bool:
+    return any(identities & set(curve.identities) for curve in family.curves)
+
+
+def _surprises(plan: Plan, found: Sequence[Family]) -> list[str]:
+    """Return the models that moved, though by their spec nothing that is hidden reaches them."""
+    idle = {(i.dataset, i.model): i.inapplicable for i in plan.items if i.inapplicable}
+    moved = {
+        (name, curve.label)
+        for family in found
+        for curve in family.curves
+        for name in family.datasets
+        if not curve.unmoved and len(curve.points) > 1
+    }
+    return [
+        f"{reason}, and yet its predictions on {dataset} moved: its spec says too little, or it is "
+        "not repeatable"
+        for (dataset, model), reason in idle.items()
+        if (dataset, model) in moved
+    ]

@@ -1,0 +1,348 @@
+"""Records of runs with hidden cells to curves: what a model loses as more is hidden.
+
+A run without anything hidden is the start of every curve of its model. Curves are told apart by
+what is hidden, where, how, what fills it, and by all that can change a model's numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chmr_bench.errors import RecordError
+from chmr_bench.metrics import METRICS
+from chmr_bench.missing import Fill, Mechanism, Missing, Stage
+from chmr_bench.records import DatasetInfo, Record, RecordStore, SplitInfo, canonical_json
+from chmr_bench.records.pretrained import making_of_row
+from chmr_bench.report.labels import plain_name
+from chmr_bench.report.sources import data_key, sound, splits_shown
+from chmr_bench.statistics import Difference, Runs, paired_difference
+from chmr_bench.types import FloatArray, MetricName
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the curves of one table share: where something is hidden, of what, and how.
+
+    Attributes
+    ----------
+    draw : the one seed that all runs hide by; None where each run hides by its own.
+    """
+
+    stages: tuple[Stage, ...]
+    modalities: tuple[str, ...]
+    mechanism: Mechanism
+    fill: Fill
+    draw: int | None = None
+
+    def __str__(self) -> str:
+        missing = Missing(0.0, self.stages, self.modalities, self.mechanism, self.fill)
+        words = str(missing).partition(" of ")[2]
+        return words + ("" if self.draw is None else f", draw {self.draw}")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model at one rate.
+
+    Attributes
+    ----------
+    score : mean over seeds. n_runs, n_failed : runs with and without a score.
+    change : the score less that at rate 0, paired over seeds and test molecules; None where it
+        cannot be had.
+    unpaired : seeds that only one of both rates has; not in `change`.
+    """
+
+    rate: float
+    score: float | None
+    n_runs: int
+    n_failed: int
+    change: Difference | None = None
+    unpaired: tuple[int | None, ...] = ()
+    runs: Runs | None = dataclasses.field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A model on a dataset over the rates of one setting, from rate 0.
+
+    Attributes
+    ----------
+    shuffled : the control: what is not hidden is given to the wrong molecules.
+    area : mean change over the rates, by trapezoids; None below two rates.
+    unmoved : no prediction differs from that of rate 0: the model reads nothing of what is hidden.
+    """
+
+    dataset: DatasetInfo
+    split: SplitInfo
+    metric: MetricName
+    label: str
+    setting: Setting
+    shuffled: bool
+    points: tuple[Point, ...]
+    area: Difference | None = None
+    unmoved: bool = False
+    identities: tuple[str, ...] = ()
+
+    @property
+    def greater_is_better(self) -> bool:
+        """Return which way is better."""
+        return METRICS[self.metric].greater_is_better
+
+
+def curves(store: RecordStore) -> list[Curve]:
+    """Return every curve the records give, by dataset, setting and model."""
+    records, _ = sound(store)
+    splits = splits_shown(records)
+    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        groups[(*data_key(record), record.dataset.metric, _base(record))].append(record)
+    found = []
+    for members in groups.values():
+        split = splits[data_key(members[0])][0]
+        plain = [r for r in members if r.missing is None]
+        for kind, hidden in _by_setting(members).items():
+            found.append(_curve(kind, hidden, plain, split, store))
+    found.sort(key=_order)
+    return _told_apart(found)
+
+
+def _order(curve: Curve) -> tuple[object, ...]:
+    names = (curve.dataset.name, curve.dataset.digest, curve.split.digest, str(curve.setting))
+    return curve.dataset.synthetic, *names, curve.label, curve.shuffled
+
+
+def _base(record: Record) -> str:
+    """Return all that can change the numbers of a model but the seed and what is hidden."""
+    return canonical_json(
+        [
+            record.model.id,
+            record.model.version,
+            record.model.params,
+            [record.plugin.name, record.plugin.distribution, record.plugin.version],
+            _making(record),
+            record.precision,
+            record.resources.device,
+        ]
+    )
+
+
+def _making(record: Record) -> str | None:
+    """Return how the weights were made, the atlas's content left out, which hiding changes."""
+    told = record.model.pretraining
+    if record.model.weights is None or told is None:
+        return making_of_row(record)
+    inner = told.get("atlas")
+    atlas = inner if isinstance(inner, Mapping) else told
+    kept = {name: told.get(name) for name in ("version", "config", "features")}
+    names = {name: atlas.get(name) for name in ("atlases", "transductive", "left_out_of")}
+    return canonical_json([kept, names])
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A record with something hidden, and what that is."""
+
+    record: Record
+    missing: Missing
+
+    @property
+    def is_edge(self) -> bool:
+        """Return whether it is a point of every mechanism's curve: nothing, or all, is hidden."""
+        return self.missing.is_everything or self.missing.rate == 0
+
+    @property
+    def draw(self) -> int | None:
+        """Return the seed it hides by, None where that is its own."""
+        own = self.record.seed is None or self.missing.seed == self.record.seed or self.is_edge
+        return None if own else self.missing.seed
+
+    def is_on(self, setting: Setting, *, shuffled: bool) -> bool:
+        """Return whether it is a point of that curve."""
+        missing = self.missing
+        if (missing.stages, missing.modalities) != (setting.stages, setting.modalities):
+            return False
+        if missing.is_everything:
+            return setting.mechanism != "asymmetric" and missing.fill == setting.fill
+        if missing.shuffled != shuffled:
+            return False
+        if missing.rate == 0:
+            return setting.draw is None
+        same = (missing.mechanism, missing.fill) == (setting.mechanism, setting.fill)
+        return same and setting.draw in (self.draw, missing.seed)
+
+
+def _by_setting(members: Sequence[Record]) -> dict[tuple[Setting, bool], list[Record]]:
+    """Return (setting, shuffled) -> its runs with something hidden.
+
+    A run that hides nothing or everything is a point of the curves of all mechanisms, and has one
+    of its own only where there is none.
+    """
+    runs = [_Run(r, Missing.of(r.missing)) for r in members if r.missing is not None]
+    middle = {_setting_of(run): None for run in runs if not run.is_edge}
+    asked = [*middle]
+    for run in runs:
+        if run.is_edge and not any(run.is_on(s, shuffled=shuffled) for s, shuffled in asked):
+            asked.append(_setting_of(run))
+    return {
+        (setting, shuffled): [r.record for r in runs if r.is_on(setting, shuffled=shuffled)]
+        for setting, shuffled in dict.fromkeys(asked)
+    }
+
+
+def _setting_of(run: _Run) -> tuple[Setting, bool]:
+    missing = run.missing
+    how = (missing.stages, missing.modalities, missing.mechanism, missing.fill)
+    return Setting(*how, run.draw), missing.shuffled
+
+
+# --------------------------------------------------------------------------------------- one curve
+
+
+def _curve(
+    kind: tuple[Setting, bool],
+    hidden: Sequence[Record],
+    plain: Sequence[Record],
+    split: SplitInfo,
+    store: RecordStore,
+) -> Curve:
+    setting, shuffled = kind
+    start = _runs(plain, store)
+    by_rate: dict[float, list[Record]] = {} if shuffled else {0.0: list(plain)}
+    for record in hidden:
+        by_rate.setdefault(Missing.of(record.missing or {}).rate, []).append(record)
+    points = [_point(rate, by_rate[rate], start, store) for rate in sorted(by_rate)]
+    first = hidden[0]
+    return Curve(
+        dataset=first.dataset,
+        split=split,
+        metric=first.dataset.metric,
+        label=plain_name(first.model_copy(update={"missing": None})),
+        setting=setting,
+        shuffled=shuffled,
+        points=tuple(points),
+        area=area(points, start),
+        unmoved=_unmoved(hidden, plain),
+        identities=tuple(r.identity for r in [*plain, *hidden]),
+    )
+
+
+def _point(rate: float, shown: Sequence[Record], start: Runs | None, store: RecordStore) -> Point:
+    runs = _runs(shown, store)
+    good = [r for r in shown if r.metrics is not None and r.metrics.macro is not None]
+    score = float(runs.scores.mean()) if runs is not None else None
+    return Point(rate, score, len(good), len(shown) - len(good), *_change(runs, start), runs)
+
+
+def seed_of(record: Record) -> int | None:
+    """Return what pairs a run with others: its seed, or that of what is hidden; None = neither."""
+    if record.seed is not None or record.missing is None:
+        return record.seed
+    missing = Missing.of(record.missing)
+    return None if missing.is_everything else missing.seed
+
+
+def _runs(records: Iterable[Record], store: RecordStore) -> Runs | None:
+    """Return the runs with a score; None where there is none, or a replicate cannot be read."""
+    scores: dict[int | None, float] = {}
+    replicates: dict[int | None, FloatArray] = {}
+    for record in records:
+        if record.metrics is None or record.metrics.macro is None:
+            continue
+        try:
+            replicates[seed_of(record)] = store.replicates(record)
+        except RecordError:
+            return None
+        scores[seed_of(record)] = record.metrics.macro
+    if not scores:
+        return None
+    seeds = tuple(sorted(scores, key=lambda s: -1 if s is None else s))
+    whole = np.stack([replicates[s] for s in seeds]).astype(np.float64)
+    return Runs(np.array([scores[s] for s in seeds]), whole, seeds)
+
+
+def _change(
+    runs: Runs | None, start: Runs | None
+) -> tuple[Difference | None, tuple[int | None, ...]]:
+    """Return the paired change, and the seeds that could not be paired."""
+    if runs is None or start is None:
+        return None, ()
+    a, b, unpaired = common(runs, start)
+    return (paired_difference(a, b) if a and b else None), unpaired
+
+
+def common(a: Runs, b: Runs) -> tuple[Runs | None, Runs | None, tuple[int | None, ...]]:
+    """Return both on the seeds they share, and those that only one has."""
+    if not (a.drawn and b.drawn):
+        return a, b, ()
+    shared = [seed for seed in a.seeds if seed in b.seeds]
+    unpaired = tuple(sorted(set(a.seeds) ^ set(b.seeds), key=str))
+    if not shared:
+        return None, None, unpaired
+    return _on(a, shared), _on(b, shared), unpaired
+
+
+def _on(runs: Runs, seeds: Sequence[int | None]) -> Runs:
+    rows = [runs.seeds.index(seed) for seed in seeds]
+    return Runs(runs.scores[rows], runs.replicates[rows], tuple(seeds), runs.n_units)
+
+
+def area(points: Sequence[Point], start: Runs | None) -> Difference | None:
+    """Return the mean change over the rates from the first to the last, by trapezoids."""
+    known = [p for p in points if p.runs is not None]
+    if len(known) < 2 or start is None:
+        return None
+    rates = np.array([p.rate for p in known])
+    weights = np.zeros(len(known))
+    weights[:-1] += np.diff(rates) / 2
+    weights[1:] += np.diff(rates) / 2
+    weights /= rates[-1] - rates[0]
+    drawn = [p.runs.seeds for p in known if p.runs is not None and p.runs.drawn]
+    shared: list[int | None] = [None]
+    if drawn:
+        shared = [seed for seed in drawn[0] if all(seed in seeds for seeds in drawn)]
+    if not shared:
+        return None
+    parts = [_spread(p.runs, shared) for p in known if p.runs is not None]
+    whole = Runs(
+        np.sum([w * r.scores for w, r in zip(weights, parts, strict=True)], axis=0),
+        np.sum([w * r.replicates for w, r in zip(weights, parts, strict=True)], axis=0),
+        tuple(shared),
+    )
+    a, b, _ = common(whole, start)
+    return paired_difference(a, b) if a and b else None
+
+
+def _spread(runs: Runs, seeds: Sequence[int | None]) -> Runs:
+    """Return the runs on these seeds; one that draws nothing stands for each."""
+    if runs.drawn:
+        return _on(runs, seeds)
+    n = len(seeds)
+    return Runs(np.repeat(runs.scores, n), np.repeat(runs.replicates, n, axis=0), tuple(seeds))
+
+
+def _unmoved(hidden: Sequence[Record], plain: Sequence[Record]) -> bool:
+    """Return whether every run with something hidden predicts what its seed does without."""
+    whole = {r.seed: r.predictions.values_sha256 for r in plain if r.predictions}
+    return all(
+        r.predictions is not None and whole.get(r.seed) == r.predictions.values_sha256
+        for r in hidden
+    )
+
+
+def _told_apart(found: Sequence[Curve]) -> list[Curve]:
+    """Return the curves, numbered where two of one dataset and setting share a label."""
+    seen: dict[tuple[str, ...], int] = defaultdict(int)
+    result = []
+    for curve in found:
+        what = (curve.dataset.digest, curve.split.digest, curve.metric, str(curve.setting))
+        key = (*what, curve.label, str(curve.shuffled))
+        seen[key] += 1
+        if seen[key] > 1:
+            curve = dataclasses.replace(curve, label=f"{curve.label} (#{seen[key]})")
+        result.append(curve)
+    return result

@@ -1,0 +1,107 @@
+"""What missing cells cost, as pictures: a curve a model, over the share that is hidden."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from chmr_bench.lazy import load_object
+from chmr_bench.plugins import registry
+from chmr_bench.report.curves import Curve, Setting
+from chmr_bench.report.grids import PERCENT, heading
+from chmr_bench.report.missing_tables import Family, row_label
+from chmr_bench.types import MetricName
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLUMNS = 2
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#666666", "#000000")
+ACTUAL = "_actual"
+"""What a ceiling on the very labels of the test part ends in, beside the expected one."""
+
+
+def pictures(families: Sequence[Family]) -> dict[str, list[Family]]:
+    """Return file name -> the tables it shows: a picture a setting, a panel a dataset."""
+    found: dict[str, list[Family]] = {}
+    for family in families:
+        if len(family.datasets) == 1:
+            found.setdefault(f"missing-{slug(family.setting)}.png", []).append(family)
+    return found
+
+
+def slug(setting: Setting) -> str:
+    """Return a setting as part of a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", str(setting).lower()).strip("-")
+
+
+def draw(families: Sequence[Family]) -> bytes:
+    """Return a picture as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    n_columns = min(COLUMNS, len(families))
+    n_rows = math.ceil(len(families) / n_columns)
+    figure = Figure(figsize=(5.4 * n_columns, 4.0 * n_rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    labels = list(dict.fromkeys(c.label for f in families for c in f.curves))
+    colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
+    for i, family in enumerate(families):
+        _panel(figure.add_subplot(n_rows, n_columns, i + 1), family, colours)
+    figure.suptitle(str(families[0].setting) + "; band: 95 % of the change", fontsize=10)
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
+    return picture.getvalue()
+
+
+def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
+    first = family.curves[0]
+    scale = 100.0 if family.metric in PERCENT else 1.0
+    for curve in family.curves:
+        _curve(axes, curve, colours[curve.label], scale)
+    for name, value in _ceilings(first, family.metric).items():
+        axes.axhline(scale * value, color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))
+        place: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 7, "color": "#777777"}
+        place["transform"] = axes.get_yaxis_transform()
+        axes.text(1.0, scale * value, f"ceiling: {name} ", **place)
+    mark = " (SYNTHETIC)" if first.dataset.synthetic else ""
+    axes.set_title(first.dataset.name + mark, fontsize=10)
+    axes.set_xlabel("cell read-outs hidden, %", fontsize=9)
+    axes.set_ylabel(heading(family.metric), fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=7, loc="lower left" if first.greater_is_better else "upper left")
+
+
+def _curve(axes: Axes, curve: Curve, colour: str, scale: float) -> None:
+    if curve.unmoved:
+        axes.plot([], [], color=colour, label=f"{row_label(curve)}: does not read it", linestyle="")
+        return
+    points = [p for p in curve.points if p.score is not None]
+    x = [100 * p.rate for p in points]
+    y = [scale * p.score for p in points if p.score is not None]
+    style: dict[str, Any] = {"color": colour, "linestyle": "--" if curve.shuffled else "-"}
+    axes.plot(x, y, marker="o", markersize=3.5, linewidth=1.4, label=row_label(curve), **style)
+    changes = [p.change for p in points]
+    ends = [(c.low - c.mean, c.high - c.mean) if c else (0.0, 0.0) for c in changes]
+    low = [b + scale * e[0] for b, e in zip(y, ends, strict=True)]
+    high = [b + scale * e[1] for b, e in zip(y, ends, strict=True)]
+    axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
+
+
+def _ceilings(curve: Curve, metric: MetricName) -> dict[str, float]:
+    """Return the computed ceilings of a simulated dataset in its metric, on the labels it has."""
+    registered = registry().datasets.get(curve.dataset.name)
+    if registered is None or not registered.spec.ceilings or not curve.dataset.synthetic:
+        return {}
+    if registered.spec.version != curve.dataset.version:
+        return {}
+    known = {
+        name.removeprefix(f"{metric}_"): value
+        for name, value in load_object(registered.spec.ceilings)().items()
+        if name.startswith(f"{metric}_")
+    }
+    actual = {n.removesuffix(ACTUAL): v for n, v in known.items() if n.endswith(ACTUAL)}
+    return actual or known

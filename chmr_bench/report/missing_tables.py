@@ -1,0 +1,291 @@
+"""What missing cells cost, as tables: a page, a CSV and a JSON file, from the records alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chmr_bench.report.curves import Curve, Point, Setting, area, common
+from chmr_bench.report.grids import NONE, Grid, heading, number, span
+from chmr_bench.statistics import Difference, Runs, paired_difference
+from chmr_bench.types import MetricName
+
+SCHEMA = "chmr-bench missing 1"
+INTRODUCTION = """\
+A share of the cell read-outs is hidden on purpose, on top of what is missing by nature: of the
+atlas that is pretrained on, of the training and validation molecules, of the test molecules, or of
+all of them ("world"). What is hidden depends on connectivity, modality and seed alone, so every
+model loses the same molecules, and what is hidden at a rate is hidden at every higher one.
+
+How to read a row: the score with nothing hidden, then for each rate the change against it with its
+95 % interval, paired over seeds and test molecules (it holds the spread over both); below zero is
+worse unless the metric's arrow points down. "mean change" is that over all rates (the area between
+the curve and its start). A row "shuffled" is the control that gives every read-out to another
+molecule. "does not read it": no prediction moved by a bit when it was hidden."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Curves that share a table: one dataset, or several averaged, and one setting.
+
+    Attributes
+    ----------
+    datasets : their names. title : of the table.
+    """
+
+    datasets: tuple[str, ...]
+    title: str
+    metric: MetricName
+    setting: Setting
+    curves: tuple[Curve, ...]
+
+    @property
+    def rates(self) -> list[float]:
+        """Return all rates but 0, ascending."""
+        return sorted({p.rate for c in self.curves for p in c.points} - {0.0})
+
+
+def families(curves: Sequence[Curve]) -> list[Family]:
+    """Return the tables: one a dataset and setting, then the mean over datasets of one metric."""
+    groups: dict[tuple[Any, ...], list[Curve]] = {}
+    for curve in curves:
+        key = (curve.dataset.digest, curve.split.digest, curve.metric, curve.setting)
+        groups.setdefault(key, []).append(curve)
+    found = [
+        Family((c[0].dataset.name,), _title(c[0]), c[0].metric, c[0].setting, tuple(c))
+        for c in groups.values()
+    ]
+    return [*found, *_overall(found)]
+
+
+def _title(curve: Curve) -> str:
+    mark = " (SYNTHETIC)" if curve.dataset.synthetic else ""
+    split = "" if curve.split.name == "reference" else f", {curve.split.name} split"
+    seed = "" if curve.split.seed is None else f" (seed {curve.split.seed})"
+    return f"{curve.dataset.name}{mark}{split}{seed}: {curve.setting}"
+
+
+# ------------------------------------------------------------------------------- over the datasets
+
+
+def _overall(found: Sequence[Family]) -> list[Family]:
+    """Return the mean over the real datasets of one setting, split method and metric."""
+    groups: dict[tuple[Any, ...], list[Family]] = {}
+    for family in found:
+        first = family.curves[0]
+        if not first.dataset.synthetic and first.dataset.origin.kind == "registered":
+            key = (family.setting, family.metric, first.split.name)
+            groups.setdefault(key, []).append(family)
+    result = []
+    for members in groups.values():
+        names = tuple(family.datasets[0] for family in members)
+        if len(names) < 2 or len(set(names)) < len(names):
+            continue
+        curves = tuple(_mean_curves(members))
+        if curves:
+            title = f"mean over {', '.join(names)}: {members[0].setting}"
+            setting, metric = members[0].setting, members[0].metric
+            result.append(Family(names, title, metric, setting, curves))
+    return result
+
+
+def _mean_curves(members: Sequence[Family]) -> Iterable[Curve]:
+    """Yield the mean of each row that every dataset has, at the rates that all of them have."""
+    by_row = [{(c.label, c.shuffled): c for c in family.curves} for family in members]
+    for key, curve in by_row[0].items():
+        same = [rows[key] for rows in by_row if key in rows]
+        if len(same) < len(members):
+            continue
+        rates = set.intersection(*({p.rate for p in c.points} for c in same))
+        starts = [_at(c, 0.0) for c in same]
+        points = [_mean_point(rate, [_at(c, rate) for c in same], starts) for rate in sorted(rates)]
+        kept = tuple(p for p in points if p is not None)
+        begun = _mean_runs([p.runs if p else None for p in starts])
+        yield dataclasses.replace(
+            curve,
+            points=kept,
+            area=area(kept, begun),
+            unmoved=all(c.unmoved for c in same),
+            identities=tuple(i for c in same for i in c.identities),
+        )
+
+
+def _at(curve: Curve, rate: float) -> Point | None:
+    return next((p for p in curve.points if p.rate == rate), None)
+
+
+def _mean_point(
+    rate: float, points: Sequence[Point | None], starts: Sequence[Point | None]
+) -> Point | None:
+    runs, start = (_mean_runs([p.runs if p else None for p in ps]) for ps in (points, starts))
+    if runs is None:
+        return None
+    change: Difference | None = None
+    unpaired: tuple[int | None, ...] = ()
+    if start is not None:
+        a, b, unpaired = common(runs, start)
+        change = paired_difference(a, b) if a and b else None
+    n_failed = sum(p.n_failed for p in points if p is not None)
+    return Point(rate, float(runs.scores.mean()), len(runs.seeds), n_failed, change, unpaired, runs)
+
+
+def _mean_runs(found: Sequence[Runs | None]) -> Runs | None:
+    """Return the mean over datasets of runs with the same seeds; None where they differ."""
+    runs = [r for r in found if r is not None]
+    if len(runs) < len(found) or len({r.seeds for r in runs}) != 1:
+        return None
+    scores = np.mean([r.scores for r in runs], axis=0)
+    return Runs(scores, np.mean([r.replicates for r in runs], axis=0), runs[0].seeds)
+
+
+# ------------------------------------------------------------------------------------------- grids
+
+
+def grids(found: Sequence[Family]) -> list[Grid]:
+    """Return a table of text a family."""
+    return [_grid(family) for family in found]
+
+
+def _grid(family: Family) -> Grid:
+    columns = ["model", f"{heading(family.metric)}, nothing hidden", "runs"]
+    columns += [f"{100 * rate:g} % hidden" for rate in family.rates]
+    columns += ["mean change"]
+    rows = tuple(tuple(_cells(family, curve)) for curve in family.curves)
+    return Grid(family.title, tuple(columns), rows, notes=tuple(_notes(family)))
+
+
+def row_label(curve: Curve) -> str:
+    """Return what a curve is called in a table or picture."""
+    return curve.label + (" (shuffled)" if curve.shuffled else "")
+
+
+def _cells(family: Family, curve: Curve) -> list[str]:
+    start = _at(curve, 0.0)
+    cells = [row_label(curve), number(family.metric, start.score if start else None)]
+    counts = sorted({p.n_runs for p in curve.points})
+    cells.append("-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "0")
+    if curve.unmoved:
+        return [*cells, *("does not read it" for _ in family.rates), NONE]
+    for rate in family.rates:
+        point = _at(curve, rate)
+        cells.append(NONE if point is None else _change(family.metric, point))
+    return [*cells, _interval(family.metric, curve.area)]
+
+
+def _change(metric: MetricName, point: Point) -> str:
+    if point.score is None:
+        return "failed"
+    return _interval(metric, point.change) + (f", {point.n_failed} failed" * (point.n_failed > 0))
+
+
+def _interval(metric: MetricName, change: Difference | None) -> str:
+    if change is None:
+        return NONE
+    ends = [None if math.isnan(v) else v for v in (change.low, change.high)]
+    sign = "+" if change.mean > 0 else ""
+    return f"{sign}{number(metric, change.mean)} ({span(metric, *ends)})"
+
+
+def _notes(family: Family) -> Iterable[str]:
+    points = [(curve, p) for curve in family.curves for p in curve.points]
+    lone = [c for c, p in points if p.change is not None and p.change.note]
+    if lone:
+        yield "with one seed the interval does not hold what another seed would move"
+    for curve, point in points:
+        if point.unpaired:
+            seeds = ", ".join(map(str, point.unpaired))
+            yield (
+                f"{row_label(curve)} at {100 * point.rate:g} %: seeds {seeds} are on record at one "
+                "of both rates alone, and not in the change"
+            )
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def as_rows(found: Sequence[Family]) -> list[dict[str, Any]]:
+    """Return a row a model and rate, for CSV."""
+    return [
+        {
+            "datasets": " + ".join(family.datasets),
+            "synthetic": curve.dataset.synthetic,
+            "split": curve.split.name,
+            "metric": family.metric,
+            "model": curve.label,
+            "shuffled": curve.shuffled,
+            **_setting(family.setting),
+            "unmoved": curve.unmoved,
+            **_point(point),
+            "mean_change": curve.area.mean if curve.area else None,
+        }
+        for family in found
+        for curve in family.curves
+        for point in curve.points
+    ]
+
+
+def as_document(found: Sequence[Family]) -> dict[str, Any]:
+    """Return everything, for JSON."""
+    return {"schema": SCHEMA, "tables": [_table(family) for family in found]}
+
+
+def _table(family: Family) -> dict[str, Any]:
+    first = family.curves[0]
+    return {
+        "datasets": list(family.datasets),
+        "synthetic": first.dataset.synthetic,
+        "split": first.split.model_dump(mode="json") if len(family.datasets) == 1 else None,
+        "metric": family.metric,
+        "greater_is_better": first.greater_is_better,
+        **_setting(family.setting),
+        "rows": [_row(curve) for curve in family.curves],
+    }
+
+
+def _row(curve: Curve) -> dict[str, Any]:
+    return {
+        "model": curve.label,
+        "shuffled": curve.shuffled,
+        "unmoved": curve.unmoved,
+        "points": [_point(point) for point in curve.points],
+        "mean_change": _difference(curve.area),
+        "records": list(curve.identities),
+    }
+
+
+def _setting(setting: Setting) -> dict[str, Any]:
+    return {
+        "stages": "+".join(setting.stages),
+        "modalities": "+".join(setting.modalities) or "all",
+        "mechanism": setting.mechanism,
+        "fill": setting.fill,
+        "draw": setting.draw,
+    }
+
+
+def _point(point: Point) -> dict[str, Any]:
+    told = {"rate": point.rate, "score": point.score, "n_runs": point.n_runs}
+    return {**told, "n_failed": point.n_failed, **_flat(point.change)}
+
+
+def _flat(change: Difference | None) -> Mapping[str, Any]:
+    names = ("mean", "low", "high", "p", "se_molecules", "se_seeds", "n_pairs")
+    keys = {"mean": "change", "n_pairs": "n_pairs"}
+    return {
+        keys.get(n, f"change_{n}"): _finite(getattr(change, n)) if change else None for n in names
+    }
+
+
+def _difference(change: Difference | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    return {name: _finite(value) for name, value in dataclasses.asdict(change).items()}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
