@@ -281,7 +281,7 @@ def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
         return replace(block, values=values, observed=observed)
     from scipy import sparse
 
-    kept = sparse.diags_array((~rows).astype(block.values.dtype))
+    kept = sparse.diags_array(~rows, dtype=block.values.dtype)
     return replace(block, values=sparse.csr_array(kept @ block.values), observed=observed)
 
 

@@ -14,6 +14,7 @@ from chmr_bench.contracts import DatasetSpec
 from chmr_bench.errors import DataError, UnknownNameError, UsageError
 from chmr_bench.features.cache import connectivity_keys
 from chmr_bench.fetch import FetchOptions
+from chmr_bench.missing import Missing
 from chmr_bench.plugins import registry
 from chmr_bench.pretraining import AtlasData, benchmarks
 
@@ -144,3 +145,47 @@ def test_the_planted_atlas_shares_no_molecule_with_a_test_part() -> None:
     atlas, _ = whole.open(("planted",), True)
     assert not set(atlas.keys) & whole.test_keys(names)
     assert np.unique(np.array(atlas.keys)).size == len(atlas)
+
+
+# --------------------------------------------------------------------------- hidden on purpose
+
+
+def test_hiding_changes_the_digest_of_what_it_touches_alone(data: AtlasData) -> None:
+    def digest(missing: Missing | None) -> str:
+        return data.hiding(missing).digest(("quick-atlas",), False)
+
+    plain = digest(None)
+    assert digest(Missing(0.0)) == plain
+    assert digest(Missing(0.5, ("finetune", "test"))) == plain
+    half = digest(Missing(0.5))
+    assert len({plain, half, digest(Missing(0.25)), digest(Missing(0.5, seed=1))}) == 4
+    assert digest(Missing(0.5, ("pretrain",))) == half
+    assert digest(Missing(1.0, seed=1)) == digest(Missing(1.0, mechanism="scaffold"))
+
+
+def test_an_atlas_keeps_its_molecules_and_loses_read_outs(data: AtlasData) -> None:
+    whole, _ = data.open(("quick-atlas",), True)
+    atlas, info = data.hiding(Missing(0.5)).open(("quick-atlas",), True)
+    assert atlas.keys == whole.keys
+    left = int(atlas.blocks["size"].observed.sum())
+    assert info["hidden"]["counts"]["size"] == {"observed": 40, "hidden": 40 - left, "filled": 0}
+    assert 0 < left < 40
+    nothing, _ = data.hiding(Missing(1.0)).open(("quick-atlas",), True)
+    assert not nothing.blocks["size"].observed.any()
+    filled, told = data.hiding(Missing(0.5, fill="neighbour")).open(("quick-atlas",), True)
+    # Methane shares no bit with anybody, so nobody lends to it.
+    n_filled = told["hidden"]["counts"]["size"]["filled"]
+    assert int(filled.blocks["size"].observed.sum()) == left + n_filled
+    assert n_filled == 40 - left - (not atlas.blocks["size"].observed[0])
+
+
+def test_a_molecule_loses_it_whatever_else_the_atlas_holds(data: AtlasData) -> None:
+    def left(transductive: bool) -> dict[str, bool]:
+        atlas, _ = data.hiding(Missing(0.5, mechanism="scaffold")).open(
+            ("quick-atlas",), transductive
+        )
+        return dict(zip(atlas.keys, atlas.blocks["size"].observed.tolist(), strict=True))
+
+    part, whole = left(False), left(True)
+    assert len(part) < len(whole)
+    assert all(whole[key] == seen for key, seen in part.items())

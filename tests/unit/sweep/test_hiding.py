@@ -1,0 +1,164 @@
+"""Which runs an ablation plans: a draw a seed, one check where nothing applies, nothing twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chmr_bench import sweep
+from chmr_bench.fetch import FetchOptions
+from chmr_bench.missing import Missing, Stage
+from chmr_bench.plugins import registry
+from chmr_bench.records import Record, RecordStore
+from chmr_bench.runner import DatasetRequest, Workspace
+from chmr_bench.sweep import Item, Request, Setting, Summary
+from chmr_bench.sweep.hiding import inapplicable
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+CELLS, NONE = DatasetRequest(name="quick-cells"), DatasetRequest(name="quick-small")
+HALF, ALL = Missing(0.5), Missing(1.0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RecordStore:
+    made = RecordStore(tmp_path / "out")
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return Workspace(FetchOptions(offline=True), n_jobs=1)
+
+
+def request(model: str, *missing: Missing | None, **more: Any) -> Request:
+    values: dict[str, Any] = {"datasets": (CELLS,), "seeds": (0, 1, 2)}
+    return Request(models=(f"quick.{model}",), missing=missing, **(values | more))
+
+
+def planned(asked: Request, store: RecordStore, workspace: Workspace) -> list[Item]:
+    return list(sweep.plan(asked, store, workspace).items)
+
+
+def do(asked: Request, store: RecordStore, workspace: Workspace) -> Summary:
+    return sweep.execute(sweep.plan(asked, store, workspace), store, workspace)
+
+
+def macro(record: Record) -> float:
+    assert record.metrics is not None, record.error
+    assert record.metrics.macro is not None
+    return record.metrics.macro
+
+
+# ------------------------------------------------------------------------------------------- plan
+
+
+def test_each_seed_hides_by_its_own_draw(store: RecordStore, workspace: Workspace) -> None:
+    items = planned(request("taught", None, HALF), store, workspace)
+    drawn = [(i.seed, i.missing.seed if i.missing else None) for i in items]
+    assert drawn == [(0, None), (1, None), (2, None), (0, 0), (1, 1), (2, 2)]
+    one = planned(request("taught", None, HALF, hide_seed=7), store, workspace)
+    assert [i.missing.seed for i in one if i.missing] == [7, 7, 7]
+
+
+def test_a_model_without_randomness_runs_once_a_draw(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    items = planned(request("reader", None, HALF, ALL), store, workspace)
+    drawn = [
+        (i.seed, i.missing.rate if i.missing else 0, i.missing.seed if i.missing else None)
+        for i in items
+    ]
+    expected = [(None, 0, None), *((None, 0.5, s) for s in (0, 1, 2)), (None, 1, 0)]
+    assert drawn == expected  # at rate 1 every draw is the same
+    assert len({i.job.identity for i in items if i.job}) == 5
+
+
+def test_rate_0_is_the_plain_run(store: RecordStore, workspace: Workspace) -> None:
+    (plain,) = planned(request("reader", None), store, workspace)
+    (zero,) = planned(request("reader", Missing(0.0)), store, workspace)
+    assert plain.job is not None
+    assert zero.job is not None
+    assert zero.job.identity == plain.job.identity
+    done = do(request("reader", None), store, workspace)
+    assert [i.state for i in planned(request("reader", Missing(0.0), HALF), store, workspace)] == [
+        "cached",
+        *["new"] * 3,
+    ]
+    assert done.outcomes[0].record.missing is None
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "stages", "reason"),
+    [
+        ("reader", CELLS, ("test",), ""),
+        ("reader", CELLS, ("pretrain",), "learns from no atlas"),
+        ("reader", NONE, ("test",), "quick-small has no cells"),
+        ("noise", CELLS, ("pretrain", "test"), "learns from no atlas, reads no cells of quick-"),
+        ("taught", CELLS, ("pretrain",), ""),
+        ("taught", CELLS, ("test",), "reads no cells of quick-cells"),
+    ],
+)
+def test_whom_it_reaches_is_found_by_the_spec(
+    model: str, data: DatasetRequest, stages: tuple[Stage, ...], reason: str, workspace: Workspace
+) -> None:
+    spec = registry().model(f"quick.{model}").spec
+    found = inapplicable(spec, workspace.open(data), Missing(0.5, stages))
+    assert (reason in found) if reason else not found
+    assert inapplicable(spec, workspace.open(data), Missing(0.5, stages, ("colour",)))
+
+
+def test_where_it_reaches_nothing_one_run_checks_that(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    items = planned(request("noise", None, HALF, ALL), store, workspace)
+    assert [(i.seed, bool(i.inapplicable)) for i in items] == [
+        *((s, False) for s in (0, 1, 2)),
+        (0, True),
+    ]
+    assert items[-1].missing == ALL
+    records = [o.record for o in do(request("noise", None, HALF, ALL), store, workspace).outcomes]
+    assert all(r.predictions for r in records)
+    first, *_, check = (r.predictions.values_sha256 for r in records if r.predictions)
+    assert first == check
+
+
+# --------------------------------------------------------------------------------------------- runs
+
+
+def test_a_reader_loses_what_is_hidden(store: RecordStore, workspace: Workspace) -> None:
+    summary = do(request("reader", None, HALF, ALL), store, workspace)
+    by_rate: dict[float, list[float]] = {}
+    for outcome in summary.outcomes:
+        record = outcome.record
+        rate = (record.missing or {"rate": 0.0})["rate"]
+        by_rate.setdefault(rate, []).append(macro(record))
+        assert (record.hidden is None) == (rate == 0)
+    assert len(set(by_rate[0.5])) == 3
+    assert by_rate[0.0][0] > sum(by_rate[0.5]) / 3 > 0.5
+    assert by_rate[1.0] == [0.5]
+    again = do(request("reader", None, HALF, ALL), store, workspace)
+    assert again.outcomes == ()  # all on record
+
+
+def test_an_atlas_that_lacks_it_is_learnt_from_once(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    whole_atlas = (Setting("transductive", value=True),)
+    missing = (None, HALF, Missing(0.5, ("pretrain",)))
+    asked = request("taught", *missing, seeds=(0,), settings=whole_atlas)
+    plan = sweep.plan(asked, store, workspace)
+    assert len(plan.pretraining()) == 2
+    assert "0.5 of cells hidden (pretrain), draw 0" in plan.pretraining()[1]
+    whole, world, alone = (o.record for o in sweep.execute(plan, store, workspace).outcomes)
+    assert world.model.weights == alone.model.weights != whole.model.weights
+    assert world.identity != alone.identity
+    told = (world.model.pretraining or {})["atlas"]["hidden"]
+    counts = told["counts"]["size"]
+    assert counts["observed"] == 40
+    assert 0 < counts["hidden"] < 40
+    assert told["rate"] == 0.5
+    assert "hidden" not in (whole.model.pretraining or {})["atlas"]
