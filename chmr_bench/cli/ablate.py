@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chmr_bench.missing import Missing
     from chmr_bench.records import RecordStore
     from chmr_bench.report.missing_tables import Family
-    from chmr_bench.sweep import Plan, Summary
+    from chmr_bench.sweep import Plan, Request, Summary
 
 MODEL, SUITE = "chmr", "cells"
 """What is run where nothing is named."""
@@ -157,10 +157,13 @@ def ablate(
 
     no_table = asking.TableOptions("", "", "", "", "stop")
     named = suite if suite or dataset else [SUITE]
-    chosen = asking.chosen_seeds(seeds if seeds or seed else SEEDS, seed)
+    chosen = asking.chosen_seeds(SEEDS if seeds is None and not seed else seeds, seed)
     request = asking.make_request(model or [MODEL], named, dataset, no_table, chosen, setting)
     request = asking.with_choices(request, split, split_seed, device, precision, keep_failed)
     kind = _kind(stage or ["world"], modality or [], mechanism, fill)
+    _check_modalities(request, modality or [])
+    if hide_seed is not None:
+        asking.valid_seed("--hide-seed", hide_seed)
     hidden = tuple(_asked(kind, rates(missing), control or []))
     request = dataclasses.replace(request, missing=hidden, hide_seed=hide_seed)
     how = sweeping.How(out, asking.cores(jobs), plan_only, as_json, quiet)
@@ -204,6 +207,23 @@ def _kind(stages: Sequence[str], modalities: Sequence[str], mechanism: str, fill
     )
 
 
+def _check_modalities(request: Request, named: Sequence[str]) -> None:
+    """Raise UnknownNameError where a modality is nobody's: no model's, dataset's or atlas's."""
+    from chmr_bench.errors import UnknownNameError
+    from chmr_bench.plugins import registry
+
+    known = {m for found in registry().atlases.values() for m in found.spec.modalities}
+    for name in request.models:
+        spec = registry().model(name).spec
+        known |= {*spec.reads, *spec.learns}
+    for asked in request.datasets:
+        if asked.name in registry().datasets:
+            known |= set(registry().dataset(asked.name).spec.modalities) - {"structure"}
+    for modality in named:
+        if modality not in known:
+            raise UnknownNameError("modality", modality, known)
+
+
 def _asked(kind: Missing, shares: Sequence[float], controls: Sequence[str]) -> list[Missing | None]:
     """Return what is hidden in turn: nothing, then every rate; then the same shuffled."""
     import dataclasses
@@ -243,7 +263,7 @@ def _surprises(plan: Plan, found: Sequence[Family]) -> list[str]:
     """Return the models that moved, though by their spec nothing that is hidden reaches them."""
     idle = {(i.dataset, i.model): i.inapplicable for i in plan.items if i.inapplicable}
     moved = {
-        (name, curve.label)
+        (name, curve.model)
         for family in found
         for curve in family.curves
         for name in family.datasets

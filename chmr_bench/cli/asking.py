@@ -142,7 +142,7 @@ def with_choices(
     return dataclasses.replace(
         request,
         split=split,
-        split_seed=_seed("--split-seed", split_seed),
+        split_seed=valid_seed("--split-seed", split_seed),
         device=choice("--device", device, DEVICES),
         precision=choice("--precision", precision, PRECISIONS),
         keep_failed=keep_failed,
@@ -178,13 +178,13 @@ def chosen_seeds(n: int | None, listed: list[int] | None) -> tuple[int, ...]:
     if n is not None and listed:
         raise UsageError("--seeds N means seeds 0 to N-1; give either --seeds or --seed")
     if listed:
-        return tuple(_seed("--seed", seed) for seed in listed)
+        return tuple(valid_seed("--seed", seed) for seed in listed)
     if n is not None and n < 1:
         raise UsageError(f"--seeds {n}: expected at least 1")
     return tuple(range(n or 1))
 
 
-def _seed(option: str, seed: int) -> int:
+def valid_seed(option: str, seed: int) -> int:
     """Return the seed if every generator takes it."""
     if not 0 <= seed < 2**32:
         raise UsageError(f"{option} {seed}: seeds go from 0 to {2**32 - 1}")

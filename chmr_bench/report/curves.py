@@ -72,6 +72,7 @@ class Curve:
 
     Attributes
     ----------
+    model : its registered name. label : with what its user changed.
     shuffled : the control: what is not hidden is given to the wrong molecules.
     area : mean change over the rates, by trapezoids; None below two rates.
     unmoved : no prediction differs from that of rate 0: the model reads nothing of what is hidden.
@@ -80,6 +81,7 @@ class Curve:
     dataset: DatasetInfo
     split: SplitInfo
     metric: MetricName
+    model: str
     label: str
     setting: Setting
     shuffled: bool
@@ -221,6 +223,7 @@ def _curve(
         dataset=first.dataset,
         split=split,
         metric=first.dataset.metric,
+        model=first.model.id,
         label=plain_name(first.model_copy(update={"missing": None})),
         setting=setting,
         shuffled=shuffled,

@@ -36,6 +36,7 @@ class Results:
         metric: str = "roc_auc",
         n_tasks: int = 3,
         not_evaluable: int = 0,
+        predicted: float = 0.5,
         **changes: Any,
     ) -> Record:
         """Store one run; `changes` are laid over the record, nested by ``__``."""
@@ -53,7 +54,7 @@ class Results:
         self.store.prepare()
         if error:
             return self.store.write(record, log="it failed")
-        values = np.full((4, n_tasks), 0.5, dtype=np.float16)
+        values = np.full((4, n_tasks), predicted, dtype=np.float16)
         names = tuple(f"task{j}" for j in range(n_tasks))
         rows = np.arange(4, dtype=np.int64)
         replicates = _replicates(score, half, seed)

@@ -1,0 +1,276 @@
+"""Records with something hidden to curves: who belongs to which, what is paired with what."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chmr_bench import leaderboard
+from chmr_bench.missing import Missing
+from chmr_bench.report import missing
+from chmr_bench.report.curves import Curve, Setting, curves
+from chmr_bench.report.missing_figure import draw, slug
+from chmr_bench.report.missing_tables import as_document, as_rows, families, grids
+
+WORLD = ("pretrain", "finetune", "test")
+
+
+def add(results: Any, rate: float, score: float | None, seed: int | None = 0, **more: Any) -> Any:
+    """Store a run of ``chmr`` on bace.
+
+    `more` are fields of `Missing`, the seed it hides ``by``, or what `Results.add` takes.
+    """
+    known = {f.name for f in dataclasses.fields(Missing)}
+    said = {k: v for k, v in more.items() if k in known}
+    draw_seed = more.get("by", seed or 0)
+    asked = Missing(rate, seed=draw_seed, **said).settled()
+    rest = {k: v for k, v in more.items() if k not in known and k != "by"}
+    if asked is not None:
+        rest |= {"missing": asked.told(), "predicted": 0.5 + 0.1 * rate}
+    model, dataset = rest.pop("model", "chmr"), rest.pop("dataset", "bace")
+    return results.add(model, dataset, score, seed=seed, **rest)
+
+
+def only(results: Any) -> Curve:
+    (curve,) = curves(results.store)
+    return curve
+
+
+def rates(curve: Curve) -> list[float]:
+    return [point.rate for point in curve.points]
+
+
+def test_a_curve_begins_with_the_plain_runs(results: Any) -> None:
+    for seed in (0, 1, 2):
+        add(results, 0.0, 0.80 + 0.01 * seed, seed)
+        add(results, 0.5, 0.76 + 0.01 * seed, seed)
+        add(results, 1.0, 0.70 + 0.01 * seed, seed)
+    curve = only(results)
+    assert rates(curve) == [0, 0.5, 1]
+    assert [p.n_runs for p in curve.points] == [3, 3, 3]
+    changes = [p.change for p in curve.points if p.change]
+    np.testing.assert_allclose([c.mean for c in changes], [0, -0.04, -0.1], atol=1e-12)
+    assert changes[0].low == changes[0].high == 0
+    assert changes[1].n_pairs == 3
+    # every seed moves alike, and the made-up resamples too: nothing but their rounding is left
+    assert changes[1].se_seeds < 1e-6
+    assert curve.area is not None
+    assert curve.area.mean == pytest.approx(-(0.5 * 0.04 / 2 + 0.5 * 0.14 / 2))
+    assert not curve.unmoved
+
+
+def test_without_a_single_hidden_run_there_is_no_curve(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    assert curves(results.store) == []
+    assert missing.texts(missing.families_of(results.store)) == {}
+
+
+def test_rate_1_ends_the_curve_of_every_mechanism(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    add(results, 0.5, 0.75)
+    add(results, 0.5, 0.74, mechanism="activity")
+    add(results, 0.5, 0.74, mechanism="asymmetric")
+    add(results, 1.0, 0.7)
+    found = {c.setting.mechanism: rates(c) for c in curves(results.store)}
+    assert found == {"random": [0, 0.5, 1], "activity": [0, 0.5, 1], "asymmetric": [0, 0.5]}
+
+
+def test_rate_1_alone_is_a_curve(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    add(results, 1.0, 0.7)
+    assert rates(only(results)) == [0, 1]
+
+
+def test_stages_modalities_and_fills_are_settings_of_their_own(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    for more in ({}, {"stages": ("test",)}, {"modalities": ("m",)}, {"fill": "mean"}):
+        add(results, 0.5, 0.75, **more)
+        add(results, 1.0, 0.7, **more)
+    found = {str(c.setting): rates(c) for c in curves(results.store)}
+    assert found == {
+        "cells hidden (world)": [0, 0.5, 1],
+        "cells hidden (test)": [0, 0.5, 1],
+        "m hidden (world)": [0, 0.5, 1],
+        "cells hidden (world, filled with mean)": [0, 0.5, 1],
+    }
+
+
+def test_the_control_stands_beside_its_model(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    add(results, 0.5, 0.75)
+    add(results, 1.0, 0.7)
+    add(results, 0.0, 0.71, shuffled=True)
+    add(results, 0.5, 0.70, shuffled=True)
+    plain, control = curves(results.store)
+    assert plain.setting == control.setting
+    assert (plain.shuffled, control.shuffled) == (False, True)
+    assert rates(control) == [0, 0.5, 1]
+    first = control.points[0]
+    assert first.score == 0.71
+    assert first.change is not None
+    assert first.change.mean == pytest.approx(-0.09)  # against the model itself, not the control
+
+
+def test_one_draw_for_all_is_not_mixed_with_a_draw_a_seed(results: Any) -> None:
+    for seed in (0, 1):
+        add(results, 0.0, 0.8, seed)
+        add(results, 0.5, 0.75, seed)
+    add(results, 0.5, 0.6, 1, by=0)
+    tied, fixed = sorted(curves(results.store), key=lambda c: c.setting.draw is not None)
+    assert tied.setting.draw is None
+    assert tied.points[1].score == pytest.approx(0.75)
+    assert fixed.setting.draw == 0
+    assert fixed.points[1].score == pytest.approx((0.75 + 0.6) / 2)  # seed 0 hid by draw 0 anyway
+
+
+def test_a_model_without_randomness_is_paired_with_each_draw(results: Any) -> None:
+    add(results, 0.0, 0.8, None)
+    for draw_seed, score in ((0, 0.75), (1, 0.73), (2, 0.77)):
+        add(results, 0.5, score, None, by=draw_seed)
+    add(results, 1.0, 0.7, None)
+    curve = only(results)
+    assert [p.n_runs for p in curve.points] == [1, 3, 1]
+    change = curve.points[1].change
+    assert change is not None
+    assert change.n_pairs == 3
+    assert change.mean == pytest.approx(-0.05)
+    assert change.se_seeds == pytest.approx(0.02 / np.sqrt(3))
+    assert curve.area is not None
+
+
+def test_seeds_of_one_rate_alone_are_told_not_dropped(results: Any) -> None:
+    for seed in (0, 1, 2):
+        add(results, 0.0, 0.8, seed)
+    add(results, 0.5, 0.75, 0)
+    (curve,) = curves(results.store)
+    point = curve.points[1]
+    assert point.unpaired == (1, 2)
+    assert point.change is not None
+    assert point.change.n_pairs == 1
+    (grid,) = grids(families([curve]))
+    assert any("seeds 1, 2 are on record at one of both rates alone" in note for note in grid.notes)
+    assert any("one seed" in note for note in grid.notes)
+
+
+def test_a_failed_run_is_counted(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    add(results, 0.5, None, error="no")
+    curve = only(results)
+    assert [(p.n_runs, p.n_failed) for p in curve.points] == [(1, 0), (0, 1)]
+    (grid,) = grids(families([curve]))
+    assert "failed" in grid.rows[0][3]
+    assert as_rows(families([curve]))[1]["n_failed"] == 1
+
+
+def test_predictions_that_do_not_move_are_no_flat_line(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    asked = Missing(1.0).told()
+    results.add("chmr", "bace", 0.8, missing=asked)
+    curve = only(results)
+    assert curve.unmoved
+    (grid,) = grids(families([curve]))
+    assert grid.rows[0][3] == "does not read it"
+
+
+def test_other_settings_weights_or_versions_are_other_models(results: Any) -> None:
+    told = {"version": "1", "config": {"a": 1}, "atlas": {"atlases": ["jump"], "hidden": None}}
+    for version in ("1", "2"):
+        how = {**told, "version": version}
+        for rate in (0.0, 0.5):
+            atlas = {**how["atlas"], "hidden": {"rate": rate}} if rate else how["atlas"]
+            weights = {"model__weights": f"{version}{rate}" * 8}
+            made = {"model__pretraining": {**how, "atlas": atlas, "data": str(rate)}}
+            add(results, rate, 0.8 - rate / 10 - int(version) / 100, **weights, **made)
+    first, second = curves(results.store)
+    assert rates(first) == rates(second) == [0, 0.5]  # other weights, yet one making
+    for curve in (first, second):
+        change = curve.points[1].change
+        assert change is not None
+        assert change.mean == pytest.approx(-0.05)
+    assert {first.label, second.label} == {"chmr", "chmr (#2)"}
+
+
+# ------------------------------------------------------------------------------------------ tables
+
+
+def test_the_mean_over_datasets_takes_what_all_have(results: Any) -> None:
+    for dataset, loss in (("bace", 0.1), ("bbbp", 0.2)):
+        for seed in (0, 1):
+            add(results, 0.0, 0.8, seed, dataset=dataset)
+            add(results, 0.5, 0.8 - loss / 2, seed, dataset=dataset)
+            add(results, 1.0, 0.8 - loss, seed, dataset=dataset)
+    add(results, 0.0, 0.9, model="forest")
+    add(results, 0.5, 0.8, model="forest")
+    *single, mean = families(curves(results.store))
+    assert [f.datasets for f in single] == [("bace",), ("bbbp",)]
+    assert mean.datasets == ("bace", "bbbp")
+    (curve,) = mean.curves  # the forest lacks a dataset
+    assert [p.score for p in curve.points] == pytest.approx([0.8, 0.725, 0.65])
+    assert curve.area is not None
+    assert curve.area.mean == pytest.approx(-0.075)
+
+
+def test_simulated_and_real_data_are_never_averaged(results: Any) -> None:
+    for dataset, synthetic in (("bace", False), ("planted", True)):
+        for rate in (0.0, 0.5):
+            add(results, rate, 0.8, dataset=dataset, dataset__synthetic=synthetic)
+    assert all(len(f.datasets) == 1 for f in families(curves(results.store)))
+
+
+def test_what_is_shown(results: Any) -> None:
+    add(results, 0.0, 0.8, half=0.0)
+    add(results, 0.25, 0.75, half=0.0)
+    add(results, 1.0, 0.7, half=0.0)
+    (grid,) = grids(families(curves(results.store)))
+    assert grid.title == "bace: cells hidden (world)"
+    assert grid.columns[1:] == (
+        "ROC-AUC %, nothing hidden",
+        "runs",
+        "25 % hidden",
+        "100 % hidden",
+        "mean change",
+    )
+    assert grid.rows[0][:4] == ("chmr", "80.0", "1", "-5.0 (-5.0 to -5.0)")
+    document = as_document(families(curves(results.store)))
+    points = document["tables"][0]["rows"][0]["points"]
+    assert [p["rate"] for p in points] == [0, 0.25, 1]
+    assert len(document["tables"][0]["rows"][0]["records"]) == 3
+
+
+def test_the_files_come_with_the_other_tables_and_go_with_the_records(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    hidden = add(results, 0.5, 0.75)
+    out = results.root
+    leaderboard.build(results.store, out)
+    names = {p.name for p in out.glob("missing*")}
+    assert names == {"missing.md", "missing.csv", "missing.json", "missing-cells-hidden-world.png"}
+    assert leaderboard.differences(results.store, out) == []
+    assert "missing.md" in (out / "README.md").read_text()
+    assert "50 % hidden" in (out / "missing.md").read_text()
+    assert (out / "tables/bace.csv").read_text().count(
+        "chmr,chmr"
+    ) == 1  # the hidden run is not there
+    drawn = (out / "missing-cells-hidden-world.png").stat().st_mtime_ns
+    leaderboard.build(results.store, out)
+    assert (out / "missing-cells-hidden-world.png").stat().st_mtime_ns == drawn
+    for file in results.store.path_of(hidden).iterdir():
+        file.unlink()
+    results.store.path_of(hidden).rmdir()
+    leaderboard.build(results.store, out)
+    assert not list(out.glob("missing*"))
+
+
+def test_a_picture_is_named_after_its_setting_and_is_one(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    add(results, 0.5, 0.75, mechanism="scaffold", stages=("test",))
+    found = families(curves(results.store))
+    assert slug(found[0].setting) == "cells-hidden-test-scaffold"
+    assert draw(found).startswith(b"\x89PNG")
+
+
+def test_settings_are_told_in_words() -> None:
+    setting = Setting(("test",), ("a", "b"), "activity", "zero", draw=3)
+    assert str(setting) == "a+b hidden (test, activity, filled with zero), draw 3"
