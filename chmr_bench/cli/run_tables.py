@@ -18,6 +18,8 @@ STATE_WORDS: dict[State, str] = {
     "failed": "failed before",
     "impossible": "cannot run",
 }
+TITLES_SHOWN = 6
+"""Pretrainings a plan names one by one, at most."""
 
 
 def show_plan(plan: Plan) -> None:
@@ -38,8 +40,11 @@ def show_plan(plan: Plan) -> None:
     print_table("Plan", columns, rows, right=columns[len(words) :])
     _legend(any(item.synthetic for item in plan.items))
     console.print(_sentence(plan), markup=False, soft_wrap=True)
-    for title in plan.pretraining():
+    titles = plan.pretraining()
+    for title in titles[:TITLES_SHOWN]:
         console.print(f"first, for the weights: {title}", markup=False, soft_wrap=True)
+    if len(titles) > TITLES_SHOWN:
+        console.print(f"and {len(titles) - TITLES_SHOWN} more pretrainings", markup=False)
     for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
         console.print(f"cannot run: {reason}", markup=False, soft_wrap=True)
     for reason in dict.fromkeys(i.inapplicable for i in plan.items if i.inapplicable):

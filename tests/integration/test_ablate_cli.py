@@ -68,7 +68,7 @@ def test_a_model_taught_by_an_atlas(inside: Run) -> None:
     arguments = ("--set", "transductive=true", "--stage", "pretrain", "--seeds", "2", "-j", "1")
     done = inside("ablate", "--dataset", "quick-cells", "-m", "quick.taught", *arguments)
     assert done.returncode == 0, done.stderr
-    assert "first, for the weights: average quick-atlas (seed 0); 0.5 of cells" in done.stdout
+    assert "first, for the weights: average quick-atlas (seed 0); 50 % of cells" in done.stdout
     assert "quick-cells, random split (seed 0): cells hidden (pretrain)" in done.stdout
 
 

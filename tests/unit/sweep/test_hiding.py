@@ -152,7 +152,7 @@ def test_an_atlas_that_lacks_it_is_learnt_from_once(
     asked = request("taught", *missing, seeds=(0,), settings=whole_atlas)
     plan = sweep.plan(asked, store, workspace)
     assert len(plan.pretraining()) == 2
-    assert "0.5 of cells hidden (pretrain), draw 0" in plan.pretraining()[1]
+    assert "50 % of cells hidden (pretrain), draw 0" in plan.pretraining()[1]
     whole, world, alone = (o.record for o in sweep.execute(plan, store, workspace).outcomes)
     assert world.model.weights == alone.model.weights != whole.model.weights
     assert world.identity != alone.identity
