@@ -12,6 +12,7 @@ from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.report.comparison import Comparison, Query
+    from chmr_bench.runner.workspace import Workspace
 
 PROTOCOLS = ("", "cv5x5")
 
@@ -78,13 +79,10 @@ def _query(
     return Query(tuple(models), tuple(dict.fromkeys([*names, *(dataset or ())])), split)
 
 
-def _compared(query: Query, workspace: object, out: Path, protocol: str) -> Comparison:
+def _compared(query: Query, workspace: Workspace, out: Path, protocol: str) -> Comparison:
     from chmr_bench.records import RecordStore
     from chmr_bench.report.comparison import compare as compare_models
-    from chmr_bench.runner.workspace import Workspace
 
-    if not isinstance(workspace, Workspace):
-        raise TypeError("expected a Workspace")
     store = RecordStore(out)
     if not store.folder.is_dir():
         raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
@@ -100,7 +98,13 @@ def _compared(query: Query, workspace: object, out: Path, protocol: str) -> Comp
 
 def _show(found: Comparison, to: Path | None, as_json: bool) -> None:
     from chmr_bench.cli.leaderboard import print_grid
-    from chmr_bench.report.comparison import grids
+    from chmr_bench.report.comparison import as_dict, grids, write
 
-    for grid in grids(found):
-        print_grid(grid)
+    written = [] if to is None else write(found, to)
+    if as_json:
+        print_json(as_dict(found))
+    else:
+        for grid in grids(found):
+            print_grid(grid)
+    for path in written:
+        print_note(f"written: {path}")

@@ -23,12 +23,12 @@ METHOD_SPLITS = (
 METHOD_FOLDS = (
     f"{CV5X5}: the fold is the unit ({N_FOLDS} of them); intervals and p are Tukey's for all pairs "
     "of models of a dataset, after an analysis of variance with repeated measures (Ash et al., "
-    "2025). Folds share training rows, which Tukey's test does not know: p is too small. 'corrected "
-    "p' is Nadeau and Bengio's, of the one pair alone."
+    "2025). Folds share training rows, which Tukey's test does not know: p is too small. "
+    "'corrected p' is Nadeau and Bengio's, of the one pair alone."
 )
 VERDICTS = (
-    "better, worse: p after Holm's correction for this table's datasets is at most 0.05, so the "
-    "interval leaves zero out. no difference shown: not that there is none."
+    "better, worse: p after Holm's correction for the datasets of one model is at most 0.05, so "
+    "the interval leaves zero out. no difference shown: not that there is none."
 )
 
 
@@ -131,7 +131,7 @@ def _gain_notes(comparison: Comparison, model: str) -> list[str]:
     notes += [f"{d.name}: {note}." for d, g in pairs for note in [*d.notes, *g.notes]]
     if any(d.synthetic for d, _ in pairs):
         notes.append("* synthetic: simulated labels on real molecules.")
-    return [*notes, *method_notes(comparison)]
+    return notes
 
 
 def method_notes(comparison: Comparison) -> list[str]:
@@ -163,6 +163,7 @@ def folds_grid(name: str, metric: MetricName | None, folds: Folds) -> Grid:
         for pair in folds.pairs
     )
     anova = folds.anova
+    degrees = f"{anova.df_models}, {anova.df_error}"
     spread = ", ".join(f"{m} {number(metric, s)}" for m, s in folds.sd.items())
     return Grid(
         f"{name}, {CV5X5}: all pairs",
@@ -170,8 +171,8 @@ def folds_grid(name: str, metric: MetricName | None, folds: Folds) -> Grid:
         rows,
         left=("pair",),
         notes=(
-            f"Analysis of variance with repeated measures: F({anova.df_models}, {anova.df_error}) = "
-            f"{anova.f:.3g}, p {_p_words(anova.p)}.",
+            f"Analysis of variance with repeated measures: F({degrees}) = {anova.f:.3g}, "
+            f"p {_p_words(anova.p)}.",
             f"s.d. over {N_FOLDS} folds: {spread}.",
         ),
     )
@@ -200,6 +201,7 @@ def overall_grid(comparison: Comparison) -> Grid:
     else:
         notes = tuple(_overall_notes(overall, comparison.baseline, len(comparison.datasets)))
     title = f"Over datasets, against {comparison.baseline}"
+    notes = (*notes, *method_notes(comparison))
     return Grid(title, columns, rows, left=("model",), notes=notes)
 
 
@@ -228,8 +230,8 @@ def _overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str
     test = overall.friedman
     if not math.isnan(test.p) and len(overall.average_rank) > 2:
         notes.append(
-            f"Do the ranks differ at all? Friedman chi2 = {test.chi2:.2f}, F (Iman and Davenport) = "
-            f"{test.f:.2f}, p {_p_words(test.p)}."
+            f"Do the ranks differ at all? Friedman chi2 = {test.chi2:.2f}, "
+            f"F (Iman and Davenport) = {test.f:.2f}, p {_p_words(test.p)}."
         )
     notes.append(
         f"p: Wilcoxon's signed-rank test of the datasets' differences from {baseline}, exact, each "
