@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,6 +91,10 @@ class Difference:
     df: float
     n_pairs: int
     note: str = ""
+
+    def turned(self) -> Difference:
+        """Return b minus a."""
+        return replace(self, mean=-self.mean, low=-self.high, high=-self.low)
 
 
 def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:

@@ -21,10 +21,10 @@ METHOD_SPLITS = (
     "Bengio, 2003), since their training rows overlap."
 )
 METHOD_FOLDS = (
-    f"{CV5X5}: the fold is the unit ({N_FOLDS} of them); intervals and p are Tukey's for all pairs "
-    "of models of a dataset, after an analysis of variance with repeated measures (Ash et al., "
-    "2025). Folds share training rows, which Tukey's test does not know: p is too small. "
-    "'corrected p' is Nadeau and Bengio's, of the one pair alone."
+    f"{CV5X5}: the fold is the unit ({N_FOLDS} of them). Gains, intervals, p and verdicts are of the "
+    "corrected resampled t-test (Nadeau and Bengio, 2003). 'all pairs' is the analysis of variance "
+    "with repeated measures and Tukey's test of Ash et al. (2025), which take folds for "
+    "independent: where models are equally good they find a difference far more often than in 5 %."
 )
 VERDICTS = (
     "better, worse: p after Holm's correction for the datasets of one model is at most 0.05, so "
@@ -167,7 +167,7 @@ def folds_grid(name: str, metric: MetricName | None, folds: Folds) -> Grid:
     spread = ", ".join(f"{m} {number(metric, s)}" for m, s in folds.sd.items())
     return Grid(
         f"{name}, {CV5X5}: all pairs",
-        ("pair", "gain", "95 % interval (Tukey)", "p (Tukey)", "corrected p"),
+        ("pair", "gain", "95 % interval (Tukey)", "p (Tukey)", "p corrected"),
         rows,
         left=("pair",),
         notes=(
