@@ -21,9 +21,9 @@ METHOD_SPLITS = (
     "Bengio, 2003), since their training rows overlap."
 )
 METHOD_FOLDS = (
-    f"{CV5X5}: the fold is the unit ({N_FOLDS} of them). Gains, intervals, p and verdicts are of the "
-    "corrected resampled t-test (Nadeau and Bengio, 2003). 'all pairs' is the analysis of variance "
-    "with repeated measures and Tukey's test of Ash et al. (2025), which take folds for "
+    f"{CV5X5}: the fold is the unit ({N_FOLDS} of them). Gains, intervals, p and verdicts are of "
+    "the corrected resampled t-test (Nadeau and Bengio, 2003). 'all pairs' is the analysis of "
+    "variance with repeated measures and Tukey's test of Ash et al. (2025), which take folds for "
     "independent: where models are equally good they find a difference far more often than in 5 %."
 )
 VERDICTS = (
