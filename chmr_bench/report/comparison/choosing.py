@@ -67,8 +67,8 @@ class _Found:
     split_seed: int | None
 
 
-def choose(store: RecordStore, query: Query) -> list[Chosen]:
-    """Return the runs to compare, dataset by dataset, in the order asked for.
+def choose(store: RecordStore, query: Query) -> tuple[list[Chosen], list[str]]:
+    """Return the runs to compare, in the order asked for, and simulated datasets left out.
 
     Raises
     ------
@@ -81,7 +81,10 @@ def choose(store: RecordStore, query: Query) -> list[Chosen]:
     if not records:
         raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
     found = _found(records, query)
-    return [_chosen(name, found, query) for name in _datasets(records, found, query)]
+    names = _datasets(records, found, query)
+    made = {f.record.dataset.name for f in found if f.record.dataset.synthetic}
+    left_out = [] if query.datasets else sorted(made.difference(names))
+    return [_chosen(name, found, query) for name in names], left_out
 
 
 def _found(records: Sequence[Record], query: Query) -> list[_Found]:
@@ -147,7 +150,7 @@ def _chosen(name: str, found: Sequence[_Found], query: Query) -> Chosen:
         metrics.metric if metrics else None,
         {m: {s: tuple(r) for s, r in by_split.items()} for m, by_split in runs.items()},
         failed,
-        tuple(notes + [f"{n} failed runs of {model}" for model, n in sorted(failed.items())]),
+        tuple(notes),
     )
 
 

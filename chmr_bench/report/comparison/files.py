@@ -15,6 +15,7 @@ from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
 from chmr_bench.report.comparison.tables import grids
 from chmr_bench.report.files import as_csv, as_json
 from chmr_bench.report.page import section
+from chmr_bench.statistics import LEVEL
 
 SCHEMA = "chmr-bench comparison 1"
 STEM = "comparison"
@@ -75,7 +76,8 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         "baseline": comparison.baseline,
         "models": list(comparison.models),
         "protocol": comparison.protocol or None,
-        "level": 0.95,
+        "level": LEVEL,
+        "left_out": list(comparison.left_out),
         "datasets": [_dataset(on) for on in comparison.datasets],
         "overall": None if overall is None else dataclasses.asdict(overall),
     }
@@ -95,6 +97,7 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
         "n_clusters": on.n_clusters,
         "scores": dict(on.scores),
         "n_runs": dict(on.n_runs),
+        "n_failed": dict(on.chosen.n_failed or {}),
         "gains": [_gain(gain) for gain in on.gains.values()],
         "folds": None if on.folds is None else _folds(on.folds),
         "notes": list(on.notes),

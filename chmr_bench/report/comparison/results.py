@@ -96,12 +96,19 @@ class OnDataset:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that was compared; `overall` is None below two datasets that all models have."""
+    """All that was compared.
+
+    Attributes
+    ----------
+    overall : None below two datasets that all models have.
+    left_out : simulated datasets with records, which were not asked for.
+    """
 
     models: tuple[str, ...]
     datasets: tuple[OnDataset, ...]
     overall: Overall | None
     protocol: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def baseline(self) -> str:
@@ -132,14 +139,15 @@ def compare(
     if protocol == CV5X5:
         query = replace(query, split=CV5X5)
     datasets = []
-    for chosen in choose(store, query):
+    found, left_out = choose(store, query)
+    for chosen in found:
         said(chosen.name)
         datasets.append(_on_dataset(store, workspace, chosen, query.models, protocol))
     datasets = _with_holm(datasets, query.models[1:])
     overall = over_datasets(
         query.models, {d.name: {m: d.sign * s for m, s in d.scores.items()} for d in datasets}
     )
-    return Comparison(query.models, tuple(datasets), overall, protocol)
+    return Comparison(query.models, tuple(datasets), overall, protocol, tuple(left_out))
 
 
 def _on_dataset(

@@ -129,6 +129,12 @@ def _gain_notes(comparison: Comparison, model: str) -> list[str]:
     if absent:
         notes.append(f"Not compared: {', '.join(absent)}.")
     notes += [f"{d.name}: {note}." for d, g in pairs for note in [*d.notes, *g.notes]]
+    notes += [
+        f"{d.name}: {n} failed {'run' if n == 1 else 'runs'} of {m}, in no score."
+        for d, _ in pairs
+        for m, n in (d.chosen.n_failed or {}).items()
+        if m in (comparison.baseline, model)
+    ]
     if any(d.synthetic for d, _ in pairs):
         notes.append("* synthetic: simulated labels on real molecules.")
     return notes
@@ -201,6 +207,9 @@ def overall_grid(comparison: Comparison) -> Grid:
     else:
         notes = tuple(_overall_notes(overall, comparison.baseline, len(comparison.datasets)))
     title = f"Over datasets, against {comparison.baseline}"
+    if comparison.left_out:
+        made = ", ".join(comparison.left_out)
+        notes = (*notes, f"Simulated, compared only when named with --dataset: {made}.")
     notes = (*notes, *method_notes(comparison))
     return Grid(title, columns, rows, left=("model",), notes=notes)
 

@@ -1,4 +1,4 @@
-"""Analysis of variance with repeated measures, and Tukey's test, against nested models and scipy."""
+"""Analysis of variance with repeated measures, and Tukey's test, against plain versions."""
 
 from __future__ import annotations
 
