@@ -9,6 +9,7 @@ from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
 from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span
 from chmr_bench.statistics import Difference
+from chmr_bench.statistics.paired import ONE_SEED
 from chmr_bench.types import MetricName
 
 METHOD = (
@@ -61,6 +62,8 @@ def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
     found = gain.difference
     if found is None:
         return (dataset_title(on), told, *scores, *[NONE] * 5)
+    if found.note == ONE_SEED and gain.verdict in ("better", "worse"):
+        told += " (one seed)"
     return (
         dataset_title(on),
         told,

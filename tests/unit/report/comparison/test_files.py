@@ -50,6 +50,17 @@ def test_the_table_says_what_was_found(three: Comparison) -> None:
     assert "fewer than two datasets" in overall.notes[0]
 
 
+def test_a_verdict_on_one_seed_says_so(results: Any, compared: Compared) -> None:
+    results.add("a", "bace", 0.7)
+    results.add("b", "bace", 0.8)
+    first, _ = grids(compared("a", "b"))
+    assert first.rows[0][1] == "better (one seed)"
+    assert first.rows[0][-1] == "1 run"
+    assert "bace: one seed: how much another seed would move it is not in the interval." in (
+        first.notes
+    )
+
+
 def test_one_way_to_read_it_in_every_file(three: Comparison, tmp_path: Path) -> None:
     written = write(three, tmp_path / "new" / "folder")
     assert [p.name for p in written] == [
