@@ -12,8 +12,9 @@ The squared standard error of a mean difference over S seeds is
 A seed's effect on single molecules is in both, so the sum is a little too large, never too small.
 The two parts have n - 1 and S - 1 degrees of freedom, and the quantile of t is their mean, weighted
 by the parts (Cochran and Cox, Experimental Designs, 1957, section 4.14). Satterthwaite's degrees of
-freedom rejected true nulls in 8 to 13 % of cases at two seeds with strong seed noise; this keeps to
-5 % (tests/unit/statistics/test_false_positives.py).
+freedom rejected true nulls in up to 13 % of simulations at two seeds with strong seed noise; this
+keeps to 5 % (tests/unit/statistics/test_false_positives.py). The price is power at two or three
+seeds: five or more are worth their time.
 """
 
 from __future__ import annotations

@@ -196,9 +196,8 @@ def test_a_planted_gain_is_found_as_often_as_its_standard_error_says(case: Case)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("n_seeds", [2, 3, 5, 10])
-@pytest.mark.parametrize("n", [150, 600])
-def test_the_level_holds_at_every_seed_noise(metric: MetricName, n_seeds: int, n: int) -> None:
+@pytest.mark.parametrize(("n", "n_seeds"), [(150, 2), (150, 3), (150, 5), (600, 2), (600, 5)])
+def test_the_level_holds_at_every_seed_noise(metric: MetricName, n: int, n_seeds: int) -> None:
     wrong = []
     for tau, inter in NOISES[metric]:
         for copies in (1, 3):
