@@ -8,6 +8,7 @@ import typer
 
 from chmr_bench.cli import data, leaderboard, listing, records
 from chmr_bench.cli.ablate import ablate
+from chmr_bench.cli.compare import compare
 from chmr_bench.cli.explain import explain
 from chmr_bench.cli.pretrain import pretrain
 from chmr_bench.cli.run import run
@@ -47,6 +48,7 @@ app.command(rich_help_panel="Benchmark")(run)
 app.command(rich_help_panel="Benchmark")(ablate)
 app.command(rich_help_panel="Benchmark")(pretrain)
 app.command(rich_help_panel="Benchmark")(explain)
+app.command(rich_help_panel="Benchmark")(compare)
 app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel="Benchmark")
 app.add_typer(listing.list_app, name="list", rich_help_panel="Look around")
 app.command(name="show", rich_help_panel="Look around")(listing.show)

@@ -17,7 +17,7 @@ from chmr_bench.metrics import (
 )
 from chmr_bench.records import Metrics, Predictions, TaskResult
 from chmr_bench.statistics import bootstrap, interval
-from chmr_bench.types import FloatArray, MetricName
+from chmr_bench.types import FloatArray, IntArray, MetricName
 
 SHARE_METRIC: MetricName = "roc_auc"
 SHARE_THRESHOLD = 0.8
@@ -48,6 +48,28 @@ def score_only(spec: DatasetSpec, dataset: Dataset, predictions: Predictions) ->
     y = dataset.y[predictions.rows]
     tasks = score_tasks(spec.metric, dataset.task_names, y, _whole(predictions, y))
     return _metrics(spec.metric, tasks, math.nan, math.nan)
+
+
+def score_on_clusters(
+    spec: DatasetSpec, dataset: Dataset, predictions: Predictions, clusters: IntArray
+) -> tuple[float, FloatArray]:
+    """Return the macro score, and its (1000,) replicates where whole clusters are drawn.
+
+    Parameters
+    ----------
+    clusters : (n_test,) rows of one number are drawn together; see `statistics.bootstrap`.
+
+    Raises
+    ------
+    DataError, PredictionError : labels and predictions do not fit each other.
+    """
+    y = dataset.y[predictions.rows]
+    y_pred = _whole(predictions, y)
+    score = macro(score_tasks(spec.metric, dataset.task_names, y, y_pred))
+    resampled = bootstrap(
+        spec.metric, y, y_pred, n_replicates=N_REPLICATES, seed=BOOTSTRAP_SEED, clusters=clusters
+    )
+    return math.nan if score is None else score, resampled.macro
 
 
 def _whole(predictions: Predictions, y: FloatArray) -> FloatArray:

@@ -27,7 +27,7 @@ from chmr_bench.paths import feature_folder
 from chmr_bench.pretraining import AtlasData
 from chmr_bench.records import ErrorInfo, Origin, Record, canonical_json
 from chmr_bench.runner.logs import stdout_to_stderr
-from chmr_bench.types import MetricName, TaskType
+from chmr_bench.types import IntArray, MetricName, TaskType
 
 MOLNET_PREFIX = "molnet:"
 CONNECTIVITY = "connectivity"
@@ -247,6 +247,22 @@ class Workspace:
             )
         keys = self._features[CONNECTIVITY]
         return keys if isinstance(keys, tuple) else ()
+
+    def keys_of(
+        self, opened: Opened, rows: IntArray, progress: Progress = no_progress
+    ) -> tuple[str, ...]:
+        """Return the connectivity keys of some rows, "" where none can be made."""
+        from chmr_bench.features import cache
+
+        known = opened.dataset.keys
+        if known:
+            return tuple(known[row] for row in rows.tolist())
+        return cache.connectivity_keys(
+            [opened.dataset.smiles[row] for row in rows.tolist()],
+            n_jobs=self.n_jobs,
+            progress=progress,
+            cache=feature_folder(),
+        )
 
     def feature(
         self, opened: Opened, request: FeatureRequest, progress: Progress = no_progress

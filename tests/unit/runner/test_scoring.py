@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from chmr_bench.records import RecordStore
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import DatasetRequest, Workspace
 from chmr_bench.runner.checks import check_all
-from chmr_bench.runner.scoring import score, score_only
+from chmr_bench.runner.scoring import score, score_on_clusters, score_only
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -54,3 +56,16 @@ def test_a_run_on_sparse_labels_keeps_few_cells_and_verifies(tmp_path: Path) -> 
     np.testing.assert_array_equal(np.isnan(kept.values), np.isnan(y))
     assert [check.state for check in check_all(store, workspace, "verify")] == ["ok"]
     assert [check.state for check in check_all(store, workspace, "score")] == ["ok"]
+
+
+def test_clusters_widen_the_replicates_and_leave_the_score() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.repeat(np.arange(30), 2)
+    y = rng.normal(size=(30, 1))[rows]
+    dataset = Dataset(tuple("C" * 60), y, ("t",))
+    stored = as_stored(y + rng.normal(size=(30, 1))[rows], np.arange(60), ("t",), "regression")
+    spec = cast(Any, SimpleNamespace(metric="mae", name="d"))
+    alone, plain = score_on_clusters(spec, dataset, stored, np.arange(60))
+    pairs, wide = score_on_clusters(spec, dataset, stored, rows)
+    assert alone == pairs == pytest.approx(float(np.abs(y - stored.values).mean()))
+    assert wide.std() == pytest.approx(np.sqrt(2) * plain.std(), rel=0.15)

@@ -8,6 +8,7 @@ from scipy import stats
 
 from chmr_bench.errors import DataError
 from chmr_bench.statistics import Runs, paired_difference
+from chmr_bench.statistics.paired import MixedT
 
 
 def runs(scores: list[float], seeds: tuple[int | None, ...], spread: float = 0.0) -> Runs:
@@ -55,3 +56,43 @@ def test_seeds_of_one_model_alone_are_an_error() -> None:
         Runs(np.zeros(2), np.zeros((3, 5)), (0, 1))
     with pytest.raises(DataError, match="each once"):
         runs([1, 2], (0, 0))
+
+
+def test_the_quantile_of_two_parts_is_their_weighted_mean() -> None:
+    law = MixedT((1.0, 3.0), (20, 4))
+    quantile = 0.25 * stats.t.ppf(0.975, 20) + 0.75 * stats.t.ppf(0.975, 4)
+    assert law.test(1.0)[1] == pytest.approx(1.0 + 2.0 * quantile)
+    assert stats.t.ppf(0.975, law.df()) == pytest.approx(quantile)
+    low, _, p = law.test(2.0 * quantile)
+    assert (low, p) == (pytest.approx(0, abs=1e-9), pytest.approx(0.05))
+    assert law.test(0.0)[2] == 1
+
+
+@pytest.mark.parametrize("df", [1.0, 7.0, float("inf")])
+def test_one_part_is_the_t_test(df: float) -> None:
+    law = MixedT((4.0, 0.0), (df, 1))
+    known = stats.norm() if df == float("inf") else stats.t(df)
+    assert law.test(5.0)[2] == pytest.approx(2 * known.sf(2.5))
+    assert law.df() == pytest.approx(df)
+
+
+def test_no_variance_and_an_unknown_one() -> None:
+    assert MixedT((0.0, 0.0), (5, 2)).test(0.1) == (0.1, 0.1, 0.0)
+    assert MixedT((0.0,), (5,)).test(0.0) == (0.0, 0.0, 1.0)
+    assert np.isnan(MixedT((float("nan"), 0.1), (5, 2)).test(0.1)).all()
+    assert MixedT((1e-30, 0.0), (5e8, 1)).test(0.5)[2] <= 1e-90
+
+
+def test_few_clusters_widen_the_interval() -> None:
+    rng = np.random.default_rng(4)
+    replicates = rng.normal(size=(1, 4000))
+    few, many = (
+        paired_difference(
+            Runs(np.array([1.0]), replicates, (None,), n),
+            Runs(np.zeros(1), 0 * replicates, (None,)),
+        )
+        for n in (5, None)
+    )
+    assert few.se_molecules == pytest.approx(many.se_molecules * np.sqrt(5 / 4))
+    assert (few.df, many.df) == (4, float("inf"))
+    assert few.p > many.p

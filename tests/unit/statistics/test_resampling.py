@@ -1,4 +1,4 @@
-"""The bootstrap against plain resampling, paired intervals, and ranks with ties."""
+"""The bootstrap against plain resampling of copied molecules, alone and in clusters."""
 
 from __future__ import annotations
 
@@ -157,59 +157,3 @@ def test_bad_input_is_named() -> None:
         statistics.bootstrap("auc", np.zeros((3, 1)), np.zeros((3, 1)))  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"clusters have shape \(2,\), expected \(3,\)"):
         statistics.bootstrap("mae", *np.zeros((2, 3, 1)), clusters=np.zeros(2, dtype=np.int64))
-    with pytest.raises(DataError, match="not paired"):
-        statistics.paired_interval(np.zeros(3), np.zeros(4))
-    with pytest.raises(DataError, match=r"\[3, 4\]"):
-        statistics.mean_over_seeds([np.zeros(3), np.zeros(4)])
-    with pytest.raises(DataError, match="3 scores need 3 intervals"):
-        statistics.ranks_with_ties([1, 2, 3], [1], [2], greater_is_better=True)
-
-
-def test_a_paired_interval_is_narrower_than_the_two_it_compares() -> None:
-    rng = np.random.default_rng(2)
-    shared = rng.normal(0.0, 0.05, 1000)
-    a = 0.80 + shared + rng.normal(0.0, 0.005, 1000)
-    b = 0.78 + shared + rng.normal(0.0, 0.005, 1000)
-    a[0] = NAN
-    mean, low, high = statistics.paired_interval(a, b)
-    assert mean == pytest.approx(0.02, abs=0.002)
-    assert 0 < low < high < 0.04
-    assert statistics.interval(a)[0] < statistics.interval(b)[1]
-    assert np.isnan(statistics.paired_interval(a[:1], b[:1])).all()
-
-
-def test_seeds_average_replicate_by_replicate() -> None:
-    mean = statistics.mean_over_seeds([np.array([1.0, 2.0, NAN]), np.array([3.0, 2.0, NAN])])
-    np.testing.assert_array_equal(mean, [2.0, 2.0, NAN])
-
-
-@pytest.mark.parametrize(
-    ("scores", "low", "high", "greater", "expected"),
-    [
-        ([0.9, 0.7, 0.5], [0.85, 0.65, 0.45], [0.95, 0.75, 0.55], True, [1, 2, 3]),
-        ([0.9, 0.7, 0.5], [0.85, 0.65, 0.45], [0.95, 0.75, 0.55], False, [3, 2, 1]),
-        ([0.9, 0.8, 0.5], [0.80, 0.70, 0.45], [0.95, 0.85, 0.55], True, [1.5, 1.5, 3]),
-        # Touching ends overlap; a chain of overlaps is not one big tie.
-        ([0.9, 0.8, 0.7], [0.85, 0.75, 0.65], [0.95, 0.85, 0.75], True, [1.5, 2, 2.5]),
-        ([0.9, 0.8, 0.8], [NAN] * 3, [NAN] * 3, True, [1, 2.5, 2.5]),
-        ([0.4], [0.3], [0.5], False, [1]),
-        ([], [], [], True, []),
-    ],
-)
-def test_ranks(
-    scores: list[float], low: list[float], high: list[float], greater: bool, expected: list[float]
-) -> None:
-    assert statistics.ranks_with_ties(scores, low, high, greater_is_better=greater) == expected
-
-
-def test_ranks_always_sum_to_the_same() -> None:
-    rng = np.random.default_rng(5)
-    for k in (2, 5, 9):
-        middle, half = rng.random(k), rng.random(k) * 0.2
-        ranks = statistics.ranks_with_ties(
-            middle.tolist(),
-            (middle - half).tolist(),
-            (middle + half).tolist(),
-            greater_is_better=True,
-        )
-        assert sum(ranks) == pytest.approx(k * (k + 1) / 2)

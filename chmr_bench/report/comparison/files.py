@@ -1,0 +1,177 @@
+"""A comparison on disk: Markdown, CSV, JSON and two pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import math
+from pathlib import Path
+from typing import Any
+
+from chmr_bench.errors import MissingDependencyError, UsageError
+from chmr_bench.report.comparison.pictures import draw_gains, draw_ranks
+from chmr_bench.report.comparison.protocol import Folds
+from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
+from chmr_bench.report.comparison.tables import grids
+from chmr_bench.report.files import as_csv, as_json
+from chmr_bench.report.page import section
+from chmr_bench.statistics import LEVEL
+
+SCHEMA = "chmr-bench comparison 1"
+STEM = "comparison"
+GAINS, RANKS = "gains.png", "ranks.png"
+
+
+def write(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write the comparison below `folder`; return the files, the page first.
+
+    There is no picture of ranks below two datasets that all models have, and none of gains where
+    nothing could be compared.
+
+    Raises
+    ------
+    UsageError : the folder cannot be written. MissingDependencyError : matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingDependencyError(
+            "--to draws pictures, which need matplotlib: pip install 'chmr-bench[pictures]'"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures = [
+            folder / name
+            for name, draw in ((GAINS, draw_gains), (RANKS, draw_ranks))
+            if draw(folder / name, comparison)
+        ]
+        texts = {
+            f"{STEM}.md": _page(comparison, pictures),
+            f"{STEM}.csv": as_csv(_rows(comparison)),
+            f"{STEM}.json": as_json(as_dict(comparison)),
+        }
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {folder}: {error.strerror or error}; choose another with --to DIR"
+        ) from error
+    return [*(folder / name for name in texts), *pictures]
+
+
+def _page(comparison: Comparison, pictures: list[Path]) -> str:
+    others = ", ".join(comparison.models[1:])
+    parts = [f"# {comparison.baseline} compared with {others}"]
+    parts += [section("##", grid) for grid in grids(comparison)]
+    parts += [f"![{path.stem}]({path.name})" for path in pictures]
+    return "\n\n".join(parts) + "\n"
+
+
+# ------------------------------------------------------------------------------------- as a mapping
+
+
+def as_dict(comparison: Comparison) -> dict[str, Any]:
+    """Return everything about a comparison as JSON can hold it; unknown numbers are null."""
+    overall = comparison.overall
+    found: dict[str, Any] = {
+        "schema": SCHEMA,
+        "baseline": comparison.baseline,
+        "models": list(comparison.models),
+        "protocol": comparison.protocol or None,
+        "level": LEVEL,
+        "left_out": list(comparison.left_out),
+        "datasets": [_dataset(on) for on in comparison.datasets],
+        "overall": None if overall is None else dataclasses.asdict(overall),
+    }
+    cleaned: dict[str, Any] = _finite(found)
+    return cleaned
+
+
+def _dataset(on: OnDataset) -> dict[str, Any]:
+    return {
+        "dataset": on.name,
+        "synthetic": on.synthetic,
+        "split": on.chosen.split or None,
+        "metric": on.metric,
+        "greater_is_better": on.sign > 0,
+        "n_splits": on.n_splits,
+        "n_test": on.n_test,
+        "n_clusters": on.n_clusters,
+        "scores": dict(on.scores),
+        "n_runs": dict(on.n_runs),
+        "n_failed": dict(on.chosen.n_failed or {}),
+        "gains": [_gain(gain) for gain in on.gains.values()],
+        "folds": None if on.folds is None else _folds(on.folds),
+        "notes": list(on.notes),
+    }
+
+
+def _gain(gain: Gain) -> dict[str, Any]:
+    found = gain.difference
+    return {
+        "model": gain.model,
+        "verdict": gain.verdict,
+        "p_holm": gain.p_holm,
+        "difference": None if found is None else dataclasses.asdict(found),
+        "notes": list(gain.notes),
+    }
+
+
+def _folds(folds: Folds) -> dict[str, Any]:
+    return {
+        "anova": dataclasses.asdict(folds.anova),
+        "sd": dict(folds.sd),
+        "pairs": [
+            {
+                "a": pair.a,
+                "b": pair.b,
+                "mean": pair.tukey.mean,
+                "low": pair.tukey.low,
+                "high": pair.tukey.high,
+                "p_tukey": pair.tukey.p,
+                "p_corrected": pair.corrected.p,
+            }
+            for pair in folds.pairs
+        ],
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Return the value with None for numbers that JSON does not have, and lists for tuples."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return a line a dataset and model."""
+    return [
+        _row(on, comparison.baseline, gain)
+        for on in comparison.datasets
+        for gain in on.gains.values()
+    ]
+
+
+def _row(on: OnDataset, baseline: str, gain: Gain) -> dict[str, Any]:
+    names = ("mean", "low", "high", "p", "se_molecules", "se_seeds", "df", "n_pairs")
+    found: dict[str, Any] = dict.fromkeys(names)
+    if gain.difference is not None:
+        found = {name: getattr(gain.difference, name) for name in names}
+    row = {
+        "dataset": on.name,
+        "synthetic": on.synthetic,
+        "split": on.chosen.split or None,
+        "metric": on.metric,
+        "baseline": baseline,
+        "model": gain.model,
+        "baseline_score": on.scores.get(baseline),
+        "score": on.scores.get(gain.model),
+        "gain": found.pop("mean"),
+        **found,
+        "p_holm": gain.p_holm,
+        "verdict": gain.verdict,
+    }
+    cleaned: dict[str, Any] = _finite(row)
+    return cleaned

@@ -1,0 +1,86 @@
+"""Stored predictions and the datasets' labels -> runs whose resamples are paired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from chmr_bench.contracts import Progress, no_progress
+from chmr_bench.errors import DataError
+from chmr_bench.records import Record, RecordStore
+from chmr_bench.runner.scoring import score_on_clusters
+from chmr_bench.runner.workspace import DatasetRequest, Opened, Workspace
+from chmr_bench.statistics import Runs
+from chmr_bench.types import IntArray
+
+
+class Measure:
+    """Makes the runs of one split of one dataset, each record resampled once.
+
+    Parameters
+    ----------
+    record : any of them; says which dataset to open.
+
+    Raises
+    ------
+    DataError : the data cannot be had, or are not those of the records.
+    """
+
+    def __init__(self, store: RecordStore, workspace: Workspace, record: Record) -> None:
+        self.store, self.workspace = store, workspace
+        self.opened = _opened(workspace, record)
+        self.rows: IntArray = store.predictions(record).rows
+        self.clusters = connectivity_clusters(workspace, self.opened, self.rows)
+        self._made: dict[str, Runs] = {}
+
+    @property
+    def n_clusters(self) -> int:
+        """Return how many different molecules the test part has."""
+        return len(set(self.clusters.tolist()))
+
+    def runs(self, records: Sequence[Record]) -> Runs:
+        """Return runs of one model, one a seed."""
+        made = [self._run(record) for record in records]
+        return Runs(
+            scores=np.array([run.scores[0] for run in made]),
+            replicates=np.concatenate([run.replicates for run in made]),
+            seeds=tuple(record.seed for record in records),
+            n_units=self.n_clusters,
+        )
+
+    def _run(self, record: Record) -> Runs:
+        if record.identity not in self._made:
+            predictions = self.store.predictions(record)
+            if not np.array_equal(predictions.rows, self.rows):
+                raise DataError(
+                    f"{self.store.path_of(record)}: predictions of other rows than those it is "
+                    "compared with; chmr-bench verify tells more"
+                )
+            macro, replicates = score_on_clusters(
+                self.opened.spec, self.opened.dataset, predictions, self.clusters
+            )
+            self._made[record.identity] = Runs(
+                np.array([macro]), replicates[None, :], (record.seed,), self.n_clusters
+            )
+        return self._made[record.identity]
+
+
+def _opened(workspace: Workspace, record: Record) -> Opened:
+    opened = workspace.open(DatasetRequest.of_record(record))
+    if opened.digest != record.dataset.digest:
+        raise DataError(
+            f"dataset {record.dataset.name!r}: digest {opened.digest[:12]} here, "
+            f"{record.dataset.digest[:12]} on record; the labels are not those of the records"
+        )
+    return opened
+
+
+def connectivity_clusters(
+    workspace: Workspace, opened: Opened, rows: IntArray, progress: Progress = no_progress
+) -> IntArray:
+    """Return (n,) the same number for rows of one connectivity; a row without a key is alone."""
+    keys = workspace.keys_of(opened, rows, progress)
+    named = [key or f"row {row}" for key, row in zip(keys, rows.tolist(), strict=True)]
+    places: Mapping[str, int] = {key: i for i, key in enumerate(dict.fromkeys(named))}
+    return np.array([places[key] for key in named], dtype=np.int64)

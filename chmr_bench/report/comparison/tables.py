@@ -1,0 +1,257 @@
+"""A comparison as tables of text."""
+
+from __future__ import annotations
+
+import math
+
+from chmr_bench.report.comparison.overall import Overall
+from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds
+from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
+from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span
+from chmr_bench.statistics import Difference
+from chmr_bench.statistics.paired import ONE_SEED
+from chmr_bench.types import MetricName
+
+METHOD = (
+    "gain: score minus the baseline's over the same test molecules and seeds, turned so that above "
+    "zero is better. Its 95 % interval holds the choice of test molecules (bootstrap; those of one "
+    "connectivity drawn together) and of seeds (paired t)."
+)
+METHOD_SPLITS = (
+    "Where there are several splits, the split is the unit: corrected resampled t-test (Nadeau and "
+    "Bengio, 2003), since their training rows overlap."
+)
+METHOD_FOLDS = (
+    f"{CV5X5}: the fold is the unit ({N_FOLDS} of them). Gains, intervals, p and verdicts are of "
+    "the corrected resampled t-test (Nadeau and Bengio, 2003). 'all pairs' is the analysis of "
+    "variance with repeated measures and Tukey's test of Ash et al. (2025), which take folds for "
+    "independent: where models are equally good they find a difference far more often than in 5 %."
+)
+VERDICTS = (
+    "better, worse: p after Holm's correction for the datasets of one model is at most 0.05, so "
+    "the interval leaves zero out. no difference shown: not that there is none."
+)
+
+
+def grids(comparison: Comparison) -> list[Grid]:
+    """Return a table a model, then one of all models over the datasets."""
+    found = [gains_grid(comparison, model) for model in comparison.models[1:]]
+    found += [folds_grid(d.name, d.metric, d.folds) for d in comparison.datasets if d.folds]
+    return [*found, overall_grid(comparison)]
+
+
+def gains_grid(comparison: Comparison, model: str) -> Grid:
+    """Return a model against the baseline, a row a dataset."""
+    base = comparison.baseline
+    columns = ("dataset", "verdict", base, model, "gain", "95 % interval", "p", "p Holm", "pairs")
+    rows = tuple(_gain_cells(d, base, model) for d in comparison.datasets)
+    return Grid(
+        f"{model} against {base}",
+        columns,
+        rows,
+        left=("dataset", "verdict"),
+        notes=tuple(_gain_notes(comparison, model)),
+    )
+
+
+def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
+    gain, metric = on.gains[model], on.metric
+    scores = [number(metric, on.scores.get(m)) for m in (base, model)]
+    lacking = on.missing((base, model))
+    told = f"missing: {' and '.join(lacking)}" if lacking else gain.verdict
+    found = gain.difference
+    if found is None:
+        return (dataset_title(on), told, *scores, *[NONE] * 5)
+    if found.note == ONE_SEED and gain.verdict in ("better", "worse"):
+        told += " (one seed)"
+    return (
+        dataset_title(on),
+        told,
+        *scores,
+        signed(metric, found.mean),
+        span(metric, _known(found.low), _known(found.high)),
+        p_value(found.p),
+        p_value(gain.p_holm),
+        _pairs(on, gain),
+    )
+
+
+def dataset_title(on: OnDataset) -> str:
+    """Return a dataset's name, with its metric unless that is ROC-AUC, and its split."""
+    title = on.name + ("*" if on.synthetic else "")
+    if on.metric not in (None, "roc_auc"):
+        title += f" ({heading(on.metric)})"
+    return title if on.chosen.split in ("", "reference") else f"{title}, {on.chosen.split}"
+
+
+def _pairs(on: OnDataset, gain: Gain) -> str:
+    found = gain.difference
+    if found is None:
+        return NONE
+    if on.folds:
+        return f"{found.n_pairs} folds"
+    what = "split" if math.isfinite(found.df) and on.n_test is None else "run"
+    return f"{found.n_pairs} {what}" + ("s" if found.n_pairs > 1 else "")
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def signed(metric: MetricName | None, value: float) -> str:
+    """Return a difference as it is shown, with its sign."""
+    return f"{100 * value:+.1f}" if metric in PERCENT else f"{value:+.3f}"
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as it is shown."""
+    if math.isnan(p):
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _gain_notes(comparison: Comparison, model: str) -> list[str]:
+    pairs = [(d, d.gains[model]) for d in comparison.datasets]
+    compared = [g for _, g in pairs if g.difference is not None]
+    counts = [
+        f"{sum(g.verdict == v for g in compared)} {v}"
+        for v in ("better", "worse", "no difference shown")
+    ]
+    notes = [f"Of {len(compared)} datasets compared: {', '.join(counts)}."]
+    alone = [
+        d.name
+        for d, g in pairs
+        if g.difference and g.verdict == "no difference shown" and not covers_zero(g.difference)
+    ]
+    if alone:
+        notes.append(
+            f"{', '.join(alone)}: the interval leaves zero out, but not after the correction for "
+            f"{len(compared)} datasets."
+        )
+    absent = [d.name for d, g in pairs if g.difference is None]
+    if absent:
+        notes.append(f"Not compared: {', '.join(absent)}.")
+    notes += [f"{d.name}: {note}." for d, g in pairs for note in [*d.notes, *g.notes]]
+    notes += [
+        f"{d.name}: {n} failed {'run' if n == 1 else 'runs'} of {m}, in no score."
+        for d, _ in pairs
+        for m, n in (d.chosen.n_failed or {}).items()
+        if m in (comparison.baseline, model)
+    ]
+    if any(d.synthetic for d, _ in pairs):
+        notes.append("* synthetic: simulated labels on real molecules.")
+    return notes
+
+
+def method_notes(comparison: Comparison) -> list[str]:
+    """Return how the intervals were made."""
+    if comparison.protocol == CV5X5:
+        return [METHOD_FOLDS, VERDICTS]
+    several = any(d.n_splits > 1 for d in comparison.datasets)
+    return [METHOD, *([METHOD_SPLITS] if several else []), VERDICTS]
+
+
+def covers_zero(difference: Difference) -> bool:
+    """Return whether zero is in the interval, or there is none."""
+    return not (difference.low > 0 or difference.high < 0)
+
+
+# ------------------------------------------------------------------------------ folds of a dataset
+
+
+def folds_grid(name: str, metric: MetricName | None, folds: Folds) -> Grid:
+    """Return every pair of models on the folds of one dataset."""
+    rows = tuple(
+        (
+            f"{pair.a} - {pair.b}",
+            signed(metric, pair.tukey.mean),
+            span(metric, pair.tukey.low, pair.tukey.high),
+            p_value(pair.tukey.p),
+            p_value(pair.corrected.p),
+        )
+        for pair in folds.pairs
+    )
+    anova = folds.anova
+    degrees = f"{anova.df_models}, {anova.df_error}"
+    spread = ", ".join(f"{m} {number(metric, s)}" for m, s in folds.sd.items())
+    return Grid(
+        f"{name}, {CV5X5}: all pairs",
+        ("pair", "gain", "95 % interval (Tukey)", "p (Tukey)", "p corrected"),
+        rows,
+        left=("pair",),
+        notes=(
+            f"Analysis of variance with repeated measures: F({degrees}) = {anova.f:.3g}, "
+            f"p {_p_words(anova.p)}.",
+            f"s.d. over {N_FOLDS} folds: {spread}.",
+        ),
+    )
+
+
+def _p_words(p: float) -> str:
+    shown = p_value(p)
+    return shown if shown.startswith("<") else f"= {shown}"
+
+
+# --------------------------------------------------------------------------------- over datasets
+
+
+def overall_grid(comparison: Comparison) -> Grid:
+    """Return all models over the datasets that all have, the best average rank first."""
+    columns = ("model", "rank", "better", "worse", "no difference", "missing", "p", "p Holm")
+    overall = comparison.overall
+    order = list(comparison.models)
+    if overall is not None:
+        order.sort(key=lambda m: overall.average_rank[m])
+    rows = tuple(_overall_cells(comparison, model) for model in order)
+    if overall is None:
+        notes: tuple[str, ...] = (
+            "No ranks, no test over datasets: fewer than two datasets have a score of every model.",
+        )
+    else:
+        notes = tuple(_overall_notes(overall, comparison.baseline, len(comparison.datasets)))
+    title = f"Over datasets, against {comparison.baseline}"
+    if comparison.left_out:
+        made = ", ".join(comparison.left_out)
+        notes = (*notes, f"Simulated, compared only when named with --dataset: {made}.")
+    notes = (*notes, *method_notes(comparison))
+    return Grid(title, columns, rows, left=("model",), notes=notes)
+
+
+def _overall_cells(comparison: Comparison, model: str) -> tuple[str, ...]:
+    overall = comparison.overall
+    rank = NONE if overall is None else f"{overall.average_rank[model]:.2f}"
+    n_missing = str(sum(model not in d.scores for d in comparison.datasets))
+    if model == comparison.baseline:
+        return (model, rank, "baseline", NONE, NONE, n_missing, NONE, NONE)
+    verdicts = [d.gains[model].verdict for d in comparison.datasets]
+    counts = [str(verdicts.count(v)) for v in ("better", "worse", "no difference shown")]
+    tests = [NONE, NONE]
+    if overall is not None:
+        tests = [p_value(overall.p[model]), p_value(overall.p_holm[model])]
+    return (model, rank, *counts, n_missing, *tests)
+
+
+def _overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str]:
+    notes = [f"Warning: {warning}." for warning in overall.warnings]
+    used = f"rank, p: over {len(overall.datasets)} of {n_datasets} datasets"
+    notes.append(f"{used} ({', '.join(overall.datasets)}), each counting once.")
+    notes += [
+        f"{name} is not among them: {' and '.join(lacking)} missing."
+        for name, lacking in overall.left_out.items()
+    ]
+    test = overall.friedman
+    if not math.isnan(test.p) and len(overall.average_rank) > 2:
+        notes.append(
+            f"Do the ranks differ at all? Friedman chi2 = {test.chi2:.2f}, "
+            f"F (Iman and Davenport) = {test.f:.2f}, p {_p_words(test.p)}."
+        )
+    notes.append(
+        f"p: Wilcoxon's signed-rank test of the datasets' differences from {baseline}, exact, each "
+        "metric in its own unit; p Holm: for all models of this table."
+    )
+    groups = "; ".join(", ".join(group) for group in overall.groups) or "no two models"
+    notes.append(
+        f"Not told apart by average rank (Nemenyi, critical difference {overall.difference:.2f}): "
+        f"{groups}."
+    )
+    return notes

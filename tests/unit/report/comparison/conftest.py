@@ -1,0 +1,69 @@
+"""Made-up records that can be compared without any data: replicates stand for predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chmr_bench.fetch import FetchOptions
+from chmr_bench.records import Record, RecordStore
+from chmr_bench.report.comparison import Comparison, Query, compare
+from chmr_bench.runner.workspace import Workspace
+from chmr_bench.statistics import Runs
+
+
+class StoredReplicates:
+    """Stands for `Measure`: takes the runs from the records instead of from the data."""
+
+    def __init__(self, store: RecordStore, workspace: Workspace, record: Record) -> None:
+        self.store = store
+        self.rows = np.arange(4)
+        self.n_clusters = 4
+
+    def runs(self, records: Sequence[Record]) -> Runs:
+        return Runs(
+            np.array([r.metrics.macro for r in records if r.metrics]),
+            np.array([self.store.replicates(r) for r in records], dtype=np.float64),
+            tuple(r.seed for r in records),
+        )
+
+
+@pytest.fixture(autouse=True)
+def without_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut may eat these records: to wait for the disk takes most of the time."""
+    monkeypatch.setattr("chmr_bench.records.store._flush", lambda folder: None)
+
+
+@pytest.fixture
+def compared(results: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Comparison]:
+    """Compare made-up records: ``compared("a", "b", datasets=(...), protocol=...)``."""
+    monkeypatch.setattr("chmr_bench.report.comparison.results.Measure", StoredReplicates)
+
+    def run(
+        *models: str, datasets: tuple[str, ...] = (), split: str = "", protocol: str = ""
+    ) -> Comparison:
+        workspace = Workspace(FetchOptions(offline=True), 1)
+        query = Query(models, datasets, split)
+        return compare(results.store, workspace, query, protocol=protocol)
+
+    return run
+
+
+@pytest.fixture
+def splits(results: Any) -> Callable[..., None]:
+    """Add a model's records on several splits: ``splits("a", "bace", [0.7, 0.8], "random")``."""
+
+    def add(model: str, dataset: str, scores: Sequence[float], method: str, **more: Any) -> None:
+        for seed, score in enumerate(scores):
+            changes = {
+                "split__name": method,
+                "split__seed": seed,
+                "split__digest": f"{seed:064x}",
+                **more,
+            }
+            results.add(model, dataset, float(score), **changes)
+
+    return add

@@ -1,0 +1,117 @@
+"""Which records a name stands for, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chmr_bench.errors import UnknownNameError, UsageError
+from chmr_bench.report.comparison.choosing import Chosen, Query, choose
+
+
+def only(results: Any, *models: str, **more: Any) -> Chosen:
+    (chosen,), _ = choose(results.store, Query(models, **more))
+    return chosen
+
+
+def test_runs_by_model_split_and_seed(results: Any) -> None:
+    for seed in (0, 1):
+        results.add("a", "bace", seed=seed)
+    results.add("b", "bace", seed=None)
+    chosen = only(results, "a", "b")
+    assert {r.seed for r in chosen.of("a")[None]} == {0, 1}
+    assert [r.seed for r in chosen.of("b")[None]] == [None]
+    assert (chosen.split, chosen.metric) == ("reference", "roc_auc")
+
+
+def test_a_plain_name_is_the_model_as_it_comes(results: Any) -> None:
+    results.add("a", "bace", 0.7)
+    results.add("a", "bace", 0.9, model__overrides={"n": 5}, model__params={"n": 5})
+    results.add("a", "bace", 0.9, missing={"rate": 0.5})
+    results.add("b", "bace")
+    assert [r.metrics.macro for r in only(results, "a", "b").of("a")[None]] == [0.7]
+    for label in ("a [n=5]", "a {rate=0.5}"):
+        assert [r.metrics.macro for r in only(results, label, "b").of(label)[None]] == [0.9]
+
+
+def test_a_name_of_several_rows_lists_them(results: Any) -> None:
+    results.add("a", "bace", precision="float32")
+    results.add("a", "bace", precision="bfloat16")
+    results.add("b", "bace")
+    with pytest.raises(UsageError, match=r"several rows of a: 'a \(bfloat16\)', 'a \(float32\)'"):
+        only(results, "a", "b")
+    assert only(results, "a (bfloat16)", "b").of("a (bfloat16)")
+
+
+def test_a_name_that_grew_on_another_dataset_still_stands_for_its_row(results: Any) -> None:
+    results.add("a", "bace", model__version="1")
+    results.add("a", "hiv", model__version="2")
+    results.add("b", "bace")
+    chosen, _ = choose(results.store, Query(("a", "b")))
+    assert [c.name for c in chosen if c.of("a")] == ["bace", "hiv"]
+
+
+def test_unknown_names(results: Any) -> None:
+    with pytest.raises(UsageError, match="no records"):
+        only(results, "a", "b")
+    results.add("forest", "bace")
+    with pytest.raises(UnknownNameError, match="did you mean 'forest'"):
+        only(results, "forest", "forst")
+    results.add("gp", "bace")
+    with pytest.raises(UnknownNameError, match="no dataset is called 'bacee'"):
+        only(results, "forest", "gp", datasets=("bacee",))
+
+
+@pytest.mark.parametrize("models", [(), ("a",), ("a", "a")])
+def test_two_models_are_needed(results: Any, models: tuple[str, ...]) -> None:
+    results.add("a", "bace")
+    with pytest.raises(UsageError, match="two models or more"):
+        only(results, *models)
+
+
+def test_datasets_in_the_order_registered_and_simulated_ones_apart(results: Any) -> None:
+    for dataset in ("zzz", "hiv", "bace"):
+        results.add("a", dataset)
+        results.add("b", dataset)
+    results.add("a", "planted", dataset__synthetic=True)
+    chosen, left_out = choose(results.store, Query(("a", "b")))
+    assert [c.name for c in chosen] == ["bace", "hiv", "zzz"]
+    assert left_out == ["planted"]
+    chosen, left_out = choose(results.store, Query(("a", "b"), ("planted", "sider")))
+    assert [(c.name, c.dataset is None) for c in chosen] == [("planted", False), ("sider", True)]
+    assert left_out == []
+
+
+def test_the_split_is_the_reference_or_the_only_one_or_asked_for(results: Any) -> None:
+    random = {"split__name": "random", "split__seed": 3, "split__digest": "22" * 32}
+    for model in ("a", "b"):
+        results.add(model, "bace", 0.9, **random)
+    assert only(results, "a", "b").split == "random"
+    scaffold = {"split__name": "scaffold", "split__digest": "33" * 32}
+    results.add("a", "bace", 0.6, **scaffold)
+    with pytest.raises(UsageError, match="splits random, scaffold; choose one"):
+        only(results, "a", "b")
+    results.add("a", "bace", 0.7)
+    assert only(results, "a", "b").split == "reference"
+    assert set(only(results, "a", "b", split="random").of("a")) == {3}
+    empty = only(results, "a", "b", split="strict")
+    assert (empty.runs, empty.notes) == (None, ("no record on split strict",))
+
+
+def test_other_content_of_the_same_name_is_left_out_and_said(results: Any) -> None:
+    results.add("a", "mine", 0.7)
+    results.add("b", "mine", 0.7)
+    results.add("a", "mine", 0.9, dataset__digest="11" * 32)
+    chosen = only(results, "a", "b")
+    assert [r.metrics.macro for r in chosen.of("a")[None]] == [0.7]
+    assert chosen.notes == ("1 runs on other content or metric of that name left out",)
+
+
+def test_failed_runs_are_counted(results: Any) -> None:
+    results.add("a", "bace", seed=0)
+    results.add("a", "bace", seed=1, error="boom")
+    results.add("b", "bace", error="boom")
+    chosen = only(results, "a", "b")
+    assert chosen.n_failed == {"a": 1, "b": 1}
+    assert chosen.of("b") == {}

@@ -1,0 +1,131 @@
+"""What is printed and written, and that it says the same."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chmr_bench.errors import MissingDependencyError, UsageError
+from chmr_bench.report.comparison import Comparison, as_dict, grids, write
+from chmr_bench.report.comparison.pictures import draw_gains, draw_ranks
+
+Compared = Callable[..., Comparison]
+
+
+@pytest.fixture
+def three(results: Any, compared: Compared) -> Comparison:
+    rng = np.random.default_rng(2)
+    for dataset in ("bace", "bbbp", "hiv", "biogen3k"):
+        metric = "mae" if dataset == "biogen3k" else "roc_auc"
+        for seed in range(3):
+            results.add(
+                "base", dataset, 0.7 + float(rng.normal(0, 0.003)), seed=seed, metric=metric
+            )
+            results.add(
+                "good", dataset, 0.8 + float(rng.normal(0, 0.003)), seed=seed, metric=metric
+            )
+    results.add("none", "bace", 0.7, seed=None)
+    results.add("base", "sider", seed=0, error="boom")
+    return compared("base", "good", "none")
+
+
+def test_the_table_says_what_was_found(three: Comparison) -> None:
+    good, none, overall = grids(three)
+    rows = {row[0]: row for row in good.rows}
+    assert rows["bace"][1] == "better"
+    assert rows["biogen3k (MAE ↓)"][1] == "worse"
+    assert rows["sider"][1] == "missing: base and good"
+    assert rows["bace"][4] == f"{100 * three.datasets[2].gains['good'].difference.mean:+.1f}"
+    assert rows["bace"][-1] == "3 runs"
+    assert "Of 4 datasets compared: 3 better, 1 worse, 0 no difference shown." in good.notes
+    assert "sider: 1 failed run of base, in no score." in good.notes
+    assert [row[1] for row in none.rows].count("missing: none") == 3
+    assert overall.rows[0][1] == "-"
+    assert "fewer than two datasets" in overall.notes[0]
+
+
+def test_a_verdict_on_one_seed_says_so(results: Any, compared: Compared) -> None:
+    results.add("a", "bace", 0.7)
+    results.add("b", "bace", 0.8)
+    first, _ = grids(compared("a", "b"))
+    assert first.rows[0][1] == "better (one seed)"
+    assert first.rows[0][-1] == "1 run"
+    assert "bace: one seed: how much another seed would move it is not in the interval." in (
+        first.notes
+    )
+
+
+def test_one_way_to_read_it_in_every_file(three: Comparison, tmp_path: Path) -> None:
+    written = write(three, tmp_path / "new" / "folder")
+    assert [p.name for p in written] == [
+        "comparison.md",
+        "comparison.csv",
+        "comparison.json",
+        "gains.png",
+    ]
+    folder = written[0].parent
+    told = json.loads((folder / "comparison.json").read_text())
+    rows = list(csv.DictReader((folder / "comparison.csv").read_text().splitlines()))
+    assert len(rows) == 10
+    found = {
+        (d["dataset"], g["model"]): (g["verdict"], g["difference"])
+        for d in told["datasets"]
+        for g in d["gains"]
+    }
+    for row in rows:
+        verdict, difference = found[row["dataset"], row["model"]]
+        assert row["verdict"] == verdict
+        assert row["gain"] == ("" if difference is None else str(difference["mean"]))
+    page = (folder / "comparison.md").read_text()
+    assert page.startswith("# base compared with good, none")
+    assert "![gains](gains.png)" in page
+    assert "ranks.png" not in page
+    json.dumps(as_dict(three), allow_nan=False)
+
+
+def test_pictures_are_drawn_where_there_is_something_to_show(
+    results: Any, compared: Compared, tmp_path: Path
+) -> None:
+    for dataset, b in (("bace", 0.8), ("hiv", 0.6)):
+        results.add("a", dataset, 0.7, seed=None)
+        results.add("b", dataset, b, seed=None)
+    found = compared("a", "b")
+    for draw in (draw_gains, draw_ranks):
+        path = tmp_path / f"{draw.__name__}.png"
+        assert draw(path, found)
+        assert path.read_bytes()[:4] == b"\x89PNG"
+    one = compared("a", "b", datasets=("bace",))
+    assert not draw_ranks(tmp_path / "x.png", one)
+    none = compared("a", "b", datasets=("sider",))
+    assert not draw_gains(tmp_path / "x.png", none)
+
+
+def test_what_stands_in_the_way_is_named(
+    three: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"cannot write to .*file"):
+        write(three, tmp_path / "file")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="pip install"):
+        write(three, tmp_path)
+
+
+def test_the_folds_have_a_table_of_their_own(
+    results: Any, compared: Compared, splits: Callable[..., None]
+) -> None:
+    rng = np.random.default_rng(1)
+    for model in ("a", "b", "c"):
+        splits(model, "bace", rng.normal(0.7, 0.02, 25), "cv5x5")
+    first, second, pairs, overall = grids(compared("a", "b", "c", protocol="cv5x5"))
+    assert [row[0] for row in pairs.rows] == ["a - b", "a - c", "b - c"]
+    assert "F(2, 48)" in pairs.notes[0]
+    assert first.rows[0][0] == "bace, cv5x5"
+    assert second.rows[0][-1] == "25 folds"
+    assert any("Tukey" in note for note in overall.notes)

@@ -1,0 +1,44 @@
+"""The analysis of 25 folds, on synthetic scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chmr_bench.errors import UsageError
+from chmr_bench.records import SplitInfo
+from chmr_bench.report.comparison.protocol import N_FOLDS, Folds, over_folds
+
+SPLIT = SplitInfo(name="cv5x5", seed=0, digest="00", n_train=80, n_valid=0, n_test=20)
+
+
+def folds(sign: float = 1.0, **models: float) -> Folds:
+    rng = np.random.default_rng(0)
+    difficulty = rng.normal(0, 0.1, N_FOLDS)
+    means = {
+        name: dict(enumerate((level + difficulty + rng.normal(0, 0.01, N_FOLDS)).tolist()))
+        for name, level in models.items()
+    }
+    return over_folds("bace", means, sign, SPLIT)
+
+
+def test_every_pair_and_its_difference_both_ways() -> None:
+    found = folds(a=0.7, b=0.7, c=0.8)
+    assert [(p.a, p.b) for p in found.pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert found.anova.p < 1e-6
+    assert found.pairs[1].tukey.p < 0.001 < 0.05 < found.pairs[0].tukey.p
+    up, down = found.difference("c", "a"), found.difference("a", "c")
+    assert up.mean == pytest.approx(0.1, abs=0.01)
+    assert (down.mean, down.low, down.high, down.p) == (-up.mean, -up.high, -up.low, up.p)
+    assert found.sd["a"] == pytest.approx(0.1, rel=0.3)
+
+
+def test_a_smaller_error_is_better() -> None:
+    assert folds(-1.0, a=0.7, b=0.6).difference("b", "a").mean > 0
+
+
+def test_lacking_folds_are_named() -> None:
+    whole = dict.fromkeys(range(25), 0.5)
+    part = dict.fromkeys(range(3, 25), 0.5)
+    with pytest.raises(UsageError, match=r"b has no score on 3 of the 25 folds .* 0, 1, 2\)"):
+        over_folds("bace", {"a": whole, "b": part}, 1.0, SPLIT)

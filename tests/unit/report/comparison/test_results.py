@@ -1,0 +1,142 @@
+"""Gains, verdicts and what is left out, on made-up records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from chmr_bench.report.comparison import Comparison
+from chmr_bench.statistics import corrected_resampled, holm
+
+Compared = Callable[..., Comparison]
+
+
+def test_above_zero_is_better_whatever_the_metric(results: Any, compared: Compared) -> None:
+    for seed, shift in enumerate((0.0, 0.01, 0.02)):
+        results.add("a", "bace", 0.70 + shift, seed=seed)
+        results.add("b", "bace", 0.80 + shift, seed=seed)
+        results.add("a", "biogen3k", 0.60 + shift, seed=seed, metric="mae")
+        results.add("b", "biogen3k", 0.75 + shift, seed=seed, metric="mae")
+    biogen, bace = compared("a", "b").datasets
+    assert bace.gains["b"].difference.mean == pytest.approx(0.1)
+    assert biogen.gains["b"].difference.mean == pytest.approx(-0.15)
+    assert (bace.gains["b"].verdict, biogen.gains["b"].verdict) == ("better", "worse")
+    assert biogen.scores["a"] == pytest.approx(0.61)
+
+
+def test_nothing_is_better_whose_interval_covers_zero(results: Any, compared: Compared) -> None:
+    for seed, (a, b) in enumerate([(0.70, 0.74), (0.72, 0.71), (0.71, 0.75)]):
+        results.add("a", "bace", a, seed=seed)
+        results.add("b", "bace", b, seed=seed)
+    (bace,) = compared("a", "b").datasets
+    gain = bace.gains["b"]
+    assert gain.difference.low < 0 < gain.difference.mean
+    assert gain.verdict == "no difference shown"
+
+
+def test_the_correction_is_over_the_datasets_of_a_model(results: Any, compared: Compared) -> None:
+    rng = np.random.default_rng(0)
+    names = ("bace", "bbbp", "hiv", "sider", "clintox")
+    for name in names:
+        for seed in range(4):
+            results.add("a", name, 0.7, seed=seed)
+            results.add("b", name, 0.7 + float(rng.normal(0.015, 0.012)), seed=seed)
+    found = compared("a", "b").datasets
+    p = [d.gains["b"].difference.p for d in found]
+    assert [d.gains["b"].p_holm for d in found] == pytest.approx(holm(p))
+    alone = [d for d in found if d.gains["b"].difference.p < 0.05 < d.gains["b"].p_holm]
+    assert alone
+    assert {d.gains["b"].verdict for d in alone} == {"no difference shown"}
+
+
+def test_seeds_of_one_model_alone_are_left_out_and_said(results: Any, compared: Compared) -> None:
+    for seed in (0, 1, 10, 2):
+        results.add("a", "bace", 0.7, seed=seed)
+    for seed, score in ((0, 0.8), (1, 0.9), (7, 0.1)):
+        results.add("b", "bace", score, seed=seed)
+    gain = compared("a", "b").datasets[0].gains["b"]
+    assert (gain.difference.mean, gain.difference.n_pairs) == (pytest.approx(0.15), 2)
+    assert gain.notes == (
+        "seeds 7 of b alone, not compared",
+        "seeds 2, 10 of a alone, not compared",
+    )
+
+
+def test_no_common_seed_is_not_compared(results: Any, compared: Compared) -> None:
+    results.add("a", "bace", seed=0)
+    results.add("b", "bace", seed=1)
+    gain = compared("a", "b").datasets[0].gains["b"]
+    assert (gain.difference, gain.verdict) == (None, "not compared")
+    assert math.isnan(gain.p_holm)
+
+
+def test_a_model_without_seeds_meets_every_seed_and_one_seed_is_said(
+    results: Any, compared: Compared
+) -> None:
+    results.add("mean", "bace", 0.5, seed=None)
+    for seed in (0, 1):
+        results.add("b", "bace", 0.7 + 0.1 * seed, seed=seed)
+    results.add("c", "bace", 0.7, seed=0)
+    gains = compared("mean", "b", "c").datasets[0].gains
+    assert gains["b"].difference.n_pairs == 2
+    assert gains["b"].notes == ()
+    assert "one seed" in gains["c"].notes[0]
+
+
+def test_several_splits_are_the_unit(
+    results: Any, compared: Compared, splits: Callable[..., None]
+) -> None:
+    a, b = [0.70, 0.72, 0.69, 0.75], [0.73, 0.76, 0.71, 0.80, 0.9]
+    splits("a", "bace", a, "random")
+    splits("a", "bace", [s + 0.02 for s in a], "random", seed=1)
+    splits("b", "bace", b, "random")
+    (bace,) = compared("a", "b").datasets
+    gain = bace.gains["b"]
+    d = np.array(b[:4]) - np.array(a) - 0.01
+    assert gain.difference.mean == pytest.approx(0.025)
+    assert gain.difference.p == pytest.approx(corrected_resampled(d, 32, 4).p)
+    assert gain.notes == ("splits 4 of b alone, not compared",)
+    assert (bace.n_splits, bace.n_test, bace.n_runs) == (5, None, {"a": 8, "b": 5})
+
+
+def test_missing_models_are_shown_and_left_out_of_the_ranks(
+    results: Any, compared: Compared
+) -> None:
+    for dataset, b in (("bace", 0.8), ("hiv", 0.8), ("sider", 0.6)):
+        results.add("a", dataset, 0.7, seed=None)
+        results.add("b", dataset, b, seed=None)
+    results.add("a", "bbbp", 0.7, seed=None)
+    results.add("b", "clintox", 0.7, seed=None)
+    found = compared("a", "b")
+    lacking = {d.name: d.missing(found.models) for d in found.datasets if d.missing(found.models)}
+    assert lacking == {"bbbp": ["b"], "clintox": ["a"]}
+    assert found.overall is not None
+    assert found.overall.datasets == ("bace", "sider", "hiv")
+    assert found.overall.left_out == {"bbbp": ("b",), "clintox": ("a",)}
+    assert found.overall.average_rank == pytest.approx({"a": 5 / 3, "b": 4 / 3})
+
+
+def test_folds_of_the_protocol(
+    results: Any, compared: Compared, splits: Callable[..., None]
+) -> None:
+    rng = np.random.default_rng(1)
+    fold = rng.normal(0, 0.05, 25)
+    scores = {m: 0.7 + s + fold + rng.normal(0, 0.01, 25) for m, s in (("a", 0), ("b", 0.05))}
+    for model, values in scores.items():
+        splits(model, "bace", values, "cv5x5")
+    (bace,) = compared("a", "b", protocol="cv5x5").datasets
+    assert bace.folds is not None
+    expected = stats.ttest_rel(scores["b"], scores["a"])
+    assert bace.folds.anova.f == pytest.approx(expected.statistic**2)
+    gain = bace.gains["b"]
+    assert gain.difference.mean == pytest.approx(float((scores["b"] - scores["a"]).mean()))
+    assert gain.difference.p == pytest.approx(
+        corrected_resampled(scores["b"] - scores["a"], 32, 4).p
+    )
+    assert gain.difference.p > bace.folds.pairs[0].tukey.p
+    assert gain.verdict == "better"

@@ -1,0 +1,77 @@
+"""Ranks and tests over datasets, against scipy and against Demsar's worked example."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from chmr_bench.errors import DataError
+from chmr_bench.statistics import (
+    cliques,
+    critical_difference,
+    dataset_ranks,
+    friedman,
+    signed_rank_p,
+)
+
+
+def test_equal_scores_share_their_mean_rank() -> None:
+    ranks = dataset_ranks(np.array([[0.9, 0.7, 0.8], [0.5, 0.5, 0.6]]))
+    assert ranks.tolist() == [[1, 3, 2], [2.5, 2.5, 1]]
+    with pytest.raises(DataError, match="finite"):
+        dataset_ranks(np.array([[0.9, np.nan]]))
+
+
+@pytest.mark.parametrize("decimals", [6, 1])
+def test_friedman_is_that_of_scipy_ties_and_all(decimals: int) -> None:
+    shifts = np.array([0, 0.1, 0.2, 0.3])
+    scores = np.round(np.random.default_rng(0).random((9, 4)) + shifts, decimals)
+    got = friedman(dataset_ranks(scores))
+    assert got.chi2 == pytest.approx(stats.friedmanchisquare(*scores.T).statistic)
+    f = 8 * got.chi2 / (9 * 3 - got.chi2)
+    assert (got.f, got.p) == pytest.approx((f, stats.f.sf(f, 3, 24)))
+
+
+def test_friedman_of_the_example_of_demsar() -> None:
+    # Table 6 of the paper: average ranks 3.143, 2.000, 2.893, 1.964 of 4 methods on 14 datasets.
+    chi2 = 12 * 14 / (4 * 5) * (3.143**2 + 2.0**2 + 2.893**2 + 1.964**2 - 4 * 25 / 4)
+    assert chi2 == pytest.approx(9.28, abs=0.03)
+    # q of the table of Nemenyi: 2.569 for four methods.
+    assert critical_difference(4, 14) == pytest.approx(2.569 * math.sqrt(20 / 84), abs=1e-3)
+
+
+def test_friedman_where_there_is_nothing_to_tell() -> None:
+    assert math.isnan(friedman(np.array([[1.0, 2.0]])).p)
+    assert math.isnan(friedman(np.full((5, 3), 2.0)).p)
+    assert friedman(np.array([[1.0, 2.0]] * 6)).p == 0
+
+
+@pytest.mark.parametrize("n", [5, 6, 9, 12])
+def test_signed_ranks_are_those_of_scipy(n: int) -> None:
+    d = np.random.default_rng(n).normal(0.4, 1.0, n)
+    assert signed_rank_p(d.tolist()) == pytest.approx(stats.wilcoxon(d, method="exact").pvalue)
+
+
+def test_ties_and_zeros_go_through_every_sign_pattern() -> None:
+    d = np.array([0.0, 0.2, 0.2, -0.1, 0.5, 0.2, 0.0])
+    ranks = stats.rankdata(np.abs(d))[d != 0]
+    signs = np.array(list(itertools.product((-1, 1), repeat=5)))
+    seen = abs((ranks * np.sign(d[d != 0])).sum())
+    assert signed_rank_p(d.tolist()) == (np.abs(signs @ ranks) >= seen).mean()
+    assert math.isnan(signed_rank_p([0.0, 0.0]))
+
+
+def test_many_datasets_are_approximated() -> None:
+    d = np.random.default_rng(1).normal(0.3, 1.0, 40)
+    expected = stats.wilcoxon(d, method="asymptotic", correction=False).pvalue
+    assert signed_rank_p(d.tolist()) == pytest.approx(expected, rel=0.05)
+
+
+def test_cliques_are_the_largest_groups_within_reach() -> None:
+    assert cliques([1.0, 3.0, 1.5, 2.4], 1.0) == [(0, 2), (2, 3), (3, 1)]
+    assert cliques([1.0, 1.2, 1.4], 5.0) == [(0, 1, 2)]
+    assert cliques([1.0, 4.0], 1.0) == []
