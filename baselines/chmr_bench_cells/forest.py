@@ -24,7 +24,7 @@ CHUNK = 50
 class CellsForestConfig(CellsConfig):
     """Settings of `cells.forest`."""
 
-    n_trees: int = Field(500, ge=1, le=10_000, description="trees a task")
+    n_trees: int = Field(300, ge=1, le=10_000, description="trees a task")
     max_features: Literal["sqrt"] | Share = Field(
         "sqrt",
         description="columns tried at a node where the labels are classes: the square root of "
