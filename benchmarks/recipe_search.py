@@ -89,7 +89,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "cells.forest.late": {
         "features": [["morgan", "maccs"]],
         "components": [0, 8],
-        "max_features": ["sqrt", 0.1],
+        "max_features": ["sqrt"],
     },
 }
 

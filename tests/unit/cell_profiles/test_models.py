@@ -57,7 +57,7 @@ def test_profiles_help_those_that_have_them(
     seen, label = rows_with_cells(problem.test), problem.y_test[:, 0]
     gain = roc_auc(label[seen], y_pred[seen, 0]) - roc_auc(label[seen], structure[seen, 0])
     assert gain > 0.08
-    assert auc(problem, structure) > 0.65
+    assert auc(problem, structure) > 0.6
     blind = roc_auc(label[~seen], y_pred[~seen, 0]) - roc_auc(label[~seen], structure[~seen, 0])
     assert abs(blind) < 0.1
 
