@@ -86,11 +86,6 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
         "components": [0, 8],
         "max_features": ["sqrt", 0.1],
     },
-    "cells.forest.late": {
-        "features": [["morgan", "maccs"]],
-        "components": [0, 8],
-        "max_features": ["sqrt"],
-    },
 }
 
 

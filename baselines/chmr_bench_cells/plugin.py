@@ -24,8 +24,10 @@ _FOREST: dict[str, Any] = {
 }
 
 
-def _spec(name: str, title: str, fields: dict[str, Any], **preset: Any) -> ModelSpec:
-    recipe = _RECIPES / f"{name}.toml"
+def _spec(
+    name: str, title: str, fields: dict[str, Any], recipe_of: str = "", **preset: Any
+) -> ModelSpec:
+    recipe = _RECIPES / f"{recipe_of or name}.toml"
     return ModelSpec(
         name=name,
         title=title,
@@ -49,6 +51,7 @@ MODELS: tuple[ModelSpec, ...] = (
         "cells.forest.late",
         "A forest on the bits and one on each profile, averaged over what a molecule has",
         _FOREST,
+        recipe_of="cells.forest",
         fusion="late",
     ),
 )

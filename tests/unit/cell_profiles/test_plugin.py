@@ -42,7 +42,7 @@ def test_a_recipe_says_how_it_was_found(spec: ModelSpec) -> None:
     for name, value in table["settings"].items():
         found = getattr(config, name)
         assert list(found) == value if isinstance(value, list) else found == value
-    assert table["found"]["command"].endswith(f"--model {spec.name}")
+    assert table["found"]["command"].endswith(f"--model {Path(spec.recipe).stem}")
     assert table["found"]["datasets"] == ["planted", "planted-regression"]
     with (Path(spec.recipe).parent / table["found"]["table"]).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
