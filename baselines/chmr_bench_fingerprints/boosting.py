@@ -10,15 +10,15 @@ from pydantic import Field
 from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
-from chmr_bench.types import FloatArray, TaskType
-from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
-from chmr_bench_fingerprints.tasks import (
+from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
+from chmr_bench.tasks import (
     TaskRows,
     constants,
     fill_constants,
     learnable,
     over_threads,
 )
+from chmr_bench.types import FloatArray, TaskType
 
 
 class BoostingConfig(FingerprintConfig):

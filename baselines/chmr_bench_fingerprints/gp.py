@@ -18,10 +18,10 @@ from scipy import linalg, optimize, sparse
 from scipy.special import expit
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
+from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
+from chmr_bench.tasks import TaskRows, constants, learnable
 from chmr_bench.types import FloatArray, IntArray
-from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
 from chmr_bench_fingerprints.tanimoto import similarity
-from chmr_bench_fingerprints.tasks import TaskRows, constants, learnable
 
 JITTER = 1e-4
 """Added to the diagonal of the inducing kernel: duplicates make it singular."""

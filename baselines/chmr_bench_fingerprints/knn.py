@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
+from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
+from chmr_bench.tasks import constants, fill_constants, over_threads
 from chmr_bench.types import FloatArray, IntArray
-from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
 from chmr_bench_fingerprints.tanimoto import similarity
-from chmr_bench_fingerprints.tasks import constants, fill_constants, over_threads
 
 CHUNK = 128
 """Molecules compared with all training rows at a time: 17 MB for HIV."""

@@ -9,15 +9,15 @@ import numpy as np
 from pydantic import Field
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
-from chmr_bench.types import FloatArray, TaskType
-from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
-from chmr_bench_fingerprints.tasks import (
+from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
+from chmr_bench.tasks import (
     TaskRows,
     constants,
     fill_constants,
     learnable,
     over_threads,
 )
+from chmr_bench.types import FloatArray, TaskType
 
 
 class LinearConfig(FingerprintConfig):

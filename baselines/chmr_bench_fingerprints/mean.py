@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
+from chmr_bench.tasks import NO_LABEL, constants, fill_constants
 from chmr_bench.types import FloatArray
-from chmr_bench_fingerprints.tasks import NO_LABEL, constants, fill_constants
 
 
 class MeanConfig(BaseModel):

@@ -10,10 +10,10 @@ from pydantic import Field
 from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
+from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
 from chmr_bench.nn.early_stopping import EarlyStopping, label_scale
 from chmr_bench.nn.steps import masked_loss, one_thread
 from chmr_bench.types import FloatArray
-from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
 
 if TYPE_CHECKING:
     import torch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -45,10 +45,19 @@ class Head:
 
     Entries without a label do not enter the loss. Regression labels are standardised on the
     training rows and predicted in their own unit.
+
+    Parameters
+    ----------
+    augment : called on the features (b, d) of every training step, gives others of that shape,
+        and leaves what it was given as it was; None = they are taken as they are.
     """
 
-    def __init__(self, settings: HeadSettings) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        settings: HeadSettings,
+        augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
+        self.settings, self.augment = settings, augment
 
     def fit(
         self,
@@ -131,6 +140,7 @@ class Head:
         import torch
 
         context = self._context
+        x = x if self.augment is None else self.augment(x)
         reduced = context.precision == "bfloat16"
         with torch.autocast(context.device, torch.bfloat16, enabled=reduced):
             raw = self._network(x)  # (b, t)

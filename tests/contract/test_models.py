@@ -32,6 +32,8 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
         "epochs": 2,
         "strengths": (10.0, 100.0),
     },
+    "chmr_bench_cells.mlp:CellsMlpConfig": {"hidden": 16, "epochs": 3},
+    "chmr_bench_cells.forest:CellsForestConfig": {"n_trees": 20},
 }
 """Settings of a class -> overrides: what is promised does not hang on the size."""
 
@@ -52,7 +54,7 @@ def test_model(name: str, request: pytest.FixtureRequest) -> None:
     missing = missing_modules(spec)
     if missing:
         pytest.skip(f"{name} needs {', '.join(missing)}")
-    if spec.config in QUICK:
+    if spec.config in QUICK and "torch" in spec.requires:
         request.getfixturevalue("one_thread")
     check_model(name, QUICK.get(spec.config))
 

@@ -21,6 +21,7 @@ ROOTS = {
     "chmr_bench_nine": REPOSITORY / "plugins",
     "chmr_bench_chmr": REPOSITORY / "plugins",
     "chmr_bench_fingerprints": REPOSITORY / "baselines",
+    "chmr_bench_cells": REPOSITORY / "baselines",
     "chmr_bench_template": REPOSITORY / "plugins" / "template" / "src",
 }
 
@@ -38,7 +39,7 @@ LAYERS = """
     datasets
     fetch | splits | tabular | molnet
     deepchem_bridge
-    features | metrics | statistics
+    features | metrics | statistics | tasks
     FRONT
     hookspecs
     contracts

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-from chmr_bench import FitContext, TaskInfo
-from chmr_bench.nn.heads import Head, HeadSettings
-from chmr_bench.types import FloatArray, TaskType
+from chmr_bench import FitContext, TaskInfo  # noqa: E402
+from chmr_bench.nn.heads import Head, HeadSettings  # noqa: E402
+from chmr_bench.types import FloatArray, TaskType  # noqa: E402
 
 QUICK = HeadSettings(hidden=16, dropout=0.0, learning_rate=0.02, epochs=60, patience=60)
 CLASSES = TaskInfo("classification", ("a", "b"), "roc_auc")
@@ -70,6 +70,27 @@ def test_entries_without_a_label_change_nothing() -> None:
     whole = Head(QUICK)
     whole.fit(x[30:80], y[30:80], x[80:], y[80:], FitContext(tasks=CLASSES))
     assert np.array_equal(fitted(QUICK, gappy, CLASSES).predict(x), whole.predict(x))
+
+
+def test_features_are_augmented_in_every_training_step_and_never_in_prediction() -> None:
+    x, values = problem()
+    y = (values > 0).astype(np.float64)
+    calls: list[tuple[int, ...]] = []
+
+    def first_column_gone(features: torch.Tensor) -> torch.Tensor:
+        calls.append(tuple(features.shape))
+        return features * (torch.arange(features.shape[1]) > 0)
+
+    settings = replace(QUICK, epochs=4, batch_size=40)
+    head = Head(settings, augment=first_column_gone)
+    head.fit(x[:80], y[:80], x[80:], y[80:], FitContext(tasks=CLASSES))
+    assert calls == [(40, 6)] * 8
+    head.predict(x)
+    assert len(calls) == 8
+    same = Head(settings, augment=lambda features: features)
+    same.fit(x[:80], y[:80], x[80:], y[80:], FitContext(tasks=CLASSES))
+    assert np.array_equal(same.predict(x), fitted(settings, y, CLASSES).predict(x))
+    assert not np.array_equal(same.predict(x), head.predict(x))
 
 
 def test_the_same_seed_gives_the_same_predictions_and_another_seed_others() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chmr_bench import FitContext, TaskInfo
-from chmr_bench_fingerprints.tasks import constants, fill_constants, learnable, over_threads
+from chmr_bench.tasks import constants, fill_constants, learnable, over_threads
 
 NAN = np.nan
 Y = np.array([[1.0, NAN, 0.0, 2.0], [0.0, NAN, 0.0, NAN], [NAN, NAN, 0.0, 5.0]])

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from scipy import sparse
 
 from chmr_bench import DataError, Inputs, MatrixBlock
-from chmr_bench_fingerprints.bits import FingerprintConfig, bits_of, requests
+from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
 
 
 def config(**settings: object) -> FingerprintConfig:

@@ -1,0 +1,89 @@
+"""Late fusion: the weighted mean of several predictions over those that a molecule has.
+
+Where a member has nothing to say of a molecule or a task, its prediction is NaN and the others'
+weights grow to fill the gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logit
+
+from chmr_bench import TaskInfo
+from chmr_bench.metrics import METRICS, macro, score_tasks
+from chmr_bench.types import FloatArray
+
+LEAST = 1e-7
+"""A probability nearer to 0 or 1 counts as this near, so that its logit is finite."""
+
+SHARES = 16
+"""Shares given out on the validation rows, on top of the one that every member has."""
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How predictions are averaged.
+
+    Attributes
+    ----------
+    on_logits : average the logits of probabilities, and not the probabilities themselves.
+    """
+
+    tasks: TaskInfo
+    on_logits: bool
+
+    def mean(self, members: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
+        """Return the weighted mean of the members that speak, (n, t); one must everywhere.
+
+        Parameters
+        ----------
+        members : (n, t) each; NaN where a member has nothing to say.
+        weights : one positive weight a member.
+        """
+        if len(members) == 1:
+            return members[0]
+        stacked = np.stack(members)  # (m, n, t)
+        logits = self.on_logits and self.tasks.task_type == "classification"
+        inner = logit(np.clip(stacked, LEAST, 1 - LEAST)) if logits else stacked
+        speaks = np.isfinite(stacked)
+        shares = np.where(speaks, np.asarray(weights)[:, None, None], 0.0)
+        found = (shares * np.where(speaks, inner, 0.0)).sum(axis=0) / shares.sum(axis=0)
+        return np.asarray(expit(found) if logits else found)
+
+    def weights(self, members: Sequence[FloatArray], y_valid: FloatArray) -> FloatArray:
+        """Return the members' weights, (m,), of sum 1.
+
+        They begin equal. One share after the other then goes to the member with whom the
+        validation score rises most, until it rises no more or `SHARES` are gone; so none is ever
+        without any. Where the validation rows cannot be scored, they stay equal.
+
+        Parameters
+        ----------
+        members : predictions of the validation rows, (n, t) each.
+        y_valid : (n, t) labels, NaN = not measured.
+        """
+        shares = np.ones(len(members))
+        best = self._score(members, shares, y_valid)
+        for _ in range(SHARES if len(members) > 1 and best is not None else 0):
+            tried = [shares + step for step in np.eye(len(members))]
+            scores = [self._score(members, w, y_valid) for w in tried]
+            values = [-np.inf if s is None else s for s in scores]
+            j = int(np.argmax(values))
+            if best is None or values[j] <= best:
+                break
+            shares, best = tried[j], values[j]
+        return np.asarray(shares / shares.sum())
+
+    def _score(
+        self, members: Sequence[FloatArray], weights: FloatArray, y_valid: FloatArray
+    ) -> float | None:
+        """Return the validation score of the mean, greater is better; None = there is none."""
+        tasks = self.tasks
+        y_pred = self.mean(members, weights)
+        score = macro(score_tasks(tasks.metric, tasks.task_names, y_valid, y_pred))
+        if score is None:
+            return None
+        return score if METRICS[tasks.metric].greater_is_better else -score
