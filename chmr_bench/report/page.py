@@ -64,7 +64,7 @@ def missing_page(introduction: str, grids: Sequence[Grid], pictures: Sequence[st
     """Return the page on missing cells."""
     parts = [MARK, "# Missing cells", introduction]
     parts += [f"![what is lost as more is hidden]({name})" for name in pictures]
-    parts += [_section("##", grid) for grid in grids]
+    parts += [section("##", grid) for grid in grids]
     return "\n\n".join(parts) + "\n"
 
 
