@@ -1,0 +1,136 @@
+"""The split methods by name, and how each is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from chmr_bench.contracts import Dataset, Split
+from chmr_bench.errors import DataError, SettingError, UnknownNameError
+from chmr_bench.splits.checking import check_split
+from chmr_bench.splits.pouring import (
+    DEFAULT_FRACTIONS,
+    Fractions,
+    ascending,
+    group_by_scaffold,
+    pour_balanced,
+)
+from chmr_bench.splits.scaffolds import kept_to, scaffold_smiles
+
+SplitRule: TypeAlias = Callable[[Dataset], Split]
+
+DEEPCHEM_PREFIX = "deepchem:"
+
+
+def methods() -> dict[str, str]:
+    """Return the split methods and what each does; deepchem's splitters stand as one line each."""
+    from chmr_bench.deepchem_bridge import SPLITTERS
+
+    titles = {
+        "reference": "as published for the dataset",
+        "scaffold": "whole Bemis-Murcko families, the largest to train (OGB's rule)",
+        "random": "molecules at random, seeded",
+    }
+    return titles | {DEEPCHEM_PREFIX + s.name: s.title for s in SPLITTERS.values()}
+
+
+def depends_on_seed(method: str) -> bool:
+    """Return whether another seed gives another split."""
+    from chmr_bench.deepchem_bridge import SPLITTERS
+
+    splitter = SPLITTERS.get(method.removeprefix(DEEPCHEM_PREFIX))
+    if method.startswith(DEEPCHEM_PREFIX):
+        return splitter is not None and splitter.seeded
+    return method == "random"
+
+
+def make_split(
+    method: str,
+    dataset: Dataset,
+    *,
+    rule: SplitRule | None = None,
+    seed: int = 0,
+    fractions: Fractions = DEFAULT_FRACTIONS,
+    n_jobs: int | None = None,
+) -> Split:
+    """Return the rows of train, valid and test: every row in exactly one part.
+
+    Parameters
+    ----------
+    method : ``reference``, ``scaffold``, ``random`` or ``deepchem:NAME``; see `methods`.
+    rule : the dataset's reference rule, or None where it has none.
+    seed : of the methods that draw (`depends_on_seed`); the same seed gives the same split on
+        every platform for ``random``.
+    fractions : shares of train, valid and test; the reference rule has its own.
+    n_jobs : worker processes for scaffolds, the reference rule's too; None = all cores.
+
+    Raises
+    ------
+    UnknownNameError : no such method. UsageError : ``reference`` without a rule.
+    SettingError : fractions that are not three positive shares with sum 1.
+    DataError : a part would be empty.
+    """
+    _check_fractions(fractions)
+    with kept_to(n_jobs):
+        split = _made(method, dataset, rule, seed, fractions)
+    try:
+        check_split(split, len(dataset), complete=method != "reference")
+    except DataError as error:
+        raise DataError(f"split {method!r} of {len(dataset)} molecules: {error}") from error
+    return split
+
+
+def _made(
+    method: str, dataset: Dataset, rule: SplitRule | None, seed: int, fractions: Fractions
+) -> Split:
+    if method.startswith(DEEPCHEM_PREFIX):
+        return _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed, fractions)
+    makers: Mapping[str, Callable[[], Split]] = {
+        "reference": lambda: _reference(dataset, rule),
+        "scaffold": lambda: pour_balanced(
+            group_by_scaffold(scaffold_smiles(dataset.smiles)), fractions
+        ),
+        "random": lambda: _random(len(dataset), seed, fractions),
+    }
+    if method not in makers:
+        raise UnknownNameError("split", method, methods())
+    return makers[method]()
+
+
+def _reference(dataset: Dataset, rule: SplitRule | None) -> Split:
+    if rule is None:
+        raise SettingError(
+            "this dataset has no reference split; choose --split scaffold, random or deepchem:NAME"
+        )
+    return rule(dataset)
+
+
+def _random(n: int, seed: int, fractions: Fractions) -> Split:
+    """Cut a seeded permutation at the rounded-down shares; the rest is test."""
+    rows = np.random.default_rng(seed).permutation(n)
+    first = math.floor(fractions[0] * n)
+    second = first + math.floor(fractions[1] * n)
+    return Split(
+        train=ascending(rows[:first]),
+        valid=ascending(rows[first:second]),
+        test=ascending(rows[second:]),
+    )
+
+
+def _deepchem(name: str, dataset: Dataset, seed: int, fractions: Fractions) -> Split:
+    from chmr_bench import deepchem_bridge
+
+    train, valid, test = deepchem_bridge.split_rows(name, dataset, seed=seed, fractions=fractions)
+    return Split(train=ascending(train), valid=ascending(valid), test=ascending(test))
+
+
+def _check_fractions(fractions: Fractions) -> None:
+    fits = len(fractions) == 3 and all(0 < f < 1 for f in fractions)
+    if not fits or not math.isclose(sum(fractions), 1.0, abs_tol=1e-9):
+        raise SettingError(
+            f"fractions {tuple(fractions)!r}: expected three shares between 0 and 1 with sum 1, "
+            "for instance (0.8, 0.1, 0.1)"
+        )
