@@ -1,7 +1,8 @@
 """Which rows are train, valid and test.
 
 The methods: ``reference`` (the dataset's own rule), ``scaffold`` (whole Bemis-Murcko families, the
-largest to train, the rule of OGB), ``random`` (seeded) and ``deepchem:NAME`` (deepchem's own).
+largest to train, the rule of OGB), ``strict`` (no connectivity and no flat scaffold in two parts),
+``random``, ``cv5x5`` (repeated cross-validation) and ``deepchem:NAME`` (deepchem's own).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from chmr_bench.splits.making import (
     depends_on_seed,
     make_split,
     methods,
+    needs_keys,
 )
 from chmr_bench.splits.pouring import (
     DEFAULT_FRACTIONS,
@@ -34,6 +36,7 @@ __all__ = [
     "group_by_scaffold",
     "make_split",
     "methods",
+    "needs_keys",
     "pour_balanced",
     "scaffold_smiles",
 ]

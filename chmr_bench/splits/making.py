@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from chmr_bench.contracts import Dataset, Split
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.splits.checking import check_split
+from chmr_bench.splits.grouped import molecule_names, repeated_fold, strict_split
 from chmr_bench.splits.pouring import (
     DEFAULT_FRACTIONS,
     Fractions,
@@ -23,6 +25,9 @@ from chmr_bench.splits.scaffolds import kept_to, scaffold_smiles
 SplitRule: TypeAlias = Callable[[Dataset], Split]
 
 DEEPCHEM_PREFIX = "deepchem:"
+DRAWN = ("strict", "random", "cv5x5")
+KEYED = ("strict", "cv5x5")
+"""Methods that keep together the rows of one connectivity."""
 
 
 def methods() -> dict[str, str]:
@@ -32,7 +37,9 @@ def methods() -> dict[str, str]:
     titles = {
         "reference": "as published for the dataset",
         "scaffold": "whole Bemis-Murcko families, the largest to train (OGB's rule)",
+        "strict": "no connectivity and no flat scaffold in two parts; 80/10/10, seeded",
         "random": "molecules at random, seeded",
+        "cv5x5": "5 x 5 folds by connectivity, 70/10/20; split seed = 5 x repeat + fold, 0 to 24",
     }
     return titles | {DEEPCHEM_PREFIX + s.name: s.title for s in SPLITTERS.values()}
 
@@ -44,7 +51,12 @@ def depends_on_seed(method: str) -> bool:
     splitter = SPLITTERS.get(method.removeprefix(DEEPCHEM_PREFIX))
     if method.startswith(DEEPCHEM_PREFIX):
         return splitter is not None and splitter.seeded
-    return method == "random"
+    return method in DRAWN
+
+
+def needs_keys(method: str) -> bool:
+    """Return whether `make_split` must be given the molecules' connectivity keys."""
+    return method in KEYED
 
 
 def make_split(
@@ -53,6 +65,7 @@ def make_split(
     *,
     rule: SplitRule | None = None,
     seed: int = 0,
+    keys: Sequence[str] = (),
     fractions: Fractions = DEFAULT_FRACTIONS,
     n_jobs: int | None = None,
 ) -> Split:
@@ -60,22 +73,27 @@ def make_split(
 
     Parameters
     ----------
-    method : ``reference``, ``scaffold``, ``random`` or ``deepchem:NAME``; see `methods`.
+    method : ``reference``, ``scaffold``, ``strict``, ``random``, ``cv5x5`` or ``deepchem:NAME``;
+        see `methods`.
     rule : the dataset's reference rule, or None where it has none.
     seed : of the methods that draw (`depends_on_seed`); the same seed gives the same split on
-        every platform for ``random``.
-    fractions : shares of train, valid and test; the reference rule has its own.
+        every platform for ``random``, ``strict`` and ``cv5x5``.
+    keys : n connectivity keys, "" where none can be made; the dataset's own where it has some.
+        Only where `needs_keys`.
+    fractions : shares of train, valid and test; the reference rule and ``cv5x5`` have their own.
     n_jobs : worker processes for scaffolds, the reference rule's too; None = all cores.
 
     Raises
     ------
     UnknownNameError : no such method. UsageError : ``reference`` without a rule.
-    SettingError : fractions that are not three positive shares with sum 1.
-    DataError : a part would be empty.
+    SettingError : fractions that are not three positive shares with sum 1, or a seed of ``cv5x5``
+        above 24.
+    DataError : a part would be empty, or keys are needed and not given.
     """
     _check_fractions(fractions)
     with kept_to(n_jobs):
-        split = _made(method, dataset, rule, seed, fractions)
+        asked = _Asked(dataset, rule, seed, tuple(keys) or dataset.keys, fractions)
+        split = _made(method, asked)
     try:
         check_split(split, len(dataset), complete=method != "reference")
     except DataError as error:
@@ -83,17 +101,31 @@ def make_split(
     return split
 
 
-def _made(
-    method: str, dataset: Dataset, rule: SplitRule | None, seed: int, fractions: Fractions
-) -> Split:
+@dataclass(frozen=True)
+class _Asked:
+    dataset: Dataset
+    rule: SplitRule | None
+    seed: int
+    keys: tuple[str, ...]
+    fractions: Fractions
+
+    def names(self) -> list[str]:
+        return molecule_names(self.dataset.smiles, self.keys)
+
+    def scaffolds(self, chirality: bool) -> list[str]:
+        return scaffold_smiles(self.dataset.smiles, chirality)
+
+
+def _made(method: str, asked: _Asked) -> Split:
+    dataset, seed, fractions = asked.dataset, asked.seed, asked.fractions
     if method.startswith(DEEPCHEM_PREFIX):
         return _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed, fractions)
     makers: Mapping[str, Callable[[], Split]] = {
-        "reference": lambda: _reference(dataset, rule),
-        "scaffold": lambda: pour_balanced(
-            group_by_scaffold(scaffold_smiles(dataset.smiles)), fractions
-        ),
+        "reference": lambda: _reference(dataset, asked.rule),
+        "scaffold": lambda: pour_balanced(group_by_scaffold(asked.scaffolds(True)), fractions),
+        "strict": lambda: strict_split(asked.names(), asked.scaffolds(False), seed, fractions),
         "random": lambda: _random(len(dataset), seed, fractions),
+        "cv5x5": lambda: repeated_fold(asked.names(), seed),
     }
     if method not in makers:
         raise UnknownNameError("split", method, methods())
@@ -103,7 +135,8 @@ def _made(
 def _reference(dataset: Dataset, rule: SplitRule | None) -> Split:
     if rule is None:
         raise SettingError(
-            "this dataset has no reference split; choose --split scaffold, random or deepchem:NAME"
+            "this dataset has no reference split; choose --split scaffold, strict, random, cv5x5 "
+            "or deepchem:NAME"
         )
     return rule(dataset)
 
