@@ -132,7 +132,12 @@ def _setting(text: str) -> Setting:
 
 
 def with_choices(
-    request: Request, split: str, split_seed: int, device: str, precision: str, keep_failed: bool
+    request: Request,
+    split: str,
+    split_seeds: tuple[int, ...],
+    device: str,
+    precision: str,
+    keep_failed: bool,
 ) -> Request:
     """Return the request with what holds for all its jobs."""
     import dataclasses
@@ -142,7 +147,7 @@ def with_choices(
     return dataclasses.replace(
         request,
         split=split,
-        split_seed=_seed("--split-seed", split_seed),
+        split_seeds=split_seeds,
         device=choice("--device", device, DEVICES),
         precision=choice("--precision", precision, PRECISIONS),
         keep_failed=keep_failed,
@@ -173,14 +178,16 @@ def _told(argument: str) -> str:
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 
-def chosen_seeds(n: int | None, listed: list[int] | None) -> tuple[int, ...]:
-    """Return seeds 0 to n - 1, or those listed."""
+def chosen_seeds(
+    n: int | None, listed: list[int] | None, option: str = "--seed"
+) -> tuple[int, ...]:
+    """Return seeds 0 to n - 1, or those listed with `option`."""
     if n is not None and listed:
-        raise UsageError("--seeds N means seeds 0 to N-1; give either --seeds or --seed")
+        raise UsageError(f"{option}s N means seeds 0 to N-1; give either {option}s or {option}")
     if listed:
-        return tuple(_seed("--seed", seed) for seed in listed)
+        return tuple(_seed(option, seed) for seed in listed)
     if n is not None and n < 1:
-        raise UsageError(f"--seeds {n}: expected at least 1")
+        raise UsageError(f"{option}s {n}: expected at least 1")
     return tuple(range(n or 1))
 
 
