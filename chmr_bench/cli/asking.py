@@ -69,29 +69,36 @@ def make_request(
 ) -> Request:
     """Return the request; UnknownNameError or UsageError where something is not there."""
     from chmr_bench.plugins import registry
-    from chmr_bench.runner import DatasetRequest
     from chmr_bench.sweep import Request
 
     if not models:
         raise UsageError("name a model: --model NAME; 'chmr-bench list models' shows them")
+    asked = data_requests(suites, datasets, table)
+    for name in models:
+        registry().model(name)
+    return Request(
+        models=tuple(models), datasets=asked, seeds=seeds, settings=parse_settings(settings or ())
+    )
+
+
+def data_requests(
+    suites: list[str] | None, datasets: list[str] | None, table: TableOptions
+) -> tuple[DatasetRequest, ...]:
+    """Return the datasets asked for, each once; UnknownNameError or UsageError where one is not."""
+    from chmr_bench.plugins import registry
+    from chmr_bench.runner import DatasetRequest
+
     if not suites and not datasets:
         raise UsageError(
             "name data: --suite all, --suite demo, or --dataset NAME; "
             "'chmr-bench list datasets' shows them"
         )
-    for name in models:
-        registry().model(name)
     names = [n for suite in suites or () for n in registry().suite(suite).datasets]
     requests = [DatasetRequest(name=n) for n in names]
     requests += [_dataset(name, table) for name in datasets or ()]
     if table.given and not any(r.file for r in requests):
         raise UsageError("--smiles, --tasks, --task-type and --metric describe --dataset FILE")
-    return Request(
-        models=tuple(models),
-        datasets=tuple(dict.fromkeys(requests)),
-        seeds=seeds,
-        settings=parse_settings(settings or ()),
-    )
+    return tuple(dict.fromkeys(requests))
 
 
 def _dataset(name: str, table: TableOptions) -> DatasetRequest:

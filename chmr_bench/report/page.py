@@ -27,7 +27,7 @@ def page(collected: Collected, boards: Sequence[Overall], papers: Sequence[Publi
     """Return the whole page."""
     parts = [MARK, "# Leaderboard", INTRODUCTION]
     for overall in boards:
-        parts += [_section("##", overall_grid(overall))]
+        parts += [section("##", overall_grid(overall))]
     real = [t for t in collected.tables if t.kind == "benchmark"]
     parts += _printed(real, papers)
     parts += _tables("Datasets", real, "")
@@ -43,7 +43,7 @@ def page(collected: Collected, boards: Sequence[Overall], papers: Sequence[Publi
     parts += _time(collected)
     parts += _problems(collected)
     parts += ["## Provenance"]
-    parts += [_section("###", grid) for grid in provenance_grids(collected)]
+    parts += [section("###", grid) for grid in provenance_grids(collected)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,7 +69,8 @@ def _escaped(text: str) -> str:
     return " ".join(text.split())
 
 
-def _section(level: str, grid: Grid) -> str:
+def section(level: str, grid: Grid) -> str:
+    """Return a grid as Markdown under a heading of that level, its notes below."""
     notes = [f"- {_note(line)}" for line in grid.notes]
     parts = [markdown(grid), *(["\n".join(notes)] if notes else [])]
     if grid.folded:
@@ -101,7 +102,7 @@ def _printed(tables: Sequence[Table], papers: Sequence[Published]) -> list[str]:
         "Carried over from papers, in their units, on their splits; none was measured here, and "
         "none stands in a column with a measured figure."
     )
-    return ["## As printed", lead, *(_section("###", grid) for grid in grids)]
+    return ["## As printed", lead, *(section("###", grid) for grid in grids)]
 
 
 def _tables(title: str, tables: Sequence[Table], lead: str) -> list[str]:
@@ -109,7 +110,7 @@ def _tables(title: str, tables: Sequence[Table], lead: str) -> list[str]:
         return []
     parts = [f"## {title}", *([lead] if lead else [])]
     for table in tables:
-        heading, rest = _section("###", table_grid(table)).split("\n\n", 1)
+        heading, rest = section("###", table_grid(table)).split("\n\n", 1)
         parts.append(f"{heading}\n\n{_about(table)}\n\n{rest}")
     return parts
 
@@ -131,7 +132,7 @@ def _time(collected: Collected) -> list[str]:
     reference = [t for t in tables if t.split.name == "reference"] or list(tables)
     names = list(dict.fromkeys(t.dataset.name for t in reference))
     grid = time_grid(reference, names)
-    return [_section("##", grid)] if grid.rows else []
+    return [section("##", grid)] if grid.rows else []
 
 
 def _problems(collected: Collected) -> list[str]:

@@ -93,8 +93,9 @@ def _leave_with(parent: BaseProcess) -> None:
 
 def _scaffold_chunk(chunk: tuple[tuple[str, ...], int, bool]) -> list[str]:
     """Return the scaffolds of one chunk; runs in a worker process."""
-    from rdkit import Chem, rdBase
+    from rdkit import rdBase
 
+    from chmr_bench.features.identity import murcko
     from chmr_bench.features.molecules import parse
 
     smiles, first_row, chirality = chunk
@@ -102,14 +103,9 @@ def _scaffold_chunk(chunk: tuple[tuple[str, ...], int, bool]) -> list[str]:
     with rdBase.BlockLogs():
         for row, one in enumerate(smiles, start=first_row):
             try:
-                scaffold = Chem.MurckoDecompose(parse(one))
+                scaffolds.append(murcko(parse(one), chirality))
             except FeatureError as error:
                 raise FeatureError(f"row {row} (0-based): {error}") from error
-            # the steps of RDKit's MurckoScaffoldSmiles, but lenient about valence
-            scaffold.ClearComputedProps()
-            scaffold.UpdatePropertyCache(strict=False)
-            Chem.GetSymmSSSR(scaffold)
-            scaffolds.append(Chem.MolToSmiles(scaffold, isomericSmiles=chirality))
     return scaffolds
 
 
