@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chmr_bench.cli import asking
-from chmr_bench.errors import UsageError
+from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.audit import Audit
+    from chmr_bench.records.audited import AuditFile
     from chmr_bench.report.audits import Audits
     from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
     from chmr_bench.runner.auditing import Seen
+    from chmr_bench.runner.clean_scores import Skipped
 
 INTERRUPTED = 130
+OUT = Path("leaderboards")
 PAGE, JSON, PICTURE = "audit.md", "audit.json", "similarity.png"
 
 
@@ -63,8 +66,20 @@ def audit(
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help=f"Also write {PAGE}, {JSON} and {PICTURE} there."),
+        typer.Option(
+            metavar="DIR",
+            help=f"Also write {PAGE}, {JSON} and {PICTURE} there; with --records the folder of "
+            "records and tables (leaderboards).",
+        ),
     ] = None,
+    records: Annotated[
+        bool,
+        typer.Option(
+            "--records",
+            help="Score every record on clean test rows instead, into DIR/audit; "
+            "'leaderboard build' then shows them.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
@@ -78,6 +93,14 @@ def audit(
     from chmr_bench.runner import Workspace
 
     table = asking.TableOptions(smiles, tasks, task_type, metric, on_invalid)
+    if records:
+        if suite or dataset or table.given or split or split_seed or weights:
+            raise UsageError(
+                "--records audits every record, on its own dataset and split; leave --dataset, "
+                "--suite, --split and --weights out"
+            )
+        workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
+        return _records(workspace, out or OUT, as_json, quiet)
     requests = asking.data_requests(suite, dataset, table)
     (seed,) = asking.chosen_seeds(None, [split_seed], "--split-seed")
     workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
@@ -194,3 +217,48 @@ def _write(found: Audits, out: Path) -> None:
             "--out DIR, or make this one writable"
         ) from error
     print_note(f"{out / PAGE}, {JSON}, {PICTURE}")
+
+
+def _records(workspace: Workspace, out: Path, as_json: bool, quiet: bool) -> int:
+    """Write the clean scores of every record; exit code 3 where registered data cannot be had."""
+    from chmr_bench.cli.console import print_note
+    from chmr_bench.cli.progress import display
+    from chmr_bench.records import RecordStore
+    from chmr_bench.records.audited import write_all
+    from chmr_bench.runner.clean_scores import Skipped, audit_records
+    from chmr_bench.sweep.interrupt import stoppable
+
+    store = RecordStore(out)
+    if not store.folder.is_dir():
+        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+    with stoppable(), display(1, quiet=quiet) as shown:
+        shown.begun("clean scores")
+        try:
+            found = list(audit_records(store, workspace, shown.progress, shown.step))
+        except KeyboardInterrupt:
+            print_note("interrupted; nothing was written")
+            return INTERRUPTED
+    audits = [one for one in found if not isinstance(one, Skipped)]
+    skipped = [one for one in found if isinstance(one, Skipped)]
+    written = write_all(out, audits)
+    _show_clean(audits, skipped, as_json)
+    if written:
+        print_note(f"{written[0]} and {len(written) - 1} more; now: chmr-bench leaderboard build")
+    return DataError.exit_code if any(one.blocking for one in skipped) else 0
+
+
+def _show_clean(audits: list[AuditFile], skipped: list[Skipped], as_json: bool) -> None:
+    from chmr_bench.cli.console import plural, print_json, print_note, print_table
+
+    for one in skipped:
+        print_note(f"not audited: {one.what} ({plural(one.n_records, 'record')}): {one.reason}")
+    if as_json:
+        print_json([one.model_dump(mode="json", by_alias=True) for one in audits])
+        return
+    rows = []
+    for audit in audits:
+        seed = "" if audit.split_seed is None else f" {audit.split_seed}"
+        counts = (f"{audit.n_test:,}", f"{audit.n_clean:,}", f"{100 * audit.leaked_share:.1f} %")
+        rows.append([audit.dataset, audit.split + seed, *counts, f"{len(audit.scores)}"])
+    columns = ["dataset", "split", "test rows", "clean", "leaked", "records"]
+    print_table("Records audited", columns, rows, right=columns[2:])

@@ -6,8 +6,9 @@ and charge; the connectivity (`features.connectivity`); the flat scaffold.
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,12 +53,24 @@ def murcko(mol: Chem.Mol, chirality: bool) -> str:
     return Chem.MolToSmiles(scaffold, isomericSmiles=chirality)
 
 
-def _parent(mol: Chem.Mol) -> str:
-    from rdkit.Chem.MolStandardize import rdMolStandardize
+@functools.cache
+def _steps() -> tuple[Callable[[Chem.Mol], Chem.Mol], ...]:
+    """Return the steps of RDKit's FragmentParent, made once: it makes them for each molecule."""
+    from rdkit.Chem.MolStandardize import rdMolStandardize as standard
 
+    return (
+        Chem.RemoveHs,
+        standard.MetalDisconnector().Disconnect,
+        standard.Normalizer().normalize,
+        standard.Reionizer().reionize,
+        standard.LargestFragmentChooser().choose,
+        standard.Uncharger().uncharge,
+    )
+
+
+def _parent(mol: Chem.Mol) -> str:
     try:
-        found = rdMolStandardize.FragmentParent(mol)
-        return Chem.MolToSmiles(rdMolStandardize.Uncharger().uncharge(found))
+        return Chem.MolToSmiles(functools.reduce(lambda found, step: step(found), _steps(), mol))
     except (ValueError, RuntimeError):  # what RDKit raises of a valence it does not know
         return Chem.MolToSmiles(mol)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rdkit import Chem
 
 from chmr_bench.features import cache
-from chmr_bench.features.identity import flat_scaffold, murcko, parent
+from chmr_bench.features.identity import _parent, flat_scaffold, murcko, parent
 from chmr_bench.features.molecules import parse
 
 ALUMINIUM = "O=C1O[Al]23(OC1=O)(OC(=O)C(=O)O2)OC(=O)C(=O)O3"
@@ -46,6 +47,23 @@ def test_a_molecule_that_the_standardiser_refuses_is_its_own_parent() -> None:
     block = parent([ALUMINIUM, refused])
     assert block.observed.all()
     assert len(np.unique(np.asarray(block.values), axis=0)) == 2
+
+
+def test_parents_are_those_of_rdkit() -> None:
+    from rdkit.Chem.MolStandardize import rdMolStandardize
+
+    smiles = [
+        "C[N+](C)(C)CC([O-])=O.Cl",
+        "OC(=O)CC.CCN",
+        "CS(=O)C",
+        "[Na]OC(=O)c1ccccc1",
+        "CN(=O)=O",
+    ]
+    for text in smiles:
+        expected = rdMolStandardize.Uncharger().uncharge(
+            rdMolStandardize.FragmentParent(parse(text))
+        )
+        assert _parent(parse(text)) == Chem.MolToSmiles(expected)
 
 
 def test_the_scaffold_of_stereoisomers_is_flat_when_asked() -> None:
