@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from chmr_bench.errors import UsageError
 from chmr_bench.records import RecordStore
+from chmr_bench.records.audited import read_all
 from chmr_bench.report.boards import Overall, fill, load_boards
 from chmr_bench.report.files import BOARD_SCHEMA, TABLE_SCHEMA, TABLES, files
 from chmr_bench.report.page import MARK, page
@@ -64,9 +65,10 @@ def check(out: Path) -> None:
     Raises
     ------
     UsageError : a file where a folder belongs, or the other way round.
-    DataError : a board is not what it should be.
+    DataError : a board, or an audit, is not what it should be.
     """
     load_boards(out / BOARDS)
+    read_all(out)
     tables = out / TABLES
     if tables.exists() and not tables.is_dir():
         raise UsageError(

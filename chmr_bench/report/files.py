@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from chmr_bench.records.audited import AuditFile
 from chmr_bench.records.pretrained import weights_of_row
 from chmr_bench.report.boards import MAIN, Overall, OverallRow
+from chmr_bench.report.clean import clean_numbers
 from chmr_bench.report.grids import fit_and_predict
 from chmr_bench.report.published import Published
 from chmr_bench.report.rows import Collected, Row, Table
@@ -76,8 +78,17 @@ def table_json(table: Table) -> dict[str, Any]:
             {"task": t.task, "n": t.n, "n_minority": t.n_minority, "reason": t.reason}
             for t in table.not_evaluable
         ],
+        **({"audit": _audit(table.audited)} if table.audited else {}),
         "rows": [_row_json(table, row) for row in table.rows],
     }
+
+
+def _audit(audit: AuditFile) -> dict[str, Any]:
+    """Return the counts of an audit; its scores stand in the rows."""
+    told = audit.model_dump(
+        mode="json", include={"levels", "levels_with_valid", "n_test", "n_clean"}
+    )
+    return {**told, "leaked_share": audit.leaked_share}
 
 
 def _row_json(table: Table, row: Row) -> dict[str, Any]:
@@ -134,6 +145,7 @@ def _numbers(table: Table, row: Row) -> dict[str, Any]:
         "n_evaluable": row.n_evaluable,
         "share_080": row.share_080,
         "n_failed": len(row.failures),
+        **clean_numbers(table, row),
     }
 
 

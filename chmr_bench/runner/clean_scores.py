@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,7 @@ class Skipped:
     blocking : the data ought to be there: they are registered, not a user's own file.
     """
 
+    dataset: str
     what: str
     reason: str
     n_records: int
@@ -43,8 +44,14 @@ def audit_records(
     workspace: Workspace,
     progress: Progress = no_progress,
     step: Callable[[str], None] = lambda _: None,
+    only: Collection[tuple[str, str]] | None = None,
 ) -> Iterator[AuditFile | Skipped]:
-    """Yield an audit a dataset and split that have records with scores, or why there is none."""
+    """Yield an audit a dataset and split that have records with scores, or why there is none.
+
+    Parameters
+    ----------
+    only : names of datasets with digests of splits; None = all that have records.
+    """
     groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
     for record in store.records():
         if record.status == "ok" and record.metrics is not None:
@@ -52,7 +59,10 @@ def audit_records(
             digests = (record.dataset.digest, record.split.digest, record.metrics.metric)
             groups[(record.dataset.name, kind, *digests)].append(record)
     for members in groups.values():
-        step(f"{members[0].dataset.name} {members[0].split.name}")
+        first = members[0]
+        if only is not None and (first.dataset.name, first.split.digest) not in only:
+            continue
+        step(f"{first.dataset.name} {first.split.name}")
         yield from _of_group(members, store, workspace, progress)
 
 
@@ -65,7 +75,7 @@ def _of_group(
         one = _subject(first, workspace, progress)
     except ChmrBenchError as error:
         blocking = first.dataset.origin.kind == "registered"
-        yield Skipped(name, str(error), len(members), blocking)
+        yield Skipped(first.dataset.name, name, str(error), len(members), blocking)
         return
     clean = ~twins(
         one.names["connectivity"],
@@ -79,7 +89,7 @@ def _of_group(
             scores[record.identity] = clean_score(record, store, one, clean)
         except ChmrBenchError as error:
             path = store.path_of(record).relative_to(store.root).as_posix()
-            yield Skipped(path, str(error), 1, blocking=True)
+            yield Skipped(first.dataset.name, path, str(error), 1, blocking=True)
     progress(len(members), len(members), "records")
     yield _file(first, one, clean, scores)
 
@@ -165,7 +175,10 @@ def _leaked(leak: Leak) -> Leaked:
 
 
 def differences(stored: AuditFile, fresh: AuditFile) -> list[str]:
-    """Return what a stored audit says that the data and the records do not."""
+    """Return what a stored audit says that the data and the records do not.
+
+    Records that it does not know are no difference: the tables call them not audited.
+    """
     found = []
     for name in ("dataset_digest", "split_digest", "metric", "n_test", "n_clean"):
         told, made = getattr(stored, name), getattr(fresh, name)
@@ -177,9 +190,6 @@ def differences(stored: AuditFile, fresh: AuditFile) -> list[str]:
         if counts[0] != counts[1]:
             found.append(f"{name}: leaked rows {counts[0]} in the file, {counts[1]} computed")
     found += _score_differences(stored, fresh)
-    missing = len(set(fresh.scores) - set(stored.scores))
-    if missing:
-        found.append(f"{missing} records are not in it; add them with: chmr-bench audit --records")
     return found[:5] + ([f"and {len(found) - 5} more differences"] if len(found) > 5 else [])
 
 
