@@ -16,8 +16,9 @@ from filelock import FileLock
 from chmr_bench.errors import UsageError
 from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import read_all
-from chmr_bench.report.boards import Overall, fill, load_boards
+from chmr_bench.report.boards import Overall, load_boards
 from chmr_bench.report.files import BOARD_SCHEMA, TABLE_SCHEMA, TABLES, files
+from chmr_bench.report.over_splits import OverSplits, fill_any
 from chmr_bench.report.page import MARK, page
 from chmr_bench.report.published import all_published
 from chmr_bench.report.rows import Collected, collect
@@ -99,11 +100,11 @@ def render(store: RecordStore, out: Path) -> dict[str, str]:
     }
 
 
-def gather(store: RecordStore, out: Path) -> tuple[Collected, list[Overall]]:
+def gather(store: RecordStore, out: Path) -> tuple[Collected, list[Overall | OverSplits]]:
     """Return the tables of a store, and its boards filled in."""
     collected = collect(store)
     boards = load_boards(out / BOARDS)
-    filled = [fill(board, collected.tables) for board in boards]
+    filled = [fill_any(board, collected.tables) for board in boards]
     order = {name: i for i, name in enumerate(boards[0].datasets if boards else ())}
     tables = sorted(collected.tables, key=lambda t: order.get(t.dataset.name, len(order)))
     return replace(collected, tables=tuple(tables)), [b for b in filled if b is not None]

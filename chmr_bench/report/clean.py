@@ -59,9 +59,8 @@ def clean_note(table: Table) -> list[str]:
     if audit is None:
         return []
     counts = {s.n_evaluable for row in table.rows for s in clean_scores(table, row) or ()}
-    told = f"; {min(counts)} of {table.dataset.n_tasks} tasks can be evaluated on them" * bool(
-        counts
-    )
+    n_tasks = table.dataset.n_tasks
+    told = f"; {min(counts)} of {n_tasks} tasks can be evaluated on them" if counts else ""
     return [
         f"Clean rows: the {audit.n_clean:,} of {audit.n_test:,} test rows whose connectivity no "
         f"row of train or valid has{told}. Leaked: the share of the others. '{NOT_AUDITED}': "

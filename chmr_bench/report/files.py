@@ -13,6 +13,7 @@ from chmr_bench.records.pretrained import weights_of_row
 from chmr_bench.report.boards import MAIN, Overall, OverallRow
 from chmr_bench.report.clean import clean_numbers
 from chmr_bench.report.grids import fit_and_predict
+from chmr_bench.report.over_splits import OverSplits, splits_flat, splits_json, splits_row
 from chmr_bench.report.published import Published
 from chmr_bench.report.rows import Collected, Row, Table
 
@@ -24,14 +25,13 @@ DIGITS = 12
 
 
 def files(
-    collected: Collected, boards: Sequence[Overall], papers: Sequence[Published]
+    collected: Collected, boards: Sequence[Overall | OverSplits], papers: Sequence[Published]
 ) -> dict[str, str]:
     """Return relative path -> text of every CSV and JSON file."""
     found: dict[str, str] = {}
     for overall in boards:
         stem = "overall" if overall.board.name == MAIN else f"overall-{overall.board.name}"
-        rows = [_overall_row(overall, row) for row in overall.rows]
-        found[f"{stem}.csv"] = as_csv([_flat(row) for row in rows])
+        found[f"{stem}.csv"] = as_csv(_board_csv(overall))
         found[f"{stem}.json"] = as_json(board_json(overall))
     for name, table in table_names(collected.tables).items():
         found[f"{TABLES}/{name}.csv"] = as_csv([_row_csv(table, r) for r in table.rows])
@@ -152,8 +152,16 @@ def _numbers(table: Table, row: Row) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------- a board
 
 
-def board_json(overall: Overall) -> dict[str, Any]:
+def _board_csv(overall: Overall | OverSplits) -> list[dict[str, Any]]:
+    if isinstance(overall, OverSplits):
+        return [splits_flat(splits_row(overall, row)) for row in overall.rows]
+    return [_flat(_overall_row(overall, row)) for row in overall.rows]
+
+
+def board_json(overall: Overall | OverSplits) -> dict[str, Any]:
     """Return everything about one board."""
+    if isinstance(overall, OverSplits):
+        return {"schema": BOARD_SCHEMA, **splits_json(overall)}
     return {
         "schema": BOARD_SCHEMA,
         "name": overall.board.name,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chmr_bench.report.boards import Overall
 from chmr_bench.report.grids import Grid, overall_grid, table_grid, time_grid
+from chmr_bench.report.over_splits import OverSplits, splits_grid
 from chmr_bench.report.printed import printed_grids
 from chmr_bench.report.provenance import provenance_grids
 from chmr_bench.report.published import Published
@@ -23,11 +25,13 @@ move it), by percentile bootstrap of the mean over seeds. "behind the best" is t
 to the best row on the same resamples. Models without randomness run once ("no seed")."""
 
 
-def page(collected: Collected, boards: Sequence[Overall], papers: Sequence[Published]) -> str:
+def page(
+    collected: Collected, boards: Sequence[Overall | OverSplits], papers: Sequence[Published]
+) -> str:
     """Return the whole page."""
     parts = [MARK, "# Leaderboard", INTRODUCTION]
     for overall in boards:
-        parts += [section("##", overall_grid(overall))]
+        parts += [section("##", board_grid(overall))]
     real = [t for t in collected.tables if t.kind == "benchmark"]
     parts += _printed(real, papers)
     parts += _tables("Datasets", real, "")
@@ -45,6 +49,11 @@ def page(collected: Collected, boards: Sequence[Overall], papers: Sequence[Publi
     parts += ["## Provenance"]
     parts += [section("###", grid) for grid in provenance_grids(collected)]
     return "\n\n".join(parts) + "\n"
+
+
+def board_grid(board: Overall | OverSplits) -> Grid:
+    """Return a board's table, over splits where its split is drawn."""
+    return splits_grid(board) if isinstance(board, OverSplits) else overall_grid(board)
 
 
 def markdown(grid: Grid) -> str:
@@ -110,7 +119,8 @@ def _tables(title: str, tables: Sequence[Table], lead: str) -> list[str]:
         return []
     parts = [f"## {title}", *([lead] if lead else [])]
     for table in tables:
-        heading, rest = section("###", table_grid(table)).split("\n\n", 1)
+        grid = replace(table_grid(table), folded=table.split.seed is not None)
+        heading, rest = section("###", grid).split("\n\n", 1)
         parts.append(f"{heading}\n\n{_about(table)}\n\n{rest}")
     return parts
 
