@@ -110,7 +110,7 @@ def fill_over_splits(board: Board, tables: Sequence[Table]) -> OverSplits | None
 
 
 def _groups(tables: Sequence[Table]) -> dict[tuple[str, str], list[Table]]:
-    """Group by data and metric; a split on which all failed has no metric, and joins its fellows."""
+    """Group by data and metric; a split on which all failed has none, and joins its fellows."""
     groups: dict[tuple[str, str], list[Table]] = defaultdict(list)
     for table in sorted(tables, key=lambda t: t.metric is None):
         digest = table.dataset.digest
