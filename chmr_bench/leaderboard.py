@@ -15,10 +15,12 @@ from filelock import FileLock
 
 from chmr_bench.errors import UsageError
 from chmr_bench.records import RecordStore
+from chmr_bench.records.audited import read_all
 from chmr_bench.report import missing
-from chmr_bench.report.boards import Overall, fill, load_boards
+from chmr_bench.report.boards import Overall, load_boards
 from chmr_bench.report.files import BOARD_SCHEMA, TABLE_SCHEMA, TABLES, files
 from chmr_bench.report.missing_tables import SCHEMA as MISSING_SCHEMA
+from chmr_bench.report.over_splits import OverSplits, fill_any
 from chmr_bench.report.page import MARK, page
 from chmr_bench.report.published import all_published
 from chmr_bench.report.rows import Collected, collect
@@ -81,9 +83,10 @@ def check(out: Path) -> None:
     Raises
     ------
     UsageError : a file where a folder belongs, or the other way round.
-    DataError : a board is not what it should be.
+    DataError : a board, or an audit, is not what it should be.
     """
     load_boards(out / BOARDS)
+    read_all(out)
     tables = out / TABLES
     if tables.exists() and not tables.is_dir():
         raise UsageError(
@@ -116,11 +119,11 @@ def render(store: RecordStore, out: Path) -> dict[str, str]:
     }
 
 
-def gather(store: RecordStore, out: Path) -> tuple[Collected, list[Overall]]:
+def gather(store: RecordStore, out: Path) -> tuple[Collected, list[Overall | OverSplits]]:
     """Return the tables of a store, and its boards filled in."""
     collected = collect(store)
     boards = load_boards(out / BOARDS)
-    filled = [fill(board, collected.tables) for board in boards]
+    filled = [fill_any(board, collected.tables) for board in boards]
     order = {name: i for i, name in enumerate(boards[0].datasets if boards else ())}
     tables = sorted(collected.tables, key=lambda t: order.get(t.dataset.name, len(order)))
     return replace(collected, tables=tuple(tables)), [b for b in filled if b is not None]

@@ -90,8 +90,15 @@ def ablate(
         str, typer.Option(help="Split method; else each dataset's own.", rich_help_panel=_DATA)
     ] = "",
     split_seed: Annotated[
-        int, typer.Option(help="Seed of a drawn split.", rich_help_panel=_DATA)
-    ] = 0,
+        list[int] | None,
+        typer.Option(help="This seed of a drawn split; repeatable.", rich_help_panel=_DATA),
+    ] = None,
+    split_seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Split seeds 0 to N-1, a split each; 1 if not said.", rich_help_panel=_DATA
+        ),
+    ] = None,
     mirror: Annotated[
         str | None,
         typer.Option(
@@ -159,7 +166,8 @@ def ablate(
     named = suite if suite or dataset else [SUITE]
     chosen = asking.chosen_seeds(SEEDS if seeds is None and not seed else seeds, seed)
     request = asking.make_request(model or [MODEL], named, dataset, no_table, chosen, setting)
-    request = asking.with_choices(request, split, split_seed, device, precision, keep_failed)
+    drawn = asking.chosen_seeds(split_seeds, split_seed, "--split-seed")
+    request = asking.with_choices(request, split, drawn, device, precision, keep_failed)
     kind = _kind(stage or ["world"], modality or [], mechanism, fill)
     _check_modalities(request, modality or [])
     if hide_seed is not None:

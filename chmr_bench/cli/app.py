@@ -8,6 +8,7 @@ import typer
 
 from chmr_bench.cli import data, leaderboard, listing, records
 from chmr_bench.cli.ablate import ablate
+from chmr_bench.cli.audit import audit
 from chmr_bench.cli.compare import compare
 from chmr_bench.cli.explain import explain
 from chmr_bench.cli.pretrain import pretrain
@@ -53,5 +54,6 @@ app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel="Benchmark")
 app.add_typer(listing.list_app, name="list", rich_help_panel="Look around")
 app.command(name="show", rich_help_panel="Look around")(listing.show)
 app.add_typer(data.app, name="data", rich_help_panel="Data")
+app.command(rich_help_panel="Check")(audit)
 app.command(name="score", rich_help_panel="Check")(records.score)
 app.command(name="verify", rich_help_panel="Check")(records.verify)

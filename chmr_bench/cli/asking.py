@@ -69,29 +69,36 @@ def make_request(
 ) -> Request:
     """Return the request; UnknownNameError or UsageError where something is not there."""
     from chmr_bench.plugins import registry
-    from chmr_bench.runner import DatasetRequest
     from chmr_bench.sweep import Request
 
     if not models:
         raise UsageError("name a model: --model NAME; 'chmr-bench list models' shows them")
+    asked = data_requests(suites, datasets, table)
+    for name in models:
+        registry().model(name)
+    return Request(
+        models=tuple(models), datasets=asked, seeds=seeds, settings=parse_settings(settings or ())
+    )
+
+
+def data_requests(
+    suites: list[str] | None, datasets: list[str] | None, table: TableOptions
+) -> tuple[DatasetRequest, ...]:
+    """Return the datasets asked for, each once; UnknownNameError or UsageError where one is not."""
+    from chmr_bench.plugins import registry
+    from chmr_bench.runner import DatasetRequest
+
     if not suites and not datasets:
         raise UsageError(
             "name data: --suite all, --suite demo, or --dataset NAME; "
             "'chmr-bench list datasets' shows them"
         )
-    for name in models:
-        registry().model(name)
     names = [n for suite in suites or () for n in registry().suite(suite).datasets]
     requests = [DatasetRequest(name=n) for n in names]
     requests += [_dataset(name, table) for name in datasets or ()]
     if table.given and not any(r.file for r in requests):
         raise UsageError("--smiles, --tasks, --task-type and --metric describe --dataset FILE")
-    return Request(
-        models=tuple(models),
-        datasets=tuple(dict.fromkeys(requests)),
-        seeds=seeds,
-        settings=parse_settings(settings or ()),
-    )
+    return tuple(dict.fromkeys(requests))
 
 
 def _dataset(name: str, table: TableOptions) -> DatasetRequest:
@@ -132,7 +139,12 @@ def _setting(text: str) -> Setting:
 
 
 def with_choices(
-    request: Request, split: str, split_seed: int, device: str, precision: str, keep_failed: bool
+    request: Request,
+    split: str,
+    split_seeds: tuple[int, ...],
+    device: str,
+    precision: str,
+    keep_failed: bool,
 ) -> Request:
     """Return the request with what holds for all its jobs."""
     import dataclasses
@@ -142,7 +154,7 @@ def with_choices(
     return dataclasses.replace(
         request,
         split=split,
-        split_seed=valid_seed("--split-seed", split_seed),
+        split_seeds=split_seeds,
         device=choice("--device", device, DEVICES),
         precision=choice("--precision", precision, PRECISIONS),
         keep_failed=keep_failed,
@@ -173,14 +185,16 @@ def _told(argument: str) -> str:
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 
-def chosen_seeds(n: int | None, listed: list[int] | None) -> tuple[int, ...]:
-    """Return seeds 0 to n - 1, or those listed."""
+def chosen_seeds(
+    n: int | None, listed: list[int] | None, option: str = "--seed"
+) -> tuple[int, ...]:
+    """Return seeds 0 to n - 1, or those listed with `option`."""
     if n is not None and listed:
-        raise UsageError("--seeds N means seeds 0 to N-1; give either --seeds or --seed")
+        raise UsageError(f"{option}s N means seeds 0 to N-1; give either {option}s or {option}")
     if listed:
-        return tuple(valid_seed("--seed", seed) for seed in listed)
+        return tuple(valid_seed(option, seed) for seed in listed)
     if n is not None and n < 1:
-        raise UsageError(f"--seeds {n}: expected at least 1")
+        raise UsageError(f"{option}s {n}: expected at least 1")
     return tuple(range(n or 1))
 
 

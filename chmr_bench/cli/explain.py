@@ -51,7 +51,7 @@ def explain(
 
     table = asking.TableOptions(smiles, tasks, "", "", "stop")
     request = asking.make_request([model], None, [dataset], table, (seed,), setting)
-    request = asking.with_choices(request, "", 0, device, precision, keep_failed=False)
+    request = asking.with_choices(request, "", (0,), device, precision, keep_failed=False)
     workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
     job = _job(request, workspace, quiet)
     return _explain(job, workspace, out / model / job.opened.spec.name, quiet)

@@ -64,6 +64,8 @@ def show(
     from chmr_bench import leaderboard
     from chmr_bench.records import RecordStore
     from chmr_bench.report import files, grids
+    from chmr_bench.report.over_splits import board_tables
+    from chmr_bench.report.page import board_grid
 
     store = RecordStore(out)
     collected, boards = leaderboard.gather(store, out)
@@ -82,9 +84,9 @@ def show(
             }
         )
         return
-    on_board = {id(t) for b in boards for t in b.tables.values()}
+    on_board = {id(t) for b in boards for t in board_tables(b)}
     for board in boards:
-        print_grid(grids.overall_grid(board))
+        print_grid(board_grid(board))
         print_note("one dataset with its intervals: chmr-bench leaderboard show --dataset NAME")
     for table in tables:
         if id(table) not in on_board:

@@ -118,6 +118,8 @@ def outcome_line(outcome: Outcome) -> str:
 def label(item: Item) -> str:
     """Return a job's short name; that of a simulated dataset is marked."""
     seed = "" if item.seed is None else f" seed {item.seed}"
+    if item.split_seed is not None:
+        seed = f" {item.split} {item.split_seed}{seed}"
     name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
     hidden = f", {100 * item.missing.rate:g} % hidden" if item.missing else ""
     hidden += ", shuffled" if item.missing and item.missing.shuffled else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,6 +47,8 @@ def verify(
 ) -> int:
     """Hash data, splits and predictions again; compute scores and intervals again.
 
+    Clean scores that 'audit --records' left are computed again too.
+
     Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
     nothing at all could be checked.
     """
@@ -59,6 +62,7 @@ def _check(
     from chmr_bench.cli.console import notes, print_json, print_note
     from chmr_bench.fetch import options_from_env
     from chmr_bench.records import RecordStore
+    from chmr_bench.runner.audit_checks import check_audits
     from chmr_bench.runner.checks import check_all
     from chmr_bench.runner.workspace import Workspace
 
@@ -68,7 +72,8 @@ def _check(
     workspace = Workspace(options_from_env(mirror, offline), cores(jobs))
     checks: list[Check] = []
     with notes.status("checking") as status:
-        for check in check_all(store, workspace, depth):
+        audits = check_audits(store, workspace) if depth == "verify" else ()
+        for check in itertools.chain(check_all(store, workspace, depth), audits):
             checks.append(check)
             status.update(f"checking {check.path}")
             if not as_json:

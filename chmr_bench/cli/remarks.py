@@ -41,11 +41,11 @@ def _inferred(request: Request, workspace: Workspace) -> Iterator[str]:
 def _unused(request: Request, plan: Plan) -> Iterator[str]:
     """Yield the options that change nothing in this plan."""
     methods = sorted({item.split for item in plan.items})
-    if request.split_seed and not any(splits.depends_on_seed(method) for method in methods):
-        yield (
-            f"--split-seed {request.split_seed} changes nothing: "
-            f"the split {' or '.join(methods)} draws nothing"
-        )
+    asked = request.split_seeds
+    if asked != (0,) and not any(splits.depends_on_seed(method) for method in methods):
+        n, several = len(asked), asked == tuple(range(len(asked)))
+        option = f"--split-seeds {n}" if several else f"--split-seed {', '.join(map(str, asked))}"
+        yield (f"{option} changes nothing: the split {' or '.join(methods)} draws nothing")
     specs = [registry().model(name).spec for name in request.models]
     if request.device == "cuda" and not any(spec.accelerator for spec in specs):
         yield f"--device cuda changes nothing: {', '.join(request.models)} can use the CPU only"

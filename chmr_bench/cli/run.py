@@ -33,13 +33,21 @@ def run(
     split: Annotated[
         str,
         typer.Option(
-            help="reference, scaffold, random or deepchem:NAME; else each dataset's own.",
+            help="reference, scaffold, strict, random, cv5x5 or deepchem:NAME; "
+            "else each dataset's own.",
             rich_help_panel=_DATA,
         ),
     ] = "",
     split_seed: Annotated[
-        int, typer.Option(help="Seed of a drawn split.", rich_help_panel=_DATA)
-    ] = 0,
+        list[int] | None,
+        typer.Option(help="This seed of a drawn split; repeatable.", rich_help_panel=_DATA),
+    ] = None,
+    split_seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Split seeds 0 to N-1, a split each; 1 if not said.", rich_help_panel=_DATA
+        ),
+    ] = None,
     smiles: Annotated[str, typer.Option(help="SMILES column of FILE.", rich_help_panel=_DATA)] = "",
     tasks: Annotated[
         str, typer.Option(help="Task columns of FILE: A,B.", rich_help_panel=_DATA)
@@ -125,7 +133,8 @@ def run(
     table = asking.TableOptions(smiles, tasks, task_type, metric, on_invalid)
     chosen = asking.chosen_seeds(seeds, seed)
     request = asking.make_request(model, suite, dataset, table, chosen, setting)
-    request = asking.with_choices(request, split, split_seed, device, precision, keep_failed)
+    drawn = asking.chosen_seeds(split_seeds, split_seed, "--split-seed")
+    request = asking.with_choices(request, split, drawn, device, precision, keep_failed)
     options = options_from_env(mirror, offline)
     how = sweeping.How(out, asking.cores(jobs), plan_only, as_json, quiet)
     return sweeping.sweep(request, options, how, _show)
@@ -136,8 +145,11 @@ def _show(plan: Plan, summary: Summary, store: RecordStore, how: sweeping.How) -
     from chmr_bench.cli.console import print_json
     from chmr_bench.sweep import results
 
-    rows = results.rows(sweeping.records(plan, summary), store)
+    records = sweeping.records(plan, summary)
+    rows = results.rows(records, store)
     if how.as_json:
         print_json(run_tables.result_json(rows, summary))
+    elif len({item.split_seed for item in plan.items}) > 1:
+        run_tables.show_over_splits(results.over_splits(records, store))
     elif rows:
         run_tables.show_results(rows)

@@ -9,7 +9,7 @@ from typing import Any
 from chmr_bench.cli.console import SYNTHETIC, console, dataset_label, plural, print_table
 from chmr_bench.sweep import Item, Plan, Summary
 from chmr_bench.sweep.planning import State
-from chmr_bench.sweep.results import ResultRow
+from chmr_bench.sweep.results import ResultRow, SplitsRow
 
 STATE_WORDS: dict[State, str] = {
     "new": "new",
@@ -34,7 +34,14 @@ def show_plan(plan: Plan) -> None:
     words = ["dataset", "model", "split", *(["hidden"] if hides else []), "seeds"]
     columns = [*words, *(STATE_WORDS[s] for s in states), "expected"]
     rows = [
-        [*key, _seeds(items), *_counts(items, states), _expected(items)]
+        [
+            *key[:2],
+            _split(items),
+            *key[3:],
+            _seeds(items),
+            *_counts(items, states),
+            _expected(items),
+        ]
         for key, items in groups.items()
     ]
     print_table("Plan", columns, rows, right=columns[len(words) :])
@@ -61,11 +68,24 @@ def _hidden(item: Item) -> str:
     return f"{100 * item.missing.rate:g} %{kind}" + (" (check)" if item.inapplicable else "")
 
 
+def _split(items: Sequence[Item]) -> str:
+    """Return the split, with its seeds where it is drawn."""
+    seeds = [i.split_seed for i in items if i.split_seed is not None]
+    return f"{items[0].split} {_listed(seeds)}" if seeds else items[0].split
+
+
 def _seeds(items: Sequence[Item]) -> str:
     """Return which seeds, or that the model has none: it runs once."""
-    if items[0].seed is None:
-        return "none" if len(items) == 1 else f"none; {len(items)} draws"
-    seeds = [int(i.seed) for i in items if i.seed is not None]
+    seeds = [i.seed for i in items if i.seed is not None]
+    draws = len({i.missing.seed for i in items if i.missing})
+    if not seeds and draws > 1:
+        return f"none; {draws} draws"
+    return _listed(seeds) if seeds else "none"
+
+
+def _listed(drawn: Sequence[int]) -> str:
+    """Return each seed once: ``0-4``, or ``0,3``."""
+    seeds = list(dict.fromkeys(drawn))
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[0] + len(seeds))):
         return f"{seeds[0]}-{seeds[-1]}"
     return ",".join(map(str, seeds))
@@ -120,6 +140,42 @@ def show_results(rows: Sequence[ResultRow]) -> None:
     """Print a line a model and dataset: mean and s.d. over seeds, interval over test molecules."""
     columns = ["dataset", "model", "metric", "score", "95 % interval", "runs", "tasks"]
     print_table("Results", columns, [_result(r) for r in rows], right=columns[3:])
+    _show_remarks(rows)
+
+
+def show_over_splits(rows: Sequence[SplitsRow]) -> None:
+    """Print a line a model and dataset: mean and s.d. over splits, each the mean of its seeds."""
+    columns = ["dataset", "model", "split", "metric", "score", "lowest to highest", "splits"]
+    columns += ["runs", "tasks"]
+    print_table("Results", columns, [_over_splits(r) for r in rows], right=columns[4:])
+    console.print(
+        "score: mean ± s.d. over splits, of each the mean over its seeds; --json has every split",
+        markup=False,
+        soft_wrap=True,
+    )
+    _show_remarks([row for one in rows for row in one.by_split])
+
+
+def _over_splits(row: SplitsRow) -> list[str]:
+    first = row.by_split[0]
+    metric = next((one.metric for one in row.by_split if one.metric), "")
+    score = "failed" if any(one.n_failed for one in row.by_split) else "none"
+    if row.mean is not None:
+        score = f"{row.mean:.4f}" + ("" if row.sd is None else f" ± {row.sd:.4f}")
+    ends = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
+    splits = f"{row.n_splits}/{len(row.by_split)}" if row.n_failed else f"{row.n_splits}"
+    runs = sum(one.n_runs for one in row.by_split)
+    failed = sum(one.n_failed for one in row.by_split)
+    counts = [one.n_evaluable for one in row.by_split if one.mean is not None] or [0]
+    tasks = "-".join(str(n) for n in sorted({min(counts), max(counts)}))
+    name = dataset_label(first.dataset, synthetic=first.synthetic, origin=first.origin)
+    told = f"{runs}/{runs + failed}" if failed else f"{runs}"
+    cells = [name, first.model, first.split, metric, score, ends, splits, told]
+    return [*cells, f"{tasks}/{first.n_tasks}"]
+
+
+def _show_remarks(rows: Sequence[ResultRow]) -> None:
+    """Print what holds of rows beside their numbers: simulated, pretrained, left out."""
     _legend(any(row.synthetic for row in rows))
     for line in dict.fromkeys(_start(r) for r in rows if r.pretrained_on):
         console.print(line, markup=False, soft_wrap=True)
@@ -160,6 +216,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "origin": i.origin,
             "synthetic": i.synthetic,
             "split": i.split,
+            "split_seed": i.split_seed,
             "seed": i.seed,
             "missing": i.missing.told() if i.missing else None,
             "inapplicable": i.inapplicable or None,

@@ -21,7 +21,7 @@ from chmr_bench.errors import (
     UnknownNameError,
 )
 from chmr_bench.features.parallel import compute_block
-from chmr_bench.features.plugin import CONNECTIVITY
+from chmr_bench.features.plugin import CONNECTIVITY, IDENTITIES
 from chmr_bench.features.storage import read_block, write_block
 
 log = logging.getLogger("chmr_bench.features")
@@ -82,6 +82,28 @@ def connectivity_keys(
     if not isinstance(block, MatrixBlock):
         raise PluginError("the feature 'connectivity' is no matrix")
     return keys_of(block)
+
+
+def identities(
+    smiles: Sequence[str],
+    *,
+    n_jobs: int | None = None,
+    progress: Progress = no_progress,
+    cache: Path | None = None,
+) -> dict[str, tuple[str, ...]]:
+    """Return hashes by level (``smiles``, ``parent``, ``scaffold``): equal where rows are one.
+
+    "" where there is none: a molecule without a ring has no scaffold. See `features.identity`.
+    """
+    found = {}
+    for spec in IDENTITIES:
+        block = featurise(spec, {}, smiles, n_jobs=n_jobs, progress=progress, cache=cache)
+        if not isinstance(block, MatrixBlock):
+            raise PluginError(f"the feature {spec.name!r} is no matrix")
+        rows = zip(block.values, block.observed, strict=True)
+        level = spec.name.removeprefix("identity.")
+        found[level] = tuple(bytes(v).hex() if there else "" for v, there in rows)
+    return found
 
 
 def is_cached(

@@ -5,12 +5,23 @@ from __future__ import annotations
 from chmr_bench import FeatureSpec, hookimpl
 
 _FINGERPRINTS = "chmr_bench.features.fingerprints"
+_IDENTITY = "chmr_bench.features.identity"
 
 CONNECTIVITY = FeatureSpec(
     name="connectivity",
     title="First 14 characters of the InChIKey, as ASCII codes (n, 14); unobserved where none",
     compute="chmr_bench.features.connectivity:connectivity",
 )
+
+IDENTITIES: tuple[FeatureSpec, ...] = tuple(
+    FeatureSpec(name=f"identity.{level}", title=title, compute=f"{_IDENTITY}:{function}")
+    for level, function, title in (
+        ("smiles", "canonical", "Hash of the canonical SMILES"),
+        ("parent", "parent", "Hash of the SMILES of the parent without salt and charge"),
+        ("scaffold", "flat_scaffold", "Hash of the flat scaffold; unobserved without a ring"),
+    )
+)
+"""Not registered: they say which rows are one molecule, and are nothing to learn from."""
 
 FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(

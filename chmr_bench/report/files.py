@@ -8,9 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from chmr_bench.records.audited import AuditFile
 from chmr_bench.records.pretrained import weights_of_row
 from chmr_bench.report.boards import MAIN, Overall, OverallRow
+from chmr_bench.report.clean import clean_numbers
 from chmr_bench.report.grids import fit_and_predict
+from chmr_bench.report.over_splits import OverSplits, splits_flat, splits_json, splits_row
 from chmr_bench.report.published import Published
 from chmr_bench.report.rows import Collected, Row, Table
 
@@ -22,14 +25,13 @@ DIGITS = 12
 
 
 def files(
-    collected: Collected, boards: Sequence[Overall], papers: Sequence[Published]
+    collected: Collected, boards: Sequence[Overall | OverSplits], papers: Sequence[Published]
 ) -> dict[str, str]:
     """Return relative path -> text of every CSV and JSON file."""
     found: dict[str, str] = {}
     for overall in boards:
         stem = "overall" if overall.board.name == MAIN else f"overall-{overall.board.name}"
-        rows = [_overall_row(overall, row) for row in overall.rows]
-        found[f"{stem}.csv"] = as_csv([_flat(row) for row in rows])
+        found[f"{stem}.csv"] = as_csv(_board_csv(overall))
         found[f"{stem}.json"] = as_json(board_json(overall))
     for name, table in table_names(collected.tables).items():
         found[f"{TABLES}/{name}.csv"] = as_csv([_row_csv(table, r) for r in table.rows])
@@ -76,8 +78,17 @@ def table_json(table: Table) -> dict[str, Any]:
             {"task": t.task, "n": t.n, "n_minority": t.n_minority, "reason": t.reason}
             for t in table.not_evaluable
         ],
+        **({"audit": _audit(table.audited)} if table.audited else {}),
         "rows": [_row_json(table, row) for row in table.rows],
     }
+
+
+def _audit(audit: AuditFile) -> dict[str, Any]:
+    """Return the counts of an audit; its scores stand in the rows."""
+    told = audit.model_dump(
+        mode="json", include={"levels", "levels_with_valid", "n_test", "n_clean"}
+    )
+    return {**told, "leaked_share": audit.leaked_share}
 
 
 def _row_json(table: Table, row: Row) -> dict[str, Any]:
@@ -134,14 +145,23 @@ def _numbers(table: Table, row: Row) -> dict[str, Any]:
         "n_evaluable": row.n_evaluable,
         "share_080": row.share_080,
         "n_failed": len(row.failures),
+        **clean_numbers(table, row),
     }
 
 
 # ----------------------------------------------------------------------------------------- a board
 
 
-def board_json(overall: Overall) -> dict[str, Any]:
+def _board_csv(overall: Overall | OverSplits) -> list[dict[str, Any]]:
+    if isinstance(overall, OverSplits):
+        return [splits_flat(splits_row(overall, row)) for row in overall.rows]
+    return [_flat(_overall_row(overall, row)) for row in overall.rows]
+
+
+def board_json(overall: Overall | OverSplits) -> dict[str, Any]:
     """Return everything about one board."""
+    if isinstance(overall, OverSplits):
+        return {"schema": BOARD_SCHEMA, **splits_json(overall)}
     return {
         "schema": BOARD_SCHEMA,
         "name": overall.board.name,

@@ -8,6 +8,15 @@ from dataclasses import dataclass, replace
 
 from chmr_bench.metrics import METRICS
 from chmr_bench.report.boards import Overall, OverallRow
+from chmr_bench.report.clean import (
+    NOT_AUDITED,
+    clean_mean,
+    clean_note,
+    clean_score,
+    clean_scores,
+    is_audited,
+    leaked_note,
+)
 from chmr_bench.report.pretraining import pretraining_notes, seen_notes
 from chmr_bench.report.rows import Row, Table
 from chmr_bench.report.sources import caveats
@@ -99,7 +108,10 @@ def _piece(grid: Grid, chosen: Sequence[int], widths: Sequence[int]) -> Grid:
 def table_grid(table: Table) -> Grid:
     """Return a dataset's rows."""
     shares = table.metric == "roc_auc"
-    columns = ["model", heading(table.metric), "95 % interval", "s.d.", "runs", "behind the best"]
+    score = heading(table.metric)
+    audited = [f"{score}, all test rows", "clean rows", "leaked"]
+    columns = ["model", *(audited if table.audited else [score])]
+    columns += ["95 % interval", "s.d.", "runs", "behind the best"]
     columns += ["tasks", *(["tasks ≥ 0.80"] if shares else [])]
     columns += ["failed"] if any(row.failures for row in table.rows) else []
     rows = tuple(tuple(_table_cells(table, row, shares)) for row in table.rows)
@@ -116,14 +128,27 @@ def table_title(table: Table) -> str:
 def _table_cells(table: Table, row: Row, shares: bool) -> list[str]:
     metric = table.metric
     runs = f"{len(row.good)} (no seed)" if row.first.seed is None else str(len(row.good))
-    cells = [row.label, number(metric, row.score), span(metric, row.low, row.high)]
-    cells += [number(metric, row.sd), runs if row.good else "0", _behind(metric, row)]
+    cells = [row.label, number(metric, row.score), *_clean(table, row)]
+    cells += [
+        span(metric, row.low, row.high),
+        number(metric, row.sd),
+        runs if row.good else "0",
+        _behind(metric, row),
+    ]
     cells.append(f"{row.n_evaluable} of {table.dataset.n_tasks}" if row.good else NONE)
     if shares:
         cells.append(_share(row))
     if any(other.failures for other in table.rows):
         cells.append(str(len(row.failures)) if row.failures else NONE)
     return cells
+
+
+def _clean(table: Table, row: Row) -> list[str]:
+    if table.audited is None:
+        return []
+    known = clean_scores(table, row) is not None or not row.good
+    score = number(table.metric, clean_score(table, row)) if known else NOT_AUDITED
+    return [score, f"{100 * table.audited.leaked_share:.1f} %"]
 
 
 def _behind(metric: MetricName | None, row: Row) -> str:
@@ -172,6 +197,7 @@ def _table_notes(table: Table) -> list[str]:
             f"Not evaluable: {len(reasons)} of {table.dataset.n_tasks} tasks, in no mean and in "
             f"no share: {shown}."
         )
+    notes += clean_note(table)
     notes += [*pretraining_notes(table.rows), *seen_notes(table.rows)]
     known = caveats(table.dataset)
     known = (f"Known of these data: {'; '.join(known)}.",) if known else ()
@@ -199,8 +225,10 @@ def overall_grid(overall: Overall) -> Grid:
     """Return a board: one row a model."""
     board = overall.board
     columns = ["model", *(_dataset_heading(overall, n) for n in board.datasets)]
-    n_class = len(_classification(overall))
-    columns += [f"mean of {n_class}", "rank", "datasets"]
+    classes = _classification(overall)
+    columns.append(f"mean of {len(classes)}")
+    columns += [f"mean of {len(classes)}, clean rows"] if is_audited(overall, classes) else []
+    columns += ["rank", "datasets"]
     columns += ["failed"] if any(row.n_failed for row in overall.rows) else []
     rows = tuple(tuple(_overall_cells(overall, row)) for row in overall.rows)
     title = f"{board.title}, {board.split} split"
@@ -221,6 +249,9 @@ def _overall_cells(overall: Overall, row: OverallRow) -> list[str]:
         table = overall.tables.get(name)
         cells.append(number(table.metric, measured.score) if table and measured else NONE)
     cells.append(number(_shared_metric(overall), row.classification))
+    classes = _classification(overall)
+    if is_audited(overall, classes):
+        cells.append(number(_shared_metric(overall), clean_mean(overall, row, classes)))
     cells.append(NONE if row.average_rank is None else f"{row.average_rank:.1f}")
     cells.append(f"{len(row.rows)} of {len(overall.board.datasets)}")
     if any(other.n_failed for other in overall.rows):
@@ -251,6 +282,7 @@ def _overall_notes(overall: Overall) -> list[str]:
         f"'{NONE}': not measured; a mean or a rank over fewer datasets than the board's is not "
         "comparable, so none is given.",
     ]
+    notes += leaked_note(overall)
     notes += pretraining_notes(row for o in overall.rows for row in o.rows.values())
     notes += [
         f"{t.dataset.name} was also measured on other content (data {t.dataset.digest[:12]}, split "

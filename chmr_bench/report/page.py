@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chmr_bench.report.boards import Overall
 from chmr_bench.report.grids import Grid, overall_grid, table_grid, time_grid
+from chmr_bench.report.over_splits import OverSplits, splits_grid
 from chmr_bench.report.printed import printed_grids
 from chmr_bench.report.provenance import provenance_grids
 from chmr_bench.report.published import Published
@@ -31,7 +33,7 @@ MISSING = (
 
 def page(
     collected: Collected,
-    boards: Sequence[Overall],
+    boards: Sequence[Overall | OverSplits],
     papers: Sequence[Published],
     *,
     missing: bool = False,
@@ -39,7 +41,7 @@ def page(
     """Return the whole page; `missing` says whether there is one on missing cells beside it."""
     parts = [MARK, "# Leaderboard", INTRODUCTION]
     for overall in boards:
-        parts += [section("##", overall_grid(overall))]
+        parts += [section("##", board_grid(overall))]
     real = [t for t in collected.tables if t.kind == "benchmark"]
     parts += _printed(real, papers)
     parts += _tables("Datasets", real, "")
@@ -68,6 +70,11 @@ def missing_page(introduction: str, grids: Sequence[Grid], pictures: Sequence[st
     return "\n\n".join(parts) + "\n"
 
 
+def board_grid(board: Overall | OverSplits) -> Grid:
+    """Return a board's table, over splits where its split is drawn."""
+    return splits_grid(board) if isinstance(board, OverSplits) else overall_grid(board)
+
+
 def markdown(grid: Grid) -> str:
     """Return a grid as a Markdown table."""
     from tabulate import tabulate
@@ -91,7 +98,7 @@ def _escaped(text: str) -> str:
 
 
 def section(level: str, grid: Grid) -> str:
-    """Return a grid with its title and notes as Markdown."""
+    """Return a grid as Markdown under a heading of that level, its notes below."""
     notes = [f"- {_note(line)}" for line in grid.notes]
     parts = [markdown(grid), *(["\n".join(notes)] if notes else [])]
     if grid.folded:
@@ -131,7 +138,8 @@ def _tables(title: str, tables: Sequence[Table], lead: str) -> list[str]:
         return []
     parts = [f"## {title}", *([lead] if lead else [])]
     for table in tables:
-        heading, rest = section("###", table_grid(table)).split("\n\n", 1)
+        grid = replace(table_grid(table), folded=table.split.seed is not None)
+        heading, rest = section("###", grid).split("\n\n", 1)
         parts.append(f"{heading}\n\n{_about(table)}\n\n{rest}")
     return parts
 

@@ -18,6 +18,8 @@ from chmr_bench.records import (
     SplitInfo,
     TaskResult,
 )
+from chmr_bench.records.audited import AuditFile, read_all
+from chmr_bench.report.clean import audit_of
 from chmr_bench.report.labels import labels, row_key
 from chmr_bench.report.sources import REFERENCE, data_key, sound, splits_shown
 from chmr_bench.statistics import interval, mean_over_seeds, paired_interval
@@ -88,6 +90,7 @@ class Table:
     split : under the one name these rows are shown by, see `sources.splits_shown`.
     split_names : every name that a record has for them; `split.name` is among them.
     n_dropped : source rows left out on the user's order, in the record that left out most.
+    audited : what `chmr-bench audit --records` found of these data and this split, if it was run.
     """
 
     dataset: DatasetInfo
@@ -97,6 +100,7 @@ class Table:
     not_evaluable: tuple[TaskResult, ...]
     split_names: tuple[str, ...] = ()
     n_dropped: int = 0
+    audited: AuditFile | None = None
 
     @property
     def kind(self) -> Kind:
@@ -136,6 +140,7 @@ def collect(store: RecordStore) -> Collected:
     names = labels(records)
     problems = [*store.problems(), *damaged]
     splits = splits_shown(records)
+    audits = read_all(store.root)
     tables = []
     for members in _by_table(records):
         by_row: dict[str, list[Record]] = defaultdict(list)
@@ -145,7 +150,8 @@ def collect(store: RecordStore) -> Collected:
             _row(names[group[0].dataset.name, key], group, store, problems)
             for key, group in by_row.items()
         ]
-        tables.append(_table(members, rows, *splits[data_key(members[0])]))
+        table = _table(members, rows, *splits[data_key(members[0])])
+        tables.append(replace(table, audited=audit_of(audits, table)))
     tables.sort(key=_table_order)
     return Collected(tuple(tables), tuple(_placeless(problems, store)))
 

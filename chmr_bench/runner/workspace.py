@@ -185,13 +185,14 @@ class Workspace:
         if split.method == "reference" and not rule:
             raise SettingError(
                 f"dataset {opened.spec.name!r} has no reference split; choose --split scaffold, "
-                "random or deepchem:NAME"
+                "strict, random, cv5x5 or deepchem:NAME"
             )
         made = splits.make_split(
             split.method,
             opened.dataset,
             rule=load_object(rule) if rule and split.method == "reference" else None,
             seed=split.seed or 0,
+            keys=self.keys(opened) if splits.needs_keys(split.method) else (),
             n_jobs=self.n_jobs,
         )
         if split.method == "reference" and len(opened.spec.split_digests) == 3:

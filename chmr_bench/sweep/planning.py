@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ class Request:
     Attributes
     ----------
     split : a method, or "" for each dataset's own.
+    split_seeds : a split each, where the method draws; else they change nothing.
     keep_failed : leave jobs that failed before as they are, instead of trying again.
     missing : what is hidden on purpose, each in turn; None = nothing. The seed of the draw is that
         of the run, so that seeds lose different molecules, unless `hide_seed` is one for all.
@@ -56,7 +58,7 @@ class Request:
     datasets: tuple[DatasetRequest, ...]
     seeds: tuple[int, ...] = (0,)
     split: str = ""
-    split_seed: int = 0
+    split_seeds: tuple[int, ...] = (0,)
     settings: tuple[Setting, ...] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -86,6 +88,7 @@ class Item:
     split: str
     seed: int | None
     state: State
+    split_seed: int | None = None
     job: Job | None = None
     before: Record | None = None
     reason: str = ""
@@ -154,9 +157,8 @@ def plan(
     shared = Counter(dataset.spec.name for dataset in opened.values())
     items: list[Item] = []
     for dataset in sorted(opened.values(), key=_cost):
-        split = _split_of(request, dataset)
         origin = dataset.request.origin().file if shared[dataset.spec.name] > 1 else ""
-        for model in models:
+        for model, split in itertools.product(models, _splits_of(request, dataset)):
             new = _items(request, model, dataset, split, store, workspace)
             items += (dataclasses.replace(item, origin=origin) for item in new)
     return Plan(tuple(items), request.keep_failed)
@@ -172,9 +174,8 @@ def _items(
 ) -> Iterator[Item]:
     """Yield a job a seed; one alone where the model is deterministic."""
     spec, dataset = model.spec, opened.spec.name
-    blank = Item(
-        spec.name, dataset, split.method, None, "impossible", synthetic=opened.spec.synthetic
-    )
+    blank = Item(spec.name, dataset, split.method, None, "impossible", split.seed)
+    blank = dataclasses.replace(blank, synthetic=opened.spec.synthetic)
     asked = draws(request.missing, _unique(request.seeds), request.hide_seed, spec, opened)
     obstacle = _obstacle(spec, opened)
     if obstacle:
@@ -264,9 +265,12 @@ def _has_cuda(thorough: bool) -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _split_of(request: Request, opened: Opened) -> SplitRequest:
+def _splits_of(request: Request, opened: Opened) -> list[SplitRequest]:
+    """Return a split a split seed; one alone where the method draws nothing."""
     method = request.split or opened.spec.split
-    return SplitRequest(method, request.split_seed if splits.depends_on_seed(method) else None)
+    if not splits.depends_on_seed(method):
+        return [SplitRequest(method)]
+    return [SplitRequest(method, seed) for seed in _unique(request.split_seeds)]
 
 
 def _check_split(method: str) -> None:

@@ -1,4 +1,4 @@
-"""What a sweep found: a row a model and dataset, over the seeds.
+"""What a sweep found: a row a model and dataset, over the seeds, and over the splits.
 
 Runs are of one row only where all but the seed is the same: two files of one name are two datasets.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ class ResultRow:
     n_dropped : source rows left out on the user's order.
     pretrained_on : what the weights were made from, "" where the model starts from none.
     n_test_seen : test molecules that the weights learnt from, without labels; the most of any run.
+    split_seed : None where the split was not drawn.
     """
 
     model: str
@@ -53,6 +54,49 @@ class ResultRow:
     n_dropped: int = 0
     pretrained_on: str = ""
     n_test_seen: int | None = None
+    split_seed: int | None = None
+
+
+@dataclass(frozen=True)
+class SplitsRow:
+    """One model on one dataset over several drawn splits: the split is the unit of variation.
+
+    Attributes
+    ----------
+    by_split : a row a split, each over its own seeds.
+    mean, sd : over the splits, of each split's mean; sd is None for one split.
+    low, high : of the splits' means, the lowest and the highest: no confidence interval.
+    n_splits, n_failed : splits with a score, and splits without any.
+    """
+
+    by_split: tuple[ResultRow, ...]
+    mean: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+    n_splits: int
+    n_failed: int
+
+
+def over_splits(records: Iterable[Record], store: RecordStore) -> list[SplitsRow]:
+    """Return a row a model with its settings and dataset, in the order first met."""
+    groups: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        groups.setdefault((*_key(record)[:-1], record.split.name), []).append(record)
+    return [_over_splits(rows(group, store)) for group in groups.values()]
+
+
+def _over_splits(by_split: Sequence[ResultRow]) -> SplitsRow:
+    means = [row.mean for row in by_split if row.mean is not None]
+    return SplitsRow(
+        by_split=tuple(by_split),
+        mean=statistics.fmean(means) if means else None,
+        sd=statistics.stdev(means) if len(means) > 1 else None,
+        low=min(means, default=None),
+        high=max(means, default=None),
+        n_splits=len(means),
+        n_failed=len(by_split) - len(means),
+    )
 
 
 def rows(records: Iterable[Record], store: RecordStore) -> list[ResultRow]:
@@ -112,6 +156,7 @@ def _row(group: list[Record], store: RecordStore, *, is_shared: bool) -> ResultR
         n_dropped=max(r.dataset.dropped for r in group),
         pretrained_on=pretrained_on((good or group)[0]),
         n_test_seen=max((n for n in map(n_test_seen, good) if n is not None), default=None),
+        split_seed=first.split.seed,
     )
 
 

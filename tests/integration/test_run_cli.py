@@ -269,3 +269,19 @@ def test_two_runs_into_one_folder_share_the_work(command: Any, tmp_path: Path) -
     records = tmp_path / "leaderboards" / "records"
     assert len(list(records.glob("*/*/*/result.json"))) == 6
     assert command("verify").returncode == 0
+
+
+def test_several_splits_are_one_command(inside: Run) -> None:
+    asked = ("run", "-m", "quick.noise", "-d", "quick-data", "--split", "random", "--jobs", "1")
+    done = inside(*asked, "--split-seeds", "3", "--seeds", "2")
+    assert done.returncode == 0, done.stderr
+    assert "random 0-2" in done.stdout  # the plan's split
+    assert "6 jobs new" in done.stdout
+    assert "score: mean ± s.d. over splits" in done.stdout
+    content = json.loads(inside(*asked, "--split-seeds", "3", "--seeds", "2", "--json").stdout)
+    assert [(r["split_seed"], r["n_runs"]) for r in content["results"]] == [(0, 2), (1, 2), (2, 2)]
+    one = inside(*asked, "--split-seed", "1", "--seeds", "2")
+    assert "0 jobs new, 2 cached" in one.stdout
+    both = inside(*asked, "--split-seeds", "3", "--split-seed", "1")
+    assert both.returncode == 2
+    assert "give either --split-seeds or --split-seed" in both.stderr

@@ -32,7 +32,7 @@ LAYERS = """
     report | sweep
     runner | testing
     pretraining
-    plugins | settings | records
+    plugins | settings | records | audit
     PLUGINS
     nn
     cells
@@ -200,7 +200,7 @@ sys.exit(code)
 
 @pytest.mark.parametrize(
     "command",
-    ["--help", "run --help", "--version", "data --help", "leaderboard --help"]
+    ["--help", "run --help", "--version", "data --help", "leaderboard --help", "audit --help"]
     + [f"list {what}" for what in ("datasets", "models", "atlases", "features", "suites")]
     + ["list plugins"]
     + ["list datasets --json", "list models --json"],

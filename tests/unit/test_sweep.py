@@ -140,11 +140,22 @@ def test_the_cheapest_dataset_comes_first(store: RecordStore, workspace: Workspa
 
 def test_drawn_splits_have_their_own_seed(store: RecordStore, workspace: Workspace) -> None:
     plans = [
-        sweep.plan(request("noise", split="random", split_seed=s), store, workspace) for s in (0, 1)
+        sweep.plan(request("noise", split="random", split_seeds=(s,)), store, workspace)
+        for s in (0, 1)
     ]
     digests = {item.job.split_digest for plan in plans for item in plan.items if item.job}
     assert len(digests) == 2
-    fixed = sweep.plan(request("noise", split_seed=5), store, workspace)
+    several = sweep.plan(
+        request("noise", "mean", split="random", split_seeds=(0, 1, 0)), store, workspace
+    )
+    assert [(i.model, i.split_seed) for i in several.items] == [
+        ("quick.noise", 0),
+        ("quick.noise", 1),
+        ("quick.mean", 0),
+        ("quick.mean", 1),
+    ]
+    assert {item.job.split_digest for item in several.items if item.job} == digests
+    fixed = sweep.plan(request("noise", split_seeds=(5, 6)), store, workspace)
     assert [item.job.split.seed for item in fixed.items if item.job] == [None]
 
 

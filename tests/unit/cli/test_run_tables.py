@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from chmr_bench.cli import run_tables
-from chmr_bench.sweep.results import ResultRow
+from chmr_bench.sweep.results import ResultRow, SplitsRow
 
 ROW = ResultRow(
     model="m",
@@ -33,6 +33,18 @@ ROW = ResultRow(
 def test_an_interval_of_negative_values_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     run_tables.show_results([ROW])
     assert "-7974.845 to -0.649" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_row_over_splits_tells_which_failed_and_the_range_of_tasks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    by_split = tuple(
+        dataclasses.replace(ROW, split="strict", split_seed=i, mean=m, n_evaluable=n, n_tasks=3)
+        for i, (m, n) in enumerate([(0.5, 3), (0.7, 2), (None, 0)])
+    )
+    run_tables.show_over_splits([SplitsRow(by_split, 0.6, 0.141, 0.5, 0.7, 2, 1)])
+    line = " ".join(capsys.readouterr().out.split())
+    assert "d m strict r2 0.6000 ± 0.1410 0.500 to 0.700 2/3 3 2-3/3 score: mean ± s.d." in line
 
 
 def test_left_out_rows_are_told_once_a_dataset(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from chmr_bench.fetch import FetchOptions
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import DatasetRequest, Workspace
 from chmr_bench.sweep import Request, Setting, Summary
-from chmr_bench.sweep.results import rows
+from chmr_bench.sweep.results import over_splits, rows
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -54,6 +54,24 @@ def test_result_rows_are_over_seeds(store: RecordStore, workspace: Workspace) ->
     assert noise.mean is not None
     assert noise.low < noise.mean < noise.high
     assert (raises.n_runs, raises.n_failed, raises.mean) == (0, 3, None)
+
+
+def test_the_split_is_the_unit_over_several_splits(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    data = (DatasetRequest(name="quick-data"),)
+    asked = request(
+        "noise", "raises", datasets=data, split="random", split_seeds=(0, 1, 2), seeds=(0, 1)
+    )
+    records = [o.record for o in do(asked, store, workspace).outcomes]
+    noise, raises = over_splits(records, store)
+    assert [(r.split_seed, r.n_runs) for r in noise.by_split] == [(0, 2), (1, 2), (2, 2)]
+    means = [r.mean for r in noise.by_split if r.mean is not None]
+    assert noise.n_splits == len(set(means)) == 3
+    assert noise.mean == pytest.approx(statistics.fmean(means))
+    assert noise.sd == pytest.approx(statistics.stdev(means))
+    assert (noise.low, noise.high) == (min(means), max(means))
+    assert (raises.n_splits, raises.n_failed, raises.mean) == (0, 3, None)
 
 
 def two_tables(folder: Path) -> tuple[DatasetRequest, DatasetRequest]:

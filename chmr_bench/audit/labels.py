@@ -1,0 +1,89 @@
+"""What each part of a split can teach and test, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chmr_bench.contracts import Split
+from chmr_bench.metrics import metric_called
+from chmr_bench.types import PARTS, FloatArray, MetricName
+
+
+@dataclass(frozen=True)
+class TaskLabels:
+    """The labels of one task in train, valid and test, in that order.
+
+    Attributes
+    ----------
+    n : labelled rows.
+    positives : rows of class 1; None for regression.
+    obstacle : why the task cannot be scored in test, "" where it can.
+    train_obstacle : why train teaches nothing: no label, or labels all equal; "" where it can.
+    """
+
+    task: str
+    n: tuple[int, int, int]
+    positives: tuple[int, int, int] | None
+    obstacle: str
+    train_obstacle: str
+
+    @property
+    def negatives(self) -> tuple[int, int, int] | None:
+        """Return the rows of class 0; None for regression."""
+        if self.positives is None:
+            return None
+        train, valid, test = (n - p for n, p in zip(self.n, self.positives, strict=True))
+        return train, valid, test
+
+
+def label_counts(
+    y: FloatArray, split: Split, task_names: Sequence[str], metric: MetricName
+) -> tuple[TaskLabels, ...]:
+    """Return the labels of each task, in the order of `task_names`.
+
+    Parameters
+    ----------
+    y : (n, t), NaN = not measured.
+    """
+    chosen = metric_called(metric)
+    parts = [y[split.part(part)] for part in PARTS]
+    n = [(~np.isnan(part)).sum(axis=0) for part in parts]
+    positives = [(part == 1).sum(axis=0) for part in parts]
+    is_class = chosen.task_type == "classification"
+    found = []
+    for j, task in enumerate(task_names):
+        train, test = (_labelled(part[:, j]) for part in (parts[0], parts[2]))
+        found.append(
+            TaskLabels(
+                task=task,
+                n=(int(n[0][j]), int(n[1][j]), int(n[2][j])),
+                positives=_three(positives, j) if is_class else None,
+                obstacle=chosen.obstacle(test),
+                train_obstacle=_train_obstacle(train, is_class),
+            )
+        )
+    return tuple(found)
+
+
+def _three(
+    counts: Sequence[np.ndarray[tuple[int], np.dtype[np.intp]]], j: int
+) -> tuple[int, int, int]:
+    return int(counts[0][j]), int(counts[1][j]), int(counts[2][j])
+
+
+def _labelled(values: FloatArray) -> FloatArray:
+    kept: FloatArray = values[~np.isnan(values)]
+    return kept
+
+
+def _train_obstacle(labels: FloatArray, is_class: bool) -> str:
+    if not labels.size:
+        return "no label in train"
+    if (labels != labels[0]).any():
+        return ""
+    if is_class:
+        return f"one class in train (all {labels[0]:.0f})"
+    return "all labels in train are equal" if labels.size > 1 else "one label in train"

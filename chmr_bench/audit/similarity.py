@@ -1,0 +1,72 @@
+"""How near test molecules are to the nearest training molecule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chmr_bench.cells.neighbours import Bits, nearest, packed
+from chmr_bench.contracts import Progress, Split, no_progress
+from chmr_bench.errors import DataError
+from chmr_bench.types import FloatArray
+
+BINS = 10
+_ROUNDING = 1e-5
+"""Float32 writes 0.7 as 0.69999999; two different similarities of 2,048 bits are farther apart."""
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Tanimoto similarity of test rows to the nearest training row.
+
+    Attributes
+    ----------
+    counts : test rows in [0, 0.1), [0.1, 0.2), ..., [0.9, 1].
+    identical : test rows at 1: the same bits, which need not be the same molecule.
+    median : over test rows.
+    """
+
+    counts: tuple[int, ...]
+    identical: int
+    median: float
+
+    @property
+    def n(self) -> int:
+        """Return the number of test rows."""
+        return sum(self.counts)
+
+
+def to_training(
+    bits: Bits, split: Split, n_jobs: int | None = None, progress: Progress = no_progress
+) -> FloatArray:
+    """Return each test row's similarity to the nearest training row, exact, (n_test,) from 0 to 1.
+
+    Parameters
+    ----------
+    bits : (n, d) fingerprints of all rows of the dataset.
+    n_jobs : threads, None for all cores; the result does not depend on it.
+    """
+    words = packed(bits)
+    found = nearest(
+        words[split.train], 1, queries=words[split.test], n_jobs=n_jobs, progress=progress
+    )
+    return found.similarity[:, 0].astype(np.float64)
+
+
+def binned(similarity: FloatArray) -> Similarity:
+    """Return how many rows fall in each tenth.
+
+    Raises
+    ------
+    DataError : there is no row, or a value outside 0 to 1.
+    """
+    if not similarity.size or similarity.min() < 0 or similarity.max() > 1 + _ROUNDING:
+        raise DataError("expected similarities from 0 to 1, at least one")
+    tenths = np.floor(similarity * BINS + BINS * _ROUNDING).astype(np.int64)
+    counts = np.bincount(np.minimum(tenths, BINS - 1), minlength=BINS)
+    return Similarity(
+        counts=tuple(counts.tolist()),
+        identical=int((similarity > 1 - _ROUNDING).sum()),
+        median=float(np.median(similarity)),
+    )

@@ -1,0 +1,264 @@
+"""``chmr-bench audit``: what a dataset and its split let a model know beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chmr_bench.cli import asking
+from chmr_bench.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from chmr_bench.audit import Audit
+    from chmr_bench.records.audited import AuditFile
+    from chmr_bench.report.audits import Audits
+    from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
+    from chmr_bench.runner.auditing import Seen
+    from chmr_bench.runner.clean_scores import Skipped
+
+INTERRUPTED = 130
+OUT = Path("leaderboards")
+PAGE, JSON, PICTURE = "audit.md", "audit.json", "similarity.png"
+
+
+def audit(
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option("--dataset", "-d", help="Registered name, FILE, or molnet:NAME; repeatable."),
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option("--suite", help="Datasets by suite: all, demo, cells, moleculenet, ..."),
+    ] = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="reference, scaffold, strict, random, cv5x5 or deepchem:NAME; "
+            "else each dataset's own."
+        ),
+    ] = "",
+    split_seed: Annotated[int, typer.Option(help="Seed of a drawn split.")] = 0,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Pretrained weights to compare with, beside their seen.npy; repeatable; "
+            "else all that chmr-bench made here."
+        ),
+    ] = None,
+    smiles: Annotated[str, typer.Option(help="SMILES column of FILE.")] = "",
+    tasks: Annotated[str, typer.Option(help="Task columns of FILE: A,B.")] = "",
+    task_type: Annotated[
+        str, typer.Option(help="classification or regression; else seen from FILE.")
+    ] = "",
+    metric: Annotated[
+        str, typer.Option(help="Metric of FILE: roc_auc, average_precision, mae, rmse, r2.")
+    ] = "",
+    on_invalid: Annotated[
+        str, typer.Option(help="Unreadable rows of FILE: stop, or drop and count them.")
+    ] = "stop",
+    mirror: Annotated[
+        str | None,
+        typer.Option(envvar="CHMR_BENCH_MIRROR", help="Folder or URL to take the data from."),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help=f"Also write {PAGE}, {JSON} and {PICTURE} there; with --records the folder of "
+            "records and tables (leaderboards).",
+        ),
+    ] = None,
+    records: Annotated[
+        bool,
+        typer.Option(
+            "--records",
+            help="Score every record on clean test rows instead, into DIR/audit; "
+            "'leaderboard build' then shows them.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> int:
+    """Count test molecules that training has seen, at four levels; and what labels can tell.
+
+    Twins of test rows in training, similarity to the nearest training row, duplicates with
+    differing labels, labels by task and part, test rows in other datasets' training and in
+    pretraining.
+    """
+    from chmr_bench.fetch import options_from_env
+    from chmr_bench.runner import Workspace
+
+    table = asking.TableOptions(smiles, tasks, task_type, metric, on_invalid)
+    if records:
+        if suite or dataset or table.given or split or split_seed or weights:
+            raise UsageError(
+                "--records audits every record, on its own dataset and split; leave --dataset, "
+                "--suite, --split and --weights out"
+            )
+        workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
+        return _records(workspace, out or OUT, as_json, quiet)
+    requests = asking.data_requests(suite, dataset, table)
+    (seed,) = asking.chosen_seeds(None, [split_seed], "--split-seed")
+    workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
+    found = _audited(workspace, requests, split, seed, weights or [], quiet)
+    if found is None:
+        return INTERRUPTED
+    _show(found, as_json)
+    if out is not None:
+        _write(found, out)
+    return 0
+
+
+def _audited(
+    workspace: Workspace,
+    requests: tuple[DatasetRequest, ...],
+    method: str,
+    seed: int,
+    weights: list[Path],
+    quiet: bool,
+) -> Audits | None:
+    """Return the audits; None where the user stopped it."""
+    from chmr_bench.cli.console import print_note
+    from chmr_bench.cli.progress import fetching
+    from chmr_bench.runner.auditing import seen_by_weights
+    from chmr_bench.sweep.interrupt import stoppable
+
+    _check_split(method)
+    seen = seen_by_weights(weights)
+    with fetching(quiet=quiet) as opening:
+        for request in requests:
+            workspace.open(request, opening(request))
+    with stoppable():
+        try:
+            audits = [_one(workspace, r, method, seed, quiet) for r in requests]
+        except KeyboardInterrupt:
+            print_note("interrupted; what was computed is kept, the same command goes on from here")
+            return None
+    return _together(audits, seen)
+
+
+def _check_split(method: str) -> None:
+    from chmr_bench import splits
+    from chmr_bench.errors import UnknownNameError
+
+    if method and method not in splits.methods():
+        raise UnknownNameError("split", method, splits.methods())
+
+
+def _one(
+    workspace: Workspace, request: DatasetRequest, method: str, seed: int, quiet: bool
+) -> Audit:
+    from chmr_bench.cli.progress import display
+    from chmr_bench.runner.auditing import examine, subject
+
+    opened = workspace.open(request)
+    split = _split(method or opened.spec.split, seed)
+    with display(1, quiet=quiet) as shown:
+        shown.begun(opened.spec.name)
+        one = subject(workspace, opened, split, shown.progress, shown.step)
+        return examine(one, workspace, shown.progress, shown.step)
+
+
+def _split(method: str, seed: int) -> SplitRequest:
+    from chmr_bench import splits
+    from chmr_bench.runner import SplitRequest
+
+    return SplitRequest(method, seed if splits.depends_on_seed(method) else None)
+
+
+def _together(audits: list[Audit], seen: list[Seen]) -> Audits:
+    """Return the audits with what they share: with each other, and with pretraining."""
+    from chmr_bench import audit as auditing
+    from chmr_bench.report.audits import Audits, key_of
+
+    subjects = {key_of(one): one.subject for one in audits}
+    test, train, keys = {}, {}, {}
+    for name, one in subjects.items():
+        names = one.names["connectivity"]
+        test[name] = [names[i] for i in one.split.test.tolist()]
+        train[name] = [names[i] for i in one.split.train.tolist()]
+        keys[name] = [one.keys[i] for i in one.split.test.tolist()]
+    pretrained = [
+        row for weights in seen for row in auditing.pretraining(weights.title, weights.hashes, keys)
+    ]
+    return Audits(tuple(audits), auditing.overlaps(test, train), tuple(pretrained))
+
+
+def _show(found: Audits, as_json: bool) -> None:
+    from chmr_bench.cli.console import print_json
+    from chmr_bench.cli.leaderboard import print_grid
+    from chmr_bench.report.audits import audit_grids, audits_json
+
+    if as_json:
+        print_json(audits_json(found))
+        return
+    for grid in audit_grids(found, whole=False):
+        print_grid(grid)
+
+
+def _write(found: Audits, out: Path) -> None:
+    from chmr_bench.cli.console import print_note
+    from chmr_bench.report.audit_figure import draw
+    from chmr_bench.report.audits import audit_page, audits_json
+    from chmr_bench.report.files import as_json
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / PAGE).write_text(audit_page(found, PICTURE), encoding="utf-8")
+        (out / JSON).write_text(as_json(audits_json(found)), encoding="utf-8")
+        (out / PICTURE).write_bytes(draw(found.audits))
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {out}: {error.strerror or error}; choose another folder with "
+            "--out DIR, or make this one writable"
+        ) from error
+    print_note(f"{out / PAGE}, {JSON}, {PICTURE}")
+
+
+def _records(workspace: Workspace, out: Path, as_json: bool, quiet: bool) -> int:
+    """Write the clean scores of every record; exit code 3 where registered data cannot be had."""
+    from chmr_bench.cli.console import print_note
+    from chmr_bench.cli.progress import display
+    from chmr_bench.records import RecordStore
+    from chmr_bench.records.audited import write_all
+    from chmr_bench.runner.clean_scores import Skipped, audit_records
+    from chmr_bench.sweep.interrupt import stoppable
+
+    store = RecordStore(out)
+    if not store.folder.is_dir():
+        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+    with stoppable(), display(1, quiet=quiet) as shown:
+        shown.begun("clean scores")
+        try:
+            found = list(audit_records(store, workspace, shown.progress, shown.step))
+        except KeyboardInterrupt:
+            print_note("interrupted; nothing was written")
+            return INTERRUPTED
+    audits = [one for one in found if not isinstance(one, Skipped)]
+    skipped = [one for one in found if isinstance(one, Skipped)]
+    written = write_all(out, audits)
+    _show_clean(audits, skipped, as_json)
+    if written:
+        print_note(f"{written[0]} and {len(written) - 1} more; now: chmr-bench leaderboard build")
+    return DataError.exit_code if any(one.blocking for one in skipped) else 0
+
+
+def _show_clean(audits: list[AuditFile], skipped: list[Skipped], as_json: bool) -> None:
+    from chmr_bench.cli.console import plural, print_json, print_note, print_table
+
+    for one in skipped:
+        print_note(f"not audited: {one.what} ({plural(one.n_records, 'record')}): {one.reason}")
+    if as_json:
+        print_json([one.model_dump(mode="json", by_alias=True) for one in audits])
+        return
+    rows = []
+    for audit in audits:
+        seed = "" if audit.split_seed is None else f" {audit.split_seed}"
+        counts = (f"{audit.n_test:,}", f"{audit.n_clean:,}", f"{100 * audit.leaked_share:.1f} %")
+        rows.append([audit.dataset, audit.split + seed, *counts, f"{len(audit.scores)}"])
+    columns = ["dataset", "split", "test rows", "clean", "leaked", "records"]
+    print_table("Records audited", columns, rows, right=columns[2:])

@@ -1,0 +1,83 @@
+"""What makes two rows one molecule, at four levels: hashes of text that are equal or not.
+
+The levels from the narrowest to the widest: the canonical SMILES; that of the parent, without salt
+and charge; the connectivity (`features.connectivity`); the flat scaffold.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from rdkit import Chem
+
+from chmr_bench.contracts import MatrixBlock
+from chmr_bench.features.molecules import parse_all
+
+HASH_BYTES = 16
+
+
+def canonical(smiles: Sequence[str]) -> MatrixBlock:
+    """Return hashes of RDKit's canonical SMILES with stereo marks, (n, 16) uint8."""
+    return _hashed(Chem.MolToSmiles(mol) for mol in parse_all(smiles))
+
+
+def parent(smiles: Sequence[str]) -> MatrixBlock:
+    """Return hashes of the parent's canonical SMILES, (n, 16) uint8.
+
+    The parent is the largest organic fragment after RDKit's clean-up (normalised, metals cut off),
+    with its charges neutralised where that is possible; stereo marks stay. A molecule that RDKit's
+    standardiser refuses is its own parent.
+    """
+    return _hashed(_parent(mol) for mol in parse_all(smiles))
+
+
+def flat_scaffold(smiles: Sequence[str]) -> MatrixBlock:
+    """Return hashes of the Bemis-Murcko scaffold without stereo marks, (n, 16) uint8.
+
+    A molecule without a ring has none: it is not observed.
+    """
+    return _hashed(murcko(mol, chirality=False) for mol in parse_all(smiles))
+
+
+def murcko(mol: Chem.Mol, chirality: bool) -> str:
+    """Return the Bemis-Murcko scaffold as canonical SMILES, "" where the molecule has no ring."""
+    scaffold = Chem.MurckoDecompose(mol)
+    # the steps of RDKit's MurckoScaffoldSmiles, but lenient about valence
+    scaffold.ClearComputedProps()
+    scaffold.UpdatePropertyCache(strict=False)
+    Chem.GetSymmSSSR(scaffold)
+    return Chem.MolToSmiles(scaffold, isomericSmiles=chirality)
+
+
+@functools.cache
+def _steps() -> tuple[Callable[[Chem.Mol], Chem.Mol], ...]:
+    """Return the steps of RDKit's FragmentParent, made once: it makes them for each molecule."""
+    from rdkit.Chem.MolStandardize import rdMolStandardize as standard
+
+    return (
+        Chem.RemoveHs,
+        standard.MetalDisconnector().Disconnect,
+        standard.Normalizer().normalize,
+        standard.Reionizer().reionize,
+        standard.LargestFragmentChooser().choose,
+        standard.Uncharger().uncharge,
+    )
+
+
+def _parent(mol: Chem.Mol) -> str:
+    try:
+        return Chem.MolToSmiles(functools.reduce(lambda found, step: step(found), _steps(), mol))
+    except (ValueError, RuntimeError):  # what RDKit raises of a valence it does not know
+        return Chem.MolToSmiles(mol)
+
+
+def _hashed(texts: Iterable[str]) -> MatrixBlock:
+    """Return the first bytes of each sha256; of "" zeros, not observed."""
+    rows = [hashlib.sha256(t.encode()).digest()[:HASH_BYTES] if t else b"" for t in texts]
+    padded = b"".join(row.ljust(HASH_BYTES, b"\0") for row in rows)
+    codes: Any = np.frombuffer(padded, dtype=np.uint8).reshape(-1, HASH_BYTES)
+    return MatrixBlock(values=codes.copy(), observed=np.array([bool(r) for r in rows], dtype=bool))

@@ -1,0 +1,161 @@
+"""What an audit reads: a dataset, its split and names, fingerprints, what weights learnt from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chmr_bench import paths
+from chmr_bench.audit import Audit, Subject, audit
+from chmr_bench.contracts import MatrixBlock, Progress, no_progress
+from chmr_bench.errors import DataError, PluginError, UsageError
+from chmr_bench.features import cache
+from chmr_bench.runner.workspace import Opened, SplitRequest, Workspace
+
+SEEN, CARD = "seen.npy", "card.json"
+FINGERPRINT = "morgan"
+"""With its own settings: radius 2, 2,048 bits, no stereo marks."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Molecules that weights learnt from.
+
+    Attributes
+    ----------
+    title : the atlases, where the model cards say them, and how many weights.
+    hashes : sorted uint64 of `connectivity_hash`.
+    """
+
+    title: str
+    hashes: Any
+
+
+def subject(
+    workspace: Workspace,
+    opened: Opened,
+    split: SplitRequest,
+    progress: Progress = no_progress,
+    step: Callable[[str], None] = lambda _: None,
+) -> Subject:
+    """Return a dataset with its split and its molecules' names at each level, cached on disk."""
+    step("connectivity")
+    keys = workspace.keys(opened, progress)
+    step(f"split {split.method}")
+    made = workspace.split(opened, split)
+    step("SMILES, parents and scaffolds")
+    found = cache.identities(
+        opened.dataset.smiles,
+        n_jobs=workspace.n_jobs,
+        progress=progress,
+        cache=paths.feature_folder(),
+    )
+    named = [key or other for key, other in zip(keys, found["smiles"], strict=True)]
+    return Subject(
+        spec=opened.spec,
+        dataset=opened.dataset,
+        digest=opened.digest,
+        split=made,
+        method=split.method,
+        seed=split.seed,
+        keys=tuple(keys),
+        names={
+            "smiles": found["smiles"],
+            "parent": found["parent"],
+            "connectivity": named,
+            "scaffold": found["scaffold"],
+        },
+    )
+
+
+def examine(
+    one: Subject,
+    workspace: Workspace,
+    progress: Progress = no_progress,
+    step: Callable[[str], None] = lambda _: None,
+) -> Audit:
+    """Return the audit of a subject; its fingerprints come from the cache of features."""
+    from chmr_bench.plugins import registry
+
+    step("fingerprints")
+    spec = registry().feature(FINGERPRINT).spec
+    block = cache.featurise(
+        spec,
+        {},
+        one.dataset.smiles,
+        n_jobs=workspace.n_jobs,
+        progress=progress,
+        cache=paths.feature_folder(),
+    )
+    if not isinstance(block, MatrixBlock):
+        raise PluginError(f"the feature {FINGERPRINT!r} is no matrix")
+    step("nearest training molecules")
+    return audit(one, block.values, workspace.n_jobs, progress)
+
+
+def seen_by_weights(files: Sequence[Path] = ()) -> list[Seen]:
+    """Return what weights learnt from, once where several learnt from the same molecules.
+
+    Parameters
+    ----------
+    files : weights files, each beside its ``seen.npy``; none = all below the home's weights folder.
+
+    Raises
+    ------
+    UsageError : a file is not there, or has no ``seen.npy`` beside it. DataError : one is damaged.
+    """
+    if files:
+        lists = [_beside(file) for file in files]
+    else:
+        lists = sorted(paths.weights_folder().rglob(SEEN))
+    groups: dict[str, list[Path]] = {}
+    for path in dict.fromkeys(lists):
+        groups.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), []).append(path)
+    return [Seen(_title(group), _hashes(group[0])) for group in groups.values()]
+
+
+def _beside(file: Path) -> Path:
+    if not file.is_file():
+        raise UsageError(f"--weights {file}: no such file")
+    seen = file.parent / SEEN
+    if not seen.is_file():
+        raise UsageError(
+            f"--weights {file}: there is no {SEEN} beside it, so what it learnt from is not known; "
+            "name weights that chmr-bench pretrain made"
+        )
+    return seen
+
+
+def _hashes(path: Path) -> Any:
+    try:
+        hashes = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read: {error}; remove its folder") from error
+    if hashes.ndim != 1 or hashes.dtype != np.uint64:
+        raise DataError(
+            f"{path}: holds {hashes.dtype} {hashes.shape}; expected uint64 (k,), a hash a molecule"
+        )
+    return hashes
+
+
+def _title(group: Sequence[Path]) -> str:
+    """Return ``planted (3 weights files)``: the atlases of the cards, else the folder's name."""
+    atlases = sorted({name for path in group for name in _atlases(path.parent / CARD)})
+    n = len(group)
+    first = " + ".join(atlases) or f"{group[0].parent.parent.name}/{group[0].parent.name}"
+    return f"{first} ({n} weights files)" if n > 1 else f"{first} (1 weights file)"
+
+
+def _atlases(card: Path) -> Iterable[str]:
+    """Return the atlases a model card names; none where there is no card, or it says none."""
+    try:
+        told = json.loads(card.read_text(encoding="utf-8"))["atlas"]["atlases"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return [str(name) for name in told] if isinstance(told, list) else ()

@@ -1,0 +1,207 @@
+"""Scores of stored predictions on clean test rows: those no training molecule is a twin of."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chmr_bench.audit import Leak, Subject, leaks, twins
+from chmr_bench.contracts import Progress, no_progress
+from chmr_bench.errors import ChmrBenchError, DataError, RecordError
+from chmr_bench.records import Predictions, Record, RecordStore
+from chmr_bench.records.audited import AuditFile, CleanScore, Leaked
+from chmr_bench.runner.auditing import subject
+from chmr_bench.runner.scoring import score
+from chmr_bench.runner.workspace import DatasetRequest, SplitRequest, Workspace
+from chmr_bench.types import BoolArray, Part
+
+SEEN: tuple[Part, ...] = ("train", "valid")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Records that cannot be audited, and why.
+
+    Attributes
+    ----------
+    blocking : the data ought to be there: they are registered, not a user's own file.
+    """
+
+    dataset: str
+    what: str
+    reason: str
+    n_records: int
+    blocking: bool
+
+
+def audit_records(
+    store: RecordStore,
+    workspace: Workspace,
+    progress: Progress = no_progress,
+    step: Callable[[str], None] = lambda _: None,
+    only: Collection[tuple[str, str]] | None = None,
+) -> Iterator[AuditFile | Skipped]:
+    """Yield an audit a dataset and split that have records with scores, or why there is none.
+
+    Parameters
+    ----------
+    only : names of datasets with digests of splits; None = all that have records.
+    """
+    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in store.records():
+        if record.status == "ok" and record.metrics is not None:
+            kind = record.dataset.origin.kind
+            digests = (record.dataset.digest, record.split.digest, record.metrics.metric)
+            groups[(record.dataset.name, kind, *digests)].append(record)
+    for members in groups.values():
+        first = members[0]
+        if only is not None and (first.dataset.name, first.split.digest) not in only:
+            continue
+        step(f"{first.dataset.name} {first.split.name}")
+        yield from _of_group(members, store, workspace, progress)
+
+
+def _of_group(
+    members: Sequence[Record], store: RecordStore, workspace: Workspace, progress: Progress
+) -> Iterator[AuditFile | Skipped]:
+    first = members[0]
+    name = f"{first.dataset.name} {first.split.name}"
+    try:
+        one = _subject(first, workspace, progress)
+    except ChmrBenchError as error:
+        blocking = first.dataset.origin.kind == "registered"
+        yield Skipped(first.dataset.name, name, str(error), len(members), blocking)
+        return
+    clean = ~twins(
+        one.names["connectivity"],
+        one.split.test,
+        np.concatenate([one.split.train, one.split.valid]),
+    )
+    scores = {}
+    for i, record in enumerate(members):
+        progress(i, len(members), "records")
+        try:
+            scores[record.identity] = clean_score(record, store, one, clean)
+        except ChmrBenchError as error:
+            path = store.path_of(record).relative_to(store.root).as_posix()
+            yield Skipped(first.dataset.name, path, str(error), 1, blocking=True)
+    progress(len(members), len(members), "records")
+    yield _file(first, one, clean, scores)
+
+
+def _subject(record: Record, workspace: Workspace, progress: Progress) -> Subject:
+    """Return a record's dataset and split; DataError where they are not those on record."""
+    opened = workspace.open(DatasetRequest.of_record(record))
+    split = SplitRequest(record.split.name, record.split.seed)
+    one = subject(workspace, opened, split, progress)
+    pairs = {
+        "dataset": (record.dataset.digest, one.digest),
+        "split": (record.split.digest, one.split.digest()),
+    }
+    for what, (stored, here) in pairs.items():
+        if stored != here:
+            raise DataError(f"{what} digest: {stored[:12]} on record, {here[:12]} here")
+    return one
+
+
+def clean_score(record: Record, store: RecordStore, one: Subject, clean: BoolArray) -> CleanScore:
+    """Return a record's score on the clean test rows.
+
+    Parameters
+    ----------
+    clean : (n_test,) which test rows are clean.
+
+    Raises
+    ------
+    RecordError : the predictions cannot be read, or are not of the split's test rows.
+    """
+    predictions = store.predictions(record)
+    if not np.array_equal(predictions.rows, one.split.test):
+        raise RecordError("the predicted rows are not the test rows of the split")
+    if record.predictions_sha256 is None or record.metrics is None:
+        raise RecordError("status is ok, but there are no metrics, or no predictions")
+    metrics = record.metrics
+    if not clean.any():
+        return _score(record.predictions_sha256, None, (None, None), 0)
+    if not clean.all():
+        metrics, _ = score(one.spec, one.dataset, _rows(predictions, clean))
+    ends = (metrics.low, metrics.high)
+    return _score(record.predictions_sha256, metrics.macro, ends, metrics.n_evaluable)
+
+
+def _score(
+    sha256: str, macro: float | None, ends: tuple[float | None, float | None], n_evaluable: int
+) -> CleanScore:
+    low, high = ends
+    return CleanScore(
+        macro=macro, low=low, high=high, n_evaluable=n_evaluable, predictions_sha256=sha256
+    )
+
+
+def _rows(predictions: Predictions, chosen: BoolArray) -> Predictions:
+    return dataclasses.replace(
+        predictions, rows=predictions.rows[chosen], values=predictions.values[chosen]
+    )
+
+
+def _file(
+    record: Record, one: Subject, clean: BoolArray, scores: dict[str, CleanScore]
+) -> AuditFile:
+    return AuditFile(
+        dataset=record.dataset.name,
+        dataset_digest=one.digest,
+        split=record.split.name,
+        split_seed=record.split.seed,
+        split_digest=record.split.digest,
+        metric=record.dataset.metric,
+        levels={leak.level: _leaked(leak) for leak in leaks(one.names, one.split)},
+        levels_with_valid={leak.level: _leaked(leak) for leak in leaks(one.names, one.split, SEEN)},
+        n_test=len(clean),
+        n_clean=int(clean.sum()),
+        scores=dict(sorted(scores.items())),
+    )
+
+
+def _leaked(leak: Leak) -> Leaked:
+    return Leaked(test_rows=leak.test_rows, leaked_rows=leak.leaked_rows, share=leak.share)
+
+
+# --------------------------------------------------------------------------------- hold them again
+
+
+def differences(stored: AuditFile, fresh: AuditFile) -> list[str]:
+    """Return what a stored audit says that the data and the records do not.
+
+    Records that it does not know are no difference: the tables call them not audited.
+    """
+    found = []
+    for name in ("dataset_digest", "split_digest", "metric", "n_test", "n_clean"):
+        told, made = getattr(stored, name), getattr(fresh, name)
+        if told != made:
+            found.append(f"{name}: {told} in the file, {made} computed")
+    for name in ("levels", "levels_with_valid"):
+        told, made = getattr(stored, name), getattr(fresh, name)
+        counts = [{k: v.leaked_rows for k, v in one.items()} for one in (told, made)]
+        if counts[0] != counts[1]:
+            found.append(f"{name}: leaked rows {counts[0]} in the file, {counts[1]} computed")
+    found += _score_differences(stored, fresh)
+    return found[:5] + ([f"and {len(found) - 5} more differences"] if len(found) > 5 else [])
+
+
+def _score_differences(stored: AuditFile, fresh: AuditFile) -> Iterator[str]:
+    for identity, told in stored.scores.items():
+        made = fresh.scores.get(identity)
+        if made is None:
+            yield f"record {identity[:12]}: there is no such record, or it cannot be read"
+            continue
+        for name in ("macro", "low", "high", "n_evaluable", "predictions_sha256"):
+            a, b = getattr(told, name), getattr(made, name)
+            close = isinstance(a, float) and isinstance(b, float)
+            same = math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) if close else a == b
+            if not same:
+                yield f"record {identity[:12]}: {name}: {a} in the file, {b} computed"

@@ -1,0 +1,42 @@
+"""Which rows are train, valid and test.
+
+The methods: ``reference`` (the dataset's own rule), ``scaffold`` (whole Bemis-Murcko families, the
+largest to train, the rule of OGB), ``strict`` (no connectivity and no flat scaffold in two parts),
+``random``, ``cv5x5`` (repeated cross-validation) and ``deepchem:NAME`` (deepchem's own).
+"""
+
+from __future__ import annotations
+
+from chmr_bench.splits.checking import check_split
+from chmr_bench.splits.making import (
+    DEEPCHEM_PREFIX,
+    SplitRule,
+    depends_on_seed,
+    make_split,
+    methods,
+    needs_keys,
+)
+from chmr_bench.splits.pouring import (
+    DEFAULT_FRACTIONS,
+    Fractions,
+    ascending,
+    group_by_scaffold,
+    pour_balanced,
+)
+from chmr_bench.splits.scaffolds import scaffold_smiles
+
+__all__ = [
+    "DEEPCHEM_PREFIX",
+    "DEFAULT_FRACTIONS",
+    "Fractions",
+    "SplitRule",
+    "ascending",
+    "check_split",
+    "depends_on_seed",
+    "group_by_scaffold",
+    "make_split",
+    "methods",
+    "needs_keys",
+    "pour_balanced",
+    "scaffold_smiles",
+]

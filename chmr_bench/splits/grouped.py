@@ -1,0 +1,188 @@
+"""Splits that keep together whatever is one molecule: ``strict`` and ``cv5x5``.
+
+What is drawn is drawn by hashing names, so a split does not depend on the version of numpy, nor on
+the order of the rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from chmr_bench.contracts import Split
+from chmr_bench.errors import DataError, SettingError
+from chmr_bench.splits.pouring import Fractions, ascending
+from chmr_bench.types import IntArray
+
+REPEATS, FOLDS = 5, 5
+VALID_SHARE = 1 / 8
+"""Of what a fold leaves: 70 % train, 10 % valid, 20 % test."""
+
+Order: TypeAlias = Sequence[int] | IntArray
+
+
+def molecule_names(smiles: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Return what tells molecules apart: the connectivity, else the canonical SMILES.
+
+    Parameters
+    ----------
+    keys : n connectivity keys, "" where none can be made.
+
+    Raises
+    ------
+    DataError : there are no keys, or of another number of molecules.
+    """
+    if len(keys) != len(smiles):
+        raise DataError(
+            f"{len(keys)} connectivity keys for {len(smiles)} molecules; expected one each: pass "
+            "keys=chmr_bench.features.cache.connectivity_keys(smiles) to make_split"
+        )
+    return [key or _canonical(text) for key, text in zip(keys, smiles, strict=True)]
+
+
+def strict_split(
+    names: Sequence[str], scaffolds: Sequence[str], seed: int, fractions: Fractions
+) -> Split:
+    """Return parts of which no two share a molecule or a flat scaffold.
+
+    Molecules that share a name or a scaffold are one group, and so are those of groups that meet.
+    Groups go in drawn order to test where they fit in what is left of its share, else to valid
+    where they fit, else to train: so a group larger than both goes to train, and sizes are the
+    nominal ones as far as groups allow. A part that nothing fitted gets the smallest group.
+
+    The scaffold "" is none: a molecule without a ring shares no scaffold with another, and stays
+    with its own connectivity only. One group of all of them (1,956 of ToxCast's 8,576) would have
+    nothing in common but the lack of a ring, and would always be in train.
+
+    Parameters
+    ----------
+    names : n of `molecule_names`. scaffolds : n Bemis-Murcko SMILES without stereo marks.
+    """
+    group = joined(names, scaffolds)
+    order = drawn(_first_names(names, group), f"strict {seed}")
+    n_valid, n_test = (math.floor(f * len(names)) for f in fractions[1:])
+    train, test, valid = _filled(group, order, {"test": n_test, "valid": n_valid})
+    return Split(train=train, valid=valid, test=test)
+
+
+def repeated_fold(names: Sequence[str], seed: int) -> Split:
+    """Return one fold of 5 x 5-fold cross-validation: repeat ``seed // 5``, fold ``seed % 5``.
+
+    The fold is test, an eighth of the rest valid. The five folds of a repeat are disjoint and hold
+    every row; rows of one name are never in two of them. Names of many rows are dealt first, each
+    to the fold with the fewest rows, so folds differ by a row where there are single ones.
+
+    Parameters
+    ----------
+    names : n of `molecule_names`. seed : 0 to 24.
+
+    Raises
+    ------
+    SettingError : another seed.
+    """
+    if not 0 <= seed < REPEATS * FOLDS:
+        raise SettingError(
+            f"split seed {seed}: cv5x5 has 0 to {REPEATS * FOLDS - 1}; "
+            "seed 7 is fold 2 of repeat 1 (both counted from 0)"
+        )
+    repeat, number = divmod(seed, FOLDS)
+    group = _codes(names)
+    firsts = _first_names(names, group)
+    fold = _dealt(group, drawn(firsts, f"cv5x5 repeat {repeat}"))
+    test = fold == number
+    order = drawn(firsts, f"cv5x5 repeat {repeat} fold {number} valid")
+    in_test = test[group]
+    n_valid = math.floor(VALID_SHARE * np.count_nonzero(~in_test))
+    train, valid = _filled(group, [g for g in order if not test[g]], {"valid": n_valid})
+    return Split(train=train, valid=valid, test=ascending(_where(in_test)))
+
+
+def joined(names: Sequence[str], scaffolds: Sequence[str]) -> IntArray:
+    """Return the group of each molecule, (n,): equal where a chain of names and scaffolds leads.
+
+    A scaffold "" joins nothing.
+    """
+    from scipy import sparse
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(names)
+    ringed = np.array([bool(s) for s in scaffolds], dtype=bool)
+    by_name = n + _codes(names)
+    by_scaffold = int(by_name.max(initial=n)) + 1 + _codes(scaffolds)
+    rows = np.arange(n)
+    sources = np.concatenate([rows, rows[ringed]])
+    targets = np.concatenate([by_name, by_scaffold[ringed]])
+    size = int(max(by_name.max(initial=n), by_scaffold.max(initial=n))) + 1
+    links = sparse.coo_array((np.ones(len(sources), np.int8), (sources, targets)), (size, size))
+    _, labels = connected_components(links, directed=False)
+    return _codes(labels[:n].tolist())
+
+
+def drawn(names: Sequence[str], what: str) -> IntArray:
+    """Return an order of the names that `what` alone draws: by the sha256 of both."""
+    hashes = [hashlib.sha256(f"{what}\n{name}".encode()).digest() for name in names]
+    return np.array(sorted(range(len(names)), key=hashes.__getitem__), dtype=np.int64)
+
+
+def _codes(values: Sequence[object]) -> IntArray:
+    """Return a number for each distinct value, (n,), in the order first met."""
+    known: dict[object, int] = {}
+    return np.array([known.setdefault(v, len(known)) for v in values], dtype=np.int64)
+
+
+def _first_names(names: Sequence[str], group: IntArray) -> list[str]:
+    """Return the first name by the alphabet of each group: no other group has it."""
+    firsts: dict[int, str] = {}
+    for name, g in zip(names, group.tolist(), strict=True):
+        firsts[g] = min(name, firsts.get(g, name))
+    return [firsts[g] for g in range(len(firsts))]
+
+
+def _dealt(group: IntArray, order: Order) -> IntArray:
+    """Return the fold of each group: the largest first, to the fold that has the fewest rows."""
+    sizes = np.bincount(group)
+    fold = np.zeros(len(sizes), dtype=np.int64)
+    heap = [(0, number) for number in range(FOLDS)]
+    for g in sorted(order, key=lambda g: -sizes[g]):
+        rows, number = heap[0]
+        fold[g] = number
+        heapq.heapreplace(heap, (rows + int(sizes[g]), number))
+    return fold
+
+
+def _filled(group: IntArray, order: Order, rooms: Mapping[str, int]) -> list[IntArray]:
+    """Return the rows of train, then of each part of `rooms`, of the groups in `order`.
+
+    A group goes to the first part that has room for it, else to train.
+    """
+    sizes = np.bincount(group).tolist()
+    left = dict(rooms)
+    place: dict[str, list[int]] = {"train": [], **{part: [] for part in rooms}}
+    for g in order:
+        part = next((p for p, room in left.items() if sizes[g] <= room), "train")
+        place[part].append(g)
+        if part in left:
+            left[part] -= sizes[g]
+    for part in rooms:
+        if not place[part] and len(place["train"]) > 1:
+            smallest = min(place["train"], key=sizes.__getitem__)
+            place["train"].remove(smallest)
+            place[part].append(smallest)
+    return [ascending(_where(np.isin(group, groups))) for groups in place.values()]
+
+
+def _where(chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> IntArray:
+    return np.flatnonzero(chosen).astype(np.int64)
+
+
+def _canonical(smiles: str) -> str:
+    from rdkit import Chem
+
+    from chmr_bench.features.molecules import parse
+
+    return Chem.MolToSmiles(parse(smiles))

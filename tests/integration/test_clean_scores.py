@@ -1,0 +1,84 @@
+"""``audit --records``: planted twins, the scores without them, and ``verify`` on a changed file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def done(inside: Run, tmp_path: Path) -> Path:
+    """A folder of records on a table in which every molecule stands twice."""
+    rows = [f"C1{'C' * (i // 2 + 2)}1,{i % 3 % 2}" for i in range(120)]
+    (tmp_path / "twice.csv").write_text("\n".join(["smiles,active", *rows, ""]))
+    table = ("-d", "twice.csv", "--smiles", "smiles", "--tasks", "active")
+    ran = inside("run", "-m", "quick.noise", *table, "--split", "random", "--jobs", "1")
+    assert ran.returncode == 0, ran.stderr
+    inside("run", "-m", "quick.noise", *table, "--split", "strict", "--jobs", "1")
+    return tmp_path / "leaderboards"
+
+
+def audits(folder: Path) -> dict[str, dict[str, Any]]:
+    return {p.name: json.loads(p.read_text()) for p in (folder / "audit").glob("*.json")}
+
+
+def test_clean_scores_are_written_shown_and_verified(inside: Run, done: Path) -> None:
+    made = inside("audit", "--records", "--jobs", "1")
+    assert made.returncode == 0, made.stderr
+    found = audits(done)
+    random, strict = found["twice-random0.json"], found["twice-strict0.json"]
+    assert strict["n_clean"] == strict["n_test"] == 12
+    assert random["n_clean"] < 6  # a twin is in test with a chance of a tenth
+    leaked = random["levels_with_valid"]["connectivity"]["leaked_rows"]
+    assert leaked == random["n_test"] - random["n_clean"]
+    inside("leaderboard", "build")
+    assert "clean rows" in (done / "README.md").read_text()
+    assert inside("leaderboard", "build", "--check").returncode == 0
+    checked = inside("verify", "--jobs", "1")
+    assert checked.returncode == 0, checked.stdout
+    assert "audit/twice-random0.json" in checked.stdout
+    assert "4 ok" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(n_clean=11), "n_clean: 11 in the file"),
+        (lambda c: next(iter(c["scores"].values())).update(macro=0.123), "macro: 0.123"),
+        (lambda c: c.update(split_digest="0" * 64), "no record is of these data and this split"),
+        (lambda c: c.update(more=1), "is no audit"),
+    ],
+)
+def test_verify_sees_an_edit(
+    inside: Run, done: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    inside("audit", "--records", "--jobs", "1")
+    file = done / "audit" / "twice-strict0.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+    checked = inside("verify", "--jobs", "1")
+    assert checked.returncode == 1
+    assert message in checked.stdout
+
+
+def test_data_that_are_gone_are_told(inside: Run, done: Path, tmp_path: Path) -> None:
+    (tmp_path / "twice.csv").unlink()
+    made = inside("audit", "--records", "--jobs", "1")
+    assert made.returncode == 0  # a user's own file, not a registered dataset
+    assert "not audited: twice random (1 record)" in made.stderr
+    assert not audits(done)
+
+
+def test_mistakes(inside: Run, tmp_path: Path) -> None:
+    assert "no such folder" in inside("audit", "--records").stderr
+    mixed = inside("audit", "--records", "-d", "quick-small")
+    assert mixed.returncode == 2
+    assert "--records audits every record" in mixed.stderr

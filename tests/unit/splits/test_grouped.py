@@ -1,0 +1,162 @@
+"""Splits that keep molecules together: what no two parts share, sizes, draws and folds."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chmr_bench import splits
+from chmr_bench.contracts import Dataset, Split
+from chmr_bench.errors import DataError, SettingError
+from chmr_bench.fetch import FetchOptions
+from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
+from chmr_bench.splits import grouped, scaffold_smiles
+from chmr_bench.types import PARTS
+
+FRACTIONS = (0.8, 0.1, 0.1)
+SMALL = ("bace", "bbbp", "clintox", "sider", "chembl2k", "biogen3k", "broad6k")
+
+
+def dataset(smiles: list[str]) -> Dataset:
+    return Dataset(tuple(smiles), np.zeros((len(smiles), 1)), ("task",))
+
+
+def shared(split: Split, names: list[str] | tuple[str, ...]) -> int:
+    """Return how many names other than "" stand in more than one part."""
+    parts = [{names[i] for i in split.part(p)} - {""} for p in PARTS]
+    return sum(len(a & b) for a, b in combinations(parts, 2))
+
+
+def sizes(split: Split) -> list[int]:
+    return [split.part(p).size for p in PARTS]
+
+
+rows_of_molecules = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from(["", *"abcdefghij"])), min_size=30, max_size=150
+)
+
+
+# ------------------------------------------------------------------------------------------- groups
+
+
+def test_groups_follow_chains_of_names_and_scaffolds() -> None:
+    #        one molecule twice, its scaffold again with another name, that name again
+    names, scaffolds = ["a", "a", "b", "b", "c", "d"], ["x", "y", "y", "", "", ""]
+    assert grouped.joined(names, scaffolds).tolist() == [0, 0, 0, 0, 1, 2]
+
+
+def test_molecules_without_a_ring_share_no_scaffold() -> None:
+    assert grouped.joined(["a", "b", "a"], ["", "", ""]).tolist() == [0, 1, 0]
+
+
+def test_a_molecule_without_a_key_goes_by_its_canonical_smiles() -> None:
+    names = grouped.molecule_names(["OCC", "CCO", "CCN"], ["", "", "KEY"])
+    assert names == ["CCO", "CCO", "KEY"]
+
+
+# ------------------------------------------------------------------------------------------- strict
+
+
+@given(rows=rows_of_molecules, seed=st.integers(0, 2**31))
+def test_strict_parts_share_nothing(rows: list[tuple[int, str]], seed: int) -> None:
+    names, scaffolds = [str(k) for k, _ in rows], [s for _, s in rows]
+    split = grouped.strict_split(names, scaffolds, seed, FRACTIONS)
+    assert shared(split, names) == shared(split, scaffolds) == 0
+    assert sorted(np.concatenate([split.part(p) for p in PARTS]).tolist()) == list(range(len(rows)))
+
+
+def test_strict_has_its_nominal_sizes_where_groups_allow() -> None:
+    names = [str(i) for i in range(1000)]
+    scaffolds = ["big"] * 300 + ["middle"] * 60 + [""] * 640
+    for seed in range(10):
+        split = grouped.strict_split(names, scaffolds, seed, FRACTIONS)
+        assert sizes(split) == [800, 100, 100]
+        assert set(range(300)) <= set(split.train.tolist())  # too large for the others
+
+
+def test_strict_fills_an_empty_part_with_the_smallest_group() -> None:
+    scaffolds = ["a"] * 5 + ["b"] * 3 + ["c"] * 4
+    split = grouped.strict_split([str(i) for i in range(12)], scaffolds, 0, FRACTIONS)
+    assert sorted(sizes(split)) == [3, 4, 5]
+    assert split.train.size == 5
+
+
+def test_strict_is_pinned_and_another_seed_is_another_split() -> None:
+    names = [str(i) for i in range(40)]
+    drawn = [grouped.strict_split(names, [""] * 40, seed, FRACTIONS) for seed in range(5)]
+    assert drawn[0].test.tolist() == [0, 33, 36, 38]
+    assert len({split.digest() for split in drawn}) == 5
+
+
+def test_strict_does_not_depend_on_the_order_of_the_rows() -> None:
+    names = [str(i // 2) for i in range(60)]
+    scaffolds = ["abcdefghijkl"[i // 5] for i in range(60)]
+    turned = np.random.default_rng(0).permutation(60)
+    first = grouped.strict_split(names, scaffolds, 3, FRACTIONS)
+    second = grouped.strict_split(
+        [names[i] for i in turned], [scaffolds[i] for i in turned], 3, FRACTIONS
+    )
+    for part in PARTS:
+        assert sorted(turned[second.part(part)].tolist()) == first.part(part).tolist()
+
+
+def test_strict_of_one_family_is_an_error() -> None:
+    with pytest.raises(DataError, match="split 'strict' of 3 molecules: valid is empty"):
+        splits.make_split("strict", dataset(["Cc1ccccc1"] * 3), keys=["a", "b", "c"])
+
+
+@pytest.mark.parametrize("method", ["strict", "cv5x5"])
+def test_keys_must_be_given(method: str) -> None:
+    assert splits.needs_keys(method)
+    with pytest.raises(DataError, match="0 connectivity keys for 9 molecules"):
+        splits.make_split(method, dataset(["C"] * 9))
+
+
+# -------------------------------------------------------------------------------------------- cv5x5
+
+
+@given(rows=rows_of_molecules, repeat=st.integers(0, 4))
+def test_the_folds_of_a_repeat_are_a_partition(rows: list[tuple[int, str]], repeat: int) -> None:
+    names = [str(k) for k, _ in rows]
+    folds = [grouped.repeated_fold(names, 5 * repeat + f) for f in range(5)]
+    assert sorted(np.concatenate([f.test for f in folds]).tolist()) == list(range(len(rows)))
+    for split in folds:
+        assert shared(split, names) == 0
+        assert sum(sizes(split)) == len(rows)
+
+
+def test_folds_have_their_shares_and_repeats_differ() -> None:
+    names = [str(i // 2) for i in range(400)]
+    made = [grouped.repeated_fold(names, seed) for seed in range(25)]
+    assert {tuple(sizes(s)) for s in made} == {(280, 40, 80)}
+    assert len({s.digest() for s in made}) == 25
+    assert made[7].test.tolist()[:6] == [12, 13, 24, 25, 26, 27]
+
+
+def test_a_fold_beyond_the_last_is_refused() -> None:
+    with pytest.raises(SettingError, match="split seed 25: cv5x5 has 0 to 24"):
+        splits.make_split("cv5x5", dataset(["C"] * 9), keys=["a"] * 9, seed=25)
+
+
+# ---------------------------------------------------------------------------------------- real data
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_on_real_data(name: str, mirror: Path, home: Path) -> None:
+    workspace = Workspace(FetchOptions(mirror=str(mirror), offline=True), 1)
+    opened = workspace.open(DatasetRequest(name=name))
+    keys, n = workspace.keys(opened), len(opened.dataset)
+    scaffolds = scaffold_smiles(opened.dataset.smiles, chirality=False)
+    made = [workspace.split(opened, SplitRequest("strict", seed)) for seed in range(5)]
+    for split in made:
+        assert shared(split, keys) == shared(split, scaffolds) == 0
+        assert np.abs(np.array(sizes(split)) / n - FRACTIONS).max() < 0.01
+    assert len({split.digest() for split in made}) == 5
+    fold = workspace.split(opened, SplitRequest("cv5x5", 24))
+    assert shared(fold, keys) == 0
+    assert np.abs(np.array(sizes(fold)) / n - (0.7, 0.1, 0.2)).max() < 0.01

@@ -1,0 +1,102 @@
+"""Scaffolds: of one molecule, and the same over worker processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+from chmr_bench import signals, splits
+from chmr_bench.contracts import Dataset, Split
+from chmr_bench.errors import FeatureError
+from chmr_bench.splits import scaffolds
+
+ALUMINIUM = "O=C1O[Al]23(OC1=O)(OC(=O)C(=O)O2)OC(=O)C(=O)O3"
+"""Row 137 of HIV: RDKit refuses its six-valent aluminium."""
+
+
+def dataset(smiles: list[str]) -> Dataset:
+    return Dataset(tuple(smiles), np.zeros((len(smiles), 1)), ("task",))
+
+
+def interrupted_chunk(chunk: tuple[tuple[str, ...], int, bool]) -> list[str]:
+    """Stand for a chunk of scaffolds, in a worker that is sent Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+    safe = signals.blocked_everywhere() and multiprocessing.parent_process() is not None
+    return ["deaf" if safe else "hears"] * len(chunk[0])
+
+
+@pytest.mark.parametrize(
+    ("smiles", "scaffold"),
+    [
+        ("CCO", ""),
+        ("CCc1ccccc1", "c1ccccc1"),
+        ("O=C(c1ccccc1)C1CC1", "O=C(c1ccccc1)C1CC1"),
+        ("[Na+].[Cl-]", ""),
+    ],
+)
+def test_scaffold_of_one_molecule(smiles: str, scaffold: str) -> None:
+    assert splits.scaffold_smiles([smiles]) == [scaffold]
+
+
+def test_a_molecule_that_sanitisation_refuses_keeps_its_rings() -> None:
+    (scaffold,) = splits.scaffold_smiles([ALUMINIUM])
+    assert "Al" in scaffold
+    assert scaffold == splits.scaffold_smiles([scaffold])[0]
+
+
+def test_chirality_is_kept_or_dropped_as_asked() -> None:
+    pair = ["C[C@H]1C[C@@H](c2ccccc2)CN1c1ccccc1", "C[C@H]1C[C@H](c2ccccc2)CN1c1ccccc1"]
+    assert len(set(splits.scaffold_smiles(pair, chirality=True))) == 2
+    assert len(set(splits.scaffold_smiles(pair, chirality=False))) == 1
+
+
+def test_an_unreadable_smiles_is_named_with_its_row() -> None:
+    with pytest.raises(FeatureError, match=r"row 1 \(0-based\).*'C\(C'"):
+        splits.scaffold_smiles(["CC", "C(C"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="masks are read from /proc")
+def test_scaffold_workers_are_deaf_to_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaffolds, "_PARALLEL_FROM", 1)
+    monkeypatch.setattr(scaffolds, "_CHUNK", 1)
+    monkeypatch.setattr(scaffolds, "_scaffold_chunk", interrupted_chunk)
+    smiles = ["CCO", "CCN", "CCCCCCO"]
+    with signals.relayed():
+        assert splits.scaffold_smiles(smiles, n_jobs=2) == ["deaf"] * 3
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_worker_processes_give_the_same_scaffolds(monkeypatch: pytest.MonkeyPatch) -> None:
+    smiles = ["C" * (i % 5 + 1) + "c1ccccc1" + "N" * (i % 2) for i in range(9)] + [ALUMINIUM]
+    expected = splits.scaffold_smiles(smiles, n_jobs=1)
+    monkeypatch.setattr(scaffolds, "_PARALLEL_FROM", 1)
+    monkeypatch.setattr(scaffolds, "_CHUNK", 4)
+    scaffolds._scaffolds.cache_clear()
+    assert splits.scaffold_smiles(smiles, n_jobs=2) == expected
+
+
+@pytest.mark.parametrize("method", ["scaffold", "reference"])
+@pytest.mark.parametrize(("n_jobs", "used"), [(1, 1), (3, 3), (None, 7)])
+def test_a_split_keeps_to_the_cores_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, method: str, n_jobs: int | None, used: int
+) -> None:
+    seen = []
+
+    def counted(smiles: tuple[str, ...], chirality: bool, jobs: int) -> tuple[str, ...]:
+        seen.append(jobs)
+        return smiles
+
+    def rule(data: Dataset) -> Split:
+        return splits.pour_balanced(splits.group_by_scaffold(splits.scaffold_smiles(data.smiles)))
+
+    monkeypatch.setattr(scaffolds, "_scaffolds", counted)
+    monkeypatch.setattr(scaffolds, "_cores", lambda: 7)
+    data = dataset([f"C{i}" for i in range(20)])
+    splits.make_split(method, data, rule=rule, n_jobs=n_jobs)
+    splits.scaffold_smiles(["CC"])  # of no split: all cores again
+    assert seen == [used, 7]
