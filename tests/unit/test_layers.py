@@ -39,7 +39,7 @@ LAYERS = """
     datasets
     fetch | splits | tabular | molnet
     deepchem_bridge
-    features | metrics | statistics | tasks
+    features | metrics | missing | statistics | tasks
     FRONT
     hookspecs
     contracts
