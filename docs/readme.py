@@ -98,7 +98,7 @@ def _gains(tables: Sequence[Table]) -> str:
 
 def _gain(table: Table, other: str) -> str:
     """Return the paired difference and its interval, above zero where `chmr` is better."""
-    from chmr_bench.statistics import paired_interval
+    from chmr_bench.statistics import paired_difference
 
     ours, theirs = _row_of(table, "chmr"), _row_of(table, other)
     if ours is None or theirs is None or ours.score is None or theirs.score is None:
@@ -106,9 +106,10 @@ def _gain(table: Table, other: str) -> str:
     sign = 1 if table.greater_is_better else -1
     scale, digits = (100 * sign, 1) if table.metric in PERCENT else (sign, 3)
     told = f"{scale * (ours.score - theirs.score):+.{digits}f}"
-    if ours.replicates is None or theirs.replicates is None:
+    if ours.runs is None or theirs.runs is None:
         return told
-    _, low, high = paired_interval(scale * ours.replicates, scale * theirs.replicates)
+    found = paired_difference(ours.runs, theirs.runs)
+    low, high = sorted((scale * found.low, scale * found.high))
     clear = "**" if low > 0 or high < 0 else ""
     return f"{clear}{told}{clear} ({low:.{digits}f} to {high:.{digits}f})"
 

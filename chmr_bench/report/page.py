@@ -21,8 +21,9 @@ from. `chmr-bench verify` re-hashes data, split and predictions and recomputes s
 
 How to read a row: the score is the mean over seeds; s.d. is over seeds (how much a rerun moves);
 the 95 % interval is over resampled test molecules (how much another test set of this kind would
-move it), by percentile bootstrap of the mean over seeds. "behind the best" is the paired difference
-to the best row on the same resamples. Models without randomness run once ("no seed")."""
+move it), by percentile bootstrap of the mean over seeds. "behind the best" is the difference to
+the best row, paired over seeds and test molecules; its interval holds the spread over both.
+Models without randomness run once ("no seed")."""
 
 
 MISSING = (

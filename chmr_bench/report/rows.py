@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import (
@@ -22,7 +24,7 @@ from chmr_bench.records.audited import AuditFile, read_all
 from chmr_bench.report.clean import audit_of
 from chmr_bench.report.labels import labels, row_key
 from chmr_bench.report.sources import REFERENCE, data_key, sound, splits_shown
-from chmr_bench.statistics import interval, mean_over_seeds, paired_interval
+from chmr_bench.statistics import Runs, interval, mean_over_seeds, paired_difference
 from chmr_bench.types import FloatArray, MetricName
 
 Kind = Literal["benchmark", "user", "synthetic"]
@@ -48,9 +50,10 @@ class Row:
         one.
     sd : sample s.d. over seeds, None below two seeds.
     low, high : 95 % bootstrap interval over test molecules of the mean over seeds.
-    behind : by how much the best row of the table is better, with its paired 95 % interval.
+    behind : by how much the best row of the table is better, with its 95 % interval, paired over
+        seeds and test molecules; no interval where the two rows have other seeds.
     n_at_080, share_080 : mean over seeds of the evaluable tasks with ROC-AUC >= 0.80.
-    replicates : (n_replicates,) of the mean over seeds, None where they cannot be read.
+    runs : scores and replicates by seed, None where a replicate cannot be read.
     """
 
     label: str
@@ -63,7 +66,12 @@ class Row:
     behind: tuple[float, float | None, float | None] | None = None
     n_evaluable: int = 0
     share_080: float | None = None
-    replicates: FloatArray | None = field(default=None, compare=False, repr=False)
+    runs: Runs | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def replicates(self) -> FloatArray | None:
+        """Return the (n_replicates,) of the mean over seeds, None where they cannot be read."""
+        return None if self.runs is None else mean_over_seeds([*self.runs.replicates])
 
     @property
     def first(self) -> Record:
@@ -218,8 +226,8 @@ def _row(label: str, group: Sequence[Record], store: RecordStore, problems: list
     if not scores:
         return row
     shares = [m.share_080 for m in metrics if m.share_080 is not None]
-    replicates = _replicates(row.good, store, problems)
-    low, high = (None, None) if replicates is None else interval(replicates)
+    row = replace(row, runs=_runs(row.good, store, problems))
+    low, high = (None, None) if row.replicates is None else interval(row.replicates)
     return replace(
         row,
         score=math.fsum(scores) / len(scores),
@@ -228,14 +236,11 @@ def _row(label: str, group: Sequence[Record], store: RecordStore, problems: list
         high=_number(high),
         n_evaluable=metrics[0].n_evaluable,
         share_080=math.fsum(shares) / len(shares) if len(shares) == len(metrics) else None,
-        replicates=replicates,
     )
 
 
-def _replicates(
-    good: Sequence[Record], store: RecordStore, problems: list[Problem]
-) -> FloatArray | None:
-    """Return the replicates averaged over seeds; None, and a problem, where one cannot be read."""
+def _runs(good: Sequence[Record], store: RecordStore, problems: list[Problem]) -> Runs | None:
+    """Return the runs by seed; None, and a problem, where replicates cannot be read."""
     found = []
     for record in good:
         try:
@@ -245,7 +250,10 @@ def _replicates(
     if len(found) < len(good):
         return None
     try:
-        return mean_over_seeds(found)
+        mean_over_seeds(found)
+        scores = np.array([_macro(record) for record in good], dtype=np.float64)
+        seeds = tuple(record.seed for record in good)
+        return Runs(scores, np.stack(found).astype(np.float64), seeds)
     except DataError as error:
         problems.append(Problem(store.path_of(good[0]), f"no interval: {error}"))
         return None
@@ -281,12 +289,19 @@ def _behind(rows: Sequence[Row], sign: float) -> list[Row]:
         if row.score is None or best.score is None:
             result.append(row)
             continue
-        low, high = None, None
-        if row.replicates is not None and best.replicates is not None:
-            _, low, high = paired_interval(sign * row.replicates, sign * best.replicates)
-        difference = abs(row.score - best.score)
-        result.append(replace(row, behind=(difference, _number(low), _number(high))))
+        ends = _interval_behind(row, best, sign)
+        result.append(replace(row, behind=(abs(row.score - best.score), *ends)))
     return result
+
+
+def _interval_behind(row: Row, best: Row, sign: float) -> tuple[float | None, float | None]:
+    if row.runs is None or best.runs is None:
+        return None, None
+    if row.runs.drawn and best.runs.drawn and set(row.runs.seeds) != set(best.runs.seeds):
+        return None, None
+    found = paired_difference(row.runs, best.runs)
+    ends = sorted((sign * found.low, sign * found.high))
+    return _number(ends[0]), _number(ends[1])
 
 
 def _macro(record: Record) -> float | None:
