@@ -60,6 +60,7 @@ from chmr_bench_chmr.network import (
     Modality,
     NetworkShape,
 )
+from chmr_bench_chmr.pretraining.material import CLIP
 from chmr_bench_chmr.weights import (
     WeightsMetadata,
     feature_requests,
@@ -272,7 +273,7 @@ class Reencoding:
         raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32))
         observed = torch.from_numpy(block.observed)
         bits = torch.from_numpy(reading.bits_of(inputs))
-        values = self.network.standardise(GEOMETRY, raw)
+        values = self.network.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP)
         if not self.plain:
             return self.network.encode(bits, graph_batch(inputs.graph()), values, observed)
         values = torch.where(observed[:, None], values, 0.0)

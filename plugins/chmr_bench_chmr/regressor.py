@@ -151,7 +151,10 @@ class Regressor:
 
 
 class _Body:
-    """Bits (n, d) -> last hidden layer (n, h), standardised as on the atlas; numpy alone."""
+    """Bits (n, d) -> last hidden layer (n, h), standardised as on the atlas; numpy alone.
+
+    Without a layer, since nothing could be learnt, the bits are what they are.
+    """
 
     def __init__(self, path: Path) -> None:
         tensors, _ = read_tensors(path)
@@ -159,6 +162,8 @@ class _Body:
 
     def __call__(self, bits: FloatArray) -> FloatArray:
         p = self._parts
+        if "first.weight" not in p:
+            return bits
         first = np.maximum(bits @ p["first.weight"].T + p["first.bias"], 0.0)  # (n, hidden)
         last = np.maximum(first @ p["last.weight"].T + p["last.bias"], 0.0)  # (n, h)
         return np.asarray((last - p["mean"]) / p["sd"])

@@ -21,6 +21,8 @@ from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor_config import RegressorConfig, requests
 from chmr_bench_chmr.weights import feature_spec, write_tensors, write_whole
 
+NO_LAYERS = "no_layers"
+"""The one tensor of weights that were made of no read-out at all."""
 HELD_OUT = 10
 """One molecule in so many of the atlas says when to stop."""
 
@@ -43,13 +45,7 @@ def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path
     }
     bits = bits_of(Inputs(atlas.smiles, blocks))
     request.stage("pretraining")
-    with torch.random.fork_rng(devices=[]), one_thread():
-        torch.manual_seed(seed)
-        network = _network(bits.shape[1], max(target.shape[1], 1), config)
-        data = (torch.from_numpy(bits), torch.from_numpy(target), torch.from_numpy(seen))
-        rng = np.random.default_rng(seed)
-        epochs = _train(network, data, config, rng, request) if target.shape[1] else 0
-    tensors = _tensors(network, data[0])
+    tensors, epochs = _learnt((bits, target, seen), config, request, seed)
     stored = io.BytesIO()
     np.save(stored, np.sort(connectivity_hash(atlas.keys)))
     write_whole(path.parent / "seen.npy", stored.getvalue())
@@ -58,6 +54,30 @@ def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path
         "info": {**info, "seed": seed, "epochs": epochs},
     }
     write_tensors(path, tensors, header)
+
+
+def _learnt(
+    data: tuple[FloatArray, FloatArray, FloatArray],
+    config: RegressorConfig,
+    request: WeightsRequest,
+    seed: int,
+) -> tuple[dict[str, Tensor], int]:
+    """Return the hidden layers and the epochs run; no layer where there is nothing to learn.
+
+    Parameters
+    ----------
+    data : bits (n, d), read-outs (n, c) and which are known (n, c), float32. Where every read-out
+        was hidden on purpose c is 0, and the linear models read the bits themselves.
+    """
+    bits, target, seen = data
+    if not target.shape[1]:
+        return {NO_LAYERS: torch.zeros(1)}, 0
+    with torch.random.fork_rng(devices=[]), one_thread():
+        torch.manual_seed(seed)
+        network = _network(bits.shape[1], target.shape[1], config)
+        known = (torch.from_numpy(bits), torch.from_numpy(target), torch.from_numpy(seen))
+        epochs = _train(network, known, config, np.random.default_rng(seed), request)
+    return _tensors(network, known[0]), epochs
 
 
 def profiles(blocks: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
@@ -73,7 +93,6 @@ def profiles(blocks: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
         parts.append(np.where(block.observed[:, None], values, np.nan).astype(np.float64))
     if not parts:
         raise DataError("the atlas has no cell read-outs to regress on; name another --atlas")
-    # Where every read-out was hidden on purpose, no column is left: nothing can be learnt.
     joined = np.concatenate(parts, axis=1)
     seen = np.isfinite(joined)
     kept = seen.any(axis=0)

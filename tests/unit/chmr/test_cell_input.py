@@ -284,3 +284,23 @@ def test_read_outs_the_weights_do_not_know(structure: Inputs, context: FitContex
         CellReader(Inputs(SMILES, narrow), CONFIG, context)
     with pytest.raises(DataError, match="there are none"):
         CellReader(with_cells(structure), CONFIG, replace(context, weights=None))
+
+
+def test_where_every_read_out_is_hidden_structure_alone_is_read(
+    structure: Inputs, context: FitContext
+) -> None:
+    inputs = with_cells(structure)
+    hidden = {
+        name: replace(block, observed=np.zeros(len(inputs), dtype=bool))
+        if name in ("morphology", "expression")
+        else block
+        for name, block in inputs.blocks.items()
+    }
+    reader = CellReader(Inputs(inputs.smiles, hidden, inputs.keys), CONFIG, context)
+    readouts = np.zeros((len(inputs), sum(c.d for c in reader.network.shape.cells)), np.float32)
+    found = reader.read(inputs, readouts)
+    assert found["cells"].shape[0] == len(inputs)  # the weights still know them
+    lone = {**structure.blocks, "morphology": MatrixBlock(np.zeros((64, 3)), np.zeros(64, bool))}
+    nobody = CellReader(Inputs(SMILES, lone), CONFIG, context)
+    assert nobody.names == []
+    assert "cells" not in nobody.read(Inputs(SMILES, lone), None)

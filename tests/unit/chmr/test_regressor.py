@@ -24,7 +24,7 @@ from chmr_bench import (
 from chmr_bench.cells import Atlas
 from chmr_bench.features.cache import featurise
 from chmr_bench_chmr.reading import bits_of
-from chmr_bench_chmr.regressor import Regressor, find_or_make
+from chmr_bench_chmr.regressor import Regressor, _Body, find_or_make
 from chmr_bench_chmr.regressor_config import RegressorConfig, requests
 from chmr_bench_chmr.regressor_training import profiles
 from chmr_bench_chmr.weights import feature_spec
@@ -144,3 +144,12 @@ def test_an_atlas_without_read_outs_is_an_error(home: Path, tmp_path: Path) -> N
 
 def test_bits_are_morgan_then_maccs() -> None:
     assert bits_of(inputs_of(("CCO",))).shape == (1, 64 + 167)
+
+
+def test_where_every_read_out_is_hidden_it_reads_the_bits(home: Path, tmp_path: Path) -> None:
+    n = len(CHAINS)
+    nothing = MatrixBlock(np.full((n, 2), np.nan), np.zeros(n, dtype=bool))
+    made = weights_of(tmp_path, Data({"morphology": nothing}))
+    assert made.info["epochs"] == 0
+    x = np.random.default_rng(0).integers(0, 2, (5, 64)).astype(np.float32)
+    assert _Body(made.path)(x) is x
