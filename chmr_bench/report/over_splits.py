@@ -12,6 +12,7 @@ from chmr_bench import splits
 from chmr_bench.metrics import METRICS
 from chmr_bench.report.boards import Board, Overall, fill
 from chmr_bench.report.grids import NONE, Grid, heading, number
+from chmr_bench.report.pretraining import pretraining_notes, seen_by_dataset
 from chmr_bench.report.rows import Row, Table
 from chmr_bench.statistics import ranks_with_ties
 
@@ -274,6 +275,10 @@ def _notes(found: OverSplits) -> list[str]:
             f"{FEWER} on fewer splits than there are on record (how many in brackets): not the "
             "same splits as the other rows, so in no mean and no rank."
         )
+    notes += [
+        *pretraining_notes(row for drawn in found.tables.values() for t in drawn for row in t.rows),
+        *seen_by_dataset({n: [r for t in d for r in t.rows] for n, d in found.tables.items()}),
+    ]
     notes += [
         f"{t.dataset.name} was also measured on other content (data {t.dataset.digest[:12]}); that "
         "is in a table of its own and not here."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from chmr_bench.records.pretrained import n_test_seen, pretrained_on
 from chmr_bench.report.rows import Row
@@ -31,3 +31,27 @@ def seen_notes(rows: Iterable[Row]) -> list[str]:
         return []
     told = [f"{n} ({', '.join(names)})" for n, names in sorted(counts.items())]
     return [f"Test molecules that pretraining saw, without labels: {'; '.join(told)}."]
+
+
+def seen_by_dataset(rows: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Return one line on the test molecules of drawn splits that weights learnt from, or none.
+
+    Pretraining leaves out the reference test parts; those of other splits it may have met.
+    """
+    most: dict[str, dict[str, int]] = defaultdict(dict)
+    for dataset, found in rows.items():
+        for row in found:
+            seen = [n for n in map(n_test_seen, row.good) if n]
+            if seen:
+                known = most[row.label].get(dataset, 0)
+                most[row.label][dataset] = max(known, *seen)
+    if not most:
+        return []
+    told = [
+        f"{label} ({', '.join(f'{name} {n}' for name, n in counts.items())})"
+        for label, counts in sorted(most.items())
+    ]
+    return [
+        "Test molecules of these splits that pretraining saw, without labels, on the split where "
+        f"it saw most (it leaves out those of the reference splits): {'; '.join(told)}."
+    ]

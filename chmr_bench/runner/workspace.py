@@ -217,7 +217,9 @@ class Workspace:
         """Return what the model may see of every molecule of the dataset: no labels."""
         self._keep_features_of(opened)
         blocks: dict[str, Block] = {
-            name: block for name, block in opened.dataset.blocks.items() if name in spec.reads
+            name: block
+            for name, block in opened.dataset.blocks.items()
+            if {name, name.partition(".")[0]} & set(spec.reads)
         }
         keys: tuple[str, ...] = ()
         for name, request in needs.items():

@@ -66,13 +66,18 @@ def inapplicable(spec: ModelSpec, opened: Opened, missing: Missing) -> str:
             return ""
         told.append("learns from no atlas" if not spec.learns else "learns from other modalities")
     if {"finetune", "test"} & set(missing.stages):
-        there = {name.partition(".")[0] for name in opened.dataset.blocks}
+        there = modalities_of(opened)
         if _common([m for m in spec.reads if m in there], missing):
             return ""
         told.append(
             f"reads no cells of {opened.spec.name}" if there else f"{opened.spec.name} has no cells"
         )
     return f"{spec.name} " + ", ".join(told)
+
+
+def modalities_of(opened: Opened) -> set[str]:
+    """Return the cell modalities that come with a dataset."""
+    return {name.partition(".")[0] for name in opened.dataset.blocks}
 
 
 def _common(modalities: Sequence[str], missing: Missing) -> bool:

@@ -22,7 +22,7 @@ from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest, Job, Opened, SplitRequest, Workspace
 from chmr_bench.runner.weights import look_up
 from chmr_bench.settings import build_config, require
-from chmr_bench.sweep.hiding import draws
+from chmr_bench.sweep.hiding import draws, modalities_of
 from chmr_bench.types import DeviceKind
 
 State = Literal["new", "cached", "damaged", "failed", "impossible"]
@@ -221,7 +221,7 @@ def _obstacle(spec: ModelSpec, opened: Opened) -> str:
         return str(error)
     if opened.spec.task_type not in spec.task_types:
         return f"{spec.name} does not do {opened.spec.task_type}"
-    if spec.needs_cells and not set(spec.reads) & set(opened.dataset.blocks):
+    if spec.needs_cells and not set(spec.reads) & modalities_of(opened):
         wanted = " or ".join(spec.reads)
         return f"{spec.name} reads a molecule's own {wanted}; {opened.spec.name} comes with none"
     return ""

@@ -119,3 +119,14 @@ def test_json_and_csv_say_how_many_splits(results: Any, tmp_path: Path) -> None:
     flat = splits_flat(splits_row(found, found.rows[0]))
     assert (flat["bace_n_splits"], flat["biogen3k_n_splits"]) == (2, 0)
     assert "classification_mean" in flat
+
+
+def test_what_pretraining_saw_of_drawn_test_parts_is_told(results: Any) -> None:
+    for seen, scores in ((3, [0.7]), (5, [0.72, 0.74])):
+        told = {"model__weights": "a" * 64, "model__pretraining": {"n_test_seen": seen}}
+        add(results, "taught", "bace", scores, seed=seen, **told)
+    add(results, "forest", "bace", [0.7, 0.72])
+    notes = splits_grid(filled(results)).notes
+    (seen_note,) = (note for note in notes if "pretraining saw" in note)
+    assert "taught (bace 5)" in seen_note
+    assert "forest" not in seen_note
