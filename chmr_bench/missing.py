@@ -95,7 +95,7 @@ class Missing:
         """Return the one way to write it; None where nothing is hidden.
 
         Where every entry goes, seed, mechanism and shuffling change nothing; where nothing goes,
-        the mechanism and the fill do not.
+        the mechanism and the fill do not; the weakest phenotypes are the same for every seed.
         """
         if self.is_nothing:
             return None
@@ -105,7 +105,12 @@ class Missing:
             found = replace(found, seed=0, mechanism="random", shuffled=False)
         if self.rate == 0:
             found = replace(found, mechanism="random", fill="none")
-        return found
+        return found if found.draws else replace(found, seed=0)
+
+    @property
+    def draws(self) -> bool:
+        """Return whether another seed hides other entries, or shuffles them otherwise."""
+        return self.shuffled or not (self.is_everything or self.mechanism == "activity")
 
     def told(self) -> dict[str, Any]:
         """Return it for a record: JSON-able, every field named."""
@@ -291,7 +296,8 @@ def shuffled(
     """Return the blocks with every observed row given to another observed molecule.
 
     Each of those to be shuffled is given the row of the next by `uniform`, the last that of the
-    first; who has a read-out stays the same.
+    first; who has a read-out stays the same. Rows of one molecule stand together in that order, and
+    the next is as many rows on as the largest such group has, so that nobody keeps its own.
     """
     names, found = molecules.names(), dict(blocks)
     for name, block in blocks.items():
@@ -299,9 +305,11 @@ def shuffled(
         if missing.modalities and modality not in missing.modalities:
             continue
         rows = np.flatnonzero(block.observed)
-        order = rows[np.argsort(uniform(missing.seed, names, f"shuffle {modality}")[rows])]
+        drawn = uniform(missing.seed, names, f"shuffle {modality}")[rows]
+        order = rows[np.argsort(drawn, kind="stable")]
+        step = int(np.unique(drawn, return_counts=True)[1].max(initial=1))
         giver = np.arange(len(block))
-        giver[order] = np.roll(order, -1)
+        giver[order] = np.roll(order, -step)
         found[name] = replace(block, values=block.values[giver])
     return found
 

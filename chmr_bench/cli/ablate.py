@@ -99,6 +99,29 @@ def ablate(
             help="Split seeds 0 to N-1, a split each; 1 if not said.", rich_help_panel=_DATA
         ),
     ] = None,
+    smiles: Annotated[str, typer.Option(help="SMILES column of FILE.", rich_help_panel=_DATA)] = "",
+    tasks: Annotated[
+        str, typer.Option(help="Task columns of FILE: A,B.", rich_help_panel=_DATA)
+    ] = "",
+    task_type: Annotated[
+        str,
+        typer.Option(
+            help="classification or regression; else seen from FILE.", rich_help_panel=_DATA
+        ),
+    ] = "",
+    metric: Annotated[
+        str,
+        typer.Option(
+            help="Metric of FILE: roc_auc, average_precision, mae, rmse, r2.",
+            rich_help_panel=_DATA,
+        ),
+    ] = "",
+    on_invalid: Annotated[
+        str,
+        typer.Option(
+            help="Unreadable rows of FILE: stop, or drop and count them.", rich_help_panel=_DATA
+        ),
+    ] = "stop",
     mirror: Annotated[
         str | None,
         typer.Option(
@@ -162,10 +185,10 @@ def ablate(
 
     from chmr_bench.fetch import options_from_env
 
-    no_table = asking.TableOptions("", "", "", "", "stop")
+    table = asking.TableOptions(smiles, tasks, task_type, metric, on_invalid)
     named = suite if suite or dataset else [SUITE]
     chosen = asking.chosen_seeds(SEEDS if seeds is None and not seed else seeds, seed)
-    request = asking.make_request(model or [MODEL], named, dataset, no_table, chosen, setting)
+    request = asking.make_request(model or [MODEL], named, dataset, table, chosen, setting)
     drawn = asking.chosen_seeds(split_seeds, split_seed, "--split-seed")
     request = asking.with_choices(request, split, drawn, device, precision, keep_failed)
     kind = _kind(stage or ["world"], modality or [], mechanism, fill)
@@ -205,6 +228,13 @@ def _kind(stages: Sequence[str], modalities: Sequence[str], mechanism: str, fill
 
     for stage in stages:
         asking.choice("--stage", stage, (*missing.STAGES, missing.WORLD))
+    if missing.WORLD in stages and len(set(stages)) > 1:
+        raise UsageError(f"--stage {missing.WORLD} is all stages; name it alone, or some of them")
+    if mechanism == "asymmetric" and len(set(modalities)) == 1:
+        raise UsageError(
+            "--mechanism asymmetric leaves a molecule one modality, so with --modality "
+            f"{modalities[0]} alone nothing would be hidden; name two, or none for all"
+        )
     chosen = missing.STAGES if missing.WORLD in stages else stages
     return missing.Missing(
         rate=0.0,
@@ -259,6 +289,12 @@ def _show(plan: Plan, summary: Summary, store: RecordStore, how: sweeping.How) -
         return
     for grid in missing_tables.grids(found):
         print_grid(grid)
+    hidden = [item for item in plan.items if item.missing and item.state != "impossible"]
+    if hidden and all(item.inapplicable for item in hidden):
+        print_note(
+            "note: nothing that is hidden reaches any of these models on these datasets, so there "
+            "is nothing to lose; 'chmr-bench list datasets' shows which come with cells"
+        )
     for line in _surprises(plan, found):
         print_note(f"warning: {line}")
 
@@ -275,7 +311,7 @@ def _surprises(plan: Plan, found: Sequence[Family]) -> list[str]:
         for family in found
         for curve in family.curves
         for name in family.datasets
-        if not curve.unmoved and len(curve.points) > 1
+        if not curve.unmoved and not any(p.n_failed for p in curve.points)
     }
     return [
         f"{reason}, and yet its predictions on {dataset} moved: its spec says too little, or it is "

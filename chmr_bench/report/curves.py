@@ -18,6 +18,7 @@ from chmr_bench.metrics import METRICS
 from chmr_bench.missing import Fill, Mechanism, Missing, Stage
 from chmr_bench.records import DatasetInfo, Record, RecordStore, SplitInfo, canonical_json
 from chmr_bench.records.pretrained import making_of_row
+from chmr_bench.report.hidden_counts import n_hidden, shares
 from chmr_bench.report.labels import plain_name
 from chmr_bench.report.sources import data_key, sound, splits_shown
 from chmr_bench.statistics import Difference, Runs, paired_difference
@@ -55,6 +56,8 @@ class Point:
     change : the score less that at rate 0, paired over seeds and test molecules; None where it
         cannot be had.
     unpaired : seeds that only one of both rates has; not in `change`.
+    shares : ``pretrain``, ``train``, ``valid``, ``test`` -> share of the observed entries that was
+        hidden there, all runs together.
     """
 
     rate: float
@@ -64,6 +67,7 @@ class Point:
     change: Difference | None = None
     unpaired: tuple[int | None, ...] = ()
     runs: Runs | None = dataclasses.field(default=None, compare=False, repr=False)
+    shares: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,9 @@ class Curve:
     model : its registered name. label : with what its user changed.
     shuffled : the control: what is not hidden is given to the wrong molecules.
     area : mean change over the rates, by trapezoids; None below two rates.
-    unmoved : no prediction differs from that of rate 0: the model reads nothing of what is hidden.
+    unmoved : no stored prediction differs from that of rate 0.
+    n_hidden : entries hidden in all its runs together, of atlas and dataset; None where there was
+        none that the model could read.
     """
 
     dataset: DatasetInfo
@@ -88,6 +94,7 @@ class Curve:
     points: tuple[Point, ...]
     area: Difference | None = None
     unmoved: bool = False
+    n_hidden: int | None = None
     identities: tuple[str, ...] = ()
 
     @property
@@ -104,10 +111,11 @@ def curves(store: RecordStore) -> list[Curve]:
     for record in records:
         groups[(*data_key(record), record.dataset.metric, _base(record))].append(record)
     found = []
+    fixed = _one_draw(records)
     for members in groups.values():
         split = splits[data_key(members[0])][0]
         plain = [r for r in members if r.missing is None]
-        for kind, hidden in _by_setting(members).items():
+        for kind, hidden in _by_setting(members, fixed).items():
             found.append(_curve(kind, hidden, plain, split, store))
     found.sort(key=_order)
     return _told_apart(found)
@@ -158,10 +166,15 @@ class _Run:
         return self.missing.is_everything or self.missing.rate == 0
 
     @property
+    def is_own(self) -> bool:
+        """Return whether it hides by its own seed, or by none."""
+        drawn = self.record.seed is not None and self.missing.draws
+        return not drawn or self.missing.seed == self.record.seed
+
+    @property
     def draw(self) -> int | None:
         """Return the seed it hides by, None where that is its own."""
-        own = self.record.seed is None or self.missing.seed == self.record.seed or self.is_edge
-        return None if own else self.missing.seed
+        return None if self.is_own else self.missing.seed
 
     def is_on(self, setting: Setting, *, shuffled: bool) -> bool:
         """Return whether it is a point of that curve."""
@@ -172,21 +185,35 @@ class _Run:
             return setting.mechanism != "asymmetric" and missing.fill == setting.fill
         if missing.shuffled != shuffled:
             return False
-        if missing.rate == 0:
-            return setting.draw is None
+        if missing.draws and setting.draw not in (self.draw, missing.seed):
+            return False
         same = (missing.mechanism, missing.fill) == (setting.mechanism, setting.fill)
-        return same and setting.draw in (self.draw, missing.seed)
+        return same or missing.rate == 0
 
 
-def _by_setting(members: Sequence[Record]) -> dict[tuple[Setting, bool], list[Record]]:
+def _one_draw(records: Sequence[Record]) -> list[Setting]:
+    """Return the settings in which all runs hide by one seed."""
+    runs = [_Run(r, Missing.of(r.missing)) for r in records if r.missing is not None]
+    return list(dict.fromkeys(_setting_of(run)[0] for run in runs if run.draw is not None))
+
+
+def _by_setting(
+    members: Sequence[Record], fixed: Sequence[Setting]
+) -> dict[tuple[Setting, bool], list[Record]]:
     """Return (setting, shuffled) -> its runs with something hidden.
 
     A run that hides nothing or everything is a point of the curves of all mechanisms, and has one
-    of its own only where there is none.
+    of its own only where there is none. A model without randomness is in the tables of one draw
+    (`fixed`) too.
     """
     runs = [_Run(r, Missing.of(r.missing)) for r in members if r.missing is not None]
     middle = {_setting_of(run): None for run in runs if not run.is_edge}
-    asked = [*middle]
+    lone = [run for run in runs if run.record.seed is None and not run.is_edge]
+    also = [(s, run.missing.shuffled) for s in fixed for run in lone]
+    asked = [
+        *middle,
+        *(kind for kind in also if any(r.is_on(kind[0], shuffled=kind[1]) for r in lone)),
+    ]
     for run in runs:
         if run.is_edge and not any(run.is_on(s, shuffled=shuffled) for s, shuffled in asked):
             asked.append(_setting_of(run))
@@ -230,6 +257,7 @@ def _curve(
         points=tuple(points),
         area=area(points, start),
         unmoved=_unmoved(hidden, plain),
+        n_hidden=n_hidden(hidden),
         identities=tuple(r.identity for r in [*plain, *hidden]),
     )
 
@@ -238,7 +266,8 @@ def _point(rate: float, shown: Sequence[Record], start: Runs | None, store: Reco
     runs = _runs(shown, store)
     good = [r for r in shown if r.metrics is not None and r.metrics.macro is not None]
     score = float(runs.scores.mean()) if runs is not None else None
-    return Point(rate, score, len(good), len(shown) - len(good), *_change(runs, start), runs)
+    n_failed, change = len(shown) - len(good), _change(runs, start)
+    return Point(rate, score, len(good), n_failed, *change, runs, shares(shown))
 
 
 def seed_of(record: Record) -> int | None:
@@ -246,7 +275,7 @@ def seed_of(record: Record) -> int | None:
     if record.seed is not None or record.missing is None:
         return record.seed
     missing = Missing.of(record.missing)
-    return None if missing.is_everything else missing.seed
+    return missing.seed if missing.draws else None
 
 
 def _runs(records: Iterable[Record], store: RecordStore) -> Runs | None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
-from chmr_bench.report.curves import Curve, Setting
+from chmr_bench.report.curves import Curve, Point, Setting
 from chmr_bench.report.grids import PERCENT, heading
-from chmr_bench.report.missing_tables import Family, row_label
+from chmr_bench.report.missing_tables import Family, row_label, unmoved_words
 from chmr_bench.types import MetricName
 
 if TYPE_CHECKING:
@@ -68,8 +68,11 @@ def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
         place["transform"] = axes.get_yaxis_transform()
         axes.text(1.0, scale * value, f"ceiling: {name} ", **place)
     mark = " (SYNTHETIC)" if first.dataset.synthetic else ""
-    axes.set_title(first.dataset.name + mark, fontsize=10)
-    axes.set_xlabel("cell read-outs hidden, %", fontsize=9)
+    split = "" if first.split.name == "reference" else f", {first.split.name} split"
+    seed = "" if first.split.seed is None else f" {first.split.seed}"
+    axes.set_title(first.dataset.name + mark + split + seed, fontsize=10)
+    hit = family.setting.mechanism == "asymmetric"
+    axes.set_xlabel("molecules hit, %" if hit else "cell read-outs hidden, %", fontsize=9)
     axes.set_ylabel(heading(family.metric), fontsize=9)
     axes.tick_params(labelsize=8)
     axes.legend(fontsize=7, loc="lower left" if first.greater_is_better else "upper left")
@@ -77,11 +80,12 @@ def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
 
 def _curve(axes: Axes, curve: Curve, colour: str, scale: float) -> None:
     if curve.unmoved:
-        axes.plot([], [], color=colour, label=f"{row_label(curve)}: does not read it", linestyle="")
+        told = f"{row_label(curve)}: {unmoved_words(curve)}"
+        axes.plot([], [], color=colour, label=told, linestyle="")
         return
     points = [p for p in curve.points if p.score is not None]
     x = [100 * p.rate for p in points]
-    y = [scale * p.score for p in points if p.score is not None]
+    y = [scale * _height(curve, p) for p in points]
     style: dict[str, Any] = {"color": colour, "linestyle": "--" if curve.shuffled else "-"}
     axes.plot(x, y, marker="o", markersize=3.5, linewidth=1.4, label=row_label(curve), **style)
     changes = [p.change for p in points]
@@ -91,12 +95,20 @@ def _curve(axes: Axes, curve: Curve, colour: str, scale: float) -> None:
     axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
 
 
+def _height(curve: Curve, point: Point) -> float:
+    """Return where a point is drawn: at the start plus the change, which is over paired seeds."""
+    start = next((p.score for p in curve.points if p.rate == 0), None)
+    if point.change is None or start is None or curve.shuffled:
+        return point.score or 0.0
+    return start + point.change.mean
+
+
 def _ceilings(curve: Curve, metric: MetricName) -> dict[str, float]:
     """Return the computed ceilings of a simulated dataset in its metric, on the labels it has."""
     registered = registry().datasets.get(curve.dataset.name)
     if registered is None or not registered.spec.ceilings or not curve.dataset.synthetic:
         return {}
-    if registered.spec.version != curve.dataset.version:
+    if registered.spec.version != curve.dataset.version or curve.split.name != "reference":
         return {}
     known = {
         name.removeprefix(f"{metric}_"): value

@@ -16,17 +16,20 @@ from chmr_bench.statistics import Difference, Runs, paired_difference
 from chmr_bench.types import MetricName
 
 SCHEMA = "chmr-bench missing 1"
+PLACES = ("pretrain", "train", "valid", "test")
+"""Where entries are counted."""
 INTRODUCTION = """\
 A share of the cell read-outs is hidden on purpose, on top of what is missing by nature: of the
 atlas that is pretrained on, of the training and validation molecules, of the test molecules, or of
 all of them ("world"). What is hidden depends on connectivity, modality and seed alone, so every
-model loses the same molecules, and what is hidden at a rate is hidden at every higher one.
+model loses the same molecules, and what is hidden at a share is hidden at every higher one.
 
-How to read a row: the score with nothing hidden, then for each rate the change against it with its
+How to read a row: the score with nothing hidden, then for each share the change against it with its
 95 % interval, paired over seeds and test molecules (it holds the spread over both); below zero is
-worse unless the metric's arrow points down. "mean change" is that over all rates (the area between
-the curve and its start). A row "shuffled" is the control that gives every read-out to another
-molecule. "does not read it": no prediction moved by a bit when it was hidden."""
+worse unless the metric's arrow points down. "mean change" is that over all shares of the table (the
+area between the curve and its start). A row "shuffled" is the control that gives every read-out to
+another molecule; its changes are against the model itself. "does not read it": no stored prediction
+moved when it was hidden, and nothing of it reaches the model. Each split has a table of its own."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,9 @@ def grids(found: Sequence[Family]) -> list[Grid]:
 
 
 def _grid(family: Family) -> Grid:
+    hit = "of molecules hit" if family.setting.mechanism == "asymmetric" else "hidden"
     columns = ["model", f"{heading(family.metric)}, nothing hidden", "runs"]
-    columns += [f"{100 * rate:g} % hidden" for rate in family.rates]
+    columns += [f"{100 * rate:g} % {hit}" for rate in family.rates]
     columns += ["mean change"]
     rows = tuple(tuple(_cells(family, curve)) for curve in family.curves)
     return Grid(family.title, tuple(columns), rows, notes=tuple(_notes(family)))
@@ -164,17 +168,25 @@ def row_label(curve: Curve) -> str:
     return curve.label + (" (shuffled)" if curve.shuffled else "")
 
 
+def unmoved_words(curve: Curve) -> str:
+    """Return why the predictions of a curve do not move."""
+    if curve.n_hidden is None:
+        return "does not read it"
+    return "did not move" if curve.n_hidden else "nothing was hidden"
+
+
 def _cells(family: Family, curve: Curve) -> list[str]:
     start = _at(curve, 0.0)
     cells = [row_label(curve), number(family.metric, start.score if start else None)]
     counts = sorted({p.n_runs for p in curve.points})
     cells.append("-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "0")
     if curve.unmoved:
-        return [*cells, *("does not read it" for _ in family.rates), NONE]
+        return [*cells, *(unmoved_words(curve) for _ in family.rates), NONE]
     for rate in family.rates:
         point = _at(curve, rate)
         cells.append(NONE if point is None else _change(family.metric, point))
-    return [*cells, _interval(family.metric, curve.area)]
+    whole = {p.rate for p in curve.points} >= {0.0, *family.rates}
+    return [*cells, _interval(family.metric, curve.area) if whole else NONE]
 
 
 def _change(metric: MetricName, point: Point) -> str:
@@ -192,16 +204,24 @@ def _interval(metric: MetricName, change: Difference | None) -> str:
 
 
 def _notes(family: Family) -> Iterable[str]:
-    points = [(curve, p) for curve in family.curves for p in curve.points]
+    points = [(curve, p) for curve in family.curves for p in curve.points if not curve.unmoved]
     lone = [c for c, p in points if p.change is not None and p.change.note]
     if lone:
-        yield "with one seed the interval does not hold what another seed would move"
+        names = ", ".join(dict.fromkeys(row_label(c) for c in lone))
+        yield f"one seed, so that the interval does not hold what another would move: {names}"
+    if family.setting.mechanism == "asymmetric":
+        yield "a molecule that is hit keeps one modality: the shares of entries are in the CSV file"
+    for curve in family.curves:
+        most = max((p.change.n_pairs for p in curve.points if p.change), default=0)
+        if curve.area is not None and curve.area.n_pairs < most and not curve.unmoved:
+            n = curve.area.n_pairs
+            yield f"mean change of {row_label(curve)}: over the {n} seeds that every share has"
     for curve, point in points:
         if point.unpaired:
             seeds = ", ".join(map(str, point.unpaired))
             yield (
-                f"{row_label(curve)} at {100 * point.rate:g} %: seeds {seeds} are on record at one "
-                "of both rates alone, and not in the change"
+                f"{row_label(curve)} at {100 * point.rate:g} %: not in the change, since on record "
+                f"there or at 0 % alone: seed {seeds}"
             )
 
 
@@ -220,6 +240,7 @@ def as_rows(found: Sequence[Family]) -> list[dict[str, Any]]:
             "shuffled": curve.shuffled,
             **_setting(family.setting),
             "unmoved": curve.unmoved,
+            "n_hidden": curve.n_hidden,
             **_point(point),
             "mean_change": curve.area.mean if curve.area else None,
         }
@@ -252,6 +273,7 @@ def _row(curve: Curve) -> dict[str, Any]:
         "model": curve.label,
         "shuffled": curve.shuffled,
         "unmoved": curve.unmoved,
+        "n_hidden": curve.n_hidden,
         "points": [_point(point) for point in curve.points],
         "mean_change": _difference(curve.area),
         "records": list(curve.identities),
@@ -270,7 +292,8 @@ def _setting(setting: Setting) -> dict[str, Any]:
 
 def _point(point: Point) -> dict[str, Any]:
     told = {"rate": point.rate, "score": point.score, "n_runs": point.n_runs}
-    return {**told, "n_failed": point.n_failed, **_flat(point.change)}
+    shares = {f"hidden_{part}": point.shares.get(part) for part in PLACES}
+    return {**told, "n_failed": point.n_failed, **shares, **_flat(point.change)}
 
 
 def _flat(change: Difference | None) -> Mapping[str, Any]:

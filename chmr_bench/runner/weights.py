@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel
@@ -21,7 +21,7 @@ from chmr_bench.contracts import (
     connectivity_hash,
     no_progress,
 )
-from chmr_bench.errors import DataError, PluginError, UsageError
+from chmr_bench.errors import DataError, PluginError, SettingError, UsageError
 from chmr_bench.lazy import load_object
 from chmr_bench.missing import Missing
 from chmr_bench.plugins import Registered
@@ -167,8 +167,38 @@ def _ask(
     )
     weights = _checked(spec.weights, load_object(spec.weights)(asked.config, request))
     if isinstance(weights, Weights):
+        _check_hidden(asked, weights)
         workspace.weights[key] = weights
     return weights
+
+
+def _check_hidden(asked: Asked, weights: Weights) -> None:
+    """Raise where weights that say what they were made from were made of another atlas's whole.
+
+    Raises
+    ------
+    SettingError : something is hidden of the atlas, and these weights have seen it, or the other
+        way round: they come from a file, which hiding does not change.
+    """
+    inner = weights.info.get("atlas")
+    told = inner if isinstance(inner, Mapping) else weights.info
+    if "atlases" not in told:
+        return
+    wanted = asked.missing.of_atlas() if asked.missing else None
+    found = told.get("hidden")
+    made = {name: found.get(name) for name in wanted or found} if found else None
+    if isinstance(made, dict):
+        made.pop("counts", None)
+    if made != wanted:
+        raise SettingError(
+            f"{asked.model.spec.name}: the run hides {_words(wanted)} of the atlas, and the "
+            f"weights {weights.path.name} were made with {_words(made)} hidden; leave the setting "
+            "weights out, so that some are made for what is hidden, or choose another --stage"
+        )
+
+
+def _words(hidden: Mapping[str, Any] | None) -> str:
+    return "nothing" if hidden is None else canonical_json(dict(hidden))
 
 
 def _checked(source: str, weights: object) -> Weights | PendingWeights | None:

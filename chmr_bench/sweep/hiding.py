@@ -69,9 +69,9 @@ def inapplicable(spec: ModelSpec, opened: Opened, missing: Missing) -> str:
         there = modalities_of(opened)
         if _common([m for m in spec.reads if m in there], missing):
             return ""
-        told.append(
-            f"reads no cells of {opened.spec.name}" if there else f"{opened.spec.name} has no cells"
-        )
+        what = " or ".join(missing.modalities) or "cells"
+        name = opened.spec.name
+        told.append(f"reads no {what} of {name}" if there else f"{name} has no cells")
     return f"{spec.name} " + ", ".join(told)
 
 

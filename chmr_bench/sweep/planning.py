@@ -229,7 +229,8 @@ def _obstacle(spec: ModelSpec, opened: Opened) -> str:
 
 def expected_seconds(store: RecordStore, model: str, dataset: str) -> float | None:
     """Return the median seconds of earlier runs, without loading and featurising; None = no run."""
-    timings = [r.timing for r in store.of(dataset, model) if r.status == "ok"]
+    records = [r for r in store.of(dataset, model) if r.status == "ok"]
+    timings = [r.timing for r in records if r.missing is None] or [r.timing for r in records]
     if not timings:
         return None
     return statistics.median(t.fit + t.predict + t.score for t in timings)

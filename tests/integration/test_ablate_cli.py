@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -84,6 +85,26 @@ def test_controls_fills_and_mechanisms(inside: Run) -> None:
     assert plan["jobs"][1]["missing"]["stages"] == ["test"]
 
 
+def test_weights_of_a_file_have_seen_what_is_hidden(inside: Run, tmp_path: Path) -> None:
+    arguments = ("--dataset", "quick-cells", "-m", "quick.taught", "--seed", "0", "-j", "1")
+    settings = ("--set", "transductive=true", "--set", "given=weights.npy")
+    inside("run", *arguments, "--set", "transductive=true")
+    (made,) = (tmp_path / "home").glob("weights/*/*/weights.npy")
+    for name in ("weights.npy", "card.json", "seen.npy"):
+        shutil.copy(made.parent / name, tmp_path / name)
+    done = inside("ablate", *arguments, *settings, "--stage", "pretrain")
+    assert done.returncode == 2
+    assert "made with nothing hidden" in done.stderr
+
+
+def test_a_users_table(inside: Run, table: Path) -> None:
+    named = ("--dataset", str(table), "--smiles", "smiles", "--tasks", "active")
+    done = inside("ablate", *named, "--split", "random", "-m", "quick.noise", "-j", "1")
+    assert done.returncode == 0, done.stderr
+    assert "mine has no cells" in done.stdout
+    assert "nothing that is hidden reaches any of these models" in done.stderr
+
+
 def test_json_alone_on_stdout(inside: Run) -> None:
     document = json.loads(inside(*CELLS, "--missing", "1", "--json").stdout)
     (table,) = document["tables"]
@@ -103,6 +124,8 @@ def test_json_alone_on_stdout(inside: Run) -> None:
         (("--control", "shuffle"), "did you mean 'shuffled'"),
         (("--modality", "sise"), "did you mean 'size'"),
         (("--hide-seed", "-1"), "seeds go from 0"),
+        (("--stage", "world", "--stage", "test"), "is all stages; name it alone"),
+        (("--mechanism", "asymmetric", "--modality", "size"), "nothing would be hidden; name two"),
         (("--seeds", "0"), "expected at least 1"),
     ],
 )

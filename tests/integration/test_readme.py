@@ -20,6 +20,7 @@ import typer.main
 
 from chmr_bench.cli.app import app
 from chmr_bench.report.rows import Row
+from chmr_bench.statistics import Runs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -59,7 +60,10 @@ TABLE = """dataset,synthetic,split,metric,row,score,low,high,n_runs
 def a_table(name: str, metric: str, **scores: float) -> Any:
     """Return a table with these rows; the replicates of all move together, by up to 0.02."""
     wave = 0.02 * np.sin(np.arange(100))
-    rows = [Row(label, (), (), score, replicates=score + wave) for label, score in scores.items()]
+    rows = [
+        Row(label, (), (), score, runs=Runs(np.array([score]), (score + wave)[None], (None,)))
+        for label, score in scores.items()
+    ]
     return SimpleNamespace(
         dataset=SimpleNamespace(name=name),
         metric=metric,

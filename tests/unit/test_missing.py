@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,12 @@ def test_a_draw_is_the_hash_of_seed_modality_and_connectivity() -> None:
     assert many.max() < 1
     counts = np.histogram(many, bins=20, range=(0, 1))[0]
     assert ((counts - 1000) ** 2 / 1000).sum() < 44  # chi-square, 19 degrees of freedom, p 0.001
+
+
+def test_the_worked_value_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "missing.md").read_text(encoding="utf-8")
+    u = uniform(0, ["RYYVLZVUVIJVGH"], "morphology")[0]
+    assert f"(caffeine) that is {u:.6f}" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
@@ -186,6 +193,9 @@ def test_there_is_one_way_to_write_what_is_the_same() -> None:
     half = Missing(0.5, modalities=("b", "a", "b"), seed=4).settled()
     assert half is not None
     assert (half.modalities, half.seed) == (("a", "b"), 4)
+    assert Missing(0.5, mechanism="activity", seed=4).settled() == Missing(
+        0.5, mechanism="activity"
+    )
     control = Missing(0.0, shuffled=True, seed=4, fill="mean").settled()
     assert control == Missing(0.0, shuffled=True, seed=4)
 
@@ -259,6 +269,18 @@ def test_shuffled_read_outs_go_to_other_molecules_that_have_one() -> None:
     assert (first == second).all()
     again = shuffled(Missing(0.0, shuffled=True, seed=1), molecules(), blocks())["morphology"]
     assert not np.array_equal(again.values[rows], found.values[rows])
+
+
+def test_twins_are_not_given_their_own_read_out() -> None:
+    keys = [f"K{i // 3 if i < 30 else i}" for i in range(60)]
+    values = np.arange(60.0)[:, None]
+    block = {"m": MatrixBlock(values, np.ones(60, dtype=bool))}
+    who = Molecules(keys, keys)
+    for seed in range(10):
+        found = shuffled(Missing(0.0, shuffled=True, seed=seed), who, block)["m"].values[:, 0]
+        given = [keys[int(row)] for row in found]
+        assert all(a != b for a, b in zip(given, keys, strict=True))
+        assert sorted(found) == sorted(values[:, 0])
 
 
 def test_shuffling_keeps_to_the_modalities_that_are_named() -> None:

@@ -70,6 +70,8 @@ class _Found:
 def choose(store: RecordStore, query: Query) -> tuple[list[Chosen], list[str]]:
     """Return the runs to compare, in the order asked for, and simulated datasets left out.
 
+    Runs with something hidden on purpose are not among them: `report.curves` pairs those.
+
     Raises
     ------
     UsageError : fewer than two models, one twice, or a name that several rows of a dataset have.
@@ -77,7 +79,7 @@ def choose(store: RecordStore, query: Query) -> tuple[list[Chosen], list[str]]:
     """
     if len(query.models) < 2 or len(set(query.models)) < len(query.models):
         raise UsageError(f"name two models or more, each once, not {' '.join(query.models)!r}")
-    records, _ = sound(store)
+    records = [r for r in sound(store)[0] if r.missing is None]
     if not records:
         raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
     found = _found(records, query)
@@ -109,8 +111,8 @@ def _found(records: Sequence[Record], query: Query) -> list[_Found]:
 
 
 def _is_plain(record: Record, model: str) -> bool:
-    """Return whether a record is of the model as it comes: nothing set, nothing hidden."""
-    return record.model.id == model and not record.model.overrides and not record.missing
+    """Return whether a record is of the model as it comes: nothing set."""
+    return record.model.id == model and not record.model.overrides
 
 
 def _datasets(records: Sequence[Record], found: Sequence[_Found], query: Query) -> list[str]:

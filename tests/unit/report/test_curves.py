@@ -151,8 +151,8 @@ def test_seeds_of_one_rate_alone_are_told_not_dropped(results: Any) -> None:
     assert point.change is not None
     assert point.change.n_pairs == 1
     (grid,) = grids(families([curve]))
-    assert any("seeds 1, 2 are on record at one of both rates alone" in note for note in grid.notes)
-    assert any("one seed" in note for note in grid.notes)
+    assert any("on record there or at 0 % alone: seed 1, 2" in note for note in grid.notes)
+    assert any(note.startswith("one seed") and note.endswith("chmr") for note in grid.notes)
 
 
 def test_a_failed_run_is_counted(results: Any) -> None:
@@ -173,6 +173,87 @@ def test_predictions_that_do_not_move_are_no_flat_line(results: Any) -> None:
     assert curve.unmoved
     (grid,) = grids(families([curve]))
     assert grid.rows[0][3] == "does not read it"
+
+
+@pytest.mark.parametrize(("n", "words"), [(0, "nothing was hidden"), (7, "did not move")])
+def test_what_could_be_read_is_told_from_what_could_not(results: Any, n: int, words: str) -> None:
+    add(results, 0.0, 0.8)
+    hidden = {"test": {"m": {"observed": 10, "hidden": n, "filled": 0}}}
+    results.add("chmr", "bace", 0.8, missing=Missing(0.5).told(), hidden=hidden)
+    (grid,) = grids(families([only(results)]))
+    assert grid.rows[0][3] == words
+
+
+def test_shares_are_those_that_were_hidden(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    for seed, (test, atlas) in enumerate([(4, 30), (6, 50)]):
+        counts = {"m": {"observed": 100, "hidden": atlas, "filled": 0}}
+        told = {"atlas": {"atlases": ["a"], "hidden": {"rate": 0.5, "counts": counts}}}
+        part = {"test": {"m": {"observed": 10, "hidden": test, "filled": 0}}}
+        made = {"model__weights": "a" * 64, "model__pretraining": told}
+        add(results, 0.5, 0.7, seed, hidden=part, **made)
+    curves_found = curves(results.store)
+    (point,) = (p for c in curves_found for p in c.points if p.rate == 0.5)
+    assert dict(point.shares) == {"pretrain": 0.4, "test": 0.5}
+    row = next(r for r in as_rows(families(curves_found)) if r["rate"] == 0.5)
+    assert (row["hidden_pretrain"], row["hidden_test"], row["hidden_train"]) == (0.4, 0.5, None)
+    assert row["n_hidden"] == 90
+
+
+def test_draws_of_the_control_are_not_mixed(results: Any) -> None:
+    for seed in (0, 1):
+        add(results, 0.0, 0.8, seed)
+        for by, score in ((seed, 0.64), (7, 0.66)):
+            add(results, 0.0, score, seed, shuffled=True, by=by)
+            add(results, 0.5, score - 0.02, seed, shuffled=True, by=by)
+            add(results, 0.5, score + 0.1, seed, by=by)
+    found = {(c.setting.draw, c.shuffled): c for c in curves(results.store)}
+    assert set(found) == {(None, False), (None, True), (7, False), (7, True)}
+    for draw_seed, score in ((None, 0.64), (7, 0.66)):
+        control = found[draw_seed, True]
+        assert rates(control) == [0, 0.5]
+        assert [p.n_runs for p in control.points] == [2, 2]
+        assert control.points[0].score == pytest.approx(score)
+
+
+def test_the_weakest_phenotypes_need_no_draw(results: Any) -> None:
+    add(results, 0.0, 0.8, 3)
+    add(results, 0.5, 0.7, 3, mechanism="activity")
+    curve = only(results)
+    assert curve.setting.draw is None
+    assert rates(curve) == [0, 0.5]
+
+
+def test_a_model_without_randomness_is_in_the_table_of_one_draw_too(results: Any) -> None:
+    for model, seed in (("chmr", 0), ("knn", None)):
+        add(results, 0.0, 0.8, seed, model=model)
+        add(results, 0.5, 0.7, seed, model=model, by=7)
+    found = {(c.label, c.setting.draw) for c in curves(results.store)}
+    assert found == {("chmr", 7), ("knn", None), ("knn", 7)}
+
+
+def test_a_mean_change_is_over_the_same_shares_in_every_row(results: Any) -> None:
+    for model, shares in (("a", (0.0, 0.5, 1.0)), ("b", (0.0, 1.0))):
+        for share in shares:
+            add(results, share, 0.8 - share / 10, model=model)
+    (grid,) = grids(families(curves(results.store)))
+    assert {row[0]: row[-1] == "-" for row in grid.rows} == {"a": False, "b": True}
+
+
+def test_a_mean_change_says_how_many_seeds_it_has(results: Any) -> None:
+    for seed in (0, 1):
+        add(results, 0.0, 0.8, seed)
+        add(results, 0.5, 0.75, seed)
+    results.add("chmr", "bace", 0.7, seed=0, missing=Missing(1.0).told(), predicted=0.9)
+    (grid,) = grids(families(curves(results.store)))
+    assert any("mean change of chmr: over the 1 seeds" in note for note in grid.notes)
+
+
+def test_hitting_molecules_is_not_hiding_entries(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    add(results, 1.0, 0.7, mechanism="asymmetric")
+    (grid,) = grids(families(curves(results.store)))
+    assert grid.columns[3] == "100 % of molecules hit"
 
 
 def test_other_settings_weights_or_versions_are_other_models(results: Any) -> None:
