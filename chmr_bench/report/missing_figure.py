@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 2
+LEGEND_COLUMNS = 3
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#666666", "#000000")
 ACTUAL = "_actual"
 """What a ceiling on the very labels of the test part ends in, beside the expected one."""
@@ -45,13 +46,23 @@ def draw(families: Sequence[Family]) -> bytes:
 
     n_columns = min(COLUMNS, len(families))
     n_rows = math.ceil(len(families) / n_columns)
-    figure = Figure(figsize=(5.4 * n_columns, 4.0 * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)
     labels = list(dict.fromkeys(c.label for f in families for c in f.curves))
     colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
+    shown = {row_label(c) for f in families for c in f.curves}
+    wide = 5.4 * n_columns if n_columns > 1 else 7.5
+    high = 4.0 * n_rows + 0.2 * math.ceil(len(shown) / LEGEND_COLUMNS) + 0.3
+    figure = Figure(figsize=(wide, high), layout="constrained")
+    FigureCanvasAgg(figure)
     for i, family in enumerate(families):
         _panel(figure.add_subplot(n_rows, n_columns, i + 1), family, colours)
-    figure.suptitle(str(families[0].setting) + "; band: 95 % of the change", fontsize=10)
+    handles = {
+        str(label): handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": LEGEND_COLUMNS, "fontsize": 8}
+    figure.legend(handles.values(), handles.keys(), frameon=False, **place)
+    figure.suptitle(f"{families[0].setting}; band: 95 % interval of the change", fontsize=10)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
     return picture.getvalue()
@@ -75,7 +86,6 @@ def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
     axes.set_xlabel("molecules hit, %" if hit else "cell read-outs hidden, %", fontsize=9)
     axes.set_ylabel(heading(family.metric), fontsize=9)
     axes.tick_params(labelsize=8)
-    axes.legend(fontsize=7, loc="lower left" if first.greater_is_better else "upper left")
 
 
 def _curve(axes: Axes, curve: Curve, colour: str, scale: float) -> None:
