@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chmr_bench.cli import asking, sweeping
+from chmr_bench.cli import asking, options, sweeping
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore
     from chmr_bench.sweep import Plan, Summary
-
-_DATA = "Data"
-_RUN = "Run"
-_OUT = "Output"
 
 
 def run(
@@ -26,103 +22,30 @@ def run(
         list[str] | None,
         typer.Option("--suite", help="Datasets by suite: all, demo, cells, moleculenet, ..."),
     ] = None,
-    dataset: Annotated[
-        list[str] | None,
-        typer.Option("--dataset", "-d", help="Registered name, FILE, or molnet:NAME; repeatable."),
-    ] = None,
-    split: Annotated[
-        str,
-        typer.Option(
-            help="reference, scaffold, strict, random, cv5x5 or deepchem:NAME; "
-            "else each dataset's own.",
-            rich_help_panel=_DATA,
-        ),
-    ] = "",
-    split_seed: Annotated[
-        list[int] | None,
-        typer.Option(help="This seed of a drawn split; repeatable.", rich_help_panel=_DATA),
-    ] = None,
-    split_seeds: Annotated[
-        int | None,
-        typer.Option(
-            help="Split seeds 0 to N-1, a split each; 1 if not said.", rich_help_panel=_DATA
-        ),
-    ] = None,
-    smiles: Annotated[str, typer.Option(help="SMILES column of FILE.", rich_help_panel=_DATA)] = "",
-    tasks: Annotated[
-        str, typer.Option(help="Task columns of FILE: A,B.", rich_help_panel=_DATA)
-    ] = "",
-    task_type: Annotated[
-        str,
-        typer.Option(
-            help="classification or regression; else seen from FILE.", rich_help_panel=_DATA
-        ),
-    ] = "",
-    metric: Annotated[
-        str,
-        typer.Option(
-            help="Metric of FILE: roc_auc, average_precision, mae, rmse, r2.",
-            rich_help_panel=_DATA,
-        ),
-    ] = "",
-    on_invalid: Annotated[
-        str,
-        typer.Option(
-            help="Unreadable rows of FILE: stop, or drop and count them.", rich_help_panel=_DATA
-        ),
-    ] = "stop",
-    mirror: Annotated[
-        str | None,
-        typer.Option(
-            envvar="CHMR_BENCH_MIRROR",
-            help="Folder or URL to take the data from.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use no network.", rich_help_panel=_DATA)
-    ] = False,
+    dataset: options.DatasetName = None,
+    split: options.Split = "",
+    split_seed: options.SplitSeed = None,
+    split_seeds: options.SplitSeeds = None,
+    smiles: options.SmilesColumn = "",
+    tasks: options.TaskColumns = "",
+    task_type: options.TaskTypeOf = "",
+    metric: options.MetricOf = "",
+    on_invalid: options.OnInvalid = "stop",
+    mirror: options.Mirror = None,
+    offline: options.Offline = False,
     seeds: Annotated[
-        int | None, typer.Option(help="Seeds 0 to N-1; 1 if not said.", rich_help_panel=_RUN)
+        int | None, typer.Option(help="Seeds 0 to N-1; 1 if not said.", rich_help_panel=options.RUN)
     ] = None,
-    seed: Annotated[
-        list[int] | None, typer.Option(help="This seed; repeatable.", rich_help_panel=_RUN)
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="A model's setting; model:key=value aims at one model.",
-            rich_help_panel=_RUN,
-        ),
-    ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", help="Cores; 0 = all.", rich_help_panel=_RUN)
-    ] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_RUN)] = "auto",
-    precision: Annotated[
-        str,
-        typer.Option(help="float32, or bfloat16 where the model offers it.", rich_help_panel=_RUN),
-    ] = "float32",
-    keep_failed: Annotated[
-        bool,
-        typer.Option(
-            "--keep-failed", help="Leave failed jobs; else try again.", rich_help_panel=_RUN
-        ),
-    ] = False,
-    out: Annotated[
-        Path, typer.Option(help="Folder of records and tables.", rich_help_panel=_OUT)
-    ] = Path("leaderboards"),
-    plan_only: Annotated[
-        bool, typer.Option("--plan", help="Print the plan and stop.", rich_help_panel=_OUT)
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Plan or results as JSON.", rich_help_panel=_OUT)
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No plan, no progress.", rich_help_panel=_OUT)
-    ] = False,
+    seed: options.Seed = None,
+    setting: options.SettingOf = None,
+    jobs: options.Jobs = 0,
+    device: options.Device = "auto",
+    precision: options.Precision = "float32",
+    keep_failed: options.KeepFailed = False,
+    out: options.Out = Path("leaderboards"),
+    plan_only: options.PlanOnly = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> int:
     """Run models on datasets; what is on record is not computed again.
 
@@ -135,9 +58,9 @@ def run(
     request = asking.make_request(model, suite, dataset, table, chosen, setting)
     drawn = asking.chosen_seeds(split_seeds, split_seed, "--split-seed")
     request = asking.with_choices(request, split, drawn, device, precision, keep_failed)
-    options = options_from_env(mirror, offline)
+    source = options_from_env(mirror, offline)
     how = sweeping.How(out, asking.cores(jobs), plan_only, as_json, quiet)
-    return sweeping.sweep(request, options, how, _show)
+    return sweeping.sweep(request, source, how, _show)
 
 
 def _show(plan: Plan, summary: Summary, store: RecordStore, how: sweeping.How) -> None:
