@@ -215,7 +215,7 @@ def _notes(family: Family) -> Iterable[str]:
         most = max((p.change.n_pairs for p in curve.points if p.change), default=0)
         if curve.area is not None and curve.area.n_pairs < most and not curve.unmoved:
             n = curve.area.n_pairs
-            yield f"mean change of {row_label(curve)}: over the {n} seeds that every share has"
+            yield f"mean change of {row_label(curve)}: over {n} of the seeds, which every share has"
     for curve, point in points:
         if point.unpaired:
             seeds = ", ".join(map(str, point.unpaired))

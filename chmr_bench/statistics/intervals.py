@@ -38,6 +38,9 @@ def paired_interval(
 ) -> tuple[float, float, float]:
     """Return (mean, low, high) of a - b over replicates that resampled the same molecules.
 
+    It holds the choice of test molecules alone: where the models draw seeds, true differences of
+    zero are left out far too often, and `paired_difference` is what to use.
+
     Replicate i of both must come from the same resample: same test set, same bootstrap seed.
     """
     if len(a) != len(b):

@@ -246,7 +246,7 @@ def test_a_mean_change_says_how_many_seeds_it_has(results: Any) -> None:
         add(results, 0.5, 0.75, seed)
     results.add("chmr", "bace", 0.7, seed=0, missing=Missing(1.0).told(), predicted=0.9)
     (grid,) = grids(families(curves(results.store)))
-    assert any("mean change of chmr: over the 1 seeds" in note for note in grid.notes)
+    assert any("mean change of chmr: over 1 of the seeds" in note for note in grid.notes)
 
 
 def test_hitting_molecules_is_not_hiding_entries(results: Any) -> None:
