@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chmr_bench.records.audited import AuditFile, CleanScore
+from chmr_bench.records.audited import CleanScore
 
 if TYPE_CHECKING:
     from chmr_bench.report.boards import Overall, OverallRow
     from chmr_bench.report.rows import Row, Table
 
 NOT_AUDITED = "not audited"
-
-
-def audit_of(audits: Mapping[tuple[str, str, str], AuditFile], table: Table) -> AuditFile | None:
-    """Return the audit of a table's data, split and metric; None where there is none."""
-    found = audits.get((table.dataset.name, table.dataset.digest, table.split.digest))
-    return found if found is not None and found.metric == table.metric else None
 
 
 def clean_scores(table: Table, row: Row) -> list[CleanScore] | None:

@@ -21,7 +21,6 @@ from chmr_bench.records import (
     TaskResult,
 )
 from chmr_bench.records.audited import AuditFile, read_all
-from chmr_bench.report.clean import audit_of
 from chmr_bench.report.labels import labels, row_key
 from chmr_bench.report.sources import REFERENCE, data_key, sound, splits_shown
 from chmr_bench.statistics import Runs, interval, mean_over_seeds, paired_difference
@@ -159,7 +158,7 @@ def collect(store: RecordStore) -> Collected:
             for key, group in by_row.items()
         ]
         table = _table(members, rows, *splits[data_key(members[0])])
-        tables.append(replace(table, audited=audit_of(audits, table)))
+        tables.append(replace(table, audited=_audit_of(audits, table)))
     tables.sort(key=_table_order)
     return Collected(tuple(tables), tuple(_placeless(problems, store)))
 
@@ -199,6 +198,12 @@ def _table(
         rows, key=lambda r: (r.score is None, sign * (r.score or 0.0), r.label, row_key(r.first))
     )
     return replace(table, rows=tuple(_behind(ordered, sign)))
+
+
+def _audit_of(audits: Mapping[tuple[str, str, str], AuditFile], table: Table) -> AuditFile | None:
+    """Return the audit of a table's data, split and metric; None where there is none."""
+    found = audits.get((table.dataset.name, table.dataset.digest, table.split.digest))
+    return found if found is not None and found.metric == table.metric else None
 
 
 def _table_order(table: Table) -> tuple[Any, ...]:

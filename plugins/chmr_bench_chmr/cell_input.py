@@ -23,7 +23,7 @@ from chmr_bench_chmr import reading
 from chmr_bench_chmr.cell_state import CellState, Views
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.embedding import network_of
-from chmr_bench_chmr.pretraining.material import CLIP
+from chmr_bench_chmr.pretraining.values import CLIP
 from chmr_bench_chmr.weights import sha256_of
 
 

@@ -109,7 +109,7 @@ def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatA
 
     from chmr_bench.nn.batch import graph_batch
     from chmr_bench_chmr.network import GEOMETRY
-    from chmr_bench_chmr.pretraining.material import CLIP
+    from chmr_bench_chmr.pretraining.values import CLIP
 
     device = context.device
     reduced = context.precision == "bfloat16"

@@ -14,7 +14,7 @@ from chmr_bench.types import BoolArray, FloatArray, IntArray
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.embedding import embed, network_of
 from chmr_bench_chmr.network import ChmrNetwork
-from chmr_bench_chmr.pretraining.material import CLIP
+from chmr_bench_chmr.pretraining.values import CLIP
 from chmr_bench_chmr.tree_vq import TreeVQ
 from chmr_bench_chmr.weights import sha256_of
 

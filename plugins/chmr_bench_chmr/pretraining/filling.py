@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,7 @@ from chmr_bench.cells.neighbours import Neighbours
 from chmr_bench.types import BoolArray
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.pretraining.seeding import generator
-
-if TYPE_CHECKING:
-    from chmr_bench_chmr.pretraining.material import Values
+from chmr_bench_chmr.pretraining.values import Values
 
 NEEDS_NEIGHBOURS = ("propagation", "neighbour")
 

@@ -33,9 +33,10 @@ from chmr_bench_chmr.pretraining.checkpoint import (
     optimiser_tensors,
     restore_optimiser,
 )
-from chmr_bench_chmr.pretraining.material import Material, Values
+from chmr_bench_chmr.pretraining.material import Material
 from chmr_bench_chmr.pretraining.seeding import generator, number
 from chmr_bench_chmr.pretraining.state import factors
+from chmr_bench_chmr.pretraining.values import Values
 
 Keep = Callable[[Checkpoint], None]
 

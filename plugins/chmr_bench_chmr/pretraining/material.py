@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from chmr_bench import DataError, FeatureRequest, GraphBlock, MatrixBlock, WeightsRequest
@@ -22,37 +21,19 @@ from chmr_bench.errors import UnknownNameError
 from chmr_bench.features import cache
 from chmr_bench.features.joining import concatenate
 from chmr_bench.paths import feature_folder
-from chmr_bench.types import BoolArray, IntArray
+from chmr_bench.types import IntArray
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.pretraining.filling import NEEDS_NEIGHBOURS, Filled, fill
 from chmr_bench_chmr.pretraining.seeding import generator, held_out
+from chmr_bench_chmr.pretraining.values import Values, shuffled, standardised
 from chmr_bench_chmr.weights import feature_requests, feature_spec
 
-CLIP = 10.0
-"""Standard deviations; a read-out farther out counts as this far while learning."""
 PERTURBATION = "perturbation"
 """The modality that genes' own features belong to."""
 MAX_LINKS = 10
 """Structural neighbours a molecule is linked with in the context graph, at most."""
 PART = 16_384
 """Molecules whose features are computed, and cached, at a time: a kill costs one part at most."""
-
-
-@dataclass(frozen=True)
-class Values:
-    """A modality of numbers, standardised.
-
-    Attributes
-    ----------
-    x : (n, d) float32; rows not observed are 0 and must not be read.
-    mean, sd : (d,) float32, what x was standardised with; 0 and 1 where it is binary.
-    """
-
-    x: npt.NDArray[np.float32]
-    observed: BoolArray
-    mean: npt.NDArray[np.float32]
-    sd: npt.NDArray[np.float32]
-    binary: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,40 +148,6 @@ def gene_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, Va
             block = shuffled(block, generator(seed, "shuffle", GENE, name))
         found[f"{GENE}.{name}"] = standardised(block)
     return found
-
-
-def shuffled(block: MatrixBlock, rng: np.random.Generator) -> MatrixBlock:
-    """Return the block with every observed row given to another observed molecule."""
-    rows = rng.permutation(np.flatnonzero(block.observed))
-    values = np.array(block.values, copy=True)
-    values[rows] = values[np.roll(rows, 1)]
-    return replace(block, values=values)
-
-
-def standardised(block: Block) -> Values:
-    """Return the block's columns with mean 0 and spread 1 over the observed rows.
-
-    A block of zeros and ones stays as it is. A missing entry of an observed row takes its column's
-    mean; a column without spread keeps it.
-    """
-    if not isinstance(block, MatrixBlock):
-        raise DataError("expected a matrix, got graphs")
-    values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
-    seen = np.asarray(values[block.observed], dtype=np.float64)  # (k, d)
-    d = values.shape[1]
-    x = np.zeros((len(block), d), dtype=np.float32)
-    known = np.isfinite(seen)
-    binary = bool(len(seen)) and bool(known.all() and ((seen == 0) | (seen == 1)).all())
-    if binary or not len(seen):
-        x[block.observed] = seen
-        return Values(x, block.observed, np.zeros(d, np.float32), np.ones(d, np.float32), binary)
-    n_known = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, seen, 0).sum(axis=0) / n_known
-    centred = np.where(known, seen - mean, 0)
-    sd = np.sqrt((centred**2).sum(axis=0) / n_known)
-    sd = np.where(sd > 1e-6 * np.maximum(np.abs(mean), 1), sd, 1.0)
-    x[block.observed] = np.clip(centred / sd, -CLIP, CLIP)
-    return Values(x, block.observed, mean.astype(np.float32), sd.astype(np.float32))
 
 
 # ---------------------------------------------------------------------------------------- features

@@ -22,7 +22,7 @@ from chmr_bench_chmr.cell_state import Views
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import Chmr
 from chmr_bench_chmr.network import ChmrNetwork, Modality
-from chmr_bench_chmr.pretraining.material import CLIP
+from chmr_bench_chmr.pretraining.values import CLIP
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.weights import feature_spec, load_network
 

@@ -28,7 +28,7 @@ from chmr_bench_chmr import embedding
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import LINEAR, Chmr
 from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
-from chmr_bench_chmr.pretraining.material import CLIP
+from chmr_bench_chmr.pretraining.values import CLIP
 from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, feature_spec, save_network
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")

@@ -15,8 +15,9 @@ from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench_chmr.pretraining import material as materials
 from chmr_bench_chmr.pretraining.batches import Batcher
 from chmr_bench_chmr.pretraining.filling import fill
-from chmr_bench_chmr.pretraining.material import Material, cell_blocks, shuffled, standardised
+from chmr_bench_chmr.pretraining.material import Material, cell_blocks
 from chmr_bench_chmr.pretraining.seeding import generator, held_out, number
+from chmr_bench_chmr.pretraining.values import CLIP, shuffled, standardised
 
 CPU = torch.device("cpu")
 
@@ -53,7 +54,7 @@ def test_bits_stay_bits_and_outliers_are_clipped() -> None:
     np.testing.assert_array_equal(made.x, [[0, 1], [1, 1], [0, 0]])
     far = np.zeros((1000, 1))
     far[0] = 1e6
-    assert standardised(MatrixBlock(far, np.ones(1000, dtype=bool))).x.max() == materials.CLIP
+    assert standardised(MatrixBlock(far, np.ones(1000, dtype=bool))).x.max() == CLIP
 
 
 def test_a_block_nobody_has() -> None:

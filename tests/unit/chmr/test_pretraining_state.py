@@ -17,8 +17,9 @@ from chmr_bench_chmr.cell_state import CellState, Views
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining import state
 from chmr_bench_chmr.pretraining.loop import new_network
-from chmr_bench_chmr.pretraining.material import Material, Values, compute_features, prepare
+from chmr_bench_chmr.pretraining.material import Material, compute_features, prepare
 from chmr_bench_chmr.pretraining.store import find_or_make
+from chmr_bench_chmr.pretraining.values import Values
 from chmr_bench_chmr.weights import load_network
 
 CELLS = ("morphology", "expression")
