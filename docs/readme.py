@@ -1,4 +1,4 @@
-"""Fill the generated sections of README.md: the main table, CHMR's tables, the commands.
+"""Fill the generated sections of README.md: the main table, CHMR's, the audit, the commands.
 
 Usage: ``python docs/readme.py`` (or ``make readme``); with ``--check`` it writes nothing and leaves
 with 1 where README.md is not what it would write.
@@ -10,6 +10,7 @@ import csv
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,12 @@ PERCENT = ("roc_auc", "average_precision")
 
 def filled(text: str) -> str:
     """Return the README with its generated sections made anew."""
-    sections = (("table", main_table()), ("chmr", chmr_tables()), ("commands", commands()))
+    sections = (
+        ("table", main_table()),
+        ("chmr", chmr_tables()),
+        ("audit", audit_table()),
+        ("commands", commands()),
+    )
     for name, content in sections:
         pattern = re.compile(rf"(<!-- {name}:[^>]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not pattern.search(text):
@@ -58,19 +64,33 @@ def main_table() -> str:
     return first or NO_TABLE
 
 
+def audit_table() -> str:
+    """Return how much of each test part training has seen, as audited beside the records."""
+    from chmr_bench.report.leaks import audited_grid
+    from chmr_bench.report.page import markdown
+
+    grid = audited_grid([t for t in _tables(RECORDS) if t.kind == "benchmark"])
+    return markdown(grid) if grid else "*No audit is on record yet.*"
+
+
 def chmr_tables() -> str:
     """Return what CHMR adds to its controls, paired, and its variants on simulated data."""
-    from chmr_bench.records import RecordStore
-    from chmr_bench.report.rows import collect
-
-    every = collect(RecordStore(RECORDS)).tables
-    tables = [t for t in every if t.split_name == "reference" and _row_of(t, "chmr")]
+    tables = [t for t in _tables(RECORDS) if t.split_name == "reference" and _row_of(t, "chmr")]
     real = [t for t in tables if t.kind == "benchmark"]
     simulated = [t for t in tables if t.kind == "synthetic"]
     parts = [_gains(chosen) for chosen in (real, simulated) if chosen]
     rows = [_rows(path) for path in sorted(TABLES.glob("*.csv"))]
     parts += [_variants(r) for r in rows if r.get("chmr", {}).get("synthetic") == "True"]
     return "\n\n".join(parts) or "*CHMR is not on record yet.*"
+
+
+@cache
+def _tables(folder: Path) -> tuple[Table, ...]:
+    """Return the tables of a folder of records, in the order of its first board."""
+    from chmr_bench import leaderboard
+    from chmr_bench.records import RecordStore
+
+    return leaderboard.gather(RecordStore(folder), folder)[0].tables
 
 
 def _rows(path: Path) -> dict[str, dict[str, str]]:

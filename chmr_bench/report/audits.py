@@ -8,20 +8,10 @@ from typing import Any
 
 from chmr_bench.audit import Audit, Leak, Overlap, Pretraining, TaskLabels
 from chmr_bench.report.grids import NONE, Grid
+from chmr_bench.report.leaks import COLUMNS, LEVEL_NOTE, LEVEL_WORDS, percent
 from chmr_bench.report.page import section
 from chmr_bench.types import PARTS
 
-LEVEL_WORDS = {
-    "smiles": "same SMILES",
-    "parent": "same parent",
-    "connectivity": "same connectivity",
-    "scaffold": "same flat scaffold",
-}
-LEVEL_NOTE = (
-    "Same SMILES: canonical, with stereo marks. Parent: without salt and charge. Connectivity: "
-    "first 14 characters of the InChIKey, so stereoisomers are one, a salt and its acid are not. "
-    "Flat scaffold: Bemis-Murcko without stereo marks."
-)
 CONFLICTS_SHOWN = 10
 TASKS_SHOWN = 60
 """More tasks than that are in the files, not on a terminal."""
@@ -67,11 +57,6 @@ def audit_page(found: Audits, picture: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def percent(count: int, of: int) -> str:
-    """Return ``39.2 % (643)``."""
-    return f"{100 * count / of:.1f} % ({count:,})" if of else NONE
-
-
 def label(one: Audit) -> str:
     """Return the dataset's name, marked where it is simulated."""
     return one.subject.spec.name + ("*" if one.subject.spec.synthetic else "")
@@ -88,10 +73,9 @@ def _leak_grid(audits: Sequence[Audit], leaks: Sequence[Sequence[Leak]], where: 
     for one, found in zip(audits, leaks, strict=True):
         cells = [percent(leak.leaked_rows, leak.test_rows) for leak in found]
         rows.append((label(one), split_label(one), f"{found[0].test_rows:,}", *cells))
-    columns = ("dataset", "split", "test rows", *LEVEL_WORDS.values())
     notes = [LEVEL_NOTE, *_ringless(audits), *_synthetic(audits)]
     title = f"Test rows with a twin in {where}"
-    return Grid(title, columns, tuple(rows), ("dataset", "split"), tuple(notes))
+    return Grid(title, COLUMNS, tuple(rows), ("dataset", "split"), tuple(notes))
 
 
 def _ringless(audits: Sequence[Audit]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from chmr_bench.report.boards import Overall
 from chmr_bench.report.grids import Grid, overall_grid, table_grid, time_grid
+from chmr_bench.report.leaks import audited_grid
 from chmr_bench.report.over_splits import OverSplits, splits_grid
 from chmr_bench.report.printed import printed_grids
 from chmr_bench.report.provenance import provenance_grids
@@ -44,6 +45,8 @@ def page(
     for overall in boards:
         parts += [section("##", board_grid(overall))]
     real = [t for t in collected.tables if t.kind == "benchmark"]
+    leaks = audited_grid(real)
+    parts += [section("##", leaks)] if leaks else []
     parts += _printed(real, papers)
     parts += _tables("Datasets", real, "")
     users = [t for t in collected.tables if t.kind == "user"]

@@ -1,0 +1,59 @@
+"""Test rows with a twin in training, at four levels: counted now, or kept beside the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chmr_bench.records.audited import Leaked
+from chmr_bench.report.grids import NONE, Grid
+from chmr_bench.report.rows import Table
+
+LEVEL_WORDS = {
+    "smiles": "same SMILES",
+    "parent": "same parent",
+    "connectivity": "same connectivity",
+    "scaffold": "same flat scaffold",
+}
+LEVEL_NOTE = (
+    "Same SMILES: canonical, with stereo marks. Parent: without salt and charge. Connectivity: "
+    "first 14 characters of the InChIKey, so stereoisomers are one, a salt and its acid are not. "
+    "Flat scaffold: Bemis-Murcko without stereo marks."
+)
+COLUMNS = ("dataset", "split", "test rows", *LEVEL_WORDS.values())
+
+
+def percent(count: int, of: int) -> str:
+    """Return ``39.2 % (643)``."""
+    return f"{100 * count / of:.1f} % ({count:,})" if of else NONE
+
+
+def audited_grid(tables: Sequence[Table]) -> Grid | None:
+    """Return the shares of the audited splits, a line for all seeds of a drawn one; None without.
+
+    The audits are those of ``chmr-bench audit --records``.
+    """
+    groups: dict[tuple[str, str], list[Mapping[str, Leaked]]] = {}
+    for table in tables:
+        if table.audited is not None and table.audited.levels.keys() >= LEVEL_WORDS.keys():
+            key = (table.dataset.name, table.audited.split)
+            groups.setdefault(key, []).append(table.audited.levels)
+    if not groups:
+        return None
+    rows = tuple(_row(name, split, audits) for (name, split), audits in groups.items())
+    return Grid("Test rows with a twin in training", COLUMNS, rows, ("dataset", "split"), _notes())
+
+
+def _row(name: str, split: str, audits: Sequence[Mapping[str, Leaked]]) -> tuple[str, ...]:
+    n_test = sum(one["smiles"].test_rows for one in audits)
+    leaked = [sum(one[level].leaked_rows for one in audits) for level in LEVEL_WORDS]
+    splits = f", {len(audits)} of them" if len(audits) > 1 else ""
+    return (name, split + splits, f"{n_test:,}", *(percent(count, n_test) for count in leaked))
+
+
+def _notes() -> tuple[str, ...]:
+    return (
+        LEVEL_NOTE,
+        "Counted by `chmr-bench audit --records`, with the data at hand; several drawn splits of "
+        "a dataset are summed. In the tables below a clean row has its connectivity in neither "
+        "train nor valid.",
+    )

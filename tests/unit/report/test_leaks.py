@@ -1,0 +1,91 @@
+"""Leaked shares beside the records: a line a dataset and split, drawn splits summed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chmr_bench import leaderboard
+from chmr_bench.records.audited import AuditFile, Leaked, write_all
+from chmr_bench.report.leaks import COLUMNS, LEVEL_WORDS, audited_grid, percent
+from chmr_bench.report.rows import collect
+
+COUNTS = {"smiles": 0, "parent": 1, "connectivity": 2, "scaffold": 3}
+
+
+def audit_of(record: Any, counts: dict[str, int], n_test: int = 4) -> AuditFile:
+    levels = {
+        level: Leaked(test_rows=n_test, leaked_rows=count, share=count / n_test)
+        for level, count in counts.items()
+    }
+    return AuditFile(
+        dataset=record.dataset.name,
+        dataset_digest=record.dataset.digest,
+        split=record.split.name,
+        split_seed=record.split.seed,
+        split_digest=record.split.digest,
+        metric=record.dataset.metric,
+        levels=levels,
+        levels_with_valid=levels,
+        n_test=n_test,
+        n_clean=n_test,
+        scores={},
+    )
+
+
+def rows(results: Any) -> list[dict[str, str]]:
+    grid = audited_grid(collect(results.store).tables)
+    assert grid is not None
+    assert grid.columns == COLUMNS
+    return [dict(zip(COLUMNS, row, strict=True)) for row in grid.rows]
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "text"), [(643, 1642, "39.2 % (643)"), (0, 9, "0.0 % (0)"), (0, 0, "-")]
+)
+def test_a_share_has_its_count(count: int, of: int, text: str) -> None:
+    assert percent(count, of) == text
+
+
+def test_each_level_has_its_share(results: Any) -> None:
+    record = results.add("forest", "bace", 0.7)
+    write_all(results.root, [audit_of(record, COUNTS)])
+    (row,) = rows(results)
+    assert [row[word] for word in LEVEL_WORDS.values()] == [
+        "0.0 % (0)",
+        "25.0 % (1)",
+        "50.0 % (2)",
+        "75.0 % (3)",
+    ]
+    assert (row["dataset"], row["split"], row["test rows"]) == ("bace", "reference", "4")
+
+
+def test_drawn_splits_are_one_line(results: Any) -> None:
+    records = [
+        results.add(
+            "forest", "bace", 0.7, split__name="strict", split__seed=i, split__digest=64 * d
+        )
+        for i, d in enumerate("ab")
+    ]
+    counts = [dict.fromkeys(COUNTS, 0), COUNTS]
+    write_all(results.root, [audit_of(r, c) for r, c in zip(records, counts, strict=True)])
+    (row,) = rows(results)
+    assert (row["split"], row["test rows"]) == ("strict, 2 of them", "8")
+    assert row["same connectivity"] == "25.0 % (2)"
+
+
+def test_an_audit_without_levels_is_no_line(results: Any) -> None:
+    record = results.add("forest", "bace", 0.7)
+    write_all(results.root, [audit_of(record, {})])
+    assert audited_grid(collect(results.store).tables) is None
+
+
+def test_the_page_has_it_before_the_datasets(results: Any) -> None:
+    record = results.add("forest", "bace", 0.7)
+    title = "## Test rows with a twin in training"
+    assert title not in leaderboard.render(results.store, results.root)["README.md"]
+    write_all(results.root, [audit_of(record, COUNTS)])
+    page = leaderboard.render(results.store, results.root)["README.md"]
+    assert page.index(title) < page.index("## Datasets")
+    assert "50.0 % (2)" in page
