@@ -36,6 +36,7 @@ class Board(BaseModel):
         default=(), description="those of the datasets that are no classification"
     )
     split: str = "reference"
+    notes: tuple[str, ...] = Field(default=(), description="lines that stand under it")
 
 
 @dataclass(frozen=True)

@@ -282,7 +282,7 @@ def _overall_notes(overall: Overall) -> list[str]:
         f"'{NONE}': not measured; a mean or a rank over fewer datasets than the board's is not "
         "comparable, so none is given.",
     ]
-    notes += leaked_note(overall)
+    notes += [*board.notes, *leaked_note(overall)]
     notes += pretraining_notes(row for o in overall.rows for row in o.rows.values())
     notes += [
         f"{t.dataset.name} was also measured on other content (data {t.dataset.digest[:12]}, split "

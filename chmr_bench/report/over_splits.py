@@ -276,6 +276,7 @@ def _notes(found: OverSplits) -> list[str]:
             "same splits as the other rows, so in no mean and no rank."
         )
     notes += [
+        *found.board.notes,
         *pretraining_notes(row for drawn in found.tables.values() for t in drawn for row in t.rows),
         *seen_by_dataset({n: [r for t in d for r in t.rows] for n, d in found.tables.items()}),
     ]

@@ -9,6 +9,7 @@ import pytest
 
 from chmr_bench.errors import DataError
 from chmr_bench.report.boards import Board, Overall, fill, load_boards
+from chmr_bench.report.grids import overall_grid
 from chmr_bench.report.rows import collect
 
 BOARD = Board(title="Three", datasets=("bace", "hiv", "biogen3k"), regression=("biogen3k",))
@@ -135,3 +136,11 @@ def test_a_wrong_board_is_named(tmp_path: Path, text: str, message: str) -> None
     with pytest.raises(DataError, match=message) as caught:
         load_boards(tmp_path)
     assert "main.toml" in str(caught.value)
+
+
+def test_a_boards_own_notes_stand_under_it(results: Any, tmp_path: Path) -> None:
+    text = 'title = "One"\ndatasets = ["bace"]\nnotes = ["Settings were chosen elsewhere."]\n'
+    (tmp_path / "main.toml").write_text(text)
+    results.add("forest", "bace", 0.7)
+    (board,) = load_boards(tmp_path)
+    assert "Settings were chosen elsewhere." in overall_grid(filled(results, board)).notes

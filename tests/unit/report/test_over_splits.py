@@ -130,3 +130,10 @@ def test_what_pretraining_saw_of_drawn_test_parts_is_told(results: Any) -> None:
     (seen_note,) = (note for note in notes if "pretraining saw" in note)
     assert "taught (bace 5)" in seen_note
     assert "forest" not in seen_note
+
+
+def test_a_boards_own_notes_stand_under_it(results: Any) -> None:
+    add(results, "forest", "bace", [0.7, 0.8])
+    board = BOARD.model_copy(update={"notes": ("Settings were chosen elsewhere.",)})
+    assert "Settings were chosen elsewhere." in splits_grid(filled(results, board)).notes
+    assert "Settings were chosen elsewhere." not in splits_grid(filled(results)).notes
