@@ -68,6 +68,7 @@ class Point:
     unpaired: tuple[int | None, ...] = ()
     runs: Runs | None = dataclasses.field(default=None, compare=False, repr=False)
     shares: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    n_pretrainings: int = 0
 
 
 @dataclass(frozen=True)
@@ -217,10 +218,26 @@ def _by_setting(
     for run in runs:
         if run.is_edge and not any(run.is_on(s, shuffled=shuffled) for s, shuffled in asked):
             asked.append(_setting_of(run))
+    on = {kind: [r for r in runs if r.is_on(kind[0], shuffled=kind[1])] for kind in asked}
     return {
-        (setting, shuffled): [r.record for r in runs if r.is_on(setting, shuffled=shuffled)]
-        for setting, shuffled in dict.fromkeys(asked)
+        kind: [run.record for run in kept]
+        for kind, kept in on.items()
+        if not _is_part_of_one_draw(kind, on)
     }
+
+
+def _is_part_of_one_draw(
+    kind: tuple[Setting, bool], on: Mapping[tuple[Setting, bool], Sequence[_Run]]
+) -> bool:
+    """Return whether the runs that hide by their own seed are all in the table of one draw.
+
+    Of many runs that hide by seed 0, the one with seed 0 hides by its own, too.
+    """
+    setting, shuffled = kind
+    own = {run.record.identity for run in on[kind] if not run.is_edge}
+    draws = (s for s, also in on if s.draw is not None and also == shuffled)
+    same = [s for s in draws if dataclasses.replace(s, draw=None) == setting]
+    return any(own < {run.record.identity for run in on[s, shuffled]} for s in same if own)
 
 
 def _setting_of(run: _Run) -> tuple[Setting, bool]:
@@ -267,7 +284,8 @@ def _point(rate: float, shown: Sequence[Record], start: Runs | None, store: Reco
     good = [r for r in shown if r.metrics is not None and r.metrics.macro is not None]
     score = float(runs.scores.mean()) if runs is not None else None
     n_failed, change = len(shown) - len(good), _change(runs, start)
-    return Point(rate, score, len(good), n_failed, *change, runs, shares(shown))
+    n_weights = len({r.model.weights for r in good if r.model.weights is not None})
+    return Point(rate, score, len(good), n_failed, *change, runs, shares(shown), n_weights)
 
 
 def seed_of(record: Record) -> int | None:

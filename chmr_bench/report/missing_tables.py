@@ -134,7 +134,16 @@ def _mean_point(
         a, b, unpaired = common(runs, start)
         change = paired_difference(a, b) if a and b else None
     n_failed = sum(p.n_failed for p in points if p is not None)
-    return Point(rate, float(runs.scores.mean()), len(runs.seeds), n_failed, change, unpaired, runs)
+    return Point(
+        rate=rate,
+        score=float(runs.scores.mean()),
+        n_runs=len(runs.seeds),
+        n_failed=n_failed,
+        change=change,
+        unpaired=unpaired,
+        runs=runs,
+        n_pretrainings=min((p.n_pretrainings for p in points if p is not None), default=0),
+    )
 
 
 def _mean_runs(found: Sequence[Runs | None]) -> Runs | None:
@@ -209,6 +218,7 @@ def _notes(family: Family) -> Iterable[str]:
     if lone:
         names = ", ".join(dict.fromkeys(row_label(c) for c in lone))
         yield f"one seed, so that the interval does not hold what another would move: {names}"
+    yield from _one_pretraining(family)
     if family.setting.mechanism == "asymmetric":
         yield "a molecule that is hit keeps one modality: the shares of entries are in the CSV file"
     for curve in family.curves:
@@ -223,6 +233,21 @@ def _notes(family: Family) -> Iterable[str]:
                 f"{row_label(curve)} at {100 * point.rate:g} %: not in the change, since on record "
                 f"there or at 0 % alone: seed {seeds}"
             )
+
+
+def _one_pretraining(family: Family) -> Iterable[str]:
+    """Say whose runs begin with the same weights: their spread is not that of a pretraining."""
+    by_rates: dict[str, list[str]] = {}
+    for curve in family.curves:
+        alone = [p for p in curve.points if p.n_pretrainings == 1 and p.n_runs > 1]
+        rates = ", ".join(f"{100 * p.rate:g}" for p in alone)
+        if rates and not curve.unmoved:
+            by_rates.setdefault(rates, []).append(row_label(curve))
+    for rates, labels in by_rates.items():
+        yield (
+            f"{', '.join(labels)}: all runs at {rates} % begin with one pretraining, so that the "
+            "intervals leave out what another would move"
+        )
 
 
 # ------------------------------------------------------------------------------------------- files
@@ -292,6 +317,7 @@ def _setting(setting: Setting) -> dict[str, Any]:
 
 def _point(point: Point) -> dict[str, Any]:
     told = {"rate": point.rate, "score": point.score, "n_runs": point.n_runs}
+    told |= {"n_pretrainings": point.n_pretrainings}
     shares = {f"hidden_{part}": point.shares.get(part) for part in PLACES}
     return {**told, "n_failed": point.n_failed, **shares, **_flat(point.change)}
 

@@ -355,3 +355,34 @@ def test_a_picture_is_named_after_its_setting_and_is_one(results: Any) -> None:
 def test_settings_are_told_in_words() -> None:
     setting = Setting(("test",), ("a", "b"), "activity", "zero", draw=3)
     assert str(setting) == "a+b hidden (test, activity, filled with zero), draw 3"
+
+
+def test_the_run_of_one_draws_own_seed_gets_no_table_of_its_own(results: Any) -> None:
+    for seed in (0, 1, 2):
+        add(results, 0.0, 0.8, seed)
+        add(results, 0.5, 0.7, seed, by=0)
+    (curve,) = curves(results.store)
+    assert (curve.setting.draw, curve.points[1].n_runs) == (0, 3)
+    add(results, 0.5, 0.72, 1)  # by its own seed: now there is a table of such runs
+    assert sorted((c.setting.draw is None, c.points[1].n_runs) for c in curves(results.store)) == [
+        (False, 3),
+        (True, 2),
+    ]
+
+
+def test_runs_that_begin_with_one_pretraining_are_said_to(results: Any) -> None:
+    made = {"model__pretraining": {"version": "4", "config": {}, "atlas": {"atlases": ["a"]}}}
+    for seed in (0, 1):
+        add(results, 0.0, 0.8, seed, model__weights="a" * 64, **made)
+        add(results, 0.5, 0.7, seed, model__weights=f"{seed}" * 64, **made)
+        add(results, 0.5, 0.7, seed, model="cells.mlp")
+        add(results, 0.0, 0.8, seed, model="cells.mlp")
+    (family,) = families(curves(results.store))
+    assert {c.label: [p.n_pretrainings for p in c.points] for c in family.curves} == {
+        "chmr": [1, 2],
+        "cells.mlp": [0, 0],
+    }
+    (grid,) = grids([family])
+    (note,) = [n for n in grid.notes if "one pretraining" in n]
+    assert note.startswith("chmr: all runs at 0 % begin")
+    assert {row["n_pretrainings"] for row in as_rows([family])} == {0, 1, 2}
