@@ -12,7 +12,7 @@ TEST := .venv-test
 SOURCES := $(shell find chmr_bench plugins/chmr_bench_* baselines -type f -not -path '*/__pycache__/*')
 CONSTRAINED := -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
-.PHONY: help demo test check bench readme clean
+.PHONY: help demo test check bench readme compare clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make check   formatting, lint, types"
 	@echo "make bench   measure the speed claims"
 	@echo "make readme  fill the generated sections of README.md"
+	@echo "make compare set CHMR against its control and the forest, in docs/compare"
 	@echo "make clean   remove the environments and caches made here"
 
 # One core: threads gain nothing on a network this small, and lose much where a core is busy.
@@ -41,6 +42,9 @@ bench: $(TEST)/installed
 
 readme: $(TEST)/installed
 	$(TEST)/bin/python docs/readme.py
+
+compare: $(TEST)/installed
+	$(TEST)/bin/chmr-bench compare chmr chmr.head-only fingerprint.forest --to docs/compare
 
 # Dependencies first, in a stamp of their own: a changed source file reinstalls only chmr-bench itself.
 # The demo installs the wheel a user would get; the tests run against the working tree.
