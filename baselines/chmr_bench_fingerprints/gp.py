@@ -97,13 +97,12 @@ class GaussianProcess:
         kernel = similarity(self._exact_bits, self._exact_bits)
         for column, task in enumerate(tasks):
             at = np.searchsorted(used, task.rows)
-            own = kernel[np.ix_(at, at)].astype(np.float64)
+            own = np.asfortranarray(kernel[np.ix_(at, at)], dtype=np.float64)
             own[np.diag_indices_from(own)] += self.config.noise
             target, centre, spread = self._standardised(task)
             factor = linalg.cholesky(own, lower=True, overwrite_a=True, check_finite=False)
             weights = linalg.cho_solve((factor, True), target, check_finite=False)
-            inverse, _ = linalg.lapack.dpotri(factor, lower=True)
-            left_out = target - weights / np.diag(inverse)  # R&W eq. 5.12
+            left_out = target - weights / _inverse_diagonal(factor)  # R&W eq. 5.12
             self._exact_weights[at, column] = weights
             self._links[task.task] = self._link(task, left_out, centre, spread)
             self._context.progress(column + 1, len(tasks), "tasks (exact)")
@@ -172,6 +171,12 @@ class GaussianProcess:
             return Link(centre, spread, probability=False)
         shift, scale = fit_logistic_link(left_out, task.y)
         return Link(shift, scale, probability=True)
+
+
+def _inverse_diagonal(factor: FloatArray) -> FloatArray:
+    """Return the diagonal of the inverse of ``L L^T``, (k,), of L alone: half of inverting it."""
+    inverse, _ = linalg.lapack.dtrtri(factor, lower=True, overwrite_c=True)
+    return np.asarray(np.einsum("ij,ij->j", inverse, inverse))
 
 
 def _union(tasks: list[TaskRows], n: int) -> IntArray:
