@@ -127,7 +127,7 @@ def _audited(
     from chmr_bench.runner.auditing import seen_by_weights
     from chmr_bench.sweep.interrupt import stoppable
 
-    _check_split(method)
+    _check_split(method, seed)
     seen = seen_by_weights(weights)
     with fetching(quiet=quiet) as opening:
         for request in requests:
@@ -141,12 +141,13 @@ def _audited(
     return _together(audits, seen)
 
 
-def _check_split(method: str) -> None:
+def _check_split(method: str, seed: int) -> None:
     from chmr_bench import splits
     from chmr_bench.errors import UnknownNameError
 
     if method and method not in splits.methods():
         raise UnknownNameError("split", method, splits.methods())
+    splits.check_seed(method, seed)
 
 
 def _one(

@@ -85,11 +85,7 @@ def repeated_fold(names: Sequence[str], seed: int) -> Split:
     ------
     SettingError : another seed.
     """
-    if not 0 <= seed < REPEATS * FOLDS:
-        raise SettingError(
-            f"split seed {seed}: cv5x5 has 0 to {REPEATS * FOLDS - 1}; "
-            "seed 7 is fold 2 of repeat 1 (both counted from 0)"
-        )
+    check_fold(seed)
     repeat, number = divmod(seed, FOLDS)
     group = _codes(names)
     firsts = _first_names(names, group)
@@ -100,6 +96,15 @@ def repeated_fold(names: Sequence[str], seed: int) -> Split:
     n_valid = math.floor(VALID_SHARE * np.count_nonzero(~in_test))
     train, valid = _filled(group, [g for g in order if not test[g]], {"valid": n_valid})
     return Split(train=train, valid=valid, test=ascending(_where(in_test)))
+
+
+def check_fold(seed: int) -> None:
+    """Raise SettingError where `repeated_fold` has no fold of that seed."""
+    if not 0 <= seed < REPEATS * FOLDS:
+        raise SettingError(
+            f"split seed {seed}: cv5x5 has 0 to {REPEATS * FOLDS - 1}; "
+            "seed 7 is fold 2 of repeat 1 (both counted from 0)"
+        )
 
 
 def joined(names: Sequence[str], scaffolds: Sequence[str]) -> IntArray:

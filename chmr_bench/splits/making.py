@@ -12,7 +12,7 @@ import numpy as np
 from chmr_bench.contracts import Dataset, Split
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.splits.checking import check_split
-from chmr_bench.splits.grouped import molecule_names, repeated_fold, strict_split
+from chmr_bench.splits.grouped import check_fold, molecule_names, repeated_fold, strict_split
 from chmr_bench.splits.pouring import (
     DEFAULT_FRACTIONS,
     Fractions,
@@ -52,6 +52,12 @@ def depends_on_seed(method: str) -> bool:
     if method.startswith(DEEPCHEM_PREFIX):
         return splitter is not None and splitter.seeded
     return method in DRAWN
+
+
+def check_seed(method: str, seed: int) -> None:
+    """Raise SettingError where the method has no split of that seed, before any data are read."""
+    if method == "cv5x5":
+        check_fold(seed)
 
 
 def needs_keys(method: str) -> bool:

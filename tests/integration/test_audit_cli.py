@@ -99,7 +99,7 @@ def test_weights_that_saw_test_molecules(inside: Run, table: Path, tmp_path: Pat
         (("-d", "quick-small", "--split", "strikt"), 2, "did you mean 'strict'"),
         (("-d", "quick-smal"), 2, "did you mean 'quick-small'"),
         (("-d", "mine.csv"), 2, "needs --smiles"),
-        (("-d", "quick-small", "--split", "cv5x5", "--split-seed", "25"), 2, "0 to 24"),
+        (("-d", "hiv", "--offline", "--split", "cv5x5", "--split-seed", "25"), 2, "0 to 24"),
         (("-d", "quick-small", "--split-seed", "-1"), 2, "seeds go from 0"),
         (("-d", "quick-small", "--weights", "nothing"), 2, "no such file"),
         (("-d", "quick-small", "--out", "mine.csv", "--jobs", "1"), 2, "cannot write to"),
