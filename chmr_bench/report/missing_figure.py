@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,13 @@ from chmr_bench.types import MetricName
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLUMNS = 2
 LEGEND_COLUMNS = 3
+PER_PANEL = 6
+"""Models in a panel; of more, those whose names begin alike get one of their own."""
+MARKERS = "os^DvPX*"
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#666666", "#000000")
 ACTUAL = "_actual"
 """What a ceiling on the very labels of the test part ends in, beside the expected one."""
@@ -44,28 +49,67 @@ def draw(families: Sequence[Family]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    n_columns = min(COLUMNS, len(families))
-    n_rows = math.ceil(len(families) / n_columns)
-    labels = list(dict.fromkeys(c.label for f in families for c in f.curves))
-    colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
+    panels = [part for family in families for part in parts(family)]
+    n_columns = min(COLUMNS, len(panels))
+    n_rows = math.ceil(len(panels) / n_columns)
+    colours = _colours(panels)
     shown = {row_label(c) for f in families for c in f.curves}
+    own = len(panels) > len(families)  # one colour stands for several models, so a legend each
     wide = 5.4 * n_columns if n_columns > 1 else 7.5
-    high = 4.0 * n_rows + 0.2 * math.ceil(len(shown) / LEGEND_COLUMNS) + 0.3
+    high = (4.9 if own else 4.0) * n_rows + 0.2 * math.ceil(len(shown) / LEGEND_COLUMNS) + 0.3
     figure = Figure(figsize=(wide, high), layout="constrained")
     FigureCanvasAgg(figure)
-    for i, family in enumerate(families):
-        _panel(figure.add_subplot(n_rows, n_columns, i + 1), family, colours)
-    handles = {
-        str(label): handle
-        for axes in figure.axes
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    place: dict[str, Any] = {"loc": "outside lower center", "ncols": LEGEND_COLUMNS, "fontsize": 8}
-    figure.legend(handles.values(), handles.keys(), frameon=False, **place)
+    alike: dict[str, Axes] = {}
+    for i, panel in enumerate(panels):
+        beside = alike.get(panel.title)
+        axes = figure.add_subplot(n_rows, n_columns, i + 1, sharey=beside)
+        alike.setdefault(panel.title, axes)
+        _panel(axes, panel, colours)
+    _legends(figure, own)
     figure.suptitle(f"{families[0].setting}; band: 95 % interval of the change", fontsize=10)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
     return picture.getvalue()
+
+
+def _legends(figure: Figure, own: bool) -> None:
+    """Write one legend below all panels, or each panel's own below it."""
+    found = [dict(zip(*reversed(a.get_legend_handles_labels()), strict=True)) for a in figure.axes]
+    style: dict[str, Any] = {"frameon": False, "fontsize": 8}
+    if own:
+        style |= {
+            "ncols": LEGEND_COLUMNS - 1,
+            "loc": "upper center",
+            "bbox_to_anchor": (0.5, -0.12),
+        }
+        for axes, handles in zip(figure.axes, found, strict=True):
+            axes.legend(handles.values(), handles.keys(), **style)
+        return
+    together = {label: handle for handles in found for label, handle in handles.items()}
+    style |= {"ncols": LEGEND_COLUMNS, "loc": "outside lower center"}
+    figure.legend(together.values(), together.keys(), **style)
+
+
+def parts(family: Family) -> list[Family]:
+    """Return what each panel of a table shows: all of it, or those whose names begin alike."""
+    if len({curve.label for curve in family.curves}) <= PER_PANEL:
+        return [family]
+    groups: dict[str, list[Curve]] = {}
+    for curve in family.curves:
+        groups.setdefault(curve.model.partition(".")[0], []).append(curve)
+    return [dataclasses.replace(family, curves=tuple(curves)) for curves in groups.values()]
+
+
+def _colours(panels: Sequence[Family]) -> dict[str, str]:
+    """Return label -> colour: different in a panel, and the same for one model in all of them."""
+    found: dict[str, str] = {}
+    for panel in panels:
+        labels = dict.fromkeys(curve.label for curve in panel.curves)
+        taken = {found[label] for label in labels if label in found}
+        free = [colour for colour in COLOURS if colour not in taken] or list(COLOURS)
+        new = [label for label in labels if label not in found]
+        found |= {label: free[i % len(free)] for i, label in enumerate(new)}
+    return found
 
 
 def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
@@ -97,7 +141,8 @@ def _curve(axes: Axes, curve: Curve, colour: str, scale: float) -> None:
     x = [100 * p.rate for p in points]
     y = [scale * _height(curve, p) for p in points]
     style: dict[str, Any] = {"color": colour, "linestyle": "--" if curve.shuffled else "-"}
-    axes.plot(x, y, marker="o", markersize=3.5, linewidth=1.4, label=row_label(curve), **style)
+    style["marker"] = MARKERS[COLOURS.index(colour) % len(MARKERS)]
+    axes.plot(x, y, markersize=3.5, linewidth=1.4, label=row_label(curve), **style)
     changes = [p.change for p in points]
     ends = [(c.low - c.mean, c.high - c.mean) if c else (0.0, 0.0) for c in changes]
     low = [b + scale * e[0] for b, e in zip(y, ends, strict=True)]

@@ -12,7 +12,7 @@ from chmr_bench import leaderboard
 from chmr_bench.missing import Missing
 from chmr_bench.report import missing
 from chmr_bench.report.curves import Curve, Setting, curves
-from chmr_bench.report.missing_figure import draw, slug
+from chmr_bench.report.missing_figure import PER_PANEL, draw, parts, slug
 from chmr_bench.report.missing_tables import as_document, as_rows, families, grids
 
 WORLD = ("pretrain", "finetune", "test")
@@ -386,3 +386,19 @@ def test_runs_that_begin_with_one_pretraining_are_said_to(results: Any) -> None:
     (note,) = [n for n in grid.notes if "one pretraining" in n]
     assert note.startswith("chmr: all runs at 0 % begin")
     assert {row["n_pretrainings"] for row in as_rows([family])} == {0, 1, 2}
+
+
+def test_many_models_get_a_panel_a_family(results: Any) -> None:
+    names = ["cells.forest", "cells.mlp", "chmr", *(f"chmr.fill-{i}" for i in range(PER_PANEL))]
+    for name in names[:PER_PANEL]:
+        add(results, 0.0, 0.8, model=name)
+        add(results, 0.5, 0.7, model=name)
+    (family,) = families(curves(results.store))
+    assert parts(family) == [family]
+    for name in names[PER_PANEL:]:
+        add(results, 0.5, 0.7, model=name)
+    (family,) = families(curves(results.store))
+    shown = [[curve.label for curve in part.curves] for part in parts(family)]
+    assert [len(labels) for labels in shown] == [2, len(names) - 2]
+    assert sorted(sum(shown, [])) == sorted(names)
+    assert draw([family]).startswith(b"\x89PNG")
