@@ -400,5 +400,5 @@ def test_many_models_get_a_panel_a_family(results: Any) -> None:
     (family,) = families(curves(results.store))
     shown = [[curve.label for curve in part.curves] for part in parts(family)]
     assert [len(labels) for labels in shown] == [2, len(names) - 2]
-    assert sorted(sum(shown, [])) == sorted(names)
+    assert sorted(label for labels in shown for label in labels) == sorted(names)
     assert draw([family]).startswith(b"\x89PNG")
