@@ -1,7 +1,7 @@
 """What makes two rows one molecule, at four levels: hashes of text that are equal or not.
 
 The levels from the narrowest to the widest: the canonical SMILES; that of the parent, without salt
-and charge; the connectivity (`features.connectivity`); the flat scaffold.
+and charge; the connectivity (`features.connectivity`); the parent's flat scaffold.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ def parent(smiles: Sequence[str]) -> MatrixBlock:
     with its charges neutralised where that is possible; stereo marks stay. A molecule that RDKit's
     standardiser refuses is its own parent.
     """
-    return _hashed(_parent(mol) for mol in parse_all(smiles))
+    return _hashed(Chem.MolToSmiles(_parent(mol)) for mol in parse_all(smiles))
 
 
 def flat_scaffold(smiles: Sequence[str]) -> MatrixBlock:
-    """Return hashes of the Bemis-Murcko scaffold without stereo marks, (n, 16) uint8.
+    """Return hashes of the parent's Bemis-Murcko scaffold without stereo marks, (n, 16) uint8.
 
-    A molecule without a ring has none: it is not observed.
+    Of the parent, since a ring in the counter-ion would make another scaffold of the same drug. A
+    parent without a ring has none: it is not observed.
     """
-    return _hashed(murcko(mol, chirality=False) for mol in parse_all(smiles))
+    return _hashed(murcko(_parent(mol), chirality=False) for mol in parse_all(smiles))
 
 
 def murcko(mol: Chem.Mol, chirality: bool) -> str:
@@ -68,11 +69,11 @@ def _steps() -> tuple[Callable[[Chem.Mol], Chem.Mol], ...]:
     )
 
 
-def _parent(mol: Chem.Mol) -> str:
+def _parent(mol: Chem.Mol) -> Chem.Mol:
     try:
-        return Chem.MolToSmiles(functools.reduce(lambda found, step: step(found), _steps(), mol))
+        return functools.reduce(lambda found, step: step(found), _steps(), mol)
     except (ValueError, RuntimeError):  # what RDKit raises of a valence it does not know
-        return Chem.MolToSmiles(mol)
+        return mol
 
 
 def _hashed(texts: Iterable[str]) -> MatrixBlock:

@@ -14,11 +14,13 @@ CONNECTIVITY = FeatureSpec(
 )
 
 IDENTITIES: tuple[FeatureSpec, ...] = tuple(
-    FeatureSpec(name=f"identity.{level}", title=title, compute=f"{_IDENTITY}:{function}")
-    for level, function, title in (
-        ("smiles", "canonical", "Hash of the canonical SMILES"),
-        ("parent", "parent", "Hash of the SMILES of the parent without salt and charge"),
-        ("scaffold", "flat_scaffold", "Hash of the flat scaffold; unobserved without a ring"),
+    FeatureSpec(
+        name=f"identity.{level}", title=title, compute=f"{_IDENTITY}:{function}", version=version
+    )
+    for level, function, version, title in (
+        ("smiles", "canonical", "1", "Hash of the canonical SMILES"),
+        ("parent", "parent", "1", "Hash of the SMILES of the parent without salt and charge"),
+        ("scaffold", "flat_scaffold", "2", "Hash of the parent's flat scaffold, if it has a ring"),
     )
 )
 """Not registered: they say which rows are one molecule, and are nothing to learn from."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -22,6 +23,9 @@ from chmr_bench.types import IntArray
 REPEATS, FOLDS = 5, 5
 VALID_SHARE = 1 / 8
 """Of what a fold leaves: 70 % train, 10 % valid, 20 % test."""
+
+LARGE = 0.01
+"""A group of more than this share of all rows, and of two at least, is large."""
 
 Order: TypeAlias = Sequence[int] | IntArray
 
@@ -45,28 +49,45 @@ def molecule_names(smiles: Sequence[str], keys: Sequence[str]) -> list[str]:
     return [key or _canonical(text) for key, text in zip(keys, smiles, strict=True)]
 
 
-def strict_split(
-    names: Sequence[str], scaffolds: Sequence[str], seed: int, fractions: Fractions
-) -> Split:
-    """Return parts of which no two share a molecule or a flat scaffold.
+def strict_split(levels: Sequence[Sequence[str]], seed: int, fractions: Fractions) -> Split:
+    """Return parts of which no two share a molecule, at any of several levels of what is one.
 
-    Molecules that share a name or a scaffold are one group, and so are those of groups that meet.
-    Groups go in drawn order to test where they fit in what is left of its share, else to valid
-    where they fit, else to train: so a group larger than both goes to train, and sizes are the
-    nominal ones as far as groups allow. A part that nothing fitted gets the smallest group.
+    Molecules that share a name at some level are one group, and so are those of groups that meet.
+    Large groups (`LARGE`) come first, the largest ahead: to test or to valid with the probability
+    that is the part's share, where that has room, else to train. The others then go in drawn order
+    to test where they fit in what is left of its share, else to valid where they fit, else to
+    train. So a molecule of a large family is tested about as often as any other, but for a family
+    larger than the test part, which stays in train; and sizes are the nominal ones as far as groups
+    allow: large groups fill what room is left in the end. A part that nothing fitted gets the
+    smallest.
 
-    The scaffold "" is none: a molecule without a ring shares no scaffold with another, and stays
-    with its own connectivity only. One group of all of them (1,956 of ToxCast's 8,576) would have
-    nothing in common but the lack of a ring, and would always be in train.
+    The name "" is none, and shares nothing: a molecule without a ring has no scaffold. One group of
+    all of them (1,956 of ToxCast's 8,576) would have nothing in common but the lack of a ring, and
+    would always be in train.
 
     Parameters
     ----------
-    names : n of `molecule_names`. scaffolds : n Bemis-Murcko SMILES without stereo marks.
+    levels : n names each, equal where two rows are one at that level: `molecule_names` first, which
+        every row has.
+
+    Raises
+    ------
+    DataError : there are fewer groups than parts.
     """
-    group = joined(names, scaffolds)
-    order = drawn(_first_names(names, group), f"strict {seed}")
-    n_valid, n_test = (math.floor(f * len(names)) for f in fractions[1:])
-    train, test, valid = _filled(group, order, {"test": n_test, "valid": n_valid})
+    group = joined(levels)
+    _check_groups(group, 3, "no two parts of a strict split share a molecule or a scaffold")
+    sizes = np.bincount(group)
+    firsts, what = _first_names(levels[0], group), f"strict {seed}"
+    n_valid, n_test = (math.floor(f * len(group)) for f in fractions[1:])
+    large = sizes > max(LARGE * len(group), 1)
+    ends = {"test": fractions[2], "valid": fractions[2] + fractions[1]}
+    wanted: dict[int, str] = {}
+    for g in np.flatnonzero(large).tolist():
+        u = int.from_bytes(_hash(what, firsts[g])[:8], "big") / 2**64
+        wanted[g] = next((part for part, end in ends.items() if u < end), "train")
+    order = drawn(firsts, what)
+    ordered = [*sorted(wanted, key=lambda g: (-sizes[g], firsts[g])), *order[~large[order]]]
+    train, test, valid = _filled(group, ordered, {"test": n_test, "valid": n_valid}, wanted)
     return Split(train=train, valid=valid, test=test)
 
 
@@ -83,11 +104,12 @@ def repeated_fold(names: Sequence[str], seed: int) -> Split:
 
     Raises
     ------
-    SettingError : another seed.
+    SettingError : another seed. DataError : there are fewer molecules than folds.
     """
     check_fold(seed)
     repeat, number = divmod(seed, FOLDS)
     group = _codes(names)
+    _check_groups(group, FOLDS, "rows of one connectivity are in one fold")
     firsts = _first_names(names, group)
     fold = _dealt(group, drawn(firsts, f"cv5x5 repeat {repeat}"))
     test = fold == number
@@ -107,31 +129,45 @@ def check_fold(seed: int) -> None:
         )
 
 
-def joined(names: Sequence[str], scaffolds: Sequence[str]) -> IntArray:
-    """Return the group of each molecule, (n,): equal where a chain of names and scaffolds leads.
+def joined(levels: Sequence[Sequence[str]]) -> IntArray:
+    """Return the group of each molecule, (n,): equal where a chain of shared names leads.
 
-    A scaffold "" joins nothing.
+    The name "" joins nothing.
     """
     from scipy import sparse
     from scipy.sparse.csgraph import connected_components
 
-    n = len(names)
-    ringed = np.array([bool(s) for s in scaffolds], dtype=bool)
-    by_name = n + _codes(names)
-    by_scaffold = int(by_name.max(initial=n)) + 1 + _codes(scaffolds)
-    rows = np.arange(n)
-    sources = np.concatenate([rows, rows[ringed]])
-    targets = np.concatenate([by_name, by_scaffold[ringed]])
-    size = int(max(by_name.max(initial=n), by_scaffold.max(initial=n))) + 1
-    links = sparse.coo_array((np.ones(len(sources), np.int8), (sources, targets)), (size, size))
+    n = size = len(levels[0])
+    sources, targets = [], []
+    for names in levels:
+        named = np.flatnonzero(np.array([bool(name) for name in names], dtype=bool))
+        sources.append(named)
+        targets.append(size + _codes(names)[named])
+        size += len(set(names))
+    rows, columns = np.concatenate(sources), np.concatenate(targets)
+    links = sparse.coo_array((np.ones(len(rows), np.int8), (rows, columns)), (size, size))
     _, labels = connected_components(links, directed=False)
     return _codes(labels[:n].tolist())
 
 
+def _check_groups(group: IntArray, n_needed: int, why: str) -> None:
+    sizes = np.bincount(group)
+    if len(sizes) < n_needed:
+        groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups"
+        raise DataError(
+            f"{groups}, the largest of {int(sizes.max())} rows; at least {n_needed} are needed: "
+            f"{why}; choose another split"
+        )
+
+
 def drawn(names: Sequence[str], what: str) -> IntArray:
     """Return an order of the names that `what` alone draws: by the sha256 of both."""
-    hashes = [hashlib.sha256(f"{what}\n{name}".encode()).digest() for name in names]
+    hashes = [_hash(what, name) for name in names]
     return np.array(sorted(range(len(names)), key=hashes.__getitem__), dtype=np.int64)
+
+
+def _hash(what: str, name: str) -> bytes:
+    return hashlib.sha256(f"{what}\n{name}".encode()).digest()
 
 
 def _codes(values: Sequence[object]) -> IntArray:
@@ -160,19 +196,33 @@ def _dealt(group: IntArray, order: Order) -> IntArray:
     return fold
 
 
-def _filled(group: IntArray, order: Order, rooms: Mapping[str, int]) -> list[IntArray]:
+def _filled(
+    group: IntArray,
+    order: Order,
+    rooms: Mapping[str, int],
+    wanted: Mapping[int, str] = MappingProxyType({}),
+) -> list[IntArray]:
     """Return the rows of train, then of each part of `rooms`, of the groups in `order`.
 
-    A group goes to the first part that has room for it, else to train.
+    A group goes to the part it is `wanted` in, if that has room, else to train; one that is not
+    wanted anywhere to the first part that has room for it, else to train. What is in train then
+    fills what room there still is.
     """
     sizes = np.bincount(group).tolist()
     left = dict(rooms)
     place: dict[str, list[int]] = {"train": [], **{part: [] for part in rooms}}
-    for g in order:
-        part = next((p for p, room in left.items() if sizes[g] <= room), "train")
+
+    def put(g: int, parts: Iterable[str]) -> None:
+        part = next((p for p in parts if sizes[g] <= left.get(p, 0)), "train")
         place[part].append(g)
         if part in left:
             left[part] -= sizes[g]
+
+    for g in order:
+        put(g, [wanted[g]] if g in wanted else rooms)
+    others, place["train"] = place["train"], []
+    for g in others:  # where only large groups are left to fill a part with
+        put(g, rooms)
     for part in rooms:
         if not place[part] and len(place["train"]) > 1:
             smallest = min(place["train"], key=sizes.__getitem__)

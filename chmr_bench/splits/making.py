@@ -37,7 +37,7 @@ def methods() -> dict[str, str]:
     titles = {
         "reference": "as published for the dataset",
         "scaffold": "whole Bemis-Murcko families, the largest to train (OGB's rule)",
-        "strict": "no connectivity and no flat scaffold in two parts; 80/10/10, seeded",
+        "strict": "no connectivity, parent or flat scaffold in two parts; 80/10/10, seeded",
         "random": "molecules at random, seeded",
         "cv5x5": "5 x 5 folds by connectivity, 70/10/20; split seed = 5 x repeat + fold, 0 to 24",
     }
@@ -98,7 +98,7 @@ def make_split(
     """
     _check_fractions(fractions)
     with kept_to(n_jobs):
-        asked = _Asked(dataset, rule, seed, tuple(keys) or dataset.keys, fractions)
+        asked = _Asked(dataset, rule, seed, tuple(keys) or dataset.keys, fractions, n_jobs)
         split = _made(method, asked)
     try:
         check_split(split, len(dataset), complete=method != "reference")
@@ -114,12 +114,19 @@ class _Asked:
     seed: int
     keys: tuple[str, ...]
     fractions: Fractions
+    n_jobs: int | None
 
     def names(self) -> list[str]:
         return molecule_names(self.dataset.smiles, self.keys)
 
-    def scaffolds(self, chirality: bool) -> list[str]:
-        return scaffold_smiles(self.dataset.smiles, chirality)
+    def levels(self) -> list[Sequence[str]]:
+        """Return names at the levels that a strict split keeps together, hashes but the first."""
+        from chmr_bench import paths
+        from chmr_bench.features import cache
+
+        smiles, folder = self.dataset.smiles, paths.feature_folder()
+        found = cache.identities(smiles, n_jobs=self.n_jobs, cache=folder)
+        return [self.names(), found["parent"], found["scaffold"]]
 
 
 def _made(method: str, asked: _Asked) -> Split:
@@ -128,8 +135,10 @@ def _made(method: str, asked: _Asked) -> Split:
         return _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed, fractions)
     makers: Mapping[str, Callable[[], Split]] = {
         "reference": lambda: _reference(dataset, asked.rule),
-        "scaffold": lambda: pour_balanced(group_by_scaffold(asked.scaffolds(True)), fractions),
-        "strict": lambda: strict_split(asked.names(), asked.scaffolds(False), seed, fractions),
+        "scaffold": lambda: pour_balanced(
+            group_by_scaffold(scaffold_smiles(dataset.smiles)), fractions
+        ),
+        "strict": lambda: strict_split(asked.levels(), seed, fractions),
         "random": lambda: _random(len(dataset), seed, fractions),
         "cv5x5": lambda: repeated_fold(asked.names(), seed),
     }

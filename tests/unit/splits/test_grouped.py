@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chmr_bench import splits
 from chmr_bench.contracts import Dataset, Split
 from chmr_bench.errors import DataError, SettingError
+from chmr_bench.features import cache
 from chmr_bench.fetch import FetchOptions
 from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
-from chmr_bench.splits import grouped, scaffold_smiles
+from chmr_bench.splits import grouped
 from chmr_bench.types import PARTS
 
 FRACTIONS = (0.8, 0.1, 0.1)
@@ -47,11 +48,11 @@ rows_of_molecules = st.lists(
 def test_groups_follow_chains_of_names_and_scaffolds() -> None:
     #        one molecule twice, its scaffold again with another name, that name again
     names, scaffolds = ["a", "a", "b", "b", "c", "d"], ["x", "y", "y", "", "", ""]
-    assert grouped.joined(names, scaffolds).tolist() == [0, 0, 0, 0, 1, 2]
+    assert grouped.joined([names, scaffolds]).tolist() == [0, 0, 0, 0, 1, 2]
 
 
 def test_molecules_without_a_ring_share_no_scaffold() -> None:
-    assert grouped.joined(["a", "b", "a"], ["", "", ""]).tolist() == [0, 1, 0]
+    assert grouped.joined([["a", "b", "a"], ["", "", ""]]).tolist() == [0, 1, 0]
 
 
 def test_a_molecule_without_a_key_goes_by_its_canonical_smiles() -> None:
@@ -65,7 +66,8 @@ def test_a_molecule_without_a_key_goes_by_its_canonical_smiles() -> None:
 @given(rows=rows_of_molecules, seed=st.integers(0, 2**31))
 def test_strict_parts_share_nothing(rows: list[tuple[int, str]], seed: int) -> None:
     names, scaffolds = [str(k) for k, _ in rows], [s for _, s in rows]
-    split = grouped.strict_split(names, scaffolds, seed, FRACTIONS)
+    assume(grouped.joined([names, scaffolds]).max() >= 2)
+    split = grouped.strict_split([names, scaffolds], seed, FRACTIONS)
     assert shared(split, names) == shared(split, scaffolds) == 0
     assert sorted(np.concatenate([split.part(p) for p in PARTS]).tolist()) == list(range(len(rows)))
 
@@ -74,21 +76,21 @@ def test_strict_has_its_nominal_sizes_where_groups_allow() -> None:
     names = [str(i) for i in range(1000)]
     scaffolds = ["big"] * 300 + ["middle"] * 60 + [""] * 640
     for seed in range(10):
-        split = grouped.strict_split(names, scaffolds, seed, FRACTIONS)
+        split = grouped.strict_split([names, scaffolds], seed, FRACTIONS)
         assert sizes(split) == [800, 100, 100]
         assert set(range(300)) <= set(split.train.tolist())  # too large for the others
 
 
 def test_strict_fills_an_empty_part_with_the_smallest_group() -> None:
     scaffolds = ["a"] * 5 + ["b"] * 3 + ["c"] * 4
-    split = grouped.strict_split([str(i) for i in range(12)], scaffolds, 0, FRACTIONS)
+    split = grouped.strict_split([[str(i) for i in range(12)], scaffolds], 0, FRACTIONS)
     assert sorted(sizes(split)) == [3, 4, 5]
     assert split.train.size == 5
 
 
 def test_strict_is_pinned_and_another_seed_is_another_split() -> None:
     names = [str(i) for i in range(40)]
-    drawn = [grouped.strict_split(names, [""] * 40, seed, FRACTIONS) for seed in range(5)]
+    drawn = [grouped.strict_split([names, [""] * 40], seed, FRACTIONS) for seed in range(5)]
     assert drawn[0].test.tolist() == [0, 33, 36, 38]
     assert len({split.digest() for split in drawn}) == 5
 
@@ -97,17 +99,50 @@ def test_strict_does_not_depend_on_the_order_of_the_rows() -> None:
     names = [str(i // 2) for i in range(60)]
     scaffolds = ["abcdefghijkl"[i // 5] for i in range(60)]
     turned = np.random.default_rng(0).permutation(60)
-    first = grouped.strict_split(names, scaffolds, 3, FRACTIONS)
+    first = grouped.strict_split([names, scaffolds], 3, FRACTIONS)
     second = grouped.strict_split(
-        [names[i] for i in turned], [scaffolds[i] for i in turned], 3, FRACTIONS
+        [[names[i] for i in turned], [scaffolds[i] for i in turned]], 3, FRACTIONS
     )
     for part in PARTS:
         assert sorted(turned[second.part(part)].tolist()) == first.part(part).tolist()
 
 
 def test_strict_of_one_family_is_an_error() -> None:
-    with pytest.raises(DataError, match="split 'strict' of 3 molecules: valid is empty"):
-        splits.make_split("strict", dataset(["Cc1ccccc1"] * 3), keys=["a", "b", "c"])
+    smiles, keys = ["Cc1ccccc1"] * 3 + ["CCO"], ["a", "b", "c", "d"]
+    message = "2 groups, the largest of 3 rows; at least 3 are needed"
+    with pytest.raises(DataError, match=message):
+        splits.make_split("strict", dataset(smiles), keys=keys)
+
+
+def test_a_large_family_is_tested_about_as_often_as_any_molecule() -> None:
+    names = [str(i) for i in range(1000)]
+    scaffolds = ["large"] * 90 + ["middle"] * 30 + ["small"] * 5 + [""] * 875
+    made = [grouped.strict_split([names, scaffolds], seed, FRACTIONS) for seed in range(300)]
+    often = np.bincount(np.concatenate([s.test for s in made]), minlength=1000) / len(made)
+    for row in (0, 90, 120):
+        assert 0.05 < often[row] < 0.16
+    assert often.sum() == pytest.approx(100)
+
+
+def test_large_groups_fill_a_part_that_small_ones_cannot() -> None:
+    names = [str(i) for i in range(1000)]
+    scaffolds = [f"family {i // 20}" for i in range(1000)]
+    for seed in range(10):
+        split = grouped.strict_split([names, scaffolds], seed, FRACTIONS)
+        assert sizes(split) == [800, 100, 100]
+
+
+def test_a_salt_stays_with_its_drug() -> None:
+    drugs = [f"C{'C' * i}Nc1ccccc1" for i in range(3)]
+    chains = ["C" * i + "O" for i in range(1, 21)]
+    salts = [f"{'C' * i}N.Cl" for i in range(1, 11)]
+    free = [f"{'C' * i}N" for i in range(1, 11)]
+    smiles = drugs + chains + salts + free
+    split = splits.make_split("strict", dataset(smiles), keys=[str(i) for i in range(len(smiles))])
+    part_of = {row: part for part in PARTS for row in split.part(part).tolist()}
+    first = len(drugs + chains)
+    for i in range(first, first + 10):
+        assert part_of[i] == part_of[i + 10]
 
 
 @pytest.mark.parametrize("method", ["strict", "cv5x5"])
@@ -123,6 +158,7 @@ def test_keys_must_be_given(method: str) -> None:
 @given(rows=rows_of_molecules, repeat=st.integers(0, 4))
 def test_the_folds_of_a_repeat_are_a_partition(rows: list[tuple[int, str]], repeat: int) -> None:
     names = [str(k) for k, _ in rows]
+    assume(len(set(names)) >= 5)
     folds = [grouped.repeated_fold(names, 5 * repeat + f) for f in range(5)]
     assert sorted(np.concatenate([f.test for f in folds]).tolist()) == list(range(len(rows)))
     for split in folds:
@@ -151,10 +187,15 @@ def test_on_real_data(name: str, mirror: Path, home: Path) -> None:
     workspace = Workspace(FetchOptions(mirror=str(mirror), offline=True), 1)
     opened = workspace.open(DatasetRequest(name=name))
     keys, n = workspace.keys(opened), len(opened.dataset)
-    scaffolds = scaffold_smiles(opened.dataset.smiles, chirality=False)
+    found = cache.identities(opened.dataset.smiles, n_jobs=1, cache=home)
     made = [workspace.split(opened, SplitRequest("strict", seed)) for seed in range(5)]
     for split in made:
-        assert shared(split, keys) == shared(split, scaffolds) == 0
+        assert shared(split, keys) == 0
+        assert {level: shared(split, names) for level, names in found.items()} == {
+            "smiles": 0,
+            "parent": 0,
+            "scaffold": 0,
+        }
         assert np.abs(np.array(sizes(split)) / n - FRACTIONS).max() < 0.01
     assert len({split.digest() for split in made}) == 5
     fold = workspace.split(opened, SplitRequest("cv5x5", 24))
