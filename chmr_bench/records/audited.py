@@ -1,6 +1,7 @@
 """Scores on clean test rows, kept beside the records: ``audit/<dataset>-<split>.json``.
 
-A row of the test part is clean where no row of train or valid has its connectivity. The tables are
+A row of the test part is clean where no row of train or valid has its connectivity, nor its parent
+(what is left without salt and charge). The tables are
 made from files alone; these files say what else would need the data.
 """
 
@@ -48,7 +49,7 @@ class CleanScore(_Part):
 class AuditFile(_Part):
     """What an audit says of the records of one dataset and split."""
 
-    schema_name: Literal["chmr-bench audit 1"] = Field(default="chmr-bench audit 1", alias="schema")
+    schema_name: Literal["chmr-bench audit 2"] = Field(default="chmr-bench audit 2", alias="schema")
     dataset: str
     dataset_digest: str
     split: str
@@ -58,7 +59,9 @@ class AuditFile(_Part):
     levels: dict[str, Leaked] = Field(description="test rows against train")
     levels_with_valid: dict[str, Leaked] = Field(description="test rows against train and valid")
     n_test: int
-    n_clean: int = Field(description="without a connectivity twin in train or valid")
+    n_clean: int = Field(
+        description="with neither its connectivity nor its parent in train or valid"
+    )
     scores: dict[str, CleanScore] = Field(description="by identity of the record")
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -129,7 +132,7 @@ def _named(audits: Iterable[AuditFile]) -> Mapping[str, AuditFile]:
     """Return file name -> audit; where two datasets have one name, their digests tell them."""
     named: dict[str, AuditFile] = {}
     for one in sorted(audits, key=lambda a: (a.dataset, a.split, a.split_seed or 0)):
-        seed = "" if one.split_seed is None else str(one.split_seed)
+        seed = "" if one.split_seed is None else f"-{one.split_seed}"
         stem = re.sub(r"[^A-Za-z0-9._+]+", "-", f"{one.dataset}-{one.split}{seed}").strip("-.")
         if f"{stem}.json" in named:
             stem += f"-{one.dataset_digest[:6]}{one.split_digest[:6]}"

@@ -55,9 +55,10 @@ def clean_note(table: Table) -> list[str]:
     n_tasks = table.dataset.n_tasks
     told = f"; {min(counts)} of {n_tasks} tasks can be evaluated on them" if counts else ""
     return [
-        f"Clean rows: the {audit.n_clean:,} of {audit.n_test:,} test rows whose connectivity no "
-        f"row of train or valid has{told}. Leaked: the share of the others. '{NOT_AUDITED}': "
-        "`chmr-bench audit --records` has not seen a run, or saw other predictions."
+        f"Clean rows: the {audit.n_clean:,} of {audit.n_test:,} test rows of which no row of train "
+        f"or valid has the connectivity or the parent{told}. Leaked: the share of the others. "
+        f"'{NOT_AUDITED}': `chmr-bench audit --records` has not seen a run, or saw other "
+        "predictions."
     ]
 
 
@@ -86,6 +87,6 @@ def leaked_note(overall: Overall) -> list[str]:
     if not told:
         return []
     return [
-        "Share of test rows whose connectivity is in train or valid: "
+        "Share of test rows whose connectivity or parent is in train or valid: "
         f"{', '.join(told)}. Each dataset's own table has the scores on the other rows."
     ]

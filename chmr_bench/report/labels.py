@@ -64,6 +64,8 @@ def _listed(values: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
+        return "+".join(value)
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 

@@ -17,7 +17,7 @@ LEVEL_WORDS = {
 LEVEL_NOTE = (
     "Same SMILES: canonical, with stereo marks. Parent: without salt and charge. Connectivity: "
     "first 14 characters of the InChIKey, so stereoisomers are one, a salt and its acid are not. "
-    "Flat scaffold: Bemis-Murcko without stereo marks."
+    "Flat scaffold: Bemis-Murcko of the parent, without stereo marks."
 )
 COLUMNS = ("dataset", "split", "test rows", *LEVEL_WORDS.values())
 
@@ -54,6 +54,6 @@ def _notes() -> tuple[str, ...]:
     return (
         LEVEL_NOTE,
         "Counted by `chmr-bench audit --records`, with the data at hand; several drawn splits of "
-        "a dataset are summed. In the tables below a clean row has its connectivity in neither "
-        "train nor valid.",
+        "a dataset are summed. In the tables below a row is clean where neither its connectivity "
+        "nor its parent is in train or valid.",
     )

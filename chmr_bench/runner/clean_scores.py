@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chmr_bench.audit import Leak, Subject, leaks, twins
+from chmr_bench.audit.leakage import Level
 from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.errors import ChmrBenchError, DataError, RecordError
 from chmr_bench.records import Predictions, Record, RecordStore
@@ -21,6 +22,8 @@ from chmr_bench.runner.workspace import DatasetRequest, SplitRequest, Workspace
 from chmr_bench.types import BoolArray, Part
 
 SEEN: tuple[Part, ...] = ("train", "valid")
+TWINS: tuple[Level, ...] = ("connectivity", "parent")
+"""A row is not clean with a twin at one of these: a salt is the same drug."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,7 @@ def _of_group(
         blocking = first.dataset.origin.kind == "registered"
         yield Skipped(first.dataset.name, name, str(error), len(members), blocking)
         return
-    clean = ~twins(
-        one.names["connectivity"],
-        one.split.test,
-        np.concatenate([one.split.train, one.split.valid]),
-    )
+    clean = clean_rows(one)
     scores = {}
     for i, record in enumerate(members):
         progress(i, len(members), "records")
@@ -92,6 +91,15 @@ def _of_group(
             yield Skipped(first.dataset.name, path, str(error), 1, blocking=True)
     progress(len(members), len(members), "records")
     yield _file(first, one, clean, scores)
+
+
+def clean_rows(one: Subject) -> BoolArray:
+    """Return which test rows are clean, (n_test,): no twin by connectivity or parent was seen."""
+    seen = np.concatenate([one.split.train, one.split.valid])
+    leaked = np.zeros(len(one.split.test), dtype=np.bool_)
+    for level in TWINS:
+        leaked |= twins(one.names[level], one.split.test, seen)
+    return ~leaked
 
 
 def _subject(record: Record, workspace: Workspace, progress: Progress) -> Subject:

@@ -6,9 +6,17 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pytest
+
+from chmr_bench.contracts import Split
+from chmr_bench.runner.clean_scores import clean_rows
+
+if TYPE_CHECKING:
+    from chmr_bench.audit import Subject
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -33,7 +41,7 @@ def test_clean_scores_are_written_shown_and_verified(inside: Run, done: Path) ->
     made = inside("audit", "--records", "--jobs", "1")
     assert made.returncode == 0, made.stderr
     found = audits(done)
-    random, strict = found["twice-random0.json"], found["twice-strict0.json"]
+    random, strict = found["twice-random-0.json"], found["twice-strict-0.json"]
     assert strict["n_clean"] == strict["n_test"] == 12
     assert random["n_clean"] < 6  # a twin is in test with a chance of a tenth
     leaked = random["levels_with_valid"]["connectivity"]["leaked_rows"]
@@ -43,8 +51,20 @@ def test_clean_scores_are_written_shown_and_verified(inside: Run, done: Path) ->
     assert inside("leaderboard", "build", "--check").returncode == 0
     checked = inside("verify", "--jobs", "1")
     assert checked.returncode == 0, checked.stdout
-    assert "audit/twice-random0.json" in checked.stdout
+    assert "audit/twice-random-0.json" in checked.stdout
     assert "4 ok" in checked.stdout
+
+
+def test_a_twin_by_connectivity_or_parent_is_not_clean() -> None:
+    names = {
+        #               train, valid,  test: the drug, its salt, its isomer, another
+        "connectivity": ["drug", "acid", "drug", "salt", "drug", "other"],
+        "parent": ["d", "a", "d", "d", "l", "o"],
+    }
+    rows = [np.array(part) for part in ([0], [1], [2, 3, 4, 5])]
+    split = Split(train=rows[0], valid=rows[1], test=rows[2])
+    found = clean_rows(cast("Subject", SimpleNamespace(names=names, split=split)))
+    assert found.tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +80,7 @@ def test_verify_sees_an_edit(
     inside: Run, done: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     inside("audit", "--records", "--jobs", "1")
-    file = done / "audit" / "twice-strict0.json"
+    file = done / "audit" / "twice-strict-0.json"
     content = json.loads(file.read_text())
     change(content)
     file.write_text(json.dumps(content))

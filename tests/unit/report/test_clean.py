@@ -109,7 +109,7 @@ def test_files_are_read_as_they_were_written(results: Any) -> None:
     one = audited([record], [0.6])
     other = audited([record], [0.5], split="strict", split_seed=3, split_digest="1" * 64)
     names = [path.name for path in write_all(results.root, [one, other])]
-    assert names == ["bace-reference.json", "bace-strict3.json"]
+    assert names == ["bace-reference.json", "bace-strict-3.json"]
     assert list(read_all(results.root).values()) == [one, other]
 
 

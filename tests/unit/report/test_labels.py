@@ -22,12 +22,12 @@ def test_a_plain_model_is_called_by_its_name(results: Any) -> None:
 
 def test_what_the_user_changed_is_in_the_name(results: Any) -> None:
     results.add("forest", "bace")
-    changed = {"n_trees": 50, "depth": None, "kind": "x"}
+    changed = {"n_trees": 50, "depth": None, "kind": "x", "atlas": ["a", "b"], "sizes": [1, 2]}
     results.add("forest", "bace", model__overrides=changed, model__params=changed)
     results.add("forest", "bace", missing={"rate": 0.5, "modality": "morphology"})
     assert names(results) == {
         ("bace", "forest"),
-        ("bace", "forest [depth=null, kind=x, n_trees=50]"),
+        ("bace", "forest [atlas=a+b, depth=null, kind=x, n_trees=50, sizes=[1, 2]]"),
         ("bace", "forest {modality=morphology, rate=0.5}"),
     }
 
