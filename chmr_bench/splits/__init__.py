@@ -1,8 +1,8 @@
 """Which rows are train, valid and test.
 
 The methods: ``reference`` (the dataset's own rule), ``scaffold`` (whole Bemis-Murcko families, the
-largest to train, the rule of OGB), ``strict`` (no connectivity, parent or flat scaffold in two parts),
-``random``, ``cv5x5`` (repeated cross-validation) and ``deepchem:NAME`` (deepchem's own).
+largest to train, the rule of OGB), ``strict`` (no connectivity, parent or flat scaffold in two
+parts), ``random``, ``cv5x5`` (repeated cross-validation) and ``deepchem:NAME`` (deepchem's own).
 """
 
 from __future__ import annotations
