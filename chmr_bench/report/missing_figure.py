@@ -80,15 +80,15 @@ def draw(families: Sequence[Family]) -> bytes:
 
 
 def stretch(axes: Axes, metric: MetricName) -> None:
-    """Give an axis in percent `LEAST_RANGE` points at least: less makes noise look like a trend."""
+    """Give an axis in percent `LEAST_RANGE` points at least: less makes noise look like a trend.
+
+    Its labels then have one decimal at most: ticks are half a point apart or more.
+    """
     if metric not in PERCENT:
         return
-    from matplotlib.ticker import FuncFormatter
-
     low, high = axes.get_ylim()
     more = max(LEAST_RANGE - (high - low), 0.0) / 2
     axes.set_ylim(low - more, high + more)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(value, 1):g}"))
 
 
 def _legends(figure: Figure, own: bool) -> None:
