@@ -1,8 +1,9 @@
 """Hide cell modalities on purpose, reproducibly: what is lost, by whom, and at which stage.
 
-What is hidden depends on a molecule's connectivity, the modality and a seed alone, so that every
-model and dataset loses the same, and what is hidden at a rate is hidden at every higher one. The
-definitions are those of an experiment nobody had published, see ``docs/missing.md``.
+At random, what is hidden depends on a molecule's connectivity, the modality and a seed alone, so
+that every model and dataset loses the same. By every mechanism, what is hidden at a rate is hidden
+at every higher one. The definitions are those of an experiment nobody had published, see
+``docs/missing.md``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from chmr_bench.blocks import MatrixBlock
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
-from chmr_bench.types import BoolArray, FloatArray
+from chmr_bench.types import BoolArray, FloatArray, IntArray
 
 Stage = Literal["pretrain", "finetune", "test"]
 STAGES: tuple[Stage, ...] = ("pretrain", "finetune", "test")
@@ -205,7 +206,8 @@ def hidden(missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBl
     if missing.mechanism == "asymmetric":
         return _asymmetric(missing, molecules.names(), observed)
     if missing.mechanism == "activity":
-        ranks = {m: _activity_rank(parts) for m, parts in by_modality.items()}
+        names = molecules.names()
+        ranks = {m: _activity_rank(parts, uniform(0, names, m)) for m, parts in by_modality.items()}
         return {m: observed[m] & (ranks[m] < missing.rate) for m in by_modality}
     names = molecules.families() if missing.mechanism == "scaffold" else molecules.names()
     return {m: observed[m] & (uniform(missing.seed, names, m) < missing.rate) for m in by_modality}
@@ -241,28 +243,49 @@ def _asymmetric(
     return {m: seen & hit & (kept != i) for i, (m, seen) in enumerate(observed.items())}
 
 
-def _activity_rank(parts: Sequence[MatrixBlock]) -> FloatArray:
+def _activity_rank(parts: Sequence[MatrixBlock], drawn: FloatArray) -> FloatArray:
     """Return (n,) the share of observed molecules whose phenotype is weaker; 1 where not observed.
 
     The strength of a phenotype is the root mean square of its columns, standardised over the
-    observed rows; of the strongest block where a modality has several. Equal ones go by their row.
+    observed rows; of the strongest block where a modality has several; the mean over the rows of
+    one molecule. Equally strong molecules go by their (n,) uniform `drawn` numbers, which tell
+    molecules apart; the order of rows is nothing to it.
     """
     observed = _any_observed(parts)
     strength = np.full(len(observed), -np.inf)
     for block in parts:
         strength[block.observed] = np.maximum(strength[block.observed], _strength(block))
     rows = np.flatnonzero(observed)
+    molecules, who = np.unique(drawn[rows], return_inverse=True)
+    place = np.empty(len(molecules))
+    place[np.argsort(_means(strength[rows], who), kind="stable")] = np.arange(len(molecules))
     rank = np.ones(len(observed))
-    rank[rows[np.argsort(strength[rows], kind="stable")]] = np.arange(len(rows)) / max(len(rows), 1)
+    rank[rows] = place[who] / max(len(molecules), 1)
     return rank
 
 
+def _means(values: FloatArray, who: IntArray) -> FloatArray:
+    """Return (m,) the mean value of each of m, the same to the last bit in any order of rows."""
+    order = np.lexsort((values, who))
+    values, who = values[order], who[order]
+    least = values[np.unique(who, return_index=True)[1]]  # equal values have exactly that mean
+    above = np.bincount(who, weights=values - least[who], minlength=len(least))
+    return np.asarray(least + above / np.bincount(who, minlength=len(least)))
+
+
 def _strength(block: MatrixBlock) -> FloatArray:
-    values = np.asarray(_dense(block)[block.observed], dtype=np.float64)
-    spread = np.nanstd(values, axis=0) if len(values) else np.ones(values.shape[1])
-    centred = values - (np.nanmean(values, axis=0) if len(values) else 0.0)
-    scaled = np.nan_to_num(centred / np.where(spread > 0, spread, 1.0))
+    values = np.array(_dense(block)[block.observed], dtype=np.float64, order="C")
+    centre, spread = _moments(values)
+    scaled = np.nan_to_num((values - centre) / np.where(spread > 0, spread, 1.0))
     return np.asarray(np.sqrt(np.mean(scaled**2, axis=1)))
+
+
+def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and standard deviation of columns, the same to the last bit in any row order."""
+    if not len(values):
+        return np.zeros(values.shape[1]), np.ones(values.shape[1])
+    ordered = np.sort(values, axis=0)
+    return np.nanmean(ordered, axis=0), np.nanstd(ordered, axis=0)
 
 
 # ----------------------------------------------------------------------------------- blocks without
@@ -293,11 +316,12 @@ def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
 def shuffled(
     missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
 ) -> dict[str, MatrixBlock]:
-    """Return the blocks with every observed row given to another observed molecule.
+    """Return the blocks with the observed rows given to each other; who has a read-out stays.
 
-    Each of those to be shuffled is given the row of the next by `uniform`, the last that of the
-    first; who has a read-out stays the same. Rows of one molecule stand together in that order, and
-    the next is as many rows on as the largest such group has, so that nobody keeps its own.
+    The observed rows of a block stand in the order of `uniform`, those of one molecule together and
+    as they stood. Each is given the row that is `step` on, after the last the first: `step` is how
+    many rows the molecule with the most of them has. So no molecule is given a row of its own,
+    unless one has more than half of the rows: k of n, and 2k - n of its rows get one of its own.
     """
     names, found = molecules.names(), dict(blocks)
     for name, block in blocks.items():

@@ -79,7 +79,8 @@ class Curve:
     ----------
     model : its registered name. label : with what its user changed.
     shuffled : the control: what is not hidden is given to the wrong molecules.
-    area : mean change over the rates, by trapezoids; None below two rates.
+    area : mean change over the rates, by trapezoids; None below two rates, and where one has no
+        score.
     unmoved : no stored prediction differs from that of rate 0.
     n_hidden : entries hidden in all its runs together, of atlas and dataset; None where there was
         none that the model could read.
@@ -102,6 +103,27 @@ class Curve:
     def greater_is_better(self) -> bool:
         """Return which way is better."""
         return METRICS[self.metric].greater_is_better
+
+    @property
+    def is_line(self) -> bool:
+        """Return whether there is something to draw: it moves, and has scores at two rates."""
+        return not self.unmoved and sum(p.score is not None for p in self.points) > 1
+
+    def at(self, rate: float) -> Point | None:
+        """Return the model at a rate, None where it was not run there."""
+        return next((p for p in self.points if p.rate == rate), None)
+
+    def start(self) -> Runs | None:
+        """Return the runs at rate 0 that the highest rate with a change is paired with.
+
+        Where no change is against them, all: of what did not move, and of a control, whose changes
+        are against the model itself.
+        """
+        first = self.at(0.0)
+        if first is None or first.runs is None or self.shuffled or self.unmoved:
+            return first.runs if first else None
+        last = next((p.runs for p in reversed(self.points) if p.rate and p.change), None)
+        return first.runs if last is None else common(last, first.runs)[1]
 
 
 def curves(store: RecordStore) -> list[Curve]:
@@ -342,22 +364,25 @@ def _on(runs: Runs, seeds: Sequence[int | None]) -> Runs:
 
 
 def area(points: Sequence[Point], start: Runs | None) -> Difference | None:
-    """Return the mean change over the rates from the first to the last, by trapezoids."""
-    known = [p for p in points if p.runs is not None]
-    if len(known) < 2 or start is None:
+    """Return the mean change over the rates from the first to the last, by trapezoids.
+
+    None where a rate has no score: a line over the gap would say what was not measured.
+    """
+    known = [p.runs for p in points if p.runs is not None]
+    if len(known) < max(len(points), 2) or start is None:
         return None
-    rates = np.array([p.rate for p in known])
+    rates = np.array([p.rate for p in points])
     weights = np.zeros(len(known))
     weights[:-1] += np.diff(rates) / 2
     weights[1:] += np.diff(rates) / 2
     weights /= rates[-1] - rates[0]
-    drawn = [p.runs.seeds for p in known if p.runs is not None and p.runs.drawn]
+    drawn = [runs.seeds for runs in known if runs.drawn]
     shared: list[int | None] = [None]
     if drawn:
         shared = [seed for seed in drawn[0] if all(seed in seeds for seeds in drawn)]
     if not shared:
         return None
-    parts = [_spread(p.runs, shared) for p in known if p.runs is not None]
+    parts = [_spread(runs, shared) for runs in known]
     whole = Runs(
         np.sum([w * r.scores for w, r in zip(weights, parts, strict=True)], axis=0),
         np.sum([w * r.replicates for w, r in zip(weights, parts, strict=True)], axis=0),

@@ -47,12 +47,15 @@ class Grid:
 
 
 def number(metric: MetricName | None, value: float | None, digits: int = 1) -> str:
-    """Return a score as it is shown: percent with one decimal, or three decimals of the unit."""
+    """Return a score as it is shown: percent with one decimal, or three decimals of the unit.
+
+    What rounds to zero has no sign.
+    """
     if value is None:
         return NONE
     if metric in PERCENT:
-        return f"{100 * value:.{digits}f}"
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+        return f"{100 * value:z.{digits}f}"
+    return f"{value:z.3f}" if abs(value) < 100 else f"{value:.1f}"
 
 
 def span(metric: MetricName | None, low: float | None, high: float | None) -> str:

@@ -24,6 +24,8 @@ COLUMNS = 2
 LEGEND_COLUMNS = 3
 PER_PANEL = 6
 """Models in a panel; of more, those whose names begin alike get one of their own."""
+LEAST_RANGE = 4.0
+"""Points that an axis in percent spans at least."""
 MARKERS = "os^DvPX*"
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#666666", "#000000")
 ACTUAL = "_actual"
@@ -31,10 +33,13 @@ ACTUAL = "_actual"
 
 
 def pictures(families: Sequence[Family]) -> dict[str, list[Family]]:
-    """Return file name -> the tables it shows: a picture a setting, a panel a dataset."""
+    """Return file name -> the tables it shows: a picture a setting, a panel a dataset.
+
+    A table without a curve to draw has no panel, and a setting of such tables no picture.
+    """
     found: dict[str, list[Family]] = {}
     for family in families:
-        if len(family.datasets) == 1:
+        if len(family.datasets) == 1 and any(curve.is_line for curve in family.curves):
             found.setdefault(f"missing-{slug(family.setting)}.png", []).append(family)
     return found
 
@@ -65,11 +70,25 @@ def draw(families: Sequence[Family]) -> bytes:
         axes = figure.add_subplot(n_rows, n_columns, i + 1, sharey=beside)
         alike.setdefault(panel.title, axes)
         _panel(axes, panel, colours)
+    for axes, panel in zip(figure.axes, panels, strict=True):  # once all that share it are drawn
+        stretch(axes, panel.metric)
     _legends(figure, own)
     figure.suptitle(f"{families[0].setting}; band: 95 % interval of the change", fontsize=10)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
     return picture.getvalue()
+
+
+def stretch(axes: Axes, metric: MetricName) -> None:
+    """Give an axis in percent `LEAST_RANGE` points at least: less makes noise look like a trend.
+
+    Its labels then have one decimal at most: ticks are half a point apart or more.
+    """
+    if metric not in PERCENT:
+        return
+    low, high = axes.get_ylim()
+    more = max(LEAST_RANGE - (high - low), 0.0) / 2
+    axes.set_ylim(low - more, high + more)
 
 
 def _legends(figure: Figure, own: bool) -> None:
@@ -151,11 +170,11 @@ def _curve(axes: Axes, curve: Curve, colour: str, scale: float) -> None:
 
 
 def _height(curve: Curve, point: Point) -> float:
-    """Return where a point is drawn: at the start plus the change, which is over paired seeds."""
-    start = next((p.score for p in curve.points if p.rate == 0), None)
+    """Return where a point is drawn: at the table's start plus the change, over paired seeds."""
+    start = curve.start()
     if point.change is None or start is None or curve.shuffled:
         return point.score or 0.0
-    return start + point.change.mean
+    return float(start.scores.mean()) + point.change.mean
 
 
 def _ceilings(curve: Curve, metric: MetricName) -> dict[str, float]:

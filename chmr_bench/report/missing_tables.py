@@ -21,15 +21,18 @@ PLACES = ("pretrain", "train", "valid", "test")
 INTRODUCTION = """\
 A share of the cell read-outs is hidden on purpose, on top of what is missing by nature: of the
 atlas that is pretrained on, of the training and validation molecules, of the test molecules, or of
-all of them ("world"). What is hidden depends on connectivity, modality and seed alone, so every
-model loses the same molecules, and what is hidden at a share is hidden at every higher one.
+all of them ("world"). Who loses it is drawn by connectivity, modality and seed alone; of scaffold
+families ("scaffold") by the scaffold instead of the connectivity; "activity" is no draw: the
+weakest phenotypes go first. So every model loses the same molecules, and what is hidden at a share
+is hidden at every higher one.
 
 How to read a row: the score with nothing hidden, then for each share the change against it with its
 95 % interval, paired over seeds and test molecules (it holds the spread over both); below zero is
 worse unless the metric's arrow points down. "mean change" is that over all shares of the table (the
-area between the curve and its start). A row "shuffled" is the control that gives every read-out to
-another molecule; its changes are against the model itself. "does not read it": no stored prediction
-moved when it was hidden, and nothing of it reaches the model. Each split has a table of its own."""
+area between the curve and its start), "-" where a share has no score. A row "shuffled" is the
+control that gives read-outs to the wrong molecules; its changes are against the model itself. "does
+not read it": no stored prediction moved when it was hidden, and nothing of it reaches the model.
+Each split has a table of its own."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ class Family:
     def rates(self) -> list[float]:
         """Return all rates but 0, ascending."""
         return sorted({p.rate for c in self.curves for p in c.points} - {0.0})
+
+    def mean_change(self, curve: Curve) -> Difference | None:
+        """Return the mean change from 0 to the last rate, None where any rate has no score."""
+        scored = {p.rate for p in curve.points if p.score is not None}
+        return curve.area if scored >= {0.0, *self.rates} else None
 
 
 def families(curves: Sequence[Curve]) -> list[Family]:
@@ -105,39 +113,32 @@ def _mean_curves(members: Sequence[Family]) -> Iterable[Curve]:
         if len(same) < len(members):
             continue
         rates = set.intersection(*({p.rate for p in c.points} for c in same))
-        starts = [_at(c, 0.0) for c in same]
-        points = [_mean_point(rate, [_at(c, rate) for c in same], starts) for rate in sorted(rates)]
-        kept = tuple(p for p in points if p is not None)
+        starts = [c.at(0.0) for c in same]
+        points = [_mean_point(rate, [c.at(rate) for c in same], starts) for rate in sorted(rates)]
         begun = _mean_runs([p.runs if p else None for p in starts])
         yield dataclasses.replace(
             curve,
-            points=kept,
-            area=area(kept, begun),
+            points=tuple(points),
+            area=area(points, begun),
             unmoved=all(c.unmoved for c in same),
             identities=tuple(i for c in same for i in c.identities),
         )
 
 
-def _at(curve: Curve, rate: float) -> Point | None:
-    return next((p for p in curve.points if p.rate == rate), None)
-
-
 def _mean_point(
     rate: float, points: Sequence[Point | None], starts: Sequence[Point | None]
-) -> Point | None:
+) -> Point:
     runs, start = (_mean_runs([p.runs if p else None for p in ps]) for ps in (points, starts))
-    if runs is None:
-        return None
     change: Difference | None = None
     unpaired: tuple[int | None, ...] = ()
-    if start is not None:
+    if runs is not None and start is not None:
         a, b, unpaired = common(runs, start)
         change = paired_difference(a, b) if a and b else None
     n_failed = sum(p.n_failed for p in points if p is not None)
     return Point(
         rate=rate,
-        score=float(runs.scores.mean()),
-        n_runs=len(runs.seeds),
+        score=float(runs.scores.mean()) if runs is not None else None,
+        n_runs=len(runs.seeds) if runs is not None else 0,
         n_failed=n_failed,
         change=change,
         unpaired=unpaired,
@@ -167,7 +168,7 @@ def _grid(family: Family) -> Grid:
     hit = "of molecules hit" if family.setting.mechanism == "asymmetric" else "hidden"
     columns = ["model", f"{heading(family.metric)}, nothing hidden", "runs"]
     columns += [f"{100 * rate:g} % {hit}" for rate in family.rates]
-    columns += ["mean change"]
+    columns += [f"mean change, 0 to {100 * rate:g} %" for rate in family.rates[-1:]]
     rows = tuple(tuple(_cells(family, curve)) for curve in family.curves)
     return Grid(family.title, tuple(columns), rows, notes=tuple(_notes(family)))
 
@@ -185,22 +186,23 @@ def unmoved_words(curve: Curve) -> str:
 
 
 def _cells(family: Family, curve: Curve) -> list[str]:
-    start = _at(curve, 0.0)
-    cells = [row_label(curve), number(family.metric, start.score if start else None)]
+    start = curve.start()
+    score = None if start is None else float(start.scores.mean())
+    cells = [row_label(curve), number(family.metric, score)]
     counts = sorted({p.n_runs for p in curve.points})
     cells.append("-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "0")
+    ending = [NONE] * len(family.rates[-1:])
     if curve.unmoved:
-        return [*cells, *(unmoved_words(curve) for _ in family.rates), NONE]
+        return [*cells, *(unmoved_words(curve) for _ in family.rates), *ending]
     for rate in family.rates:
-        point = _at(curve, rate)
+        point = curve.at(rate)
         cells.append(NONE if point is None else _change(family.metric, point))
-    whole = {p.rate for p in curve.points} >= {0.0, *family.rates}
-    return [*cells, _interval(family.metric, curve.area) if whole else NONE]
+    return [*cells, *(_interval(family.metric, family.mean_change(curve)) for _ in ending)]
 
 
 def _change(metric: MetricName, point: Point) -> str:
     if point.score is None:
-        return "failed"
+        return "failed" if point.n_failed else NONE
     return _interval(metric, point.change) + (f", {point.n_failed} failed" * (point.n_failed > 0))
 
 
@@ -208,8 +210,9 @@ def _interval(metric: MetricName, change: Difference | None) -> str:
     if change is None:
         return NONE
     ends = [None if math.isnan(v) else v for v in (change.low, change.high)]
-    sign = "+" if change.mean > 0 else ""
-    return f"{sign}{number(metric, change.mean)} ({span(metric, *ends)})"
+    mean = number(metric, change.mean)
+    sign = "+" if float(mean) > 0 else ""
+    return f"{sign}{mean} ({span(metric, *ends)})"
 
 
 def _notes(family: Family) -> Iterable[str]:
@@ -223,9 +226,11 @@ def _notes(family: Family) -> Iterable[str]:
         yield "a molecule that is hit keeps one modality: the shares of entries are in the CSV file"
     for curve in family.curves:
         most = max((p.change.n_pairs for p in curve.points if p.change), default=0)
-        if curve.area is not None and curve.area.n_pairs < most and not curve.unmoved:
-            n = curve.area.n_pairs
+        whole = family.mean_change(curve)
+        if whole is not None and whole.n_pairs < most and not curve.unmoved:
+            n = whole.n_pairs
             yield f"mean change of {row_label(curve)}: over {n} of the seeds, which every share has"
+        yield from _other_seeds(family, curve)
     for curve, point in points:
         if point.unpaired:
             seeds = ", ".join(map(str, point.unpaired))
@@ -233,6 +238,24 @@ def _notes(family: Family) -> Iterable[str]:
                 f"{row_label(curve)} at {100 * point.rate:g} %: not in the change, since on record "
                 f"there or at 0 % alone: seed {seeds}"
             )
+
+
+def _other_seeds(family: Family, curve: Curve) -> Iterable[str]:
+    """Say of which seeds the start is where not all shares have the same."""
+    first, start = curve.at(0.0), curve.start()
+    if curve.unmoved or curve.shuffled or first is None or first.runs is None or start is None:
+        return
+    pairs = {p.rate: common(p.runs, first.runs)[1] for p in curve.points if p.runs and p.change}
+    others = [r for r, paired in pairs.items() if r and paired and paired.seeds != start.seeds]
+    if start.seeds == first.runs.seeds and not others:
+        return
+    told = f"{row_label(curve)}, nothing hidden: over seed {', '.join(map(str, start.seeds))}"
+    if start.seeds != first.runs.seeds:
+        whole = number(family.metric, first.score)
+        told += f", as the change at {100 * max(pairs):g} %; over all {first.n_runs} it is {whole}"
+    if others:
+        told += f"; the change at {', '.join(f'{100 * r:g}' for r in others)} % is over other seeds"
+    yield told
 
 
 def _one_pretraining(family: Family) -> Iterable[str]:
@@ -267,7 +290,7 @@ def as_rows(found: Sequence[Family]) -> list[dict[str, Any]]:
             "unmoved": curve.unmoved,
             "n_hidden": curve.n_hidden,
             **_point(point),
-            "mean_change": curve.area.mean if curve.area else None,
+            **_mean_change(family, curve),
         }
         for family in found
         for curve in family.curves
@@ -289,20 +312,28 @@ def _table(family: Family) -> dict[str, Any]:
         "metric": family.metric,
         "greater_is_better": first.greater_is_better,
         **_setting(family.setting),
-        "rows": [_row(curve) for curve in family.curves],
+        "rows": [_row(family, curve) for curve in family.curves],
     }
 
 
-def _row(curve: Curve) -> dict[str, Any]:
+def _row(family: Family, curve: Curve) -> dict[str, Any]:
     return {
         "model": curve.label,
         "shuffled": curve.shuffled,
         "unmoved": curve.unmoved,
         "n_hidden": curve.n_hidden,
         "points": [_point(point) for point in curve.points],
-        "mean_change": _difference(curve.area),
+        **_mean_change(family, curve),
+        "mean_change": _difference(family.mean_change(curve)),
         "records": list(curve.identities),
     }
+
+
+def _mean_change(family: Family, curve: Curve) -> dict[str, float | None]:
+    """Return it, and from which share to which it goes; None three times where there is none."""
+    found = family.mean_change(curve)
+    ends = (found.mean, 0.0, family.rates[-1]) if found else (None, None, None)
+    return dict(zip(("mean_change", "mean_change_from", "mean_change_to"), ends, strict=True))
 
 
 def _setting(setting: Setting) -> dict[str, Any]:

@@ -174,6 +174,58 @@ def test_the_weakest_phenotypes_go_first() -> None:
     assert strength[rows].max() <= strength[~rows].min()
 
 
+def test_equally_weak_molecules_go_by_their_draw_and_not_by_their_row() -> None:
+    keys = np.array([f"K{i}" for i in range(6)])
+    values = np.array([0.0, 0, 0, 0, 5, 6])
+    first = set(np.array(keys)[:4][np.argsort(uniform(0, keys[:4].tolist(), "m"))[:3]])
+    for order in itertools.permutations(range(6)):
+        rows = list(order)
+        lost = weakest(0.5, keys[rows], values[rows][:, None])
+        assert set(keys[rows][lost]) == first
+    assert first != {"K0", "K1", "K2"}  # as rows would have it
+
+
+def test_the_weakest_are_the_same_in_any_order_to_the_last_bit() -> None:
+    generator = np.random.default_rng(0)
+    values = np.round(generator.normal(size=(200, 3)), 1)
+    values[100:] = 0.3 - values[:100]  # as strong as its mirror image, but for rounding
+    keys = np.array([f"K{i}" for i in range(200)])
+    orders = [generator.permutation(200) for _ in range(5)]
+    for rate in np.arange(1, 200) / 200:
+        lost = weakest(rate, keys, values)
+        for rows in orders:
+            assert (weakest(rate, keys[rows], values[rows]) == lost[rows]).all()
+
+
+def test_the_weakest_molecules_go_whole() -> None:
+    keys = np.array(["A", "B", "A", "C", "D", "D", "D"])
+    values = np.array([0.0, 1, 9, 2, 1.5, 1.5, 1.5])
+    values = np.concatenate([values, -values])[:, None]  # centred: strength is the size
+    keys = np.concatenate([keys, keys])
+    previous: set[str] = set()
+    for rate, names in ((0.25, "B"), (0.5, "BD"), (0.75, "BDC"), (1.0, "BDCA")):
+        lost = weakest(rate, keys, values)
+        gone_keys = set(keys[lost])
+        assert gone_keys == set(names) > previous
+        assert not gone_keys & set(keys[~lost])
+        previous = gone_keys
+
+
+def test_a_row_without_the_modality_counts_for_nothing() -> None:
+    keys = ["A", "A", "B"]
+    values = np.array([[1.0], [np.nan], [3.0]])
+    block = {"m": MatrixBlock(values, np.array([True, False, True]))}
+    found = hidden(Missing(0.5, mechanism="activity"), Molecules(keys, keys), block)["m"]
+    assert found.sum() == 1
+    assert not found[1]
+
+
+def weakest(rate: float, keys: Any, values: Any) -> BoolArray:
+    block = MatrixBlock(values, np.ones(len(values), dtype=bool))
+    who = Molecules(list(keys), list(keys))
+    return hidden(Missing(rate, mechanism="activity", seed=5), who, {"m": block})["m"]
+
+
 # ---------------------------------------------------------------------------------------- one way
 
 
@@ -281,6 +333,29 @@ def test_twins_are_not_given_their_own_read_out() -> None:
         given = [keys[int(row)] for row in found]
         assert all(a != b for a, b in zip(given, keys, strict=True))
         assert sorted(found) == sorted(values[:, 0])
+
+
+@pytest.mark.parametrize("n_own", [0, 1, 5, 8, 9, 12, 16])
+def test_a_molecule_of_more_than_half_of_the_rows_keeps_some(n_own: int) -> None:
+    n = 16
+    keys = ["A" if i < n_own else f"K{i}" for i in range(n)]
+    block = {"m": MatrixBlock(np.arange(float(n))[:, None], np.ones(n, dtype=bool))}
+    for seed in range(5):
+        missing = Missing(0.0, shuffled=True, seed=seed)
+        found = shuffled(missing, Molecules(keys, keys), block)["m"].values[:, 0]
+        kept = [key for key, row in zip(keys, found, strict=True) if keys[int(row)] == key]
+        assert kept == ["A"] * max(2 * n_own - n, 0)
+
+
+def test_each_row_is_given_that_of_as_many_on_as_the_largest_group_has() -> None:
+    keys = ["B", "A", "C", "A", "D", "E"]
+    values = np.arange(6.0)[:, None]
+    block = {"m.x": MatrixBlock(values, np.array([True] * 5 + [False]))}
+    found = shuffled(Missing(0.0, shuffled=True, seed=3), Molecules(keys, keys), block)["m.x"]
+    order = np.argsort(uniform(3, keys[:5], "shuffle m"), kind="stable").tolist()
+    for i, row in enumerate(order):
+        assert found.values[row, 0] == order[(i + 2) % 5]
+    assert found.values[5, 0] == 5
 
 
 def test_shuffling_keeps_to_the_modalities_that_are_named() -> None:

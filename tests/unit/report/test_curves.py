@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from chmr_bench import leaderboard
 from chmr_bench.missing import Missing
 from chmr_bench.report import missing
 from chmr_bench.report.curves import Curve, Setting, curves
-from chmr_bench.report.missing_figure import PER_PANEL, draw, parts, slug
+from chmr_bench.report.missing_figure import PER_PANEL, draw, parts, pictures, slug, stretch
 from chmr_bench.report.missing_tables import as_document, as_rows, families, grids
 
 WORLD = ("pretrain", "finetune", "test")
@@ -155,6 +156,40 @@ def test_seeds_of_one_rate_alone_are_told_not_dropped(results: Any) -> None:
     assert any(note.startswith("one seed") and note.endswith("chmr") for note in grid.notes)
 
 
+def test_the_start_and_a_change_are_the_score_of_the_same_seeds(results: Any) -> None:
+    for seed, score in enumerate((0.80, 0.81, 0.82, 0.9, 0.9)):
+        add(results, 0.0, score, seed)
+        add(results, 0.25, score - 0.01, seed)
+        if seed < 3:
+            add(results, 0.5, 0.78, seed)
+    curve = only(results)
+    start, last = curve.start(), curve.points[-1]
+    assert start is not None
+    assert last.change is not None
+    assert start.seeds == (0, 1, 2)
+    assert start.scores.mean() + last.change.mean == pytest.approx(last.score)
+    (grid,) = grids(families([curve]))
+    assert grid.rows[0][1] == "81.0"
+    assert grid.rows[0][4].startswith("-3.0 (")
+    assert (
+        "chmr, nothing hidden: over seed 0, 1, 2, as the change at 50 %; over all 5 it is 84.6; "
+        "the change at 25 % is over other seeds"
+    ) in grid.notes
+
+
+def test_the_start_is_over_all_seeds_where_no_change_is_against_it(results: Any) -> None:
+    for seed in (0, 1):
+        add(results, 0.0, 0.8 + 0.1 * seed, seed)
+        add(results, 0.0, 0.6 + 0.1 * seed, seed, shuffled=True)
+    add(results, 0.5, 0.5, 0, shuffled=True)
+    results.add("knn", "bace", 0.7, seed=0)
+    results.add("knn", "bace", 0.8, seed=1)
+    results.add("knn", "bace", 0.7, seed=0, missing=Missing(0.5).told())  # nothing moved
+    (grid,) = grids(families(curves(results.store)))
+    assert {row[0]: row[1] for row in grid.rows} == {"chmr (shuffled)": "65.0", "knn": "75.0"}
+    assert not any("nothing hidden: over" in note for note in grid.notes)
+
+
 def test_a_failed_run_is_counted(results: Any) -> None:
     add(results, 0.0, 0.8)
     add(results, 0.5, None, error="no")
@@ -163,6 +198,35 @@ def test_a_failed_run_is_counted(results: Any) -> None:
     (grid,) = grids(families([curve]))
     assert "failed" in grid.rows[0][3]
     assert as_rows(families([curve]))[1]["n_failed"] == 1
+
+
+def test_a_failed_share_leaves_no_mean_change(results: Any) -> None:
+    for model, failed in (("a", None), ("b", 0.5), ("c", 1.0)):
+        for share in (0.0, 0.5, 1.0):
+            error = "no" if share == failed else ""
+            add(results, share, None if error else 0.8 - share / 10, model=model, error=error)
+    found = families(curves(results.store))
+    (grid,) = grids(found)
+    assert grid.columns[-1] == "mean change, 0 to 100 %"
+    assert {row[0]: row[-1] == "-" for row in grid.rows} == {"a": False, "b": True, "c": True}
+    names = ("mean_change", "mean_change_from", "mean_change_to")
+    told = {row["model"]: [row[name] for name in names] for row in as_rows(found)}
+    assert told["a"] == [pytest.approx(-0.05), 0, 1]
+    assert told["b"] == told["c"] == [None] * 3
+    rows = {row["model"]: row for row in as_document(found)["tables"][0]["rows"]}
+    assert rows["a"]["mean_change"]["mean"] == pytest.approx(-0.05)
+    assert (rows["a"]["mean_change_from"], rows["a"]["mean_change_to"]) == (0, 1)
+    assert [rows["b"][name] for name in names] == [None] * 3
+
+
+def test_a_share_that_failed_on_one_dataset_is_a_column_of_the_mean(results: Any) -> None:
+    for dataset in ("bace", "bbbp"):
+        for share in (0.0, 0.5, 1.0):
+            error = "no" if (dataset, share) == ("bbbp", 0.5) else ""
+            add(results, share, None if error else 0.8 - share / 10, dataset=dataset, error=error)
+    mean = families(curves(results.store))[-1]
+    (grid,) = grids([mean])
+    assert grid.rows[0][3:] == ("failed", "-10.0 (-10.0 to -10.0)", "-")
 
 
 def test_predictions_that_do_not_move_are_no_flat_line(results: Any) -> None:
@@ -312,7 +376,7 @@ def test_what_is_shown(results: Any) -> None:
         "runs",
         "25 % hidden",
         "100 % hidden",
-        "mean change",
+        "mean change, 0 to 100 %",
     )
     assert grid.rows[0][:4] == ("chmr", "80.0", "1", "-5.0 (-5.0 to -5.0)")
     document = as_document(families(curves(results.store)))
@@ -350,6 +414,46 @@ def test_a_picture_is_named_after_its_setting_and_is_one(results: Any) -> None:
     found = families(curves(results.store))
     assert slug(found[0].setting) == "cells-hidden-test-scaffold"
     assert draw(found).startswith(b"\x89PNG")
+
+
+def test_there_is_no_picture_without_a_curve(results: Any) -> None:
+    add(results, 0.0, 0.8)
+    add(results, 0.5, None, error="no")
+    results.add("knn", "bace", 0.7)
+    results.add("knn", "bace", 0.7, missing=Missing(0.5).told())
+    found = families(curves(results.store))
+    assert missing.names(found) == []
+    leaderboard.build(results.store, results.root)
+    assert not list(results.root.glob("missing*.png"))
+    assert "![" not in (results.root / "missing.md").read_text()
+    for rate in (0.0, 0.5):  # a dataset with a curve: the one without gets no panel
+        add(results, rate, 0.8, dataset="bbbp")
+    ((shown,),) = pictures(families(curves(results.store))).values()
+    assert shown.datasets == ("bbbp",)
+
+
+@pytest.mark.parametrize(("low", "high"), [(68.6, 68.9), (68.7, 68.7), (80.1, 84), (60, 80)])
+def test_an_axis_in_percent_is_not_stretched_over_noise(low: float, high: float) -> None:
+    axes = Figure().add_subplot()
+    axes.plot([0, 1], [low, high])
+    stretch(axes, "roc_auc")
+    bottom, top = axes.get_ylim()
+    assert bottom < low <= high < top
+    assert top - bottom >= 4 - 1e-9
+    assert (bottom + top) / 2 == pytest.approx((low + high) / 2)
+    axes.figure.canvas.draw()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert all(len(label.partition(".")[2]) <= 1 for label in labels)
+    assert len({len(label.partition(".")[2]) for label in labels}) == 1
+    assert [float(label) for label in labels] == pytest.approx(list(axes.get_yticks()))
+
+
+def test_an_axis_in_other_units_is_as_it_was() -> None:
+    axes = Figure().add_subplot()
+    axes.plot([0, 1], [0.436, 0.438])
+    before = axes.get_ylim()
+    stretch(axes, "mae")
+    assert axes.get_ylim() == before
 
 
 def test_settings_are_told_in_words() -> None:
