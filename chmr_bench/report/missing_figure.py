@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 2
 LEGEND_COLUMNS = 3
+LONG_LABEL = 32
+"""Characters; a panel's own legend with a longer label has one column."""
 PER_PANEL = 6
 """Models in a panel; of more, those whose names begin alike get one of their own."""
 LEAST_RANGE = 4.0
@@ -59,7 +61,7 @@ def draw(families: Sequence[Family]) -> bytes:
     n_rows = math.ceil(len(panels) / n_columns)
     colours = _colours(panels)
     shown = {row_label(c) for f in families for c in f.curves}
-    own = len(panels) > len(families)  # one colour stands for several models, so a legend each
+    own = len(set(colours.values())) < len(colours)  # one colour for several: a legend each
     wide = 5.4 * n_columns if n_columns > 1 else 7.5
     high = (4.9 if own else 4.0) * n_rows + 0.2 * math.ceil(len(shown) / LEGEND_COLUMNS) + 0.3
     figure = Figure(figsize=(wide, high), layout="constrained")
@@ -96,13 +98,10 @@ def _legends(figure: Figure, own: bool) -> None:
     found = [dict(zip(*reversed(a.get_legend_handles_labels()), strict=True)) for a in figure.axes]
     style: dict[str, Any] = {"frameon": False, "fontsize": 8}
     if own:
-        style |= {
-            "ncols": LEGEND_COLUMNS - 1,
-            "loc": "upper center",
-            "bbox_to_anchor": (0.5, -0.12),
-        }
+        style |= {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
         for axes, handles in zip(figure.axes, found, strict=True):
-            axes.legend(handles.values(), handles.keys(), **style)
+            columns = 1 if max(map(len, handles)) > LONG_LABEL else LEGEND_COLUMNS - 1
+            axes.legend(handles.values(), handles.keys(), ncols=columns, **style)
         return
     together = {label: handle for handles in found for label, handle in handles.items()}
     style |= {"ncols": LEGEND_COLUMNS, "loc": "outside lower center"}
@@ -120,12 +119,17 @@ def parts(family: Family) -> list[Family]:
 
 
 def _colours(panels: Sequence[Family]) -> dict[str, str]:
-    """Return label -> colour: different in a panel, and the same for one model in all of them."""
+    """Return label -> colour: different in a panel, and the same for one model in all of them.
+
+    Different over all panels where there are enough.
+    """
     found: dict[str, str] = {}
     for panel in panels:
         labels = dict.fromkeys(curve.label for curve in panel.curves)
         taken = {found[label] for label in labels if label in found}
-        free = [colour for colour in COLOURS if colour not in taken] or list(COLOURS)
+        free = [colour for colour in COLOURS if colour not in found.values()]
+        free = [*free, *(colour for colour in COLOURS if colour not in {*taken, *free})]
+        free = free or list(COLOURS)
         new = [label for label in labels if label not in found]
         found |= {label: free[i % len(free)] for i, label in enumerate(new)}
     return found
