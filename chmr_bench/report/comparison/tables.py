@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 
 from chmr_bench.report.comparison.overall import Overall
+from chmr_bench.report.comparison.pairs import Gain
 from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds
-from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
+from chmr_bench.report.comparison.results import Comparison, OnDataset
 from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span
-from chmr_bench.statistics import Difference
-from chmr_bench.statistics.paired import ONE_SEED
+from chmr_bench.statistics import ONE_SEED, OVER_SPLITS, Difference
 from chmr_bench.types import MetricName
 
 METHOD = (
-    "gain: score minus the baseline's over the same test molecules and seeds, turned so that above "
-    "zero is better. Its 95 % interval holds the choice of test molecules (bootstrap; those of one "
-    "connectivity drawn together) and of seeds (paired t)."
+    "gain: score minus the baseline's over the same test molecules and seeds (both scores shown "
+    "are over these alone), turned so that above zero is better. Its 95 % interval holds the "
+    "choice of test molecules (bootstrap; those of one connectivity drawn together) and of seeds "
+    "(paired t)."
 )
 METHOD_SPLITS = (
-    "Where there are several splits, the split is the unit: corrected resampled t-test (Nadeau and "
-    "Bengio, 2003), since their training rows overlap."
+    "Where two models have several splits in common, scores and gain are over these (and over the "
+    "seeds that both have on each), and the split is the unit: corrected resampled t-test (Nadeau "
+    "and Bengio, 2003), since their training rows overlap."
 )
 METHOD_FOLDS = (
     f"{CV5X5}: the fold is the unit ({N_FOLDS} of them). Gains, intervals, p and verdicts are of "
@@ -28,8 +30,12 @@ METHOD_FOLDS = (
     "independent: where models are equally good they find a difference far more often than in 5 %."
 )
 VERDICTS = (
-    "better, worse: p after Holm's correction for the datasets of one model is at most 0.05, so "
-    "the interval leaves zero out. no difference shown: not that there is none."
+    "better, worse: p Holm is at most 0.05, so the interval leaves zero out. no difference shown: "
+    "not that there is none."
+)
+HOLM = (
+    "p Holm of a dataset: corrected for the datasets of that one model, not for the models named. "
+    "Each further model has its own 5 % chance of a better or worse that is none."
 )
 
 
@@ -56,7 +62,7 @@ def gains_grid(comparison: Comparison, model: str) -> Grid:
 
 def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
     gain, metric = on.gains[model], on.metric
-    scores = [number(metric, on.scores.get(m)) for m in (base, model)]
+    scores = [number(metric, gain.base_score), number(metric, gain.score)]
     lacking = on.missing((base, model))
     told = f"missing: {' and '.join(lacking)}" if lacking else gain.verdict
     found = gain.difference
@@ -90,7 +96,7 @@ def _pairs(on: OnDataset, gain: Gain) -> str:
         return NONE
     if on.folds:
         return f"{found.n_pairs} folds"
-    what = "split" if math.isfinite(found.df) and on.n_test is None else "run"
+    what = "split" if found.note == OVER_SPLITS else "run"
     return f"{found.n_pairs} {what}" + ("s" if found.n_pairs > 1 else "")
 
 
@@ -131,6 +137,7 @@ def _gain_notes(comparison: Comparison, model: str) -> list[str]:
     absent = [d.name for d, g in pairs if g.difference is None]
     if absent:
         notes.append(f"Not compared: {', '.join(absent)}.")
+    notes += [*_others_on_record(comparison, model), *_one_pretraining(comparison, model)]
     notes += [f"{d.name}: {note}." for d, g in pairs for note in [*d.notes, *g.notes]]
     notes += [
         f"{d.name}: {n} failed {'run' if n == 1 else 'runs'} of {m}, in no score."
@@ -143,12 +150,47 @@ def _gain_notes(comparison: Comparison, model: str) -> list[str]:
     return notes
 
 
+def _others_on_record(comparison: Comparison, model: str) -> list[str]:
+    """Return the rows that a model without a run may have been meant by."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for on in comparison.datasets:
+        for name, others in on.chosen.on_record.items():
+            if name in (comparison.baseline, model):
+                found.setdefault((name, others), []).append(on.name)
+    return [
+        f"{', '.join(names)}: missing {name}; on record: {', '.join(map(repr, others))}."
+        for (name, others), names in found.items()
+    ]
+
+
+def _one_pretraining(comparison: Comparison, model: str) -> list[str]:
+    """Say whose runs begin with the same weights: their spread is not that of a pretraining."""
+    gains = [(d.name, d.gains[model]) for d in comparison.datasets]
+    compared = [name for name, gain in gains if gain.difference is not None]
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name, gain in gains:
+        if gain.one_pretraining:
+            found.setdefault(gain.one_pretraining, []).append(name)
+    return [
+        f"{' and '.join(models)}: all runs{'' if names == compared else ' on ' + ', '.join(names)} "
+        f"begin with one pretraining{' each' if len(models) > 1 else ''}, so that the intervals "
+        "leave out what another would move."
+        for models, names in found.items()
+    ]
+
+
 def method_notes(comparison: Comparison) -> list[str]:
-    """Return how the intervals were made."""
-    if comparison.protocol == CV5X5:
-        return [METHOD_FOLDS, VERDICTS]
-    several = any(d.n_splits > 1 for d in comparison.datasets)
-    return [METHOD, *([METHOD_SPLITS] if several else []), VERDICTS]
+    """Return how the intervals were made: of the tests that were made, each."""
+    pairs = [(d, g.difference) for d in comparison.datasets for g in d.gains.values()]
+    made = [(d.folds is not None, found.note) for d, found in pairs if found is not None]
+    kinds = [
+        (METHOD, any(not folds and note != OVER_SPLITS for folds, note in made)),
+        (METHOD_SPLITS, any(not folds and note == OVER_SPLITS for folds, note in made)),
+        (METHOD_FOLDS, any(folds for folds, _ in made)),
+        (VERDICTS, bool(made)),
+        (HOLM, bool(made)),
+    ]
+    return [text for text, told in kinds if told]
 
 
 def covers_zero(difference: Difference) -> bool:
@@ -205,7 +247,8 @@ def overall_grid(comparison: Comparison) -> Grid:
     rows = tuple(_overall_cells(comparison, model) for model in order)
     if overall is None:
         notes: tuple[str, ...] = (
-            "No ranks, no test over datasets: fewer than two datasets have a score of every model.",
+            "No ranks, no test over datasets: fewer than two datasets have a score of every model "
+            "on a split and seed that all of them have.",
         )
     else:
         notes = tuple(_overall_notes(overall, comparison.baseline, len(comparison.datasets)))
@@ -234,11 +277,11 @@ def _overall_cells(comparison: Comparison, model: str) -> tuple[str, ...]:
 def _overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str]:
     notes = [f"Warning: {warning}." for warning in overall.warnings]
     used = f"rank, p: over {len(overall.datasets)} of {n_datasets} datasets"
-    notes.append(f"{used} ({', '.join(overall.datasets)}), each counting once.")
-    notes += [
-        f"{name} is not among them: {' and '.join(lacking)} missing."
-        for name, lacking in overall.left_out.items()
-    ]
+    notes.append(
+        f"{used} ({', '.join(overall.datasets)}), each counting once; ranks are of the scores over "
+        "the splits and seeds that every model has there."
+    )
+    notes += [f"{name} is not among them: {why}." for name, why in overall.left_out.items()]
     test = overall.friedman
     if not math.isnan(test.p) and len(overall.average_rank) > 2:
         notes.append(
@@ -246,8 +289,8 @@ def _overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str
             f"F (Iman and Davenport) = {test.f:.2f}, p {_p_words(test.p)}."
         )
     notes.append(
-        f"p: Wilcoxon's signed-rank test of the datasets' differences from {baseline}, exact, each "
-        "metric in its own unit; p Holm: for all models of this table."
+        f"p: Wilcoxon's signed-rank test of the paired gains over {baseline} on these datasets, "
+        "exact, each gain in units of its own standard error; p Holm: for all models of this table."
     )
     groups = "; ".join(", ".join(group) for group in overall.groups) or "no two models"
     notes.append(
