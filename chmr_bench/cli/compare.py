@@ -53,7 +53,8 @@ def compare(
 ) -> None:
     """Compare models with the first named one, on the predictions that are on record.
 
-    Paired over test molecules, seeds and splits; corrected for several datasets.
+    Paired over test molecules, seeds and splits; p corrected for the datasets of each model, not
+    for the models named.
     """
     from chmr_bench.cli.asking import choice, cores
     from chmr_bench.fetch import options_from_env

@@ -12,7 +12,7 @@ from chmr_bench.statistics.across import (
 )
 from chmr_bench.statistics.families import datasets_needed, holm, smallest_p
 from chmr_bench.statistics.intervals import LEVEL, interval, mean_over_seeds, paired_interval
-from chmr_bench.statistics.paired import Difference, Runs, paired_difference
+from chmr_bench.statistics.paired import ONE_SEED, Difference, Runs, paired_difference
 from chmr_bench.statistics.ranks import ranks_with_ties
 from chmr_bench.statistics.repeated import (
     RepeatedMeasures,
@@ -20,12 +20,14 @@ from chmr_bench.statistics.repeated import (
     repeated_measures,
     tukey_pairs,
 )
-from chmr_bench.statistics.resampled import corrected_resampled
+from chmr_bench.statistics.resampled import OVER_SPLITS, corrected_resampled
 from chmr_bench.statistics.resampling import Bootstrap, bootstrap, multiplicities
 from chmr_bench.statistics.scorers import Drawn
 
 __all__ = [
     "LEVEL",
+    "ONE_SEED",
+    "OVER_SPLITS",
     "Bootstrap",
     "Difference",
     "Drawn",

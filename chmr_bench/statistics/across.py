@@ -70,6 +70,9 @@ def friedman(ranks: FloatArray) -> Friedman:
 def signed_rank_p(differences: Sequence[float]) -> float:
     """Return the two-sided p of Wilcoxon's signed-rank test over datasets.
 
+    The test ranks the differences' sizes, so these must be in one unit: where metrics or labels
+    differ between datasets, `Difference.in_errors`. Infinite ones are the largest, and tied.
+
     Exact up to 20 datasets, ties and all: every sign pattern of the ranks is equally likely where
     nothing differs. Differences of zero are ranked and then left out (Pratt, 1959). Above, the
     normal approximation. NaN where every difference is zero.

@@ -93,6 +93,21 @@ class Difference:
     n_pairs: int
     note: str = ""
 
+    @property
+    def error(self) -> float:
+        """Return the standard error of `mean`, from molecules and seeds together."""
+        return math.hypot(self.se_molecules, self.se_seeds)
+
+    @property
+    def in_errors(self) -> float:
+        """Return `mean` in units of its standard error, which no change of the unit moves.
+
+        0 where both are 0, infinite where the error alone is, NaN where it is not known.
+        """
+        if self.error == 0:
+            return math.copysign(math.inf, self.mean) if self.mean else 0.0
+        return self.mean / self.error
+
     def turned(self) -> Difference:
         """Return b minus a."""
         return replace(self, mean=-self.mean, low=-self.high, high=-self.low)

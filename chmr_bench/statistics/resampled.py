@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from chmr_bench.errors import DataError
 from chmr_bench.statistics.intervals import LEVEL
 from chmr_bench.statistics.paired import Difference, MixedT
@@ -37,7 +39,7 @@ def corrected_resampled(
             "more, with rows"
         )
     mean, spread = float(differences.mean()), float(differences.var(ddof=1))
-    if spread < 1e-24 * max(1.0, mean * mean):
+    if spread < 1e-24 * float(np.square(differences).max()):  # rounding, whatever the unit
         spread = 0.0
     of_seeds = spread / j
     of_molecules = spread * n_test / n_train

@@ -105,6 +105,14 @@ def test_several_splits_are_the_unit(inside: Run) -> None:
     assert "planted*, random" in done.stdout
     assert "3 splits" in done.stdout
     assert "Nadeau and Bengio" in done.stdout
+    more = ("--split", "random", "--split-seed", "3", "-j", "1", "-q")
+    assert inside("run", "-m", "mean", "-d", "planted", *more).returncode == 0
+    dataset = compared(inside, "mean", "fingerprint.knn")["datasets"][0]
+    gain = dataset["gains"][0]
+    assert dataset["n_runs"] == {"mean": 4, "fingerprint.knn": 3}
+    assert gain["difference"]["n_pairs"] == 3
+    assert gain["score"] - gain["baseline_score"] == pytest.approx(gain["difference"]["mean"])
+    assert gain["notes"] == ["splits 3 of mean alone, not compared"]
 
 
 def test_a_row_is_named_by_its_label(inside: Run) -> None:
@@ -115,7 +123,13 @@ def test_a_row_is_named_by_its_label(inside: Run) -> None:
     found = compared(inside, "quick.mean", "quick.noise [scale=0.5]")
     assert found["datasets"][0]["n_runs"] == {"quick.mean": 1, "quick.noise [scale=0.5]": 1}
     plain = inside("compare", "quick.mean", "quick.noise", "-j", "1")
-    assert "missing: quick.noise" in plain.stdout
+    assert plain.returncode == 2
+    assert "not 'quick.noise', but 'quick.noise [scale=0.5]' on reference" in plain.stderr
+    three = inside("compare", "quick.mean", "quick.noise", "quick.noise [scale=0.5]", "-j", "1")
+    assert three.returncode == 0
+    told = " ".join(three.stdout.split())
+    assert "missing: quick.noise" in told
+    assert "on record: 'quick.noise [scale=0.5]', 'quick.noise [scale=0.6]'." in told
 
 
 @pytest.mark.parametrize(
@@ -126,6 +140,10 @@ def test_a_row_is_named_by_its_label(inside: Run) -> None:
         (("quick.mean", "quick.nose"), 2, "did you mean 'quick.noise'"),
         (("quick.mean", "quick.noise", "-d", "quick-smal"), 2, "did you mean 'quick-small'"),
         (("quick.mean", "quick.noise", "--suite", "nin"), 2, "no suite is called 'nin'"),
+        (("quick.mean", "quick.noise", "--split", "foo"), 2, "no split is called 'foo'"),
+        (("quick.mean", "quick.noise", "--split", "random"), 2, "on reference (quick-small)"),
+        (("quick.mean", "quick.noise", "--protocol", "cv5x5"), 2, "on split cv5x5"),
+        (("quick.mean", "quick.noise", "-d", "planted"), 2, "nothing to compare"),
         (("quick.mean", "quick.noise", "--protocol", "cv5"), 2, "did you mean 'cv5x5'"),
         (
             ("quick.mean", "quick.noise", "--protocol", "cv5x5", "--split", "random"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import DatasetInfo, Record, RecordStore
-from chmr_bench.report.labels import labels, row_key
-from chmr_bench.report.sources import REFERENCE, data_key, sound, splits_shown
+from chmr_bench.report.comparison.naming import Found, Row, instead, named, rows_of
+from chmr_bench.report.sources import REFERENCE, data_key, sound
+from chmr_bench.splits import methods
 from chmr_bench.types import MetricName
 
 
@@ -40,6 +41,7 @@ class Chosen:
     runs : model -> split seed (None where the method draws nothing) -> runs with a score. A model
         without any is not among them.
     n_failed : failed runs by model, where there are any.
+    on_record : named model without a run here -> labels of other rows of that model, if any.
     notes : what was left out, and why.
     """
 
@@ -49,22 +51,12 @@ class Chosen:
     metric: MetricName | None = None
     runs: Mapping[str, Mapping[int | None, tuple[Record, ...]]] | None = None
     n_failed: Mapping[str, int] | None = None
+    on_record: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def of(self, model: str) -> Mapping[int | None, tuple[Record, ...]]:
         """Return a model's runs by split seed; nothing where it has none."""
         return (self.runs or {}).get(model, {})
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A record, the name it was asked for by, and its split as it is shown."""
-
-    model: str
-    label: str
-    record: Record
-    method: str
-    split_seed: int | None
 
 
 def choose(store: RecordStore, query: Query) -> tuple[list[Chosen], list[str]]:
@@ -75,107 +67,104 @@ def choose(store: RecordStore, query: Query) -> tuple[list[Chosen], list[str]]:
     Raises
     ------
     UsageError : fewer than two models, one twice, or a name that several rows of a dataset have.
-    UnknownNameError : no record of such a model or dataset.
+    UnknownNameError : no record of such a model or dataset, or no such split method.
     """
     if len(query.models) < 2 or len(set(query.models)) < len(query.models):
         raise UsageError(f"name two models or more, each once, not {' '.join(query.models)!r}")
-    records = [r for r in sound(store)[0] if r.missing is None]
-    if not records:
+    rows = comparable(store)
+    if not rows:
         raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
-    found = _found(records, query)
-    names = _datasets(records, found, query)
-    made = {f.record.dataset.name for f in found if f.record.dataset.synthetic}
+    found = named(rows, query.models)
+    known = {*methods(), *(row.method for row in rows)}
+    if query.split and query.split not in known:
+        raise UnknownNameError("split", query.split, known)
+    names = _datasets(rows, found, query)
+    made = {f.row.dataset for f in found if f.row.record.dataset.synthetic}
     left_out = [] if query.datasets else sorted(made.difference(names))
-    return [_chosen(name, found, query) for name in names], left_out
+    others = {model: instead(rows, model) for model in query.models}
+    return [_with_others(_chosen(name, found, query), others) for name in names], left_out
 
 
-def _found(records: Sequence[Record], query: Query) -> list[_Found]:
-    """Return the records of the named models, each once a name."""
-    names = labels(records)
-    shown = splits_shown(records)
-    by_label = {(r.dataset.name, names[r.dataset.name, row_key(r)]) for r in records}
-    known = {label for _, label in by_label} | {r.model.id for r in records}
-    for model in query.models:
-        if model not in known:
-            raise UnknownNameError("model", model, known, "among the records")
-    found = []
-    for record in records:
-        dataset = record.dataset.name
-        label = names[dataset, row_key(record)]
-        split = shown[data_key(record)][0]
-        for model in query.models:
-            named = label == model
-            if named or ((dataset, model) not in by_label and _is_plain(record, model)):
-                found.append(_Found(model, label, record, split.name, split.seed))
-    return found
+def comparable(store: RecordStore) -> list[Row]:
+    """Return the records that may be compared: whole ones, with nothing hidden on purpose."""
+    return rows_of([r for r in sound(store)[0] if r.missing is None])
 
 
-def _is_plain(record: Record, model: str) -> bool:
-    """Return whether a record is of the model as it comes: nothing set."""
-    return record.model.id == model and not record.model.overrides
-
-
-def _datasets(records: Sequence[Record], found: Sequence[_Found], query: Query) -> list[str]:
+def _datasets(rows: Sequence[Row], found: Sequence[Found], query: Query) -> list[str]:
     """Return the datasets asked for; else the real ones with a record, in the order registered."""
     if query.datasets:
-        known = {r.dataset.name for r in records} | set(registry().datasets)
+        known = {row.dataset for row in rows} | set(registry().datasets)
         for name in query.datasets:
             if name not in known:
                 raise UnknownNameError("dataset", name, known)
         return list(dict.fromkeys(query.datasets))
-    synthetic = {f.record.dataset.name: f.record.dataset.synthetic for f in found}
+    synthetic = {f.row.dataset: f.row.record.dataset.synthetic for f in found}
     real = [name for name, made in synthetic.items() if not made] or list(synthetic)
     order = {name: i for i, name in enumerate(registry().datasets)}
     return sorted(real, key=lambda name: (order.get(name, len(order)), name))
 
 
-def _chosen(name: str, found: Sequence[_Found], query: Query) -> Chosen:
-    here = [f for f in found if f.record.dataset.name == name]
+def _chosen(name: str, found: Sequence[Found], query: Query) -> Chosen:
+    here = [f for f in found if f.row.dataset == name]
     if not here:
-        return Chosen(name)
+        return Chosen(name, split=query.split)
     method = _method(name, here, query)
-    here = [f for f in here if f.method == method]
+    here = [f for f in here if f.row.method == method]
     kept, notes = _one_content(here)
     if not kept:
-        return Chosen(name, notes=(f"no record on split {method}",))
+        return Chosen(name, split=method, notes=(f"no record on split {method}",))
     _refuse_ambiguous(name, kept)
-    good = [f for f in kept if f.record.metrics and f.record.metrics.macro is not None]
+    good = [f for f in kept if f.row.record.metrics and f.row.record.metrics.macro is not None]
     runs: dict[str, dict[int | None, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for entry in good:
-        runs[entry.model][entry.split_seed].append(entry.record)
-    failed = Counter(f.model for f in kept if f.record.status == "failed")
-    metrics = good[0].record.metrics if good else None
+        runs[entry.model][entry.row.split_seed].append(entry.row.record)
+    failed = Counter(f.model for f in kept if f.row.record.status == "failed")
+    metrics = good[0].row.record.metrics if good else None
     return Chosen(
         name,
-        kept[0].record.dataset,
+        kept[0].row.record.dataset,
         method,
         metrics.metric if metrics else None,
         {m: {s: tuple(r) for s, r in by_split.items()} for m, by_split in runs.items()},
         failed,
-        tuple(notes),
+        notes=tuple(notes),
     )
 
 
-def _method(name: str, here: Sequence[_Found], query: Query) -> str:
+def _with_others(chosen: Chosen, others: Mapping[str, Sequence[Row]]) -> Chosen:
+    """Return it with the rows that may have been meant by the name of a model without a run."""
+    found = {
+        model: {
+            row.label: None
+            for row in rows
+            if row.dataset == chosen.name and chosen.split in ("", row.method)
+        }
+        for model, rows in others.items()
+        if not chosen.of(model)
+    }
+    return replace(chosen, on_record={m: tuple(these) for m, these in found.items() if these})
+
+
+def _method(name: str, here: Sequence[Found], query: Query) -> str:
     """Return the split method to compare on."""
-    methods = sorted({f.method for f in here})
+    known = sorted({f.row.method for f in here})
     if query.split:
         return query.split
-    if REFERENCE in methods or len(methods) == 1:
-        return REFERENCE if REFERENCE in methods else methods[0]
+    if REFERENCE in known or len(known) == 1:
+        return REFERENCE if REFERENCE in known else known[0]
     raise UsageError(
-        f"dataset {name!r} has records on the splits {', '.join(methods)}; choose one with "
+        f"dataset {name!r} has records on the splits {', '.join(known)}; choose one with "
         "--split METHOD"
     )
 
 
-def _one_content(here: Sequence[_Found]) -> tuple[list[_Found], list[str]]:
+def _one_content(here: Sequence[Found]) -> tuple[list[Found], list[str]]:
     """Return the records on one content and metric: that which most models and runs have."""
-    groups: dict[tuple[str, ...], list[_Found]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[Found]] = defaultdict(list)
     for entry in here:
-        metrics = entry.record.metrics
-        metric = metrics.metric if metrics else entry.record.dataset.metric
-        groups[(*data_key(entry.record)[:3], metric)].append(entry)
+        metrics = entry.row.record.metrics
+        metric = metrics.metric if metrics else entry.row.record.dataset.metric
+        groups[(*data_key(entry.row.record)[:3], metric)].append(entry)
     if not groups:
         return [], []
     weight = {k: (len({f.model for f in g}), len(g), k) for k, g in groups.items()}
@@ -185,10 +174,10 @@ def _one_content(here: Sequence[_Found]) -> tuple[list[_Found], list[str]]:
     return groups[best], notes
 
 
-def _refuse_ambiguous(name: str, kept: Sequence[_Found]) -> None:
+def _refuse_ambiguous(name: str, kept: Sequence[Found]) -> None:
     rows: dict[str, set[str]] = defaultdict(set)
     for entry in kept:
-        rows[entry.model].add(entry.label)
+        rows[entry.model].add(entry.row.label)
     for model, known in rows.items():
         if len(known) > 1:
             told = ", ".join(repr(label) for label in sorted(known))

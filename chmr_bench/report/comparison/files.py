@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench.errors import MissingDependencyError, UsageError
+from chmr_bench.report.comparison.pairs import Gain
 from chmr_bench.report.comparison.pictures import draw_gains, draw_ranks
 from chmr_bench.report.comparison.protocol import Folds
-from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
+from chmr_bench.report.comparison.results import Comparison, OnDataset
 from chmr_bench.report.comparison.tables import grids
 from chmr_bench.report.files import as_csv, as_json
 from chmr_bench.report.page import section
@@ -96,8 +97,10 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
         "n_test": on.n_test,
         "n_clusters": on.n_clusters,
         "scores": dict(on.scores),
+        "shared_scores": dict(on.shared_scores),
         "n_runs": dict(on.n_runs),
         "n_failed": dict(on.chosen.n_failed or {}),
+        "on_record": dict(on.chosen.on_record),
         "gains": [_gain(gain) for gain in on.gains.values()],
         "folds": None if on.folds is None else _folds(on.folds),
         "notes": list(on.notes),
@@ -109,8 +112,12 @@ def _gain(gain: Gain) -> dict[str, Any]:
     return {
         "model": gain.model,
         "verdict": gain.verdict,
+        "baseline_score": gain.base_score,
+        "score": gain.score,
         "p_holm": gain.p_holm,
         "difference": None if found is None else dataclasses.asdict(found),
+        "in_errors": None if found is None else found.in_errors,
+        "one_pretraining": list(gain.one_pretraining),
         "notes": list(gain.notes),
     }
 
@@ -166,8 +173,8 @@ def _row(on: OnDataset, baseline: str, gain: Gain) -> dict[str, Any]:
         "metric": on.metric,
         "baseline": baseline,
         "model": gain.model,
-        "baseline_score": on.scores.get(baseline),
-        "score": on.scores.get(gain.model),
+        "baseline_score": gain.base_score,
+        "score": gain.score,
         "gain": found.pop("mean"),
         **found,
         "p_holm": gain.p_holm,

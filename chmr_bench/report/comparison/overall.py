@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,21 +23,50 @@ from chmr_bench.statistics import (
 
 
 @dataclass(frozen=True)
+class Entry:
+    """What one dataset gives to the ranks and tests.
+
+    Attributes
+    ----------
+    scores : model -> score, greater = better, over the splits and seeds that all models have; empty
+        where there are none.
+    gains : model -> its paired difference from the baseline in units of its standard error
+        (`Difference.in_errors`), above zero where it is better.
+    missing : models without a score.
+    """
+
+    scores: Mapping[str, float]
+    gains: Mapping[str, float]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def lacking(self) -> str:
+        """Return why the dataset cannot be used, "" where it can."""
+        if self.missing:
+            return f"{' and '.join(self.missing)} missing"
+        if not self.scores:
+            return "no split and seed that every model has"
+        unknown = [model for model, gain in self.gains.items() if math.isnan(gain)]
+        return f"standard error of {' and '.join(unknown)} not known" if unknown else ""
+
+
+@dataclass(frozen=True)
 class Overall:
     """What the datasets that all models have say together.
 
     Attributes
     ----------
-    datasets, left_out : used; and not used, with the models that lack a score there.
+    datasets, left_out : used; and not used, with the reason.
     average_rank : by model, 1 = best.
-    p, p_holm : of each model against the baseline, signed-rank; the second for all of them.
+    p, p_holm : of each model against the baseline, signed-rank of the paired differences in units
+        of their own standard errors; the second for all models.
     difference : of average ranks that Nemenyi's test needs.
     groups : models that Nemenyi's test does not tell apart, best rank first.
     warnings : what so few datasets cannot show.
     """
 
     datasets: tuple[str, ...]
-    left_out: Mapping[str, tuple[str, ...]]
+    left_out: Mapping[str, str]
     average_rank: Mapping[str, float]
     friedman: Friedman
     p: Mapping[str, float]
@@ -46,37 +76,32 @@ class Overall:
     warnings: tuple[str, ...]
 
 
-def over_datasets(
-    models: Sequence[str], scores: Mapping[str, Mapping[str, float]]
-) -> Overall | None:
+def over_datasets(models: Sequence[str], found: Mapping[str, Entry]) -> Overall | None:
     """Return the models over the datasets that all of them have; None below two such.
 
     Parameters
     ----------
-    scores : dataset -> model -> score, greater = better.
+    models : the baseline first.
+    found : dataset -> what it gives.
     """
-    whole = [name for name, found in scores.items() if all(m in found for m in models)]
+    whole = [name for name, entry in found.items() if not entry.lacking]
     if len(whole) < 2:
         return None
-    table = np.array([[scores[name][m] for m in models] for name in whole])
+    table = np.array([[found[name].scores[m] for m in models] for name in whole])
     ranks = dataset_ranks(table)
     average = ranks.mean(axis=0)
-    p = [signed_rank_p(table[:, j] - table[:, 0]) for j in range(1, len(models))]
+    p = [signed_rank_p([found[name].gains[m] for name in whole]) for m in models[1:]]
     difference = critical_difference(len(models), len(whole))
-    found = cliques(average.tolist(), difference)
+    groups = cliques(average.tolist(), difference)
     return Overall(
         datasets=tuple(whole),
-        left_out={
-            name: tuple(m for m in models if m not in found)
-            for name, found in scores.items()
-            if name not in whole
-        },
+        left_out={name: entry.lacking for name, entry in found.items() if entry.lacking},
         average_rank=dict(zip(models, average.tolist(), strict=True)),
         friedman=friedman(ranks),
         p=dict(zip(models[1:], p, strict=True)),
         p_holm=dict(zip(models[1:], holm(p), strict=True)),
         difference=difference,
-        groups=tuple(tuple(models[i] for i in group) for group in found),
+        groups=tuple(tuple(models[i] for i in group) for group in groups),
         warnings=_warnings(len(whole), len(models) - 1),
     )
 

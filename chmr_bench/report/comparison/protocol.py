@@ -8,7 +8,7 @@ protocol asks, and verdicts rest on the difference corrected for the overlap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +61,17 @@ class Folds:
         return pair.corrected if pair.a == model else pair.corrected.turned()
 
 
+def check_folds(dataset: str, runs: Mapping[str, Collection[int | None]]) -> None:
+    """Raise UsageError where a model (name -> its folds) lacks any of the folds."""
+    for model, folds in runs.items():
+        lacking = [str(fold) for fold in range(N_FOLDS) if fold not in folds]
+        if lacking:
+            raise UsageError(
+                f"dataset {dataset!r}: {model} has no score on {len(lacking)} of the {N_FOLDS} "
+                f"folds of {CV5X5} (split seeds {', '.join(lacking)}); run these first"
+            )
+
+
 def over_folds(
     dataset: str,
     means: Mapping[str, Mapping[int | None, float]],
@@ -79,14 +90,8 @@ def over_folds(
     ------
     UsageError : a model lacks folds.
     """
+    check_folds(dataset, means)
     models = tuple(means)
-    for model, folds in means.items():
-        lacking = [str(fold) for fold in range(N_FOLDS) if fold not in folds]
-        if lacking:
-            raise UsageError(
-                f"dataset {dataset!r}: {model} has no score on {len(lacking)} of the {N_FOLDS} "
-                f"folds of {CV5X5} (split seeds {', '.join(lacking)}); run these first"
-            )
     scores = sign * np.array([[means[m][fold] for m in models] for fold in range(N_FOLDS)])
     pairs = [_pair(models, scores, tukey, split) for tukey in tukey_pairs(scores)]
     spread = scores.std(axis=0, ddof=1).tolist()

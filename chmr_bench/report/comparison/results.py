@@ -5,48 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-import numpy as np
-
+from chmr_bench.errors import UsageError
 from chmr_bench.metrics import METRICS
-from chmr_bench.records import Record, RecordStore
+from chmr_bench.records import RecordStore
 from chmr_bench.report.comparison.choosing import Chosen, Query, choose
 from chmr_bench.report.comparison.measuring import Measure
-from chmr_bench.report.comparison.overall import Overall, over_datasets
-from chmr_bench.report.comparison.protocol import CV5X5, Folds, over_folds
+from chmr_bench.report.comparison.nothing import refuse_nothing
+from chmr_bench.report.comparison.overall import Entry, Overall, over_datasets
+from chmr_bench.report.comparison.pairs import Gain, Verdict, described, paired_gain
+from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds, check_folds, over_folds
+from chmr_bench.report.comparison.sharing import BySplit, score, shared, split_means, unshared
 from chmr_bench.runner.workspace import Workspace
-from chmr_bench.statistics import (
-    LEVEL,
-    Difference,
-    Runs,
-    corrected_resampled,
-    holm,
-    paired_difference,
-)
+from chmr_bench.statistics import LEVEL, holm
 from chmr_bench.types import MetricName
 
-Verdict = Literal["better", "worse", "no difference shown", "not compared"]
 ALPHA = 1 - LEVEL
-
-
-@dataclass(frozen=True)
-class Gain:
-    """A model against the baseline on one dataset, above zero where the model is better.
-
-    Attributes
-    ----------
-    difference : None where the two could not be compared.
-    p_holm : adjusted for the datasets this model is compared on.
-    verdict : ``better`` and ``worse`` only where the adjusted p is at most 0.05, and so zero
-        outside the interval.
-    """
-
-    model: str
-    difference: Difference | None
-    p_holm: float = math.nan
-    verdict: Verdict = "not compared"
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +29,10 @@ class OnDataset:
 
     Attributes
     ----------
-    scores : model -> mean over its seeds, then over its splits; models without a score left out.
+    scores : model -> mean over all its seeds, then over all its splits; models without a score
+        left out. Those of two models may be of other splits and seeds: `Gain` has what is compared.
+    shared_scores : model -> the same over the splits and seeds that every named model has, which
+        is what is ranked; empty where there are none.
     n_runs : model -> runs with a score.
     gains : model -> against the baseline; every model but the baseline, comparable or not.
     n_test, n_clusters : molecules of the test part, and different ones among them; None where
@@ -66,6 +43,7 @@ class OnDataset:
     name: str
     chosen: Chosen
     scores: Mapping[str, float]
+    shared_scores: Mapping[str, float]
     n_runs: Mapping[str, int]
     gains: Mapping[str, Gain]
     n_splits: int = 0
@@ -100,7 +78,7 @@ class Comparison:
 
     Attributes
     ----------
-    overall : None below two datasets that all models have.
+    overall : None below two datasets with a split and seed that all models have.
     left_out : simulated datasets with records, which were not asked for.
     """
 
@@ -133,7 +111,7 @@ def compare(
 
     Raises
     ------
-    UsageError : a name that stands for nothing, or for several rows.
+    UsageError : a name that stands for nothing, or for several rows; nothing to compare.
     DataError : a dataset's labels cannot be had, or are not those of the records.
     """
     if protocol == CV5X5:
@@ -143,10 +121,9 @@ def compare(
     for chosen in found:
         said(chosen.name)
         datasets.append(_on_dataset(store, workspace, chosen, query.models, protocol))
+    refuse_nothing(store, query, {d.name: d.gains for d in datasets})
     datasets = _with_holm(datasets, query.models[1:])
-    overall = over_datasets(
-        query.models, {d.name: {m: d.sign * s for m, s in d.scores.items()} for d in datasets}
-    )
+    overall = over_datasets(query.models, {d.name: _entry(d, query.models) for d in datasets})
     return Comparison(query.models, tuple(datasets), overall, protocol, tuple(left_out))
 
 
@@ -157,30 +134,31 @@ def _on_dataset(
     models: Sequence[str],
     protocol: str,
 ) -> OnDataset:
-    means = {m: _split_means(chosen.of(m)) for m in models if chosen.of(m)}
+    runs = {m: chosen.of(m) for m in models if chosen.of(m)}
+    scores = {m: score(mine) for m, mine in runs.items()}
+    common = shared(list(runs.values())) if len(runs) == len(models) else []
+    ranked = {m: score(mine) for m, mine in zip(runs, common, strict=False)}
     base = OnDataset(
         chosen.name,
         chosen,
-        scores={m: float(np.mean(list(v.values()))) for m, v in means.items()},
-        n_runs={m: sum(len(r) for r in chosen.of(m).values()) for m in means},
-        gains={m: Gain(m, None) for m in models[1:]},
-        n_splits=max((len(v) for v in means.values()), default=0),
+        scores={m: s for m, s in scores.items() if s is not None},
+        shared_scores={m: s for m, s in ranked.items() if s is not None},
+        n_runs={m: sum(len(r) for r in mine.values()) for m, mine in runs.items()},
+        gains={},
+        n_splits=max((len(mine) for mine in runs.values()), default=0),
         notes=chosen.notes,
     )
-    if protocol == CV5X5:
-        return _with_folds(base, means, models)
-    if models[0] not in means or len(means) < 2:
-        return base
+    if protocol == CV5X5 and len(runs) > 1 and models[0] in runs:
+        return _with_folds(base, runs, models)
     measures: dict[int | None, Measure] = {}
 
     def measure(split: int | None) -> Measure:
         if split not in measures:
-            record = chosen.of(models[0])[split][0]
-            measures[split] = Measure(store, workspace, record)
+            measures[split] = Measure(store, workspace, chosen.of(models[0])[split][0])
         return measures[split]
 
-    gains = {m: _gain(base, m, models[0], measure) for m in models[1:]}
-    only = next(iter(measures.values())) if measures else None
+    gains = {m: paired_gain(chosen, m, models[0], base.sign, measure) for m in models[1:]}
+    only = next(iter(measures.values())) if len(measures) == 1 else None
     return replace(
         base,
         gains=gains,
@@ -189,103 +167,38 @@ def _on_dataset(
     )
 
 
-def _split_means(runs: Mapping[int | None, Sequence[Record]]) -> dict[int | None, float]:
-    """Return the mean over seeds on each split."""
-    return {split: float(np.mean([_macro(r) for r in rs])) for split, rs in runs.items()}
-
-
-def _macro(record: Record) -> float:
-    value = record.metrics.macro if record.metrics else None
-    return math.nan if value is None else value
-
-
-# ------------------------------------------------------------------------------ a model, a dataset
-
-
-def _gain(
-    on: OnDataset, model: str, baseline: str, measure: Callable[[int | None], Measure]
-) -> Gain:
-    """Return the gain of a model, over splits where both have several in common."""
-    mine, theirs = on.chosen.of(model), on.chosen.of(baseline)
-    shared = [split for split in mine if split in theirs]
-    notes = _left_out("splits", model, baseline, set(mine), set(theirs))
-    if not mine or not shared:
-        return Gain(model, None, notes=tuple(notes if mine else ()))
-    if len(shared) > 1:
-        return Gain(model, _over_splits(on, mine, theirs, shared), notes=tuple(notes))
-    return _over_molecules(on, model, baseline, measure(shared[0]), notes)
-
-
-def _over_splits(
-    on: OnDataset,
-    mine: Mapping[int | None, Sequence[Record]],
-    theirs: Mapping[int | None, Sequence[Record]],
-    shared: Sequence[int | None],
-) -> Difference:
-    a, b = _split_means(mine), _split_means(theirs)
-    parts = [mine[split][0].split for split in shared]
-    return corrected_resampled(
-        on.sign * np.array([a[split] - b[split] for split in shared]),
-        n_train=float(np.mean([p.n_train for p in parts])),
-        n_test=float(np.mean([p.n_test for p in parts])),
+def _entry(on: OnDataset, models: Sequence[str]) -> Entry:
+    """Return what the ranks and tests over datasets take from one."""
+    return Entry(
+        scores={m: on.sign * s for m, s in on.shared_scores.items()},
+        gains={m: g.difference.in_errors for m, g in on.gains.items() if g.difference is not None},
+        missing=tuple(on.missing(models)),
     )
-
-
-def _over_molecules(
-    on: OnDataset, model: str, baseline: str, measure: Measure, notes: list[str]
-) -> Gain:
-    split = next(s for s in on.chosen.of(model) if s in on.chosen.of(baseline))
-    mine, theirs = on.chosen.of(model)[split], on.chosen.of(baseline)[split]
-    seeds = {r.seed for r in mine}, {r.seed for r in theirs}
-    if {None} not in seeds:
-        notes = [*notes, *_left_out("seeds", model, baseline, *seeds)]
-        common = seeds[0] & seeds[1]
-        if not common:
-            return Gain(model, None, notes=tuple(notes))
-        mine, theirs = (tuple(r for r in rs if r.seed in common) for rs in (mine, theirs))
-    a, b = _turned(measure.runs(mine), on.sign), _turned(measure.runs(theirs), on.sign)
-    found = paired_difference(a, b)
-    notes = [*notes, found.note] if found.note else notes
-    return Gain(model, found, notes=tuple(notes))
-
-
-def _turned(runs: Runs, sign: float) -> Runs:
-    """Return the runs with scores of which greater is better."""
-    return replace(runs, scores=sign * runs.scores, replicates=sign * runs.replicates)
-
-
-def _left_out(
-    what: str, model: str, baseline: str, mine: set[int | None], theirs: set[int | None]
-) -> list[str]:
-    """Return which splits or seeds one of the two alone has."""
-    found = []
-    for name, alone in ((model, mine - theirs), (baseline, theirs - mine)):
-        if alone and mine and theirs:
-            told = ", ".join(sorted(("none" if s is None else str(s) for s in alone), key=_place))
-            found.append(f"{what} {told} of {name} alone, not compared")
-    return found
-
-
-def _place(text: str) -> tuple[int, str]:
-    return len(text), text
 
 
 # --------------------------------------------------------------------------- folds, and corrections
 
 
-def _with_folds(
-    on: OnDataset, means: Mapping[str, Mapping[int | None, float]], models: Sequence[str]
-) -> OnDataset:
-    """Return the dataset by the protocol: Tukey's intervals instead of the paired ones."""
-    if len(means) < 2 or models[0] not in means:
-        return on
-    runs = next(iter(on.chosen.of(models[0]).values()))
-    folds = over_folds(on.name, means, on.sign, runs[0].split)
+def _with_folds(on: OnDataset, runs: Mapping[str, BySplit], models: Sequence[str]) -> OnDataset:
+    """Return the dataset by the protocol: all models that have it, on the seeds they share."""
+    check_folds(on.name, runs)
+    common = dict(zip(runs, shared(list(runs.values())), strict=True))
+    lost = [str(fold) for fold in range(N_FOLDS) if fold not in common[models[0]]]
+    if lost:
+        raise UsageError(
+            f"dataset {on.name!r}: {', '.join(runs)} have no seed in common on the folds "
+            f"{', '.join(lost)} of {CV5X5}; run them with the same seeds"
+        )
+    base = common[models[0]]
+    means = {m: split_means(mine) for m, mine in common.items()}
+    folds = over_folds(on.name, means, on.sign, next(iter(base.values()))[0].split)
     gains = {
-        m: Gain(m, folds.difference(m, models[0])) if m in means else Gain(m, None)
+        m: described(m, models[0], common[m], base, folds.difference(m, models[0]))
+        if m in common
+        else Gain(m, None, on.scores[models[0]])
         for m in models[1:]
     }
-    return replace(on, gains=gains, folds=folds)
+    return replace(on, gains=gains, folds=folds, notes=(*on.notes, *unshared(runs)))
 
 
 def _with_holm(datasets: Sequence[OnDataset], models: Sequence[str]) -> list[OnDataset]:

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import math
 
+from chmr_bench.report.comparison.notes import gain_notes, method_notes
 from chmr_bench.report.comparison.overall import Overall
+from chmr_bench.report.comparison.pairs import Gain
 from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds
-from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
+from chmr_bench.report.comparison.results import Comparison, OnDataset
 from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span
-from chmr_bench.statistics import Difference
-from chmr_bench.statistics.paired import ONE_SEED
+from chmr_bench.statistics import ONE_SEED, OVER_SPLITS
 from chmr_bench.types import MetricName
-
-METHOD = (
-    "gain: score minus the baseline's over the same test molecules and seeds, turned so that above "
-    "zero is better. Its 95 % interval holds the choice of test molecules (bootstrap; those of one "
-    "connectivity drawn together) and of seeds (paired t)."
-)
-METHOD_SPLITS = (
-    "Where there are several splits, the split is the unit: corrected resampled t-test (Nadeau and "
-    "Bengio, 2003), since their training rows overlap."
-)
-METHOD_FOLDS = (
-    f"{CV5X5}: the fold is the unit ({N_FOLDS} of them). Gains, intervals, p and verdicts are of "
-    "the corrected resampled t-test (Nadeau and Bengio, 2003). 'all pairs' is the analysis of "
-    "variance with repeated measures and Tukey's test of Ash et al. (2025), which take folds for "
-    "independent: where models are equally good they find a difference far more often than in 5 %."
-)
-VERDICTS = (
-    "better, worse: p after Holm's correction for the datasets of one model is at most 0.05, so "
-    "the interval leaves zero out. no difference shown: not that there is none."
-)
 
 
 def grids(comparison: Comparison) -> list[Grid]:
@@ -50,13 +31,13 @@ def gains_grid(comparison: Comparison, model: str) -> Grid:
         columns,
         rows,
         left=("dataset", "verdict"),
-        notes=tuple(_gain_notes(comparison, model)),
+        notes=tuple(gain_notes(comparison, model)),
     )
 
 
 def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
     gain, metric = on.gains[model], on.metric
-    scores = [number(metric, on.scores.get(m)) for m in (base, model)]
+    scores = [number(metric, gain.base_score), number(metric, gain.score)]
     lacking = on.missing((base, model))
     told = f"missing: {' and '.join(lacking)}" if lacking else gain.verdict
     found = gain.difference
@@ -90,7 +71,7 @@ def _pairs(on: OnDataset, gain: Gain) -> str:
         return NONE
     if on.folds:
         return f"{found.n_pairs} folds"
-    what = "split" if math.isfinite(found.df) and on.n_test is None else "run"
+    what = "split" if found.note == OVER_SPLITS else "run"
     return f"{found.n_pairs} {what}" + ("s" if found.n_pairs > 1 else "")
 
 
@@ -108,52 +89,6 @@ def p_value(p: float) -> str:
     if math.isnan(p):
         return NONE
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _gain_notes(comparison: Comparison, model: str) -> list[str]:
-    pairs = [(d, d.gains[model]) for d in comparison.datasets]
-    compared = [g for _, g in pairs if g.difference is not None]
-    counts = [
-        f"{sum(g.verdict == v for g in compared)} {v}"
-        for v in ("better", "worse", "no difference shown")
-    ]
-    notes = [f"Of {len(compared)} datasets compared: {', '.join(counts)}."]
-    alone = [
-        d.name
-        for d, g in pairs
-        if g.difference and g.verdict == "no difference shown" and not covers_zero(g.difference)
-    ]
-    if alone:
-        notes.append(
-            f"{', '.join(alone)}: the interval leaves zero out, but not after the correction for "
-            f"{len(compared)} datasets."
-        )
-    absent = [d.name for d, g in pairs if g.difference is None]
-    if absent:
-        notes.append(f"Not compared: {', '.join(absent)}.")
-    notes += [f"{d.name}: {note}." for d, g in pairs for note in [*d.notes, *g.notes]]
-    notes += [
-        f"{d.name}: {n} failed {'run' if n == 1 else 'runs'} of {m}, in no score."
-        for d, _ in pairs
-        for m, n in (d.chosen.n_failed or {}).items()
-        if m in (comparison.baseline, model)
-    ]
-    if any(d.synthetic for d, _ in pairs):
-        notes.append("* synthetic: simulated labels on real molecules.")
-    return notes
-
-
-def method_notes(comparison: Comparison) -> list[str]:
-    """Return how the intervals were made."""
-    if comparison.protocol == CV5X5:
-        return [METHOD_FOLDS, VERDICTS]
-    several = any(d.n_splits > 1 for d in comparison.datasets)
-    return [METHOD, *([METHOD_SPLITS] if several else []), VERDICTS]
-
-
-def covers_zero(difference: Difference) -> bool:
-    """Return whether zero is in the interval, or there is none."""
-    return not (difference.low > 0 or difference.high < 0)
 
 
 # ------------------------------------------------------------------------------ folds of a dataset
@@ -205,7 +140,8 @@ def overall_grid(comparison: Comparison) -> Grid:
     rows = tuple(_overall_cells(comparison, model) for model in order)
     if overall is None:
         notes: tuple[str, ...] = (
-            "No ranks, no test over datasets: fewer than two datasets have a score of every model.",
+            "No ranks, no test over datasets: fewer than two datasets have a score of every model "
+            "on a split and seed that all of them have.",
         )
     else:
         notes = tuple(_overall_notes(overall, comparison.baseline, len(comparison.datasets)))
@@ -234,11 +170,11 @@ def _overall_cells(comparison: Comparison, model: str) -> tuple[str, ...]:
 def _overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str]:
     notes = [f"Warning: {warning}." for warning in overall.warnings]
     used = f"rank, p: over {len(overall.datasets)} of {n_datasets} datasets"
-    notes.append(f"{used} ({', '.join(overall.datasets)}), each counting once.")
-    notes += [
-        f"{name} is not among them: {' and '.join(lacking)} missing."
-        for name, lacking in overall.left_out.items()
-    ]
+    notes.append(
+        f"{used} ({', '.join(overall.datasets)}), each counting once; ranks are of the scores over "
+        "the splits and seeds that every model has there."
+    )
+    notes += [f"{name} is not among them: {why}." for name, why in overall.left_out.items()]
     test = overall.friedman
     if not math.isnan(test.p) and len(overall.average_rank) > 2:
         notes.append(
@@ -246,8 +182,8 @@ def _overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str
             f"F (Iman and Davenport) = {test.f:.2f}, p {_p_words(test.p)}."
         )
     notes.append(
-        f"p: Wilcoxon's signed-rank test of the datasets' differences from {baseline}, exact, each "
-        "metric in its own unit; p Holm: for all models of this table."
+        f"p: Wilcoxon's signed-rank test of the paired gains over {baseline} on these datasets, "
+        "exact, each gain in units of its own standard error; p Holm: for all models of this table."
     )
     groups = "; ".join(", ".join(group) for group in overall.groups) or "no two models"
     notes.append(

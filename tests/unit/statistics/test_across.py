@@ -65,6 +65,10 @@ def test_ties_and_zeros_go_through_every_sign_pattern() -> None:
     assert math.isnan(signed_rank_p([0.0, 0.0]))
 
 
+def test_infinite_differences_are_the_largest_and_tied() -> None:
+    assert signed_rank_p([math.inf, math.inf, 1.0, -2.0]) == signed_rank_p([5.0, 5.0, 1.0, -2.0])
+
+
 def test_many_datasets_are_approximated() -> None:
     d = np.random.default_rng(1).normal(0.3, 1.0, 40)
     expected = stats.wilcoxon(d, method="asymptotic", correction=False).pvalue

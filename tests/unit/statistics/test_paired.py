@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -96,3 +98,25 @@ def test_few_clusters_widen_the_interval() -> None:
     assert few.se_molecules == pytest.approx(many.se_molecules * np.sqrt(5 / 4))
     assert (few.df, many.df) == (4, float("inf"))
     assert few.p > many.p
+
+
+def test_a_difference_in_units_of_its_error_has_no_unit() -> None:
+    a, b = runs([0.8, 0.9], (0, 1), 0.01), runs([0.7, 0.6], (0, 1), 0.02)
+    got = paired_difference(a, b)
+    assert got.error == pytest.approx(np.hypot(got.se_molecules, got.se_seeds))
+    assert got.in_errors == pytest.approx(got.mean / got.error)
+    scaled = [Runs(1000 * r.scores, 1000 * r.replicates, r.seeds) for r in (a, b)]
+    assert paired_difference(*scaled).in_errors == pytest.approx(got.in_errors)
+    assert got.turned().in_errors == -got.in_errors
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"), [([0.8, 0.8], np.inf), ([0.7, 0.7], 0.0), ([0.6, 0.6], -np.inf)]
+)
+def test_a_difference_without_error_is_nothing_or_the_largest(
+    scores: list[float], expected: float
+) -> None:
+    got = paired_difference(runs(scores, (0, 1)), runs([0.7, 0.7], (0, 1)))
+    exact = replace(got, se_molecules=0.0, se_seeds=0.0)
+    assert exact.in_errors == expected
+    assert np.isnan(replace(got, se_molecules=float("nan")).in_errors)

@@ -26,6 +26,14 @@ def test_splits_that_all_say_the_same() -> None:
     assert corrected_resampled(np.zeros(4), 80, 20).p == 1
 
 
+@pytest.mark.parametrize("unit", [1e-13, 1e6])
+def test_the_unit_does_not_matter(unit: float) -> None:
+    d = np.array([0.01, 0.03, 0.02, 0.05, -0.01])
+    got, scaled = (corrected_resampled(u * d, 80, 20) for u in (1.0, unit))
+    assert (scaled.p, scaled.in_errors) == pytest.approx((got.p, got.in_errors))
+    assert corrected_resampled(np.full(4, 0.1 * unit), 80, 20).p == 0
+
+
 @pytest.mark.parametrize(("n", "train", "test"), [(1, 80, 20), (3, 0, 20), (3, 80, 0)])
 def test_what_cannot_be_tested_is_an_error(n: int, train: int, test: int) -> None:
     with pytest.raises(DataError, match="two splits or more"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,18 +39,28 @@ def without_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def compared(results: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Comparison]:
-    """Compare made-up records: ``compared("a", "b", datasets=(...), protocol=...)``."""
+def compared_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Comparison]:
+    """Compare made-up records of any store: ``compared_in(results, "a", "b", ...)``."""
     monkeypatch.setattr("chmr_bench.report.comparison.results.Measure", StoredReplicates)
 
     def run(
-        *models: str, datasets: tuple[str, ...] = (), split: str = "", protocol: str = ""
+        results: Any,
+        *models: str,
+        datasets: tuple[str, ...] = (),
+        split: str = "",
+        protocol: str = "",
     ) -> Comparison:
         workspace = Workspace(FetchOptions(offline=True), 1)
         query = Query(models, datasets, split)
         return compare(results.store, workspace, query, protocol=protocol)
 
     return run
+
+
+@pytest.fixture
+def compared(results: Any, compared_in: Callable[..., Comparison]) -> Callable[..., Comparison]:
+    """Compare made-up records: ``compared("a", "b", datasets=(...), protocol=...)``."""
+    return functools.partial(compared_in, results)
 
 
 @pytest.fixture

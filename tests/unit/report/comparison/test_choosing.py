@@ -63,6 +63,8 @@ def test_unknown_names(results: Any) -> None:
     results.add("gp", "bace")
     with pytest.raises(UnknownNameError, match="no dataset is called 'bacee'"):
         only(results, "forest", "gp", datasets=("bacee",))
+    with pytest.raises(UnknownNameError, match="no split is called 'scafold'; did you mean 'scaff"):
+        only(results, "forest", "gp", split="scafold")
 
 
 @pytest.mark.parametrize("models", [(), ("a",), ("a", "a")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_pictures_are_drawn_where_there_is_something_to_show(
         assert path.read_bytes()[:4] == b"\x89PNG"
     one = compared("a", "b", datasets=("bace",))
     assert not draw_ranks(tmp_path / "x.png", one)
-    none = compared("a", "b", datasets=("sider",))
+    none = dataclasses.replace(found, datasets=())
     assert not draw_gains(tmp_path / "x.png", none)
 
 
@@ -129,3 +130,57 @@ def test_the_folds_have_a_table_of_their_own(
     assert first.rows[0][0] == "bace, cv5x5"
     assert second.rows[0][-1] == "25 folds"
     assert any("Tukey" in note for note in overall.notes)
+
+
+def test_scores_shown_differ_by_the_gain(results: Any, compared: Compared, splits: Any) -> None:
+    splits("a", "bace", [0.70, 0.72, 0.74], "strict", seed=None)
+    splits("b", "bace", [0.69, 0.70, 0.71, 0.99], "strict", seed=None)
+    found = compared("a", "b")
+    first, overall = grids(found)
+    assert first.rows[0][2:5] == ("72.0", "70.0", "-2.0")
+    assert any(note.startswith("Where two models have several splits") for note in overall.notes)
+    assert not any("bootstrap" in note or "Tukey" in note for note in overall.notes)
+    assert any("not for the models named" in note for note in overall.notes)
+    gain = as_dict(found)["datasets"][0]["gains"][0]
+    assert gain["score"] - gain["baseline_score"] == pytest.approx(gain["difference"]["mean"])
+
+
+def test_the_unit_of_the_signed_rank_test_is_said(results: Any, compared: Compared) -> None:
+    for dataset in ("bace", "hiv"):
+        results.add("a", dataset, 0.7)
+        results.add("b", dataset, 0.8)
+    notes = grids(compared("a", "b"))[-1].notes
+    assert any("each gain in units of its own standard error" in note for note in notes)
+
+
+def test_one_pretraining_is_said(results: Any, compared: Compared) -> None:
+    for dataset in ("bace", "hiv"):
+        for seed in (0, 1):
+            weights = ("aa" if dataset == "bace" else f"{seed}a") * 32
+            each = {"model__params": {"pretrain_seed": "run"}, "model__weights": weights}
+            results.add("a", dataset, 0.7, seed=seed, **each)
+            results.add("b", dataset, 0.8, seed=seed, model__weights="bb" * 32)
+    found = compared("a", "b")
+    notes = grids(found)[0].notes
+    end = "begin with one pretraining{}, so that the intervals leave out what another would move."
+    assert f"a and b: all runs on bace {end.format(' each')}" in notes
+    assert f"b: all runs on hiv {end.format('')}" in notes
+    told = [d["gains"][0]["one_pretraining"] for d in as_dict(found)["datasets"]]
+    assert told == [["a", "b"], ["b"]]
+    assert any(
+        "all runs begin with one pretraining each" in n
+        for n in grids(compared("a", "b", datasets=("bace",)))[0].notes
+    )
+
+
+def test_rows_on_record_are_offered_for_a_missing_model(results: Any, compared: Compared) -> None:
+    for dataset in ("bace", "hiv"):
+        results.add("a", dataset)
+        results.add("b", dataset, model__overrides={"n": 5}, model__params={"n": 5})
+        results.add("c", dataset)
+    found = compared("a", "b", "c")
+    first, second, _ = grids(found)
+    assert first.rows[0][1] == "missing: b"
+    assert "bace, hiv: missing b; on record: 'b [n=5]'." in first.notes
+    assert not any("on record" in note for note in second.notes)
+    assert as_dict(found)["datasets"][0]["on_record"] == {"b": ["b [n=5]"]}

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from chmr_bench.report.comparison.overall import over_datasets
+from chmr_bench.report.comparison.overall import Entry, over_datasets
 
 
-def table(n: int, *models: str) -> dict[str, dict[str, float]]:
+def table(n: int, *models: str) -> dict[str, Entry]:
     rng = np.random.default_rng(n)
-    return {f"d{i}": {m: float(rng.random()) for m in models} for i in range(n)}
+    return {
+        f"d{i}": Entry(
+            {m: float(rng.random()) for m in models}, {m: float(rng.normal()) for m in models[1:]}
+        )
+        for i in range(n)
+    }
 
 
 def test_tests_are_those_of_scipy() -> None:
-    scores = table(9, "a", "b", "c")
-    got = over_datasets(("a", "b", "c"), scores)
+    found = table(9, "a", "b", "c")
+    got = over_datasets(("a", "b", "c"), found)
     assert got is not None
-    columns = {m: [row[m] for row in scores.values()] for m in "abc"}
-    assert got.friedman.chi2 == pytest.approx(stats.friedmanchisquare(*columns.values()).statistic)
+    columns = [[entry.scores[m] for entry in found.values()] for m in "abc"]
+    assert got.friedman.chi2 == pytest.approx(stats.friedmanchisquare(*columns).statistic)
     for model in "bc":
-        expected = stats.wilcoxon(columns[model], columns["a"], method="exact")
-        assert got.p[model] == pytest.approx(expected.pvalue)
+        gains = [entry.gains[model] for entry in found.values()]
+        assert got.p[model] == pytest.approx(stats.wilcoxon(gains, method="exact").pvalue)
     assert got.warnings == ()
     assert sum(got.average_rank.values()) == pytest.approx(6)
 
@@ -43,5 +50,22 @@ def test_too_few_datasets_are_warned_of(n: int, models: str, said: str) -> None:
     assert said in "".join(got.warnings)
 
 
+def test_why_a_dataset_is_not_used() -> None:
+    found = table(2, "a", "b") | {
+        "absent": Entry({}, {}, ("b",)),
+        "other seeds": Entry({}, {"b": 1.0}),
+        "unknown error": Entry({"a": 0.1, "b": 0.2}, {"b": math.nan}),
+    }
+    got = over_datasets(("a", "b"), found)
+    assert got is not None
+    assert got.datasets == ("d0", "d1")
+    assert got.left_out == {
+        "absent": "b missing",
+        "other seeds": "no split and seed that every model has",
+        "unknown error": "standard error of b not known",
+    }
+
+
 def test_nothing_below_two_whole_datasets() -> None:
-    assert over_datasets(("a", "b"), {"d": {"a": 1.0, "b": 2.0}, "e": {"a": 1.0}}) is None
+    found = table(1, "a", "b") | {"e": Entry({}, {}, ("b",))}
+    assert over_datasets(("a", "b"), found) is None
