@@ -81,7 +81,7 @@ def _known(value: float) -> float | None:
 
 def signed(metric: MetricName | None, value: float) -> str:
     """Return a difference as it is shown, with its sign."""
-    return f"{100 * value:+.1f}" if metric in PERCENT else f"{value:+.3f}"
+    return f"{100 * value:+z.1f}" if metric in PERCENT else f"{value:+z.3f}"
 
 
 def p_value(p: float) -> str:
