@@ -46,6 +46,8 @@ class TableOptions:
         from chmr_bench.runner import DatasetRequest
 
         if not self.smiles or not self.tasks:
+            if not Path(file).exists():
+                raise UsageError(f"--dataset {file}: there is no such file")
             raise UsageError(
                 f"--dataset {file}: a table needs --smiles COLUMN and --tasks COLUMN[,COLUMN]"
             )

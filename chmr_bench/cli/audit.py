@@ -104,6 +104,8 @@ def audit(
     requests = asking.data_requests(suite, dataset, table)
     (seed,) = asking.chosen_seeds(None, [split_seed], "--split-seed")
     workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
+    if out is not None:
+        _make_folder(out)  # before the work, not after it
     found = _audited(workspace, requests, split, seed, weights or [], quiet)
     if found is None:
         return INTERRUPTED
@@ -143,11 +145,10 @@ def _audited(
 
 def _check_split(method: str, seed: int) -> None:
     from chmr_bench import splits
-    from chmr_bench.errors import UnknownNameError
 
-    if method and method not in splits.methods():
-        raise UnknownNameError("split", method, splits.methods())
-    splits.check_seed(method, seed)
+    if method:
+        splits.check_method(method)
+        splits.check_seed(method, seed)
 
 
 def _one(
@@ -208,16 +209,26 @@ def _write(found: Audits, out: Path) -> None:
     from chmr_bench.report.files import as_json
 
     try:
-        out.mkdir(parents=True, exist_ok=True)
         (out / PAGE).write_text(audit_page(found, PICTURE), encoding="utf-8")
         (out / JSON).write_text(as_json(audits_json(found)), encoding="utf-8")
         (out / PICTURE).write_bytes(draw(found.audits))
     except OSError as error:
-        raise UsageError(
-            f"cannot write to {out}: {error.strerror or error}; choose another folder with "
-            "--out DIR, or make this one writable"
-        ) from error
+        raise _cannot_write(out, error) from error
     print_note(f"{out / PAGE}, {JSON}, {PICTURE}")
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+
+
+def _cannot_write(out: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot write to {out}: {error.strerror or error}; choose another folder with --out DIR, "
+        "or make this one writable"
+    )
 
 
 def _records(workspace: Workspace, out: Path, as_json: bool, quiet: bool) -> int:
@@ -244,7 +255,8 @@ def _records(workspace: Workspace, out: Path, as_json: bool, quiet: bool) -> int
     written = write_all(out, audits)
     _show_clean(audits, skipped, as_json)
     if written:
-        print_note(f"{written[0]} and {len(written) - 1} more; now: chmr-bench leaderboard build")
+        more = f" and {len(written) - 1} more" if len(written) > 1 else ""
+        print_note(f"{written[0]}{more}; now: chmr-bench leaderboard build")
     return DataError.exit_code if any(one.blocking for one in skipped) else 0
 
 

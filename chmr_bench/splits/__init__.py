@@ -11,6 +11,7 @@ from chmr_bench.splits.checking import check_split
 from chmr_bench.splits.making import (
     DEEPCHEM_PREFIX,
     SplitRule,
+    check_method,
     check_seed,
     depends_on_seed,
     make_split,
@@ -32,6 +33,7 @@ __all__ = [
     "Fractions",
     "SplitRule",
     "ascending",
+    "check_method",
     "check_seed",
     "check_split",
     "depends_on_seed",

@@ -54,6 +54,17 @@ def depends_on_seed(method: str) -> bool:
     return method in DRAWN
 
 
+def check_method(method: str) -> None:
+    """Raise UnknownNameError where no split method has that name."""
+    known = methods()
+    if method not in known:
+        deepchem = {name for name in known if name.startswith(DEEPCHEM_PREFIX)}
+        own = {*known} - deepchem | {f"{DEEPCHEM_PREFIX}NAME"}
+        raise UnknownNameError(
+            "split", method, deepchem if method.startswith(DEEPCHEM_PREFIX) else own
+        )
+
+
 def check_seed(method: str, seed: int) -> None:
     """Raise SettingError where the method has no split of that seed, before any data are read."""
     if method == "cv5x5":
@@ -142,8 +153,7 @@ def _made(method: str, asked: _Asked) -> Split:
         "random": lambda: _random(len(dataset), seed, fractions),
         "cv5x5": lambda: repeated_fold(asked.names(), seed),
     }
-    if method not in makers:
-        raise UnknownNameError("split", method, methods())
+    check_method(method)
     return makers[method]()
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from chmr_bench import splits
 from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
-from chmr_bench.errors import MissingDependencyError, UnknownNameError, UsageError
+from chmr_bench.errors import MissingDependencyError, UsageError
 from chmr_bench.missing import Missing
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
@@ -275,8 +275,8 @@ def _splits_of(request: Request, opened: Opened) -> list[SplitRequest]:
 
 
 def _check_split(method: str) -> None:
-    if method and method not in splits.methods():
-        raise UnknownNameError("split", method, splits.methods())
+    if method:
+        splits.check_method(method)
 
 
 def _check_settings(request: Request) -> None:

@@ -11,7 +11,7 @@ from chmr_bench.plugins import registry
 from chmr_bench.records import DatasetInfo, Record, RecordStore
 from chmr_bench.report.comparison.naming import Found, Row, instead, named, rows_of
 from chmr_bench.report.sources import REFERENCE, data_key, sound
-from chmr_bench.splits import methods
+from chmr_bench.splits import check_method
 from chmr_bench.types import MetricName
 
 
@@ -75,9 +75,8 @@ def choose(store: RecordStore, query: Query) -> tuple[list[Chosen], list[str]]:
     if not rows:
         raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
     found = named(rows, query.models)
-    known = {*methods(), *(row.method for row in rows)}
-    if query.split and query.split not in known:
-        raise UnknownNameError("split", query.split, known)
+    if query.split and query.split not in {row.method for row in rows}:
+        check_method(query.split)
     names = _datasets(rows, found, query)
     made = {f.row.dataset for f in found if f.row.record.dataset.synthetic}
     left_out = [] if query.datasets else sorted(made.difference(names))

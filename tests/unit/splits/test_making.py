@@ -96,3 +96,14 @@ def test_methods_are_listed_with_what_they_do() -> None:
     assert all(listed.values())
     assert [splits.depends_on_seed(m) for m in ("random", "deepchem:maxmin")] == [True, True]
     assert [splits.depends_on_seed(m) for m in ("scaffold", "deepchem:scaffold")] == [False, False]
+
+
+def test_an_unknown_method_is_told_those_there_are() -> None:
+    with pytest.raises(
+        UnknownNameError, match=r"deepchem:NAME, random, reference, scaffold, strict"
+    ):
+        splits.check_method("nonesuch")
+    with pytest.raises(UnknownNameError, match="did you mean 'deepchem:maxmin'"):
+        splits.check_method("deepchem:maxmn")
+    for method in splits.methods():
+        splits.check_method(method)
