@@ -65,11 +65,12 @@ def main_table() -> str:
 
 
 def audit_table() -> str:
-    """Return how much of each test part training has seen, as audited beside the records."""
+    """Return how much of each reference test part training has seen, as audited beside the records."""
     from chmr_bench.report.leaks import audited_grid
     from chmr_bench.report.page import markdown
 
-    grid = audited_grid([t for t in _tables(RECORDS) if t.kind == "benchmark"])
+    real = [t for t in _tables(RECORDS) if t.kind == "benchmark"]
+    grid = audited_grid([t for t in real if t.split_name == "reference"])
     return markdown(grid) if grid else "*No audit is on record yet.*"
 
 
