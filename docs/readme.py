@@ -65,7 +65,7 @@ def main_table() -> str:
 
 
 def audit_table() -> str:
-    """Return how much of each reference test part training has seen, as audited beside the records."""
+    """Return how much of each published test part training has seen, by the audits on record."""
     from chmr_bench.report.leaks import audited_grid
     from chmr_bench.report.page import markdown
 
