@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
-from chmr_bench.report.curves import Curve, Point, Setting
+from chmr_bench.report.curves import Curve, Point
 from chmr_bench.report.grids import PERCENT, heading
+from chmr_bench.report.hidden_runs import Setting
 from chmr_bench.report.missing_tables import Family, row_label, unmoved_words
 from chmr_bench.types import MetricName
 

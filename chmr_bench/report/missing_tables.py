@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from chmr_bench.report.curves import Curve, Point, Setting, area, common
+from chmr_bench.report.curves import Curve, Point, area, common
 from chmr_bench.report.grids import NONE, Grid, heading, number, span
+from chmr_bench.report.hidden_runs import Setting
 from chmr_bench.statistics import Difference, Runs, paired_difference
 from chmr_bench.types import MetricName
 

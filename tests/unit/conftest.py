@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import Predictions, Record, RecordStore
+from chmr_bench.records.audited import AuditFile, CleanScore
 from chmr_bench.types import FloatArray
 
 N_REPLICATES = 1000
@@ -59,6 +60,35 @@ class Results:
         rows = np.arange(4, dtype=np.int64)
         replicates = _replicates(score, half, seed)
         return self.store.write(record, Predictions(rows, values, names), replicates)
+
+    def audit(
+        self, records: Sequence[Record], scores: Sequence[float | None], **changes: Any
+    ) -> AuditFile:
+        """Return an audit of runs on one split, with a clean score each; `changes` are fields."""
+        first = records[0]
+        values: dict[str, Any] = {
+            "dataset": first.dataset.name,
+            "dataset_digest": first.dataset.digest,
+            "split": first.split.name,
+            "split_seed": first.split.seed,
+            "split_digest": first.split.digest,
+            "metric": first.dataset.metric,
+            "levels": {},
+            "levels_with_valid": {},
+            "n_test": 4,
+            "n_clean": 3,
+            "scores": {
+                record.identity: CleanScore(
+                    macro=score,
+                    low=None,
+                    high=None,
+                    n_evaluable=2,
+                    predictions_sha256=str(record.predictions_sha256),
+                )
+                for record, score in zip(records, scores, strict=True)
+            },
+        }
+        return AuditFile(**(values | changes))
 
 
 def _content(

@@ -9,37 +9,9 @@ import pytest
 
 from chmr_bench import leaderboard
 from chmr_bench.errors import DataError
-from chmr_bench.records import Record
-from chmr_bench.records.audited import AuditFile, CleanScore, read_all, write_all
+from chmr_bench.records.audited import read_all, write_all
 from chmr_bench.report.grids import table_grid
 from chmr_bench.report.rows import Table, collect
-
-
-def audited(records: list[Record], scores: list[float | None], **changes: Any) -> AuditFile:
-    first = records[0]
-    values: dict[str, Any] = {
-        "dataset": first.dataset.name,
-        "dataset_digest": first.dataset.digest,
-        "split": first.split.name,
-        "split_seed": first.split.seed,
-        "split_digest": first.split.digest,
-        "metric": first.dataset.metric,
-        "levels": {},
-        "levels_with_valid": {},
-        "n_test": 4,
-        "n_clean": 3,
-        "scores": {
-            record.identity: CleanScore(
-                macro=score,
-                low=None,
-                high=None,
-                n_evaluable=2,
-                predictions_sha256=str(record.predictions_sha256),
-            )
-            for record, score in zip(records, scores, strict=True)
-        },
-    }
-    return AuditFile(**(values | changes))
 
 
 def only_table(results: Any) -> Table:
@@ -54,7 +26,7 @@ def column(table: Table, name: str) -> list[str]:
 
 def test_the_clean_score_is_the_mean_over_seeds(results: Any) -> None:
     records = [results.add("forest", "bace", 0.7, seed=seed) for seed in (0, 1)]
-    write_all(results.root, [audited(records, [0.60, 0.62])])
+    write_all(results.root, [results.audit(records, [0.60, 0.62])])
     table = only_table(results)
     assert column(table, "ROC-AUC %, all test rows") == ["70.0"]
     assert column(table, "clean rows") == ["61.0"]
@@ -64,7 +36,7 @@ def test_the_clean_score_is_the_mean_over_seeds(results: Any) -> None:
 
 def test_other_predictions_are_not_audited(results: Any) -> None:
     records = [results.add("forest", "bace", 0.7, seed=seed) for seed in (0, 1)]
-    one = audited(records, [0.60, 0.62])
+    one = results.audit(records, [0.60, 0.62])
     changed = one.scores[records[1].identity].model_copy(update={"predictions_sha256": "0" * 64})
     scores = {**one.scores, records[1].identity: changed}
     write_all(results.root, [one.model_copy(update={"scores": scores})])
@@ -73,20 +45,20 @@ def test_other_predictions_are_not_audited(results: Any) -> None:
 
 def test_a_later_record_is_not_audited_and_its_fellows_are(results: Any) -> None:
     first = results.add("forest", "bace", 0.7)
-    write_all(results.root, [audited([first], [0.6])])
+    write_all(results.root, [results.audit([first], [0.6])])
     results.add("gp", "bace", 0.6)
     assert column(only_table(results), "clean rows") == ["60.0", "not audited"]
 
 
 def test_no_clean_score_is_none(results: Any) -> None:
     record = results.add("forest", "bace", 0.7)
-    write_all(results.root, [audited([record], [None])])
+    write_all(results.root, [results.audit([record], [None])])
     assert column(only_table(results), "clean rows") == ["-"]
 
 
 def test_the_audit_of_other_data_is_not_shown(results: Any) -> None:
     record = results.add("forest", "bace", 0.7)
-    write_all(results.root, [audited([record], [0.6], split_digest="0" * 64)])
+    write_all(results.root, [results.audit([record], [0.6], split_digest="0" * 64)])
     assert only_table(results).audited is None
     assert "clean rows" not in table_grid(only_table(results)).columns
 
@@ -96,7 +68,7 @@ def test_build_shows_it_and_check_sees_a_change(results: Any) -> None:
     leaderboard.build(results.store, results.root)
     before = (results.root / "tables" / "bace.csv").read_text()
     assert "score_clean" not in before
-    write_all(results.root, [audited([record], [0.6])])
+    write_all(results.root, [results.audit([record], [0.6])])
     assert leaderboard.differences(results.store, results.root)
     leaderboard.build(results.store, results.root)
     assert leaderboard.differences(results.store, results.root) == []
@@ -106,8 +78,8 @@ def test_build_shows_it_and_check_sees_a_change(results: Any) -> None:
 
 def test_files_are_read_as_they_were_written(results: Any) -> None:
     record = results.add("forest", "bace", 0.7)
-    one = audited([record], [0.6])
-    other = audited([record], [0.5], split="strict", split_seed=3, split_digest="1" * 64)
+    one = results.audit([record], [0.6])
+    other = results.audit([record], [0.5], split="strict", split_seed=3, split_digest="1" * 64)
     names = [path.name for path in write_all(results.root, [one, other])]
     assert names == ["bace-reference.json", "bace-strict-3.json"]
     assert list(read_all(results.root).values()) == [one, other]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chmr_bench import leaderboard
+from chmr_bench.records import Record
 from chmr_bench.records.audited import AuditFile, Leaked, write_all
 from chmr_bench.report.leaks import COLUMNS, LEVEL_WORDS, audited_grid, percent
 from chmr_bench.report.rows import collect
@@ -14,24 +15,10 @@ from chmr_bench.report.rows import collect
 COUNTS = {"smiles": 0, "parent": 1, "connectivity": 2, "scaffold": 3}
 
 
-def audit_of(record: Any, counts: dict[str, int], n_test: int = 4) -> AuditFile:
-    levels = {
-        level: Leaked(test_rows=n_test, leaked_rows=count, share=count / n_test)
-        for level, count in counts.items()
-    }
-    return AuditFile(
-        dataset=record.dataset.name,
-        dataset_digest=record.dataset.digest,
-        split=record.split.name,
-        split_seed=record.split.seed,
-        split_digest=record.split.digest,
-        metric=record.dataset.metric,
-        levels=levels,
-        levels_with_valid=levels,
-        n_test=n_test,
-        n_clean=n_test,
-        scores={},
-    )
+def audit_of(results: Any, record: Record, counts: dict[str, int]) -> AuditFile:
+    levels = {k: Leaked(test_rows=4, leaked_rows=n, share=n / 4) for k, n in counts.items()}
+    found: AuditFile = results.audit([record], [0.5], levels=levels)
+    return found
 
 
 def rows(results: Any) -> list[dict[str, str]]:
@@ -50,7 +37,7 @@ def test_a_share_has_its_count(count: int, of: int, text: str) -> None:
 
 def test_each_level_has_its_share(results: Any) -> None:
     record = results.add("forest", "bace", 0.7)
-    write_all(results.root, [audit_of(record, COUNTS)])
+    write_all(results.root, [audit_of(results, record, COUNTS)])
     (row,) = rows(results)
     assert [row[word] for word in LEVEL_WORDS.values()] == [
         "0.0 % (0)",
@@ -69,7 +56,7 @@ def test_drawn_splits_are_one_line(results: Any) -> None:
         for i, d in enumerate("ab")
     ]
     counts = [dict.fromkeys(COUNTS, 0), COUNTS]
-    write_all(results.root, [audit_of(r, c) for r, c in zip(records, counts, strict=True)])
+    write_all(results.root, [audit_of(results, r, c) for r, c in zip(records, counts, strict=True)])
     (row,) = rows(results)
     assert (row["split"], row["test rows"]) == ("strict, 2 of them", "8")
     assert row["same connectivity"] == "25.0 % (2)"
@@ -77,7 +64,7 @@ def test_drawn_splits_are_one_line(results: Any) -> None:
 
 def test_an_audit_without_levels_is_no_line(results: Any) -> None:
     record = results.add("forest", "bace", 0.7)
-    write_all(results.root, [audit_of(record, {})])
+    write_all(results.root, [audit_of(results, record, {})])
     assert audited_grid(collect(results.store).tables) is None
 
 
@@ -85,7 +72,7 @@ def test_the_page_has_it_before_the_datasets(results: Any) -> None:
     record = results.add("forest", "bace", 0.7)
     title = "## Test rows with a twin in training"
     assert title not in leaderboard.render(results.store, results.root)["README.md"]
-    write_all(results.root, [audit_of(record, COUNTS)])
+    write_all(results.root, [audit_of(results, record, COUNTS)])
     page = leaderboard.render(results.store, results.root)["README.md"]
     assert page.index(title) < page.index("## Datasets")
     assert "50.0 % (2)" in page
