@@ -24,6 +24,9 @@ MirrorOption = Annotated[
         "--mirror", envvar="CHMR_BENCH_MIRROR", help="Folder or URL to take the data from."
     ),
 ]
+WriteOption = Annotated[
+    bool, typer.Option("--write", help="Write scores and intervals that differ into the records.")
+]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")]
 
 
@@ -33,9 +36,14 @@ def score(
     offline: OfflineOption = False,
     jobs: JobsOption = 0,
     as_json: JsonOption = False,
+    write: WriteOption = False,
 ) -> int:
-    """Compute the scores again from the stored predictions; exit code 1 where one differs."""
-    return _check("score", out, mirror, offline, jobs, as_json)
+    """Compute the scores again from the stored predictions; exit code 1 where one differs.
+
+    With --write, records that differ in scores or intervals alone get those that their predictions
+    give; models are not run again. Build the tables anew after it.
+    """
+    return _check("write" if write else "score", out, mirror, offline, jobs, as_json)
 
 
 def verify(
@@ -69,6 +77,8 @@ def _check(
     store = RecordStore(out)
     if not store.folder.is_dir():
         raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+    if depth == "write":
+        store.prepare()
     workspace = Workspace(options_from_env(mirror, offline), cores(jobs))
     checks: list[Check] = []
     with notes.status("checking") as status:
@@ -106,6 +116,7 @@ def _show_counts(counts: Counter[str]) -> None:
 
     words = {
         "ok": "ok",
+        "written": "written",
         "different": "different",
         "unreadable": "unreadable",
         "failed run": "failed runs (no score to check)",

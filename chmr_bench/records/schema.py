@@ -192,6 +192,15 @@ class Environment(_Part):
     dirty: bool | None = Field(default=None, description="tracked files differed from the commit")
 
 
+class Rescored(_Part):
+    """By what the scores were computed again from the stored predictions, and when."""
+
+    version: str = Field(description="of chmr-bench")
+    commit: str | None = Field(description="of the chmr-bench checkout; null = installed")
+    dirty: bool | None = Field(description="tracked files differed from the commit")
+    created: str = Field(description="UTC, ISO 8601")
+
+
 class PredictionsInfo(_Part):
     """The stored predictions of the test rows: column ``row``, then a column a task.
 
@@ -227,6 +236,9 @@ class Record(_Part):
     )
     precision: Literal["float32", "bfloat16"] = "float32"
     metrics: Metrics | None = None
+    rescored: Rescored | None = Field(
+        default=None, description="null = the scores are those that the run computed"
+    )
     timing: Timing
     resources: Resources
     environment: Environment

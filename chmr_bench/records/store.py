@@ -7,6 +7,7 @@ A record is made in ``records/.tmp`` and renamed into place, so a kill leaves no
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ import numpy as np
 
 from chmr_bench.errors import RecordError, UsageError
 from chmr_bench.records import predictions as prediction_files
+from chmr_bench.records.environment import environment
 from chmr_bench.records.folder import (
     LOG,
     REPLICATES,
@@ -31,7 +33,7 @@ from chmr_bench.records.folder import (
     to_json,
 )
 from chmr_bench.records.predictions import Predictions
-from chmr_bench.records.schema import PredictionsInfo, Record
+from chmr_bench.records.schema import Metrics, PredictionsInfo, Record, Rescored
 from chmr_bench.types import FloatArray
 
 IDENTITY_LENGTH = 12
@@ -219,6 +221,32 @@ class RecordStore:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
+    def rescore(self, entry: Stored, metrics: Metrics, replicates: FloatArray) -> Record:
+        """Put other scores of the same predictions into a record, and return it.
+
+        Two files are replaced, each in one step, the replicates first: where that is cut short,
+        `verify` tells, and nothing is lost.
+        """
+        here = environment()
+        told = Rescored(
+            version=here.packages.get("chmr-bench", ""),
+            commit=here.commit,
+            dirty=here.dirty,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+        record = entry.record.model_copy(update={"metrics": metrics, "rescored": told})
+        temporary = self._temporary / _temporary_name()
+        temporary.mkdir(parents=True)
+        try:
+            _save_replicates(temporary, replicates)
+            (temporary / RESULT).write_text(to_json(record), encoding="utf-8")
+            _flush(temporary)
+            for name in (REPLICATES, RESULT):
+                (temporary / name).replace(entry.path / name)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return record
+
     def discard_failed(self, identity: str) -> None:
         """Remove the failed records of an identity, each in one step."""
         for entry in self._of(identity):
@@ -275,7 +303,7 @@ def _with_predictions(
 ) -> Record:
     file = folder / prediction_files.FILE_NAME
     prediction_files.write(file, predictions)
-    np.save(folder / REPLICATES, replicates.astype(np.float32), allow_pickle=False)
+    _save_replicates(folder, replicates)
     sha256 = prediction_files.file_sha256(file)
     info = PredictionsInfo.model_validate(
         {
@@ -287,6 +315,10 @@ def _with_predictions(
         }
     )
     return record.model_copy(update={"predictions": info, "predictions_sha256": sha256})
+
+
+def _save_replicates(folder: Path, replicates: FloatArray) -> None:
+    np.save(folder / REPLICATES, replicates.astype(np.float32), allow_pickle=False)
 
 
 def _unwritable(root: Path, reason: str) -> UsageError:

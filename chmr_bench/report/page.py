@@ -24,8 +24,8 @@ How to read a row: the score is the mean over seeds; s.d. is over seeds (how muc
 the 95 % interval is over resampled test molecules (how much another test set of this kind would
 move it), by percentile bootstrap of the mean over seeds. "behind the best" is the difference to
 the best row, paired over seeds and test molecules; its interval holds the spread over both.
-Both draw test rows one by one, also where several are one molecule (stereoisomers);
-`chmr-bench compare` draws molecules. Models without randomness run once ("no seed")."""
+Both draw molecules: test rows of one connectivity (stereoisomers) are drawn together. Models
+without randomness run once ("no seed")."""
 
 
 MISSING = (

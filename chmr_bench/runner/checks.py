@@ -17,18 +17,21 @@ from chmr_bench.plugins import registry
 from chmr_bench.records import Metrics, Predictions, Record, RecordStore, Stored
 from chmr_bench.records.folder import REPLICATES
 from chmr_bench.records.predictions import FILE_NAME, file_sha256
+from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.job import dataset_info, key_of
 from chmr_bench.runner.scoring import score, score_only
 from chmr_bench.runner.workspace import DatasetRequest, Opened, SplitRequest, Workspace
-from chmr_bench.types import PARTS, FloatArray
+from chmr_bench.types import PARTS, FloatArray, IntArray
 
-Depth = Literal["score", "verify"]
-State = Literal["ok", "different", "unreadable", "failed run", "not at hand"]
+Depth = Literal["score", "verify", "write"]
+State = Literal["ok", "written", "different", "unreadable", "failed run", "not at hand"]
 
 TOLERANCE = 1e-6
 """Another processor or numpy may add in another order; a real difference is far larger."""
 MEND = "to have it computed anew, run the same command again"
 """What to do about files that are damaged."""
+REWRITE = "chmr-bench score --write puts what the predictions give into the record"
+REPLICATES_DIFFER = "the bootstrap replicates are not those of the predictions"
 DATASET_WORDS = (
     "title",
     "version",
@@ -50,7 +53,8 @@ class Check:
 
     Attributes
     ----------
-    state : ``failed run`` holds no score to check; ``not at hand`` = the data cannot be had.
+    state : ``failed run`` holds no score to check; ``not at hand`` = the data cannot be had;
+        ``written`` = the record now has the scores that its predictions give.
     blocking : the data ought to be there: they are registered, not a user's own file.
     """
 
@@ -64,7 +68,8 @@ def check_all(store: RecordStore, workspace: Workspace, depth: Depth) -> Iterato
     """Yield a check a record, and one a folder that is no record.
 
     Each dataset and split is opened once. ``score`` recomputes the scores; ``verify`` also hashes
-    data, split and predictions again, and recomputes the intervals and the identity.
+    data, split and predictions again, and recomputes the intervals and the identity; ``write``
+    verifies, and puts other scores or intervals into a record where these alone differ.
     """
     for problem in store.problems():
         path = problem.path.relative_to(store.folder).as_posix()
@@ -80,10 +85,16 @@ def check_all(store: RecordStore, workspace: Workspace, depth: Depth) -> Iterato
 
 @dataclass(frozen=True)
 class _Data:
-    """A record's dataset and its split made anew, or why they cannot be had."""
+    """A record's dataset and its split made anew, or why they cannot be had.
+
+    Attributes
+    ----------
+    clusters : (n_test,) which test rows are one molecule; None where no interval is computed.
+    """
 
     opened: Opened | None
     split: Split | None = None
+    clusters: IntArray | None = None
     reason: str = ""
 
 
@@ -104,11 +115,12 @@ class _Checker:
             if self.depth == "score":
                 return _Data(opened)
             made = self.workspace.split(opened, split)
+            clusters = connectivity_clusters(self.workspace, opened, made.test)
         except ChmrBenchError as error:
             return _Data(None, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a loader's bug must not stop the other checks
             return _Data(None, reason=f"{type(error).__name__}: {error}")
-        return _Data(opened, made)
+        return _Data(opened, made, clusters)
 
     def check(self, entry: Stored) -> Check:
         """Return what became of a record; one that is damaged in any way raises nothing."""
@@ -131,35 +143,54 @@ class _Checker:
         if data.opened is None:
             blocking = record.dataset.origin.kind == "registered"
             return Check(path, "not at hand", (data.reason,), blocking)
-        details = self._differences(entry, data.opened, data)
-        return Check(path, "different" if details else "ok", tuple(details))
+        return self._compare(path, entry, data.opened, data)
 
-    def _differences(self, entry: Stored, opened: Opened, data: _Data) -> list[str]:
-        record, dataset = entry.record, opened.dataset
+    def _compare(self, path: str, entry: Stored, opened: Opened, data: _Data) -> Check:
+        record = entry.record
+        found, predictions = self._below_the_scores(entry, opened, data)
+        if predictions is None or (found and self.depth == "write"):
+            return Check(path, "different", tuple(found))
+        if self.depth == "score":
+            told = score_only(opened.spec, opened.dataset, predictions)
+            found += _metric_differences(record.metrics, told, intervals=False)
+            return Check(path, "different" if found else "ok", tuple(found))
+        fresh, replicates = score(opened.spec, opened.dataset, predictions, data.clusters)
+        others = _metric_differences(record.metrics, fresh, intervals=True)
+        others += self._replicate_differences(record, replicates)
+        if others and self.depth == "write":
+            self.store.rescore(entry, fresh, replicates)
+            return Check(path, "written", tuple(others))
+        hint = [REWRITE] if others and not found else []
+        return Check(path, "different" if found + others else "ok", (*found, *others, *hint))
+
+    def _below_the_scores(
+        self, entry: Stored, opened: Opened, data: _Data
+    ) -> tuple[list[str], Predictions | None]:
+        """Return what differs below the scores, and the predictions where they can be scored."""
+        record = entry.record
         found: list[str] = []
-        if self.depth == "verify":
+        if self.depth != "score":
             found += _identity_differences(record)
             found += _digest_differences(record, opened, data.split)
             found += _word_differences(record, opened, data.split)
         told = _file_differences(entry)
-        if told or record.metrics is None:  # what is not the file on record is not even parsed
-            return [*found, *told]
+        if told:  # what is not the file on record is not even parsed
+            return [*found, *told], None
         predictions = self.store.predictions(record)
-        if predictions.task_names != dataset.task_names:
-            return [*found, "the predictions are of other tasks than the dataset's"]
-        if self.depth == "score":
-            fresh = score_only(opened.spec, dataset, predictions)
-            return _metric_differences(record.metrics, fresh, intervals=False)
-        found += _prediction_differences(record, predictions, data.split)
-        fresh, replicates = score(opened.spec, dataset, predictions)
-        found += _metric_differences(record.metrics, fresh, intervals=True)
+        if predictions.task_names != opened.dataset.task_names:
+            return [*found, "the predictions are of other tasks than the dataset's"], None
+        if self.depth != "score":
+            found += _prediction_differences(record, predictions, data.split)
+        return found, predictions
+
+    def _replicate_differences(self, record: Record, replicates: FloatArray) -> list[str]:
         try:
             on_record = self.store.replicates(record)
         except RecordError as error:
+            if self.depth == "write":
+                return [str(error)]
             raise RecordError(f"{error}; {MEND}") from error
-        if not _same_array(on_record, replicates):
-            found.append("the bootstrap replicates are not those of the predictions")
-        return found
+        return [] if _same_array(on_record, replicates) else [REPLICATES_DIFFER]
 
 
 def _needed(record: Record) -> tuple[DatasetRequest, SplitRequest]:
@@ -257,8 +288,10 @@ def _prediction_differences(
     return [f for f in found if f]
 
 
-def _metric_differences(stored: Metrics, fresh: Metrics, *, intervals: bool) -> list[str]:
+def _metric_differences(stored: Metrics | None, fresh: Metrics, *, intervals: bool) -> list[str]:
     """Return what differs, the first few tasks named."""
+    if stored is None:
+        return ["there are no metrics on record"]
     names: Sequence[str] = (
         "metric",
         "greater_is_better",

@@ -17,6 +17,7 @@ from chmr_bench.errors import ChmrBenchError, DataError, RecordError
 from chmr_bench.records import Predictions, Record, RecordStore
 from chmr_bench.records.audited import AuditFile, CleanScore, Leaked
 from chmr_bench.runner.auditing import subject
+from chmr_bench.runner.clusters import clusters_of
 from chmr_bench.runner.scoring import score
 from chmr_bench.runner.workspace import DatasetRequest, SplitRequest, Workspace
 from chmr_bench.types import BoolArray, Part
@@ -137,7 +138,8 @@ def clean_score(record: Record, store: RecordStore, one: Subject, clean: BoolArr
     if not clean.any():
         return _score(record.predictions_sha256, None, (None, None), 0)
     if not clean.all():
-        metrics, _ = score(one.spec, one.dataset, _rows(predictions, clean))
+        clusters = clusters_of([one.keys[row] for row in one.split.test[clean].tolist()])
+        metrics, _ = score(one.spec, one.dataset, _rows(predictions, clean), clusters)
     ends = (metrics.low, metrics.high)
     return _score(record.predictions_sha256, metrics.macro, ends, metrics.n_evaluable)
 

@@ -48,6 +48,7 @@ from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import logs
 from chmr_bench.runner import weights as start
 from chmr_bench.runner.checking import check_predictions
+from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.hiding import parts_seen
 from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
 from chmr_bench.runner.scoring import score
@@ -278,7 +279,8 @@ def _compute(job: Job, workspace: Workspace, clock: Clock) -> _Result:
     with clock.time("predict"), _threads(workspace.n_jobs):
         stored = _predict(job, model, parts.test, split)
     with clock.time("score"):
-        metrics, replicates = score(opened.spec, opened.dataset, stored)
+        clusters = connectivity_clusters(workspace, opened, split.test, report)
+        metrics, replicates = score(opened.spec, opened.dataset, stored, clusters)
     return _Result(stored, metrics, replicates, seen, parts.hidden)
 
 

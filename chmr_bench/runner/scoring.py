@@ -16,7 +16,7 @@ from chmr_bench.metrics import (
     with_intervals,
 )
 from chmr_bench.records import Metrics, Predictions, TaskResult
-from chmr_bench.statistics import bootstrap, interval
+from chmr_bench.statistics import Bootstrap, bootstrap, interval
 from chmr_bench.types import FloatArray, IntArray, MetricName
 
 SHARE_METRIC: MetricName = "roc_auc"
@@ -27,9 +27,17 @@ BOOTSTRAP_SEED = 0
 
 
 def score(
-    spec: DatasetSpec, dataset: Dataset, predictions: Predictions
+    spec: DatasetSpec,
+    dataset: Dataset,
+    predictions: Predictions,
+    clusters: IntArray | None = None,
 ) -> tuple[Metrics, FloatArray]:
     """Return the scores of the predicted rows, and the (1000,) bootstrap replicates of the macro.
+
+    Parameters
+    ----------
+    clusters : (n_test,) rows of one number are drawn together, None = each by itself; a run gives
+        `clusters.connectivity_clusters`.
 
     Raises
     ------
@@ -37,7 +45,7 @@ def score(
     """
     y = dataset.y[predictions.rows]
     y_pred = _whole(predictions, y)
-    resampled = bootstrap(spec.metric, y, y_pred, n_replicates=N_REPLICATES, seed=BOOTSTRAP_SEED)
+    resampled = _resampled(spec, y, y_pred, clusters)
     tasks = score_tasks(spec.metric, dataset.task_names, y, y_pred)
     tasks = with_intervals(tasks, resampled.low, resampled.high)
     return _metrics(spec.metric, tasks, *interval(resampled.macro)), resampled.macro
@@ -66,10 +74,16 @@ def score_on_clusters(
     y = dataset.y[predictions.rows]
     y_pred = _whole(predictions, y)
     score = macro(score_tasks(spec.metric, dataset.task_names, y, y_pred))
-    resampled = bootstrap(
+    replicates = _resampled(spec, y, y_pred, clusters).macro
+    return math.nan if score is None else score, replicates
+
+
+def _resampled(
+    spec: DatasetSpec, y: FloatArray, y_pred: FloatArray, clusters: IntArray | None
+) -> Bootstrap:
+    return bootstrap(
         spec.metric, y, y_pred, n_replicates=N_REPLICATES, seed=BOOTSTRAP_SEED, clusters=clusters
     )
-    return math.nan if score is None else score, resampled.macro
 
 
 def _whole(predictions: Predictions, y: FloatArray) -> FloatArray:

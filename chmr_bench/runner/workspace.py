@@ -258,6 +258,8 @@ class Workspace:
         from chmr_bench.features import cache
 
         known = opened.dataset.keys
+        if not known and CONNECTIVITY in self._features and self._features_of == opened.digest:
+            known = self.keys(opened)
         if known:
             return tuple(known[row] for row in rows.tolist())
         return cache.connectivity_keys(

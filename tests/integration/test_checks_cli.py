@@ -123,3 +123,48 @@ def test_verify_of_nothing_is_a_usage_error(inside: Run) -> None:
     missing = inside("verify", "--out", "nowhere")
     assert missing.returncode == 2
     assert "--out DIR" in missing.stderr
+
+
+# ------------------------------------------------------------------------------- scores put right
+
+
+def test_write_puts_scores_of_the_predictions_into_the_record(inside: Run, done: Path) -> None:
+    before = {f.name: f.read_bytes() for f in done.iterdir()}
+    others = {f: f.read_bytes() for f in done.parents[1].rglob("result.json") if f.parent != done}
+    edit(done, lambda content: content["metrics"].update(macro=0.99, low=0.98))
+    (done / "bootstrap.npy").write_bytes(b"damaged")
+    written = inside("score", "--write")
+    assert written.returncode == 0, written.stdout
+    assert "1 ok; 1 written; 1 failed runs" in written.stdout
+    assert "macro: 0.99 on record" in written.stdout
+    assert "bootstrap.npy: cannot be read" in written.stdout
+    assert inside("verify").returncode == 0
+    content, first = (
+        json.loads((done / "result.json").read_text()),
+        json.loads(before["result.json"]),
+    )
+    assert content.pop("rescored")["created"]
+    assert first.pop("rescored") is None
+    assert content == first
+    for name in ("bootstrap.npy", "predictions.parquet", "run.log"):
+        assert (done / name).read_bytes() == before[name]
+    assert all(file.read_bytes() == text for file, text in others.items())
+    assert "2 ok; 1 failed runs" in inside("score", "--write").stdout
+
+
+def test_write_leaves_a_record_that_differs_in_more(inside: Run, done: Path) -> None:
+    edit(done, lambda c: c["predictions"].update(values_sha256="0" * 64))
+    edit(done, lambda content: content["metrics"].update(macro=0.99))
+    text = (done / "result.json").read_text()
+    told = inside("score", "--write")
+    assert told.returncode == 1
+    assert "the predictions are not those on record" in told.stdout
+    assert "1 ok; 1 different" in told.stdout
+    assert (done / "result.json").read_text() == text
+
+
+def test_verify_says_how_other_intervals_are_mended(inside: Run, done: Path) -> None:
+    edit(done, lambda content: content["metrics"].update(low=0.001))
+    assert "chmr-bench score --write puts" in inside("verify").stdout
+    edit(done, lambda content: content["dataset"].update(digest="0" * 64))
+    assert "score --write" not in inside("verify").stdout

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.errors import DataError
 from chmr_bench.records import Record, RecordStore
+from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.scoring import score_on_clusters
 from chmr_bench.runner.workspace import DatasetRequest, Opened, Workspace
 from chmr_bench.statistics import Runs
@@ -74,13 +74,3 @@ def _opened(workspace: Workspace, record: Record) -> Opened:
             f"{record.dataset.digest[:12]} on record; the labels are not those of the records"
         )
     return opened
-
-
-def connectivity_clusters(
-    workspace: Workspace, opened: Opened, rows: IntArray, progress: Progress = no_progress
-) -> IntArray:
-    """Return (n,) the same number for rows of one connectivity; a row without a key is alone."""
-    keys = workspace.keys_of(opened, rows, progress)
-    named = [key or f"row {row}" for key, row in zip(keys, rows.tolist(), strict=True)]
-    places: Mapping[str, int] = {key: i for i, key in enumerate(dict.fromkeys(named))}
-    return np.array([places[key] for key in named], dtype=np.int64)

@@ -69,3 +69,25 @@ def test_clusters_widen_the_replicates_and_leave_the_score() -> None:
     pairs, wide = score_on_clusters(spec, dataset, stored, rows)
     assert alone == pairs == pytest.approx(float(np.abs(y - stored.values).mean()))
     assert wide.std() == pytest.approx(np.sqrt(2) * plain.std(), rel=0.15)
+
+
+def test_a_run_draws_rows_of_one_molecule_together(tmp_path: Path, home: Path) -> None:
+    chains = ["C" * n + "O" for n in range(1, 41)]
+    lines = [f"{smiles},{i * 7 % 13}" for i, smiles in enumerate(chains) for _ in range(2)]
+    table = tmp_path / "pairs.csv"
+    table.write_text("\n".join(["smiles,t", *lines]) + "\n")
+    store, workspace = RecordStore(tmp_path / "out"), Workspace(FetchOptions(offline=True), 1)
+    store.prepare()
+    request = DatasetRequest(file=str(table), smiles="smiles", tasks=("t",))
+    asked = sweep.Request(("quick.noise",), (request,), split="strict")
+    (outcome,) = sweep.execute(sweep.plan(asked, store, workspace), store, workspace).outcomes
+    opened = workspace.open(request)
+    stored = store.predictions(outcome.record)
+    twins = np.unique(stored.rows // 2, return_inverse=True)[1]
+    assert len(set(twins.tolist())) == len(stored.rows) / 2
+    _, together = score_on_clusters(opened.spec, opened.dataset, stored, twins)
+    _, alone = score_on_clusters(opened.spec, opened.dataset, stored, np.arange(len(stored.rows)))
+    on_record = store.replicates(outcome.record)
+    np.testing.assert_allclose(on_record, together, rtol=1e-5)
+    assert on_record.std() > 1.1 * alone.std()
+    assert [check.state for check in check_all(store, workspace, "verify")] == ["ok"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from chmr_bench.contracts import Dataset
 from chmr_bench.fetch import FetchOptions
-from chmr_bench.report.comparison.measuring import connectivity_clusters
+from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.workspace import Opened, Workspace
 
 SMILES = ("CCO", "c1ccccc1", "OCC", "C[C@H](N)O", "C[C@@H](N)O", "CCC")
