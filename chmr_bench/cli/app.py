@@ -11,10 +11,12 @@ from chmr_bench.cli.ablate import ablate
 from chmr_bench.cli.audit import audit
 from chmr_bench.cli.compare import compare
 from chmr_bench.cli.explain import explain
+from chmr_bench.cli.group import Group
 from chmr_bench.cli.pretrain import pretrain
 from chmr_bench.cli.run import run
 
 app = typer.Typer(
+    cls=Group,
     name="chmr-bench",
     help=(
         "Benchmark molecular property models honestly: nine datasets, 728 tasks, every number "

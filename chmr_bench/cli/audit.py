@@ -134,6 +134,7 @@ def _audited(
     with fetching(quiet=quiet) as opening:
         for request in requests:
             workspace.open(request, opening(request))
+    _remark_seed(workspace, requests, method, seed)
     with stoppable():
         try:
             audits = [_one(workspace, r, method, seed, quiet) for r in requests]
@@ -149,6 +150,19 @@ def _check_split(method: str, seed: int) -> None:
     if method:
         splits.check_method(method)
         splits.check_seed(method, seed)
+
+
+def _remark_seed(
+    workspace: Workspace, requests: tuple[DatasetRequest, ...], method: str, seed: int
+) -> None:
+    """Say where the seed changes nothing."""
+    from chmr_bench import splits
+    from chmr_bench.cli.console import print_note
+
+    methods = sorted({method or workspace.open(request).spec.split for request in requests})
+    if seed and not any(splits.depends_on_seed(name) for name in methods):
+        told = " or ".join(methods)
+        print_note(f"note: --split-seed {seed} changes nothing: the split {told} draws nothing")
 
 
 def _one(

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chmr_bench.cli.console import console, print_json, print_note, print_table
+from chmr_bench.cli.group import Group
 from chmr_bench.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.report.grids import Grid
 
-app = typer.Typer(help="Make tables from the records, and look at them.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Group, help="Make tables from the records, and look at them.", no_args_is_help=True
+)
 OutOption = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder of records/ and of the tables.")
 ]

@@ -22,9 +22,10 @@ from chmr_bench.cli.details import (
     model_details,
     model_entry,
 )
+from chmr_bench.cli.group import Group
 from chmr_bench.plugins import PluginInfo, Registered, registry
 
-list_app = typer.Typer(help="List what is registered.", no_args_is_help=True)
+list_app = typer.Typer(cls=Group, help="List what is registered.", no_args_is_help=True)
 LIST_SHOWN = 30
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

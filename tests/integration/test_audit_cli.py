@@ -93,6 +93,18 @@ def test_weights_that_saw_test_molecules(inside: Run, table: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("split", "told"),
+    [((), True), (("--split", "random"), False)],
+)
+def test_a_seed_that_changes_nothing_is_told(
+    inside: Run, split: tuple[str, ...], told: bool
+) -> None:
+    done = inside("audit", "-d", "quick-small", "--split-seed", "3", "--jobs", "1", *split)
+    assert done.returncode == 0, done.stderr
+    assert ("--split-seed 3 changes nothing" in done.stderr) == told
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         ((), 2, "name data"),

@@ -1,0 +1,32 @@
+"""Help texts flow with the terminal's width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from typer.main import get_command
+
+from chmr_bench.cli.app import app
+from chmr_bench.cli.group import flowing
+
+
+def commands(group: click.Command, way: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in getattr(group, "commands", {}).items():
+        yield f"{way} {name}".strip(), command
+        yield from commands(command, f"{way} {name}".strip())
+
+
+ALL = dict(commands(get_command(app)))
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_no_paragraph_of_a_help_text_is_broken(name: str) -> None:
+    text = ALL[name].help
+    assert text
+    assert all("\n" not in paragraph for paragraph in text.split("\n\n"))
+
+
+def test_paragraphs_stay_apart() -> None:
+    assert flowing("One\ntwo.\n\nThree\n  four.\n") == "One two.\n\nThree four."
