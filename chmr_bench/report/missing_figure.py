@@ -110,13 +110,20 @@ def _legends(figure: Figure, own: bool) -> None:
 
 
 def parts(family: Family) -> list[Family]:
-    """Return what each panel of a table shows: all of it, or those whose names begin alike."""
+    """Return what each panel of a table shows: all of it, or those whose names begin alike.
+
+    Those of a group without a curve to draw are named in the first panel that has one.
+    """
     if len({curve.label for curve in family.curves}) <= PER_PANEL:
         return [family]
     groups: dict[str, list[Curve]] = {}
     for curve in family.curves:
         groups.setdefault(curve.model.partition(".")[0], []).append(curve)
-    return [dataclasses.replace(family, curves=tuple(curves)) for curves in groups.values()]
+    drawn = [curves for curves in groups.values() if any(c.is_line for c in curves)]
+    for curves in groups.values():
+        if drawn and not any(c.is_line for c in curves):
+            drawn[0].extend(curves)
+    return [dataclasses.replace(family, curves=tuple(curves)) for curves in drawn]
 
 
 def _colours(panels: Sequence[Family]) -> dict[str, str]:

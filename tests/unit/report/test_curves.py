@@ -507,3 +507,14 @@ def test_many_models_get_a_panel_a_family(results: Any) -> None:
     assert [len(labels) for labels in shown] == [2, len(names) - 2]
     assert sorted(label for labels in shown for label in labels) == sorted(names)
     assert draw([family]).startswith(b"\x89PNG")
+
+
+def test_models_without_a_curve_get_no_panel_of_their_own(results: Any) -> None:
+    for name in (f"chmr.fill-{i}" for i in range(PER_PANEL)):
+        add(results, 0.0, 0.8, model=name)
+        add(results, 0.5, 0.7, model=name)
+    add(results, 0.5, 0.7, model="cells.mlp")  # nothing on record without anything hidden
+    (family,) = families(curves(results.store))
+    (panel,) = parts(family)
+    assert len(panel.curves) == PER_PANEL + 1
+    assert sum(not curve.is_line for curve in panel.curves) == 1
