@@ -101,9 +101,21 @@ def _rows(path: Path) -> dict[str, dict[str, str]]:
     return {row["row"]: row for row in found if row["split"] == "reference"}
 
 
-def _row_of(table: Table, label: str) -> Row | None:
-    """Return a table's row with a score, None where it has none."""
-    return next((r for r in table.rows if r.label == label and r.score is not None), None)
+def _row_of(table: Table, name: str) -> Row | None:
+    """Return a table's row with a score, None where it has none.
+
+    A model stands for its only row as it comes, which may be called more than its name where
+    another table has it with other weights.
+    """
+    scored = [row for row in table.rows if row.score is not None]
+    plain = [row for row in scored if _is_plain(row, name)]
+    called = [row for row in scored if row.label == name]
+    return called[0] if called else plain[0] if len(plain) == 1 else None
+
+
+def _is_plain(row: Row, name: str) -> bool:
+    models = [record.model for record in row.records]
+    return bool(models) and all(m.id == name and not m.overrides for m in models)
 
 
 def _gains(tables: Sequence[Table]) -> str:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -82,6 +82,19 @@ def test_chmr_is_set_against_its_controls() -> None:
     assert lines[0] == "| chmr minus | chmr.head-only | chmr.random-encoder |"
     assert lines[2] == "| bace | **+5.0** (5.0 to 5.0) | +0.0 (0.0 to 0.0) |"
     assert lines[3] == "| biogen3k (MAE) | **+0.050** (0.050 to 0.050) | - |"  # a smaller error
+
+
+def test_a_control_with_a_longer_name_is_not_left_out() -> None:
+    control = SimpleNamespace(model=SimpleNamespace(id="chmr.random-encoder", overrides={}))
+    changed = SimpleNamespace(model=SimpleNamespace(id="chmr.random-encoder", overrides={"a": 1}))
+    table = a_table("bace", "roc_auc", chmr=0.8)
+    for label, record, score in (("(weights ab)", control, 0.75), ("[a=1]", changed, 0.5)):
+        runs = Runs(np.array([score]), np.full((1, 100), score), (None,))
+        row = Row(f"chmr.random-encoder {label}", (cast(Any, record),), (), score, runs=runs)
+        table.rows = (*table.rows, row)
+    lines = load_generator()._gains([table]).splitlines()
+    assert lines[0] == "| chmr minus | chmr.random-encoder |"
+    assert lines[2].startswith("| bace | **+5.0**")
 
 
 def test_without_records_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
