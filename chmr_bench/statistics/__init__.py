@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chmr_bench.statistics.across import (
+    EXACT_UP_TO,
     Friedman,
     cliques,
     critical_difference,
@@ -25,6 +26,7 @@ from chmr_bench.statistics.resampling import Bootstrap, bootstrap, multiplicitie
 from chmr_bench.statistics.scorers import Drawn
 
 __all__ = [
+    "EXACT_UP_TO",
     "LEVEL",
     "ONE_SEED",
     "OVER_SPLITS",

@@ -10,7 +10,7 @@ from chmr_bench.report.comparison.pairs import Gain
 from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds
 from chmr_bench.report.comparison.results import Comparison, OnDataset
 from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span
-from chmr_bench.statistics import ONE_SEED, OVER_SPLITS
+from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED, OVER_SPLITS
 from chmr_bench.types import MetricName
 
 
@@ -144,7 +144,7 @@ def overall_grid(comparison: Comparison) -> Grid:
             "on a split and seed that all of them have.",
         )
     else:
-        notes = tuple(_overall_notes(overall, comparison.baseline, len(comparison.datasets)))
+        notes = tuple(overall_notes(overall, comparison.baseline, len(comparison.datasets)))
     title = f"Over datasets, against {comparison.baseline}"
     if comparison.left_out:
         made = ", ".join(comparison.left_out)
@@ -167,7 +167,8 @@ def _overall_cells(comparison: Comparison, model: str) -> tuple[str, ...]:
     return (model, rank, *counts, n_missing, *tests)
 
 
-def _overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str]:
+def overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str]:
+    """Return what is said below the table over datasets: which of them, and by which tests."""
     notes = [f"Warning: {warning}." for warning in overall.warnings]
     used = f"rank, p: over {len(overall.datasets)} of {n_datasets} datasets"
     notes.append(
@@ -181,9 +182,11 @@ def _overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str
             f"Do the ranks differ at all? Friedman chi2 = {test.chi2:.2f}, "
             f"F (Iman and Davenport) = {test.f:.2f}, p {_p_words(test.p)}."
         )
+    how = "exact" if len(overall.datasets) <= EXACT_UP_TO else "by the normal approximation"
     notes.append(
         f"p: Wilcoxon's signed-rank test of the paired gains over {baseline} on these datasets, "
-        "exact, each gain in units of its own standard error; p Holm: for all models of this table."
+        f"{how}, each gain in units of its own standard error; p Holm: for all models of this "
+        "table."
     )
     groups = "; ".join(", ".join(group) for group in overall.groups) or "no two models"
     notes.append(

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from chmr_bench.report.comparison.overall import Entry, over_datasets
+from chmr_bench.report.comparison.tables import overall_notes
 
 
 def table(n: int, *models: str) -> dict[str, Entry]:
@@ -48,6 +49,17 @@ def test_too_few_datasets_are_warned_of(n: int, models: str, said: str) -> None:
     assert got is not None
     assert bool(got.warnings) == bool(said)
     assert said in "".join(got.warnings)
+
+
+@pytest.mark.parametrize(("n", "how"), [(20, "exact"), (21, "by the normal approximation")])
+def test_the_notes_say_how_p_was_found(n: int, how: str) -> None:
+    got = over_datasets(("a", "b"), table(n, "a", "b"))
+    assert got is not None
+    (note,) = [line for line in overall_notes(got, "a", n) if line.startswith("p: Wilcoxon")]
+    assert f"on these datasets, {how}, each gain" in note
+    gains = [entry.gains["b"] for entry in table(n, "a", "b").values()]
+    method = "exact" if how == "exact" else "asymptotic"
+    assert got.p["b"] == pytest.approx(stats.wilcoxon(gains, method=method).pvalue, rel=1e-6)
 
 
 def test_why_a_dataset_is_not_used() -> None:
