@@ -49,6 +49,23 @@ def test_the_generated_sections_are_up_to_date() -> None:
     assert load_generator().filled(TEXT) == TEXT, "mend with: make readme"
 
 
+def paragraph(begin: str) -> str:
+    (found,) = [part for part in TEXT.split("\n\n") if part.startswith(begin)]
+    return " ".join(found.split())
+
+
+def test_what_hidden_cells_cost_is_what_the_tables_say() -> None:
+    change = r"(-?\d+\.\d) \((-?\d+\.\d) to (-?\d+\.\d)\)"
+    loss = r"(\d+\.\d)(?: points)? \((\d+\.\d) to (\d+\.\d)\)"
+    real = re.findall(change, paragraph("On real cell data").replace("+", ""))
+    lost = re.findall(loss, paragraph("On `planted` (simulated), five seeds"))
+    assert (len(real), len(lost)) == (8, 6)
+    told = [*real, *((f"-{loss}", f"-{high}", f"-{low}") for loss, low, high in lost)]
+    table = (REPOSITORY / "leaderboards" / "missing.md").read_text(encoding="utf-8")
+    stored = set(re.findall(change, table.replace("+", "")))
+    assert [change for change in told if change not in stored] == []
+
+
 TABLE = """dataset,synthetic,split,metric,row,score,low,high,n_runs
 {0},{1},reference,{2},chmr,{3},0.7,0.9,5
 {0},{1},reference,{2},chmr.head-only,0.75,0.6,0.8,5
