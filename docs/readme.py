@@ -107,15 +107,12 @@ def _row_of(table: Table, name: str) -> Row | None:
     A model stands for its only row as it comes, which may be called more than its name where
     another table has it with other weights.
     """
+    from chmr_bench.report.labels import is_plain
+
     scored = [row for row in table.rows if row.score is not None]
-    plain = [row for row in scored if _is_plain(row, name)]
+    plain = [row for row in scored if row.records and is_plain(row.records[0], name)]
     called = [row for row in scored if row.label == name]
     return called[0] if called else plain[0] if len(plain) == 1 else None
-
-
-def _is_plain(row: Row, name: str) -> bool:
-    models = [record.model for record in row.records]
-    return bool(models) and all(m.id == name and not m.overrides for m in models)
 
 
 def _gains(tables: Sequence[Table]) -> str:

@@ -124,6 +124,7 @@ def _audited(
     quiet: bool,
 ) -> Audits | None:
     """Return the audits; None where the user stopped it."""
+    from chmr_bench.cli import remarks
     from chmr_bench.cli.console import print_note
     from chmr_bench.cli.progress import fetching
     from chmr_bench.runner.auditing import seen_by_weights
@@ -134,7 +135,9 @@ def _audited(
     with fetching(quiet=quiet) as opening:
         for request in requests:
             workspace.open(request, opening(request))
-    _remark_seed(workspace, requests, method, seed)
+    methods = {method or workspace.open(request).spec.split for request in requests}
+    for remark in remarks.unused_seeds(methods, (seed,)):
+        print_note(f"note: {remark}")
     with stoppable():
         try:
             audits = [_one(workspace, r, method, seed, quiet) for r in requests]
@@ -150,19 +153,6 @@ def _check_split(method: str, seed: int) -> None:
     if method:
         splits.check_method(method)
         splits.check_seed(method, seed)
-
-
-def _remark_seed(
-    workspace: Workspace, requests: tuple[DatasetRequest, ...], method: str, seed: int
-) -> None:
-    """Say where the seed changes nothing."""
-    from chmr_bench import splits
-    from chmr_bench.cli.console import print_note
-
-    methods = sorted({method or workspace.open(request).spec.split for request in requests})
-    if seed and not any(splits.depends_on_seed(name) for name in methods):
-        told = " or ".join(methods)
-        print_note(f"note: --split-seed {seed} changes nothing: the split {told} draws nothing")
 
 
 def _one(

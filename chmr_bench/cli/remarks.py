@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from chmr_bench import splits
 from chmr_bench.cli.console import print_note
@@ -40,12 +40,15 @@ def _inferred(request: Request, workspace: Workspace) -> Iterator[str]:
 
 def _unused(request: Request, plan: Plan) -> Iterator[str]:
     """Yield the options that change nothing in this plan."""
-    methods = sorted({item.split for item in plan.items})
-    asked = request.split_seeds
-    if asked != (0,) and not any(splits.depends_on_seed(method) for method in methods):
-        n, several = len(asked), asked == tuple(range(len(asked)))
-        option = f"--split-seeds {n}" if several else f"--split-seed {', '.join(map(str, asked))}"
-        yield (f"{option} changes nothing: the split {' or '.join(methods)} draws nothing")
+    yield from unused_seeds({item.split for item in plan.items}, request.split_seeds)
     specs = [registry().model(name).spec for name in request.models]
     if request.device == "cuda" and not any(spec.accelerator for spec in specs):
         yield f"--device cuda changes nothing: {', '.join(request.models)} can use the CPU only"
+
+
+def unused_seeds(methods: Collection[str], asked: Sequence[int]) -> Iterator[str]:
+    """Yield that split seeds were asked for where no split method draws anything."""
+    if tuple(asked) != (0,) and not any(splits.depends_on_seed(method) for method in methods):
+        n, several = len(asked), tuple(asked) == tuple(range(len(asked)))
+        option = f"--split-seeds {n}" if several else f"--split-seed {', '.join(map(str, asked))}"
+        yield f"{option} changes nothing: the split {' or '.join(sorted(methods))} draws nothing"

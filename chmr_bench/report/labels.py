@@ -59,6 +59,11 @@ def plain_name(record: Record) -> str:
     return name
 
 
+def is_plain(record: Record, model: str) -> bool:
+    """Return whether a record is of the model as it comes: nothing set."""
+    return record.model.id == model and not record.model.overrides
+
+
 def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}={_value(value)}" for key, value in sorted(values.items()))
 

@@ -16,7 +16,7 @@ from chmr_bench.metrics import (
     with_intervals,
 )
 from chmr_bench.records import Metrics, Predictions, TaskResult
-from chmr_bench.statistics import Bootstrap, bootstrap, interval
+from chmr_bench.statistics import bootstrap, interval
 from chmr_bench.types import FloatArray, IntArray, MetricName
 
 SHARE_METRIC: MetricName = "roc_auc"
@@ -30,14 +30,13 @@ def score(
     spec: DatasetSpec,
     dataset: Dataset,
     predictions: Predictions,
-    clusters: IntArray | None = None,
+    clusters: IntArray,
 ) -> tuple[Metrics, FloatArray]:
     """Return the scores of the predicted rows, and the (1000,) bootstrap replicates of the macro.
 
     Parameters
     ----------
-    clusters : (n_test,) rows of one number are drawn together, None = each by itself; a run gives
-        `clusters.connectivity_clusters`.
+    clusters : (n_test,) rows of one number are drawn together; see `clusters.clusters_of`.
 
     Raises
     ------
@@ -45,7 +44,9 @@ def score(
     """
     y = dataset.y[predictions.rows]
     y_pred = _whole(predictions, y)
-    resampled = _resampled(spec, y, y_pred, clusters)
+    resampled = bootstrap(
+        spec.metric, y, y_pred, n_replicates=N_REPLICATES, seed=BOOTSTRAP_SEED, clusters=clusters
+    )
     tasks = score_tasks(spec.metric, dataset.task_names, y, y_pred)
     tasks = with_intervals(tasks, resampled.low, resampled.high)
     return _metrics(spec.metric, tasks, *interval(resampled.macro)), resampled.macro
@@ -56,34 +57,6 @@ def score_only(spec: DatasetSpec, dataset: Dataset, predictions: Predictions) ->
     y = dataset.y[predictions.rows]
     tasks = score_tasks(spec.metric, dataset.task_names, y, _whole(predictions, y))
     return _metrics(spec.metric, tasks, math.nan, math.nan)
-
-
-def score_on_clusters(
-    spec: DatasetSpec, dataset: Dataset, predictions: Predictions, clusters: IntArray
-) -> tuple[float, FloatArray]:
-    """Return the macro score, and its (1000,) replicates where whole clusters are drawn.
-
-    Parameters
-    ----------
-    clusters : (n_test,) rows of one number are drawn together; see `statistics.bootstrap`.
-
-    Raises
-    ------
-    DataError, PredictionError : labels and predictions do not fit each other.
-    """
-    y = dataset.y[predictions.rows]
-    y_pred = _whole(predictions, y)
-    score = macro(score_tasks(spec.metric, dataset.task_names, y, y_pred))
-    replicates = _resampled(spec, y, y_pred, clusters).macro
-    return math.nan if score is None else score, replicates
-
-
-def _resampled(
-    spec: DatasetSpec, y: FloatArray, y_pred: FloatArray, clusters: IntArray | None
-) -> Bootstrap:
-    return bootstrap(
-        spec.metric, y, y_pred, n_replicates=N_REPLICATES, seed=BOOTSTRAP_SEED, clusters=clusters
-    )
 
 
 def _whole(predictions: Predictions, y: FloatArray) -> FloatArray:

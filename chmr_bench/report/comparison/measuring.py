@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from chmr_bench.errors import DataError
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner.clusters import connectivity_clusters
-from chmr_bench.runner.scoring import score_on_clusters
+from chmr_bench.runner.scoring import score
 from chmr_bench.runner.workspace import DatasetRequest, Opened, Workspace
 from chmr_bench.statistics import Runs
 from chmr_bench.types import IntArray
@@ -57,9 +58,10 @@ class Measure:
                     f"{self.store.path_of(record)}: predictions of other rows than those it is "
                     "compared with; chmr-bench verify tells more"
                 )
-            macro, replicates = score_on_clusters(
+            metrics, replicates = score(
                 self.opened.spec, self.opened.dataset, predictions, self.clusters
             )
+            macro = math.nan if metrics.macro is None else metrics.macro
             self._made[record.identity] = Runs(
                 np.array([macro]), replicates[None, :], (record.seed,), self.n_clusters
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chmr_bench.errors import UnknownNameError
 from chmr_bench.records import Record
-from chmr_bench.report.labels import labels, row_key
+from chmr_bench.report.labels import is_plain, labels, row_key
 from chmr_bench.report.sources import data_key, splits_shown
 
 
@@ -63,19 +63,14 @@ def named(rows: Sequence[Row], models: Sequence[str]) -> list[Found]:
     found = []
     for row in rows:
         for model in models:
-            other = (row.dataset, model) not in by_label and _is_plain(row.record, model)
+            other = (row.dataset, model) not in by_label and is_plain(row.record, model)
             if row.label == model or other:
                 found.append(Found(model, row))
     return found
-
-
-def _is_plain(record: Record, model: str) -> bool:
-    """Return whether a record is of the model as it comes: nothing set."""
-    return record.model.id == model and not record.model.overrides
 
 
 def instead(rows: Sequence[Row], model: str) -> list[Row]:
     """Return the rows of the same model that `model` does not stand for, by label."""
     ids = {model, *(row.record.model.id for row in rows if row.label == model)}
     found = [row for row in rows if row.record.model.id in ids and row.label != model]
-    return sorted((r for r in found if not _is_plain(r.record, model)), key=lambda r: r.label)
+    return sorted((r for r in found if not is_plain(r.record, model)), key=lambda r: r.label)

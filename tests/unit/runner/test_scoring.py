@@ -18,7 +18,7 @@ from chmr_bench.records import RecordStore
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import DatasetRequest, Workspace
 from chmr_bench.runner.checks import check_all
-from chmr_bench.runner.scoring import score, score_on_clusters, score_only
+from chmr_bench.runner.scoring import score, score_only
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -33,14 +33,14 @@ def test_cells_that_were_not_kept_change_no_score() -> None:
     whole = as_stored(y_pred, rows, spec.task_names, "classification")
     kept = as_stored(y_pred, rows, spec.task_names, "classification", labelled)
     assert (whole.cells, kept.cells) == ("all", "labelled")
-    metrics, replicates = score(spec, dataset, kept)
-    expected, same = score(spec, dataset, whole)
+    metrics, replicates = score(spec, dataset, kept, rows)
+    expected, same = score(spec, dataset, whole, rows)
     assert metrics == expected
     np.testing.assert_array_equal(replicates, same)
     assert score_only(spec, dataset, kept) == score_only(spec, dataset, whole)
     kept.values[np.argwhere(labelled)[0][0], np.argwhere(labelled)[0][1]] = np.nan
     with pytest.raises((DataError, PredictionError)):
-        score(spec, dataset, kept)
+        score(spec, dataset, kept, rows)
 
 
 def test_a_run_on_sparse_labels_keeps_few_cells_and_verifies(tmp_path: Path) -> None:
@@ -65,9 +65,9 @@ def test_clusters_widen_the_replicates_and_leave_the_score() -> None:
     dataset = Dataset(tuple("C" * 60), y, ("t",))
     stored = as_stored(y + rng.normal(size=(30, 1))[rows], np.arange(60), ("t",), "regression")
     spec = cast(Any, SimpleNamespace(metric="mae", name="d"))
-    alone, plain = score_on_clusters(spec, dataset, stored, np.arange(60))
-    pairs, wide = score_on_clusters(spec, dataset, stored, rows)
-    assert alone == pairs == pytest.approx(float(np.abs(y - stored.values).mean()))
+    alone, plain = score(spec, dataset, stored, np.arange(60))
+    pairs, wide = score(spec, dataset, stored, rows)
+    assert alone.macro == pairs.macro == pytest.approx(float(np.abs(y - stored.values).mean()))
     assert wide.std() == pytest.approx(np.sqrt(2) * plain.std(), rel=0.15)
 
 
@@ -85,8 +85,8 @@ def test_a_run_draws_rows_of_one_molecule_together(tmp_path: Path, home: Path) -
     stored = store.predictions(outcome.record)
     twins = np.unique(stored.rows // 2, return_inverse=True)[1]
     assert len(set(twins.tolist())) == len(stored.rows) / 2
-    _, together = score_on_clusters(opened.spec, opened.dataset, stored, twins)
-    _, alone = score_on_clusters(opened.spec, opened.dataset, stored, np.arange(len(stored.rows)))
+    _, together = score(opened.spec, opened.dataset, stored, twins)
+    _, alone = score(opened.spec, opened.dataset, stored, np.arange(len(stored.rows)))
     on_record = store.replicates(outcome.record)
     np.testing.assert_allclose(on_record, together, rtol=1e-5)
     assert on_record.std() > 1.1 * alone.std()
