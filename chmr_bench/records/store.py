@@ -14,6 +14,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -209,17 +210,13 @@ class RecordStore:
         ------
         RecordError : the folder cannot be made where it belongs.
         """
-        temporary = self._temporary / _temporary_name()
-        temporary.mkdir(parents=True)
-        try:
+        with self._aside() as temporary:
             if predictions is not None and replicates is not None:
                 record = _with_predictions(temporary, record, predictions, replicates)
             (temporary / LOG).write_text(log, encoding="utf-8")
             (temporary / RESULT).write_text(to_json(record), encoding="utf-8")
             _flush(temporary)
             return self._move_into_place(temporary, record)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
     def rescore(self, entry: Stored, metrics: Metrics, replicates: FloatArray) -> Record:
         """Put other scores of the same predictions into a record, and return it.
@@ -235,17 +232,23 @@ class RecordStore:
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
         record = entry.record.model_copy(update={"metrics": metrics, "rescored": told})
-        temporary = self._temporary / _temporary_name()
-        temporary.mkdir(parents=True)
-        try:
+        with self._aside() as temporary:
             _save_replicates(temporary, replicates)
             (temporary / RESULT).write_text(to_json(record), encoding="utf-8")
             _flush(temporary)
             for name in (REPLICATES, RESULT):
                 (temporary / name).replace(entry.path / name)
+        return record
+
+    @contextmanager
+    def _aside(self) -> Iterator[Path]:
+        """Make a folder that no reader sees, and remove what is left of it."""
+        temporary = self._temporary / _temporary_name()
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        return record
 
     def discard_failed(self, identity: str) -> None:
         """Remove the failed records of an identity, each in one step."""
