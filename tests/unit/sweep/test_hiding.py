@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chmr_bench import sweep
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.missing import Missing, Stage
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
@@ -20,18 +18,6 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 CELLS, NONE = DatasetRequest(name="quick-cells"), DatasetRequest(name="quick-small")
 HALF, ALL = Missing(0.5), Missing(1.0)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> RecordStore:
-    made = RecordStore(tmp_path / "out")
-    made.prepare()
-    return made
-
-
-@pytest.fixture
-def workspace() -> Workspace:
-    return Workspace(FetchOptions(offline=True), n_jobs=1)
 
 
 def request(model: str, *missing: Missing | None, **more: Any) -> Request:

@@ -32,13 +32,6 @@ def quick_only(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(known, name)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> RecordStore:
-    made = RecordStore(tmp_path / "out")
-    made.prepare()
-    return made
-
-
 def workspace() -> Workspace:
     return Workspace(FetchOptions(offline=True), n_jobs=1)
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from chmr_bench import sweep
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import DatasetRequest, Workspace
 from chmr_bench.sweep import Request, Setting, Summary
@@ -19,18 +18,6 @@ from chmr_bench.sweep.results import over_splits, rows
 pytestmark = pytest.mark.usefixtures("quick")
 
 SMALL = DatasetRequest(name="quick-small")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> RecordStore:
-    made = RecordStore(tmp_path / "out")
-    made.prepare()
-    return made
-
-
-@pytest.fixture
-def workspace() -> Workspace:
-    return Workspace(FetchOptions(offline=True), n_jobs=1)
 
 
 def request(*models: str, **more: Any) -> Request:

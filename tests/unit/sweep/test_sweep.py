@@ -14,7 +14,6 @@ from filelock import FileLock
 
 from chmr_bench import sweep
 from chmr_bench.errors import UnknownNameError, UsageError
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import DatasetRequest, Workspace, run_job
@@ -26,18 +25,6 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 DATA = DatasetRequest(name="quick-data")
 SMALL = DatasetRequest(name="quick-small")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> RecordStore:
-    made = RecordStore(tmp_path / "out")
-    made.prepare()
-    return made
-
-
-@pytest.fixture
-def workspace() -> Workspace:
-    return Workspace(FetchOptions(offline=True), n_jobs=1)
 
 
 def request(*models: str, **more: Any) -> Request:
