@@ -236,7 +236,10 @@ def _cannot_write(out: Path, error: OSError) -> UsageError:
 
 
 def _records(workspace: Workspace, out: Path, as_json: bool, quiet: bool) -> int:
-    """Write the clean scores of every record; exit code 3 where registered data cannot be had."""
+    """Write the clean scores of every record.
+
+    Exit code 3 where registered data cannot be had, or where nothing could be audited.
+    """
     from chmr_bench.cli.console import print_note
     from chmr_bench.cli.progress import display
     from chmr_bench.records import RecordStore
@@ -261,7 +264,8 @@ def _records(workspace: Workspace, out: Path, as_json: bool, quiet: bool) -> int
     if written:
         more = f" and {len(written) - 1} more" if len(written) > 1 else ""
         print_note(f"{written[0]}{more}; now: chmr-bench leaderboard build")
-    return DataError.exit_code if any(one.blocking for one in skipped) else 0
+    failed = any(one.blocking for one in skipped) or (skipped and not audits)
+    return DataError.exit_code if failed else 0
 
 
 def _show_clean(audits: list[AuditFile], skipped: list[Skipped], as_json: bool) -> None:

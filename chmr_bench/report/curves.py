@@ -21,6 +21,7 @@ from chmr_bench.records.pretrained import making_of_row
 from chmr_bench.report.hidden_counts import n_hidden, shares
 from chmr_bench.report.hidden_runs import Setting, by_setting, one_draw
 from chmr_bench.report.labels import plain_name
+from chmr_bench.report.resting import runs_of
 from chmr_bench.report.sources import data_key, sound, splits_shown
 from chmr_bench.statistics import Difference, Runs, paired_difference
 from chmr_bench.types import FloatArray, MetricName
@@ -209,6 +210,7 @@ def seed_of(record: Record) -> int | None:
 
 def _runs(records: Iterable[Record], store: RecordStore) -> Runs | None:
     """Return the runs with a score; None where there is none, or a replicate cannot be read."""
+    first: Record | None = None
     scores: dict[int | None, float] = {}
     replicates: dict[int | None, FloatArray] = {}
     for record in records:
@@ -219,11 +221,12 @@ def _runs(records: Iterable[Record], store: RecordStore) -> Runs | None:
         except RecordError:
             return None
         scores[seed_of(record)] = record.metrics.macro
-    if not scores:
+        first = first or record
+    if first is None:
         return None
     seeds = tuple(sorted(scores, key=lambda s: -1 if s is None else s))
     whole = np.stack([replicates[s] for s in seeds]).astype(np.float64)
-    return Runs(np.array([scores[s] for s in seeds]), whole, seeds)
+    return runs_of(first, np.array([scores[s] for s in seeds]), whole, seeds)
 
 
 def _change(
@@ -249,7 +252,9 @@ def common(a: Runs, b: Runs) -> tuple[Runs | None, Runs | None, tuple[int | None
 
 def _on(runs: Runs, seeds: Sequence[int | None]) -> Runs:
     rows = [runs.seeds.index(seed) for seed in seeds]
-    return Runs(runs.scores[rows], runs.replicates[rows], tuple(seeds), runs.n_units)
+    return dataclasses.replace(
+        runs, scores=runs.scores[rows], replicates=runs.replicates[rows], seeds=tuple(seeds)
+    )
 
 
 def area(points: Sequence[Point], start: Runs | None) -> Difference | None:
@@ -272,10 +277,10 @@ def area(points: Sequence[Point], start: Runs | None) -> Difference | None:
     if not shared:
         return None
     parts = [_spread(runs, shared) for runs in known]
-    whole = Runs(
-        np.sum([w * r.scores for w, r in zip(weights, parts, strict=True)], axis=0),
-        np.sum([w * r.replicates for w, r in zip(weights, parts, strict=True)], axis=0),
-        tuple(shared),
+    whole = dataclasses.replace(
+        parts[0],
+        scores=np.sum([w * r.scores for w, r in zip(weights, parts, strict=True)], axis=0),
+        replicates=np.sum([w * r.replicates for w, r in zip(weights, parts, strict=True)], axis=0),
     )
     a, b, _ = common(whole, start)
     return paired_difference(a, b) if a and b else None
@@ -286,7 +291,12 @@ def _spread(runs: Runs, seeds: Sequence[int | None]) -> Runs:
     if runs.drawn:
         return _on(runs, seeds)
     n = len(seeds)
-    return Runs(np.repeat(runs.scores, n), np.repeat(runs.replicates, n, axis=0), tuple(seeds))
+    return dataclasses.replace(
+        runs,
+        scores=np.repeat(runs.scores, n),
+        replicates=np.repeat(runs.replicates, n, axis=0),
+        seeds=tuple(seeds),
+    )
 
 
 def _unmoved(hidden: Sequence[Record], plain: Sequence[Record]) -> bool:

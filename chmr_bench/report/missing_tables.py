@@ -149,12 +149,20 @@ def _mean_point(
 
 
 def _mean_runs(found: Sequence[Runs | None]) -> Runs | None:
-    """Return the mean over datasets of runs with the same seeds; None where they differ."""
+    """Return the mean over datasets of runs with the same seeds; None where they differ.
+
+    It is taken to be known no better than on the smallest of them.
+    """
     runs = [r for r in found if r is not None]
     if len(runs) < len(found) or len({r.seeds for r in runs}) != 1:
         return None
-    scores = np.mean([r.scores for r in runs], axis=0)
-    return Runs(scores, np.mean([r.replicates for r in runs], axis=0), runs[0].seeds)
+    return Runs(
+        np.mean([r.scores for r in runs], axis=0),
+        np.mean([r.replicates for r in runs], axis=0),
+        runs[0].seeds,
+        n_units=min((r.n_units for r in runs if r.n_units is not None), default=None),
+        n_telling=min((r.n_telling for r in runs if r.n_telling is not None), default=None),
+    )
 
 
 # ------------------------------------------------------------------------------------------- grids
@@ -355,7 +363,7 @@ def _point(point: Point) -> dict[str, Any]:
 
 
 def _flat(change: Difference | None) -> Mapping[str, Any]:
-    names = ("mean", "low", "high", "p", "se_molecules", "se_seeds", "n_pairs")
+    names = ("mean", "low", "high", "p", "se", "se_molecules", "se_seeds", "n_pairs")
     keys = {"mean": "change", "n_pairs": "n_pairs"}
     return {
         keys.get(n, f"change_{n}"): _finite(getattr(change, n)) if change else None for n in names

@@ -22,6 +22,7 @@ from chmr_bench.records import (
 )
 from chmr_bench.records.audited import AuditFile, read_all
 from chmr_bench.report.labels import labels, row_key
+from chmr_bench.report.resting import runs_of
 from chmr_bench.report.sources import REFERENCE, data_key, sound, splits_shown
 from chmr_bench.statistics import Runs, interval, mean_over_seeds, paired_difference
 from chmr_bench.types import FloatArray, MetricName
@@ -258,7 +259,7 @@ def _runs(good: Sequence[Record], store: RecordStore, problems: list[Problem]) -
         mean_over_seeds(found)
         scores = np.array([_macro(record) for record in good], dtype=np.float64)
         seeds = tuple(record.seed for record in good)
-        return Runs(scores, np.stack(found).astype(np.float64), seeds)
+        return runs_of(good[0], scores, np.stack(found).astype(np.float64), seeds)
     except DataError as error:
         problems.append(Problem(store.path_of(good[0]), f"no interval: {error}"))
         return None

@@ -17,8 +17,9 @@ from chmr_bench.types import PARTS
 
 REFERENCE = "reference"
 """What a dataset's own split is called."""
+DAMAGED = "damaged, and so in no table"
 MEND = "run the same command again: it is computed anew"
-"""What to do about a damaged record."""
+"""What is said of a damaged record, and what to do about it."""
 
 
 def sound(store: RecordStore) -> tuple[list[Record], list[Problem]]:
@@ -30,7 +31,7 @@ def sound(store: RecordStore) -> tuple[list[Record], list[Problem]]:
     for entry in sorted(entries, key=lambda e: e.record.status == "failed"):
         record, reason = entry.record, damage(entry)
         if reason:
-            problems.append(Problem(entry.path, f"damaged, and so in no table: {reason}; {MEND}"))
+            problems.append(Problem(entry.path, f"{DAMAGED}: {reason}; {MEND}"))
         elif record.identity in found:
             place = store.path_of(found[record.identity]).name
             problems.append(Problem(entry.path, f"the same run as {place}, which is in the tables"))

@@ -21,15 +21,15 @@ from chmr_bench.statistics.repeated import (
     repeated_measures,
     tukey_pairs,
 )
-from chmr_bench.statistics.resampled import OVER_SPLITS, corrected_resampled
+from chmr_bench.statistics.resampled import corrected_resampled
 from chmr_bench.statistics.resampling import Bootstrap, bootstrap, multiplicities
 from chmr_bench.statistics.scorers import Drawn
+from chmr_bench.statistics.units import counts_of, telling_units
 
 __all__ = [
     "EXACT_UP_TO",
     "LEVEL",
     "ONE_SEED",
-    "OVER_SPLITS",
     "Bootstrap",
     "Difference",
     "Drawn",
@@ -40,6 +40,7 @@ __all__ = [
     "bootstrap",
     "cliques",
     "corrected_resampled",
+    "counts_of",
     "critical_difference",
     "dataset_ranks",
     "datasets_needed",
@@ -54,5 +55,6 @@ __all__ = [
     "repeated_measures",
     "signed_rank_p",
     "smallest_p",
+    "telling_units",
     "tukey_pairs",
 ]

@@ -32,6 +32,10 @@ from chmr_bench.types import FloatArray
 LEAST_P = 1e-100
 """Smaller p are not told apart: quantiles of t cannot be computed there."""
 ONE_SEED = "one seed: how much another seed would move it is not in the interval"
+TOO_FEW = "no interval: the score rests on a single test molecule (of the rarer class, or labelled)"
+NOTHING_VARIED = "no interval: the difference is the same in every resample, split and seed"
+NO_REPLICATE = "no interval: too few resamples can be scored"
+NO_INTERVAL = (TOO_FEW, NOTHING_VARIED, NO_REPLICATE)
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,14 @@ class Runs:
     replicates : (s, r) on the same r resamples of the test molecules; NaN = cannot be scored.
     seeds : (s,) of the runs; ``(None,)`` for a model that draws nothing.
     n_units : what was resampled (molecules, or clusters of them), None = many.
+    n_telling : on how many of them the score rests (`telling_units`), None = on all.
     """
 
     scores: FloatArray
     replicates: FloatArray
     seeds: tuple[int | None, ...]
     n_units: int | None = None
+    n_telling: float | None = None
 
     def __post_init__(self) -> None:
         shape = self.replicates.shape
@@ -73,40 +79,39 @@ class Difference:
 
     Attributes
     ----------
-    mean : of the differences on the whole test set, over seeds.
-    low, high : ends of the interval; NaN where no replicate could be scored.
-    p : two-sided, of a true difference of zero.
-    se_molecules, se_seeds : standard errors of `mean` from the choice of test molecules and of
-        seeds.
+    mean : of the differences on the whole test set, over seeds; or over splits.
+    low, high : ends of the interval; NaN where there is none, and `note` says why.
+    p : two-sided, of a true difference of zero; NaN where there is no interval.
+    se : standard error of `mean`, NaN where it is not known.
     df : degrees of freedom of the t distribution with the same quantile; infinite for a normal one.
-    n_pairs : pairs of runs.
-    note : what the interval does not hold, "" where it holds all.
+    n_pairs : pairs of runs, or splits.
+    se_molecules, se_seeds : the parts of `se` from the choice of test molecules and of seeds; NaN
+        over splits, which do not tell them apart.
+    over_splits : whether the split is the unit.
+    note : what the interval does not hold, or why there is none; "" where it holds all.
     """
 
     mean: float
     low: float
     high: float
     p: float
-    se_molecules: float
-    se_seeds: float
+    se: float
     df: float
     n_pairs: int
+    se_molecules: float = math.nan
+    se_seeds: float = math.nan
+    over_splits: bool = False
     note: str = ""
-
-    @property
-    def error(self) -> float:
-        """Return the standard error of `mean`, from molecules and seeds together."""
-        return math.hypot(self.se_molecules, self.se_seeds)
 
     @property
     def in_errors(self) -> float:
         """Return `mean` in units of its standard error, which no change of the unit moves.
 
-        0 where both are 0, infinite where the error alone is, NaN where it is not known.
+        0 where both are 0, NaN where the error is not known.
         """
-        if self.error == 0:
-            return math.copysign(math.inf, self.mean) if self.mean else 0.0
-        return self.mean / self.error
+        if math.isnan(self.p):
+            return math.nan
+        return self.mean / self.se if self.se else 0.0
 
     def turned(self) -> Difference:
         """Return b minus a."""
@@ -125,22 +130,33 @@ def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
     scores, replicates = _paired(a, b)
     n_pairs = len(scores)
     mean = float(scores.mean())
-    units = min((u for u in (a.n_units, b.n_units) if u is not None), default=math.inf)
-    of_molecules = _variance(replicates.mean(axis=0)) * (units / (units - 1) if units < 1e9 else 1)
+    units = _least(a.n_units, b.n_units)
+    telling = min(units, _least(a.n_telling, b.n_telling))
+    of_molecules = _variance(replicates.mean(axis=0))
+    if 1 < units < math.inf:
+        of_molecules *= units / (units - 1)
     of_seeds = float(scores.var(ddof=1)) / n_pairs if n_pairs > 1 else 0.0
-    law = MixedT((of_molecules, of_seeds), (units - 1, n_pairs - 1))
+    law = MixedT((of_molecules, of_seeds), (telling - 1, n_pairs - 1))
     low, high, p = law.test(mean, level)
-    return Difference(
+    found = Difference(
         mean,
         low,
         high,
         p,
+        law.error,
+        law.df(level),
+        n_pairs,
         se_molecules=math.sqrt(of_molecules),
         se_seeds=math.sqrt(of_seeds),
-        df=law.df(level),
-        n_pairs=n_pairs,
-        note=ONE_SEED if n_pairs == 1 and (a.drawn or b.drawn) else "",
     )
+    if math.isnan(p):
+        return replace(found, note=why_none(law, telling))
+    return replace(found, note=ONE_SEED if n_pairs == 1 and (a.drawn or b.drawn) else "")
+
+
+def _least(*numbers: float | None) -> float:
+    """Return the least of the known numbers, infinite where none is known."""
+    return min((n for n in numbers if n is not None), default=math.inf)
 
 
 @dataclass(frozen=True)
@@ -150,7 +166,8 @@ class MixedT:
     Attributes
     ----------
     variances : the parts; NaN = unknown.
-    degrees : of freedom of each, infinite = known exactly. A part of variance 0 counts for nothing.
+    degrees : of freedom of each, infinite = known exactly; 0 or less = of one value, whose variance
+        nobody knows. A part of variance 0 counts for nothing.
     """
 
     variances: tuple[float, ...]
@@ -158,7 +175,10 @@ class MixedT:
 
     @property
     def error(self) -> float:
-        """Return the standard error."""
+        """Return the standard error; NaN where a part is not known."""
+        parts = zip(self.variances, self.degrees, strict=True)
+        if any(v > 0 and df <= 0 for v, df in parts):
+            return math.nan
         return math.sqrt(math.fsum(self.variances))
 
     def quantile(self, p: float) -> float:
@@ -170,18 +190,24 @@ class MixedT:
         return math.fsum(share * upper_quantile(p / 2, df) for share, df in parts)
 
     def test(self, mean: float, level: float = LEVEL) -> tuple[float, float, float]:
-        """Return (low, high, two-sided p of zero); NaN where a variance is not known."""
+        """Return (low, high, two-sided p of zero); NaN where a variance is not known.
+
+        A difference that never varied is not certain: its variance could not be seen. None at all
+        that never varied is none.
+        """
         error = self.error
-        if math.isnan(error):
+        if math.isnan(error) or (error == 0 and mean != 0):
             return math.nan, math.nan, math.nan
         if error == 0:
-            return mean, mean, 1.0 if mean == 0 else 0.0
+            return 0.0, 0.0, 1.0
         half = self.quantile(1 - level) * error
         return mean - half, mean + half, self._p(abs(mean) / error)
 
     def df(self, level: float = LEVEL) -> float:
         """Return the degrees of freedom of the t distribution with the same quantile."""
         known = [df for v, df in zip(self.variances, self.degrees, strict=True) if v > 0]
+        if math.isnan(self.error):
+            return math.nan
         if not known or min(known) == max(known):
             return min(known, default=math.inf)
         wanted = self.quantile(1 - level)
@@ -240,4 +266,17 @@ def _told(seeds: Sequence[int | None]) -> str:
 def _variance(replicates: FloatArray) -> float:
     """Return the sample variance of the finite replicates, NaN below two."""
     finite = replicates[np.isfinite(replicates)]
-    return float(finite.var(ddof=1)) if len(finite) > 1 else math.nan
+    return spread(finite) if len(finite) > 1 else math.nan
+
+
+def spread(values: FloatArray) -> float:
+    """Return the sample variance of two values or more, 0 where it is rounding alone."""
+    found = float(values.var(ddof=1))
+    return 0.0 if found < 1e-24 * float(np.square(values).max()) else found
+
+
+def why_none(law: MixedT, telling: float = math.inf) -> str:
+    """Return why there is no interval."""
+    if telling <= 1:
+        return TOO_FEW
+    return NOTHING_VARIED if law.error == 0 else NO_REPLICATE

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from chmr_bench.errors import DataError
 from chmr_bench.statistics.intervals import LEVEL
-from chmr_bench.statistics.paired import Difference, MixedT
+from chmr_bench.statistics.paired import Difference, MixedT, spread, why_none
 from chmr_bench.types import FloatArray
-
-OVER_SPLITS = "the split is the unit; s.e. corrected for overlapping training sets"
 
 
 def corrected_resampled(
@@ -38,12 +34,8 @@ def corrected_resampled(
             f"{j} splits of {n_train:g} training and {n_test:g} test rows: expected two splits or "
             "more, with rows"
         )
-    mean, spread = float(differences.mean()), float(differences.var(ddof=1))
-    if spread < 1e-24 * float(np.square(differences).max()):  # rounding, whatever the unit
-        spread = 0.0
-    of_seeds = spread / j
-    of_molecules = spread * n_test / n_train
-    low, high, p = MixedT((of_seeds, of_molecules), (j - 1, j - 1)).test(mean, level)
-    return Difference(
-        mean, low, high, p, math.sqrt(of_molecules), math.sqrt(of_seeds), j - 1, j, OVER_SPLITS
-    )
+    mean, found = float(differences.mean()), spread(differences)
+    law = MixedT((found / j, found * n_test / n_train), (j - 1, j - 1))
+    low, high, p = law.test(mean, level)
+    note = why_none(law) if math.isnan(p) else ""
+    return Difference(mean, low, high, p, law.error, j - 1, j, over_splits=True, note=note)

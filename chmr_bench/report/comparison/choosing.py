@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
-from chmr_bench.records import DatasetInfo, Record, RecordStore
+from chmr_bench.records import DatasetInfo, Problem, Record, RecordStore
 from chmr_bench.report.comparison.naming import Found, Row, instead, named, rows_of
-from chmr_bench.report.sources import REFERENCE, data_key, sound
+from chmr_bench.report.sources import DAMAGED, REFERENCE, data_key, sound
 from chmr_bench.splits import check_method
 from chmr_bench.types import MetricName
 
@@ -41,6 +41,8 @@ class Chosen:
     runs : model -> split seed (None where the method draws nothing) -> runs with a score. A model
         without any is not among them.
     n_failed : failed runs by model, where there are any.
+    unscored : model -> split seeds of runs without a score, no task of which can be evaluated.
+    n_damaged : damaged records of the named models, which are in no comparison.
     on_record : named model without a run here -> labels of other rows of that model, if any.
     notes : what was left out, and why.
     """
@@ -51,6 +53,8 @@ class Chosen:
     metric: MetricName | None = None
     runs: Mapping[str, Mapping[int | None, tuple[Record, ...]]] | None = None
     n_failed: Mapping[str, int] | None = None
+    unscored: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    n_damaged: int = 0
     on_record: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -71,7 +75,8 @@ def choose(store: RecordStore, query: Query) -> tuple[list[Chosen], list[str]]:
     """
     if len(query.models) < 2 or len(set(query.models)) < len(query.models):
         raise UsageError(f"name two models or more, each once, not {' '.join(query.models)!r}")
-    rows = comparable(store)
+    records, problems = sound(store)
+    rows = _rows(records)
     if not rows:
         raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
     found = named(rows, query.models)
@@ -81,12 +86,27 @@ def choose(store: RecordStore, query: Query) -> tuple[list[Chosen], list[str]]:
     made = {f.row.dataset for f in found if f.row.record.dataset.synthetic}
     left_out = [] if query.datasets else sorted(made.difference(names))
     others = {model: instead(rows, model) for model in query.models}
-    return [_with_others(_chosen(name, found, query), others) for name in names], left_out
+    hurt = _damaged(problems, query)
+    return [
+        replace(_with_others(_chosen(name, found, query), others), n_damaged=hurt[name])
+        for name in names
+    ], left_out
 
 
 def comparable(store: RecordStore) -> list[Row]:
     """Return the records that may be compared: whole ones, with nothing hidden on purpose."""
-    return rows_of([r for r in sound(store)[0] if r.missing is None])
+    return _rows(sound(store)[0])
+
+
+def _rows(records: Sequence[Record]) -> list[Row]:
+    return rows_of([r for r in records if r.missing is None])
+
+
+def _damaged(problems: Sequence[Problem], query: Query) -> Counter[str]:
+    """Return how many records of the named models are damaged, by dataset."""
+    ids = {model.split(" ")[0] for model in query.models}
+    places = [p.path.parent for p in problems if p.reason.startswith(DAMAGED)]
+    return Counter(place.parent.name for place in places if place.name in ids)
 
 
 def _datasets(rows: Sequence[Row], found: Sequence[Found], query: Query) -> list[str]:
@@ -117,15 +137,21 @@ def _chosen(name: str, found: Sequence[Found], query: Query) -> Chosen:
     runs: dict[str, dict[int | None, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for entry in good:
         runs[entry.model][entry.row.split_seed].append(entry.row.record)
+    unscored: dict[str, list[int | None]] = defaultdict(list)
+    for entry in kept:
+        metrics = entry.row.record.metrics
+        if metrics is not None and metrics.macro is None:
+            unscored[entry.model].append(entry.row.split_seed)
     failed = Counter(f.model for f in kept if f.row.record.status == "failed")
-    metrics = good[0].row.record.metrics if good else None
+    scored = good[0].row.record.metrics if good else None
     return Chosen(
         name,
         kept[0].row.record.dataset,
         method,
-        metrics.metric if metrics else None,
+        scored.metric if scored else None,
         {m: {s: tuple(r) for s, r in by_split.items()} for m, by_split in runs.items()},
         failed,
+        {model: tuple(seeds) for model, seeds in unscored.items()},
         notes=tuple(notes),
     )
 

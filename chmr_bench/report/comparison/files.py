@@ -100,6 +100,8 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
         "shared_scores": dict(on.shared_scores),
         "n_runs": dict(on.n_runs),
         "n_failed": dict(on.chosen.n_failed or {}),
+        "n_unscored": {m: len(splits) for m, splits in on.chosen.unscored.items()},
+        "n_damaged": on.chosen.n_damaged,
         "on_record": dict(on.chosen.on_record),
         "gains": [_gain(gain) for gain in on.gains.values()],
         "folds": None if on.folds is None else _folds(on.folds),
@@ -162,7 +164,7 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _row(on: OnDataset, baseline: str, gain: Gain) -> dict[str, Any]:
-    names = ("mean", "low", "high", "p", "se_molecules", "se_seeds", "df", "n_pairs")
+    names = ("mean", "low", "high", "p", "se", "se_molecules", "se_seeds", "df", "n_pairs")
     found: dict[str, Any] = dict.fromkeys(names)
     if gain.difference is not None:
         found = {name: getattr(gain.difference, name) for name in names}

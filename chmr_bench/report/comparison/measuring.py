@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from chmr_bench.errors import DataError
+from chmr_bench.metrics import METRICS
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.scoring import score
 from chmr_bench.runner.workspace import DatasetRequest, Opened, Workspace
-from chmr_bench.statistics import Runs
+from chmr_bench.statistics import Runs, counts_of, telling_units
 from chmr_bench.types import IntArray
 
 
@@ -40,6 +42,13 @@ class Measure:
         """Return how many different molecules the test part has."""
         return len(set(self.clusters.tolist()))
 
+    @cached_property
+    def n_telling(self) -> float:
+        """Return on how many of them the score rests."""
+        by_class = METRICS[self.opened.spec.metric].task_type == "classification"
+        y = self.opened.dataset.y[self.rows]
+        return telling_units(counts_of(y, self.clusters, by_class=by_class))
+
     def runs(self, records: Sequence[Record]) -> Runs:
         """Return runs of one model, one a seed."""
         made = [self._run(record) for record in records]
@@ -48,6 +57,7 @@ class Measure:
             replicates=np.concatenate([run.replicates for run in made]),
             seeds=tuple(record.seed for record in records),
             n_units=self.n_clusters,
+            n_telling=self.n_telling,
         )
 
     def _run(self, record: Record) -> Runs:
@@ -63,7 +73,7 @@ class Measure:
             )
             macro = math.nan if metrics.macro is None else metrics.macro
             self._made[record.identity] = Runs(
-                np.array([macro]), replicates[None, :], (record.seed,), self.n_clusters
+                np.array([macro]), replicates[None, :], (record.seed,)
             )
         return self._made[record.identity]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS
 from chmr_bench.report.comparison.results import Comparison
-from chmr_bench.statistics import OVER_SPLITS, Difference
+from chmr_bench.statistics import Difference
 
 METHOD = (
     "gain: score minus the baseline's over the same test molecules and seeds (both scores shown "
@@ -15,7 +15,8 @@ METHOD = (
 METHOD_SPLITS = (
     "Where two models have several splits in common, scores and gain are over these (and over the "
     "seeds that both have on each), and the split is the unit: corrected resampled t-test (Nadeau "
-    "and Bengio, 2003), since their training rows overlap."
+    "and Bengio, 2003), since their training rows overlap. The scores of the splits are those on "
+    "record; chmr-bench verify computes them again from the predictions."
 )
 METHOD_FOLDS = (
     f"{CV5X5}: the fold is the unit ({N_FOLDS} of them). Gains, intervals, p and verdicts are of "
@@ -39,7 +40,8 @@ def gain_notes(comparison: Comparison, model: str) -> list[str]:
     compared = [g for _, g in pairs if g.difference is not None]
     counts = [
         f"{sum(g.verdict == v for g in compared)} {v}"
-        for v in ("better", "worse", "no difference shown")
+        for v in ("better", "worse", "no difference shown", "no interval")
+        if v != "no interval" or any(g.verdict == v for g in compared)
     ]
     notes = [f"Of {len(compared)} datasets compared: {', '.join(counts)}."]
     alone = [
@@ -63,9 +65,26 @@ def gain_notes(comparison: Comparison, model: str) -> list[str]:
         for m, n in (d.chosen.n_failed or {}).items()
         if m in (comparison.baseline, model)
     ]
+    notes += [
+        f"{d.name}: {len(splits)} {'run' if len(splits) == 1 else 'runs'} of {m} without a score, "
+        "no task of their test rows can be evaluated; not compared."
+        for d, _ in pairs
+        for m, splits in d.chosen.unscored.items()
+        if m in (comparison.baseline, model)
+    ]
+    notes += [
+        f"{d.name}: {d.chosen.n_damaged} damaged {_records(d.chosen.n_damaged)} of the models "
+        "left out; chmr-bench verify names them."
+        for d, _ in pairs
+        if d.chosen.n_damaged
+    ]
     if any(d.synthetic for d, _ in pairs):
         notes.append("* synthetic: simulated labels on real molecules.")
     return notes
+
+
+def _records(n: int) -> str:
+    return "record" if n == 1 else "records"
 
 
 def _others_on_record(comparison: Comparison, model: str) -> list[str]:
@@ -100,10 +119,10 @@ def _one_pretraining(comparison: Comparison, model: str) -> list[str]:
 def method_notes(comparison: Comparison) -> list[str]:
     """Return how the intervals were made: of the tests that were made, each."""
     pairs = [(d, g.difference) for d in comparison.datasets for g in d.gains.values()]
-    made = [(d.folds is not None, found.note) for d, found in pairs if found is not None]
+    made = [(d.folds is not None, found.over_splits) for d, found in pairs if found is not None]
     kinds = [
-        (METHOD, any(not folds and note != OVER_SPLITS for folds, note in made)),
-        (METHOD_SPLITS, any(not folds and note == OVER_SPLITS for folds, note in made)),
+        (METHOD, any(not folds and not splits for folds, splits in made)),
+        (METHOD_SPLITS, any(not folds and splits for folds, splits in made)),
         (METHOD_FOLDS, any(folds for folds, _ in made)),
         (VERDICTS, bool(made)),
         (HOLM, bool(made)),

@@ -21,14 +21,13 @@ from chmr_bench.report.comparison.sharing import (
     unshared,
 )
 from chmr_bench.statistics import (
-    ONE_SEED,
     Difference,
     Runs,
     corrected_resampled,
     paired_difference,
 )
 
-Verdict = Literal["better", "worse", "no difference shown", "not compared"]
+Verdict = Literal["better", "worse", "no difference shown", "no interval", "not compared"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Gain:
         where both have runs and none can be paired.
     p_holm : adjusted for the datasets this model is compared on, not for the models named.
     verdict : ``better`` and ``worse`` only where the adjusted p is at most 0.05, and so zero
-        outside the interval.
+        outside the interval. ``no interval`` where the data cannot give one; the notes say why.
     one_pretraining : which of the two has several runs in it that all begin with the same weights,
         so that the interval leaves out what another pretraining would move.
     """
@@ -86,7 +85,7 @@ def paired_gain(
         found = _over_molecules(mine[split], theirs[split], sign, measure(split))
     return replace(
         described(model, baseline, mine, theirs, found),
-        notes=(*notes, *([ONE_SEED] if found.note == ONE_SEED else [])),
+        notes=(*notes, *([found.note] if found.note else [])),
     )
 
 

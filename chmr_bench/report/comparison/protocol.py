@@ -61,15 +61,36 @@ class Folds:
         return pair.corrected if pair.a == model else pair.corrected.turned()
 
 
-def check_folds(dataset: str, runs: Mapping[str, Collection[int | None]]) -> None:
-    """Raise UsageError where a model (name -> its folds) lacks any of the folds."""
+def check_folds(
+    dataset: str,
+    runs: Mapping[str, Collection[int | None]],
+    unscored: Mapping[str, Collection[int | None]],
+) -> None:
+    """Raise UsageError where a model (name -> its folds) lacks any of the folds.
+
+    Parameters
+    ----------
+    unscored : name -> folds that were run and have no score: nothing to be evaluated there.
+    """
     for model, folds in runs.items():
-        lacking = [str(fold) for fold in range(N_FOLDS) if fold not in folds]
+        never = sorted(f for f in unscored.get(model, ()) if f is not None and f not in folds)
+        if never:
+            raise UsageError(
+                f"dataset {dataset!r}: {model} was run on {len(never)} of the {N_FOLDS} folds of "
+                f"{CV5X5} (split seeds {_listed(never)}) whose test rows no task can be evaluated "
+                "on, so the protocol, which needs every fold, cannot be followed; leave out "
+                f"--protocol and compare with --split {CV5X5}, or another"
+            )
+        lacking = [fold for fold in range(N_FOLDS) if fold not in folds]
         if lacking:
             raise UsageError(
                 f"dataset {dataset!r}: {model} has no score on {len(lacking)} of the {N_FOLDS} "
-                f"folds of {CV5X5} (split seeds {', '.join(lacking)}); run these first"
+                f"folds of {CV5X5} (split seeds {_listed(lacking)}); run these first"
             )
+
+
+def _listed(folds: Sequence[int]) -> str:
+    return ", ".join(str(fold) for fold in folds)
 
 
 def over_folds(
@@ -90,7 +111,7 @@ def over_folds(
     ------
     UsageError : a model lacks folds.
     """
-    check_folds(dataset, means)
+    check_folds(dataset, means, {})
     models = tuple(means)
     scores = sign * np.array([[means[m][fold] for m in models] for fold in range(N_FOLDS)])
     pairs = [_pair(models, scores, tukey, split) for tukey in tukey_pairs(scores)]

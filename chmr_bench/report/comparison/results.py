@@ -181,7 +181,7 @@ def _entry(on: OnDataset, models: Sequence[str]) -> Entry:
 
 def _with_folds(on: OnDataset, runs: Mapping[str, BySplit], models: Sequence[str]) -> OnDataset:
     """Return the dataset by the protocol: all models that have it, on the seeds they share."""
-    check_folds(on.name, runs)
+    check_folds(on.name, runs, on.chosen.unscored)
     common = dict(zip(runs, shared(list(runs.values())), strict=True))
     lost = [str(fold) for fold in range(N_FOLDS) if fold not in common[models[0]]]
     if lost:
@@ -216,8 +216,10 @@ def _p(gain: Gain) -> float:
 
 
 def _judged(gain: Gain, p: float) -> Gain:
-    if gain.difference is None or math.isnan(p):
+    if gain.difference is None:
         return gain
+    if math.isnan(p):
+        return replace(gain, verdict="no interval")
     verdict: Verdict = "no difference shown"
     if p <= ALPHA:
         verdict = "better" if gain.difference.mean > 0 else "worse"

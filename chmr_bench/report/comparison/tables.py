@@ -10,7 +10,7 @@ from chmr_bench.report.comparison.pairs import Gain
 from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds
 from chmr_bench.report.comparison.results import Comparison, OnDataset
 from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span
-from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED, OVER_SPLITS
+from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED
 from chmr_bench.types import MetricName
 
 
@@ -71,7 +71,7 @@ def _pairs(on: OnDataset, gain: Gain) -> str:
         return NONE
     if on.folds:
         return f"{found.n_pairs} folds"
-    what = "split" if found.note == OVER_SPLITS else "run"
+    what = "split" if found.over_splits else "run"
     return f"{found.n_pairs} {what}" + ("s" if found.n_pairs > 1 else "")
 
 

@@ -379,7 +379,7 @@ def test_what_is_shown(results: Any) -> None:
         "100 % hidden",
         "mean change, 0 to 100 %",
     )
-    assert grid.rows[0][:4] == ("chmr", "80.0", "1", "-5.0 (-5.0 to -5.0)")
+    assert grid.rows[0][:4] == ("chmr", "80.0", "1", "-5.0 (-)")
     document = as_document(families(curves(results.store)))
     points = document["tables"][0]["rows"][0]["points"]
     assert [p["rate"] for p in points] == [0, 0.25, 1]

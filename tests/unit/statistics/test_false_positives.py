@@ -17,10 +17,12 @@ from scipy import stats
 from chmr_bench.statistics import (
     Runs,
     corrected_resampled,
+    counts_of,
     multiplicities,
     paired_difference,
     paired_interval,
     repeated_measures,
+    telling_units,
 )
 from chmr_bench.statistics.scorers import Drawn, prepared
 from chmr_bench.types import FloatArray, IntArray, MetricName
@@ -39,6 +41,7 @@ class Case:
     copies : rows a molecule has in the test set.
     gain : planted, in units of the models' separation (ROC-AUC) or error (MAE).
     fixed : the first model draws nothing.
+    n_telling : molecules of the rarer class, or with a label; None = three in ten, or all.
     """
 
     metric: MetricName
@@ -49,6 +52,7 @@ class Case:
     copies: int = 1
     gain: float = 0.0
     fixed: bool = False
+    n_telling: int | None = None
 
     @property
     def clusters(self) -> IntArray:
@@ -68,6 +72,11 @@ class Rates:
 
 def labels(case: Case, rng: np.random.Generator) -> FloatArray:
     n = case.n // case.copies
+    if case.n_telling is not None:
+        told = rng.permutation(n) < case.n_telling
+        if case.metric == "mae":
+            return np.where(told, rng.normal(size=n), np.nan)
+        return told.astype(np.float64)
     if case.metric == "mae":
         return rng.normal(size=n)
     y = (rng.random(n) < 0.3).astype(np.float64)
@@ -82,7 +91,9 @@ def predicted(case: Case, first: bool, rng: np.random.Generator, *noise: FloatAr
     q = case.tau * rng.normal()
     gain = case.gain if first else 0.0
     if case.metric == "mae":
-        return y + (1 - gain) * math.exp(q - case.tau**2 / 2) * (shared + own + drawn)
+        return np.nan_to_num(y) + (1 - gain) * math.exp(q - case.tau**2 / 2) * (
+            shared + own + drawn
+        )
     return (1.2 + gain + q) * y + shared + own + drawn
 
 
@@ -101,8 +112,9 @@ def runs(case: Case, w: Drawn, rng: np.random.Generator) -> tuple[Runs, Runs]:
             scores.append(score(once)[0])
             replicates.append(score(w))
         seeds = (None,) if fixed else tuple(range(case.n_seeds))
-        n_units = len(np.unique(case.clusters))
-        made.append(Runs(np.array(scores), np.array(replicates), seeds, n_units))
+        counts = counts_of(y[case.clusters, None], case.clusters, by_class=case.metric != "mae")
+        units = len(np.unique(case.clusters)), telling_units(counts)
+        made.append(Runs(np.array(scores), np.array(replicates), seeds, *units))
     return made[0], made[1]
 
 
@@ -118,7 +130,7 @@ def rates(case: Case, n_trials: int, *, clustered: bool = True, seed: int = 0) -
         _, low, high = paired_interval(a.replicates.mean(axis=0), b.replicates.mean(axis=0))
         alone.append(low > 0 or high < 0)
         means.append(got.mean)
-        quantiles.append((got.high - got.mean) / math.hypot(got.se_molecules, got.se_seeds))
+        quantiles.append((got.high - got.mean) / got.se if got.se else math.nan)
     return Rates(
         float(np.mean(found)),
         float(np.mean(alone)),
@@ -141,6 +153,11 @@ QUICK = [
     Case("mae", 300, 2, tau=0.15, inter=0.5),
     Case("mae", 300, 3, tau=0.1, inter=0.5, fixed=True),
     Case("roc_auc", 400, 2, tau=0.15, copies=4),
+    *(Case("roc_auc", 200, 1, n_telling=m) for m in (1, 2, 3, 5, 12)),
+    *(Case("mae", 200, 1, n_telling=m) for m in (1, 2, 3, 5)),
+    Case("roc_auc", 20, 1, n_telling=1),
+    Case("mae", 6, 1),
+    Case("roc_auc", 200, 3, tau=0.15, copies=4, n_telling=4),
 ]
 NOISES = {
     "roc_auc": [(0.0, 0.0), (0.0, 0.5), (0.15, 0.0), (0.15, 0.5), (0.3, 0.3), (0.5, 0.5)],
@@ -169,6 +186,15 @@ def test_the_bootstrap_alone_does_not_see_the_seeds() -> None:
     case = Case("roc_auc", 300, 3, tau=0.3)
     got = rates(case, 200)
     assert got.by_bootstrap_alone > 0.2, told(case, got)
+
+
+@pytest.mark.parametrize("case", [c for c in QUICK if c.n_telling == 2], ids=str)
+def test_without_the_count_of_what_tells_it_is_too_sure(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "telling_units", lambda counts: None)
+    got = rates(case, 250)
+    assert got.found > most(250), told(case, got)
 
 
 def test_copies_drawn_one_by_one_are_taken_for_molecules() -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import stats
 
 from chmr_bench.errors import DataError
 from chmr_bench.statistics import Runs, paired_difference
-from chmr_bench.statistics.paired import MixedT
+from chmr_bench.statistics.paired import NO_REPLICATE, NOTHING_VARIED, TOO_FEW, MixedT
 
 
 def runs(scores: list[float], seeds: tuple[int | None, ...], spread: float = 0.0) -> Runs:
@@ -79,7 +77,8 @@ def test_one_part_is_the_t_test(df: float) -> None:
 
 
 def test_no_variance_and_an_unknown_one() -> None:
-    assert MixedT((0.0, 0.0), (5, 2)).test(0.1) == (0.1, 0.1, 0.0)
+    assert np.isnan(MixedT((0.0, 0.0), (5, 2)).test(0.1)).all()
+    assert np.isnan(MixedT((0.1, 0.1), (0, 2)).test(0.1)).all()
     assert MixedT((0.0,), (5,)).test(0.0) == (0.0, 0.0, 1.0)
     assert np.isnan(MixedT((float("nan"), 0.1), (5, 2)).test(0.1)).all()
     assert MixedT((1e-30, 0.0), (5e8, 1)).test(0.5)[2] <= 1e-90
@@ -100,23 +99,49 @@ def test_few_clusters_widen_the_interval() -> None:
     assert few.p > many.p
 
 
+@pytest.mark.parametrize("n_units", [1, 50])
+def test_one_molecule_that_tells_gives_no_interval(n_units: int) -> None:
+    rng = np.random.default_rng(4)
+    a = Runs(np.array([1.0]), rng.normal(size=(1, 400)), (None,), n_units, n_telling=1.0)
+    b = Runs(np.zeros(1), np.zeros((1, 400)), (None,), n_units)
+    got = paired_difference(a, b)
+    assert got.mean == 1
+    assert np.isnan([got.low, got.high, got.p, got.df, got.in_errors]).all()
+    assert got.note == TOO_FEW
+
+
+def test_few_molecules_that_tell_are_its_degrees_of_freedom() -> None:
+    rng = np.random.default_rng(4)
+    a = Runs(np.array([1.0]), rng.normal(size=(1, 4000)), (None,), 200, n_telling=3.0)
+    b = Runs(np.zeros(1), np.zeros((1, 4000)), (None,), 150)
+    got = paired_difference(a, b)
+    assert got.df == 2
+    assert got.high - got.mean == pytest.approx(stats.t.ppf(0.975, 2) * got.se)
+    assert got.se == pytest.approx(a.replicates.std(ddof=1) * np.sqrt(150 / 149))
+
+
+def test_a_difference_that_never_varies_is_not_certain() -> None:
+    got = paired_difference(runs([1.0], (None,)), runs([0.5], (None,)))
+    assert (got.mean, got.note) == (0.5, NOTHING_VARIED)
+    assert np.isnan([got.low, got.high, got.p]).all()
+    unknown = Runs(np.array([1.0]), np.full((1, 5), np.nan), (None,))
+    assert paired_difference(unknown, unknown).note == NO_REPLICATE
+
+
 def test_a_difference_in_units_of_its_error_has_no_unit() -> None:
     a, b = runs([0.8, 0.9], (0, 1), 0.01), runs([0.7, 0.6], (0, 1), 0.02)
     got = paired_difference(a, b)
-    assert got.error == pytest.approx(np.hypot(got.se_molecules, got.se_seeds))
-    assert got.in_errors == pytest.approx(got.mean / got.error)
+    assert got.se == pytest.approx(np.hypot(got.se_molecules, got.se_seeds))
+    assert got.in_errors == pytest.approx(got.mean / got.se)
     scaled = [Runs(1000 * r.scores, 1000 * r.replicates, r.seeds) for r in (a, b)]
     assert paired_difference(*scaled).in_errors == pytest.approx(got.in_errors)
     assert got.turned().in_errors == -got.in_errors
 
 
-@pytest.mark.parametrize(
-    ("scores", "expected"), [([0.8, 0.8], np.inf), ([0.7, 0.7], 0.0), ([0.6, 0.6], -np.inf)]
-)
-def test_a_difference_without_error_is_nothing_or_the_largest(
-    scores: list[float], expected: float
+@pytest.mark.parametrize(("scores", "known"), [([0.8, 0.8], False), ([0.7, 0.7], True)])
+def test_a_difference_without_error_is_nothing_or_not_known(
+    scores: list[float], known: bool
 ) -> None:
     got = paired_difference(runs(scores, (0, 1)), runs([0.7, 0.7], (0, 1)))
-    exact = replace(got, se_molecules=0.0, se_seeds=0.0)
-    assert exact.in_errors == expected
-    assert np.isnan(replace(got, se_molecules=float("nan")).in_errors)
+    assert (got.in_errors == 0) is known
+    assert np.isnan(got.in_errors) is not known

@@ -67,7 +67,9 @@ def compared(results: Any, compared_in: Callable[..., Comparison]) -> Callable[.
 def splits(results: Any) -> Callable[..., None]:
     """Add a model's records on several splits: ``splits("a", "bace", [0.7, 0.8], "random")``."""
 
-    def add(model: str, dataset: str, scores: Sequence[float], method: str, **more: Any) -> None:
+    def add(
+        model: str, dataset: str, scores: Sequence[float | None], method: str, **more: Any
+    ) -> None:
         for seed, score in enumerate(scores):
             changes = {
                 "split__name": method,
@@ -75,6 +77,6 @@ def splits(results: Any) -> Callable[..., None]:
                 "split__digest": f"{seed:064x}",
                 **more,
             }
-            results.add(model, dataset, float(score), **changes)
+            results.add(model, dataset, None if score is None else float(score), **changes)
 
     return add

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from chmr_bench.errors import UsageError
-from chmr_bench.report.comparison import Comparison
+from chmr_bench.report.comparison import Comparison, as_dict, grids
 from chmr_bench.statistics import corrected_resampled, holm, signed_rank_p
 
 Compared = Callable[..., Comparison]
@@ -269,3 +269,45 @@ def test_folds_of_the_protocol(
     )
     assert gain.difference.p > bace.folds.pairs[0].tukey.p
     assert gain.verdict == "better"
+
+
+def test_what_never_varies_gets_no_verdict(results: Any, compared: Compared) -> None:
+    results.add("a", "bace", 0.5, seed=None, half=0.0)
+    results.add("b", "bace", 1.0, seed=None, half=0.0)
+    results.add("c", "bace", 0.5, seed=None, half=0.0)
+    found = compared("a", "b", "c")
+    gain, alike = (found.datasets[0].gains[m] for m in "bc")
+    assert (gain.verdict, alike.verdict) == ("no interval", "no difference shown")
+    assert math.isnan(gain.p_holm)
+    assert gain.notes[-1].startswith("no interval: the difference is the same in every resample")
+    (grid, _, overall) = grids(found)
+    assert grid.rows[0][:6] == ("bace", "no interval", "50.0", "100.0", "+50.0", "-")
+    assert "1 no interval" in grid.notes[0]
+    assert overall.rows[1][2:5] == ("0", "0", "0")
+
+
+def test_runs_without_a_score_and_damaged_ones_are_counted(
+    results: Any, compared: Compared, splits: Callable[..., None]
+) -> None:
+    scores = [0.70, 0.72, 0.69, None, None]
+    splits("a", "bace", scores, "random")
+    splits("b", "bace", [None if s is None else s * s for s in scores], "random")
+    hurt = results.add("b", "bace", 0.9, seed=1, split__name="random", split__seed=0)
+    (results.store.path_of(hurt) / "predictions.parquet").unlink()
+    found = compared("a", "b")
+    notes = "\n".join(grids(found)[0].notes)
+    assert "bace: 2 runs of a without a score" in notes
+    assert "bace: 2 runs of b without a score" in notes
+    assert "bace: 1 damaged record of the models left out; chmr-bench verify" in notes
+    told = as_dict(found)["datasets"][0]
+    assert (told["n_unscored"], told["n_damaged"]) == ({"a": 2, "b": 2}, 1)
+
+
+def test_folds_that_can_never_be_scored_are_not_asked_for(
+    results: Any, compared: Compared, splits: Callable[..., None]
+) -> None:
+    scores = [None if fold in (3, 8) else 0.7 for fold in range(25)]
+    splits("a", "bace", scores, "cv5x5")
+    splits("b", "bace", scores, "cv5x5")
+    with pytest.raises(UsageError, match=r"2 of the 25 folds .*split seeds 3, 8.* leave out --pro"):
+        compared("a", "b", protocol="cv5x5")
