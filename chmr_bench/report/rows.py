@@ -74,6 +74,12 @@ class Row:
         return None if self.runs is None else mean_over_seeds([*self.runs.replicates])
 
     @property
+    def one_tells(self) -> bool:
+        """Return whether the score rests on a single test row, so that it has no interval."""
+        told = None if self.runs is None else self.runs.n_telling
+        return told is not None and told <= 1
+
+    @property
     def first(self) -> Record:
         """Return a record that stands for the row; settings and versions are the same in all."""
         return self.records[0]
@@ -233,7 +239,9 @@ def _row(label: str, group: Sequence[Record], store: RecordStore, problems: list
         return row
     shares = [m.share_080 for m in metrics if m.share_080 is not None]
     row = replace(row, runs=_runs(row.good, store, problems))
-    low, high = (None, None) if row.replicates is None else interval(row.replicates)
+    low, high = (
+        (None, None) if row.replicates is None or row.one_tells else interval(row.replicates)
+    )
     return replace(
         row,
         score=math.fsum(scores) / len(scores),

@@ -43,7 +43,8 @@ def gain_notes(comparison: Comparison, model: str) -> list[str]:
         for v in ("better", "worse", "no difference shown", "no interval")
         if v != "no interval" or any(g.verdict == v for g in compared)
     ]
-    notes = [f"Of {len(compared)} datasets compared: {', '.join(counts)}."]
+    n_datasets = f"{len(compared)} dataset{'' if len(compared) == 1 else 's'}"
+    notes = [f"Of {n_datasets} compared: {', '.join(counts)}."]
     alone = [
         d.name
         for d, g in pairs
