@@ -7,6 +7,7 @@ with 1 where README.md is not what it would write.
 from __future__ import annotations
 
 import csv
+import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,6 +140,8 @@ def _gain(table: Table, other: str) -> str:
     if ours.runs is None or theirs.runs is None:
         return told
     found = paired_difference(ours.runs, theirs.runs)
+    if math.isnan(found.p):
+        return f"{told} (no interval)"
     low, high = sorted((scale * found.low, scale * found.high))
     clear = "**" if low > 0 or high < 0 else ""
     return f"{clear}{told}{clear} ({low:.{digits}f} to {high:.{digits}f})"

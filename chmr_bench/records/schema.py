@@ -129,7 +129,10 @@ class TaskResult(_Part):
 
     task: str
     score: float | None = Field(description="null where the task cannot be evaluated")
-    low: float | None = Field(description="lower end of the 95 % bootstrap interval")
+    low: float | None = Field(
+        description="lower end of the 95 % bootstrap interval, which is too narrow where fewer "
+        "than five molecules are of the rarer class, or labelled"
+    )
     high: float | None = Field(description="upper end")
     n: int = Field(description="labelled test molecules")
     n_minority: int | None = Field(description="of the rarer class; null for regression")

@@ -65,6 +65,8 @@ def strict_split(levels: Sequence[Sequence[str]], seed: int, fractions: Fraction
     all of them (1,956 of ToxCast's 8,576) would have nothing in common but the lack of a ring, and
     would always be in train.
 
+    What no level sees is a salt whose parent has no ring and other stereo marks than its twin's.
+
     Parameters
     ----------
     levels : n names each, equal where two rows are one at that level: `molecule_names` first, which

@@ -75,10 +75,11 @@ TABLE = """dataset,synthetic,split,metric,row,score,low,high,n_runs
 
 
 def a_table(name: str, metric: str, **scores: float) -> Any:
-    """Return a table with these rows; the replicates of all move together, by up to 0.02."""
+    """Return a table with these rows; the replicates of all move together, almost."""
     wave = 0.02 * np.sin(np.arange(100))
+    moved = {label: score + wave * (1 + 1e-3 * score) for label, score in scores.items()}
     rows = [
-        Row(label, (), (), score, runs=Runs(np.array([score]), (score + wave)[None], (None,)))
+        Row(label, (), (), score, runs=Runs(np.array([score]), moved[label][None], (None,)))
         for label, score in scores.items()
     ]
     return SimpleNamespace(
@@ -99,6 +100,14 @@ def test_chmr_is_set_against_its_controls() -> None:
     assert lines[0] == "| chmr minus | chmr.head-only | chmr.random-encoder |"
     assert lines[2] == "| bace | **+5.0** (5.0 to 5.0) | +0.0 (0.0 to 0.0) |"
     assert lines[3] == "| biogen3k (MAE) | **+0.050** (0.050 to 0.050) | - |"  # a smaller error
+
+
+def test_a_difference_that_never_varies_has_no_interval() -> None:
+    table = a_table("bace", "roc_auc", chmr=0.8, **{"chmr.head-only": 0.75})
+    for row in table.rows[:2]:
+        row.runs.replicates[:] = row.score
+    line = load_generator()._gains([table]).splitlines()[2]
+    assert line == "| bace | +5.0 (no interval) |"
 
 
 def test_a_control_with_a_longer_name_is_not_left_out() -> None:
