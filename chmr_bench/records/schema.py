@@ -156,6 +156,12 @@ class Metrics(_Part):
     )
     per_task: list[TaskResult]
 
+    @property
+    def counts(self) -> list[int]:
+        """Return the test rows that tell, of every evaluable task: the rarer class, or labelled."""
+        tasks = [task for task in self.per_task if task.evaluable]
+        return [task.n if task.n_minority is None else task.n_minority for task in tasks]
+
 
 class Timing(_Part):
     """Seconds a phase took in this run; data and features already at hand cost nothing."""

@@ -14,7 +14,7 @@ from typing import Any
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.records import Record, RecordStore, canonical_json
 from chmr_bench.records.pretrained import making_of_row, n_test_seen, pretrained_on
-from chmr_bench.statistics import interval, mean_over_seeds
+from chmr_bench.statistics import interval, mean_over_seeds, telling_units
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,11 @@ def _row(group: list[Record], store: RecordStore, *, is_shared: bool) -> ResultR
 
 
 def _interval(good: list[Record], store: RecordStore) -> tuple[float | None, float | None]:
-    """Return the interval of the mean over seeds; None where replicates cannot be read."""
-    if not good:
+    """Return the interval of the mean over seeds.
+
+    None where replicates cannot be read, and where one test row alone tells: there is none then.
+    """
+    if not any(r.metrics and telling_units(r.metrics.counts) > 1 for r in good):
         return None, None
     try:
         low, high = interval(mean_over_seeds([store.replicates(r) for r in good]))

@@ -43,6 +43,20 @@ def test_result_rows_are_over_seeds(store: RecordStore, workspace: Workspace) ->
     assert (raises.n_runs, raises.n_failed, raises.mean) == (0, 3, None)
 
 
+def test_one_test_row_that_tells_gives_no_interval(
+    store: RecordStore, workspace: Workspace
+) -> None:
+    record = do(request("noise"), store, workspace).outcomes[0].record
+    assert record.metrics is not None
+    alone = [task.model_copy(update={"n_minority": 1}) for task in record.metrics.per_task[:1]]
+    metrics = record.metrics.model_copy(update={"per_task": alone})
+    (whole,), (row,) = (
+        rows([r], store) for r in (record, record.model_copy(update={"metrics": metrics}))
+    )
+    assert (row.mean, row.low, row.high) == (whole.mean, None, None)
+    assert whole.low is not None
+
+
 def test_the_split_is_the_unit_over_several_splits(
     store: RecordStore, workspace: Workspace
 ) -> None:
