@@ -43,8 +43,7 @@ def gain_notes(comparison: Comparison, model: str) -> list[str]:
         for v in ("better", "worse", "no difference shown", "no interval")
         if v != "no interval" or any(g.verdict == v for g in compared)
     ]
-    n_datasets = f"{len(compared)} dataset{'' if len(compared) == 1 else 's'}"
-    notes = [f"Of {n_datasets} compared: {', '.join(counts)}."]
+    notes = [f"Of {_plural(len(compared), 'dataset')} compared: {', '.join(counts)}."]
     alone = [
         d.name
         for d, g in pairs
@@ -60,32 +59,41 @@ def gain_notes(comparison: Comparison, model: str) -> list[str]:
         notes.append(f"Not compared: {', '.join(absent)}.")
     notes += [*_others_on_record(comparison, model), *_one_pretraining(comparison, model)]
     notes += [f"{d.name}: {note}." for d, g in pairs for note in [*d.notes, *g.notes]]
-    notes += [
-        f"{d.name}: {n} failed {'run' if n == 1 else 'runs'} of {m}, in no score."
-        for d, _ in pairs
-        for m, n in (d.chosen.n_failed or {}).items()
-        if m in (comparison.baseline, model)
-    ]
-    notes += [
-        f"{d.name}: {len(splits)} {'run' if len(splits) == 1 else 'runs'} of {m} without a score, "
-        "no task of their test rows can be evaluated; not compared."
-        for d, _ in pairs
-        for m, splits in d.chosen.unscored.items()
-        if m in (comparison.baseline, model)
-    ]
-    notes += [
-        f"{d.name}: {d.chosen.n_damaged} damaged {_records(d.chosen.n_damaged)} of the models "
-        "left out; chmr-bench verify names them."
-        for d, _ in pairs
-        if d.chosen.n_damaged
-    ]
+    notes += _left_out(comparison, model)
     if any(d.synthetic for d, _ in pairs):
         notes.append("* synthetic: simulated labels on real molecules.")
     return notes
 
 
-def _records(n: int) -> str:
-    return "record" if n == 1 else "records"
+def _left_out(comparison: Comparison, model: str) -> list[str]:
+    """Return what runs of the two models are in no score."""
+    pair = (comparison.baseline, model)
+    found = []
+    for on in comparison.datasets:
+        chosen = on.chosen
+        failed = {m: n for m, n in (chosen.n_failed or {}).items() if m in pair}
+        unscored = {m: len(splits) for m, splits in chosen.unscored.items() if m in pair}
+        found += [
+            *(
+                f"{on.name}: {_plural(n, 'failed run')} of {m}, in no score."
+                for m, n in failed.items()
+            ),
+            *(
+                f"{on.name}: {_plural(n, 'run')} of {m} without a score (no task of the test "
+                "part can be evaluated), not compared."
+                for m, n in unscored.items()
+            ),
+        ]
+        if chosen.n_damaged:
+            found.append(
+                f"{on.name}: {_plural(chosen.n_damaged, 'damaged record')} of the models left out; "
+                "chmr-bench verify names them."
+            )
+    return found
+
+
+def _plural(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _others_on_record(comparison: Comparison, model: str) -> list[str]:
