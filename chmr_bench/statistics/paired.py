@@ -27,6 +27,7 @@ import numpy as np
 
 from chmr_bench.errors import DataError
 from chmr_bench.statistics.intervals import LEVEL
+from chmr_bench.statistics.units import shortfall
 from chmr_bench.types import FloatArray
 
 LEAST_P = 1e-100
@@ -132,9 +133,7 @@ def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
     mean = float(scores.mean())
     units = _least(a.n_units, b.n_units)
     telling = min(units, _least(a.n_telling, b.n_telling))
-    of_molecules = _variance(replicates.mean(axis=0))
-    if 1 < units < math.inf:
-        of_molecules *= units / (units - 1)
+    of_molecules = _variance(replicates.mean(axis=0)) * shortfall(units, telling)
     of_seeds = float(scores.var(ddof=1)) / n_pairs if n_pairs > 1 else 0.0
     law = MixedT((of_molecules, of_seeds), (telling - 1, n_pairs - 1))
     low, high, p = law.test(mean, level)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from chmr_bench.types import FloatArray, IntArray
+
+FEW = 5
+"""Molecules that tell, below which their number in a resample matters to its variance."""
 
 
 def telling_units(counts: Sequence[int]) -> float:
@@ -25,6 +29,30 @@ def telling_units(counts: Sequence[int]) -> float:
         return 0.0
     together = len(counts) ** 2 / float(np.sum(1.0 / np.asarray(counts, dtype=np.float64)))
     return min(together, float(max(counts)))
+
+
+def shortfall(drawn: float, telling: float) -> float:
+    """Return what the variance over resamples is to be multiplied by.
+
+    The variance of a mean over n resampled units is (n - 1) / n of what it should be. Where m of
+    them tell, a resample has K of these, of the binomial law without 0, and the factor is
+    (m - 1) E[1 / K]: below (n - 1) / n for two, three or four, about 1 for more.
+
+    Parameters
+    ----------
+    drawn : n, infinite = many. telling : m, at most n.
+    """
+    if drawn <= 1 or telling <= 1:
+        return 1.0
+    of_drawing = drawn / (drawn - 1) if math.isfinite(drawn) else 1.0
+    if telling >= FEW:
+        return of_drawing
+    from scipy import stats
+
+    law = stats.binom(drawn, telling / drawn) if math.isfinite(drawn) else stats.poisson(telling)
+    k = np.arange(1, int(min(drawn, 60)) + 1)  # more than 60 of four are not drawn
+    inverse = float((law.pmf(k) / k).sum() / law.pmf(k).sum())
+    return max(of_drawing, 1 / ((telling - 1) * inverse))
 
 
 def counts_of(y: FloatArray, clusters: IntArray, *, by_class: bool) -> list[int]:

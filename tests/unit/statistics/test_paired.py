@@ -9,6 +9,7 @@ from scipy import stats
 from chmr_bench.errors import DataError
 from chmr_bench.statistics import Runs, paired_difference
 from chmr_bench.statistics.paired import NO_REPLICATE, NOTHING_VARIED, TOO_FEW, MixedT
+from chmr_bench.statistics.units import shortfall
 
 
 def runs(scores: list[float], seeds: tuple[int | None, ...], spread: float = 0.0) -> Runs:
@@ -117,7 +118,7 @@ def test_few_molecules_that_tell_are_its_degrees_of_freedom() -> None:
     got = paired_difference(a, b)
     assert got.df == 2
     assert got.high - got.mean == pytest.approx(stats.t.ppf(0.975, 2) * got.se)
-    assert got.se == pytest.approx(a.replicates.std(ddof=1) * np.sqrt(150 / 149))
+    assert got.se == pytest.approx(a.replicates.std(ddof=1) * np.sqrt(shortfall(150, 3)))
 
 
 def test_a_difference_that_never_varies_is_not_certain() -> None:

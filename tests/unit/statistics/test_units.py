@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from chmr_bench.statistics import counts_of, telling_units
+from chmr_bench.statistics import counts_of, multiplicities, telling_units
+from chmr_bench.statistics.units import shortfall
 
 NAN = float("nan")
 
@@ -34,3 +37,21 @@ def test_the_rarer_class_and_the_labelled_are_counted_in_molecules() -> None:
     assert counts_of(y, alone, by_class=False) == [5, 3, 4]
     assert counts_of(y, together, by_class=False) == [4, 3, 3]
     assert counts_of(np.full((5, 1), NAN), alone, by_class=False) == []
+
+
+@pytest.mark.parametrize(("n", "m"), [(40, 40), (200, 2), (200, 3), (30, 4), (200, 12)])
+def test_the_variance_over_resamples_is_that_of_a_mean_of_few_values(n: int, m: int) -> None:
+    values = np.zeros(n)
+    values[:m] = np.random.default_rng(m).normal(size=m)
+    (w,) = multiplicities(n, 20_000, 0)
+    drawn = w[:m].sum(axis=0)
+    means = (values[:m] @ w[:m])[drawn > 0] / drawn[drawn > 0]
+    wanted = float(values[:m].var(ddof=1)) / m
+    got = float(means.var()) * shortfall(n, m)
+    assert got == pytest.approx(wanted, rel=0.05)
+    assert shortfall(math.inf, m) == pytest.approx(shortfall(100_000, m), rel=1e-3)
+
+
+def test_one_that_tells_has_no_variance_to_mend() -> None:
+    assert shortfall(200, 1.0) == shortfall(1, 1.0) == 1
+    assert shortfall(200, 5.0) == 200 / 199
