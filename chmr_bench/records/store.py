@@ -43,10 +43,16 @@ IDENTITY_LENGTH = 12
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in the records folder that is not a record."""
+    """Something in the records folder that is not a record, or one that is damaged.
+
+    Attributes
+    ----------
+    record : what is damaged; None = no record, or none that is.
+    """
 
     path: Path
     reason: str
+    record: Record | None = None
 
 
 class RecordStore:

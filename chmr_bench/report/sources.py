@@ -17,9 +17,8 @@ from chmr_bench.types import PARTS
 
 REFERENCE = "reference"
 """What a dataset's own split is called."""
-DAMAGED = "damaged, and so in no table"
 MEND = "run the same command again: it is computed anew"
-"""What is said of a damaged record, and what to do about it."""
+"""What to do about a damaged record."""
 
 
 def sound(store: RecordStore) -> tuple[list[Record], list[Problem]]:
@@ -31,7 +30,8 @@ def sound(store: RecordStore) -> tuple[list[Record], list[Problem]]:
     for entry in sorted(entries, key=lambda e: e.record.status == "failed"):
         record, reason = entry.record, damage(entry)
         if reason:
-            problems.append(Problem(entry.path, f"{DAMAGED}: {reason}; {MEND}"))
+            what = f"damaged, and so in no table: {reason}; {MEND}"
+            problems.append(Problem(entry.path, what, record))
         elif record.identity in found:
             place = store.path_of(found[record.identity]).name
             problems.append(Problem(entry.path, f"the same run as {place}, which is in the tables"))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
-from chmr_bench.records import DatasetInfo, Problem, Record, RecordStore
+from chmr_bench.records import DatasetInfo, Record, RecordStore
 from chmr_bench.report.comparison.naming import Found, Row, instead, named, rows_of
-from chmr_bench.report.sources import DAMAGED, REFERENCE, data_key, sound
+from chmr_bench.report.sources import REFERENCE, data_key, sound
 from chmr_bench.splits import check_method
 from chmr_bench.types import MetricName
 
@@ -86,11 +86,10 @@ def choose(store: RecordStore, query: Query) -> tuple[list[Chosen], list[str]]:
     made = {f.row.dataset for f in found if f.row.record.dataset.synthetic}
     left_out = [] if query.datasets else sorted(made.difference(names))
     others = {model: instead(rows, model) for model in query.models}
-    hurt = _damaged(problems, query)
-    return [
-        replace(_with_others(_chosen(name, found, query), others), n_damaged=hurt[name])
-        for name in names
-    ], left_out
+    ids = {f.row.record.model.id for f in found}
+    hurt = [p.record for p in problems if p.record and p.record.model.id in ids]
+    chosen = [_with_others(_chosen(name, found, query), others) for name in names]
+    return [replace(c, n_damaged=_of(c, hurt)) for c in chosen], left_out
 
 
 def comparable(store: RecordStore) -> list[Row]:
@@ -102,11 +101,9 @@ def _rows(records: Sequence[Record]) -> list[Row]:
     return rows_of([r for r in records if r.missing is None])
 
 
-def _damaged(problems: Sequence[Problem], query: Query) -> Counter[str]:
-    """Return how many records of the named models are damaged, by dataset."""
-    ids = {model.split(" ")[0] for model in query.models}
-    places = [p.path.parent for p in problems if p.reason.startswith(DAMAGED)]
-    return Counter(place.parent.name for place in places if place.name in ids)
+def _of(chosen: Chosen, records: Sequence[Record]) -> int:
+    """Return how many of the records are of its dataset and split method."""
+    return sum((r.dataset.name, r.split.name) == (chosen.name, chosen.split) for r in records)
 
 
 def _datasets(rows: Sequence[Row], found: Sequence[Found], query: Query) -> list[str]:

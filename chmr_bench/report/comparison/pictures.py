@@ -58,11 +58,18 @@ def draw_gains(path: Path, comparison: Comparison) -> bool:
         ncols=min(3, len(models)),
         fontsize=8,
         frameon=False,
-        title=f"against {comparison.baseline}; filled: better or worse after Holm's correction",
+        title=_title(comparison),
         title_fontsize=8,
     )
     figure.savefig(path, format="png", dpi=DPI)
     return True
+
+
+def _title(comparison: Comparison) -> str:
+    title = f"against {comparison.baseline}; filled: better or worse after Holm's correction"
+    gains = [gain for on in comparison.datasets for gain in on.gains.values()]
+    alone = any(gain.verdict == "no interval" for gain in gains)
+    return f"{title}; no line: no interval" if alone else title
 
 
 def _panel(

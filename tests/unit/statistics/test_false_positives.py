@@ -97,7 +97,9 @@ def predicted(case: Case, first: bool, rng: np.random.Generator, *noise: FloatAr
     return (1.2 + gain + q) * y + shared + own + drawn
 
 
-def runs(case: Case, w: Drawn, rng: np.random.Generator) -> tuple[Runs, Runs]:
+def runs(
+    case: Case, w: Drawn, rng: np.random.Generator, *, counted: bool = True
+) -> tuple[Runs, Runs]:
     y = labels(case, rng)
     shared, once = 0.7 * rng.normal(size=len(y)), np.ones((case.n, 1), dtype=np.int32)
     made = []
@@ -113,17 +115,26 @@ def runs(case: Case, w: Drawn, rng: np.random.Generator) -> tuple[Runs, Runs]:
             replicates.append(score(w))
         seeds = (None,) if fixed else tuple(range(case.n_seeds))
         counts = counts_of(y[case.clusters, None], case.clusters, by_class=case.metric != "mae")
-        units = len(np.unique(case.clusters)), telling_units(counts)
+        units = len(np.unique(case.clusters)), telling_units(counts) if counted else None
         made.append(Runs(np.array(scores), np.array(replicates), seeds, *units))
     return made[0], made[1]
 
 
-def rates(case: Case, n_trials: int, *, clustered: bool = True, seed: int = 0) -> Rates:
+def rates(
+    case: Case, n_trials: int, *, clustered: bool = True, counted: bool = True, seed: int = 0
+) -> Rates:
+    """Compare two equal models many times.
+
+    Parameters
+    ----------
+    clustered : copies of a molecule are drawn together.
+    counted : the molecules that tell are the degrees of freedom; else all are.
+    """
     rng = np.random.default_rng(seed)
     (w,) = multiplicities(case.n, REPLICATES, 0, case.clusters if clustered else None)
     found, alone, means, quantiles = [], [], [], []
     for _ in range(n_trials):
-        a, b = runs(case, w, rng)
+        a, b = runs(case, w, rng, counted=counted)
         got = paired_difference(a, b)
         found.append(got.p < LEVEL)
         assert found[-1] == (got.low > 0 or got.high < 0)
@@ -189,11 +200,8 @@ def test_the_bootstrap_alone_does_not_see_the_seeds() -> None:
 
 
 @pytest.mark.parametrize("case", [c for c in QUICK if c.n_telling == 2], ids=str)
-def test_without_the_count_of_what_tells_it_is_too_sure(
-    case: Case, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(globals(), "telling_units", lambda counts: None)
-    got = rates(case, 250)
+def test_without_the_count_of_what_tells_it_is_too_sure(case: Case) -> None:
+    got = rates(case, 250, counted=False)
     assert got.found > most(250), told(case, got)
 
 
@@ -233,6 +241,23 @@ def test_the_level_holds_at_every_seed_noise(metric: MetricName, n: int, n_seeds
             if got.found > most(2000):
                 wrong.append(told(case, got))
     assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case",
+    [
+        *(Case("roc_auc", 200, 1, n_telling=m) for m in (1, 2, 3, 5, 8)),
+        *(Case("mae", 200, 1, n_telling=m) for m in (2, 3, 5)),
+        Case("mae", 20, 1, n_telling=2),
+    ],
+    ids=str,
+)
+def test_the_level_holds_where_few_molecules_tell(case: Case) -> None:
+    got, without = rates(case, 3000), rates(case, 3000, counted=False)
+    print(told(case, got), told(case, without))  # noqa: T201 - the figures, with pytest -s
+    assert got.found <= most(3000)
+    assert without.found > got.found
 
 
 # ------------------------------------------------------------------------------- splits and folds

@@ -13,6 +13,7 @@ from scipy import stats
 
 from chmr_bench.errors import UsageError
 from chmr_bench.report.comparison import Comparison, as_dict, grids
+from chmr_bench.report.comparison.pictures import _title
 from chmr_bench.statistics import corrected_resampled, holm, signed_rank_p
 
 Compared = Callable[..., Comparison]
@@ -280,6 +281,8 @@ def test_what_never_varies_gets_no_verdict(results: Any, compared: Compared) -> 
     assert (gain.verdict, alike.verdict) == ("no interval", "no difference shown")
     assert math.isnan(gain.p_holm)
     assert gain.notes[-1].startswith("no interval: the difference is the same in every resample")
+    assert _title(found).endswith("; no line: no interval")
+    assert "no line" not in _title(compared("a", "c"))
     (grid, _, overall) = grids(found)
     assert grid.rows[0][:6] == ("bace", "no interval", "50.0", "100.0", "+50.0", "-")
     assert "1 no interval" in grid.notes[0]
