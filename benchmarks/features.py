@@ -26,10 +26,10 @@ from rdkit.Chem import rdFingerprintGenerator as generators
 from rdkit.Chem import rdMolDescriptors
 
 from chmr_bench.contracts import Block, GraphBlock
-from chmr_bench.datasets import open_dataset
+from chmr_bench.data.datasets import open_dataset
+from chmr_bench.data.fetch import options_from_env
 from chmr_bench.errors import ChmrBenchError
 from chmr_bench.features.cache import available_cores, featurise
-from chmr_bench.fetch import options_from_env
 from chmr_bench.plugins import registry
 
 COLD_TARGET, WARM_TARGET = 1.7, 20.0

@@ -35,10 +35,10 @@ import torch
 from torch import nn
 
 from chmr_bench.contracts import FitContext, GraphBlock, Inputs, TaskInfo, Weights
+from chmr_bench.data.fetch import options_from_env
 from chmr_bench.errors import ChmrBenchError
 from chmr_bench.features.cache import available_cores
 from chmr_bench.features.graphs import ATOM_SIZES, BOND_SIZES
-from chmr_bench.fetch import options_from_env
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.nn.batch import graph_batch
 from chmr_bench.nn.gnn import GinVirtualNode, limited

@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from chmr_bench.contracts import FitContext, Inputs, TaskInfo
+from chmr_bench.data.fetch import options_from_env
 from chmr_bench.errors import ChmrBenchError
 from chmr_bench.features.bits import bits_of
 from chmr_bench.features.cache import available_cores
-from chmr_bench.fetch import options_from_env
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.plugins import registry
 from chmr_bench.runner.workspace import DatasetRequest, SplitRequest, Workspace

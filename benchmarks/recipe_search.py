@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from chmr_bench.contracts import Block, FitContext, Inputs, ModelSpec, TaskInfo
-from chmr_bench.datasets import open_dataset
+from chmr_bench.data.datasets import open_dataset
+from chmr_bench.data.fetch import options_from_env
 from chmr_bench.features.cache import featurise
-from chmr_bench.fetch import options_from_env
 from chmr_bench.lazy import load_object
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.paths import feature_folder

@@ -89,8 +89,8 @@ def chmr_tables() -> str:
 @cache
 def _tables(folder: Path) -> tuple[Table, ...]:
     """Return the tables of a folder of records, in the order of its first board."""
-    from chmr_bench import leaderboard
     from chmr_bench.records import RecordStore
+    from chmr_bench.report import leaderboard
 
     return leaderboard.gather(RecordStore(folder), folder)[0].tables
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs, MatrixBlock
-from chmr_bench.deepchem_bridge import import_deepchem, quiet
+from chmr_bench.data.deepchem_bridge import import_deepchem, quiet
 from chmr_bench.nn.early_stopping import EarlyStopping, label_scale
 from chmr_bench.nn.steps import one_thread
 from chmr_bench.types import FloatArray

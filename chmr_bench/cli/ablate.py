@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chmr_bench.cli import asking, options, sweeping
+from chmr_bench.cli import execution, options, requests
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from chmr_bench.missing import Missing
+    from chmr_bench.ablation.missing import Missing
     from chmr_bench.records import RecordStore
     from chmr_bench.report.missing_tables import Family
     from chmr_bench.sweep import Plan, Request, Summary
@@ -112,22 +112,22 @@ def ablate(
     """
     import dataclasses
 
-    from chmr_bench.fetch import options_from_env
+    from chmr_bench.data.fetch import options_from_env
 
-    table = asking.TableOptions(smiles, tasks, task_type, metric, on_invalid)
+    table = requests.TableOptions(smiles, tasks, task_type, metric, on_invalid)
     named = suite if suite or dataset else [SUITE]
-    chosen = asking.chosen_seeds(SEEDS if seeds is None and not seed else seeds, seed)
-    request = asking.make_request(model or [MODEL], named, dataset, table, chosen, setting)
-    drawn = asking.chosen_seeds(split_seeds, split_seed, "--split-seed")
-    request = asking.with_choices(request, split, drawn, device, precision, keep_failed)
+    chosen = requests.chosen_seeds(SEEDS if seeds is None and not seed else seeds, seed)
+    request = requests.make_request(model or [MODEL], named, dataset, table, chosen, setting)
+    drawn = requests.chosen_seeds(split_seeds, split_seed, "--split-seed")
+    request = requests.with_choices(request, split, drawn, device, precision, keep_failed)
     kind = _kind(stage or ["world"], modality or [], mechanism, fill)
     _check_modalities(request, modality or [])
     if hide_seed is not None:
-        asking.valid_seed("--hide-seed", hide_seed)
+        requests.valid_seed("--hide-seed", hide_seed)
     hidden = tuple(_asked(kind, rates(missing), control or []))
     request = dataclasses.replace(request, missing=hidden, hide_seed=hide_seed)
-    how = sweeping.How(out, asking.cores(jobs), plan_only, as_json, quiet)
-    return sweeping.sweep(request, options_from_env(mirror, offline), how, _show)
+    how = execution.How(out, requests.cores(jobs), plan_only, as_json, quiet)
+    return execution.sweep(request, options_from_env(mirror, offline), how, _show)
 
 
 def rates(text: str) -> list[float]:
@@ -153,10 +153,10 @@ def _kind(stages: Sequence[str], modalities: Sequence[str], mechanism: str, fill
     """Return what is hidden, its rate still open."""
     from typing import get_args
 
-    from chmr_bench import missing
+    from chmr_bench.ablation import missing
 
     for stage in stages:
-        asking.choice("--stage", stage, (*missing.STAGES, missing.WORLD))
+        requests.choice("--stage", stage, (*missing.STAGES, missing.WORLD))
     if missing.WORLD in stages and len(set(stages)) > 1:
         raise UsageError(f"--stage {missing.WORLD} is all stages; name it alone, or some of them")
     if mechanism == "asymmetric" and len(set(modalities)) == 1:
@@ -169,8 +169,8 @@ def _kind(stages: Sequence[str], modalities: Sequence[str], mechanism: str, fill
         rate=0.0,
         stages=tuple(s for s in missing.STAGES if s in chosen),
         modalities=tuple(sorted(set(modalities))),
-        mechanism=asking.choice("--mechanism", mechanism, get_args(missing.Mechanism)),
-        fill=asking.choice("--fill", fill, get_args(missing.Fill)),
+        mechanism=requests.choice("--mechanism", mechanism, get_args(missing.Mechanism)),
+        fill=requests.choice("--fill", fill, get_args(missing.Fill)),
     )
 
 
@@ -196,7 +196,7 @@ def _asked(kind: Missing, shares: Sequence[float], controls: Sequence[str]) -> l
     import dataclasses
 
     for name in controls:
-        asking.choice("--control", name, CONTROLS)
+        requests.choice("--control", name, CONTROLS)
     found: list[Missing | None] = [None]
     found += [dataclasses.replace(kind, rate=rate) for rate in shares if rate > 0]
     if controls:
@@ -204,14 +204,14 @@ def _asked(kind: Missing, shares: Sequence[float], controls: Sequence[str]) -> l
     return found
 
 
-def _show(plan: Plan, summary: Summary, store: RecordStore, how: sweeping.How) -> None:
+def _show(plan: Plan, summary: Summary, store: RecordStore, how: execution.How) -> None:
     """Print the tables that this plan's runs are in."""
     from chmr_bench.cli.console import print_json, print_note
     from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.report import missing_tables
     from chmr_bench.report.missing import families_of
 
-    mine = {record.identity for record in sweeping.records(plan, summary) if record.missing}
+    mine = {record.identity for record in execution.records(plan, summary) if record.missing}
     found = [family for family in families_of(store) if _is_of(family, mine)]
     if how.as_json:
         print_json(missing_tables.as_document(found))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chmr_bench.cli import asking
+from chmr_bench.cli import requests
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -89,24 +89,24 @@ def audit(
     differing labels, labels by task and part, test rows in other datasets' training and in
     pretraining.
     """
-    from chmr_bench.fetch import options_from_env
+    from chmr_bench.data.fetch import options_from_env
     from chmr_bench.runner import Workspace
 
-    table = asking.TableOptions(smiles, tasks, task_type, metric, on_invalid)
+    table = requests.TableOptions(smiles, tasks, task_type, metric, on_invalid)
     if records:
         if suite or dataset or table.given or split or split_seed or weights:
             raise UsageError(
                 "--records audits every record, on its own dataset and split; leave --dataset, "
                 "--suite, --split and --weights out"
             )
-        workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
+        workspace = Workspace(options_from_env(mirror, offline), requests.cores(jobs))
         return _records(workspace, out or OUT, as_json, quiet)
-    requests = asking.data_requests(suite, dataset, table)
-    (seed,) = asking.chosen_seeds(None, [split_seed], "--split-seed")
-    workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
+    chosen = requests.data_requests(suite, dataset, table)
+    (seed,) = requests.chosen_seeds(None, [split_seed], "--split-seed")
+    workspace = Workspace(options_from_env(mirror, offline), requests.cores(jobs))
     if out is not None:
         _make_folder(out)  # before the work, not after it
-    found = _audited(workspace, requests, split, seed, weights or [], quiet)
+    found = _audited(workspace, chosen, split, seed, weights or [], quiet)
     if found is None:
         return INTERRUPTED
     _show(found, as_json)

@@ -56,8 +56,8 @@ def compare(
     Paired over test molecules, seeds and splits; p corrected for the datasets of each model, not
     for the models named.
     """
-    from chmr_bench.cli.asking import choice, cores
-    from chmr_bench.fetch import options_from_env
+    from chmr_bench.cli.requests import choice, cores
+    from chmr_bench.data.fetch import options_from_env
     from chmr_bench.report.comparison import CV5X5
     from chmr_bench.runner.workspace import Workspace
 

@@ -13,8 +13,14 @@ from chmr_bench import paths
 from chmr_bench.cli.console import notes, print_error, print_json, print_note, print_table
 from chmr_bench.cli.group import Group
 from chmr_bench.contracts import Progress, SourceFile
+from chmr_bench.data.fetch import (
+    MIRROR_VARIABLE,
+    FetchOptions,
+    fetch_file,
+    options_from_env,
+    state_of,
+)
 from chmr_bench.errors import DataError, FetchError
-from chmr_bench.fetch import MIRROR_VARIABLE, FetchOptions, fetch_file, options_from_env, state_of
 from chmr_bench.plugins import registry
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chmr_bench.cli import asking
+from chmr_bench.cli import requests
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ def explain(
 
     The weights it starts from are made where they are not there.
     """
-    from chmr_bench.fetch import options_from_env
+    from chmr_bench.data.fetch import options_from_env
     from chmr_bench.runner import Workspace
 
-    table = asking.TableOptions(smiles, tasks, "", "", "stop")
-    request = asking.make_request([model], None, [dataset], table, (seed,), setting)
-    request = asking.with_choices(request, "", (0,), device, precision, keep_failed=False)
-    workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
+    table = requests.TableOptions(smiles, tasks, "", "", "stop")
+    request = requests.make_request([model], None, [dataset], table, (seed,), setting)
+    request = requests.with_choices(request, "", (0,), device, precision, keep_failed=False)
+    workspace = Workspace(options_from_env(mirror, offline), requests.cores(jobs))
     job = _job(request, workspace, quiet)
     return _explain(job, workspace, out / model / job.opened.spec.name, quiet)
 

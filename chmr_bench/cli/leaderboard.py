@@ -34,8 +34,8 @@ def build(
     ] = False,
 ) -> None:
     """Write README.md, CSV and JSON tables from the records alone."""
-    from chmr_bench import leaderboard
     from chmr_bench.records import RecordStore
+    from chmr_bench.report import leaderboard
 
     store = RecordStore(out)
     if check:
@@ -64,9 +64,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Print the overall table, or the tables of one dataset with the printed figures below."""
-    from chmr_bench import leaderboard
     from chmr_bench.records import RecordStore
-    from chmr_bench.report import files, grids
+    from chmr_bench.report import files, grids, leaderboard
     from chmr_bench.report.over_splits import board_tables
     from chmr_bench.report.page import board_grid
 

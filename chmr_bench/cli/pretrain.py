@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chmr_bench.cli import asking
+from chmr_bench.cli import requests
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def pretrain(
     'chmr-bench run' does so by itself where they are not there; after a kill, or Ctrl-C, the same
     command goes on from the last checkpoint.
     """
-    from chmr_bench.fetch import options_from_env
+    from chmr_bench.data.fetch import options_from_env
     from chmr_bench.runner import Workspace
 
     named = {
@@ -70,14 +70,14 @@ def pretrain(
     }
     given = _given(named, setting or [])
     asked = _asked(model, dataset, given, device, precision)
-    workspace = Workspace(options_from_env(mirror, offline), asking.cores(jobs))
+    workspace = Workspace(options_from_env(mirror, offline), requests.cores(jobs))
     return _pretrain(asked, _run_command(asked, dataset, given), workspace, quiet)
 
 
 def _given(named: Mapping[str, Any], settings: list[str]) -> dict[str, Any]:
     """Return setting -> value; the options are settings by another name."""
     given = {key: value for key, value in named.items() if value is not None}
-    for setting in asking.parse_settings(settings):
+    for setting in requests.parse_settings(settings):
         if setting.key in given:
             raise UsageError(f"{setting.key} is given twice: by --set, and by its own option")
         given[setting.key] = setting.value
@@ -96,14 +96,14 @@ def _asked(
     registered: Registered[Any] = registry().model(model)
     if not registered.spec.weights:
         raise UsageError(f"model {model!r} starts from no weights: there is nothing to pretrain")
-    asking.check_precision(model, precision)
+    requests.check_precision(model, precision)
     return Asked(
         registered,
         build_config(
             registered.spec, given, registry().dataset(dataset).spec.name if dataset else ""
         ),
-        device=device_for(asking.choice("--device", device, asking.DEVICES), registered.spec),
-        precision=asking.choice("--precision", precision, asking.PRECISIONS),
+        device=device_for(requests.choice("--device", device, requests.DEVICES), registered.spec),
+        precision=requests.choice("--precision", precision, requests.PRECISIONS),
     )
 
 

@@ -13,7 +13,7 @@ import typer
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from chmr_bench.runner.checks import Check, Depth
+    from chmr_bench.verify.runs import Check, Depth
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of records and tables.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
@@ -66,13 +66,13 @@ def verify(
 def _check(
     depth: Depth, out: Path, mirror: str | None, offline: bool, jobs: int, as_json: bool
 ) -> int:
-    from chmr_bench.cli.asking import cores
     from chmr_bench.cli.console import notes, print_json, print_note
-    from chmr_bench.fetch import options_from_env
+    from chmr_bench.cli.requests import cores
+    from chmr_bench.data.fetch import options_from_env
     from chmr_bench.records import RecordStore
-    from chmr_bench.runner.audit_checks import check_audits
-    from chmr_bench.runner.checks import check_all
     from chmr_bench.runner.workspace import Workspace
+    from chmr_bench.verify.audits import check_audits
+    from chmr_bench.verify.runs import check_all
 
     store = RecordStore(out)
     if not store.folder.is_dir():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chmr_bench.cli import asking, options, sweeping
+from chmr_bench.cli import execution, options, requests
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore
@@ -51,24 +51,24 @@ def run(
 
     Prints the plan, shows progress, then the table. Results go to OUT/records, tables to OUT.
     """
-    from chmr_bench.fetch import options_from_env
+    from chmr_bench.data.fetch import options_from_env
 
-    table = asking.TableOptions(smiles, tasks, task_type, metric, on_invalid)
-    chosen = asking.chosen_seeds(seeds, seed)
-    request = asking.make_request(model, suite, dataset, table, chosen, setting)
-    drawn = asking.chosen_seeds(split_seeds, split_seed, "--split-seed")
-    request = asking.with_choices(request, split, drawn, device, precision, keep_failed)
+    table = requests.TableOptions(smiles, tasks, task_type, metric, on_invalid)
+    chosen = requests.chosen_seeds(seeds, seed)
+    request = requests.make_request(model, suite, dataset, table, chosen, setting)
+    drawn = requests.chosen_seeds(split_seeds, split_seed, "--split-seed")
+    request = requests.with_choices(request, split, drawn, device, precision, keep_failed)
     source = options_from_env(mirror, offline)
-    how = sweeping.How(out, asking.cores(jobs), plan_only, as_json, quiet)
-    return sweeping.sweep(request, source, how, _show)
+    how = execution.How(out, requests.cores(jobs), plan_only, as_json, quiet)
+    return execution.sweep(request, source, how, _show)
 
 
-def _show(plan: Plan, summary: Summary, store: RecordStore, how: sweeping.How) -> None:
+def _show(plan: Plan, summary: Summary, store: RecordStore, how: execution.How) -> None:
     from chmr_bench.cli import run_tables
     from chmr_bench.cli.console import print_json
     from chmr_bench.sweep import results
 
-    records = sweeping.records(plan, summary)
+    records = execution.records(plan, summary)
     rows = results.rows(records, store)
     if how.as_json:
         print_json(run_tables.result_json(rows, summary))

@@ -7,7 +7,7 @@ than the standard library and numpy. Dimension letters: `n` molecules, `t` tasks
 
 from __future__ import annotations
 
-from chmr_bench.blocks import Block, GraphBlock, MatrixBlock
+from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock
 from chmr_bench.contracts.data import Dataset, DroppedRow, Inputs, Split, part_digest
 from chmr_bench.contracts.models import FitContext, Model, TaskInfo
 from chmr_bench.contracts.progress import Progress, no_progress

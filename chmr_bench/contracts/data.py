@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chmr_bench.blocks import Block, GraphBlock, MatrixBlock, block_arrays
+from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock, block_arrays
 from chmr_bench.errors import DataError
 from chmr_bench.types import PARTS, FloatArray, IntArray, Part
 

@@ -24,7 +24,7 @@ from chmr_bench.contracts import (
     no_progress,
 )
 from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError
-from chmr_bench.features.joining import concatenate
+from chmr_bench.features.concatenation import concatenate
 from chmr_bench.features.workers import Ordered
 from chmr_bench.lazy import load_object
 

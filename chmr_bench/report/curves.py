@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chmr_bench.ablation.missing import Missing
 from chmr_bench.errors import RecordError
 from chmr_bench.metrics import METRICS
-from chmr_bench.missing import Missing
 from chmr_bench.records import DatasetInfo, Record, RecordStore, SplitInfo, canonical_json
 from chmr_bench.records.pretrained import making_of_row
 from chmr_bench.report.hidden_counts import n_hidden, shares

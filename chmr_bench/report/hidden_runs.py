@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chmr_bench.missing import Fill, Mechanism, Missing, Stage
+from chmr_bench.ablation.missing import Fill, Mechanism, Missing, Stage
 from chmr_bench.records import Record
 
 

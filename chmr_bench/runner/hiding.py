@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.ablation.missing import Missing, Molecules, Stage
 from chmr_bench.contracts import (
     FeatureRequest,
     Inputs,
@@ -15,14 +16,13 @@ from chmr_bench.contracts import (
     Split,
     no_progress,
 )
-from chmr_bench.missing import Missing, Molecules, Stage
 from chmr_bench.runner.workspace import Opened, Workspace
 from chmr_bench.types import PARTS, Part
 
 if TYPE_CHECKING:
     from scipy import sparse
 
-    from chmr_bench.cells.hiding import Concealed
+    from chmr_bench.ablation.masking import Concealed
 
 STAGE_OF: Mapping[Part, Stage] = {"train": "finetune", "valid": "finetune", "test": "test"}
 """Validation rows say when to stop: they belong to the fit."""
@@ -60,10 +60,10 @@ def parts_seen(
     hides = missing is not None and {"finetune", "test"} & set(missing.stages)
     if missing is None or not hides or not cells:
         return Seen(*_parts(inputs, split))
-    from chmr_bench.cells import hiding
+    from chmr_bench.ablation import masking
 
-    everything = hiding.plain(cells)
-    concealed = hiding.conceal(missing, _molecules(missing, opened, workspace, progress), cells)
+    everything = masking.plain(cells)
+    concealed = masking.conceal(missing, _molecules(missing, opened, workspace, progress), cells)
     lent = (concealed if "finetune" in missing.stages else everything).take(split.train)
     lenders = (lent, _Bits(split.train, opened, workspace, progress))
     found: dict[Part, Mapping[str, MatrixBlock]] = {}
@@ -73,8 +73,8 @@ def parts_seen(
         whole = STAGE_OF[part] not in missing.stages
         own: Concealed = (everything if whole else concealed).take(rows)
         bits = _Bits(rows, opened, workspace, progress)
-        found[part] = hiding.filled(missing.fill, own, bits, lenders)
-        told[part] = hiding.counts(everything.take(rows).blocks, own, found[part])
+        found[part] = masking.filled(missing.fill, own, bits, lenders)
+        told[part] = masking.counts(everything.take(rows).blocks, own, found[part])
     train, valid, test = _parts(inputs, split)
     return Seen(
         _with(train, found["train"]), _with(valid, found["valid"]), _with(test, found["test"]), told

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import ModelSpec, PendingWeights, Weights
 from chmr_bench.lazy import load_object
-from chmr_bench.missing import Missing
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
     DatasetInfo,

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from chmr_bench import paths
+from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import (
     ModelSpec,
     PendingWeights,
@@ -23,7 +24,6 @@ from chmr_bench.contracts import (
 )
 from chmr_bench.errors import DataError, PluginError, SettingError, UsageError
 from chmr_bench.lazy import load_object
-from chmr_bench.missing import Missing
 from chmr_bench.plugins import Registered
 from chmr_bench.records import canonical_json
 from chmr_bench.runner.logs import stdout_to_stderr

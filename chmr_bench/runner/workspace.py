@@ -20,13 +20,13 @@ from chmr_bench.contracts import (
     Weights,
     no_progress,
 )
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, SettingError
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.lazy import load_object
 from chmr_bench.paths import feature_folder
-from chmr_bench.pretraining import AtlasData
 from chmr_bench.records import ErrorInfo, Origin, Record, canonical_json
 from chmr_bench.runner.logs import stdout_to_stderr
+from chmr_bench.runner.pretraining import AtlasData
 from chmr_bench.types import IntArray, MetricName, TaskType
 
 MOLNET_PREFIX = "molnet:"
@@ -136,9 +136,9 @@ class Workspace:
 
     def _load(self, request: DatasetRequest, progress: Progress) -> tuple[DatasetSpec, Dataset]:
         if request.file:
-            from chmr_bench import tabular
+            from chmr_bench.data import tables
 
-            return tabular.read_table(
+            return tables.read_table(
                 Path(request.file),
                 request.smiles,
                 request.tasks,
@@ -147,12 +147,12 @@ class Workspace:
                 on_invalid=request.on_invalid,
             )
         if request.name.startswith(MOLNET_PREFIX):
-            from chmr_bench import molnet
+            from chmr_bench.data import molnet
 
             return molnet.molnet(
                 request.name, on_invalid=request.on_invalid, offline=self.options.offline
             )
-        from chmr_bench.datasets import open_dataset
+        from chmr_bench.data.datasets import open_dataset
         from chmr_bench.plugins import registry
 
         spec = registry().dataset(request.name).spec

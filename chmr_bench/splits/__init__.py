@@ -7,8 +7,15 @@ parts), ``random``, ``cv5x5`` (repeated cross-validation) and ``deepchem:NAME`` 
 
 from __future__ import annotations
 
-from chmr_bench.splits.checking import check_split
-from chmr_bench.splits.making import (
+from chmr_bench.splits.assignment import (
+    DEFAULT_FRACTIONS,
+    Fractions,
+    ascending,
+    group_by_scaffold,
+    pour_balanced,
+)
+from chmr_bench.splits.checks import check_split
+from chmr_bench.splits.methods import (
     DEEPCHEM_PREFIX,
     SplitRule,
     check_method,
@@ -17,13 +24,6 @@ from chmr_bench.splits.making import (
     make_split,
     methods,
     needs_keys,
-)
-from chmr_bench.splits.pouring import (
-    DEFAULT_FRACTIONS,
-    Fractions,
-    ascending,
-    group_by_scaffold,
-    pour_balanced,
 )
 from chmr_bench.splits.scaffolds import scaffold_smiles
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from chmr_bench.contracts import Split
 from chmr_bench.errors import DataError, SettingError
-from chmr_bench.splits.pouring import Fractions, ascending
+from chmr_bench.splits.assignment import Fractions, ascending
 from chmr_bench.types import IntArray
 
 REPEATS, FOLDS = 5, 5

@@ -14,15 +14,15 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel
 
 from chmr_bench import splits
+from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
 from chmr_bench.errors import MissingDependencyError, UsageError
-from chmr_bench.missing import Missing
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest, Job, Opened, SplitRequest, Workspace
 from chmr_bench.runner.weights import look_up
 from chmr_bench.settings import build_config, require
-from chmr_bench.sweep.hiding import draws, modalities_of
+from chmr_bench.sweep.draws import draws, modalities_of
 from chmr_bench.types import DeviceKind
 
 State = Literal["new", "cached", "damaged", "failed", "impossible"]

@@ -7,8 +7,8 @@ import numpy as np
 from chmr_bench.cells import Atlas, modality_of
 from chmr_bench.cells.sources import open_atlas
 from chmr_bench.contracts import AtlasSpec
+from chmr_bench.data.fetch import FetchOptions, options_from_env
 from chmr_bench.errors import PluginError
-from chmr_bench.fetch import FetchOptions, options_from_env
 from chmr_bench.plugins import registry
 
 

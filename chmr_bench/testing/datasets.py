@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from chmr_bench.blocks import Block, GraphBlock
 from chmr_bench.contracts import Dataset, DatasetSpec, Split, part_digest
-from chmr_bench.datasets import open_dataset
+from chmr_bench.contracts.blocks import Block, GraphBlock
+from chmr_bench.data.datasets import open_dataset
+from chmr_bench.data.fetch import FetchOptions, options_from_env
 from chmr_bench.errors import PluginError
-from chmr_bench.fetch import FetchOptions, options_from_env
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.splits import check_split

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from chmr_bench.blocks import Block, GraphBlock, MatrixBlock, block_arrays
 from chmr_bench.contracts import FeatureSpec
+from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock, block_arrays
 from chmr_bench.errors import PluginError
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from chmr_bench.blocks import Block, block_arrays
 from chmr_bench.contracts import FeatureRequest, Inputs, Model, ModelSpec
+from chmr_bench.contracts.blocks import Block, block_arrays
 from chmr_bench.errors import ChmrBenchError, PluginError
 from chmr_bench.features.cache import connectivity_keys, featurise
 from chmr_bench.lazy import load_object

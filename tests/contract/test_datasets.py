@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chmr_bench.fetch import FetchOptions
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.testing import check_dataset

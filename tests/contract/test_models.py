@@ -32,8 +32,8 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
         "epochs": 2,
         "strengths": (10.0, 100.0),
     },
-    "chmr_bench_cells.mlp:CellsMlpConfig": {"hidden": 16, "epochs": 3},
-    "chmr_bench_cells.forest:CellsForestConfig": {"n_trees": 20},
+    "chmr_bench_profiles.mlp:CellsMlpConfig": {"hidden": 16, "epochs": 3},
+    "chmr_bench_profiles.forest:CellsForestConfig": {"n_trees": 20},
 }
 """Settings of a class -> overrides: what is promised does not hang on the size."""
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chmr_bench import leaderboard
 from chmr_bench.records import RecordStore
+from chmr_bench.report import leaderboard
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.datasets import open_dataset
-from chmr_bench.fetch import FetchOptions
+from chmr_bench.data.datasets import open_dataset
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore

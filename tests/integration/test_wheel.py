@@ -17,7 +17,7 @@ PACKAGES = {
     "chmr_bench_chmr": REPOSITORY / "plugins" / "chmr_bench_chmr",
     "chmr_bench_nine": REPOSITORY / "plugins" / "chmr_bench_nine",
     "chmr_bench_fingerprints": REPOSITORY / "baselines" / "chmr_bench_fingerprints",
-    "chmr_bench_cells": REPOSITORY / "baselines" / "chmr_bench_cells",
+    "chmr_bench_profiles": REPOSITORY / "baselines" / "chmr_bench_profiles",
     "chmr_bench/report/published": REPOSITORY / "baselines" / "published",
 }
 MEGABYTE = 2**20

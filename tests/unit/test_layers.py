@@ -21,30 +21,29 @@ ROOTS = {
     "chmr_bench_nine": REPOSITORY / "plugins",
     "chmr_bench_chmr": REPOSITORY / "plugins",
     "chmr_bench_fingerprints": REPOSITORY / "baselines",
-    "chmr_bench_cells": REPOSITORY / "baselines",
+    "chmr_bench_profiles": REPOSITORY / "baselines",
     "chmr_bench_template": REPOSITORY / "plugins" / "template" / "src",
 }
 
 LAYERS = """
     __main__
     cli
-    leaderboard
     report | sweep
+    verify
     runner | testing
-    pretraining
     plugins | settings | records | audit
     PLUGINS
     nn
+    ablation
     cells
-    datasets
-    fetch | splits | tabular | molnet
-    deepchem_bridge
-    features | metrics | missing | statistics | tasks
+    splits
+    data
+    features | metrics | statistics | tasks
     FRONT
     hookspecs
     contracts
-    blocks | lazy | pins
-    errors | types | paths | signals
+    lazy | paths
+    errors | types | signals
 """
 """Imports go downwards only; names on one line do not import each other.
 

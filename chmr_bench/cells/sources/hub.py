@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench.contracts import Progress, no_progress
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import FetchError, MissingDependencyError
-from chmr_bench.fetch import FetchOptions
 
 PINS = "pins.json"
 ENDPOINT_VARIABLE = "HF_ENDPOINT"

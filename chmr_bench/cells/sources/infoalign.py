@@ -25,8 +25,8 @@ from chmr_bench.cells.merging import first_observed
 from chmr_bench.cells.sources.hub import HubDataset, hub_files
 from chmr_bench.cells.sources.tables import plain_smiles, read_matrix, read_table
 from chmr_bench.contracts import AtlasSpec, LoadFiles, MatrixBlock
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, FetchError
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.types import IntArray
 
 REPOSITORY = "liuganghuggingface/InfoAlign-Data"

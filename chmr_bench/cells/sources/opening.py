@@ -17,8 +17,8 @@ from chmr_bench.cells.merging import merge, one_row_a_molecule
 from chmr_bench.cells.sources.folder import folder_digest, folder_name, load_folder
 from chmr_bench.cells.sources.keys import keys_where_readable
 from chmr_bench.contracts import AtlasSpec, MatrixBlock, Progress, no_progress
+from chmr_bench.data.fetch import FetchOptions, files_of
 from chmr_bench.errors import DataError, PluginError
-from chmr_bench.fetch import FetchOptions, files_of
 from chmr_bench.lazy import load_object
 
 OPENING_VERSION = "1"

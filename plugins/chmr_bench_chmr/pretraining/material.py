@@ -19,7 +19,7 @@ from chmr_bench.cells.neighbours import Neighbours, nearest
 from chmr_bench.contracts import Block
 from chmr_bench.errors import UnknownNameError
 from chmr_bench.features import cache
-from chmr_bench.features.joining import concatenate
+from chmr_bench.features.concatenation import concatenate
 from chmr_bench.paths import feature_folder
 from chmr_bench.types import IntArray
 from chmr_bench_chmr.config import PretrainConfig

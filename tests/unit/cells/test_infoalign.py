@@ -14,8 +14,8 @@ from chmr_bench.cells import Atlas
 from chmr_bench.cells.plugin import INFOALIGN
 from chmr_bench.cells.sources import open_atlas
 from chmr_bench.cells.sources.infoalign import FILES, REVISION_VARIABLE
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, FetchError
-from chmr_bench.fetch import FetchOptions
 
 ONLINE, OFFLINE = FetchOptions(), FetchOptions(offline=True)
 

@@ -18,8 +18,8 @@ from chmr_bench.cells.plugin import CMEA, JUMP_ACTIVITY, L1000_SKB100, LINCS_CEL
 from chmr_bench.cells.sources import digest, folder_of, jump_activity, open_atlas, open_atlases
 from chmr_bench.cells.sources.keys import keys_where_readable
 from chmr_bench.cells.sources.opening import complete
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import FetchError
-from chmr_bench.fetch import FetchOptions
 
 OFFLINE = FetchOptions(offline=True)
 SPEC = AtlasSpec(name="toy", title="A toy", load="toys:load", modalities=("activity",))

@@ -14,7 +14,7 @@ from scipy import sparse
 pytest.importorskip("deepchem")
 
 from chmr_bench import Inputs, MatrixBlock
-from chmr_bench.deepchem_bridge import import_deepchem, quiet
+from chmr_bench.data.deepchem_bridge import import_deepchem, quiet
 from chmr_bench.metrics import roc_auc
 from chmr_bench.types import FloatArray, TaskType
 from chmr_bench_fingerprints.deepchem_multitask import (

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from chmr_bench.contracts import Dataset, DatasetSpec, Split, part_digest
-from chmr_bench.datasets import open_dataset
+from chmr_bench.data.datasets import open_dataset
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.lazy import load_object
 from chmr_bench.splits import check_split
 from chmr_bench.types import PARTS, Part

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from chmr_bench.blocks import GraphBlock
+from chmr_bench.contracts.blocks import GraphBlock
 from chmr_bench.features.graphs import ATOM_SIZES, graph
 from chmr_bench.nn.batch import graph_batch
 from chmr_bench.nn.gnn import MAX_NORM, GinVirtualNode, combined, limited

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chmr_bench import leaderboard
 from chmr_bench.errors import DataError
 from chmr_bench.records.audited import read_all, write_all
+from chmr_bench.report import leaderboard
 from chmr_bench.report.grids import table_grid
 from chmr_bench.report.rows import Table, collect
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from chmr_bench import leaderboard
-from chmr_bench.missing import Missing
-from chmr_bench.report import missing
+from chmr_bench.ablation.missing import Missing
+from chmr_bench.report import leaderboard, missing
 from chmr_bench.report.curves import Curve, curves
 from chmr_bench.report.hidden_runs import Setting
 from chmr_bench.report.missing_figure import PER_PANEL, draw, parts, pictures, slug, stretch

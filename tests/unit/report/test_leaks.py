@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chmr_bench import leaderboard
 from chmr_bench.records import Record
 from chmr_bench.records.audited import AuditFile, Leaked, write_all
+from chmr_bench.report import leaderboard
 from chmr_bench.report.leaks import COLUMNS, LEVEL_WORDS, audited_grid, percent
 from chmr_bench.report.rows import collect
 

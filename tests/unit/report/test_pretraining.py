@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from chmr_bench.leaderboard import gather
 from chmr_bench.records import Record
 from chmr_bench.records.pretrained import n_test_seen, pretrained_on, weights_of_row
 from chmr_bench.report.files import table_json
 from chmr_bench.report.grids import overall_grid, table_grid
+from chmr_bench.report.leaderboard import gather
 from chmr_bench.report.provenance import provenance_grids
 from chmr_bench.report.rows import Collected, collect
 from chmr_bench.sweep.results import rows as result_rows

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from chmr_bench.contracts import connectivity_hash
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, UsageError
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
 from chmr_bench.runner.auditing import examine, seen_by_weights, subject
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from chmr_bench.contracts import Dataset
-from chmr_bench.fetch import FetchOptions
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.workspace import Opened, Workspace
 

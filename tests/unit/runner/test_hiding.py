@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chmr_bench.ablation.missing import Fill, Missing, Stage
 from chmr_bench.contracts import FeatureRequest, Inputs, MatrixBlock, Split
-from chmr_bench.fetch import FetchOptions
-from chmr_bench.missing import Fill, Missing, Stage
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.plugins import registry
 from chmr_bench.runner import DatasetRequest, Opened, Workspace
 from chmr_bench.runner.hiding import Seen, parts_seen

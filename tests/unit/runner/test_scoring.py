@@ -11,14 +11,14 @@ import pytest
 
 from chmr_bench import sweep
 from chmr_bench.contracts import Dataset
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, PredictionError
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import DatasetRequest, Workspace
-from chmr_bench.runner.checks import check_all
 from chmr_bench.runner.scoring import score, score_only
+from chmr_bench.verify.runs import check_all
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from chmr_bench import splits
 from chmr_bench.contracts import Dataset, Split
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.features import cache
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
 from chmr_bench.splits import grouped
 from chmr_bench.types import PARTS

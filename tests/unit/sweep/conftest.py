@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chmr_bench.fetch import FetchOptions
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import Workspace
 

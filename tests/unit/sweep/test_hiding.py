@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from chmr_bench import sweep
-from chmr_bench.missing import Missing, Stage
+from chmr_bench.ablation.missing import Missing, Stage
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest, Workspace
 from chmr_bench.sweep import Item, Request, Setting, Summary
-from chmr_bench.sweep.hiding import inapplicable
+from chmr_bench.sweep.draws import inapplicable
 
 pytestmark = pytest.mark.usefixtures("quick")
 

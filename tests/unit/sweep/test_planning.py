@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chmr_bench import sweep
-from chmr_bench.fetch import FetchOptions
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import DatasetRequest, Workspace
 from chmr_bench.sweep import Plan, Request

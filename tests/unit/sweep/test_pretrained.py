@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from chmr_bench import sweep
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import UnknownNameError
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest, Workspace

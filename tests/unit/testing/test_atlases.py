@@ -13,9 +13,9 @@ import pytest
 
 from chmr_bench import AtlasSpec, MatrixBlock, PluginError
 from chmr_bench.cells import Atlas
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import ChmrBenchError
 from chmr_bench.features.cache import connectivity_keys
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.testing import check_atlas
 
 SPEC = AtlasSpec(name="toy", title="A toy", load="toys:load", modalities=("activity",))

@@ -13,8 +13,8 @@ import pytest
 
 from chmr_bench import Dataset, DatasetSpec, MatrixBlock, PluginError, Split
 from chmr_bench.contracts import part_digest
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import ChmrBenchError
-from chmr_bench.fetch import FetchOptions
 from chmr_bench.testing import check_dataset
 
 N = 10

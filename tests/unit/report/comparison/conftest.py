@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.fetch import FetchOptions
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report.comparison import Comparison, Query, compare
 from chmr_bench.runner.workspace import Workspace

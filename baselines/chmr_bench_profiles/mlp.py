@@ -1,0 +1,80 @@
+"""A multi-task network on bits and profiles; a profile that is missing is zeros and a flag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from chmr_bench import FitContext
+from chmr_bench.nn.heads import Head, HeadSettings
+from chmr_bench.types import FloatArray
+from chmr_bench_profiles.model import CellModel, CellsConfig, Member, Table
+from chmr_bench_profiles.profiles import View
+
+if TYPE_CHECKING:
+    import torch
+
+
+class CellsMlpConfig(CellsConfig):
+    """Settings of `cells.mlp`."""
+
+    hidden: int = Field(512, ge=8, le=8192, description="width of every hidden layer")
+    layers: int = Field(1, ge=0, le=6, description="hidden layers; 0 = a linear model")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout after every hidden layer")
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of what it reads")
+    norm: Literal["layer", "none"] = Field("layer", description="norm after every hidden layer")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's learning rate")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's weight decay")
+    batch_size: int = Field(256, ge=2, description="molecules a step")
+    epochs: int = Field(100, ge=1, le=10_000, description="epochs at most")
+    patience: int = Field(
+        20, ge=1, description="epochs without a better validation score before it stops"
+    )
+
+
+class CellsMlp(CellModel):
+    """Networks as members; the epoch with the best validation score is kept of each."""
+
+    config: CellsMlpConfig
+    on_logits = True
+
+    def _columns(self, view: View) -> FloatArray:
+        """Return the profile, 0 where there is no number, and a flag a block: (n, d + k)."""
+        flags = view.blocks.astype(np.float32)
+        return np.concatenate([np.nan_to_num(view.values), flags], axis=1)
+
+    def _fit_member(self, table: Table, context: FitContext) -> Member:
+        config = self.config
+        settings = HeadSettings(
+            layers=config.layers,
+            hidden=config.hidden,
+            dropout=config.dropout,
+            input_dropout=config.input_dropout,
+            norm=config.norm,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            epochs=config.epochs,
+            patience=config.patience,
+            batch_size=config.batch_size,
+        )
+        hide: Callable[[torch.Tensor], torch.Tensor] | None = None
+        if table.modalities and config.modality_dropout:
+            hide = partial(_hide, modalities=table.modalities, share=config.modality_dropout)
+        head = Head(settings, augment=hide)
+        head.fit(table.x, table.y, table.x_valid, table.y_valid, context)
+        return head
+
+
+def _hide(x: torch.Tensor, modalities: tuple[slice, ...], share: float) -> torch.Tensor:
+    """Return x (b, d) with each modality, its flags too, zero in a share of the rows."""
+    import torch
+
+    x = x.clone()
+    for columns in modalities:
+        kept = torch.rand(len(x), 1, device=x.device) >= share
+        x[:, columns] *= kept
+    return x

@@ -1,0 +1,159 @@
+"""A molecule's own profiles as numbers of one scale; what is not observed is NaN, and never read.
+
+A modality may come in several blocks (``morphology.bray``, ``morphology.jump``). They lie side by
+side, and a molecule has the modality where it has any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chmr_bench import DataError, Inputs, MatrixBlock
+from chmr_bench.types import BoolArray, FloatArray
+from chmr_bench_profiles import MODALITIES
+
+CLIP = 10.0
+"""A standardised value further out than this counts as this far: one spoilt well moves nothing."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the training rows say of one block.
+
+    Attributes
+    ----------
+    block : its name.
+    centre, spread : (d,) mean and s.d. of the observed training rows; 0 and 1 where they say none.
+    axes : (d, k) principal axes, scaled so that the components have s.d. 1; None = no reduction.
+    """
+
+    block: str
+    centre: FloatArray
+    spread: FloatArray
+    axes: FloatArray | None = None
+
+    @property
+    def width(self) -> int:
+        """Columns after the reduction."""
+        return len(self.centre) if self.axes is None else int(self.axes.shape[1])
+
+
+Scales = Mapping[str, tuple[Scale, ...]]
+"""Modality -> the scales of its blocks."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One modality of n molecules.
+
+    Attributes
+    ----------
+    values : (n, d) float32, standardised, NaN where there is no number.
+    blocks : (n, k) bool, True where the molecule has the k-th block of the modality.
+    """
+
+    values: FloatArray
+    blocks: BoolArray
+
+    @property
+    def observed(self) -> BoolArray:
+        """(n,) True where the molecule has anything of the modality."""
+        return np.asarray(self.blocks.any(axis=1))
+
+
+def learn(train: Inputs, components: int) -> dict[str, tuple[Scale, ...]]:
+    """Return the scale of every block that some training molecule has, by modality.
+
+    Parameters
+    ----------
+    components : principal components a block is reduced to; 0 = none, its columns as they are.
+    """
+    found: dict[str, tuple[Scale, ...]] = {}
+    for modality in MODALITIES:
+        names = sorted(n for n in train.blocks if n.partition(".")[0] == modality)
+        blocks = {name: _block(train, name) for name in names}
+        scales = tuple(_scale(n, b, components) for n, b in blocks.items() if b.observed.any())
+        if scales:
+            found[modality] = scales
+    return found
+
+
+def read(inputs: Inputs, scales: Scales) -> dict[str, View]:
+    """Return the modalities of n molecules in the scale of the training rows.
+
+    A block that the inputs lack is observed in no molecule; one that was not learnt is left alone.
+
+    Raises
+    ------
+    DataError : a block has not one row a molecule, or not the columns it had in training.
+    """
+    return {name: _view(inputs, blocks) for name, blocks in scales.items()}
+
+
+def _view(inputs: Inputs, scales: Sequence[Scale]) -> View:
+    parts, marks = [], []
+    for scale in scales:
+        values = np.full((len(inputs), scale.width), np.nan, dtype=np.float32)
+        observed = np.zeros(len(inputs), dtype=np.bool_)
+        if scale.block in inputs.blocks:
+            block = _block(inputs, scale.block)
+            observed = np.asarray(block.observed)
+            values[observed] = _apply(scale, _observed_rows(block))
+        parts.append(values)
+        marks.append(observed)
+    return View(np.concatenate(parts, axis=1), np.stack(marks, axis=1))
+
+
+def _block(inputs: Inputs, name: str) -> MatrixBlock:
+    block = inputs.matrix(name)
+    if len(block) != len(inputs):
+        raise DataError(f"block {name!r} has {len(block)} rows, expected {len(inputs)}")
+    return block
+
+
+def _observed_rows(block: MatrixBlock) -> FloatArray:
+    """Return the rows that are observed, float64; what is no finite number is NaN."""
+    rows = block.values[np.flatnonzero(block.observed)]
+    dense = np.asarray(rows if isinstance(rows, np.ndarray) else rows.toarray(), dtype=np.float64)
+    return np.asarray(np.where(np.isfinite(dense), dense, np.nan))
+
+
+def _scale(name: str, block: MatrixBlock, components: int) -> Scale:
+    x = _observed_rows(block)  # (n observed, d)
+    known = np.isfinite(x)
+    counts = np.maximum(known.sum(axis=0), 1)
+    centre = np.where(known, x, 0.0).sum(axis=0) / counts
+    spread = np.sqrt(np.square(np.where(known, x - centre, 0.0)).sum(axis=0) / counts)
+    spread[spread <= 1e-9 * np.maximum(np.abs(centre), 1e-300)] = 1.0  # one value: rounding only
+    plain = Scale(name, centre, spread)
+    if not components:
+        return plain
+    z = np.nan_to_num(_apply(plain, x)).astype(np.float64)
+    return Scale(name, centre, spread, _axes(z, components))
+
+
+def _axes(z: FloatArray, components: int) -> FloatArray:
+    """Return (d, k) axes whose components have s.d. 1 on z (n, d); the sign is a fixed one."""
+    _, singular, axes = np.linalg.svd(z, full_matrices=False)
+    k = max(1, min(components, int((singular > 1e-6 * max(singular[0], 1e-300)).sum())))
+    top = axes[:k]
+    top = top * np.sign(top[np.arange(k), np.abs(top).argmax(axis=1)])[:, None]
+    lengths = np.maximum(singular[:k], 1e-300) / np.sqrt(len(z))
+    lengths[singular[:k] == 0.0] = 1.0  # nothing varies
+    return np.asarray((top / lengths[:, None]).T)
+
+
+def _apply(scale: Scale, x: FloatArray) -> FloatArray:
+    """Return observed rows (n, d) in the block's scale, (n, k) float32, within `CLIP`."""
+    if x.shape[1] != len(scale.centre):
+        raise DataError(
+            f"block {scale.block!r} has {x.shape[1]} columns, expected {len(scale.centre)} as in "
+            "training"
+        )
+    z = np.clip((x - scale.centre) / scale.spread, -CLIP, CLIP)
+    if scale.axes is not None:
+        z = np.clip(np.nan_to_num(z) @ scale.axes, -CLIP, CLIP)
+    return np.asarray(z, dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Masked modalities: what is masked, and how it is imputed."""

@@ -1,0 +1,93 @@
+"""What is put where an entry was hidden, for those who want the harness to fill it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chmr_bench.ablation.missing import Fill
+from chmr_bench.cells import propagation
+from chmr_bench.cells.neighbours import nearest
+from chmr_bench.contracts import MatrixBlock
+from chmr_bench.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+NEIGHBOURS, STEPS = 10, 5
+"""K and T of eq. 1 of CHMR (arXiv 2511.21120), as `chmr` has them by itself."""
+
+
+@dataclass(frozen=True)
+class Holes:
+    """n molecules some of whose entries were hidden.
+
+    Attributes
+    ----------
+    block : n rows; the hidden ones are not observed. rows : (n,) True where to fill.
+    bits : returns the (n, d) fingerprint bits; asked for only where neighbours lend.
+    """
+
+    block: MatrixBlock
+    rows: BoolArray
+    bits: Callable[[], sparse.csr_array]
+
+
+def fill(kind: Fill, holes: Holes, lenders: Holes | None = None) -> MatrixBlock:
+    """Return the block with its holes filled, as far as anyone lends; those count as observed.
+
+    Parameters
+    ----------
+    lenders : the training molecules, who alone may lend; None = the molecules themselves.
+    """
+    if kind == "none" or not holes.rows.any():
+        return holes.block
+    given = _given(kind, holes, lenders)  # (number of holes, d), NaN = nobody lends
+    reached = np.isfinite(given).all(axis=1)
+    rows = np.flatnonzero(holes.rows)[reached]
+    values = np.array(_values(holes.block), copy=True)
+    values[rows] = given[reached]
+    observed = holes.block.observed.copy()
+    observed[rows] = True
+    return replace(holes.block, values=values, observed=observed)
+
+
+def _given(kind: Fill, holes: Holes, lenders: Holes | None) -> FloatArray:
+    giver = lenders or holes
+    known, observed = _complete(giver.block), giver.block.observed
+    n, d = int(holes.rows.sum()), known.shape[1]
+    if kind == "zero":
+        return np.zeros((n, d))
+    if not observed.any():
+        return np.full((n, d), np.nan)
+    if kind == "mean":
+        return np.tile(known[observed].mean(axis=0), (n, 1))
+    if kind == "propagation":
+        near = nearest(giver.bits(), NEIGHBOURS)
+        reached = propagation.propagate(known, observed, near, STEPS)
+        if lenders is None:
+            return np.asarray(reached.values[holes.rows])
+        known, observed = reached.values, reached.reached
+    near = nearest(giver.bits()[observed], NEIGHBOURS, queries=holes.bits()[holes.rows])
+    everyone = np.ones(int(observed.sum()), dtype=np.bool_)
+    return np.asarray(propagation.borrow(known[observed], everyone, near).values)
+
+
+def _complete(block: MatrixBlock) -> FloatArray:
+    """Return (n, d) where a missing entry of an observed row has its column's mean."""
+    values = np.array(_values(block), dtype=np.float64, copy=True)
+    seen = values[block.observed]
+    gaps = ~np.isfinite(seen)
+    if gaps.any():
+        count = np.maximum((~gaps).sum(axis=0), 1)
+        mean = np.where(gaps, 0.0, seen).sum(axis=0) / count
+        values[block.observed] = np.where(gaps, mean, seen)
+    return values
+
+
+def _values(block: MatrixBlock) -> FloatArray:
+    values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+    return values if values.dtype.kind == "f" else values.astype(np.float64)

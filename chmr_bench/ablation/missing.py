@@ -1,0 +1,342 @@
+"""Hide cell modalities on purpose, reproducibly: what is lost, by whom, and at which stage.
+
+At random, what is hidden depends on a molecule's connectivity, the modality and a seed alone, so
+that every model and dataset loses the same. By every mechanism, what is hidden at a rate is hidden
+at every higher one. The definitions are those of an experiment nobody had published, see
+``docs/missing.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from chmr_bench.contracts.blocks import MatrixBlock
+from chmr_bench.errors import DataError, SettingError, UnknownNameError
+from chmr_bench.types import BoolArray, FloatArray, IntArray
+
+Stage = Literal["pretrain", "finetune", "test"]
+STAGES: tuple[Stage, ...] = ("pretrain", "finetune", "test")
+WORLD = "world"
+"""All stages at once: the world lacks what is hidden."""
+Mechanism = Literal["random", "scaffold", "asymmetric", "activity"]
+MECHANISMS: Mapping[Mechanism, str] = {
+    "random": "each molecule on its own",
+    "scaffold": "whole scaffold families; a molecule without a ring is its own family",
+    "asymmetric": "a molecule that is hit keeps at most one modality",
+    "activity": "the weakest phenotypes of a source first: not at random",
+}
+Fill = Literal["none", "zero", "mean", "neighbour", "propagation"]
+FILLS: Mapping[Fill, str] = {
+    "none": "nothing: the model's own affair",
+    "zero": "zeros",
+    "mean": "the mean of the observed",
+    "neighbour": "the mean of the nearest observed molecules",
+    "propagation": "the neighbours' mean, passed on step by step (eq. 1)",
+}
+_SMILES = "smiles:"
+"""What stands before the SMILES of a molecule without a connectivity."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One cell of the ablation: what is hidden, where, and what is put in its place.
+
+    Attributes
+    ----------
+    rate : share of the observed entries that is hidden, 0 to 1, on top of what is missing by
+        nature. With ``asymmetric`` the share of molecules that are hit.
+    stages : what lacks it: the atlas that is learnt from, the training and validation rows, the
+        test rows.
+    modalities : those that are hidden; none named = every one.
+    seed : of the draw.
+    shuffled : control: what is left is given to the wrong molecules.
+    """
+
+    rate: float
+    stages: tuple[Stage, ...] = STAGES
+    modalities: tuple[str, ...] = ()
+    mechanism: Mechanism = "random"
+    fill: Fill = "none"
+    seed: int = 0
+    shuffled: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate <= 1:
+            raise SettingError(f"the rate of missing entries is {self.rate}; expected 0 to 1")
+        if not self.stages:
+            raise SettingError(f"no stage is named; expected some of {', '.join(STAGES)}")
+        _check_name("stage", self.stages, STAGES)
+        _check_name("mechanism", [self.mechanism], get_args(Mechanism))
+        _check_name("fill", [self.fill], get_args(Fill))
+
+    def __str__(self) -> str:
+        where = WORLD if set(self.stages) == set(STAGES) else "+".join(self.stages)
+        what = "+".join(self.modalities) or "cells"
+        how = "" if self.mechanism == "random" else f", {self.mechanism}"
+        how += "" if self.fill == "none" else f", filled with {self.fill}"
+        how += ", shuffled" if self.shuffled else ""
+        return f"{100 * self.rate:g} % of {what} hidden ({where}{how})"
+
+    @property
+    def is_nothing(self) -> bool:
+        """Return whether everything stays as it is."""
+        return self.rate == 0 and not self.shuffled
+
+    @property
+    def is_everything(self) -> bool:
+        """Return whether no entry is left, whatever the seed."""
+        return self.rate == 1 and self.mechanism != "asymmetric"
+
+    def settled(self) -> Missing | None:
+        """Return the one way to write it; None where nothing is hidden.
+
+        Where every entry goes, seed, mechanism and shuffling change nothing; where nothing goes,
+        the mechanism and the fill do not; the weakest phenotypes are the same for every seed.
+        """
+        if self.is_nothing:
+            return None
+        stages = tuple(stage for stage in STAGES if stage in self.stages)
+        found = replace(self, stages=stages, modalities=tuple(sorted(set(self.modalities))))
+        if self.is_everything:
+            found = replace(found, seed=0, mechanism="random", shuffled=False)
+        if self.rate == 0:
+            found = replace(found, mechanism="random", fill="none")
+        return found if found.draws else replace(found, seed=0)
+
+    @property
+    def draws(self) -> bool:
+        """Return whether another seed hides other entries, or shuffles them otherwise."""
+        return self.shuffled or not (self.is_everything or self.mechanism == "activity")
+
+    def told(self) -> dict[str, Any]:
+        """Return it for a record: JSON-able, every field named."""
+        return {
+            "rate": float(self.rate),
+            "stages": list(self.stages),
+            "modalities": list(self.modalities),
+            "mechanism": self.mechanism,
+            "fill": self.fill,
+            "seed": self.seed,
+            "shuffled": self.shuffled,
+        }
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Missing:
+        """Return what `told` gave; SettingError where it is no such thing."""
+        try:
+            lists = {name: tuple(told[name]) for name in ("stages", "modalities")}
+            return cls(**{**told, **lists})
+        except (KeyError, TypeError) as error:
+            raise SettingError(f"{dict(told)!r} does not say what is missing: {error}") from error
+
+    def of_atlas(self) -> dict[str, Any] | None:
+        """Return what it does to an atlas, None where that stays whole."""
+        if "pretrain" not in self.stages:
+            return None
+        settled = self.settled()
+        if settled is None:
+            return None
+        return {name: value for name, value in settled.told().items() if name != "stages"}
+
+
+def _check_name(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(what, name, known)
+
+
+# ----------------------------------------------------------------------------------- what is hidden
+
+
+@dataclass(frozen=True)
+class Molecules:
+    """Who the rows are, as far as hiding asks.
+
+    Attributes
+    ----------
+    smiles : n SMILES. keys : n connectivity keys, "" where there is none.
+    scaffolds : n scaffolds without chirality, "" for a molecule without a ring; read by the
+        mechanism ``scaffold`` alone, else may be empty.
+    """
+
+    smiles: Sequence[str]
+    keys: Sequence[str]
+    scaffolds: Sequence[str] = ()
+
+    def names(self) -> list[str]:
+        """Return what each molecule is known by: its connectivity, else its SMILES."""
+        return [key or _SMILES + s for key, s in zip(self.keys, self.smiles, strict=True)]
+
+    def families(self) -> list[str]:
+        """Return the scaffold of each molecule, its own name where it has none."""
+        if len(self.scaffolds) != len(self.smiles):
+            raise DataError(f"{len(self.scaffolds)} scaffolds for {len(self.smiles)} molecules")
+        pairs = zip(self.scaffolds, self.names(), strict=True)
+        return [f"scaffold:{scaffold}" if scaffold else name for scaffold, name in pairs]
+
+
+Hidden: TypeAlias = dict[str, BoolArray]
+"""Modality -> (n,) True where what was observed is hidden."""
+
+
+def uniform(seed: int, names: Sequence[str], salt: str) -> FloatArray:
+    """Return (n,) numbers in [0, 1): the first 8 bytes of sha256 over seed, salt and name.
+
+    They depend on nothing else: not on the other names, their order, or the numpy version.
+    """
+    head = f"{seed}\n{salt}\n".encode()
+    digests = b"".join(hashlib.sha256(head + name.encode()).digest()[:8] for name in names)
+    drawn = np.frombuffer(digests, dtype="<u8") >> np.uint64(11)  # 53 bits, exact in a float
+    return drawn.astype(np.float64) * 2.0**-53
+
+
+def hidden(missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]) -> Hidden:
+    """Return which observed entries are hidden, a modality each of those that are to be.
+
+    A modality is observed where any of its blocks is; the part of a block's name before the first
+    dot is its modality.
+    """
+    by_modality = _by_modality(missing, blocks)
+    observed = {m: _any_observed(parts) for m, parts in by_modality.items()}
+    if missing.mechanism == "asymmetric":
+        return _asymmetric(missing, molecules.names(), observed)
+    if missing.mechanism == "activity":
+        names = molecules.names()
+        ranks = {m: _activity_rank(parts, uniform(0, names, m)) for m, parts in by_modality.items()}
+        return {m: observed[m] & (ranks[m] < missing.rate) for m in by_modality}
+    names = molecules.families() if missing.mechanism == "scaffold" else molecules.names()
+    return {m: observed[m] & (uniform(missing.seed, names, m) < missing.rate) for m in by_modality}
+
+
+def _by_modality(
+    missing: Missing, blocks: Mapping[str, MatrixBlock]
+) -> dict[str, list[MatrixBlock]]:
+    found: dict[str, list[MatrixBlock]] = {}
+    for name in sorted(blocks):
+        modality = name.partition(".")[0]
+        if not missing.modalities or modality in missing.modalities:
+            found.setdefault(modality, []).append(blocks[name])
+    return found
+
+
+def _any_observed(parts: Sequence[MatrixBlock]) -> BoolArray:
+    return np.asarray(np.logical_or.reduce([block.observed for block in parts]), dtype=np.bool_)
+
+
+def _asymmetric(
+    missing: Missing, names: Sequence[str], observed: Mapping[str, BoolArray]
+) -> Hidden:
+    """Return what goes where a molecule that is hit keeps one modality, drawn of those it has."""
+    if not observed:
+        return {}
+    hit = uniform(missing.seed, names, "asymmetric") < missing.rate
+    drawn = [
+        np.where(seen, uniform(missing.seed, names, f"keep {m}"), -1.0)
+        for m, seen in observed.items()
+    ]
+    kept = np.argmax(drawn, axis=0)  # (n,)
+    return {m: seen & hit & (kept != i) for i, (m, seen) in enumerate(observed.items())}
+
+
+def _activity_rank(parts: Sequence[MatrixBlock], drawn: FloatArray) -> FloatArray:
+    """Return (n,) the share of observed molecules whose phenotype is weaker; 1 where not observed.
+
+    The strength of a phenotype is the root mean square of its columns, standardised over the
+    observed rows; of the strongest block where a modality has several; the mean over the rows of
+    one molecule. Equally strong molecules go by their (n,) uniform `drawn` numbers, which tell
+    molecules apart; the order of rows is nothing to it.
+    """
+    observed = _any_observed(parts)
+    strength = np.full(len(observed), -np.inf)
+    for block in parts:
+        strength[block.observed] = np.maximum(strength[block.observed], _strength(block))
+    rows = np.flatnonzero(observed)
+    molecules, who = np.unique(drawn[rows], return_inverse=True)
+    place = np.empty(len(molecules))
+    place[np.argsort(_means(strength[rows], who), kind="stable")] = np.arange(len(molecules))
+    rank = np.ones(len(observed))
+    rank[rows] = place[who] / max(len(molecules), 1)
+    return rank
+
+
+def _means(values: FloatArray, who: IntArray) -> FloatArray:
+    """Return (m,) the mean value of each of m, the same to the last bit in any order of rows."""
+    order = np.lexsort((values, who))
+    values, who = values[order], who[order]
+    least = values[np.unique(who, return_index=True)[1]]  # equal values have exactly that mean
+    above = np.bincount(who, weights=values - least[who], minlength=len(least))
+    return np.asarray(least + above / np.bincount(who, minlength=len(least)))
+
+
+def _strength(block: MatrixBlock) -> FloatArray:
+    values = np.array(_dense(block)[block.observed], dtype=np.float64, order="C")
+    centre, spread = _moments(values)
+    scaled = np.nan_to_num((values - centre) / np.where(spread > 0, spread, 1.0))
+    return np.asarray(np.sqrt(np.mean(scaled**2, axis=1)))
+
+
+def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and standard deviation of columns, the same to the last bit in any row order."""
+    if not len(values):
+        return np.zeros(values.shape[1]), np.ones(values.shape[1])
+    ordered = np.sort(values, axis=0)
+    return np.nanmean(ordered, axis=0), np.nanstd(ordered, axis=0)
+
+
+# ----------------------------------------------------------------------------------- blocks without
+
+
+def without(blocks: Mapping[str, MatrixBlock], gone: Hidden) -> dict[str, MatrixBlock]:
+    """Return the blocks where nothing is left of what is hidden: NaN, or empty where sparse."""
+    found = dict(blocks)
+    for name, block in blocks.items():
+        modality = name.partition(".")[0]
+        if modality in gone and gone[modality].any():
+            found[name] = _emptied(block, gone[modality])
+    return found
+
+
+def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
+    observed = block.observed & ~rows
+    if isinstance(block.values, np.ndarray):
+        values = np.array(block.values, dtype=np.result_type(block.values, np.float32), copy=True)
+        values[rows] = np.nan
+        return replace(block, values=values, observed=observed)
+    from scipy import sparse
+
+    kept = sparse.diags_array(~rows, dtype=block.values.dtype)
+    return replace(block, values=sparse.csr_array(kept @ block.values), observed=observed)
+
+
+def shuffled(
+    missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
+) -> dict[str, MatrixBlock]:
+    """Return the blocks with the observed rows given to each other; who has a read-out stays.
+
+    The observed rows of a block stand in the order of `uniform`, those of one molecule together and
+    as they stood. Each is given the row that is `step` on, after the last the first: `step` is how
+    many rows the molecule with the most of them has. So no molecule is given a row of its own,
+    unless one has more than half of the rows: k of n, and 2k - n of its rows get one of its own.
+    """
+    names, found = molecules.names(), dict(blocks)
+    for name, block in blocks.items():
+        modality = name.partition(".")[0]
+        if missing.modalities and modality not in missing.modalities:
+            continue
+        rows = np.flatnonzero(block.observed)
+        drawn = uniform(missing.seed, names, f"shuffle {modality}")[rows]
+        order = rows[np.argsort(drawn, kind="stable")]
+        step = int(np.unique(drawn, return_counts=True)[1].max(initial=1))
+        giver = np.arange(len(block))
+        giver[order] = np.roll(order, -step)
+        found[name] = replace(block, values=block.values[giver])
+    return found
+
+
+def _dense(block: MatrixBlock) -> FloatArray:
+    return block.values if isinstance(block.values, np.ndarray) else block.values.toarray()

@@ -1,0 +1,1 @@
+"""Registered datasets, users' tables and MoleculeNet: fetched by hash, loaded, checked."""

@@ -1,0 +1,87 @@
+"""Open a registered dataset: fetch its files, load it, and hold it against what is registered."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chmr_bench.contracts import Dataset, DatasetSpec, Progress, no_progress
+from chmr_bench.data.fetch import FetchOptions, files_of
+from chmr_bench.errors import DataError, PluginError
+from chmr_bench.lazy import load_object
+
+
+def open_dataset(
+    spec: DatasetSpec, options: FetchOptions, progress: Progress = no_progress
+) -> Dataset:
+    """Return the dataset's molecules and labels, checked against its spec.
+
+    Raises
+    ------
+    FetchError : a source file cannot be had, or is not the pinned one.
+    DataError : what was loaded differs from the spec in counts, task names or kind of label.
+    PluginError : the spec's `load` is not to be found, or returns no `Dataset`.
+    """
+    load = load_object(spec.load)
+    dataset = load(spec, files_of(spec, options, progress))
+    if not isinstance(dataset, Dataset):
+        raise PluginError(
+            f"dataset {spec.name!r}: {spec.load} returned {type(dataset).__name__}, not a Dataset"
+        )
+    check_dataset(spec, dataset)
+    return dataset
+
+
+def check_dataset(spec: DatasetSpec, dataset: Dataset) -> None:
+    """Raise DataError where `dataset` is not what `spec` promises."""
+    where = f"dataset {spec.name!r}"
+    if len(dataset) != spec.n_molecules:
+        raise DataError(
+            f"{where}: {len(dataset)} molecules were loaded, {spec.n_molecules} are registered; "
+            "a benchmark never loses or gains a row"
+        )
+    if dataset.task_names != spec.task_names:
+        raise DataError(f"{where}: {_name_difference(dataset.task_names, spec.task_names)}")
+    if dataset.keys and len(dataset.keys) != len(dataset):
+        raise DataError(f"{where}: {len(dataset.keys)} keys for {len(dataset)} molecules")
+    empty = next((i for i, smiles in enumerate(dataset.smiles) if not smiles.strip()), None)
+    if empty is not None:
+        raise DataError(f"{where}: row {empty} (from 0) has an empty SMILES")
+    _check_labels(where, spec, dataset)
+    _check_blocks(where, spec, dataset)
+
+
+def _name_difference(found: tuple[str, ...], expected: tuple[str, ...]) -> str:
+    if len(found) != len(expected):
+        return f"{len(found)} tasks were loaded, {len(expected)} are registered"
+    i = next(i for i, (a, b) in enumerate(zip(found, expected, strict=True)) if a != b)
+    return f"task {i} (from 0) is called {found[i]!r}, registered as {expected[i]!r}"
+
+
+def _check_labels(where: str, spec: DatasetSpec, dataset: Dataset) -> None:
+    """Refuse infinite values, and in classification anything but 0, 1 and NaN."""
+    y = dataset.y
+    wrong = np.isinf(y)
+    expected = "a finite number or NaN"
+    if spec.task_type == "classification":
+        wrong = ~(np.isnan(y) | (y == 0) | (y == 1))
+        expected = "0, 1 or NaN"
+    if wrong.any():
+        row, task = np.argwhere(wrong)[0]
+        raise DataError(
+            f"{where}: row {row} (from 0), task {dataset.task_names[task]!r}: "
+            f"{y[row, task]!r} where {expected} is expected"
+        )
+
+
+def _check_blocks(where: str, spec: DatasetSpec, dataset: Dataset) -> None:
+    expected = set(spec.modalities) - {"structure"}
+    if set(dataset.blocks) != expected:
+        raise DataError(
+            f"{where}: loaded with the blocks {sorted(dataset.blocks)}, "
+            f"registered with {sorted(expected)}"
+        )
+    for name, block in dataset.blocks.items():
+        if len(block) != len(dataset):
+            raise DataError(
+                f"{where}: block {name!r} has {len(block)} rows for {len(dataset)} molecules"
+            )

@@ -1,0 +1,235 @@
+"""Atlases as a pretraining may see them: without the test molecules of the benchmarks."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chmr_bench import paths
+from chmr_bench.ablation.missing import Missing, Molecules
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, MatrixBlock, Progress, no_progress
+from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.errors import DataError
+from chmr_bench.lazy import load_object
+from chmr_bench.plugins import registry
+from chmr_bench.records import canonical_json
+
+if TYPE_CHECKING:
+    from chmr_bench.cells import Atlas
+
+log = logging.getLogger("chmr_bench.runner.pretraining")
+
+
+@dataclass(frozen=True)
+class AtlasData:
+    """Opens atlases by name for a pretraining; satisfies `contracts.PretrainingData`.
+
+    A name is a registered atlas, or ``folder:PATH`` for one of the user's own.
+
+    Attributes
+    ----------
+    stage, progress : hear what begins, and how far it is.
+    missing : what is hidden of the atlases on purpose; None = nothing.
+    """
+
+    options: FetchOptions
+    n_jobs: int = 1
+    missing: Missing | None = None
+    progress: Progress = no_progress
+    stage: Callable[[str], None] = lambda _: None
+    _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def heard_by(self, progress: Progress, stage: Callable[[str], None]) -> AtlasData:
+        """Return the same data, reporting elsewhere."""
+        return dataclasses.replace(self, progress=progress, stage=stage)
+
+    def hiding(self, missing: Missing | None) -> AtlasData:
+        """Return the same data, of which something is hidden on purpose."""
+        return dataclasses.replace(self, missing=missing)
+
+    def digest(self, atlases: Sequence[str], transductive: bool) -> str:
+        """Return the sha256 of what `open` would give, from pins alone; folders are read.
+
+        Raises
+        ------
+        UnknownNameError : no such atlas. DataError : a folder cannot be read.
+        """
+        hidden = self.missing.of_atlas() if self.missing else None
+        key = canonical_json([list(atlases), transductive, hidden])
+        if key not in self._digests:
+            from chmr_bench.cells import sources
+
+            specs = _specs(atlases)
+            left_out = [] if transductive else [_pins(b) for b in benchmarks(specs)]
+            content = {
+                "atlases": sources.digest(specs),
+                "left_out": sorted(left_out, key=canonical_json),
+                **({"hidden": hidden} if hidden else {}),
+            }
+            self._digests[key] = hashlib.sha256(canonical_json(content).encode()).hexdigest()
+        return self._digests[key]
+
+    def open(self, atlases: Sequence[str], transductive: bool) -> tuple[Atlas, Mapping[str, Any]]:
+        """Return the merged atlas without the benchmarks' test molecules, and words for a record.
+
+        Raises
+        ------
+        UnknownNameError : no such atlas.
+        DataError : an atlas, or a benchmark whose test molecules are to be left out, cannot be had.
+        """
+        from chmr_bench.cells import sources
+
+        specs = _specs(atlases)
+        self.stage("atlas")
+        atlas = sources.open_atlases(specs, self.options, self.progress)
+        n_molecules = len(atlas)
+        left_out = [] if transductive else benchmarks(specs)
+        if left_out:
+            atlas = atlas.without(self.test_keys(left_out))
+        atlas, hidden = self._hidden(atlas)
+        info = {
+            "atlases": [_told(name) for name in atlases],
+            "data": self.digest(atlases, transductive),
+            "transductive": transductive,
+            "synthetic": atlas.synthetic,
+            "n_molecules": len(atlas),
+            "n_left_out": n_molecules - len(atlas),
+            "left_out_of": [b.name for b in left_out],
+            **hidden,
+        }
+        log.info("atlas: %s", canonical_json(info))
+        return atlas, info
+
+    def _hidden(self, atlas: Atlas) -> tuple[Atlas, dict[str, Any]]:
+        """Return the atlas without what is hidden on purpose, and words for a record."""
+        told = self.missing.of_atlas() if self.missing else None
+        if told is None or self.missing is None:
+            return atlas, {}
+        self.stage("hiding cell modalities")
+        atlas, counts = conceal(atlas, Missing.of({**told, "stages": ["pretrain"]}), self.n_jobs)
+        return atlas, {"hidden": {**told, "counts": counts}}
+
+    def test_keys(self, of: Sequence[DatasetSpec]) -> frozenset[str]:
+        """Return the connectivity keys of the reference test parts."""
+        keys: set[str] = set()
+        for spec in of:
+            keys.update(self._keys_of(spec))
+        return frozenset(keys - {""})
+
+    def _keys_of(self, spec: DatasetSpec) -> list[str]:
+        file = _held_out_file(spec)
+        if file.is_file():
+            return file.read_text(encoding="ascii").split()
+        self.stage(f"test molecules of {spec.name}")
+        try:
+            keys = _test_keys(spec, self.options, self.n_jobs, self.progress)
+        except DataError as error:
+            raise DataError(
+                f"{error} (Pretraining leaves out the test molecules of {spec.name!r}, so it has "
+                "to know them; --transductive, or --set transductive=true, keeps them in)"
+            ) from error
+        _write(file, "\n".join(keys) + "\n")
+        return keys
+
+
+def conceal(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapping[str, Any]]:
+    """Return an atlas without what is hidden on purpose, and what became of each modality."""
+    from chmr_bench.ablation import masking
+    from chmr_bench.features import cache
+    from chmr_bench.splits import scaffold_smiles
+
+    def bits() -> Any:
+        spec = registry().feature("morgan").spec
+        folder = paths.feature_folder()
+        block = cache.featurise(spec, {}, atlas.smiles, n_jobs=n_jobs, cache=folder)
+        return block.values if isinstance(block, MatrixBlock) else None
+
+    families: Sequence[str] = ()
+    if missing.mechanism == "scaffold":
+        families = scaffold_smiles(atlas.smiles, chirality=False, n_jobs=n_jobs)
+    molecules = Molecules(atlas.smiles, atlas.keys, families)
+    concealed = masking.conceal(missing, molecules, atlas.blocks)
+    blocks = masking.filled(missing.fill, concealed, bits)
+    told = masking.counts(atlas.blocks, concealed, blocks)
+    return dataclasses.replace(atlas, blocks=blocks), told
+
+
+def _specs(atlases: Sequence[str]) -> list[AtlasSpec | Path]:
+    """Return what the names mean."""
+    from chmr_bench.cells import sources
+
+    return [sources.folder_of(name) or registry().atlas(name).spec for name in atlases]
+
+
+def _told(name: str) -> str:
+    """Return an atlas's name for a record: of the path of a folder only its last component."""
+    from chmr_bench.cells import sources
+
+    folder = sources.folder_of(name)
+    return name if folder is None else f"{sources.FOLDER_PREFIX}{folder.resolve().name}"
+
+
+def benchmarks(specs: Sequence[AtlasSpec | Path]) -> list[DatasetSpec]:
+    """Return the datasets whose reference test part a pretraining on these atlases must not see.
+
+    Simulated read-outs can tell of simulated labels only, measured ones of measured labels.
+    """
+    kinds = {isinstance(spec, AtlasSpec) and spec.synthetic for spec in specs}
+    known = (registered.spec for registered in registry().datasets.values())
+    return [d for d in known if d.split_rule and d.synthetic in kinds]
+
+
+def _pins(spec: DatasetSpec) -> dict[str, Any]:
+    """Return all that the molecules of the reference test part depend on."""
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "sources": [source.sha256 for source in spec.sources],
+        "split": list(spec.split_digests) or spec.split_rule,
+    }
+
+
+def _held_out_file(spec: DatasetSpec) -> Path:
+    pins = {**_pins(spec), "rdkit": metadata.version("rdkit")}
+    digest = hashlib.sha256(canonical_json(pins).encode()).hexdigest()
+    return paths.home() / "held-out" / f"{spec.name}-{digest[:16]}.txt"
+
+
+def _test_keys(
+    spec: DatasetSpec, options: FetchOptions, n_jobs: int, progress: Progress
+) -> list[str]:
+    """Return the sorted connectivity keys of a benchmark's reference test part."""
+    from chmr_bench.data.datasets import open_dataset
+    from chmr_bench.features import cache
+    from chmr_bench.splits import make_split
+
+    dataset = open_dataset(spec, options, progress)
+    split = make_split("reference", dataset, rule=load_object(spec.split_rule), n_jobs=n_jobs)
+    pinned = hashlib.sha256("\n".join(spec.split_digests).encode()).hexdigest()
+    if len(spec.split_digests) == 3 and split.digest() != pinned:
+        raise DataError(
+            f"dataset {spec.name!r}: its reference split has digest {split.digest()[:12]}, pinned "
+            f"is {pinned[:12]}; the rule gives other rows here"
+        )
+    keys = dataset.keys or cache.connectivity_keys(
+        dataset.smiles, n_jobs=n_jobs, progress=progress, cache=paths.feature_folder()
+    )
+    return sorted({keys[row] for row in split.test} - {""})
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file whole or not at all; a cache that cannot be written costs time only."""
+    fresh = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(text, encoding="ascii")
+        fresh.replace(file)
+    except OSError as error:
+        log.warning("%s cannot be kept: %s", file, error)

@@ -1,0 +1,194 @@
+"""The split methods by name, and how each is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from chmr_bench.contracts import Dataset, Split
+from chmr_bench.errors import DataError, SettingError, UnknownNameError
+from chmr_bench.splits.assignment import (
+    DEFAULT_FRACTIONS,
+    Fractions,
+    ascending,
+    group_by_scaffold,
+    pour_balanced,
+)
+from chmr_bench.splits.checks import check_split
+from chmr_bench.splits.grouped import check_fold, molecule_names, repeated_fold, strict_split
+from chmr_bench.splits.scaffolds import kept_to, scaffold_smiles
+
+SplitRule: TypeAlias = Callable[[Dataset], Split]
+
+DEEPCHEM_PREFIX = "deepchem:"
+DRAWN = ("strict", "random", "cv5x5")
+KEYED = ("strict", "cv5x5")
+"""Methods that keep together the rows of one connectivity."""
+
+
+def methods() -> dict[str, str]:
+    """Return the split methods and what each does; deepchem's splitters stand as one line each."""
+    from chmr_bench.data.deepchem_bridge import SPLITTERS
+
+    titles = {
+        "reference": "as published for the dataset",
+        "scaffold": "whole Bemis-Murcko families, the largest to train (OGB's rule)",
+        "strict": "no connectivity, parent or flat scaffold in two parts; 80/10/10, seeded",
+        "random": "molecules at random, seeded",
+        "cv5x5": "5 x 5 folds by connectivity, 70/10/20; split seed = 5 x repeat + fold, 0 to 24",
+    }
+    return titles | {DEEPCHEM_PREFIX + s.name: s.title for s in SPLITTERS.values()}
+
+
+def depends_on_seed(method: str) -> bool:
+    """Return whether another seed gives another split."""
+    from chmr_bench.data.deepchem_bridge import SPLITTERS
+
+    splitter = SPLITTERS.get(method.removeprefix(DEEPCHEM_PREFIX))
+    if method.startswith(DEEPCHEM_PREFIX):
+        return splitter is not None and splitter.seeded
+    return method in DRAWN
+
+
+def check_method(method: str) -> None:
+    """Raise UnknownNameError where no split method has that name."""
+    known = methods()
+    if method not in known:
+        deepchem = {name for name in known if name.startswith(DEEPCHEM_PREFIX)}
+        own = {*known} - deepchem | {f"{DEEPCHEM_PREFIX}NAME"}
+        raise UnknownNameError(
+            "split", method, deepchem if method.startswith(DEEPCHEM_PREFIX) else own
+        )
+
+
+def check_seed(method: str, seed: int) -> None:
+    """Raise SettingError where the method has no split of that seed, before any data are read."""
+    if method == "cv5x5":
+        check_fold(seed)
+
+
+def needs_keys(method: str) -> bool:
+    """Return whether `make_split` must be given the molecules' connectivity keys."""
+    return method in KEYED
+
+
+def make_split(
+    method: str,
+    dataset: Dataset,
+    *,
+    rule: SplitRule | None = None,
+    seed: int = 0,
+    keys: Sequence[str] = (),
+    fractions: Fractions = DEFAULT_FRACTIONS,
+    n_jobs: int | None = None,
+) -> Split:
+    """Return the rows of train, valid and test: every row in exactly one part.
+
+    Parameters
+    ----------
+    method : ``reference``, ``scaffold``, ``strict``, ``random``, ``cv5x5`` or ``deepchem:NAME``;
+        see `methods`.
+    rule : the dataset's reference rule, or None where it has none.
+    seed : of the methods that draw (`depends_on_seed`); the same seed gives the same split on
+        every platform for ``random``, ``strict`` and ``cv5x5``.
+    keys : n connectivity keys, "" where none can be made; the dataset's own where it has some.
+        Only where `needs_keys`.
+    fractions : shares of train, valid and test; the reference rule and ``cv5x5`` have their own.
+    n_jobs : worker processes for scaffolds, the reference rule's too; None = all cores.
+
+    Raises
+    ------
+    UnknownNameError : no such method. UsageError : ``reference`` without a rule.
+    SettingError : fractions that are not three positive shares with sum 1, or a seed of ``cv5x5``
+        above 24.
+    DataError : a part would be empty, or keys are needed and not given.
+    """
+    _check_fractions(fractions)
+    with kept_to(n_jobs):
+        asked = _Asked(dataset, rule, seed, tuple(keys) or dataset.keys, fractions, n_jobs)
+        split = _made(method, asked)
+    try:
+        check_split(split, len(dataset), complete=method != "reference")
+    except DataError as error:
+        raise DataError(f"split {method!r} of {len(dataset)} molecules: {error}") from error
+    return split
+
+
+@dataclass(frozen=True)
+class _Asked:
+    dataset: Dataset
+    rule: SplitRule | None
+    seed: int
+    keys: tuple[str, ...]
+    fractions: Fractions
+    n_jobs: int | None
+
+    def names(self) -> list[str]:
+        return molecule_names(self.dataset.smiles, self.keys)
+
+    def levels(self) -> list[Sequence[str]]:
+        """Return names at the levels that a strict split keeps together, hashes but the first."""
+        from chmr_bench import paths
+        from chmr_bench.features import cache
+
+        smiles, folder = self.dataset.smiles, paths.feature_folder()
+        found = cache.identities(smiles, n_jobs=self.n_jobs, cache=folder)
+        return [self.names(), found["parent"], found["scaffold"]]
+
+
+def _made(method: str, asked: _Asked) -> Split:
+    dataset, seed, fractions = asked.dataset, asked.seed, asked.fractions
+    if method.startswith(DEEPCHEM_PREFIX):
+        return _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed, fractions)
+    makers: Mapping[str, Callable[[], Split]] = {
+        "reference": lambda: _reference(dataset, asked.rule),
+        "scaffold": lambda: pour_balanced(
+            group_by_scaffold(scaffold_smiles(dataset.smiles)), fractions
+        ),
+        "strict": lambda: strict_split(asked.levels(), seed, fractions),
+        "random": lambda: _random(len(dataset), seed, fractions),
+        "cv5x5": lambda: repeated_fold(asked.names(), seed),
+    }
+    check_method(method)
+    return makers[method]()
+
+
+def _reference(dataset: Dataset, rule: SplitRule | None) -> Split:
+    if rule is None:
+        raise SettingError(
+            "this dataset has no reference split; choose --split scaffold, strict, random, cv5x5 "
+            "or deepchem:NAME"
+        )
+    return rule(dataset)
+
+
+def _random(n: int, seed: int, fractions: Fractions) -> Split:
+    """Cut a seeded permutation at the rounded-down shares; the rest is test."""
+    rows = np.random.default_rng(seed).permutation(n)
+    first = math.floor(fractions[0] * n)
+    second = first + math.floor(fractions[1] * n)
+    return Split(
+        train=ascending(rows[:first]),
+        valid=ascending(rows[first:second]),
+        test=ascending(rows[second:]),
+    )
+
+
+def _deepchem(name: str, dataset: Dataset, seed: int, fractions: Fractions) -> Split:
+    from chmr_bench.data import deepchem_bridge
+
+    train, valid, test = deepchem_bridge.split_rows(name, dataset, seed=seed, fractions=fractions)
+    return Split(train=ascending(train), valid=ascending(valid), test=ascending(test))
+
+
+def _check_fractions(fractions: Fractions) -> None:
+    fits = len(fractions) == 3 and all(0 < f < 1 for f in fractions)
+    if not fits or not math.isclose(sum(fractions), 1.0, abs_tol=1e-9):
+        raise SettingError(
+            f"fractions {tuple(fractions)!r}: expected three shares between 0 and 1 with sum 1, "
+            "for instance (0.8, 0.1, 0.1)"
+        )

@@ -1,0 +1,84 @@
+"""Which runs of an ablation there are to be: a draw a seed, and one check where nothing applies."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chmr_bench.ablation.missing import Missing
+from chmr_bench.contracts import ModelSpec
+from chmr_bench.runner import Opened
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A run of a model on a dataset.
+
+    Attributes
+    ----------
+    seed : None where the model draws nothing.
+    inapplicable : why nothing of what is hidden reaches the model, which by its spec reads none of
+        it; the run is to show that its predictions do not move. "" where something does.
+    """
+
+    seed: int | None
+    missing: Missing | None
+    inapplicable: str = ""
+
+
+def draws(
+    asked: Sequence[Missing | None],
+    seeds: Sequence[int],
+    hide_seed: int | None,
+    spec: ModelSpec,
+    opened: Opened,
+) -> list[Draw]:
+    """Return every run, each once.
+
+    The seed of what is hidden is that of the run unless `hide_seed` is one for all. Where nothing
+    applies to the model there is one run with something hidden: of the most that is asked for.
+    """
+    found = []
+    reasons = {one: inapplicable(spec, opened, one) for one in asked if one is not None}
+    idle = [one for one, reason in reasons.items() if reason]
+    check = max(idle, key=lambda one: one.rate, default=None)
+    for one in asked:
+        if one is not None and reasons[one] and one is not check:
+            continue
+        for seed in seeds if one is not check or one is None else seeds[:1]:
+            missing = None
+            if one is not None:
+                drawn = seed if hide_seed is None else hide_seed
+                missing = dataclasses.replace(one, seed=drawn).settled()
+            reason = reasons[one] if one is not None else ""
+            found.append(Draw(None if spec.deterministic else seed, missing, reason))
+    return list(dict.fromkeys(found))
+
+
+def inapplicable(spec: ModelSpec, opened: Opened, missing: Missing) -> str:
+    """Return why a model does not read what is hidden, by its spec; "" where it may."""
+    if missing.is_nothing:
+        return ""
+    told = []
+    if "pretrain" in missing.stages:
+        if spec.weights and _common(spec.learns, missing):
+            return ""
+        told.append("learns from no atlas" if not spec.learns else "learns from other modalities")
+    if {"finetune", "test"} & set(missing.stages):
+        there = modalities_of(opened)
+        if _common([m for m in spec.reads if m in there], missing):
+            return ""
+        what = " or ".join(missing.modalities) or "cells"
+        name = opened.spec.name
+        told.append(f"reads no {what} of {name}" if there else f"{name} has no cells")
+    return f"{spec.name} " + ", ".join(told)
+
+
+def modalities_of(opened: Opened) -> set[str]:
+    """Return the cell modalities that come with a dataset."""
+    return {name.partition(".")[0] for name in opened.dataset.blocks}
+
+
+def _common(modalities: Sequence[str], missing: Missing) -> bool:
+    return bool(set(modalities) & set(missing.modalities or modalities))

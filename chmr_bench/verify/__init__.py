@@ -1,0 +1,1 @@
+"""Stored results held against the data: scores, identities, audits."""

@@ -1,0 +1,49 @@
+"""What a run's options become."""
+
+from __future__ import annotations
+
+import pytest
+
+from chmr_bench.cli import _run
+from chmr_bench.cli.requests import TableOptions, chosen_seeds, make_request, told
+from chmr_bench.errors import UsageError
+
+NO_TABLE = TableOptions("", "", "", "", "stop")
+
+
+def test_the_record_tells_the_command_without_the_users_folders() -> None:
+    typed = ["run", "--model", "mean", "--out", "/home/me/boards", "--mirror=/data/mirror", "a/b"]
+    assert told(typed) == ["run", "--model", "mean", "--out", "boards", "--mirror=mirror", "a/b"]
+    settings = ["weights=/home/me/w.safetensors", 'atlas=["folder:/home/me/cells", "folder:b/c"]']
+    assert told(settings) == ["weights=w.safetensors", 'atlas=["folder:cells", "folder:b/c"]']
+
+
+def test_a_precision_that_a_model_cannot_work_in_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A record that says bfloat16 of a float32 run would be false."""
+    arguments = ["run", "--model", "mean", "--suite", "demo", "--precision", "bfloat16", "--plan"]
+    assert _run(arguments) == 2
+    assert "works in float32 only" in capsys.readouterr().err
+
+
+def test_seeds_are_counted_or_listed_not_both() -> None:
+    assert chosen_seeds(3, None) == (0, 1, 2)
+    assert chosen_seeds(None, [7, 5]) == (7, 5)
+    assert chosen_seeds(None, None) == (0,)
+    with pytest.raises(UsageError, match="either"):
+        chosen_seeds(2, [1])
+    with pytest.raises(UsageError, match="at least 1"):
+        chosen_seeds(0, None)
+    with pytest.raises(UsageError, match="seeds go from 0"):
+        chosen_seeds(None, [-1])
+    with pytest.raises(UsageError, match="--seed 4294967296: seeds go from 0"):
+        chosen_seeds(None, [1, 2**32])
+
+
+def test_a_setting_is_given_once_for_all_and_once_for_a_model() -> None:
+    twice = ["mean:x=1", "mean:x=2"]
+    with pytest.raises(UsageError, match="--set mean:x is given twice"):
+        make_request(["mean"], ["demo"], None, NO_TABLE, (0,), twice)
+    request = make_request(["mean"], ["demo"], None, NO_TABLE, (0,), ["x=1", "mean:x=2"])
+    assert [setting.value for setting in request.settings] == [1, 2]

@@ -1,0 +1,191 @@
+"""What a pretraining may see: atlases without the benchmarks' test molecules."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chmr_bench.ablation.missing import Missing
+from chmr_bench.contracts import DatasetSpec
+from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.errors import DataError, UnknownNameError, UsageError
+from chmr_bench.features.cache import connectivity_keys
+from chmr_bench.plugins import registry
+from chmr_bench.runner import pretraining
+from chmr_bench.runner.pretraining import AtlasData, benchmarks
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+@pytest.fixture
+def quick_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the real benchmarks, whose files are not here, out of the registry."""
+    known = registry().datasets
+    for name in [n for n in known if not n.startswith("quick-")]:
+        monkeypatch.delitem(known, name)
+
+
+@pytest.fixture
+def data(quick_only: None) -> AtlasData:
+    return AtlasData(FetchOptions(offline=True))
+
+
+def test_test_molecules_of_real_benchmarks_are_left_out_of_a_real_atlas(data: AtlasData) -> None:
+    atlas, info = data.open(("quick-atlas",), False)
+    # The test thirds: 20 of quick-data's 60 alkanes, 10 of quick-small's 30, both from methane on.
+    expected = connectivity_keys(["C" * (i + 1) for i in range(20, 40)], n_jobs=1)
+    assert atlas.keys == expected
+    assert info["n_molecules"] == info["n_left_out"] == 20
+    assert info["left_out_of"] == ["quick-data", "quick-small"]
+    assert info["transductive"] is info["synthetic"] is False
+
+
+def test_a_simulated_atlas_is_kept_from_simulated_benchmarks_alone(data: AtlasData) -> None:
+    atlas, info = data.open(("quick-made-atlas",), False)
+    assert info["left_out_of"] == ["quick-made"]
+    assert len(atlas) == 30
+    assert info["synthetic"] is True
+
+
+def test_transductive_keeps_them(data: AtlasData) -> None:
+    atlas, info = data.open(("quick-atlas",), True)
+    assert len(atlas) == 40
+    assert info["transductive"] is True
+    assert info["left_out_of"] == []
+
+
+def test_the_digest_opens_nothing_and_tells_what_would_be_opened(
+    data: AtlasData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> None:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(pretraining, "_test_keys", never)
+    found = {
+        data.digest(names, transductive)
+        for names in (("quick-atlas",), ("quick-made-atlas",))
+        for transductive in (False, True)
+    }
+    assert len(found) == 4
+    fresh = AtlasData(FetchOptions(offline=True))
+    assert fresh.digest(("quick-atlas",), False) in found
+
+
+def test_another_benchmark_is_another_digest(
+    data: AtlasData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = data.digest(("quick-atlas",), False)
+    kept = data.digest(("quick-atlas",), True)
+    entry = registry().datasets["quick-small"]
+    longer = dataclasses.replace(entry, spec=dataclasses.replace(entry.spec, version="2"))
+    monkeypatch.setitem(registry().datasets, "quick-small", longer)
+    later = AtlasData(FetchOptions(offline=True))
+    assert later.digest(("quick-atlas",), False) != before
+    assert later.digest(("quick-atlas",), True) == kept
+
+
+def test_datasets_without_a_reference_split_have_no_test_part() -> None:
+    (atlas,) = (registry().atlases[n].spec for n in ("quick-atlas",))
+    names = {d.name for d in benchmarks([atlas])}
+    assert {"tox21", "quick-remote", "planted"} & names == set()
+    assert {"hiv", "toxcast", "quick-data"} <= names
+
+
+def test_a_folder_counts_as_measured() -> None:
+    assert {d.synthetic for d in benchmarks([Path("mine")])} == {False}
+
+
+def test_test_molecules_are_worked_out_once(
+    data: AtlasData, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    specs = [registry().dataset("quick-small").spec]
+    first = data.test_keys(specs)
+    monkeypatch.setattr(pretraining, "_test_keys", None)
+    assert data.test_keys(specs) == first
+    assert len(first) == 10
+    (file,) = (home / "held-out").iterdir()
+    file.unlink()
+    with pytest.raises(TypeError):
+        data.test_keys(specs)
+
+
+def test_a_benchmark_that_cannot_be_had_stops_it_and_says_what_to_do(data: AtlasData) -> None:
+    remote = registry().dataset("quick-remote").spec
+    spec = dataclasses.replace(remote, split_rule="quick_models:reference")
+    with pytest.raises(DataError, match=r"nowhere/x\.csv.*--transductive"):
+        data.test_keys([spec])
+
+
+def test_a_split_that_is_not_the_pinned_one_stops_it(data: AtlasData) -> None:
+    small = registry().dataset("quick-small").spec
+    spec: DatasetSpec = dataclasses.replace(small, split_digests=("0" * 64,) * 3)
+    with pytest.raises(DataError, match="the rule gives other rows"):
+        data.test_keys([spec])
+
+
+def test_an_unknown_atlas_offers_the_nearest(data: AtlasData) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'quick-atlas'"):
+        data.digest(("quick-atlass",), False)
+
+
+def test_a_folder_that_is_no_atlas_is_the_users_mistake(data: AtlasData, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with pytest.raises(UsageError, match="expected index"):
+        data.digest((f"folder:{folder}",), True)
+
+
+def test_the_planted_atlas_shares_no_molecule_with_a_test_part() -> None:
+    whole = AtlasData(FetchOptions(offline=True), n_jobs=2)
+    names = [d for d in benchmarks([registry().atlas("planted").spec]) if d.name == "planted"]
+    atlas, _ = whole.open(("planted",), True)
+    assert not set(atlas.keys) & whole.test_keys(names)
+    assert np.unique(np.array(atlas.keys)).size == len(atlas)
+
+
+# --------------------------------------------------------------------------- hidden on purpose
+
+
+def test_hiding_changes_the_digest_of_what_it_touches_alone(data: AtlasData) -> None:
+    def digest(missing: Missing | None) -> str:
+        return data.hiding(missing).digest(("quick-atlas",), False)
+
+    plain = digest(None)
+    assert digest(Missing(0.0)) == plain
+    assert digest(Missing(0.5, ("finetune", "test"))) == plain
+    half = digest(Missing(0.5))
+    assert len({plain, half, digest(Missing(0.25)), digest(Missing(0.5, seed=1))}) == 4
+    assert digest(Missing(0.5, ("pretrain",))) == half
+    assert digest(Missing(1.0, seed=1)) == digest(Missing(1.0, mechanism="scaffold"))
+
+
+def test_an_atlas_keeps_its_molecules_and_loses_read_outs(data: AtlasData) -> None:
+    whole, _ = data.open(("quick-atlas",), True)
+    atlas, info = data.hiding(Missing(0.5)).open(("quick-atlas",), True)
+    assert atlas.keys == whole.keys
+    left = int(atlas.blocks["size"].observed.sum())
+    assert info["hidden"]["counts"]["size"] == {"observed": 40, "hidden": 40 - left, "filled": 0}
+    assert 0 < left < 40
+    nothing, _ = data.hiding(Missing(1.0)).open(("quick-atlas",), True)
+    assert not nothing.blocks["size"].observed.any()
+    filled, told = data.hiding(Missing(0.5, fill="neighbour")).open(("quick-atlas",), True)
+    # Methane shares no bit with anybody, so nobody lends to it.
+    n_filled = told["hidden"]["counts"]["size"]["filled"]
+    assert int(filled.blocks["size"].observed.sum()) == left + n_filled
+    assert n_filled == 40 - left - (not atlas.blocks["size"].observed[0])
+
+
+def test_a_molecule_loses_it_whatever_else_the_atlas_holds(data: AtlasData) -> None:
+    def left(transductive: bool) -> dict[str, bool]:
+        atlas, _ = data.hiding(Missing(0.5, mechanism="scaffold")).open(
+            ("quick-atlas",), transductive
+        )
+        return dict(zip(atlas.keys, atlas.blocks["size"].observed.tolist(), strict=True))
+
+    part, whole = left(False), left(True)
+    assert len(part) < len(whole)
+    assert all(whole[key] == seen for key, seen in part.items())

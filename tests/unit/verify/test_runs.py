@@ -1,0 +1,223 @@
+"""What `score` and `verify` make of records that are damaged, and of data that cannot be had."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chmr_bench import splits, sweep
+from chmr_bench.contracts import Dataset, Split
+from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.errors import MissingDependencyError
+from chmr_bench.records import RecordStore
+from chmr_bench.runner import DatasetRequest, Workspace
+from chmr_bench.sweep import Request
+from chmr_bench.verify.runs import Check, Depth, check_all
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+DEPTHS: tuple[Depth, ...] = ("score", "verify")
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return Workspace(FetchOptions(offline=True), n_jobs=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path, workspace: Workspace) -> RecordStore:
+    """A store with one record on the reference split."""
+    made = RecordStore(tmp_path / "out")
+    add(made, workspace)
+    return made
+
+
+def add(store: RecordStore, workspace: Workspace, **more: Any) -> None:
+    store.prepare()
+    request = Request(("quick.noise",), (DatasetRequest(name="quick-small"),), **more)
+    sweep.execute(sweep.plan(request, store, workspace), store, workspace)
+
+
+def checks(store: RecordStore, workspace: Workspace, depth: Depth) -> list[Check]:
+    return list(check_all(store, workspace, depth))
+
+
+def edit(store: RecordStore, place: str, value: Any) -> None:
+    """Change one word of the only record's ``result.json``."""
+    (folder,) = (entry.path for entry in store.stored())
+    content = json.loads((folder / "result.json").read_text())
+    *way, last = place.split(".")
+    inner = content
+    for name in way:
+        inner = inner[name]
+    inner[last] = value
+    (folder / "result.json").write_text(json.dumps(content))
+
+
+def damaged(content: bytes, n: int, seed: int) -> Iterator[bytes]:
+    """Yield the content with one bit flipped, with one byte another, and cut short; `n` of each."""
+    generator = np.random.default_rng(seed)
+    for place in generator.integers(len(content), size=n):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(generator.integers(8))
+        yield bytes(flipped)
+        other = bytearray(content)
+        other[place] ^= int(generator.integers(1, 256))
+        yield bytes(other)
+        yield content[:place]
+
+
+# ------------------------------------------------------------------------------------ damaged files
+
+
+@pytest.mark.parametrize("name", ["result.json", "predictions.parquet", "bootstrap.npy"])
+def test_no_damage_ends_the_check_of_the_others(
+    store: RecordStore, workspace: Workspace, name: str
+) -> None:
+    (entry,) = store.stored()
+    file = entry.path / name
+    content = file.read_bytes()
+    for changed in damaged(content, 12, seed=3):
+        file.write_bytes(changed)
+        for depth in DEPTHS:
+            (found,) = checks(store, workspace, depth)
+            if name == "predictions.parquet":
+                assert found.state == "different"
+                assert "predictions.parquet is not the file on record" in found.details[0]
+                assert "run the same command again" in found.details[0]
+            assert found.state == "ok" or found.details or found.state == "failed run"
+    file.write_bytes(content)
+    assert [c.state for depth in DEPTHS for c in checks(store, workspace, depth)] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("place", range(0, 70, 3))
+def test_a_damaged_header_of_the_replicates_is_told_or_changes_nothing(
+    store: RecordStore, workspace: Workspace, place: int
+) -> None:
+    (entry,) = store.stored()
+    file = entry.path / "bootstrap.npy"
+    content, before = bytearray(file.read_bytes()), store.replicates(entry.record)
+    content[place] ^= 8
+    file.write_bytes(content)
+    (found,) = checks(store, workspace, "verify")
+    if found.state == "ok":
+        np.testing.assert_array_equal(store.replicates(entry.record), before)
+    else:
+        assert found.state in ("unreadable", "different")
+        assert found.details
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 2)), np.zeros(999), np.array(["a"]), np.array(1.0)])
+def test_replicates_of_another_kind_are_unreadable(
+    store: RecordStore, workspace: Workspace, array: Any
+) -> None:
+    (entry,) = store.stored()
+    np.save(entry.path / "bootstrap.npy", array, allow_pickle=False)
+    (found,) = checks(store, workspace, "verify")
+    assert found.state == "unreadable"
+    assert "reference-s0" in found.details[0]
+    assert "expected 1000 floating-point numbers" in found.details[0]
+    assert "run the same command again" in found.details[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "state"),
+    [
+        ("model.params.scale", float("nan"), "unreadable"),
+        ("metrics", None, "different"),
+        ("predictions", None, "different"),
+        ("metrics.macro", float("nan"), "unreadable"),
+        ("timing.total", float("inf"), "unreadable"),
+        ("dataset.title", "Another", "different"),
+        ("dataset.version", "9", "different"),
+        ("dataset.unit", "mg", "different"),
+        ("dataset.task_type", "regression", "different"),
+        ("dataset.metric", "average_precision", "different"),
+        ("dataset.n_molecules", 41, "different"),
+        ("dataset.n_tasks", 9, "different"),
+        ("dataset.dropped", 3, "different"),
+        ("dataset.dropped_rows", [{"row": 2, "reason": "x"}], "different"),
+        ("dataset.synthetic", True, "different"),
+        ("split.n_train", 11, "different"),
+        ("split.n_valid", 11, "different"),
+        ("split.n_test", 11, "different"),
+        ("model.deterministic", True, "different"),
+        ("model.overrides", {"scale": 77.0}, "different"),
+        ("metrics.greater_is_better", False, "different"),
+        ("predictions.n_rows", 77, "different"),
+        ("predictions.dtype", "float32", "different"),
+        ("status", "failed", "different"),
+        ("error", {"type": "E", "message": "no", "phase": "fit"}, "different"),
+        ("dataset.origin", {"kind": "file", "file": "a\0b", "smiles": "s"}, "not at hand"),
+        ("dataset.origin", {"kind": "molnet", "file": "molnet:nothing"}, "not at hand"),
+    ],
+)
+def test_words_that_cannot_be(
+    store: RecordStore, workspace: Workspace, place: str, value: Any, state: str
+) -> None:
+    edit(store, place, value)
+    (found,) = checks(store, workspace, "verify")
+    assert found.state == state, found
+    assert found.details
+
+
+def test_a_failed_run_is_no_difference_unless_it_has_predictions(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    store = RecordStore(tmp_path / "out")
+    store.prepare()
+    request = Request(("quick.raises",), (DatasetRequest(name="quick-small"),))
+    sweep.execute(sweep.plan(request, store, workspace), store, workspace)
+    assert [c.state for c in checks(store, workspace, "verify")] == ["failed run"]
+    (entry,) = store.stored()
+    (entry.path / "predictions.parquet").write_bytes(b"x")
+    (found,) = checks(store, workspace, "verify")
+    assert found.state == "different"
+    assert "predictions.parquet is there" in found.details[0]
+
+
+def test_a_failed_run_with_impossible_words(tmp_path: Path, workspace: Workspace) -> None:
+    store = RecordStore(tmp_path / "out")
+    store.prepare()
+    request = Request(("quick.raises",), (DatasetRequest(name="quick-small"),))
+    sweep.execute(sweep.plan(request, store, workspace), store, workspace)
+    edit(store, "model.params.scale", float("inf"))
+    (found,) = checks(store, workspace, "verify")
+    assert found.state == "unreadable"
+
+
+def test_half_a_character_is_printed_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    from chmr_bench.cli.records import _show
+
+    _show(Check("a/b", "different", ("task \ud800: score",)))
+    assert "task \\ud800: score" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------------------- data not at hand
+
+
+@pytest.mark.parametrize(
+    "error", [MissingDependencyError("this needs deepchem"), ValueError("a bug of a plugin")]
+)
+def test_a_split_that_cannot_be_made_here_leaves_the_other_records_checked(
+    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    add(store, workspace, split="random")
+    real = splits.make_split
+
+    def lacking(method: str, dataset: Dataset, **more: Any) -> Split:
+        if method == "random":
+            raise error
+        return real(method, dataset, **more)
+
+    monkeypatch.setattr(splits, "make_split", lacking)
+    found = checks(store, Workspace(FetchOptions(offline=True), n_jobs=1), "verify")
+    assert sorted(c.state for c in found) == ["not at hand", "ok"]
+    (lost,) = (c for c in found if c.state == "not at hand")
+    assert str(error) in lost.details[0]
+    assert lost.blocking
