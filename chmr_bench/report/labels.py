@@ -10,11 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from chmr_bench.records import Record, canonical_json
 from chmr_bench.records.pretrained import making_of_row, weights_of_row
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def row_key(record: Record) -> str:
@@ -107,3 +110,60 @@ def _told_apart(found: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], s
                 digest = hashlib.sha256(key.encode()).hexdigest()[:6]
                 result[dataset, key] = f"{label} #{digest}"
     return result
+
+
+def row_labels(runs: pd.DataFrame) -> list[str]:
+    """Return what the row of each run is called; within a dataset no two rows share one."""
+    names = _plain_names(runs)
+    facts = _fact_columns(runs)
+    labels = dict.fromkeys(range(len(names)), "")
+    # Simulated and real data never share a table, so their rows need not be told apart.
+    for (name, _), places in _groups([names, [*runs["synthetic"]]]).items():
+        varying = [column for column in facts if len({column[i] for i in places}) > 1]
+        for i in places:
+            suffix = ", ".join(column[i] for column in varying)
+            labels[i] = f"{name} ({suffix})" if suffix else name
+    keys = [*runs["row_key"]]
+    for (_, label), places in _groups([[*runs["dataset"]], [*labels.values()]]).items():
+        if len({keys[i] for i in places}) > 1:
+            for i in places:
+                digest = hashlib.sha256(keys[i].encode()).hexdigest()[:6]
+                labels[i] = f"{label} #{digest}"
+    return [*labels.values()]
+
+
+def _groups(columns: Sequence[Sequence[Any]]) -> dict[tuple[Any, ...], list[int]]:
+    """Return values -> the places where the columns have these."""
+    places: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for i, key in enumerate(zip(*columns, strict=True)):
+        places[key].append(i)
+    return places
+
+
+def _plain_names(runs: pd.DataFrame) -> list[str]:
+    """Return the model's name with what its user changed, and what was hidden."""
+    names = []
+    for model, overrides, missing in zip(
+        runs["model"], runs["overrides"], runs["missing"], strict=True
+    ):
+        changed, hidden = json.loads(overrides), json.loads(missing or "{}")
+        name = model + (f" [{_listed(changed)}]" if changed else "")
+        names.append(name + (f" {{{_listed(hidden)}}}" if hidden else ""))
+    return names
+
+
+def _fact_columns(runs: pd.DataFrame) -> list[list[str]]:
+    """Return what may tell apart two rows of one name, as it is written: a list a fact."""
+    shown = [
+        f"weights {shared[:8]}" if shared else "weights by seed" if own else "no weights"
+        for shared, own in zip(runs["row_weights"], runs["weights"], strict=True)
+    ]
+    registered = zip(runs["plugin_distribution"], runs["plugin"], strict=True)
+    return [
+        [f"from {distribution}/{name}" for distribution, name in registered],
+        [f"plugin {version}" for version in runs["plugin_version"]],
+        [f"v{version}" for version in runs["model_version"]],
+        shown,
+        [*runs["precision"]],
+        [*runs["device"]],
+    ]

@@ -1,0 +1,317 @@
+"""One table of runs: every sound record of a store as a line of one DataFrame.
+
+Leaderboard, run tables, curves, exports and the Python door are group-bys of it. Nested values
+(parameters, what was hidden, packages) stand as canonical JSON, so that a line can be compared,
+grouped and written as it is.
+
+Example
+-------
+>>> from chmr_bench.records import RecordStore
+>>> from chmr_bench.report.runs import runs_frame
+>>> runs = runs_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
+>>> runs.groupby(["dataset", "model"])["score"].mean()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chmr_bench.plugins import registry
+from chmr_bench.records import (
+    DatasetInfo,
+    ModelInfo,
+    Problem,
+    Record,
+    RecordStore,
+    SplitInfo,
+    canonical_json,
+)
+from chmr_bench.records.folder import damage
+from chmr_bench.records.pretrained import making_of_row, n_test_seen, pretrained_on, weights_of_row
+from chmr_bench.report.labels import row_labels
+from chmr_bench.types import PARTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REFERENCE = "reference"
+"""What a dataset's own split is called."""
+MEND = "run the same command again: it is computed anew"
+"""What to do about a damaged record."""
+PATHS = {
+    "identity": "identity",
+    "status": "status",
+    "model": "model.id",
+    "model_version": "model.version",
+    "weights": "model.weights",
+    "deterministic": "model.deterministic",
+    "plugin": "plugin.name",
+    "plugin_distribution": "plugin.distribution",
+    "plugin_version": "plugin.version",
+    "dataset": "dataset.name",
+    "dataset_title": "dataset.title",
+    "dataset_digest": "dataset.digest",
+    "dataset_version": "dataset.version",
+    "origin": "dataset.origin.kind",
+    "file": "dataset.origin.file",
+    "task_type": "dataset.task_type",
+    "dataset_metric": "dataset.metric",
+    "unit": "dataset.unit",
+    "n_molecules": "dataset.n_molecules",
+    "n_tasks": "dataset.n_tasks",
+    "n_dropped": "dataset.dropped",
+    "synthetic": "dataset.synthetic",
+    "split_recorded": "split.name",
+    "split_recorded_seed": "split.seed",
+    "split_digest": "split.digest",
+    "n_train": "split.n_train",
+    "n_valid": "split.n_valid",
+    "n_test": "split.n_test",
+    "seed": "seed",
+    "precision": "precision",
+    "device": "resources.device",
+    "device_name": "resources.device_name",
+    "n_jobs": "resources.n_jobs",
+    "peak_memory_mb": "resources.peak_memory_mb",
+    "metric": "metrics.metric",
+    "score": "metrics.macro",
+    "low": "metrics.low",
+    "high": "metrics.high",
+    "n_evaluable": "metrics.n_evaluable",
+    "share_080": "metrics.share_080",
+    "error_type": "error.type",
+    "error_phase": "error.phase",
+    "error": "error.message",
+    "seconds": "timing.total",
+    "fit_seconds": "timing.fit",
+    "predict_seconds": "timing.predict",
+    "created": "created",
+    "commit": "environment.commit",
+    "dirty": "environment.dirty",
+    "cpu": "environment.cpu",
+    "platform": "environment.platform",
+    "python": "environment.python",
+    "predictions_sha256": "predictions_sha256",
+    "values_sha256": "predictions.values_sha256",
+}
+"""Column -> where the record says it."""
+JSON_PATHS = {
+    "params": "model.params",
+    "overrides": "model.overrides",
+    "pretraining": "model.pretraining",
+    "missing": "missing",
+    "hidden": "hidden",
+    "packages": "environment.packages",
+}
+"""Column of canonical JSON -> where the record says it; None where it says nothing."""
+NUMBERS = ("score", "low", "high", "share_080", "seconds", "fit_seconds", "predict_seconds")
+DATA = ("dataset", "origin", "dataset_digest", "split_digest")
+"""What the runs of one table share, the metric left out."""
+
+
+@dataclass(frozen=True)
+class LoadedRuns:
+    """The runs of a store.
+
+    Attributes
+    ----------
+    frame :
+        A line a run, as `runs_frame` returns it.
+    problems :
+        What lies among the records and is in no table, with the reason.
+    store :
+        Where replicates and the scores of single tasks are read from.
+    """
+
+    frame: pd.DataFrame
+    store: RecordStore
+    problems: tuple[Problem, ...] = field(default=())
+
+
+def runs_frame(store: RecordStore) -> pd.DataFrame:
+    """Return every sound run of a store, one a line, failed ones included.
+
+    Columns are those of `PATHS` and `JSON_PATHS`, and what follows from them: ``row_key`` (all that
+    can change the numbers, but data and seed), ``row`` (what the row is called in tables),
+    ``split`` and ``split_seed`` (the one name these rows of train, valid and test are shown by),
+    ``split_names``, ``kind`` (benchmark, user, synthetic) and ``table`` (runs of one value share a
+    table).
+
+    Example
+    -------
+    >>> runs = runs_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
+    >>> runs.query("dataset == 'bace' and missing.isna()")[["row", "seed", "score"]]
+    """
+    return load_runs(store).frame
+
+
+def load_runs(store: RecordStore) -> LoadedRuns:
+    """Return the runs of a store, and what is wrong with the others."""
+    lines, problems = _sound_lines(store)
+    return LoadedRuns(frame_of(lines), store, tuple(problems))
+
+
+def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return records, as plain values, as a frame of runs."""
+    import pandas as pd
+
+    columns = [*PATHS, *JSON_PATHS, *FACTS]
+    runs = pd.DataFrame([_line(line) for line in lines], columns=columns, dtype=object)
+    runs = runs.astype(dict.fromkeys(NUMBERS, "float64"))
+    runs["failed"] = runs["status"] == "failed"
+    runs = _with_splits(runs)
+    runs["kind"] = [
+        "synthetic" if made_up else "user" if origin == "file" else "benchmark"
+        for made_up, origin in zip(runs["synthetic"], runs["origin"], strict=True)
+    ]
+    runs["table"] = _tables(runs)
+    runs["row"] = row_labels(runs)
+    return runs
+
+
+# --------------------------------------------------------------------------------------- one line
+
+
+def _line(line: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: _at(line, path) for name, path in PATHS.items()}
+    for name, path in JSON_PATHS.items():
+        value = _at(line, path)
+        told[name] = None if value is None else canonical_json(value)
+    record = record_of(line)
+    return {**told, **{name: fact(record) for name, fact in FACTS.items()}}
+
+
+def _at(line: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path, None where any part of it is missing."""
+    value: Any = line
+    for name in path.split("."):
+        value = None if value is None else value.get(name)
+    return value
+
+
+def record_of(line: Mapping[str, Any]) -> Record:
+    """Return as much of a record as names it: no scores, and nothing checked again."""
+    dataset = DatasetInfo.model_construct(**line["dataset"])
+    return Record.model_construct(
+        **{
+            **line,
+            "model": ModelInfo.model_construct(**line["model"]),
+            "dataset": dataset,
+            "split": SplitInfo.model_construct(**line["split"]),
+        }
+    )
+
+
+def _row_key(record: Record) -> str:
+    """Return all that can change the numbers of a record on given data, the seed left out."""
+    line: Mapping[str, Any] = record.__dict__
+    return canonical_json(
+        {
+            "model": record.model.id,
+            "version": record.model.version,
+            "weights": making_of_row(record),
+            "params": record.model.params,
+            "plugin": [_at(line, f"plugin.{n}") for n in ("name", "distribution", "version")],
+            "missing": line.get("missing"),
+            "precision": record.precision,
+            "device": _at(line, "resources.device"),
+        }
+    )
+
+
+FACTS = {
+    "row_key": _row_key,
+    "row_weights": weights_of_row,
+    "pretrained_on": pretrained_on,
+    "n_test_seen": n_test_seen,
+}
+"""Column -> what is made of a record: of the weights, those that all seeds of a row share."""
+
+
+# ----------------------------------------------------------------------------- splits and tables
+
+
+def _with_splits(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with the one name each split is shown by.
+
+    A split's name is not in a run's identity: where two methods give the same rows, a run is
+    stored once, under the name it was first asked for by. So tables go by the digest of the rows.
+    It is called ``reference`` where it is the pinned one or any record calls it so, else by the
+    first of its names.
+    """
+    shown: dict[Any, tuple[str, int | None, tuple[str, ...]]] = {}
+    key: Any
+    for key, group in runs.groupby([*DATA], sort=False):
+        pairs = zip(group["split_recorded"], group["split_recorded_seed"], strict=True)
+        known = sorted(set(pairs), key=lambda pair: (pair[0], pair[1] or 0))
+        name, seed = next((pair for pair in known if pair[0] == REFERENCE), known[0])
+        if name != REFERENCE and _is_pinned(*key):
+            name, seed = REFERENCE, None
+        shown[key] = name, seed, tuple(sorted({name, *(known_name for known_name, _ in known)}))
+    keys = list(zip(*(runs[name] for name in DATA), strict=True))
+    for i, column in enumerate(("split", "split_seed", "split_names")):
+        runs[column] = _objects(runs, [shown[key][i] for key in keys])
+    runs["split_name"] = [
+        name if seed is None else f"{name} (seed {seed})"
+        for name, seed in zip(runs["split"], runs["split_seed"], strict=True)
+    ]
+    return runs
+
+
+def _objects(runs: pd.DataFrame, values: Sequence[Any]) -> Any:
+    """Return a column that keeps whole numbers and None as they are."""
+    import pandas as pd
+
+    return pd.Series(values, index=runs.index, dtype=object)
+
+
+def _is_pinned(dataset: str, origin: str, _: str, split_digest: str) -> bool:
+    """Return whether rows are those of the registered reference split."""
+    registered = registry().datasets.get(dataset)
+    if registered is None or origin != "registered":
+        return False
+    pinned = registered.spec.split_digests
+    made = hashlib.sha256("\n".join(pinned).encode()).hexdigest()
+    return len(pinned) == len(PARTS) and made == split_digest
+
+
+def _tables(runs: pd.DataFrame) -> list[str]:
+    """Return what the runs of one table share: data, split and metric.
+
+    A failed run, which has no metric, joins its fellows.
+    """
+    data = [canonical_json(list(key)) for key in zip(*(runs[n] for n in DATA), strict=True)]
+    known: dict[str, str] = {}
+    for key, metric in zip(data, runs["metric"], strict=True):
+        if metric is not None:
+            known[key] = min(known.get(key, metric), metric)
+    return [
+        json.dumps([key, metric if metric is not None else known.get(key, "")])
+        for key, metric in zip(data, runs["metric"], strict=True)
+    ]
+
+
+# ------------------------------------------------------------------------------------- reading
+
+
+def _sound_lines(store: RecordStore) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Return the records that are not damaged, one an identity, and what is wrong with others."""
+    lines: dict[str, dict[str, Any]] = {}
+    problems = store.problems()
+    entries = store.stored()
+    order = {entry.record.identity: i for i, entry in reversed(list(enumerate(entries)))}
+    for entry in sorted(entries, key=lambda e: e.record.status == "failed"):
+        record, reason = entry.record, damage(entry)
+        if reason:
+            what = f"damaged, and so in no table: {reason}; {MEND}"
+            problems.append(Problem(entry.path, what, record))
+        elif record.identity in lines:
+            place = store.path_of(record_of(lines[record.identity])).name
+            problems.append(Problem(entry.path, f"the same run as {place}, which is in the tables"))
+        else:
+            lines[record.identity] = record.model_dump(mode="json")
+    return sorted(lines.values(), key=lambda line: order[line["identity"]]), problems
