@@ -114,7 +114,9 @@ def ablate(
 
     from chmr_bench.data.fetch import options_from_env
 
-    table = requests.TableOptions(smiles, tasks, task_type, metric, on_invalid)
+    table = requests.TableOptions.of_words(
+        tasks, smiles=smiles, task_type=task_type, metric=metric, on_invalid=on_invalid
+    )
     named = suite if suite or dataset else [SUITE]
     chosen = requests.chosen_seeds(SEEDS if seeds is None and not seed else seeds, seed)
     request = requests.make_request(model or [MODEL], named, dataset, table, chosen, setting)

@@ -92,7 +92,9 @@ def audit(
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.runner import Workspace
 
-    table = requests.TableOptions(smiles, tasks, task_type, metric, on_invalid)
+    table = requests.TableOptions.of_words(
+        tasks, smiles=smiles, task_type=task_type, metric=metric, on_invalid=on_invalid
+    )
     if records:
         if suite or dataset or table.given or split or split_seed or weights:
             raise UsageError(

@@ -49,7 +49,7 @@ def explain(
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.runner import Workspace
 
-    table = requests.TableOptions(smiles, tasks, "", "", "stop")
+    table = requests.TableOptions.of_words(tasks, smiles=smiles)
     request = requests.make_request([model], None, [dataset], table, (seed,), setting)
     request = requests.with_choices(request, "", (0,), device, precision, keep_failed=False)
     workspace = Workspace(options_from_env(mirror, offline), requests.cores(jobs))

@@ -7,58 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.data.requests import DatasetRequest
+from chmr_bench.data.requests import TableOptions as TableOptions
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from chmr_bench.runner import DatasetRequest
     from chmr_bench.sweep import Request, Setting
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
 FOLDER_OF_ATLAS = re.compile(r"(?<=\bfolder:)/(?:[^/\"',]*/)*(?=[^/])")
 """What stands before the last component of the absolute path in ``folder:PATH``."""
-FILE_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet")
-
-
-class TableOptions:
-    """The options that describe a user's table, checked."""
-
-    def __init__(
-        self, smiles: str, tasks: str, task_type: str, metric: str, on_invalid: str
-    ) -> None:
-        from typing import get_args
-
-        from chmr_bench.types import MetricName, TaskType
-
-        self.smiles = smiles
-        self.tasks = tuple(t.strip() for t in tasks.split(",") if t.strip())
-        self.task_type = choice("--task-type", task_type, ("", *get_args(TaskType))) or None
-        self.metric = choice("--metric", metric, ("", *get_args(MetricName))) or None
-        self.on_invalid = choice("--on-invalid", on_invalid, ("stop", "drop"))
-
-    @property
-    def given(self) -> bool:
-        """Return whether any was given."""
-        return bool(self.smiles or self.tasks or self.task_type or self.metric)
-
-    def request(self, file: str) -> DatasetRequest:
-        """Return the request for a file, or raise UsageError where its columns are not named."""
-        from chmr_bench.runner import DatasetRequest
-
-        if not self.smiles or not self.tasks:
-            if not Path(file).exists():
-                raise UsageError(f"--dataset {file}: there is no such file")
-            raise UsageError(
-                f"--dataset {file}: a table needs --smiles COLUMN and --tasks COLUMN[,COLUMN]"
-            )
-        return DatasetRequest(
-            file=file,
-            smiles=self.smiles,
-            tasks=self.tasks,
-            task_type=self.task_type,
-            metric=self.metric,
-            on_invalid=self.on_invalid,
-        )
 
 
 def make_request(
@@ -87,8 +46,8 @@ def data_requests(
     suites: list[str] | None, datasets: list[str] | None, table: TableOptions
 ) -> tuple[DatasetRequest, ...]:
     """Return the datasets asked for, each once; UnknownNameError or UsageError where one is not."""
+    from chmr_bench.data.datasets import dataset_request
     from chmr_bench.plugins import registry
-    from chmr_bench.runner import DatasetRequest
 
     if not suites and not datasets:
         raise UsageError(
@@ -97,24 +56,13 @@ def data_requests(
         )
     names = [n for suite in suites or () for n in registry().suite(suite).datasets]
     requests = [DatasetRequest(name=n) for n in names]
-    requests += [_dataset(name, table) for name in datasets or ()]
+    known = registry().datasets
+    requests += [dataset_request(name, table, known) for name in datasets or ()]
     if table.given and not any(r.file for r in requests):
-        raise UsageError("--smiles, --tasks, --task-type and --metric describe --dataset FILE")
+        raise UsageError(
+            "--smiles, --tasks and the other options of a table describe --dataset FILE"
+        )
     return tuple(dict.fromkeys(requests))
-
-
-def _dataset(name: str, table: TableOptions) -> DatasetRequest:
-    """Tell a registered name from a file: a file has a folder, an ending, or is there."""
-    from chmr_bench.plugins import registry
-    from chmr_bench.runner import DatasetRequest
-    from chmr_bench.runner.workspace import MOLNET_PREFIX
-
-    if name in registry().datasets or name.startswith(MOLNET_PREFIX):
-        return DatasetRequest(name=name)
-    if name.lower().endswith(FILE_ENDINGS) or "/" in name or Path(name).is_file():
-        return table.request(name)
-    registry().dataset(name)
-    return DatasetRequest(name=name)
 
 
 def parse_settings(texts: Sequence[str]) -> tuple[Setting, ...]:

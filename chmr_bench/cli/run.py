@@ -53,7 +53,9 @@ def run(
     """
     from chmr_bench.data.fetch import options_from_env
 
-    table = requests.TableOptions(smiles, tasks, task_type, metric, on_invalid)
+    table = requests.TableOptions.of_words(
+        tasks, smiles=smiles, task_type=task_type, metric=metric, on_invalid=on_invalid
+    )
     chosen = requests.chosen_seeds(seeds, seed)
     request = requests.make_request(model, suite, dataset, table, chosen, setting)
     drawn = requests.chosen_seeds(split_seeds, split_seed, "--split-seed")

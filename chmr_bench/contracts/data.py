@@ -70,6 +70,9 @@ class Dataset:
     blocks : cell modalities that come with the data, n rows each (`observed` says who has them).
     keys : n connectivity keys, or an empty tuple.
     dropped : rows of the source left out on the user's own order, with the reason.
+    row_numbers : n rows of the source, counted as `DroppedRow.row` is; empty where nobody counts.
+    ids : n names of the molecules from a column of the source, or an empty tuple.
+    source_sha256 : hash of the user's file as it was read, or "".
     """
 
     smiles: tuple[str, ...]
@@ -78,11 +81,17 @@ class Dataset:
     blocks: Mapping[str, Block] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     dropped: tuple[DroppedRow, ...] = ()
+    row_numbers: tuple[int, ...] = ()
+    ids: tuple[str, ...] = ()
+    source_sha256: str = ""
 
     def __post_init__(self) -> None:
         expected = (len(self.smiles), len(self.task_names))
         if self.y.shape != expected:
             raise DataError(f"labels have shape {self.y.shape}, expected (n, t) = {expected}")
+        for name, values in (("row_numbers", self.row_numbers), ("ids", self.ids)):
+            if values and len(values) != len(self.smiles):
+                raise DataError(f"{len(values)} {name} for {len(self.smiles)} molecules")
 
     def __len__(self) -> int:
         return len(self.smiles)

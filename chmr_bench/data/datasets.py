@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
+
 import numpy as np
 
 from chmr_bench.contracts import Dataset, DatasetSpec, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions, files_of
-from chmr_bench.errors import DataError, PluginError
+from chmr_bench.data.requests import (
+    FILE_ENDINGS,
+    MOLNET_PREFIX,
+    DatasetRequest,
+    TableOptions,
+)
+from chmr_bench.errors import DataError, PluginError, UnknownNameError
 from chmr_bench.lazy import load_object
 
 
@@ -29,6 +38,28 @@ def open_dataset(
         )
     check_dataset(spec, dataset)
     return dataset
+
+
+def dataset_request(name: str, table: TableOptions, registered: Collection[str]) -> DatasetRequest:
+    """Return the request for what ``--dataset`` names: a registered name before a file.
+
+    Raises
+    ------
+    UnknownNameError
+        It is neither; the nearest names are offered, those of MoleculeNet among them.
+    UsageError
+        It is a file whose columns are not named.
+    """
+    from chmr_bench.data.molnet import MOLNET
+
+    if name in registered or name.startswith(MOLNET_PREFIX):
+        return DatasetRequest(name=name)
+    if name.lower().endswith(FILE_ENDINGS) or "/" in name or Path(name).exists():
+        return table.request(name)
+    plain = name.lower()
+    if plain in MOLNET:
+        raise UnknownNameError("dataset", name, [MOLNET_PREFIX + plain])
+    raise UnknownNameError("dataset", name, [*registered, *(MOLNET_PREFIX + m for m in MOLNET)])
 
 
 def check_dataset(spec: DatasetSpec, dataset: Dataset) -> None:

@@ -22,14 +22,9 @@ from chmr_bench import paths
 from chmr_bench.contracts import Dataset, DatasetSpec, DroppedRow
 from chmr_bench.data import pins
 from chmr_bench.data.deepchem_bridge import import_deepchem, quiet
-from chmr_bench.errors import (
-    DataError,
-    FetchError,
-    UnknownNameError,
-)
+from chmr_bench.data.requests import MOLNET_PREFIX
+from chmr_bench.errors import DataError, FetchError, UnknownNameError
 from chmr_bench.types import FloatArray, MetricName, TaskType
-
-MOLNET_PREFIX = "molnet:"
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
 
 from chmr_bench.contracts import Dataset, DatasetSpec, DroppedRow
+from chmr_bench.data.requests import TableOptions
 from chmr_bench.errors import DataError, SettingError, nearest
 from chmr_bench.types import FloatArray, MetricName, TaskType
-
-OnInvalid: TypeAlias = Literal["stop", "drop"]
 
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 """What a cell holds where nothing was measured, in lower case."""
@@ -56,33 +54,22 @@ class _Reading:
     bad: list[DroppedRow] = field(default_factory=list)
 
 
-def read_table(
-    path: Path | str,
-    smiles_column: str,
-    task_columns: Sequence[str],
-    task_type: TaskType | None = None,
-    metric: MetricName | None = None,
-    on_invalid: OnInvalid = "stop",
-) -> tuple[DatasetSpec, Dataset]:
+def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Dataset]:
     """Read molecules and labels of a user's file.
 
     An empty cell (or NA, NaN, null, none, -) means not measured. Duplicate molecules stay and are
     counted in the notes; a task with one class only is allowed.
 
-    Parameters
-    ----------
-    path : ``.csv``, ``.tsv``, or either with ``.gz``.
-    smiles_column, task_columns : column names, exactly as in the header.
-    task_type : None = classification where all labels are 0 or 1, else regression.
-    metric : None = roc_auc for classification, mae for regression.
-    on_invalid : a row with an unreadable SMILES or a label that does not fit either stops the
-        reading or is left out and listed in ``Dataset.dropped``.
-
     Raises
     ------
-    DataError : with file, row, column, value and what was expected.
-    SettingError : the settings do not fit each other.
+    DataError
+        With file, row, column, value and what was expected.
+    SettingError
+        The options do not fit each other.
     """
+    smiles_column, task_type, metric = options.smiles, options.task_type, options.metric
+    on_invalid = options.on_invalid
+    task_columns = [t.strip() for text in options.tasks for t in text.split(",") if t.strip()]
     if on_invalid not in ("stop", "drop"):
         raise SettingError(f"on_invalid is {on_invalid!r}, expected 'stop' or 'drop'")
     _check_settings(task_columns, task_type, metric)
@@ -301,7 +288,7 @@ def _without_other_classes(
     return labels[keep]
 
 
-def _check_bad(table: _Table, reading: _Reading, on_invalid: OnInvalid) -> None:
+def _check_bad(table: _Table, reading: _Reading, on_invalid: str) -> None:
     """Raise DataError listing the first bad rows, unless they are to be dropped."""
     bad = sorted(reading.bad, key=lambda d: d.row)
     listed = "\n".join(f"  row {d.row}, {d.reason}" for d in bad[:N_SHOWN])

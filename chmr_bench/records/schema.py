@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from chmr_bench.data.requests import Origin as Origin
 from chmr_bench.types import DeviceKind, MetricName, TaskType
 
 SCHEMA_VERSION = "1"
@@ -72,18 +73,6 @@ class PluginRef(_Part):
     name: str
     distribution: str
     version: str
-
-
-class Origin(_Part):
-    """Where the data came from, enough to open them again."""
-
-    kind: Literal["registered", "file", "molnet"] = "registered"
-    file: str = Field(
-        default="", description="a table, or molnet:NAME, as given on the command line"
-    )
-    smiles: str = Field(default="", description="SMILES column of a user's table")
-    tasks: list[str] = Field(default_factory=list, description="task columns of a user's table")
-    on_invalid: Literal["stop", "drop"] = "stop"
 
 
 class Dropped(_Part):

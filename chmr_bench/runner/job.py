@@ -200,5 +200,5 @@ def dataset_info(opened: Opened) -> DatasetInfo:
         dropped=len(dataset.dropped),
         dropped_rows=[Dropped(row=d.row, reason=d.reason) for d in rows],
         synthetic=spec.synthetic,
-        origin=opened.request.origin(),
+        origin=opened.request.origin(opened.dataset.source_sha256),
     )

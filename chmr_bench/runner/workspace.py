@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from chmr_bench.contracts import (
     Block,
@@ -21,59 +20,18 @@ from chmr_bench.contracts import (
     no_progress,
 )
 from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.data.requests import MOLNET_PREFIX
+from chmr_bench.data.requests import DatasetRequest as DatasetRequest
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.lazy import load_object
 from chmr_bench.paths import feature_folder
-from chmr_bench.records import ErrorInfo, Origin, Record, canonical_json
+from chmr_bench.records import ErrorInfo, canonical_json
 from chmr_bench.runner.logs import stdout_to_stderr
 from chmr_bench.runner.pretraining import AtlasData
-from chmr_bench.types import IntArray, MetricName, TaskType
+from chmr_bench.types import IntArray
 
-MOLNET_PREFIX = "molnet:"
 CONNECTIVITY = "connectivity"
 """The feature that fills `Inputs.keys` instead of a block."""
-
-
-@dataclass(frozen=True)
-class DatasetRequest:
-    """A dataset as it is asked for: a registered name, ``molnet:NAME``, or a user's table."""
-
-    name: str = ""
-    file: str = ""
-    smiles: str = ""
-    tasks: tuple[str, ...] = ()
-    task_type: TaskType | None = None
-    metric: MetricName | None = None
-    on_invalid: Literal["stop", "drop"] = "stop"
-
-    @classmethod
-    def of_record(cls, record: Record) -> DatasetRequest:
-        """Return the request that opens a record's dataset again."""
-        origin = record.dataset.origin
-        if origin.kind == "molnet":
-            return cls(name=origin.file, on_invalid=origin.on_invalid)
-        if origin.kind == "registered":
-            return cls(name=record.dataset.name)
-        return cls(
-            file=origin.file,
-            smiles=origin.smiles,
-            tasks=tuple(origin.tasks),
-            task_type=record.dataset.task_type,
-            metric=record.dataset.metric,
-            on_invalid=origin.on_invalid,
-        )
-
-    def origin(self) -> Origin:
-        """Return what the record keeps of the request."""
-        if self.name and not self.name.startswith(MOLNET_PREFIX):
-            return Origin(kind="registered")
-        return Origin(
-            kind="file" if self.file else "molnet",
-            file=self.file or self.name,
-            smiles=self.smiles,
-            tasks=list(self.tasks),
-            on_invalid=self.on_invalid,
-        )
 
 
 @dataclass(frozen=True)
@@ -138,14 +96,7 @@ class Workspace:
         if request.file:
             from chmr_bench.data import tables
 
-            return tables.read_table(
-                Path(request.file),
-                request.smiles,
-                request.tasks,
-                task_type=request.task_type,
-                metric=request.metric,
-                on_invalid=request.on_invalid,
-            )
+            return tables.read_table(Path(request.file), request)
         if request.name.startswith(MOLNET_PREFIX):
             from chmr_bench.data import molnet
 

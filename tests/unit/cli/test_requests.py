@@ -8,7 +8,7 @@ from chmr_bench.cli import _run
 from chmr_bench.cli.requests import TableOptions, chosen_seeds, make_request, told
 from chmr_bench.errors import UsageError
 
-NO_TABLE = TableOptions("", "", "", "", "stop")
+NO_TABLE = TableOptions()
 
 
 def test_the_record_tells_the_command_without_the_users_folders() -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chmr_bench.contracts import Dataset, DatasetSpec
+from chmr_bench.data.requests import TableOptions
 from chmr_bench.data.tables import read_table
 from chmr_bench.errors import DataError, SettingError
 
@@ -28,7 +29,7 @@ def write(tmp_path: Path, text: str, name: str = "my.csv") -> Path:
 
 
 def read(path: Path, tasks: str = "y", **options: Any) -> tuple[DatasetSpec, Dataset]:
-    return read_table(path, "smiles", tasks.split(","), **options)
+    return read_table(path, TableOptions("smiles", tuple(tasks.split(",")), **options))
 
 
 def error_of(tmp_path: Path, text: str, tasks: str = "y", **options: Any) -> str:
@@ -241,7 +242,7 @@ def test_settings_that_do_not_fit(
 ) -> None:
     path = write(tmp_path, "smiles,a\nC,1\nCC,0\n")
     with pytest.raises(SettingError, match=message):
-        read_table(path, "smiles", tasks, **options)
+        read_table(path, TableOptions("smiles", tuple(tasks), **options))
 
 
 def test_one_column_cannot_be_molecule_and_task(tmp_path: Path) -> None:
