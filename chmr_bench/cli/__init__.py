@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Any
 
+from chmr_bench.cli import streams
 from chmr_bench.errors import ChmrBenchError
 from chmr_bench.signals import relayed
 
 INTERRUPTED = 130
 BUG = 70
+NOT_WRITTEN = 74
+"""As in sysexits.h: EX_SOFTWARE and EX_IOERR."""
+DISK_ERRORS = frozenset(
+    getattr(errno, name, 0)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM", "EMFILE", "ENFILE")
+)
+"""What the machine refuses: no bug of ours, and no traceback tells more than the message."""
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code.
 
     0 all well, 1 some jobs failed or something differs, 2 usage, 3 data, 4 plugin, 70 a bug,
-    130 interrupted.
+    74 output could not be written, 130 interrupted.
     """
+    streams.prepare()
     try:
         with relayed():
             code = _run(argv)
     except KeyboardInterrupt:  # while the command's modules are still being imported
         sys.stderr.write("interrupted\n")
         code = INTERRUPTED
+    lost = streams.write_error()
+    if lost is not None:
+        sys.stderr.write(f"error: standard output: {lost.strerror}; what came after it is lost\n")
+        code = code or NOT_WRITTEN
     sys.exit(code)
 
 
@@ -39,16 +53,13 @@ def _run(argv: list[str] | None) -> int:
     except KeyboardInterrupt:
         print_error("interrupted; what is on record stays, and the same command goes on from there")
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader left (a pager, head): not an error of ours
-        return 0
     except Exception as error:  # noqa: BLE001 - the parser's own errors, or a bug: both are shown
         return _foreign(error)
     return int(result or 0) if isinstance(result, int) else 0
 
 
 def _foreign(error: Exception) -> int:
-    """Show what the argument parser raised; anything else is a bug and keeps its traceback."""
+    """Show what the argument parser or the disk raised; a bug keeps its traceback."""
     from chmr_bench.cli.console import print_error
 
     show = getattr(error, "show", None)
@@ -59,6 +70,13 @@ def _foreign(error: Exception) -> int:
         return int(getattr(error, "exit_code", 0))
     if type(error).__name__ == "Abort":
         return INTERRUPTED
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        place = f"{error.filename}: " if error.filename else ""
+        print_error(
+            f"{place}{error.strerror}; nothing is half written, what is on record stays, "
+            "and the same command goes on from there"
+        )
+        return NOT_WRITTEN
     import traceback
 
     traceback.print_exc()

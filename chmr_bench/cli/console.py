@@ -1,10 +1,11 @@
-"""How the command line speaks: tables and JSON on stdout, notes and errors on stderr."""
+"""Tables and JSON on standard output, notes and errors on standard error."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
@@ -18,10 +19,13 @@ NAMES = frozenset({"name", "model", "dataset", "plugin", "suite"})
 PIPE_WIDTH = 120
 """Columns where there is no terminal to ask: a log or a pipe has no edge to fold names at."""
 
+PROSE_WIDTH = 16
+"""Columns that text keeps at least where a table is too wide: a few words a line."""
 
-def _width(stream: TextIO) -> int | None:
-    asked = stream.isatty() or "COLUMNS" in os.environ
-    return None if asked else PIPE_WIDTH
+
+def _width(stream: TextIO | None) -> int | None:
+    known = "COLUMNS" in os.environ or (stream is not None and stream.isatty())
+    return None if known else PIPE_WIDTH
 
 
 console = Console(highlight=False, soft_wrap=False, width=_width(sys.stdout))
@@ -57,18 +61,67 @@ def print_note(message: str) -> None:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[str] = (),
 ) -> None:
-    """Draw a table; columns named in `right` are right-aligned (numbers)."""
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
-    for column in columns:
-        table.add_column(
-            column,
-            justify="right" if column in right else "left",
-            header_style="bold",
-            overflow="fold",
-            no_wrap=column in NAMES,
-        )
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    console.print(table)
+    """Draw a table; in blocks, each with its columns of names, where the console is too narrow.
+
+    Text is folded between words. Names and numbers are never broken.
+
+    Parameters
+    ----------
+    title : str
+        Stands above the table; "" for none.
+    columns : sequence of str
+        The headings.
+    rows : sequence of sequence of str
+        A row's cells, one a column.
+    right : sequence of str
+        Columns of numbers: to the right, and never folded.
+    """
+    prose = [_is_prose(column, right) for column in columns]
+    widths = [_min_width(c, [row[j] for row in rows], prose[j]) for j, c in enumerate(columns)]
+    for number, block in enumerate(_blocks(columns, widths)):
+        heading = title if number == 0 else ""
+        table = Table(title=heading or None, title_justify="left", title_style="bold", box=None)
+        for j in block:
+            table.add_column(
+                "\n".join(textwrap.wrap(columns[j], max(widths[j], 1), break_long_words=False)),
+                justify="right" if columns[j] in right else "left",
+                header_style="bold",
+                overflow="fold",
+                no_wrap=not prose[j],
+                min_width=widths[j],
+            )
+        for row in rows:
+            table.add_row(*(escape(row[j]) for j in block))
+        console.print(table, crop=False)
+
+
+def _is_prose(column: str, right: Sequence[str]) -> bool:
+    return column not in NAMES and column not in right
+
+
+def _min_width(column: str, cells: Sequence[str], prose: bool) -> int:
+    """Return how narrow a column may get: its longest cell, or where it can fold, its words."""
+    head = max([*map(len, column.split()), -(-len(column) // 2)])
+    lines = [line for cell in cells for line in cell.split("\n")]
+    if not prose:
+        return max([head, *map(len, lines)])
+    words = [len(word) for line in lines for word in line.split()]
+    return max(head, min(max([PROSE_WIDTH, *words]), max([0, *map(len, lines)])))
+
+
+def _blocks(columns: Sequence[str], widths: Sequence[int]) -> list[list[int]]:
+    """Return the columns of each block; those of names stand in all of them."""
+    names = [j for j, column in enumerate(columns) if column in NAMES]
+    room = console.width - sum(widths[j] + 2 for j in names)
+    blocks: list[list[int]] = [[]]
+    for j in [j for j in range(len(columns)) if j not in names]:
+        used = sum(widths[i] + 2 for i in blocks[-1])
+        if blocks[-1] and used + widths[j] + 2 > room:
+            blocks.append([])
+        blocks[-1].append(j)
+    return [sorted([*names, *block]) for block in blocks]
