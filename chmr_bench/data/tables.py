@@ -1,57 +1,36 @@
-"""A user's own table of molecules: CSV or TSV, plain or gzipped, read with errors that say where.
+"""A user's own table of molecules, read with errors that say where.
 
-Rows are counted as a spreadsheet does: from 1, the header being row 1.
+`table_files` gives the cells of a file, `labels` what a cell of a task column says; here rows
+become molecules.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
-import math
+import dataclasses
 import re
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from chmr_bench.contracts import Dataset, DatasetSpec, DroppedRow
+from chmr_bench.data import labels
+from chmr_bench.data.labels import TaskColumn
 from chmr_bench.data.requests import TableOptions
+from chmr_bench.data.table_files import TableCells, plain_name, read_cells, same_name
 from chmr_bench.errors import DataError, SettingError, nearest
-from chmr_bench.types import FloatArray, MetricName, TaskType
-
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
-"""What a cell holds where nothing was measured, in lower case."""
+from chmr_bench.types import MetricName, TaskType
 
 N_SHOWN = 5
 """Bad rows listed in one message."""
 
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 _METRICS: dict[TaskType, tuple[MetricName, ...]] = {
     "classification": ("roc_auc", "average_precision"),
     "regression": ("mae", "rmse", "r2"),
 }
-
-
-@dataclass(frozen=True)
-class _Table:
-    """The text of a file: column names, and (row number, cells) of each row that is not blank."""
-
-    path: Path
-    columns: tuple[str, ...]
-    rows: tuple[tuple[int, tuple[str, ...]], ...]
-
-
-@dataclass
-class _Reading:
-    """What the rows gave so far: kept molecules and labels, and what is wrong with the others."""
-
-    smiles: list[str] = field(default_factory=list)
-    labels: list[list[float]] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    bad: list[DroppedRow] = field(default_factory=list)
+_EXTENDED = re.compile(r"\S+\s+\|[^|]*\|")
+"""A SMILES with extensions between bars (CXSMILES)."""
 
 
 def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Dataset]:
@@ -66,47 +45,55 @@ def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Da
         With file, row, column, value and what was expected.
     SettingError
         The options do not fit each other.
+
+    Examples
+    --------
+    >>> spec, dataset = read_table("my.csv", TableOptions("smiles", ("pIC50",)))  # doctest: +SKIP
     """
-    smiles_column, task_type, metric = options.smiles, options.task_type, options.metric
-    on_invalid = options.on_invalid
-    task_columns = [t.strip() for text in options.tasks for t in text.split(",") if t.strip()]
-    if on_invalid not in ("stop", "drop"):
-        raise SettingError(f"on_invalid is {on_invalid!r}, expected 'stop' or 'drop'")
-    _check_settings(task_columns, task_type, metric)
-    table = _read_text(Path(path))
-    columns = _find_columns(table, smiles_column, task_columns)
-    reading = _read_rows(table, columns)
-    labels: FloatArray = np.array(reading.labels, dtype=np.float64)
-    labels = labels.reshape(-1, len(task_columns))
-    chosen = task_type or _infer_type(labels)
-    if chosen == "classification":
-        labels = _without_other_classes(table, task_columns, reading, labels)
-    _check_bad(table, reading, on_invalid)
+    path = Path(path)
+    _check_options(options)
+    cells = read_cells(path, options)
+    smiles, tasks, ids = _find_columns(path, cells, options)
+    task_cells = {name: cells.frame[place].tolist() for name, place in tasks.items()}
+    decimal = labels.decimal_mark(list(task_cells.values()), options, cells.comma_free)
+    columns = [labels.read_column(n, t, decimal, options) for n, t in task_cells.items()]
+    task_type = options.task_type or labels.infer_type(columns)
+    bad = _bad_rows(cells, smiles, columns, task_type, options)
+    dropped = sorted([*cells.bad, *bad.values()], key=lambda d: d.row)
+    _check_bad(path, cells.n_rows, dropped, options)
+    keep = np.array([i for i in range(len(cells.frame)) if i not in bad], dtype=np.int64)
     dataset = Dataset(
-        smiles=tuple(reading.smiles),
-        y=labels,
-        task_names=tuple(task_columns),
-        dropped=tuple(sorted(reading.bad, key=lambda d: d.row)),
+        smiles=tuple(cells.frame[smiles].iloc[keep]),
+        y=np.column_stack([column.values[keep] for column in columns]),
+        task_names=tuple(tasks),
+        dropped=tuple(dropped),
+        row_numbers=tuple(cells.frame.index[keep].tolist()),
+        ids=tuple(cells.frame[ids].iloc[keep]) if ids is not None else (),
+        source_sha256=cells.sha256,
     )
-    _check_labelled(table, dataset)
-    return _spec(table.path, dataset, chosen, metric, inferred=task_type is None), dataset
+    _check_labelled(path, dataset)
+    kept = [dataclasses.replace(c, values=c.values[keep]) for c in columns]
+    notes = [*cells.notes, *_notes(columns, decimal, task_type, options)]
+    if task_type == "regression":
+        notes += labels.remarks(kept, dataset.row_numbers, inferred=options.task_type is None)
+    return _spec(path, dataset, task_type, options, notes), dataset
 
 
-def _check_settings(
-    task_columns: Sequence[str], task_type: TaskType | None, metric: MetricName | None
-) -> None:
-    if not task_columns:
+def _check_options(options: TableOptions) -> None:
+    """Raise SettingError where the options do not fit each other."""
+    if not options.tasks:
         raise SettingError("no task column given; name at least one with --tasks A,B")
-    twice = sorted({t for t in task_columns if list(task_columns).count(t) > 1})
-    if twice:
-        raise SettingError(f"--tasks names {twice[0]!r} twice")
-    if task_type is not None and task_type not in _METRICS:
-        raise SettingError(f"task type {task_type!r}: expected one of {', '.join(_METRICS)}")
-    known = [m for kind in _METRICS.values() for m in kind]
-    if metric is not None and metric not in known:
-        raise SettingError(f"metric {metric!r}: expected one of {', '.join(known)}")
-    if metric is not None and task_type is not None:
-        _check_metric(metric, task_type)
+    for name, value, known in (
+        ("on_invalid", options.on_invalid, ("stop", "drop")),
+        ("censored", options.censored, ("stop", "drop", "bound")),
+        ("task type", options.task_type or "regression", tuple(_METRICS)),
+        ("metric", options.metric or "mae", tuple(m for kind in _METRICS.values() for m in kind)),
+        ("decimal", options.decimal or ".", (".", ",")),
+    ):
+        if value not in known:
+            raise SettingError(f"{name} {value!r}: expected one of {', '.join(known)}")
+    if options.metric and options.task_type:
+        _check_metric(options.metric, options.task_type)
 
 
 def _check_metric(metric: MetricName, task_type: TaskType) -> None:
@@ -117,197 +104,111 @@ def _check_metric(metric: MetricName, task_type: TaskType) -> None:
         )
 
 
-# ------------------------------------------------------------------------------------ text to rows
+# ----------------------------------------------------------------------------------------- columns
 
 
-def _read_text(path: Path) -> _Table:
-    """Return the table's text; DataError where the file is missing, empty or no text."""
-    delimiter = _delimiter(path)
-    try:
-        records = list(_records(path, delimiter))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file") from error
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path}: cannot be read as {_NAMES[delimiter]}-separated UTF-8 text"
-            f"{' in gzip' if _is_gzip(path) else ''}: {error}"
-        ) from error
-    if not records:
-        raise DataError(f"{path}: the file is empty; expected a header row and molecules")
-    first, header = records[0]
-    columns = tuple(name.strip() for name in header)
-    if len(records) == 1:
-        raise DataError(f"{path}: there is a header (row {first}) but no molecule under it")
-    _check_delimiter(path, columns, delimiter)
-    return _Table(path, columns, tuple(records[1:]))
+def _find_columns(
+    path: Path, cells: TableCells, options: TableOptions
+) -> tuple[int, dict[str, int], int | None]:
+    """Return the places of the SMILES column, of each task by its name, and of the names."""
+    smiles = _place(path, cells, options.smiles, "--smiles")
+    tasks: dict[str, int] = {}
+    for name in _task_names(cells, options):
+        place = _place(path, cells, name, "--tasks")
+        if cells.columns[place] in tasks:
+            raise SettingError(f"--tasks names {name!r} twice")
+        tasks[cells.columns[place]] = place
+    if smiles in tasks.values():
+        raise DataError(f"{path}: column {options.smiles!r} is both --smiles and a task")
+    return smiles, tasks, _place(path, cells, options.id, "--id") if options.id else None
 
 
-def _delimiter(path: Path) -> str:
-    plain = path.with_suffix("") if _is_gzip(path) else path
-    found = _DELIMITERS.get(plain.suffix.lower())
-    if found is None:
-        raise DataError(f"{path}: expected a file called .csv or .tsv, or either with .gz")
-    return found
+def _task_names(cells: TableCells, options: TableOptions) -> list[str]:
+    """Return the tasks asked for: a text that is a column's name, else its parts between commas."""
+    names = []
+    for text in options.tasks:
+        if any(same_name(text, column) for column in cells.columns):
+            names.append(text)
+        else:
+            parts = next(csv.reader([text], skipinitialspace=True))
+            names += [part.strip() for part in parts if part.strip()]
+    return names
 
 
-def _is_gzip(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
+def _place(path: Path, cells: TableCells, name: str, option: str) -> int:
+    """Return the index of a column, by its exact name before a like one."""
+    exact = [i for i, column in enumerate(cells.columns) if column == name.strip()]
+    places = exact or [i for i, column in enumerate(cells.columns) if same_name(column, name)]
+    if len(places) == 1:
+        return places[0]
+    where = f"{path}, row {cells.header_row}" if cells.header_row else f"{path}"
+    if places:
+        raise DataError(f"{where}: column {name!r} stands {len(places)} times")
+    close = nearest(name, cells.columns)
+    shown = ", ".join(repr(c) if "," in c else c for c in cells.columns[:12])
+    offer = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are: {shown}"
+    raise DataError(f"{where}: no column {name!r} ({option}); {offer}")
 
 
-def _records(path: Path, delimiter: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield (row number, cells), blank lines left out but counted."""
-    with (
-        gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-        if _is_gzip(path)
-        else path.open(encoding="utf-8-sig", newline="")
-    ) as stream:
-        for number, cells in enumerate(csv.reader(stream, delimiter=delimiter, strict=True), 1):
-            if any(cell.strip() for cell in cells):
-                yield number, tuple(cells)
+# ------------------------------------------------------------------------------------------- rows
 
 
-def _check_delimiter(path: Path, columns: Sequence[str], delimiter: str) -> None:
-    """Notice a semicolon file called .csv and the like: one column, another delimiter in it."""
-    others = [d for d in _NAMES if d != delimiter and d in columns[0]]
-    if len(columns) == 1 and others:
-        wanted = _NAMES[delimiter]
-        raise DataError(
-            f"{path}, row 1: one column called {columns[0]!r}, which looks {_NAMES[others[0]]}-"
-            f"separated; expected {wanted}-separated, as the file's name says. "
-            f"{_way_out(others[0])}"
+def _bad_rows(
+    cells: TableCells,
+    smiles: int,
+    columns: Sequence[TaskColumn],
+    task_type: TaskType,
+    options: TableOptions,
+) -> dict[int, DroppedRow]:
+    """Return place in the frame -> why this row cannot be used."""
+    name, texts = cells.columns[smiles], cells.frame[smiles].tolist()
+    reasons = {text: _smiles_problem(text) for text in dict.fromkeys(texts)}
+    bad = {}
+    for i, (number, text) in enumerate(zip(cells.frame.index.tolist(), texts, strict=True)):
+        found = f"column {name!r}: {reasons[text]}" if reasons[text] else None
+        found = found or next(
+            filter(None, (c.problem(i, task_type, options) for c in columns)), None
         )
+        if found:
+            bad[i] = DroppedRow(number, found)
+    return bad
 
 
-def _way_out(delimiter: str) -> str:
-    """Return what to do with a file of that delimiter: a new name helps only where one fits."""
-    if delimiter == ",":
-        return "Call it .csv"
-    if delimiter == "\t":
-        return "Call it .tsv"
-    return "Save it with commas as .csv, or with tabs as .tsv; another name alone does not help"
-
-
-def _find_columns(table: _Table, smiles_column: str, task_columns: Sequence[str]) -> list[int]:
-    """Return the indices of the SMILES column and of the task columns."""
-    found = []
-    for option, name in [("--smiles", smiles_column), *(("--tasks", t) for t in task_columns)]:
-        places = [i for i, column in enumerate(table.columns) if column == name]
-        if not places:
-            close = nearest(name, table.columns)
-            offer = (
-                f"did you mean {' or '.join(map(repr, close))}?"
-                if close
-                else f"there are: {', '.join(table.columns[:12])}"
-            )
-            raise DataError(f"{table.path}, row 1: no column {name!r} ({option}); {offer}")
-        if len(places) > 1:
-            raise DataError(f"{table.path}, row 1: column {name!r} stands {len(places)} times")
-        found.append(places[0])
-    if found[0] in found[1:]:
-        raise DataError(f"{table.path}: column {smiles_column!r} is both --smiles and a task")
-    return found
-
-
-# ------------------------------------------------------------------------------- rows to molecules
-
-
-def _read_rows(table: _Table, columns: Sequence[int]) -> _Reading:
-    """Read every row; what cannot be used is listed, so that one message shows several."""
+def _smiles_problem(text: str) -> str | None:
+    """Return why a text is no SMILES, or None; RDKit would leave out what follows one."""
     from chmr_bench.features.molecules import shown, strictly_parsable
 
-    reading = _Reading()
-    for number, cells in table.rows:
-        if len(cells) != len(table.columns):
-            text = f"{len(cells)} cells, expected {len(table.columns)} as in the header; "
-            text += "quote a cell that holds the delimiter"
-            reading.bad.append(DroppedRow(number, text))
-            continue
-        smiles = cells[columns[0]].strip()
-        reason = strictly_parsable(smiles)
-        if reason is not None:
-            name = table.columns[columns[0]]
-            text = f"column {name!r}: {shown(smiles)} is no molecule RDKit can read: {reason}"
-            if not smiles:
-                text = f"column {name!r}: empty, expected a SMILES"
-            reading.bad.append(DroppedRow(number, text))
-            continue
-        labels = _read_labels(table, columns[1:], cells)
-        if isinstance(labels, str):
-            reading.bad.append(DroppedRow(number, labels))
-            continue
-        reading.smiles.append(smiles)
-        reading.labels.append(labels)
-        reading.numbers.append(number)
-    return reading
+    if not text:
+        return "empty, expected a SMILES"
+    if not text.isascii():
+        odd = next(c for c in text if not c.isascii())
+        return f"{shown(text)} holds {odd!r}; a SMILES has ASCII characters alone"
+    if len(text.split()) > 1 and not _EXTENDED.fullmatch(text):
+        after = text.split(maxsplit=1)[1]
+        return f"{shown(text)}: {shown(after)} follows the SMILES; give it a column of its own"
+    reason = strictly_parsable(text)
+    return f"{shown(text)} is no molecule RDKit can read: {reason}" if reason else None
 
 
-def _read_labels(table: _Table, columns: Sequence[int], cells: Sequence[str]) -> list[float] | str:
-    """Return the numbers of one row's tasks, or what is wrong with the first that is none."""
-    labels = []
-    for column in columns:
-        value = _number(cells[column])
-        if value is None:
-            return (
-                f"column {table.columns[column]!r}: {cells[column].strip()!r}, "
-                "expected a finite number, or an empty cell"
-            )
-        labels.append(value)
-    return labels
-
-
-def _number(cell: str) -> float | None:
-    """Return the number in a cell, NaN where it is empty, None where it holds anything else."""
-    text = cell.strip()
-    if text.lower() in MISSING_WORDS:
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and "_" not in text else None
-
-
-def _infer_type(labels: FloatArray) -> TaskType:
-    """Return classification where every measured label is 0 or 1 (and there is one)."""
-    measured = labels[~np.isnan(labels)]
-    fits = measured.size > 0 and np.isin(measured, (0.0, 1.0)).all()
-    return "classification" if fits else "regression"
-
-
-def _without_other_classes(
-    table: _Table, task_columns: Sequence[str], reading: _Reading, labels: FloatArray
-) -> FloatArray:
-    """Move rows with a label other than 0, 1 and NaN to the bad ones; return the other labels."""
-    fits = np.isnan(labels) | (labels == 0) | (labels == 1)
-    for row in np.flatnonzero(~fits.all(axis=1)):
-        task = int(np.argmin(fits[row]))
-        text = f"column {task_columns[task]!r}: {labels[row, task]:g}, expected 0 or 1"
-        reading.bad.append(DroppedRow(reading.numbers[row], text))
-    keep = np.flatnonzero(fits.all(axis=1))
-    reading.smiles = [reading.smiles[i] for i in keep]
-    return labels[keep]
-
-
-def _check_bad(table: _Table, reading: _Reading, on_invalid: str) -> None:
+def _check_bad(path: Path, n_rows: int, bad: Sequence[DroppedRow], options: TableOptions) -> None:
     """Raise DataError listing the first bad rows, unless they are to be dropped."""
-    bad = sorted(reading.bad, key=lambda d: d.row)
     listed = "\n".join(f"  row {d.row}, {d.reason}" for d in bad[:N_SHOWN])
     if len(bad) > N_SHOWN:
         listed += f"\n  ... and {len(bad) - N_SHOWN} more"
-    if bad and on_invalid == "stop":
+    if bad and options.on_invalid == "stop":
         raise DataError(
-            f"{table.path}: {len(bad)} of {len(table.rows)} rows cannot be used:\n{listed}\n"
+            f"{path}: {len(bad)} of {n_rows} rows cannot be used:\n{listed}\n"
             "Mend them, or leave them out with --on-invalid drop (the record counts them)."
         )
-    if not reading.smiles:
-        raise DataError(f"{table.path}: none of its {len(table.rows)} rows can be used:\n{listed}")
+    if len(bad) == n_rows:
+        raise DataError(f"{path}: none of its {n_rows} rows can be used:\n{listed}")
 
 
-def _check_labelled(table: _Table, dataset: Dataset) -> None:
+def _check_labelled(path: Path, dataset: Dataset) -> None:
     empty = [t for t, y in zip(dataset.task_names, dataset.y.T, strict=True) if np.isnan(y).all()]
     if empty:
         raise DataError(
-            f"{table.path}: no label at all in {', '.join(map(repr, empty[:N_SHOWN]))}"
+            f"{path}: no label at all in {', '.join(map(repr, empty[:N_SHOWN]))}"
             f"{', ...' if len(empty) > N_SHOWN else ''} ({len(empty)} of "
             f"{len(dataset.task_names)} tasks); expected at least one number, or leave it out"
         )
@@ -316,39 +217,63 @@ def _check_labelled(table: _Table, dataset: Dataset) -> None:
 # -------------------------------------------------------------------------------------------- spec
 
 
+def _notes(
+    columns: Sequence[TaskColumn], decimal: str, task_type: TaskType, options: TableOptions
+) -> list[str]:
+    """Return what was decided about the cells."""
+    notes = ["numbers have a decimal comma"] if decimal == "," else []
+    words = {t.lower() for c in columns for t, word in zip(c.texts, c.is_word, strict=True) if word}
+    if words and task_type == "classification":
+        read = (f"{word} = {labels.CLASS_WORDS[word]:g}" for word in sorted(words))
+        notes.append(f"labels are read as {', '.join(read)}")
+    n_bounds = sum(int(c.is_bound.sum()) for c in columns)
+    if n_bounds:
+        what = {"drop": "as not measured", "bound": "as the bound"}.get(options.censored, "")
+        notes.append(f"{n_bounds} values with a qualifier are taken {what}")
+    if options.task_type is None:
+        notes.append(f"task type {task_type} inferred from the labels")
+    return notes
+
+
 def _spec(
     path: Path,
     dataset: Dataset,
     task_type: TaskType,
-    metric: MetricName | None,
-    *,
-    inferred: bool,
+    options: TableOptions,
+    notes: Sequence[str],
 ) -> DatasetSpec:
-    chosen = metric or _METRICS[task_type][0]
-    _check_metric(chosen, task_type)
-    name = dataset_name(path)
+    metric = options.metric or _METRICS[task_type][0]
+    _check_metric(metric, task_type)
     n_twice = len(dataset) - len(set(dataset.smiles))
-    notes = [f"task type {task_type} inferred from the labels"] if inferred else []
-    if n_twice:
-        notes.append(f"{n_twice} rows repeat the SMILES of an earlier row")
-    if dataset.dropped:
-        notes.append(f"{len(dataset.dropped)} rows dropped on the user's order")
+    n_extended = sum(" " in smiles for smiles in dataset.smiles)
+    counted = {
+        f"{n_twice} rows repeat the SMILES of an earlier row": n_twice,
+        f"{n_extended} SMILES carry CX extensions, which RDKit reads": n_extended,
+        f"{len(dataset.dropped)} rows dropped on the user's order": len(dataset.dropped),
+    }
     return DatasetSpec(
-        name=name,
-        title=f"{path.name} (user's file)",
+        name=dataset_name(path),
+        title=f"{_shown_path(path)} (user's file)",
         task_type=task_type,
         task_names=dataset.task_names,
-        metric=chosen,
+        metric=metric,
         n_molecules=len(dataset),
         load="",
         split="scaffold",
         source=path.name,
-        notes=tuple(notes),
+        notes=(*notes, *(note for note, n in counted.items() if n)),
         version=dataset.digest()[:12],
     )
 
 
+def _shown_path(path: Path) -> str:
+    """Return the path as given, which tells two files of one name apart, without a user's home."""
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return path.name if path.is_absolute() or ".." in path.parts else path.as_posix()
+
+
 def dataset_name(path: Path) -> str:
     """Return the file's name without its endings, with only characters that any folder may hold."""
-    plain = path.with_suffix("") if _is_gzip(path) else path
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain.stem).strip("-.") or "table"
+    plain = Path(plain_name(path)).stem
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.") or "table"

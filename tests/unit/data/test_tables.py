@@ -137,16 +137,13 @@ def test_a_missing_file(tmp_path: Path) -> None:
         ("", "the file is empty"),
         ("\n \n", "the file is empty"),
         ("smiles,y\n", "a header (row 1) but no molecule under it"),
-        ("smiles;y\nC;1\n", "one column called 'smiles;y', which looks semicolon-separated"),
-        ("smiles;y\nC;1\n", "Save it with commas as .csv, or with tabs as .tsv"),
-        ("smiles\ty\nC\t1\n", "expected comma-separated, as the file's name says. Call it .tsv"),
         ("smile,y\nC,1\n", "row 1: no column 'smiles' (--smiles); did you mean 'smile'?"),
         (
             "smiles,pIC50,abc\nC,1,1\n",
             "row 1: no column 'y' (--tasks); there are: smiles, pIC50, abc",
         ),
         ("smiles,y,y\nC,1,1\n", "column 'y' stands 2 times"),
-        ("smiles,y\nC,active\n", "row 2, column 'y': 'active', expected a finite number"),
+        ("smiles,y\nC,potent\n", "row 2, column 'y': 'potent', expected a finite number"),
         ("smiles,y\nC,1\nC,inf\n", "row 3, column 'y': 'inf', expected a finite number"),
         ("smiles,y\nC,1_0\n", "row 2, column 'y': '1_0', expected a finite number"),
         ('smiles,y\nC,"1,5"\n', "row 2, column 'y': '1,5', expected a finite number"),
@@ -155,7 +152,8 @@ def test_a_missing_file(tmp_path: Path) -> None:
         ("smiles,y\nCN(C)(C)(C)C,1\n", "is no molecule RDKit can read: Explicit valence"),
         ("smiles,y\nC,1\nCC,1,2\n", "row 3, 3 cells, expected 2 as in the header"),
         ("smiles,y\nC,\nCC,NA\n", "no label at all in 'y' (1 of 1 tasks)"),
-        ('smiles,y\n"C,1\n', "cannot be read as comma-separated UTF-8 text"),
+        ('smiles,y\nC,1\n"C,1\nCC,2\n', "row 3: a quote opens here and nothing closes it"),
+        ('smiles,y\nC,1\n"C"C,1\n', "row 3, text follows a closing quote"),
     ],
 )
 def test_a_mistake_says_where_and_what(text: str, message: str, tmp_path: Path) -> None:
@@ -184,21 +182,22 @@ def test_several_bad_rows_are_listed_at_once(tmp_path: Path) -> None:
 def test_a_truncated_gzip_file(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD * 200, "my.csv.gz")
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match="cannot be read as comma-separated UTF-8 text in gzip"):
+    with pytest.raises(DataError, match="cannot be read as gzip"):
         read(path)
 
 
 def test_text_that_is_no_gzip_and_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_text(GOOD)
     (tmp_path / "b.csv").write_bytes(b"smiles,y\n\xff\xfe,1\n")
-    for name in ("a.csv.gz", "b.csv"):
-        with pytest.raises(DataError, match=f"{name}: cannot be read as"):
-            read(tmp_path / name)
+    with pytest.raises(DataError, match=r"a\.csv\.gz: cannot be read as gzip"):
+        read(tmp_path / "a.csv.gz")
+    with pytest.raises(DataError, match=r"b\.csv, row 2: cannot be read as UTF-8 text: byte 0xff"):
+        read(tmp_path / "b.csv")
 
 
 def test_an_unknown_ending(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"expected a file called \.csv or \.tsv"):
-        read(write(tmp_path, GOOD, "my.xlsx"))
+    with pytest.raises(DataError, match=r"expected a file called \.csv, \.tsv"):
+        read(write(tmp_path, GOOD, "my.docx"))
 
 
 # ------------------------------------------------------------------------------------- what is left
@@ -226,7 +225,7 @@ def test_dropping_every_row_is_an_error(tmp_path: Path) -> None:
     [
         ([], {}, "no task column given"),
         (["a", "a"], {}, "names 'a' twice"),
-        (["a"], {"on_invalid": "skip"}, "expected 'stop' or 'drop'"),
+        (["a"], {"on_invalid": "skip"}, "expected one of stop, drop"),
         (["a"], {"task_type": "ranking"}, "expected one of classification, regression"),
         (["a"], {"metric": "auc"}, "expected one of roc_auc"),
         (

@@ -1,0 +1,185 @@
+"""What the cells of a task column say: numbers, classes, nothing, or a bound (``>10``)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from chmr_bench.data.requests import TableOptions
+from chmr_bench.types import BoolArray, FloatArray, TaskType
+
+MISSING_WORDS = frozenset(
+    {"", "na", "n/a", "nan", "null", "none", "-", "<na>", "#n/a", "#n/a n/a", "#na"}
+)
+"""What a cell holds where nothing was measured, in lower case."""
+CLASS_WORDS = {
+    **{"true": 1.0, "active": 1.0, "yes": 1.0},
+    **{"false": 0.0, "inactive": 0.0, "no": 0.0},
+}
+SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0)
+"""Numbers that often mean `not measured`."""
+FEW = 0.1
+"""Below this share, labels other than 0 and 1 look like slips in a classification."""
+
+_BOUND = re.compile(r"(?:>=|<=|[<>≥≤~≈])\s*(\S+)")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+
+
+@dataclass(frozen=True)
+class TaskColumn:
+    """The labels of one task, n rows.
+
+    Attributes
+    ----------
+    values : array (n,)
+        NaN where nothing was measured, and where the cell is no label.
+    is_word : array (n,)
+        The label was a word such as ``active``.
+    is_bound : array (n,)
+        The cell holds a qualifier; the value is the bound.
+    is_bad : array (n,)
+        The cell is no label.
+    """
+
+    name: str
+    texts: Sequence[str]
+    values: FloatArray
+    is_word: BoolArray
+    is_bound: BoolArray
+    is_bad: BoolArray
+
+    def problem(self, row: int, task_type: TaskType, options: TableOptions) -> str | None:
+        """Return what is wrong with a row's label, or None."""
+        text, value = self.texts[row], self.values[row]
+        reason = None
+        if self.is_bound[row] and options.censored == "stop":
+            reason = (
+                f"a value with a qualifier; --censored drop takes it as not measured, --censored "
+                f"bound as {value:g}"
+            )
+        elif self.is_bad[row] or (self.is_word[row] and task_type == "regression"):
+            reason = "expected a finite number, or an empty cell"
+            if _DECIMAL_COMMA.fullmatch(text):
+                reason += "; for a decimal comma, --decimal ,"
+        elif task_type == "classification" and not (math.isnan(value) or value in (0.0, 1.0)):
+            return f"column {self.name!r}: {value:g}, expected 0 or 1"
+        return f"column {self.name!r}: {text!r}, {reason}" if reason else None
+
+
+def decimal_mark(columns: Sequence[Sequence[str]], options: TableOptions, free: bool) -> str:
+    """Return the decimal mark of the task columns: the one given, or a comma where all agree.
+
+    Parameters
+    ----------
+    free : bool
+        Commas do not separate the cells of this file.
+    """
+    if options.decimal or not free:
+        return options.decimal or "."
+    texts = {text for column in columns for text in column}
+    commas = [text for text in texts if _DECIMAL_COMMA.fullmatch(text)]
+    clear = any(not _THOUSANDS.fullmatch(text) for text in commas)
+    return (
+        "," if clear and not any("." in t and _number(t, ".") is not None for t in texts) else "."
+    )
+
+
+def read_column(name: str, texts: Sequence[str], decimal: str, options: TableOptions) -> TaskColumn:
+    """Return the labels of a column; each different text is read once."""
+    codes, unique = pd.factorize(np.asarray(texts, dtype=object))
+    read = [_label(str(text), decimal, options) for text in unique] or [(math.nan, "missing")]
+    values = np.array([value for value, _ in read], dtype=np.float64)[codes]
+    kinds = np.array([kind for _, kind in read])[codes]
+    return TaskColumn(name, texts, values, kinds == "word", kinds == "bound", kinds == "bad")
+
+
+def _label(text: str, decimal: str, options: TableOptions) -> tuple[float, str]:
+    """Return the value of a cell and what kind of cell it is."""
+    plain = text.strip().lower()
+    if plain in MISSING_WORDS:
+        return math.nan, "missing"
+    if plain in CLASS_WORDS:
+        return CLASS_WORDS[plain], "word"
+    value = _number(plain, decimal)
+    if value is not None:
+        return value, "number"
+    bound = _BOUND.fullmatch(plain)
+    value = _number(bound.group(1), decimal) if bound else None
+    if value is None:
+        return math.nan, "bad"
+    return (math.nan if options.censored == "drop" else value), "bound"
+
+
+def _number(text: str, decimal: str) -> float | None:
+    """Return the number that a text is, or None."""
+    if decimal != ".":
+        text = "x" if "." in text else text.replace(decimal, ".")
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+# --------------------------------------------------------------------------------- kind of the task
+
+
+def infer_type(columns: Sequence[TaskColumn]) -> TaskType:
+    """Return classification where every measured label is 0 or 1 (and there is one)."""
+    measured = np.concatenate([c.values[~np.isnan(c.values)] for c in columns])
+    fits = measured.size > 0 and np.isin(measured, (0.0, 1.0)).all()
+    return "classification" if fits else "regression"
+
+
+def remarks(columns: Sequence[TaskColumn], rows: Sequence[int], inferred: bool) -> list[str]:
+    """Return what is odd about the labels of a regression: classes, slips, sentinels.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Row of the file of each label.
+    inferred : bool
+        Nobody said that it is a regression.
+    """
+    notes = [note for c in columns for note in _oddities(c, inferred)]
+    other = [(c, i) for c in columns for i in np.flatnonzero(_is_other(c.values))[:1]]
+    if inferred and other:
+        column, first = other[0]
+        notes.insert(
+            0,
+            f"row {rows[first]}, column {column.name!r} holds {column.values[first]:g}, not 0 or "
+            "1, so this is a regression; if it is not, mend the labels (classes are 0 and 1) and "
+            "give --task-type classification",
+        )
+    return notes
+
+
+def _is_other(values: FloatArray) -> BoolArray:
+    other: BoolArray = ~np.isnan(values) & (values != 0) & (values != 1)
+    return other
+
+
+def _oddities(column: TaskColumn, inferred: bool) -> list[str]:
+    values = column.values[~np.isnan(column.values)]
+    distinct, counts = np.unique(values, return_counts=True)
+    name, notes = column.name, []
+    n_other = int(_is_other(values).sum())
+    if inferred and len(distinct) == 2 and len(values) > 2 and n_other:
+        low, high = distinct
+        notes.append(f"column {name!r} holds {low:g} and {high:g} alone; are they classes?")
+    elif inferred and 0 < n_other < FEW * len(values):
+        notes.append(f"column {name!r}: {n_other} of {len(values)} labels are not 0 or 1")
+    for value, count in zip(distinct, counts, strict=True):
+        rest = np.abs(distinct[distinct != value])
+        if value in SENTINELS and rest.size and abs(value) > 3 * rest.max():
+            notes.append(
+                f"column {name!r}: {value:g} stands {count} times, far from every other value; "
+                "if it means not measured, empty these cells"
+            )
+    return notes

@@ -1,0 +1,373 @@
+"""The cells of a user's file as text, whatever its format, with the row each stands in.
+
+Rows are counted as a spreadsheet does: from 1, the header being row 1; in formats without a header
+row the first molecule is row 1.
+
+pandas reads sheets and Parquet. Text is split by the standard library's csv: pandas' parser fills
+short rows, and joins what follows a closing quote, without a word or a row number.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import csv
+import gzip
+import hashlib
+import io
+import re
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from chmr_bench.contracts import DroppedRow
+from chmr_bench.data.requests import TableOptions, unusable_path
+from chmr_bench.errors import DataError, SettingError
+
+MAX_BYTES = 1 << 31
+"""An unpacked file bigger than this is refused, not read."""
+DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|", "blank": " "}
+_WORDS = DELIMITERS | {"space": " ", "pipe": "|", "\\t": "\t"}
+_MARKS = (  # a UTF-32 mark begins with that of UTF-16, so the order matters
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SMI_LINE = re.compile(r"(\S+(?:\s+\|[^|]*\|)?)\s*(.*)", re.DOTALL)
+"""SMILES, extensions between bars, and the name that the rest of the line is."""
+
+
+@dataclass
+class TableCells:
+    """What a file holds.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Names of the columns.
+    frame : pandas.DataFrame
+        Cells as stripped text, a column each; the index is the row of the file.
+    bad : list of DroppedRow
+        Rows that have no cells to speak of, and why.
+    notes : list of str
+        What was seen rather than said: separator, encoding, comments.
+    sha256 : str
+        Of the file as it lies on disk.
+    header_row : int
+        Row of the column names; 0 in a format that has none.
+    comma_free : bool
+        Commas do not separate cells, so one inside a number is a decimal comma.
+    """
+
+    columns: tuple[str, ...] = ()
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bad: list[DroppedRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    sha256: str = ""
+    header_row: int = 0
+    comma_free: bool = True
+
+    @property
+    def n_rows(self) -> int:
+        """Return the number of rows with content, bad ones included."""
+        return len(self.frame) + len(self.bad)
+
+    def fill(self, columns: Sequence[object], rows: Iterable[tuple[int, Sequence[Any]]]) -> None:
+        """Take column names and numbered rows of cells, all as text."""
+        self.columns = tuple(_as_text(name) for name in columns)
+        kept = [(number, cells) for number, cells in rows if any(map(_as_text, cells))]
+        self.frame = pd.DataFrame(
+            [[_as_text(cell) for cell in cells] for _, cells in kept],
+            index=[number for number, _ in kept],
+            columns=range(len(self.columns)),
+            dtype=object,
+        )
+
+
+def read_cells(path: Path, options: TableOptions) -> TableCells:
+    """Return the cells of a file.
+
+    Raises
+    ------
+    DataError
+        There is no such file, it is of another format, or it cannot be read; with the row where
+        that is known, and the option that helps.
+    """
+    problem = unusable_path(path)
+    if problem:
+        raise DataError(f"{path}: {problem}")
+    try:
+        content = path.read_bytes()
+        cells = TableCells(sha256=hashlib.sha256(content).hexdigest())
+        inner, content = _unpacked(path, content)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
+        packed = {".gz": " as gzip", ".zip": " as zip"}.get(path.suffix.lower(), "")
+        raise DataError(f"{path}: cannot be read{packed}: {error}") from error
+    read = _READERS.get(Path(inner).suffix.lower())
+    if read is None:
+        *rest, last = _READERS
+        raise DataError(
+            f"{path}: expected a file called {', '.join(rest)} or {last}, or one of these with "
+            ".gz or .zip"
+        )
+    if not content.strip():
+        raise DataError(f"{path}: the file is empty; expected a header row and molecules")
+    csv.field_size_limit((1 << 31) - 1)  # of the whole process; a long cell is no error
+    read(cells, content, path, options)
+    if not cells.n_rows:
+        where = f" (row {cells.header_row})" if cells.header_row else ""
+        raise DataError(f"{path}: there is a header{where} but no molecule under it")
+    return cells
+
+
+def same_name(first: str, second: str) -> bool:
+    """Return whether two column names are one text: accents, micro signs, '#' before a header."""
+    return _canonical(first) == _canonical(second)
+
+
+def _canonical(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().lstrip("# ")
+
+
+def plain_name(path: Path) -> str:
+    """Return the file's name without ``.gz`` or ``.zip``."""
+    return path.stem if path.suffix.lower() in (".gz", ".zip") else path.name
+
+
+def _unpacked(path: Path, content: bytes) -> tuple[str, bytes]:
+    """Return the name that says the format, and the unpacked bytes."""
+    if path.suffix.lower() == ".gz":
+        with gzip.open(io.BytesIO(content)) as stream:
+            return path.stem, _limited(stream.read(MAX_BYTES + 1))
+    if path.suffix.lower() != ".zip":
+        return path.name, content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [n for n in archive.namelist() if Path(n).suffix.lower() in _READERS]
+        names = [n for n in names if not n.startswith("__MACOSX")]
+        if len(names) != 1:
+            shown = ", ".join(names[:5]) or "none"
+            raise OSError(f"expected one table in it; there are: {shown}")
+        with archive.open(names[0]) as stream:
+            return names[0], _limited(stream.read(MAX_BYTES + 1))
+
+
+def _limited(content: bytes) -> bytes:
+    if len(content) > MAX_BYTES:
+        raise OSError(f"it unpacks to more than {MAX_BYTES >> 30} GB")
+    return content
+
+
+def _as_text(value: Any) -> str:
+    """Return a cell as stripped text: nothing for a missing one, a number so that it reads back."""
+    if isinstance(value, str):
+        return value.strip()
+    if value is None or value is pd.NaT or value is pd.NA:
+        return ""
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        return str(value).strip()
+    number = float(value)
+    return "" if number != number else repr(number)
+
+
+# -------------------------------------------------------------------------------------------- text
+
+
+def _decoded(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> str:
+    """Return the text; DataError with the row where the encoding does not fit."""
+    marked = next((name for mark, name in _MARKS if content.startswith(mark)), "")
+    encoding = options.encoding or marked or "utf-8"
+    try:
+        text = content.decode(encoding)
+    except LookupError as error:
+        raise SettingError(f"--encoding {encoding!r}: there is no such encoding") from error
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        row = content.count(b"\n", 0, start) + 1
+        raise DataError(
+            f"{path}, row {row}: cannot be read as {encoding.upper()} text: byte 0x{content[start]:02x}; "
+            f"{_likely(content)}"
+        ) from error
+    if "\0" in text:
+        row = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{path}, row {row}: cannot be read as text: a NUL; {_likely(content)}")
+    if marked and marked != "utf-8-sig":
+        cells.notes.append(f"read as {marked.upper()}")
+    return text
+
+
+def _likely(content: bytes) -> str:
+    """Return what a file that is no UTF-8 looks like, and what to do."""
+    wide = {"utf-16-le": content[1::2], "utf-16-be": content[::2]}
+    for name, halves in wide.items():
+        if halves.count(0) > 0.8 * len(halves):
+            return f"it looks like UTF-16 without its mark: --encoding {name}"
+    if 0 in content:
+        return "it looks like no text at all"
+    return "it looks like cp1252 or latin-1: --encoding cp1252, or save it as UTF-8"
+
+
+def _read_delimited(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
+    """Split a text with a header row; blank lines and comments are counted, and left out."""
+    lines = list(io.StringIO(_decoded(cells, content, path, options), newline=""))
+    first, delimiter = _header(lines, path, options)
+    if delimiter == " ":
+        lines = [line.strip() for line in lines]
+    cells.header_row = first + 1
+    cells.comma_free = delimiter != ","
+    if not options.delimiter and delimiter != _usual_delimiter(path):
+        name = next(n for n, d in DELIMITERS.items() if d == delimiter)
+        cells.notes.append(f"read as {name}-separated")
+    records = _records(lines[first:], delimiter, first + 1, path)
+    _, header = next(records)
+    if isinstance(header, str):
+        raise DataError(f"{path}, row {first + 1}: {header}")
+    n_comments = sum(line.startswith("#") for line in lines[: first + 1])
+    rows = []
+    for number, found in records:
+        if isinstance(found, str):
+            cells.bad.append(DroppedRow(number, found))
+        elif len(found) == len(header):
+            rows.append((number, found))
+        elif found and found[0].startswith("#"):
+            n_comments += 1
+        elif any(cell.strip() for cell in found):
+            reason = f"{len(found)} cells, expected {len(header)} as in the header; "
+            cells.bad.append(DroppedRow(number, reason + "quote a cell that holds the delimiter"))
+    if n_comments:
+        cells.notes.append(f"{n_comments} lines begin with '#'")
+    cells.fill(header, rows)
+
+
+def _usual_delimiter(path: Path) -> str:
+    return "," if Path(plain_name(path)).suffix.lower() in (".csv", ".zip") else "\t"
+
+
+def _header(lines: Sequence[str], path: Path, options: TableOptions) -> tuple[int, str]:
+    """Return the line that names the columns, and the delimiter under which it does."""
+    given = _WORDS.get(options.delimiter, options.delimiter)
+    if len(given) > 1 or given in ("\n", "\r", '"'):
+        raise SettingError(f"--delimiter {given!r}: expected one character, or {', '.join(_WORDS)}")
+    filled = [i for i, line in enumerate(lines) if line.strip()]
+    plain = next((i for i in filled if not lines[i].startswith("#")), filled[0])
+    comments = [i for i in reversed(filled) if i < plain]  # the last may name the columns
+    tried = [given] if given else list(dict.fromkeys((_usual_delimiter(path), *_WORDS.values())))
+    for line in (plain, *comments):
+        for delimiter in tried:
+            if any(same_name(options.smiles, n) for n in _names(lines[line], delimiter)):
+                return line, delimiter
+    tried = [d for d in tried if d != " "] or tried
+    return plain, max(tried, key=lambda d: len(_names(lines[plain], d)))
+
+
+def _names(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def _records(
+    lines: Sequence[str], delimiter: str, number: int, path: Path
+) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the row number and cells of each record, or what is wrong with it."""
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    while True:
+        try:
+            yield number, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "end of data" in str(error):
+                raise DataError(
+                    f"{path}, row {number}: a quote opens here and nothing closes it; a quote "
+                    'inside a cell is written twice ("")'
+                ) from error
+            yield (
+                number,
+                'text follows a closing quote; a quote inside a cell is written twice ("")',
+            )
+        number += 1
+
+
+def _read_smi(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
+    """Read ``SMILES name`` lines; with a header row it is a table like others."""
+    lines = _decoded(cells, content, path, options).splitlines()
+    first = next(line for line in lines if line.strip())
+    if any(same_name(options.smiles, n) for d in _WORDS.values() for n in _names(first, d)):
+        _read_delimited(cells, content, path, options)
+        return
+    found = (_SMI_LINE.match(line.strip()) for line in lines)
+    rows = [(n, match.groups()) for n, match in enumerate(found, 1) if match]
+    cells.fill((options.smiles, "name"), rows)
+
+
+# ------------------------------------------------------------------------------------- other files
+
+
+def _read_excel(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
+    with _refusing(path, "a sheet"), pd.ExcelFile(io.BytesIO(content), engine="calamine") as book:
+        sheet = book.parse(0, header=None, dtype=object, keep_default_na=False, na_values=[])
+        names = book.sheet_names
+    if len(names) > 1:
+        cells.notes.append(f"the first of {len(names)} sheets is read: {names[0]}")
+    rows = [(n, row) for n, row in enumerate(sheet.to_numpy().tolist(), 1)]
+    filled = [(n, row) for n, row in rows if any(map(_as_text, row))]
+    if not filled:
+        raise DataError(f"{path}: the first sheet is empty; expected a header row and molecules")
+    cells.header_row = filled[0][0]
+    cells.fill(filled[0][1], filled[1:])
+
+
+def _read_parquet(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
+    with _refusing(path, "Parquet"):
+        table = pd.read_parquet(io.BytesIO(content))
+        rows = enumerate(table.astype(object).to_numpy().tolist(), 1)
+        cells.fill(list(table.columns), rows)
+
+
+def _read_sdf(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
+    """Read the records of an SD file: properties, name, and a SMILES made of the structure."""
+    from rdkit import Chem, rdBase
+
+    text = _decoded(cells, content, path, options)
+    found: list[tuple[int, dict[str, str]]] = []
+    with _refusing(path, "an SD file"), rdBase.BlockLogs():
+        records: Any = Chem.ForwardSDMolSupplier(io.BytesIO(text.encode()))
+        for number, mol in enumerate(records, 1):
+            if mol is None:
+                cells.bad.append(DroppedRow(number, "RDKit cannot read this record"))
+                continue
+            own = {name: mol.GetProp(name) for name in mol.GetPropNames()}
+            name = mol.GetProp("_Name") if mol.HasProp("_Name") else ""
+            found.append((number, {"smiles": Chem.MolToSmiles(mol), "name": name} | own))
+    columns = list(dict.fromkeys(name for _, record in found for name in record))
+    cells.fill(columns, [(n, [record.get(c, "") for c in columns]) for n, record in found])
+
+
+@contextlib.contextmanager
+def _refusing(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into a DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # each library has errors of its own
+        first = str(error).strip().partition("\n")[0]
+        raise DataError(f"{path}: cannot be read as {kind}: {first}") from error
+
+
+_READERS: dict[str, Callable[[TableCells, bytes, Path, TableOptions], None]] = {
+    ".csv": _read_delimited,
+    ".tsv": _read_delimited,
+    ".txt": _read_delimited,
+    ".smi": _read_smi,
+    ".sdf": _read_sdf,
+    ".xlsx": _read_excel,
+    ".xls": _read_excel,
+    ".parquet": _read_parquet,
+}
