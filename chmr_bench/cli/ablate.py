@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chmr_bench.cli import execution, options, requests
+from chmr_bench.cli.table_options import NO_TABLE, takes_table
+from chmr_bench.data.requests import TableOptions
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ CONTROLS = ("shuffled",)
 _HIDE = "What is hidden"
 
 
+@takes_table
 def ablate(
     missing: Annotated[
         str,
@@ -83,11 +86,7 @@ def ablate(
     split: options.Split = "",
     split_seed: options.SplitSeed = None,
     split_seeds: options.SplitSeeds = None,
-    smiles: options.SmilesColumn = "",
-    tasks: options.TaskColumns = "",
-    task_type: options.TaskTypeOf = "",
-    metric: options.MetricOf = "",
-    on_invalid: options.OnInvalid = "stop",
+    table: TableOptions = NO_TABLE,
     mirror: options.Mirror = None,
     offline: options.Offline = False,
     seeds: Annotated[
@@ -114,9 +113,6 @@ def ablate(
 
     from chmr_bench.data.fetch import options_from_env
 
-    table = requests.TableOptions.of_words(
-        tasks, smiles=smiles, task_type=task_type, metric=metric, on_invalid=on_invalid
-    )
     named = suite if suite or dataset else [SUITE]
     chosen = requests.chosen_seeds(SEEDS if seeds is None and not seed else seeds, seed)
     request = requests.make_request(model or [MODEL], named, dataset, table, chosen, setting)

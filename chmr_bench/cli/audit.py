@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chmr_bench.cli import requests
+from chmr_bench.cli.table_options import NO_TABLE, takes_table
+from chmr_bench.data.requests import TableOptions
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ OUT = Path("leaderboards")
 PAGE, JSON, PICTURE = "audit.md", "audit.json", "similarity.png"
 
 
+@takes_table
 def audit(
     dataset: Annotated[
         list[str] | None,
@@ -47,17 +50,7 @@ def audit(
             "else all that chmr-bench made here."
         ),
     ] = None,
-    smiles: Annotated[str, typer.Option(help="SMILES column of FILE.")] = "",
-    tasks: Annotated[str, typer.Option(help="Task columns of FILE: A,B.")] = "",
-    task_type: Annotated[
-        str, typer.Option(help="classification or regression; else seen from FILE.")
-    ] = "",
-    metric: Annotated[
-        str, typer.Option(help="Metric of FILE: roc_auc, average_precision, mae, rmse, r2.")
-    ] = "",
-    on_invalid: Annotated[
-        str, typer.Option(help="Unreadable rows of FILE: stop, or drop and count them.")
-    ] = "stop",
+    table: TableOptions = NO_TABLE,
     mirror: Annotated[
         str | None,
         typer.Option(envvar="CHMR_BENCH_MIRROR", help="Folder or URL to take the data from."),
@@ -92,9 +85,6 @@ def audit(
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.runner import Workspace
 
-    table = requests.TableOptions.of_words(
-        tasks, smiles=smiles, task_type=task_type, metric=metric, on_invalid=on_invalid
-    )
     if records:
         if suite or dataset or table.given or split or split_seed or weights:
             raise UsageError(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chmr_bench.cli import requests
+from chmr_bench.cli.table_options import NO_TABLE, takes_table
+from chmr_bench.data.requests import TableOptions
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
+@takes_table
 def explain(
     model: Annotated[str, typer.Argument(help="Model; 'chmr-bench list models' shows them.")],
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Registered name or FILE.")],
-    smiles: Annotated[str, typer.Option(help="SMILES column of FILE.")] = "",
-    tasks: Annotated[str, typer.Option(help="Task columns of FILE: A,B.")] = "",
+    table: TableOptions = NO_TABLE,
     seed: Annotated[int, typer.Option(help="Seed of the run it explains.")] = 0,
     setting: Annotated[
         list[str] | None,
@@ -49,7 +51,6 @@ def explain(
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.runner import Workspace
 
-    table = requests.TableOptions.of_words(tasks, smiles=smiles)
     request = requests.make_request([model], None, [dataset], table, (seed,), setting)
     request = requests.with_choices(request, "", (0,), device, precision, keep_failed=False)
     workspace = Workspace(options_from_env(mirror, offline), requests.cores(jobs))

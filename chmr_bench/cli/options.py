@@ -31,25 +31,6 @@ SplitSeeds = Annotated[
     int | None,
     typer.Option(help="Split seeds 0 to N-1, a split each; 1 if not said.", rich_help_panel=DATA),
 ]
-SmilesColumn = Annotated[str, typer.Option(help="SMILES column of FILE.", rich_help_panel=DATA)]
-TaskColumns = Annotated[str, typer.Option(help="Task columns of FILE: A,B.", rich_help_panel=DATA)]
-TaskTypeOf = Annotated[
-    str,
-    typer.Option(help="classification or regression; else seen from FILE.", rich_help_panel=DATA),
-]
-MetricOf = Annotated[
-    str,
-    typer.Option(
-        help="Metric of FILE: roc_auc, average_precision, mae, rmse, r2.",
-        rich_help_panel=DATA,
-    ),
-]
-OnInvalid = Annotated[
-    str,
-    typer.Option(
-        help="Unreadable rows of FILE: stop, or drop and count them.", rich_help_panel=DATA
-    ),
-]
 Mirror = Annotated[
     str | None,
     typer.Option(

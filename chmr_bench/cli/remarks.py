@@ -25,17 +25,10 @@ def show(request: Request, plan: Plan, workspace: Workspace, *, plan_shown: bool
 
 
 def _inferred(request: Request, workspace: Workspace) -> Iterator[str]:
-    """Yield the task type of each file whose user did not say it."""
+    """Yield what was seen in each file rather than said by its user."""
     for asked in request.datasets:
-        if not asked.file or asked.task_type is not None:
-            continue
-        task_type = workspace.open(asked).spec.task_type
-        hint = (
-            "--task-type classification expects labels 0 and 1"
-            if task_type == "regression"
-            else "all its labels are 0 or 1"
-        )
-        yield f"task type: {task_type}, inferred from {asked.file}; {hint}"
+        if asked.file:
+            yield from (f"{asked.file}: {note}" for note in workspace.open(asked).spec.notes)
 
 
 def _unused(request: Request, plan: Plan) -> Iterator[str]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chmr_bench.cli import execution, options, requests
+from chmr_bench.cli.table_options import NO_TABLE, takes_table
+from chmr_bench.data.requests import TableOptions
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore
     from chmr_bench.sweep import Plan, Summary
 
 
+@takes_table
 def run(
     model: Annotated[
         list[str] | None, typer.Option("--model", "-m", help="Model; may be given repeatedly.")
@@ -26,11 +29,7 @@ def run(
     split: options.Split = "",
     split_seed: options.SplitSeed = None,
     split_seeds: options.SplitSeeds = None,
-    smiles: options.SmilesColumn = "",
-    tasks: options.TaskColumns = "",
-    task_type: options.TaskTypeOf = "",
-    metric: options.MetricOf = "",
-    on_invalid: options.OnInvalid = "stop",
+    table: TableOptions = NO_TABLE,
     mirror: options.Mirror = None,
     offline: options.Offline = False,
     seeds: Annotated[
@@ -53,9 +52,6 @@ def run(
     """
     from chmr_bench.data.fetch import options_from_env
 
-    table = requests.TableOptions.of_words(
-        tasks, smiles=smiles, task_type=task_type, metric=metric, on_invalid=on_invalid
-    )
     chosen = requests.chosen_seeds(seeds, seed)
     request = requests.make_request(model, suite, dataset, table, chosen, setting)
     drawn = requests.chosen_seeds(split_seeds, split_seed, "--split-seed")

@@ -137,35 +137,31 @@ def infer_type(columns: Sequence[TaskColumn]) -> TaskType:
     return "classification" if fits else "regression"
 
 
-def remarks(columns: Sequence[TaskColumn], rows: Sequence[int], inferred: bool) -> list[str]:
-    """Return what is odd about the labels of a regression: classes, slips, sentinels.
+def reason_for(columns: Sequence[TaskColumn], rows: Sequence[int], task_type: TaskType) -> str:
+    """Return why the labels are taken for that kind of task, and how to change it.
 
     Parameters
     ----------
+    columns : sequence of TaskColumn
+        The tasks.
     rows : sequence of int
         Row of the file of each label.
-    inferred : bool
-        Nobody said that it is a regression.
+    task_type : TaskType
+        What was inferred.
     """
-    notes = [note for c in columns for note in _oddities(c, inferred)]
-    other = [(c, i) for c in columns for i in np.flatnonzero(_is_other(c.values))[:1]]
-    if inferred and other:
-        column, first = other[0]
-        notes.insert(
-            0,
-            f"row {rows[first]}, column {column.name!r} holds {column.values[first]:g}, not 0 or "
-            "1, so this is a regression; if it is not, mend the labels (classes are 0 and 1) and "
-            "give --task-type classification",
-        )
-    return notes
+    said = f"task type {task_type} inferred from the labels"
+    other = ((c, int(i)) for c in columns for i in np.flatnonzero(_is_other(c.values))[:1])
+    column, i = next(other, (columns[0], 0))
+    if task_type == "classification":
+        return said
+    return (
+        f"{said}: row {rows[i]}, column {column.name!r} holds {column.values[i]:g}; "
+        "--task-type classification expects labels 0 and 1"
+    )
 
 
-def _is_other(values: FloatArray) -> BoolArray:
-    other: BoolArray = ~np.isnan(values) & (values != 0) & (values != 1)
-    return other
-
-
-def _oddities(column: TaskColumn, inferred: bool) -> list[str]:
+def oddities(column: TaskColumn, inferred: bool) -> list[str]:
+    """Return what is odd about the labels of a regression: classes, slips, sentinels."""
     values = column.values[~np.isnan(column.values)]
     distinct, counts = np.unique(values, return_counts=True)
     name, notes = column.name, []
@@ -183,3 +179,8 @@ def _oddities(column: TaskColumn, inferred: bool) -> list[str]:
                 "if it means not measured, empty these cells"
             )
     return notes
+
+
+def _is_other(values: FloatArray) -> BoolArray:
+    other: BoolArray = ~np.isnan(values) & (values != 0) & (values != 1)
+    return other

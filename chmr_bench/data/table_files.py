@@ -192,8 +192,8 @@ def _decoded(cells: TableCells, content: bytes, path: Path, options: TableOption
         start = getattr(error, "start", 0)
         row = content.count(b"\n", 0, start) + 1
         raise DataError(
-            f"{path}, row {row}: cannot be read as {encoding.upper()} text: byte 0x{content[start]:02x}; "
-            f"{_likely(content)}"
+            f"{path}, row {row}: cannot be read as {encoding.upper()} text: byte "
+            f"0x{content[start]:02x}; {_likely(content)}"
         ) from error
     if "\0" in text:
         row = text.count("\n", 0, text.index("\0")) + 1

@@ -74,8 +74,10 @@ def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Da
     _check_labelled(path, dataset)
     kept = [dataclasses.replace(c, values=c.values[keep]) for c in columns]
     notes = [*cells.notes, *_notes(columns, decimal, task_type, options)]
+    if options.task_type is None:
+        notes.append(labels.reason_for(kept, dataset.row_numbers, task_type))
     if task_type == "regression":
-        notes += labels.remarks(kept, dataset.row_numbers, inferred=options.task_type is None)
+        notes += (n for c in kept for n in labels.oddities(c, options.task_type is None))
     return _spec(path, dataset, task_type, options, notes), dataset
 
 
@@ -230,8 +232,6 @@ def _notes(
     if n_bounds:
         what = {"drop": "as not measured", "bound": "as the bound"}.get(options.censored, "")
         notes.append(f"{n_bounds} values with a qualifier are taken {what}")
-    if options.task_type is None:
-        notes.append(f"task type {task_type} inferred from the labels")
     return notes
 
 

@@ -129,7 +129,7 @@ def test_an_inferred_task_type_is_said(
     (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows, ""]))
     asked: tuple[str, ...] = ("run", "-m", "quick.noise", "-d", "my.csv", "--smiles", "smiles")
     asked += ("--tasks", "y", "--plan")
-    said = f"task type: {task_type}, inferred from my.csv"
+    said = f"my.csv: task type {task_type} inferred from the labels"
     done = inside(*asked)
     assert said in done.stderr
     assert ("expects labels 0 and 1" in done.stderr) == (task_type == "regression")

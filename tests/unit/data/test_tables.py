@@ -84,7 +84,9 @@ def test_the_task_type_is_inferred_and_noted(
     text = "smiles,y\n" + "".join(f"C,{cell}\n" for cell in cells)
     spec, _ = read(write(tmp_path, text))
     assert spec.task_type == expected
-    assert f"task type {expected} inferred from the labels" in spec.notes
+    (note,) = (note for note in spec.notes if "inferred" in note)
+    assert note.startswith(f"task type {expected} inferred from the labels")
+    assert ("expects labels 0 and 1" in note) == (expected == "regression")
 
 
 def test_the_task_type_can_be_given(tmp_path: Path) -> None:
