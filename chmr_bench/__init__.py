@@ -1,9 +1,13 @@
 """chmr-bench: a benchmark harness for molecular property prediction, and a zoo of models.
 
-The names a plugin author needs stand here; nothing heavy is imported.
+Two doors: what a plugin author needs (specs, blocks, `hookimpl`), and what a script or a notebook
+calls (`run`, `ablate`, `evaluate`, `compare`, `load_runs`, `load_dataset`). Nothing heavy is
+imported before it is used.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import chmr_bench.signals  # noqa: F401 - first: it imports numpy as Ctrl-C needs it
 from chmr_bench.contracts import (
@@ -27,6 +31,9 @@ from chmr_bench.contracts import (
 )
 from chmr_bench.errors import ChmrBenchError, DataError, PluginError, UsageError
 from chmr_bench.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from chmr_bench.api import ablate, compare, evaluate, load_dataset, load_runs, run
 
 __version__ = "0.1.0"
 
@@ -52,5 +59,21 @@ __all__ = [
     "UsageError",
     "Weights",
     "WeightsRequest",
+    "ablate",
+    "compare",
+    "evaluate",
     "hookimpl",
+    "load_dataset",
+    "load_runs",
+    "run",
 ]
+
+_API = frozenset({"ablate", "compare", "evaluate", "load_dataset", "load_runs", "run"})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _API:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module("chmr_bench.api"), name)

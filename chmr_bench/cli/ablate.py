@@ -118,12 +118,11 @@ def ablate(
     request = requests.make_request(model or [MODEL], named, dataset, table, chosen, setting)
     drawn = requests.chosen_seeds(split_seeds, split_seed, "--split-seed")
     request = requests.with_choices(request, split, drawn, device, precision, keep_failed)
-    kind = _kind(stage or ["world"], modality or [], mechanism, fill)
-    _check_modalities(request, modality or [])
+    kind = masking(stage or [], modality or [], mechanism, fill)
     if hide_seed is not None:
         requests.valid_seed("--hide-seed", hide_seed)
-    hidden = tuple(_asked(kind, rates(missing), control or []))
-    request = dataclasses.replace(request, missing=hidden, hide_seed=hide_seed)
+    masked = masked_in_turn(request, kind, missing, control or [])
+    request = dataclasses.replace(request, missing=masked, hide_seed=hide_seed)
     how = execution.How(out, requests.cores(jobs), plan_only, as_json, quiet)
     return execution.sweep(request, options_from_env(mirror, offline), how, _show)
 
@@ -147,12 +146,13 @@ def rates(text: str) -> list[float]:
     return sorted(found)
 
 
-def _kind(stages: Sequence[str], modalities: Sequence[str], mechanism: str, fill: str) -> Missing:
-    """Return what is hidden, its rate still open."""
+def masking(stages: Sequence[str], modalities: Sequence[str], mechanism: str, fill: str) -> Missing:
+    """Return what is masked, its share still open; no stage named is all of them."""
     from typing import get_args
 
     from chmr_bench.ablation import missing
 
+    stages = stages or [missing.WORLD]
     for stage in stages:
         requests.choice("--stage", stage, (*missing.STAGES, missing.WORLD))
     if missing.WORLD in stages and len(set(stages)) > 1:
@@ -189,17 +189,19 @@ def _check_modalities(request: Request, named: Sequence[str]) -> None:
             raise UnknownNameError("modality", modality, known)
 
 
-def _asked(kind: Missing, shares: Sequence[float], controls: Sequence[str]) -> list[Missing | None]:
-    """Return what is hidden in turn: nothing, then every rate; then the same shuffled."""
+def masked_in_turn(
+    request: Request, kind: Missing, missing: str, controls: Sequence[str]
+) -> tuple[Missing | None, ...]:
+    """Return what is masked in turn: nothing, then every share; then the same with the control."""
     import dataclasses
 
+    _check_modalities(request, kind.modalities)
     for name in controls:
         requests.choice("--control", name, CONTROLS)
-    found: list[Missing | None] = [None]
-    found += [dataclasses.replace(kind, rate=rate) for rate in shares if rate > 0]
-    if controls:
-        found += [dataclasses.replace(kind, rate=rate, shuffled=True) for rate in shares]
-    return found
+    shares = rates(missing)
+    turns = [dataclasses.replace(kind, rate=rate) for rate in shares if rate > 0]
+    shuffled = [dataclasses.replace(kind, rate=rate, shuffled=True) for rate in shares]
+    return (None, *turns, *(shuffled if controls else ()))
 
 
 def _show(plan: Plan, summary: Summary, store: RecordStore, how: execution.How) -> None:

@@ -20,7 +20,8 @@ PIPE_WIDTH = 120
 """Columns where there is no terminal to ask: a log or a pipe has no edge to fold names at."""
 
 PROSE_WIDTH = 16
-"""Columns that text keeps at least where a table is too wide: a few words a line."""
+WORD_WIDTH = 32
+"""Columns that text keeps at least where a table is too wide; longer words are broken."""
 
 
 def _width(stream: TextIO | None) -> int | None:
@@ -106,17 +107,17 @@ def _is_prose(column: str, right: Sequence[str]) -> bool:
 
 def _min_width(column: str, cells: Sequence[str], prose: bool) -> int:
     """Return how narrow a column may get: its longest cell, or where it can fold, its words."""
-    head = max([*map(len, column.split()), -(-len(column) // 2)])
+    head = max([0, *map(len, column.split()), -(-len(column) // 2)])
     lines = [line for cell in cells for line in cell.split("\n")]
     if not prose:
         return max([head, *map(len, lines)])
-    words = [len(word) for line in lines for word in line.split()]
+    words = [min(len(word), WORD_WIDTH) for line in lines for word in line.split()]
     return max(head, min(max([PROSE_WIDTH, *words]), max([0, *map(len, lines)])))
 
 
 def _blocks(columns: Sequence[str], widths: Sequence[int]) -> list[list[int]]:
-    """Return the columns of each block; those of names stand in all of them."""
-    names = [j for j, column in enumerate(columns) if column in NAMES]
+    """Return the columns of each block; those of names, or the first, stand in all of them."""
+    names = [j for j, column in enumerate(columns) if column in NAMES] or [0]
     room = console.width - sum(widths[j] + 2 for j in names)
     blocks: list[list[int]] = [[]]
     for j in [j for j in range(len(columns)) if j not in names]:
