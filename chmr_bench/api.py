@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from chmr_bench.cli.execution import How
-    from chmr_bench.cli.requests import TableOptions
+    from chmr_bench.data.requests import TableOptions
     from chmr_bench.records import RecordStore
     from chmr_bench.runner import Opened, Workspace
     from chmr_bench.sweep import Plan, Request, Summary
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 Names: TypeAlias = str | Iterable[str]
 """One name, or several."""
 DEFAULT_OUT = "leaderboards"
+TABLE_WORDS = (
+    *("smiles", "task_type", "metric", "on_invalid", "delimiter", "decimal", "encoding"),
+    *("censored", "id"),
+)
 
 
 class DataOptions(TypedDict, total=False):
@@ -46,6 +50,12 @@ class DataOptions(TypedDict, total=False):
         ``roc_auc``, ``average_precision``, ``mae``, ``rmse`` or ``r2``.
     on_invalid
         ``stop`` at unreadable rows, or ``drop`` and count them.
+    delimiter, decimal, encoding
+        Of a table's text; else seen from the file.
+    censored
+        What becomes of a value such as ``>10``: ``stop``, ``drop``, or its ``bound``.
+    id
+        Column of the molecules' names.
     mirror
         Folder or URL to take the data from.
     offline
@@ -59,6 +69,11 @@ class DataOptions(TypedDict, total=False):
     task_type: str
     metric: str
     on_invalid: str
+    delimiter: str
+    decimal: str
+    encoding: str
+    censored: str
+    id: str
     mirror: str
     offline: bool
     jobs: int
@@ -396,7 +411,7 @@ def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
     return runs_frame(store)
 
 
-# ------------------------------------------------------------------------------- options to requests
+# --------------------------------------------------------------------------- options to requests
 
 
 def _listed(names: Names) -> list[str]:
@@ -404,22 +419,17 @@ def _listed(names: Names) -> list[str]:
 
 
 def _check(options: Mapping[str, Any], kind: type) -> None:
-    """Raise UnknownNameError for an option that there is not; a typed dict checks nothing itself."""
+    """Raise UnknownNameError for an unknown option: a typed dict checks nothing."""
     for name in options:
         if name not in kind.__annotations__:
             raise UnknownNameError("option", name, kind.__annotations__)
 
 
 def _table(options: Mapping[str, Any]) -> TableOptions:
-    from chmr_bench.cli.requests import TableOptions
+    from chmr_bench.data.requests import TableOptions
 
-    names = ("task_type", "metric")
-    return TableOptions(
-        options.get("smiles", ""),
-        ",".join(_listed(options.get("tasks", ()))),
-        *(options.get(name, "") for name in names),
-        options.get("on_invalid", "stop"),
-    )
+    words = {name: options[name] for name in TABLE_WORDS if name in options}
+    return TableOptions.of_words(options.get("tasks"), **words)
 
 
 def _workspace(options: Mapping[str, Any]) -> Workspace:
