@@ -12,7 +12,7 @@ TEST := .venv-test
 SOURCES := $(shell find chmr_bench plugins/chmr_bench_* baselines -type f -not -path '*/__pycache__/*')
 CONSTRAINED := -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
-.PHONY: help demo test check bench readme compare clean
+.PHONY: help demo test check bench readme docs compare clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,7 +20,8 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   formatting, lint, types"
 	@echo "make bench   measure the speed claims"
-	@echo "make readme  fill the generated sections of README.md"
+	@echo "make readme  fill the generated sections of README.md and of docs/"
+	@echo "make docs    build the site, in site/"
 	@echo "make compare set CHMR against its control and the forest, in docs/compare"
 	@echo "make clean   remove the environments and caches made here"
 
@@ -42,6 +43,9 @@ bench: $(TEST)/installed
 
 readme: $(TEST)/installed
 	$(TEST)/bin/python docs/readme.py
+
+docs: $(TEST)/installed
+	NO_MKDOCS_2_WARNING=1 $(TEST)/bin/python -m mkdocs build --strict --quiet
 
 compare: $(TEST)/installed
 	$(TEST)/bin/chmr-bench compare chmr chmr.head-only fingerprint.forest --to docs/compare
@@ -65,4 +69,4 @@ $(TEST)/installed: constraints.txt pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) runs/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) runs/demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

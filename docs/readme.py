@@ -1,7 +1,7 @@
-"""Fill the generated sections of README.md: the main table, CHMR's, the audit, the commands.
+"""Fill the generated sections of the README and of the pages: tables, audits, commands.
 
 Usage: ``python docs/readme.py`` (or ``make readme``); with ``--check`` it writes nothing and leaves
-with 1 where README.md is not what it would write.
+with 1 where a file is not what it would write.
 """
 
 from __future__ import annotations
@@ -19,10 +19,16 @@ if TYPE_CHECKING:
     from chmr_bench.report.rows import Row, Table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-README = REPOSITORY / "README.md"
+PAGES = ("README.md", "docs/results.md", "docs/audits.md", "docs/cli.md")
+"""Files with sections ``<!-- NAME: made by ... -->`` to ``<!-- /NAME -->``."""
 LEADERBOARD = REPOSITORY / "leaderboards" / "README.md"
 RECORDS = REPOSITORY / "leaderboards"
 TABLES = RECORDS / "tables"
+SMALL = ("model", "chembl2k", "broad6k", "biogen3k MAE ↓", "mean of 8", "95 %", "rank")
+SMALL_NOTE = (
+    "ROC-AUC in percent, mean over seeds; the mean is over the eight classification datasets, the "
+    "rank over all nine (ties where 95 % intervals overlap)."
+)
 NO_TABLE = "*No results are on record yet.*"
 FAMILY = ("chmr", "cells.")
 """How the names of CHMR, its variants and its controls begin."""
@@ -41,19 +47,37 @@ PERCENT = ("roc_auc", "average_precision")
 
 
 def filled(text: str) -> str:
-    """Return the README with its generated sections made anew."""
-    sections = (
-        ("table", main_table()),
-        ("chmr", chmr_tables()),
-        ("audit", audit_table()),
-        ("commands", commands()),
-    )
-    for name, content in sections:
+    """Return a page with its generated sections made anew."""
+    makers = {
+        "small": small_table,
+        "table": main_table,
+        "chmr": chmr_tables,
+        "audit": audit_table,
+        "commands": commands,
+    }
+    for name, make in makers.items():
         pattern = re.compile(rf"(<!-- {name}:[^>]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
-            raise SystemExit(f"README.md has no section marked <!-- {name}: ... -->")
-        text = pattern.sub(lambda m, c=content: f"{m[1]}\n{c}\n\n{m[2]}", text)
+        if pattern.search(text):
+            content = make()
+            text = pattern.sub(lambda m, c=content: f"{m[1]}\n{c}\n\n{m[2]}", text)
     return text
+
+
+def small_table() -> str:
+    """Return the models that cover all nine datasets: two datasets, the mean and the rank."""
+    path = RECORDS / "overall.csv"
+    if not path.is_file():
+        return NO_TABLE
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["n_covered"] == row["n_datasets"]]
+    lines = [f"| {' | '.join(SMALL)} |", "|:--|" + "--:|" * (len(SMALL) - 1)]
+    for row in rows:
+        keys = ("chembl2k", "broad6k", *(f"classification_{k}" for k in ("mean", "low", "high")))
+        chembl, broad, mean, low, high = (f"{100 * float(row[key]):.1f}" for key in keys)
+        mae, rank = f"{float(row['biogen3k']):.3f}", f"{float(row['average_rank']):.1f}"
+        cells = [row["row"], chembl, broad, mae, mean, f"{low} to {high}", rank]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", SMALL_NOTE])
 
 
 def main_table() -> str:
@@ -174,15 +198,12 @@ def commands() -> str:
     """Return every command with its options, as Markdown."""
     parts = []
     for path, command in walk():
-        rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
-        lines = [
-            "<details>",
-            f"<summary><code>{path}</code>: {_first_line(command.help)}</summary>",
-        ]
+        rows = [_option(parameter) for parameter in command.params if parameter.name != "help"]
+        lines = [f"## `{path}`", "", " ".join((command.help or "").split())]
         if rows:
             lines += ["", "| option | meaning |", "|---|---|", *rows]
-        parts.append("\n".join([*lines, "", "</details>"]))
-    return "\n".join(parts)
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
 
 
 def walk() -> Iterator[tuple[str, Any]]:
@@ -202,7 +223,7 @@ def walk() -> Iterator[tuple[str, Any]]:
     yield from below("chmr-bench", typer.main.get_command(app))
 
 
-def _row(parameter: Any) -> str:
+def _option(parameter: Any) -> str:
     flag = getattr(parameter, "is_flag", False)
     if parameter.param_type_name == "argument":
         name = f"`{parameter.name.upper()}`"
@@ -224,15 +245,20 @@ def _first_line(text: str | None) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write README.md, or say whether it is up to date."""
-    text = README.read_text(encoding="utf-8")
-    wanted = filled(text)
-    if "--check" in arguments:
-        if wanted != text:
-            sys.stderr.write("README.md is out of date; mend with: make readme\n")
-        return int(wanted != text)
-    README.write_text(wanted, encoding="utf-8")
-    return 0
+    """Write the pages, or say which are out of date."""
+    stale = 0
+    for name in PAGES:
+        path = REPOSITORY / name
+        text = path.read_text(encoding="utf-8")
+        wanted = filled(text)
+        if wanted == text:
+            continue
+        stale += 1
+        if "--check" in arguments:
+            sys.stderr.write(f"{name} is out of date; mend with: make readme\n")
+        else:
+            path.write_text(wanted, encoding="utf-8")
+    return int("--check" in arguments and stale > 0)
 
 
 if __name__ == "__main__":

@@ -1,39 +1,21 @@
-"""What the README says is true: its commands parse, its example runs, its tables are up to date."""
+"""The generated sections of the README and the pages: up to date, and right."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import re
-import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
-import typer.main
 
-from chmr_bench.cli.app import app
 from chmr_bench.report.rows import Row
 from chmr_bench.statistics import Runs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-MAKE = shutil.which("make")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
-
-
-def command_lines(program: str) -> list[str]:
-    lines = [line.split("#")[0].strip() for block in blocks("bash") for line in block.splitlines()]
-    return [line for line in lines if line.split(" ")[0] == program]
+README_BYTES = 8192
 
 
 def load_generator() -> Any:
@@ -45,25 +27,46 @@ def load_generator() -> Any:
     return module
 
 
-def test_the_generated_sections_are_up_to_date() -> None:
-    assert load_generator().filled(TEXT) == TEXT, "mend with: make readme"
+def text_of(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", load_generator().PAGES)
+def test_the_generated_sections_are_up_to_date(name: str) -> None:
+    text = text_of(name)
+    assert re.search(r"<!-- \w+: made by ", text)
+    assert load_generator().filled(text) == text, "mend with: make readme"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(text_of("README.md").encode()) <= README_BYTES
 
 
 def paragraph(begin: str) -> str:
-    (found,) = [part for part in TEXT.split("\n\n") if part.startswith(begin)]
+    parts = text_of("docs/results.md").split("\n\n")
+    (found,) = [part for part in parts if part.startswith(begin)]
     return " ".join(found.split())
 
 
-def test_what_hidden_cells_cost_is_what_the_tables_say() -> None:
+def test_what_masked_cells_cost_is_what_the_tables_say() -> None:
     change = r"(-?\d+\.\d) \((-?\d+\.\d) to (-?\d+\.\d)\)"
     loss = r"(\d+\.\d)(?: points)? \((\d+\.\d) to (\d+\.\d)\)"
     real = re.findall(change, paragraph("On real cell data").replace("+", ""))
     lost = re.findall(loss, paragraph("On `planted` (simulated), five seeds"))
     assert (len(real), len(lost)) == (8, 6)
-    told = [*real, *((f"-{loss}", f"-{high}", f"-{low}") for loss, low, high in lost)]
-    table = (REPOSITORY / "leaderboards" / "missing.md").read_text(encoding="utf-8")
+    assert all(float(low) <= 0 <= float(high) for _, low, high in real)
+    said = [*real, *((f"-{loss}", f"-{high}", f"-{low}") for loss, low, high in lost)]
+    table = text_of("leaderboards/missing.md")
     stored = set(re.findall(change, table.replace("+", "")))
-    assert [change for change in told if change not in stored] == []
+    assert [change for change in said if change not in stored] == []
+    (most,) = re.findall(r"CHMR loses up to (\S+) points", " ".join(text_of("README.md").split()))
+    assert most == lost[0][0]
+
+
+def test_the_small_table_has_the_rows_that_cover_the_board() -> None:
+    lines = load_generator().small_table().splitlines()
+    assert lines[2].count("|") == lines[0].count("|")
+    assert any(line.startswith("| mean | 50.0 | 50.0 ") for line in lines)
 
 
 TABLE = """dataset,synthetic,split,metric,row,score,low,high,n_runs
@@ -133,85 +136,3 @@ def test_without_records_nothing_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     assert "| chmr | 80.0 | 70.0 to 90.0 | 5 |" in simulated
     assert "no-tree" not in simulated
     assert "knn" not in simulated
-
-
-@pytest.mark.parametrize("line", command_lines("chmr-bench"))
-def test_a_command_of_the_readme_parses(line: str) -> None:
-    command: Any = typer.main.get_command(app)
-    _, *arguments = shlex.split(line)
-    while hasattr(command, "commands"):
-        command = command.commands[arguments.pop(0)]
-    command.make_context(line, arguments)
-
-
-def test_every_command_of_the_readme_was_seen() -> None:
-    assert len(command_lines("chmr-bench")) >= 10
-
-
-@pytest.mark.parametrize("line", command_lines("make"))
-@pytest.mark.skipif(MAKE is None, reason="there is no make here")
-def test_a_make_target_of_the_readme_exists(line: str) -> None:
-    command = [str(MAKE), "--dry-run", *shlex.split(line)[1:]]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
-    local = [link for link in links if "://" not in link]
-    missing = {link for link in local if not (REPOSITORY / link).exists()}
-    assert missing - {"leaderboards/README.md"} == set()
-    assert len(local) >= 5
-
-
-# -------------------------------------------------------------------------- the example of a plugin
-
-
-def python(folder: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run Python with the example's folder on its path and a cache folder of its own."""
-    env = os.environ | {"PYTHONPATH": str(folder), "CHMR_BENCH_HOME": str(cwd / "home")}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=env | {"COLUMNS": "200"},
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The README's example, written as it stands there and installed into a folder."""
-    pytest.importorskip("hatchling")
-    folder = tmp_path_factory.mktemp("example")
-    source, site = folder / "source", folder / "site"
-    source.mkdir()
-    for block in blocks("toml") + blocks("python"):
-        name = block.splitlines()[0].removeprefix("# ")
-        (source / name).write_text(block)
-    pip = ("-m", "pip", "--disable-pip-version-check", "install", "--no-deps")
-    options = ("--no-build-isolation", "--target", str(site))
-    done = python(site, *pip, *options, str(source), cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return site
-
-
-def test_the_example_keeps_the_promises(installed: Path, tmp_path: Path) -> None:
-    code = "from chmr_bench.testing import check_model; check_model('my.ridge')"
-    done = python(installed, "-W", "error", "-c", code, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_example_runs_beside_ours(installed: Path, tmp_path: Path) -> None:
-    (line,) = (x for x in command_lines("chmr-bench") if "my.ridge" in x)
-    _, *arguments = shlex.split(line)
-    done = python(
-        installed, "-m", "chmr_bench", *arguments, "--seeds", "1", "--out", "out", cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = [json.loads(p.read_text()) for p in (tmp_path / "out").rglob("result.json")]
-    scored = {r["model"]["id"]: r["metrics"]["macro"] for r in results}
-    assert set(scored) == {"my.ridge", "fingerprint.forest"}
-    assert all(isinstance(score, float) for score in scored.values())
-    assert "my.ridge" in done.stdout
