@@ -3,8 +3,8 @@
 Options are those of the command line, with the same names and defaults (``--split-seeds 5`` is
 ``split_seeds=5``); what can be given repeatedly there is a name or a list of names here.
 
-Example
--------
+Examples
+--------
 >>> from chmr_bench import run, compare
 >>> run("fingerprint.knn", suite="demo", out="runs")  # doctest: +SKIP
 >>> compare("mean", "fingerprint.knn", out="runs")  # doctest: +SKIP
@@ -42,15 +42,21 @@ class DataOptions(TypedDict, total=False):
 
     Attributes
     ----------
-    smiles, tasks
-        Columns of a table: the SMILES column, and one or more task columns.
+    smiles
+        SMILES column of a table.
+    tasks
+        One or more task columns.
     task_type
         ``classification`` or ``regression``; else seen from the labels.
     metric
         ``roc_auc``, ``average_precision``, ``mae``, ``rmse`` or ``r2``.
     on_invalid
         ``stop`` at unreadable rows, or ``drop`` and count them.
-    delimiter, decimal, encoding
+    delimiter
+        Of a table's text; else seen from the file.
+    decimal
+        Decimal mark; else seen from the file.
+    encoding
         Of a table's text; else seen from the file.
     censored
         What becomes of a value such as ``>10``: ``stop``, ``drop``, or its ``bound``.
@@ -86,14 +92,20 @@ class RunOptions(DataOptions, total=False):
     ----------
     split
         ``reference``, ``scaffold``, ``strict``, ``random``, ``cv5x5`` or ``deepchem:NAME``.
-    split_seeds, split_seed
-        Seeds 0 to N-1 of a drawn split, or those listed.
-    seeds, seed
-        Seeds 0 to N-1 of the model, or those listed.
+    split_seeds
+        Number of seeds of a drawn split: 0 to N-1.
+    split_seed
+        These seeds of a drawn split.
+    seeds
+        Number of seeds of the model: 0 to N-1.
+    seed
+        These seeds of the model.
     settings
         ``{"key": value}``, or ``{"model:key": value}`` for one model: ``--set``.
-    device, precision
-        ``auto``, ``cpu`` or ``cuda``; ``float32`` or ``bfloat16``.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    precision
+        ``float32`` or ``bfloat16``.
     keep_failed
         Leave failed jobs as they are; else they are tried again.
     quiet
@@ -203,8 +215,12 @@ def ablate(
     ----------
     missing
         Shares that are masked, 0 to 1; 0 is always run.
-    model, dataset, suite
-        As in `run`; ``chmr`` and the suite ``cells`` where nothing is named.
+    model
+        As in `run`; ``chmr`` where none is named.
+    dataset
+        As in `run`.
+    suite
+        As in `run`; ``cells`` where no data is named.
     out
         Folder of the records and tables.
     **options
@@ -321,8 +337,14 @@ def load_dataset(
 
     Parameters
     ----------
-    dataset, split, split_seed, **options
+    dataset
         As in `evaluate`.
+    split
+        As in `evaluate`.
+    split_seed
+        As in `evaluate`.
+    **options
+        See `DataOptions`.
 
     Examples
     --------
@@ -348,10 +370,14 @@ def compare(
 
     Parameters
     ----------
-    baseline, *models
-        Models, or rows as the tables call them.
-    dataset, suite
+    baseline
+        A model, or a row as the tables call it.
+    *models
+        What is compared with it.
+    dataset
         Datasets to compare on; all that are on record where nothing is named.
+    suite
+        Suites to compare on.
     split
         Records on this split; ``reference`` where not said.
     out

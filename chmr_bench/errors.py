@@ -44,9 +44,12 @@ class UnknownNameError(UsageError):
 
     Parameters
     ----------
-    kind : what was looked for, in the singular: ``dataset``, ``model``, ``setting``.
-    name : the name that was asked for.
-    known : the names there are.
+    kind
+        What was looked for, in the singular: ``dataset``, ``model``, ``setting``.
+    name
+        The name that was asked for.
+    known
+        The names there are.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:

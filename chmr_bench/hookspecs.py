@@ -24,19 +24,55 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def chmr_bench_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
-    """Return the models this plugin offers."""
+    """Return the models this plugin offers.
+
+    Examples
+    --------
+    ```python
+    @hookimpl
+    def chmr_bench_models():
+        return [ModelSpec("my.ridge", "Ridge on bits", "my_model:Ridge", "my_model:Config")]
+    ```
+    """
 
 
 @hookspec
 def chmr_bench_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
-    """Return the datasets this plugin offers."""
+    """Return the datasets this plugin offers.
+
+    Examples
+    --------
+    ```python
+    @hookimpl
+    def chmr_bench_datasets():
+        return [my_package.specs.MY_ASSAY]
+    ```
+    """
 
 
 @hookspec
 def chmr_bench_features() -> Iterable[FeatureSpec]:  # type: ignore[empty-body]
-    """Return the features this plugin offers."""
+    """Return the features this plugin offers.
+
+    Examples
+    --------
+    ```python
+    @hookimpl
+    def chmr_bench_features():
+        return [FeatureSpec("my-counts", "Counts of my groups", "my_package.groups:count")]
+    ```
+    """
 
 
 @hookspec
 def chmr_bench_atlases() -> Iterable[AtlasSpec]:  # type: ignore[empty-body]
-    """Return the cell atlases this plugin offers."""
+    """Return the cell atlases this plugin offers.
+
+    Examples
+    --------
+    ```python
+    @hookimpl
+    def chmr_bench_atlases():
+        return [AtlasSpec("my-screen", "My screen", "my_atlas:load", ("morphology",))]
+    ```
+    """

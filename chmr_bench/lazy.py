@@ -13,7 +13,8 @@ def load_object(path: str) -> Any:
 
     Raises
     ------
-    PluginError : the path is malformed, the module does not import, or it has no such name.
+    PluginError
+        The path is malformed, the module does not import, or it has no such name.
     """
     module_name, _, name = path.partition(":")
     if not module_name or not name:

@@ -54,9 +54,12 @@ def build_config(spec: ModelSpec, overrides: Mapping[str, Any], dataset: str = "
 
     Raises
     ------
-    UnknownNameError : a setting that the config does not have; the nearest is offered.
-    SettingError : a value that does not fit.
-    PluginError : the recipe or the preset itself is wrong.
+    UnknownNameError
+        a setting that the config does not have; the nearest is offered.
+    SettingError
+        a value that does not fit.
+    PluginError
+        The recipe or the preset itself is wrong.
     """
     config_class = load_object(spec.config)
     known = set(config_class.model_fields)

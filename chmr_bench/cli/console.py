@@ -73,14 +73,14 @@ def print_table(
 
     Parameters
     ----------
-    title : str
-        Stands above the table; "" for none.
-    columns : sequence of str
-        The headings.
-    rows : sequence of sequence of str
-        A row's cells, one a column.
-    right : sequence of str
-        Columns of numbers: to the right, and never folded.
+    title
+        Str Stands above the table; "" for none.
+    columns
+        Sequence of str The headings.
+    rows
+        Sequence of sequence of str A row's cells, one a column.
+    right
+        Sequence of str Columns of numbers: to the right, and never folded.
     """
     prose = [_is_prose(column, right) for column in columns]
     widths = [_min_width(c, [row[j] for row in rows], prose[j]) for j, c in enumerate(columns)]

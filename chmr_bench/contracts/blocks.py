@@ -22,10 +22,19 @@ class MatrixBlock:
 
     Attributes
     ----------
-    values : (n, d) float or integer array, or a scipy CSR matrix. Rows that are not observed hold
-        NaN (dense) or nothing (sparse) and must not be read.
-    observed : (n,) bool, True where the molecule has this modality.
-    names : the d column names, or empty.
+    values
+        (n, d) float or integer array, or a scipy CSR matrix. Rows that are not observed
+        hold NaN (dense) or nothing (sparse) and must not be read.
+    observed
+        (n,) bool, True where the molecule has this modality.
+    names
+        The d column names, or empty.
+
+    Examples
+    --------
+    >>> block = MatrixBlock(np.array([[0.5], [np.nan]]), observed=np.array([True, False]))
+    >>> len(block), block.take(np.array([0])).values.tolist()
+    (2, [[0.5]])
     """
 
     values: FloatArray | sparse.csr_array
@@ -46,11 +55,26 @@ class GraphBlock:
 
     Attributes
     ----------
-    atoms : (v, 9) int64, OGB's atom features.
-    bonds : (e, 3) int64, OGB's bond features; each bond stands twice, once a direction.
-    edges : (2, e) int64, atom indices within the molecule.
-    atom_offsets, bond_offsets : (n + 1,) int64, where each molecule's atoms and bonds begin.
-    observed : (n,) bool.
+    atoms
+        (v, 9) int64, OGB's atom features.
+    bonds
+        (e, 3) int64, OGB's bond features; each bond stands twice, once a direction.
+    edges
+        (2, e) int64, atom indices within the molecule.
+    atom_offsets
+        (n + 1,) int64, where each molecule's atoms and bonds begin.
+    bond_offsets
+        (n + 1,) int64, where each molecule's atoms and bonds begin.
+    observed
+        (n,) bool.
+
+    Examples
+    --------
+    Atoms of the first molecule:
+
+    ```python
+    block.atoms[block.atom_offsets[0] : block.atom_offsets[1]]
+    ```
     """
 
     atoms: IntArray

@@ -19,11 +19,22 @@ class Inputs:
 
     Attributes
     ----------
-    smiles : n SMILES as the dataset gives them.
-    blocks : modality or feature name -> block of n rows. The names are those of the model's
+    smiles
+        n SMILES as the dataset gives them.
+    blocks
+        Modality or feature name -> block of n rows. The names are those of the model's
         `needs` and, for cell data, of its spec's `reads`.
-    keys : n connectivity keys (first 14 characters of the InChIKey; "" where none can be made), or
-        an empty tuple unless the model asks for the feature ``connectivity``.
+    keys
+        n connectivity keys (first 14 characters of the InChIKey; "" where none can be
+        made), or an empty tuple unless the model asks for the feature ``connectivity``.
+
+    Examples
+    --------
+    In a model's `fit`, whose `needs` names the block ``bits``:
+
+    ```python
+    x = train.matrix("bits").values  # (n, d)
+    ```
     """
 
     smiles: tuple[str, ...]
@@ -64,15 +75,30 @@ class Dataset:
 
     Attributes
     ----------
-    smiles : n SMILES exactly as in the source.
-    y : (n, t) float64; NaN = not measured.
-    task_names : t names.
-    blocks : cell modalities that come with the data, n rows each (`observed` says who has them).
-    keys : n connectivity keys, or an empty tuple.
-    dropped : rows of the source left out on the user's own order, with the reason.
-    row_numbers : n rows of the source, counted as `DroppedRow.row` is; empty where nobody counts.
-    ids : n names of the molecules from a column of the source, or an empty tuple.
-    source_sha256 : hash of the user's file as it was read, or "".
+    smiles
+        n SMILES exactly as in the source.
+    y
+        (n, t) float64; NaN = not measured.
+    task_names
+        t names.
+    blocks
+        Cell modalities that come with the data, n rows each (`observed` says who has them).
+    keys
+        n connectivity keys, or an empty tuple.
+    dropped
+        Rows of the source left out on the user's own order, with the reason.
+    row_numbers
+        n rows of the source, counted as `DroppedRow.row` is; empty where nobody counts.
+    ids
+        n names of the molecules from a column of the source, or an empty tuple.
+    source_sha256
+        Hash of the user's file as it was read, or "".
+
+    Examples
+    --------
+    >>> data = Dataset(("CCO", "CCN"), np.array([[1.0], [np.nan]]), ("active",))
+    >>> len(data)
+    2
     """
 
     smiles: tuple[str, ...]
@@ -119,7 +145,14 @@ class DroppedRow:
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows are train, valid and test: disjoint ascending 0-based row indices."""
+    """Which rows are train, valid and test: disjoint ascending 0-based row indices.
+
+    Examples
+    --------
+    >>> split = Split(np.array([0, 1]), np.array([2]), np.array([3]))
+    >>> split.part("test").tolist()
+    [3]
+    """
 
     train: IntArray
     valid: IntArray

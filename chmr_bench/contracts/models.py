@@ -1,4 +1,4 @@
-"""A model, and what it is told of a fit."""
+"""A model, and the surroundings of a fit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ from chmr_bench.types import DeviceKind, FloatArray, MetricName, TaskType
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """What a model is told about the endpoints: never a label."""
+    """What a model knows of the endpoints: never a label.
+
+    Attributes
+    ----------
+    task_type
+        ``classification`` or ``regression``.
+    task_names
+        t names.
+    metric
+        What the model is judged by.
+    """
 
     task_type: TaskType
     task_names: tuple[str, ...]
@@ -29,12 +39,28 @@ class FitContext:
 
     Attributes
     ----------
-    seed : every source of randomness must follow from it.
-    n_jobs : cores the model may use.
-    device : where torch models run.
-    precision : ``float32`` or ``bfloat16`` (autocast).
-    progress : report ``(done, total, unit)`` here.
-    weights : the file to start from, None where the model asked for none.
+    tasks
+        The endpoints.
+    seed
+        Every source of randomness must follow from it.
+    n_jobs
+        Cores the model may use.
+    device
+        Where torch models run.
+    precision
+        ``float32`` or ``bfloat16`` (autocast).
+    progress
+        Report ``(done, total, unit)`` here.
+    log
+        For remarks; kept in the run's log.
+    weights
+        The file to start from, None where the model starts from none.
+
+    Examples
+    --------
+    >>> context = FitContext(TaskInfo("regression", ("pIC50",), "mae"), seed=1)
+    >>> context.tasks.metric
+    'mae'
     """
 
     tasks: TaskInfo
@@ -49,7 +75,25 @@ class FitContext:
 
 @runtime_checkable
 class Model(Protocol):
-    """What a plugin's class must offer. It is built as ``Class(config)``."""
+    """What a plugin's class must offer. It is built as ``Class(config)``.
+
+    Examples
+    --------
+    ```python
+    class Mean:
+        def __init__(self, config): ...
+
+        @classmethod
+        def needs(cls, config):
+            return {}
+
+        def fit(self, train, y_train, valid, y_valid, context):
+            self.mean = np.nanmean(y_train, axis=0)  # (t,)
+
+        def predict(self, inputs):
+            return np.tile(self.mean, (len(inputs), 1))  # (n, t)
+    ```
+    """
 
     @classmethod
     def needs(cls, config: Any) -> Mapping[str, FeatureRequest]:

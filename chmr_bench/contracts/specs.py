@@ -12,7 +12,19 @@ from chmr_bench.types import MetricName, TaskType
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A pinned file: where it lies in the mirror layout, where it comes from, what it must be."""
+    """A pinned file: where it lies in the mirror layout, where it comes from, what it must be.
+
+    Attributes
+    ----------
+    path
+        Below a mirror's root.
+    sha256
+        Of the whole file.
+    n_bytes
+        Its size.
+    address
+        Where it is public, or "".
+    """
 
     path: str
     sha256: str
@@ -30,14 +42,47 @@ class DatasetSpec:
 
     Attributes
     ----------
-    load : ``"module:function"``, called as ``function(spec, files) -> Dataset``; `files` maps a
-        source path to a verified local file. Nothing heavy is imported before that.
-    split_rule : ``"module:function"`` of the reference split, called as
-        ``function(dataset) -> Split``, or "" where the dataset has none.
-    split_digests : sha256 of (train, valid, test) indices, as `part_digest` makes them.
-    modalities : what a model can be given: ``structure`` and the cell blocks of the dataset.
-    ceilings : ``"module:function"`` called as ``function() -> dict[str, float]``, or "".
-    details : ``"module:function"`` called as ``function() -> dict``, more for ``show``, or "".
+    name
+        Lower-case, as on the command line.
+    title
+        One line.
+    task_type
+        ``classification`` or ``regression``.
+    task_names
+        The endpoints, in the order of the labels' columns.
+    metric
+        What scores are of.
+    n_molecules
+        Rows.
+    load
+        ``"module:function"``, called as ``function(spec, files) -> Dataset``; `files` maps
+        a source path to a verified local file. Nothing heavy is imported before that.
+    split_rule
+        ``"module:function"`` of the reference split, called as ``function(dataset) ->
+        Split``, or "" where the dataset has none.
+    split_digests
+        sha256 of (train, valid, test) indices, as `part_digest` makes them.
+    modalities
+        What a model can be given: ``structure`` and the cell blocks of the dataset.
+    ceilings
+        ``"module:function"`` called as ``function() -> dict[str, float]``, or "".
+    details
+        ``"module:function"`` called as ``function() -> dict``, more for ``show``, or "".
+
+    Examples
+    --------
+    ```python
+    DatasetSpec(
+        name="my-assay",
+        title="Inhibition of my enzyme",
+        task_type="regression",
+        task_names=("pIC50",),
+        metric="mae",
+        n_molecules=1200,
+        load="my_package.data:load",
+        split="scaffold",
+    )
+    ```
     """
 
     name: str
@@ -76,11 +121,22 @@ class FeatureSpec:
 
     Attributes
     ----------
-    compute : ``"module:function"``, called as ``function(smiles, **settings) -> Block`` on a chunk
-        of molecules; it may run in another process and must depend on nothing but its arguments.
-    settings : the settings with their defaults.
-    version : changes whenever the same molecule gives other numbers.
-    depends : packages whose version is part of the cache key, for instance ``rdkit``.
+    compute
+        ``"module:function"``, called as ``function(smiles, **settings) -> Block`` on a
+        chunk of molecules; it may run in another process and must depend on nothing but its
+        arguments.
+    settings
+        The settings with their defaults.
+    version
+        Changes whenever the same molecule gives other numbers.
+    depends
+        Packages whose version is part of the cache key, for instance ``rdkit``.
+
+    Examples
+    --------
+    ```python
+    FeatureSpec("my-counts", "Counts of my groups", compute="my_package.groups:count")
+    ```
     """
 
     name: str
@@ -93,7 +149,20 @@ class FeatureSpec:
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """A feature with settings, as a model asks for it."""
+    """A feature with settings, as a model asks for it.
+
+    Attributes
+    ----------
+    feature
+        Its name; ``chmr-bench list features`` shows them.
+    settings
+        Those that differ from the defaults.
+
+    Examples
+    --------
+    >>> FeatureRequest("morgan", {"n_bits": 1024}).feature
+    'morgan'
+    """
 
     feature: str
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -105,25 +174,47 @@ class ModelSpec:
 
     Attributes
     ----------
-    factory : ``"module:Class"``; built as ``Class(config)``, must satisfy `Model`.
-    config : ``"module:Config"``, a pydantic model with ``extra="forbid"``: the settings.
-    version : changes whenever the same data, settings and seed give other predictions.
-    recipe : path of a TOML file whose ``[settings]`` (and ``[dataset.NAME]``) override defaults.
-    preset : settings fixed by this variant, applied over the recipe.
-    task_types : what it can predict.
-    reads : cell modalities of the dataset that it can read, besides structure.
-    learns : cell modalities that its weights are made from.
-    needs_cells : True where it cannot do without one of these: datasets that have none are not for
+    factory
+        ``"module:Class"``; built as ``Class(config)``, must satisfy `Model`.
+    config
+        ``"module:Config"``, a pydantic model with ``extra="forbid"``: the settings.
+    version
+        Changes whenever the same data, settings and seed give other predictions.
+    recipe
+        Path of a TOML file whose ``[settings]`` (and ``[dataset.NAME]``) override defaults.
+    preset
+        Settings fixed by this variant, applied over the recipe.
+    task_types
+        What it can predict.
+    reads
+        Cell modalities of the dataset that it can read, besides structure.
+    learns
+        Cell modalities that its weights are made from.
+    needs_cells
+        True where it cannot do without one of these: datasets that have none are not for
         it, and the plan says so.
-    requires : modules that must be importable, for instance ``("torch",)``.
-    extra : the chmr-bench extra that installs them.
-    deterministic : True where the seed changes nothing: it is run once.
-    accelerator : True where it can use a CUDA device.
-    precisions : what `FitContext.precision` it can work in.
-    weights : ``"module:function"``, called as
-        ``function(config, request: WeightsRequest) -> Weights | PendingWeights | None``: finds, or
-        where the request says so makes, the weights a fit starts from. "" = it starts from none.
-    explain : ``"module:function"`` behind ``chmr-bench explain``, or "".
+    requires
+        Modules that must be importable, for instance ``("torch",)``.
+    extra
+        The chmr-bench extra that installs them.
+    deterministic
+        True where the seed changes nothing: it is run once.
+    accelerator
+        True where it can use a CUDA device.
+    precisions
+        What `FitContext.precision` it can work in.
+    weights
+        ``"module:function"``, called as ``function(config, request: WeightsRequest) ->
+        Weights | PendingWeights | None``: finds, or where the request says so makes, the
+        weights a fit starts from. "" = it starts from none.
+    explain
+        ``"module:function"`` behind ``chmr-bench explain``, or "".
+
+    Examples
+    --------
+    >>> spec = ModelSpec("my.ridge", "Ridge on bits", "my_model:Ridge", "my_model:Config")
+    >>> spec.task_types
+    ('classification', 'regression')
     """
 
     name: str
@@ -154,11 +245,21 @@ class AtlasSpec:
 
     Attributes
     ----------
-    load : ``"module:function"``, called as ``function(spec, files) -> chmr_bench.cells.Atlas``;
-        `files` maps a source path to a verified local file.
-    modalities : the names of its cell blocks.
-    synthetic : simulated read-outs; only synthetic benchmarks can leak into it.
-    version : changes whenever the same files give another atlas.
+    load
+        ``"module:function"``, called as ``function(spec, files) ->
+        chmr_bench.cells.Atlas``; `files` maps a source path to a verified local file.
+    modalities
+        The names of its cell blocks.
+    synthetic
+        Simulated read-outs; only synthetic benchmarks can leak into it.
+    version
+        Changes whenever the same files give another atlas.
+
+    Examples
+    --------
+    ```python
+    AtlasSpec("my-screen", "My library", "my_package.atlas:load", ("morphology",))
+    ```
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Pretrained weights: how a model is asked for them, and what it gives."""
+"""Pretrained weights: the request for them, and the answer."""
 
 from __future__ import annotations
 
@@ -21,9 +21,15 @@ class Weights:
 
     Attributes
     ----------
-    path : the safetensors file. sha256 : of that file; part of a run's identity.
-    info : JSON-able; what the record says of them: atlas, molecules left out, settings, hardware.
-    seen : a sorted ``uint64`` ``.npy`` of `connectivity_hash` of every molecule learnt from.
+    path
+        The safetensors file.
+    sha256
+        Of that file; part of a run's identity.
+    info
+        JSON-able; what the record says of them: atlas, molecules left out, settings,
+        hardware.
+    seen
+        a sorted ``uint64`` ``.npy`` of `connectivity_hash` of every molecule learnt from.
     """
 
     path: Path
@@ -34,7 +40,18 @@ class Weights:
 
 @dataclass(frozen=True)
 class PendingWeights:
-    """Weights that would have to be made first; `title` says what would be done."""
+    """Weights that would have to be made first.
+
+    Attributes
+    ----------
+    title
+        What would be done, in one line.
+
+    Examples
+    --------
+    >>> PendingWeights("pretraining on 2,335 molecules, 30 epochs").title
+    'pretraining on 2,335 molecules, 30 epochs'
+    """
 
     title: str
 
@@ -57,16 +74,23 @@ class PretrainingData(Protocol):
 
 @dataclass(frozen=True)
 class WeightsRequest:
-    """What a model is told when its weights are asked for.
+    """What a model gets when its weights are looked up or made.
 
     Attributes
     ----------
-    seed : of the run the weights are for.
-    chosen : the settings that the user or the variant chose; all others are defaults, or of a
+    seed
+        Of the run the weights are for.
+    chosen
+        The settings that the user or the variant chose; all others are defaults, or of a
         recipe. Weights that were made otherwise are not theirs.
-    make : make them where they are not there; False = only look.
-    folder : where this model's plugin may keep what it makes; shared by processes.
-    progress, stage : report ``(done, total, unit)``, and the name of what begins.
+    make
+        Make them where they are not there; False = only look.
+    folder
+        Where this model's plugin may keep what it makes; shared by processes.
+    progress
+        Report ``(done, total, unit)``, and the name of what begins.
+    stage
+        Report ``(done, total, unit)``, and the name of what begins.
     """
 
     data: PretrainingData
