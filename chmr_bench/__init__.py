@@ -5,7 +5,6 @@ The names a plugin author needs stand here; nothing heavy is imported.
 
 from __future__ import annotations
 
-import chmr_bench.signals  # noqa: F401 - first: it imports numpy as Ctrl-C needs it
 from chmr_bench.contracts import (
     AtlasSpec,
     Dataset,

@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from chmr_bench.errors import ChmrBenchError
-from chmr_bench.signals import relayed
 
 INTERRUPTED = 130
 BUG = 70
@@ -19,8 +18,7 @@ def main(argv: list[str] | None = None) -> None:
     130 interrupted.
     """
     try:
-        with relayed():
-            code = _run(argv)
+        code = _run(argv)
     except KeyboardInterrupt:  # while the command's modules are still being imported
         sys.stderr.write("interrupted\n")
         code = INTERRUPTED
