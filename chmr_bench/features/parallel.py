@@ -22,6 +22,8 @@ from itertools import islice
 from multiprocessing import parent_process, resource_tracker
 from typing import Any, TypeVar
 
+import numpy as np
+
 from chmr_bench.contracts import Block, FeatureSpec, GraphBlock, MatrixBlock, Progress, no_progress
 from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError
 from chmr_bench.features.concatenation import concatenate
@@ -125,7 +127,7 @@ def ordered(
     except BrokenProcessPool as error:
         raise FeatureError(
             f"{what}: a worker process died: it was killed, crashed or ran out of memory "
-            f"({_first_line(error)}); try again with fewer jobs"
+            f"({type(error).__name__}); try again with fewer jobs"
         ) from error
     except GeneratorExit:  # an error elsewhere: what has begun may end, nothing else begins
         for future in pending:
@@ -237,16 +239,27 @@ def _run(
             f"feature {spec.name!r}: {spec.compute} returned {len(block)} rows "
             f"for {len(smiles)} molecules"
         )
-    return block
+    return _not_finite(block) or block
+
+
+def _not_finite(block: Block) -> _Failure | None:
+    """Return the first row that is marked observed and holds what is no number."""
+    values = block.values if isinstance(block, MatrixBlock) else None
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
+        return None
+    observed = block.observed if block.observed.ndim == 2 else block.observed[:, None]
+    wrong = np.argwhere(observed & ~np.isfinite(values))
+    if not len(wrong):
+        return None
+    row, column = wrong[0]
+    return _Failure(
+        int(row), f"column {column} is {values[row, column]} where it is marked as observed"
+    )
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong in one line: RDKit's messages have many."""
+    from chmr_bench.features.molecules import first_line
+
     if isinstance(error, ChmrBenchError):
         return str(error)
-    return f"{type(error).__name__}: {_first_line(error)}"
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else "no message"
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -70,7 +70,7 @@ def _scaffolds(smiles: tuple[str, ...], chirality: bool, n_jobs: int) -> tuple[s
 def _scaffold_chunk(smiles: Sequence[str], first_row: int, chirality: bool) -> list[str]:
     """Return the scaffolds of one chunk; runs in a worker process."""
     from chmr_bench.features.identity import murcko
-    from chmr_bench.features.molecules import parse, shown
+    from chmr_bench.features.molecules import first_line, parse, shown
 
     scaffolds = []
     for row, text in enumerate(smiles, start=first_row):
@@ -80,6 +80,6 @@ def _scaffold_chunk(smiles: Sequence[str], first_row: int, chirality: bool) -> l
             raise FeatureError(f"row {row} (0-based): {error}") from None
         except Exception as error:
             raise FeatureError(
-                f"row {row} (0-based): RDKit fails on the scaffold of {shown(text)}: {error}"
-            ) from None
+                f"row {row} (0-based): {shown(text)} has no scaffold: {first_line(error)}"
+            ) from error
     return scaffolds

@@ -40,6 +40,10 @@ def fussy(smiles):
     if "CC" in smiles:
         raise RuntimeError("not this one\\nand more")
     return block(len(smiles))
+def endless(smiles):
+    values = np.zeros((len(smiles), 2))
+    values[1, 1] = np.inf
+    return MatrixBlock(values, np.ones(len(smiles), dtype=bool))
 def together(smiles):
     if len(smiles) > 1:
         raise ZeroDivisionError("only alone")
@@ -117,6 +121,11 @@ def test_no_molecules_give_an_empty_block() -> None:
         ("short", PluginError, "1 rows for 3 molecules"),
         ("listed", PluginError, "expected a MatrixBlock"),
         ("fussy", FeatureError, r"row 1 .*'CC', .*RuntimeError: not this one; mend"),
+        (
+            "endless",
+            FeatureError,
+            r"row 1 .*'CC', .*column 1 is inf where it is marked as observed",
+        ),
         ("together", PluginError, "ZeroDivisionError: only alone"),
     ],
 )

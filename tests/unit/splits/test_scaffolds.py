@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
 from chmr_bench import splits
 from chmr_bench.contracts import Dataset, Split
 from chmr_bench.errors import FeatureError
-from chmr_bench.features import parallel
+from chmr_bench.features import identity, parallel
+from chmr_bench.features.molecules import parse
 from chmr_bench.splits import scaffolds
 
 ALUMINIUM = "O=C1O[Al]23(OC1=O)(OC(=O)C(=O)O2)OC(=O)C(=O)O3"
@@ -76,3 +79,15 @@ def test_a_split_keeps_to_the_cores_it_is_given(
     splits.make_split(method, data, rule=rule, n_jobs=n_jobs)
     splits.scaffold_smiles(["CC"])  # of no split: all cores again
     assert seen == [used, 7]
+
+
+@pytest.mark.parametrize("smiles", ["[#119]", "c1ccccc1" + "C" * 3000, "C" * 20_000])
+def test_a_molecule_that_cannot_be_decomposed_is_named_with_its_row(smiles: str) -> None:
+    with pytest.raises(FeatureError, match=r"row 1 \(0-based\).*(cannot be read|too big)"):
+        splits.scaffold_smiles(["CC", smiles])
+
+
+def test_a_chain_has_no_scaffold_at_once() -> None:
+    began = time.process_time()
+    assert identity.murcko(parse("C" * 1000), chirality=True) == ""
+    assert time.process_time() - began < 0.5
