@@ -28,10 +28,10 @@ from threadpoolctl import threadpool_limits
 from chmr_bench import MatrixBlock
 from chmr_bench.cells.atlas import Atlas, Genes
 from chmr_bench.cells.graph import build
-from chmr_bench.cells.neighbours import nearest
 from chmr_bench.cells.propagation import propagate
 from chmr_bench.cells.walks import walk
 from chmr_bench.features.cache import featurise
+from chmr_bench.features.tanimoto import nearest
 from chmr_bench.plugins import registry
 
 SECONDS_TARGET, GIGABYTES_TARGET = 600.0, 8.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import chmr_bench.signals  # noqa: F401 - first: it imports numpy as Ctrl-C needs it
 from chmr_bench.contracts import (
     AtlasSpec,
     Dataset,

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-import chmr_bench.signals  # noqa: F401 - before numpy, as in the command line
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Of a shell's background job, which the programs that tests start would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,9 +19,9 @@ from scipy.special import expit
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
 from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
+from chmr_bench.features.tanimoto import similarity_matrix
 from chmr_bench.tasks import TaskRows, constants, learnable
 from chmr_bench.types import FloatArray, IntArray
-from chmr_bench_fingerprints.tanimoto import similarity
 
 JITTER = 1e-4
 """Added to the diagonal of the inducing kernel: duplicates make it singular."""
@@ -94,7 +94,7 @@ class GaussianProcess:
         used = _union(tasks, bits.shape[0])
         self._exact_bits, self._exact_tasks = bits[used], [t.task for t in tasks]
         self._exact_weights = np.zeros((len(used), len(tasks)), dtype=np.float32)
-        kernel = similarity(self._exact_bits, self._exact_bits)
+        kernel = similarity_matrix(self._exact_bits, self._exact_bits)
         for column, task in enumerate(tasks):
             at = np.searchsorted(used, task.rows)
             own = np.asfortranarray(kernel[np.ix_(at, at)], dtype=np.float64)
@@ -114,7 +114,7 @@ class GaussianProcess:
             return
         draw = np.random.default_rng(INDUCING_SEED).permutation(bits.shape[0])
         self._inducing = bits[np.sort(draw[: self.config.n_inducing])]
-        inner = similarity(self._inducing, self._inducing).astype(np.float64)
+        inner = similarity_matrix(self._inducing, self._inducing).astype(np.float64)
         inner[np.diag_indices_from(inner)] += JITTER
         self._factor = linalg.cholesky(inner, lower=True)
         used = _union(tasks, bits.shape[0])
@@ -131,7 +131,7 @@ class GaussianProcess:
 
     def _nystroem(self, bits: sparse.csr_array) -> FloatArray:
         """Return features whose inner products approximate the kernel, (n, m) float32."""
-        cross = similarity(bits, self._inducing)
+        cross = similarity_matrix(bits, self._inducing)
         return np.asarray(
             linalg.solve_triangular(
                 self._factor.astype(np.float32), cross.T, lower=True, check_finite=False
@@ -146,7 +146,7 @@ class GaussianProcess:
         bits = bits_of(inputs, self.config)
         with threadpool_limits(self._context.n_jobs):
             if self._exact_tasks:
-                latent = similarity(bits, self._exact_bits) @ self._exact_weights
+                latent = similarity_matrix(bits, self._exact_bits) @ self._exact_weights
                 self._fill(y_pred, self._exact_tasks, latent)
             if self._sparse_tasks:
                 latent = self._nystroem(bits) @ self._sparse_weights

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
 from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
+from chmr_bench.features.tanimoto import similarity_matrix
 from chmr_bench.tasks import constants, fill_constants, over_threads
 from chmr_bench.types import FloatArray, IntArray
-from chmr_bench_fingerprints.tanimoto import similarity
 
 CHUNK = 128
 """Molecules compared with all training rows at a time: 17 MB for HIV."""
@@ -63,7 +63,7 @@ class Knn:
         starts = list(range(0, len(inputs), CHUNK))
 
         def predict_chunk(start: int) -> FloatArray:
-            return self._predict(similarity(bits[start : start + CHUNK], self._bits))
+            return self._predict(similarity_matrix(bits[start : start + CHUNK], self._bits))
 
         parts = over_threads(predict_chunk, starts, self._context, unit=f"x {CHUNK} molecules")
         return np.concatenate(parts) if parts else fill_constants(self._constants, 0)

@@ -10,8 +10,8 @@ import numpy as np
 
 from chmr_bench.ablation.missing import Fill
 from chmr_bench.cells import propagation
-from chmr_bench.cells.neighbours import nearest
 from chmr_bench.contracts import MatrixBlock
+from chmr_bench.features.tanimoto import nearest
 from chmr_bench.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from chmr_bench.audit.duplicates import Duplicates, duplicates
 from chmr_bench.audit.labels import TaskLabels, label_counts
 from chmr_bench.audit.leakage import Leak, Names, Straddle, leaks, straddles
 from chmr_bench.audit.similarity import Similarity, binned, to_training
-from chmr_bench.cells.neighbours import Bits
 from chmr_bench.contracts import Dataset, DatasetSpec, Progress, Split, no_progress
+from chmr_bench.features.tanimoto import Bits
 
 
 @dataclass(frozen=True)

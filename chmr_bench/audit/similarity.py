@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chmr_bench.cells.neighbours import Bits, nearest, packed
 from chmr_bench.contracts import Progress, Split, no_progress
 from chmr_bench.errors import DataError
+from chmr_bench.features.tanimoto import Bits, nearest, packed
 from chmr_bench.types import FloatArray
 
 BINS = 10

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from chmr_bench.cells.atlas import Atlas, modality_of
-from chmr_bench.cells.neighbours import Bits, Neighbours, nearest, packed
 from chmr_bench.cells.similarity import SparsityRule, within_clusters, within_groups
 from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench.features.cache import available_cores
+from chmr_bench.features.tanimoto import Bits, Neighbours, nearest, packed
 from chmr_bench.splits import scaffold_smiles
 from chmr_bench.types import IntArray
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from chmr_bench.cells.neighbours import Neighbours
 from chmr_bench.errors import DataError, SettingError
+from chmr_bench.features.tanimoto import Neighbours
 from chmr_bench.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:

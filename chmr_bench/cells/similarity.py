@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from chmr_bench.cells import tanimoto_kernel
-from chmr_bench.cells.neighbours import Words, bit_counts
+from chmr_bench.features import tanimoto_kernel
+from chmr_bench.features.tanimoto import Words, bit_counts
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 
 STEP = 0.01

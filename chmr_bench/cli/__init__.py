@@ -8,7 +8,6 @@ from typing import Any
 
 from chmr_bench.cli import streams
 from chmr_bench.errors import ChmrBenchError
-from chmr_bench.signals import relayed
 
 INTERRUPTED = 130
 BUG = 70
@@ -29,8 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     """
     streams.prepare()
     try:
-        with relayed():
-            code = _run(argv)
+        code = _run(argv)
     except KeyboardInterrupt:  # while the command's modules are still being imported
         sys.stderr.write("interrupted\n")
         code = INTERRUPTED

@@ -26,7 +26,8 @@ class MatrixBlock:
         (n, d) float or integer array, or a scipy CSR matrix. Rows that are not observed
         hold NaN (dense) or nothing (sparse) and must not be read.
     observed
-        (n,) bool, True where the molecule has this modality.
+        (n,) bool, True where the molecule has this modality; or (n, d), where it may have a
+        part of it.
     names
         The d column names, or empty.
 

@@ -46,6 +46,8 @@ def flat_scaffold(smiles: Sequence[str]) -> MatrixBlock:
 
 def murcko(mol: Chem.Mol, chirality: bool) -> str:
     """Return the Bemis-Murcko scaffold as canonical SMILES, "" where the molecule has no ring."""
+    if not mol.GetRingInfo().NumRings():  # at once: decomposing a long chain takes cubic time
+        return ""
     scaffold = Chem.MurckoDecompose(mol)
     # the steps of RDKit's MurckoScaffoldSmiles, but lenient about valence
     scaffold.ClearComputedProps()
@@ -72,7 +74,7 @@ def _steps() -> tuple[Callable[[Chem.Mol], Chem.Mol], ...]:
 def _parent(mol: Chem.Mol) -> Chem.Mol:
     try:
         return functools.reduce(lambda found, step: step(found), _steps(), mol)
-    except (ValueError, RuntimeError):  # what RDKit raises of a valence it does not know
+    except Exception:  # noqa: BLE001 - RDKit refuses a valence, or fails in one of many ways
         return mol
 
 

@@ -1,52 +1,42 @@
-"""Compute a feature over all cores, a chunk of molecules at a time.
+"""Molecules through worker processes, a chunk at a time, in order.
 
-The first chunks are computed where we are, and timed: what is quickly done never pays for worker
-processes. Where a thread of this process lets Ctrl-C through, all is computed in workers instead:
-RDKit would swallow it and give wrong fingerprints (see `chmr_bench.signals`).
+Nothing is computed in this process: during a substructure search RDKit puts its own handler of
+Ctrl-C in place of Python's, which ends the search early, with a wrong result and no error. Workers
+inherit a block of that signal from the thread that starts them, so RDKit never gets it there, and
+here Python always does. They are started afresh (loky), not forked: forking beside the threads of
+torch can hang. They stay for the next feature, and end with their parent.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
+import os
+import signal
+import sys
+import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from itertools import islice
+from multiprocessing import parent_process, resource_tracker
+from typing import Any, TypeVar
 
-from chmr_bench import signals
-from chmr_bench.contracts import (
-    Block,
-    FeatureSpec,
-    GraphBlock,
-    MatrixBlock,
-    Progress,
-    no_progress,
-)
+import numpy as np
+
+from chmr_bench.contracts import Block, FeatureSpec, GraphBlock, MatrixBlock, Progress, no_progress
 from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError
 from chmr_bench.features.concatenation import concatenate
-from chmr_bench.features.workers import Ordered
 from chmr_bench.lazy import load_object
 
-Compute: TypeAlias = Callable[..., Block]
-
-FIRST_CHUNK = 32
-PROBE_SECONDS = 0.05
-"""So long we compute here before deciding whether workers are worth their price."""
-POOL_SECONDS = 0.7
-"""What starting workers and importing RDKit in them costs; measured 0.5 to 0.9 s."""
-WARM_POOL_SECONDS = 0.05
-"""What it takes to use workers that are still there from the last time."""
-WORKER_PATIENCE = 120.0
-"""So long workers stay (300 s; we count on less)."""
-CHUNK_SECONDS = 0.4
-CHUNK_LIMITS = (16, 2048)
-UNTIMED_CHUNK = 256
+IDLE_SECONDS = 300
+WATCH_SECONDS = 1.0
+CHUNK_LIMITS = (16, 256)
 CHUNKS_PER_WORKER = 8
 """At least so many, so that one slow chunk at the end does not leave the other cores idle."""
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
-_last_used: dict[int, float] = {}
-"""Number of workers -> when they were last at work. It decides about speed, never about numbers."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,177 +58,166 @@ def compute_block(
 
     Raises
     ------
-    FeatureError : a molecule cannot be featurised; its row (from 0) and SMILES are named.
-    SettingError : the feature refuses a setting's value.
-    PluginError : the feature returns something else than a block of one row per molecule.
+    FeatureError
+        A molecule cannot be featurised; its row (from 0) and SMILES are named.
+    SettingError
+        The feature refuses a setting's value.
+    PluginError
+        The feature returns something else than a block of one row per molecule.
     """
-    blocks: list[Block] = []
-    done, n = 0, len(smiles)
+    n, blocks, done = len(smiles), list[Block](), 0
+    chunks = split_evenly(smiles, n_jobs) or [[]]
+    tasks = [(spec, dict(settings), chunk, sys.path) for chunk in chunks]
     progress(0, n, "molecules")
-    with contextlib.closing(_results(spec, settings, smiles, n_jobs)) as results:
-        for start, chunk in results:
-            if isinstance(chunk, _Failure):
-                raise _failed(spec, smiles, start, chunk)
-            blocks.append(chunk)
-            done += len(chunk)
+    what = f"feature {spec.name!r}"
+    with contextlib.closing(ordered(what, _run, tasks, n_jobs)) as results:
+        for result in results:
+            if isinstance(result, _Failure):
+                from chmr_bench.features.molecules import shown
+
+                row = done + result.row
+                raise FeatureError(
+                    f"{what}: molecule in row {row} (counted from 0), SMILES {shown(smiles[row])}, "
+                    f"cannot be featurised: {result.reason}; mend the SMILES or leave the row out"
+                )
+            blocks.append(result)
+            done += len(result)
             progress(done, n, "molecules")
     return concatenate(blocks)
 
 
-def _results(
-    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str], n_jobs: int
-) -> Generator[tuple[int, Block | _Failure], None, None]:
-    """Yield (first row, block) in order: the first from here, what is worth it from workers."""
-    n, start, size = len(smiles), 0, FIRST_CHUNK
-    if n and not _safe_here():
-        yield from _all_from_workers(spec, settings, smiles, n_jobs)
-        return
-    compute: Compute = load_object(spec.compute)
-    begin, timed_from = time.perf_counter(), 0
-    while start < n or n == 0:
-        yield start, _here(spec, compute, settings, smiles[start : start + size])
-        start += size
-        seconds = time.perf_counter() - begin
-        if timed_from == 0:  # the first chunk pays for lazy imports: it says nothing of the rate
-            begin, timed_from = time.perf_counter(), start
-        elif seconds > PROBE_SECONDS:
-            break
-        if n == 0:
-            return
-    if start >= n:
-        return
-    per_molecule = (time.perf_counter() - begin) / (start - timed_from)
-    rest = per_molecule * (n - start)
-    size = _chunk_size(per_molecule, n - start, n_jobs)
-    starts = range(start, n, size)
-    price = _pool_price(n_jobs)
-    n_here = len(starts)
-    if n_jobs > 1 and rest > price:  # while the workers start, their price is earned here
-        n_here = int(price / (per_molecule * size))
-    outputs = _Outputs(spec, settings, smiles, starts[n_here:], n_jobs)
-    with contextlib.closing(outputs):
-        here = (
-            (start, _here(spec, compute, settings, smiles[start : start + size]))
-            for start in starts[:n_here]
-        )
-        for start, chunk in itertools.chain(here, outputs):
-            if isinstance(chunk, _Failure):
-                outputs.stop()
-            yield start, chunk
-
-
-def _safe_here() -> bool:
-    """Return whether no Ctrl-C can get into RDKit while this thread holds it back."""
-    with signals.blocked():
-        return signals.blocked_everywhere()
-
-
-def _here(
-    spec: FeatureSpec, compute: Compute, settings: Mapping[str, Any], smiles: Sequence[str]
-) -> Block | _Failure:
-    with signals.blocked():
-        return _run(spec, compute, settings, smiles)
-
-
-def _all_from_workers(
-    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str], n_jobs: int
-) -> Generator[tuple[int, Block | _Failure], None, None]:
-    """Yield what `_results` yields, computing nothing in this process."""
-    n = len(smiles)
-    size = max(CHUNK_LIMITS[0], min(UNTIMED_CHUNK, n // (n_jobs * CHUNKS_PER_WORKER) + 1))
-    outputs = _Outputs(spec, settings, smiles, range(0, n, size), n_jobs)
-    with contextlib.closing(outputs):
-        for start, chunk in outputs:
-            if isinstance(chunk, _Failure):
-                outputs.stop()
-            yield start, chunk
-
-
-def _pool_price(n_jobs: int) -> float:
-    """Return the seconds until `n_jobs` workers would be at work."""
-    idle = time.monotonic() - _last_used.get(n_jobs, -WORKER_PATIENCE)
-    return WARM_POOL_SECONDS if idle < WORKER_PATIENCE else POOL_SECONDS
-
-
-def _chunk_size(per_molecule: float, n: int, n_jobs: int) -> int:
+def split_evenly(smiles: Sequence[str], n_jobs: int) -> list[Sequence[str]]:
+    """Return the molecules in chunks: small ones, as long as that keeps every worker busy."""
     low, high = CHUNK_LIMITS
-    by_time = int(CHUNK_SECONDS / max(per_molecule, 1e-9))
-    return max(low, min(high, by_time, n // (n_jobs * CHUNKS_PER_WORKER) + 1))
+    size = max(low, min(high, len(smiles) // (n_jobs * CHUNKS_PER_WORKER) + 1))
+    return [smiles[start : start + size] for start in range(0, len(smiles), size)]
 
 
-class _Outputs:
-    """The chunks that workers compute, in order; they begin when this is made.
+def ordered(
+    what: str, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], n_jobs: int
+) -> Generator[T, None, None]:
+    """Yield what workers make of the tasks, in order; in a worker already, compute here.
 
     Parameters
     ----------
-    starts : first rows of the chunks; none: no worker is started.
+    what : str
+        What is computed, for messages.
+
+    Raises
+    ------
+    FeatureError
+        A worker died: it was killed, ran out of memory, or crashed in compiled code.
     """
+    from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    def __init__(
-        self,
-        spec: FeatureSpec,
-        settings: Mapping[str, Any],
-        smiles: Sequence[str],
-        starts: range,
-        n_jobs: int,
-    ) -> None:
-        self.feature, self.starts, self.n_jobs = spec.name, starts, n_jobs
-        self.ordered: Ordered | None = None
-        if starts:
-            tasks = (
-                (_in_worker, (spec, dict(settings), list(smiles[start : start + starts.step])))
-                for start in starts
-            )
-            with self._told():
-                self.ordered = Ordered(n_jobs, tasks)
-
-    def __iter__(self) -> Iterator[tuple[int, Block | _Failure]]:
-        if self.ordered is None:
-            return
-        chunks, starts = iter(self.ordered), iter(self.starts)
+    if parent_process() is not None or not tasks:
+        yield from (function(*task) for task in tasks)
+        return
+    pending, waiting = deque[Any](), iter(tasks)
+    try:
+        pool = _warm_pool(min(n_jobs, len(tasks)), n_jobs)
         while True:
-            with self._told():
-                chunk = next(chunks, None)
-            if chunk is None:
-                break
-            yield next(starts), chunk
-        _last_used.clear()  # one set of workers is kept: those last asked for
-        _last_used[self.n_jobs] = time.monotonic()
+            with interrupts_blocked():
+                for task in islice(waiting, 2 * n_jobs - len(pending)):
+                    pending.append(pool.submit(function, *task))
+            if not pending:
+                return
+            yield pending[0].result()
+            pending.popleft()
+    except BrokenProcessPool as error:
+        raise FeatureError(
+            f"{what}: a worker process died: it was killed, crashed or ran out of memory "
+            f"({type(error).__name__}); try again with fewer jobs"
+        ) from error
+    except GeneratorExit:  # an error elsewhere: what has begun may end, nothing else begins
+        for future in pending:
+            future.cancel()
+        raise
+    except BaseException:
+        if pending:
+            _kill(pool)
+        raise
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        from joblib.externals.loky.process_executor import BrokenProcessPool
 
+@contextlib.contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Hold SIGINT back from this thread, and from all threads and processes it starts meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _warm_pool(needed: int, most: int) -> Any:
+    """Return a pool of as many workers as are needed: that of last time, where it is well."""
+    from joblib.externals.loky import get_reusable_executor, reusable_executor
+    from joblib.externals.loky.backend.resource_tracker import ensure_running
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    with interrupts_blocked():  # the trackers' start lets SIGINT through again
+        resource_tracker.ensure_running()
+        ensure_running()
+    for may_fail in (True, False):
+        last = reusable_executor._executor
+        size = min(most, max(needed, last._max_workers if last is not None else 0))
+        with interrupts_blocked():
+            pool = get_reusable_executor(
+                size,
+                timeout=IDLE_SECONDS,
+                initializer=_begin_worker,
+                initargs=(os.getpid(),),
+                env=_ONE_THREAD,
+            )
+            answer = pool.submit(os.getpid)
         try:
-            yield
-        except BrokenProcessPool as error:
-            raise FeatureError(
-                f"feature {self.feature!r}: a worker process died, killed or out of memory "
-                f"({error}); try again with fewer jobs"
-            ) from error
-
-    def stop(self) -> None:
-        """Begin no further chunk, and wait for those begun."""
-        if self.ordered is not None:
-            with self._told():
-                self.ordered.stop()
-
-    def close(self) -> None:
-        """Kill workers still at work."""
-        if self.ordered is not None:
-            self.ordered.close()
+            answer.result()
+            break
+        except BrokenProcessPool:  # a worker was killed while it was idle
+            if not may_fail:
+                raise
+    return pool
 
 
-def _in_worker(
-    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str]
-) -> Block | _Failure:
-    return _run(spec, load_object(spec.compute), settings, smiles)
+def _kill(pool: Any) -> None:
+    from joblib.externals.loky.backend.utils import kill_process_tree
+
+    # Not shutdown(kill_workers=True): where a task was handed in a moment ago, that lets loky's
+    # own thread fail, with a traceback.
+    for process in list(pool._processes.values()):
+        kill_process_tree(process)
+    pool.shutdown(wait=True)
+
+
+def _begin_worker(parent: int) -> None:
+    """Let a worker end with its parent, where it would wait for minutes, and let it grow.
+
+    loky ends a worker that grows, with a warning, for a memory leak: but a feature may import
+    torch. Where warnings are errors, the parent would then wait for ever.
+    """
+    from joblib.externals.loky import process_executor
+
+    process_executor._USE_PSUTIL = False
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, name="watch-parent", daemon=True).start()
 
 
 def _run(
-    spec: FeatureSpec, compute: Compute, settings: Mapping[str, Any], smiles: Sequence[str]
+    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str], path: Iterable[str]
 ) -> Block | _Failure:
     """Compute one chunk; where that fails, find the first molecule to blame."""
+    sys.path[:] = path  # a worker may be older than what its parent can import
+    compute: Callable[..., Block] = load_object(spec.compute)
     try:
         block = compute(list(smiles), **settings)
     except (UsageError, PluginError):
@@ -260,20 +239,27 @@ def _run(
             f"feature {spec.name!r}: {spec.compute} returned {len(block)} rows "
             f"for {len(smiles)} molecules"
         )
-    return block
+    return _not_finite(block) or block
+
+
+def _not_finite(block: Block) -> _Failure | None:
+    """Return the first row that is marked observed and holds what is no number."""
+    values = block.values if isinstance(block, MatrixBlock) else None
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
+        return None
+    observed = block.observed if block.observed.ndim == 2 else block.observed[:, None]
+    wrong = np.argwhere(observed & ~np.isfinite(values))
+    if not len(wrong):
+        return None
+    row, column = wrong[0]
+    return _Failure(
+        int(row), f"column {column} is {values[row, column]} where it is marked as observed"
+    )
 
 
 def _reason(error: Exception) -> str:
+    from chmr_bench.features.molecules import first_line
+
     if isinstance(error, ChmrBenchError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
-
-
-def _failed(
-    spec: FeatureSpec, smiles: Sequence[str], start: int, failure: _Failure
-) -> FeatureError:
-    row = start + failure.row
-    return FeatureError(
-        f"feature {spec.name!r}: molecule in row {row} (counted from 0), SMILES {smiles[row]!r}, "
-        f"cannot be featurised: {failure.reason}; mend the SMILES or leave the row out"
-    )
+    return f"{type(error).__name__}: {first_line(error)}"

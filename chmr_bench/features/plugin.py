@@ -59,8 +59,9 @@ FEATURES: tuple[FeatureSpec, ...] = (
     ),
     FeatureSpec(
         name="descriptors",
-        title="RDKit's 2D descriptors, float32, NaN where undefined",
+        title="RDKit's 2D descriptors, float32, unobserved where undefined",
         compute="chmr_bench.features.descriptors:descriptors",
+        version="2",
     ),
     FeatureSpec(
         name="graph",

@@ -44,7 +44,7 @@ LAYERS = """
     hookspecs
     contracts
     lazy | paths
-    errors | types | signals
+    errors | types
 """
 """Imports go downwards only; names on one line do not import each other.
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chmr_bench.cells import propagation
-from chmr_bench.cells.neighbours import Neighbours
+from chmr_bench.features.tanimoto import Neighbours
 from chmr_bench.types import BoolArray
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.pretraining.seeding import generator

@@ -15,11 +15,11 @@ from scipy import sparse
 from chmr_bench import DataError, FeatureRequest, GraphBlock, MatrixBlock, WeightsRequest
 from chmr_bench.cells.atlas import Atlas, modality_of
 from chmr_bench.cells.graph import GENE, ContextGraph, GraphSettings, build
-from chmr_bench.cells.neighbours import Neighbours, nearest
 from chmr_bench.contracts import Block
 from chmr_bench.errors import UnknownNameError
 from chmr_bench.features import cache
 from chmr_bench.features.concatenation import concatenate
+from chmr_bench.features.tanimoto import Neighbours, nearest
 from chmr_bench.paths import feature_folder
 from chmr_bench.types import IntArray
 from chmr_bench_chmr.config import PretrainConfig

@@ -11,10 +11,10 @@ import pytest
 from chmr_bench import MatrixBlock
 from chmr_bench.cells.atlas import Atlas, Genes
 from chmr_bench.cells.graph import ContextGraph, GraphSettings, build
-from chmr_bench.cells.neighbours import nearest
 from chmr_bench.cells.similarity import SparsityRule
 from chmr_bench.cells.walks import walk
 from chmr_bench.errors import DataError, UnknownNameError
+from chmr_bench.features.tanimoto import nearest
 
 N = 40
 RULE = SparsityRule(sparsity=0.9)

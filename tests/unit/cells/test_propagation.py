@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from chmr_bench.cells import propagation
-from chmr_bench.cells.neighbours import Neighbours, nearest
 from chmr_bench.cells.propagation import borrow, propagate
 from chmr_bench.errors import DataError, SettingError
+from chmr_bench.features.tanimoto import Neighbours, nearest
 
 N, D = 120, 5
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.cells.neighbours import packed
 from chmr_bench.cells.similarity import (
     LARGEST,
     SparsityRule,
@@ -17,6 +16,7 @@ from chmr_bench.cells.similarity import (
     within_clusters,
     within_groups,
 )
+from chmr_bench.features.tanimoto import packed
 
 N = 90
 

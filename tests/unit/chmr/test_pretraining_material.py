@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from chmr_bench import MatrixBlock
-from chmr_bench.cells.neighbours import nearest
 from chmr_bench.errors import DataError, UnknownNameError
+from chmr_bench.features.tanimoto import nearest
 from chmr_bench_chmr.pretraining import material as materials
 from chmr_bench_chmr.pretraining.batches import Batcher
 from chmr_bench_chmr.pretraining.filling import fill

@@ -33,21 +33,27 @@ def test_what_cannot_be_computed_is_nan_in_that_place_only() -> None:
     missing = np.isnan(values[1])
     assert 0 < missing.sum() < 30
     assert np.isfinite(values[1, block.names.index("MolWt")])
-    assert block.observed.all()
+    np.testing.assert_array_equal(block.observed, np.isfinite(values))
+
+
+def test_a_large_molecule_has_all_but_the_costly() -> None:
+    block = descriptors(["c1ccccc1" + "C" * 400])
+    missing = [
+        name for name, there in zip(block.names, block.observed[0], strict=True) if not there
+    ]
+    assert sorted(missing) == ["AvgIpc", "Ipc"]
 
 
 def test_infinite_and_huge_values_never_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second, third = (name for name, _ in Descriptors.descList[:3])
-    strange = {first: float("inf"), second: 1e300, third: -1e300}
-
-    def invented(mol: Chem.Mol, **settings: object) -> dict[str, float]:
-        return {name: strange.get(name, 0.0) for name, _ in Descriptors.descList}
-
-    monkeypatch.setattr(Descriptors, "CalcMolDescriptors", invented)
-    values: Any = descriptors(["C"]).values
+    strange = {"endless": float("inf"), "huge": 1e300, "low": -1e300}
+    table = [(name, lambda mol, value=value: value) for name, value in strange.items()]
+    monkeypatch.setattr(Descriptors, "descList", table)
+    block = descriptors(["C"])
+    values: Any = block.values
     limit = np.finfo(np.float32).max
     assert np.isnan(values[0, 0])
     assert values[0, 1:3].tolist() == [limit, -limit]
+    assert block.observed.tolist() == [[False, True, True]]
 
 
 def test_no_molecule_gives_no_row_but_all_columns() -> None:

@@ -79,3 +79,25 @@ def test_rdkit_speaks_again_afterwards(capfd: pytest.CaptureFixture[str]) -> Non
     molecules.is_parsable("C(")
     Chem.MolFromSmiles("C(")
     assert "SMILES Parse Error" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("smiles", ["[#119]", "C[#200]", "C\udc80", "[#0"])
+def test_what_rdkit_fails_on_in_its_own_way_is_refused_by_name(smiles: str) -> None:
+    with pytest.raises(FeatureError) as caught:
+        molecules.parse(smiles)
+    assert repr(smiles) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert molecules.strictly_parsable(smiles)
+
+
+@pytest.mark.parametrize("smiles", ["C" * 1001, "C" * 20_000, "c1ccccc1" * 200, "C(" * 30_000])
+def test_what_is_too_big_is_refused_by_name_and_quickly(smiles: str) -> None:
+    with pytest.raises(FeatureError, match=r"too big|too many|not valid") as caught:
+        molecules.parse(smiles)
+    assert molecules.shown(smiles) in str(caught.value)
+    assert molecules.strictly_parsable(smiles)
+
+
+def test_the_largest_molecule_is_read() -> None:
+    assert molecules.parse("C" * molecules.MAX_ATOMS).GetNumAtoms() == molecules.MAX_ATOMS
+    assert molecules.strictly_parsable("C" * molecules.MAX_ATOMS) is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
-import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,31 +27,36 @@ SPECS = {spec.name: spec for spec in FEATURES}
 SMILES = ["C" * (1 + i % 9) + "O" * (i % 2) + "c1ccccc1" for i in range(300)]
 
 
-@pytest.fixture(autouse=True)
-def safe_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compute in this process, as the command line may: tests' other threads take no block."""
-    monkeypatch.setattr(parallel, "_safe_here", lambda: True)
+INVENTED = """
+import numpy as np
+from chmr_bench.contracts import MatrixBlock
+def block(n):
+    return MatrixBlock(np.zeros((n, 2)), np.ones(n, dtype=bool))
+def short(smiles):
+    return block(1)
+def listed(smiles):
+    return [1, 2]
+def fussy(smiles):
+    if "CC" in smiles:
+        raise RuntimeError("not this one\\nand more")
+    return block(len(smiles))
+def endless(smiles):
+    values = np.zeros((len(smiles), 2))
+    values[1, 1] = np.inf
+    return MatrixBlock(values, np.ones(len(smiles), dtype=bool))
+def together(smiles):
+    if len(smiles) > 1:
+        raise ZeroDivisionError("only alone")
+    return block(len(smiles))
+"""
 
 
 @pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Go to the worker processes at once, however small the work."""
-    monkeypatch.setattr(parallel, "PROBE_SECONDS", 0.0)
-    monkeypatch.setattr(parallel, "_pool_price", lambda n_jobs: 0.0)
-
-
-@pytest.fixture
-def feature() -> Iterator[Callable[[Callable[..., Any]], FeatureSpec]]:
-    """Register a function as a feature."""
-    module = types.ModuleType("invented_features")
-
-    def make(function: Callable[..., Any]) -> FeatureSpec:
-        module.compute = function  # type: ignore[attr-defined]
-        return FeatureSpec("invented", "Invented", "invented_features:compute", depends=())
-
-    sys.modules["invented_features"] = module
-    yield make
-    del sys.modules["invented_features"]
+def feature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], FeatureSpec]:
+    """Return a feature of a module that workers, older than it, have never seen."""
+    (tmp_path / "invented_features.py").write_text(INVENTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    return lambda name: FeatureSpec("invented", "Invented", f"invented_features:{name}", depends=())
 
 
 def arrays(block: Block) -> list[Any]:
@@ -61,7 +68,7 @@ def arrays(block: Block) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", ["morgan", "graph", "connectivity"])
-def test_workers_change_no_number(name: str, workers: None) -> None:
+def test_workers_change_no_number(name: str) -> None:
     spec = SPECS[name]
     one = parallel.compute_block(spec, spec.settings, SMILES, n_jobs=1)
     two = parallel.compute_block(spec, spec.settings, SMILES, n_jobs=2)
@@ -74,7 +81,7 @@ def test_workers_change_no_number(name: str, workers: None) -> None:
 
 @pytest.mark.parametrize("bad_row", [0, 31, 32, 77, 299])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_failing_molecule_is_named(bad_row: int, n_jobs: int, workers: None) -> None:
+def test_a_failing_molecule_is_named(bad_row: int, n_jobs: int) -> None:
     smiles = [*SMILES]
     smiles[bad_row] = "C(("
     with pytest.raises(FeatureError) as caught:
@@ -85,7 +92,7 @@ def test_a_failing_molecule_is_named(bad_row: int, n_jobs: int, workers: None) -
     assert "morgan" in message
 
 
-def test_progress_ends_at_the_total_and_never_falls(workers: None) -> None:
+def test_progress_ends_at_the_total_and_never_falls() -> None:
     seen: list[tuple[int, int, str]] = []
     parallel.compute_block(
         SPECS["morgan"], {}, SMILES, 2, lambda done, total, unit: seen.append((done, total, unit))
@@ -97,51 +104,7 @@ def test_progress_ends_at_the_total_and_never_falls(workers: None) -> None:
     assert {step[1:] for step in seen} == {(len(SMILES), "molecules")}
 
 
-def test_a_small_set_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "Ordered", lambda *_: pytest.fail("workers for 200 molecules"))
-    monkeypatch.setattr(parallel, "_last_used", {})
-    assert len(parallel.compute_block(SPECS["morgan"], {}, SMILES[:200], n_jobs=8)) == 200
-
-
-@pytest.mark.parametrize("bad_row", [None, 70, 280])
-def test_the_first_chunks_are_computed_while_workers_start(
-    bad_row: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parallel, "PROBE_SECONDS", 0.0)
-    monkeypatch.setattr(parallel, "_pool_price", lambda n_jobs: 0.01)
-    monkeypatch.setattr(parallel, "CHUNK_LIMITS", (16, 16))
-    here: list[int] = []
-    real = parallel._run
-
-    def counted(spec: Any, compute: Any, settings: Any, smiles: Sequence[str]) -> Any:
-        here.append(len(smiles))
-        return real(spec, compute, settings, smiles)
-
-    monkeypatch.setattr(parallel, "_run", counted)
-    smiles = [*SMILES]
-    if bad_row is not None:
-        smiles[bad_row] = "C(("
-        with pytest.raises(FeatureError, match=f"row {bad_row} "):
-            parallel.compute_block(SPECS["rdkit"], {}, smiles, n_jobs=2)
-        return
-    block = parallel.compute_block(SPECS["rdkit"], {}, smiles, n_jobs=2)
-    assert parallel.FIRST_CHUNK * 2 < sum(here) < len(smiles)
-    whole = SPECS["rdkit"]
-    np.testing.assert_array_equal(
-        arrays(block)[0], arrays(parallel.compute_block(whole, {}, smiles, n_jobs=1))[0]
-    )
-
-
-def test_workers_still_there_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_last_used", {2: time.monotonic()})
-    assert parallel._pool_price(2) == parallel.WARM_POOL_SECONDS
-    assert parallel._pool_price(4) == parallel.POOL_SECONDS
-    monkeypatch.setattr(parallel, "_last_used", {2: time.monotonic() - 1000})
-    assert parallel._pool_price(2) == parallel.POOL_SECONDS
-
-
-def test_a_bad_setting_is_refused_before_any_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "Ordered", lambda *_: pytest.fail("workers were started"))
+def test_a_bad_setting_is_refused() -> None:
     with pytest.raises(SettingError, match="radius"):
         parallel.compute_block(SPECS["morgan"], {"radius": -2}, SMILES, n_jobs=2)
 
@@ -152,37 +115,25 @@ def test_no_molecules_give_an_empty_block() -> None:
     assert block.values.shape == (0, 2048)
 
 
-def test_a_feature_of_the_wrong_length_is_a_plugin_error(feature: Any) -> None:
-    def short(smiles: Sequence[str]) -> MatrixBlock:
-        return MatrixBlock(np.zeros((1, 2)), np.ones(1, dtype=bool))
-
-    with pytest.raises(PluginError, match="1 rows for 2 molecules"):
-        parallel.compute_block(feature(short), {}, ["C", "CC"])
-
-
-def test_a_feature_of_the_wrong_kind_is_a_plugin_error(feature: Any) -> None:
-    with pytest.raises(PluginError, match="expected a MatrixBlock"):
-        parallel.compute_block(feature(lambda smiles: [1, 2]), {}, ["C", "CC"])
-
-
-def test_a_foreign_exception_names_the_molecule(feature: Any) -> None:
-    def fussy(smiles: Sequence[str]) -> MatrixBlock:
-        if "CC" in smiles:
-            raise RuntimeError("not this one")
-        return MatrixBlock(np.zeros((len(smiles), 2)), np.ones(len(smiles), dtype=bool))
-
-    with pytest.raises(FeatureError, match=r"row 1 .*'CC'.*RuntimeError: not this one"):
-        parallel.compute_block(feature(fussy), {}, ["C", "CC", "CCC"])
-
-
-def test_a_feature_that_fails_only_on_the_whole_blames_no_molecule(feature: Any) -> None:
-    def together(smiles: Sequence[str]) -> MatrixBlock:
-        if len(smiles) > 1:
-            raise ZeroDivisionError("only alone")
-        return MatrixBlock(np.zeros((len(smiles), 2)), np.ones(len(smiles), dtype=bool))
-
-    with pytest.raises(PluginError, match="ZeroDivisionError: only alone"):
-        parallel.compute_block(feature(together), {}, ["C", "CC"])
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("short", PluginError, "1 rows for 3 molecules"),
+        ("listed", PluginError, "expected a MatrixBlock"),
+        ("fussy", FeatureError, r"row 1 .*'CC', .*RuntimeError: not this one; mend"),
+        (
+            "endless",
+            FeatureError,
+            r"row 1 .*'CC', .*column 1 is inf where it is marked as observed",
+        ),
+        ("together", PluginError, "ZeroDivisionError: only alone"),
+    ],
+)
+def test_a_feature_that_breaks_the_contract(
+    feature: Callable[[str], FeatureSpec], name: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        parallel.compute_block(feature(name), {}, ["C", "CC", "CCC"])
 
 
 def test_matrices_and_graphs_do_not_mix() -> None:
@@ -202,12 +153,89 @@ def test_graphs_in_pieces_are_the_graphs_of_the_whole(sizes: list[int]) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+def interrupt_me(i: int) -> tuple[int, int]:
+    os.kill(os.getpid(), signal.SIGINT)
+    return i, os.getpid()
+
+
+def ordered(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], n_jobs: int) -> Any:
+    return parallel.ordered("numbers", function, tasks, n_jobs)
+
+
+def test_workers_are_deaf_and_keep_the_order_and_are_used_again() -> None:
+    tasks = [(i,) for i in range(9)]
+    first = list(ordered(interrupt_me, tasks, 2))
+    again = list(ordered(interrupt_me, tasks, 2))
+    assert [i for i, _ in first] == [i for i, _ in again] == list(range(9))
+    assert {pid for _, pid in again} <= {pid for _, pid in first}
+    assert os.getpid() not in {pid for _, pid in first}
+
+
+def test_no_work_starts_no_worker_and_a_worker_starts_none() -> None:
+    assert list(ordered(interrupt_me, [], 2)) == []
+    inner = [("numbers", os.getpid, [(), ()], 2)]
+    [pids] = ordered(list_of_ordered, inner, 1)
+    assert len(set(pids)) == 1
+
+
+def list_of_ordered(*arguments: Any) -> list[Any]:
+    return list(parallel.ordered(*arguments))
+
+
+def test_a_worker_may_grow_beside_tasks_that_wait() -> None:
+    """In a process of its own with a time limit: where it goes wrong, it hangs."""
+    code = """
+import os, sys, time
+from chmr_bench.features.parallel import ordered
+def grow(i):
+    sys.kept = bytearray(b"x" * 400_000_000) if i == 1 else getattr(sys, "kept", None)
+    time.sleep(1.1 if i < 3 else 0)  # loky looks once a second
+    return os.getpid()
+print(len(set(ordered("numbers", grow, [(i,) for i in range(5)], 1))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "1", done
+
+
+def test_a_worker_that_died_idle_is_replaced() -> None:
+    [(_, pid)] = ordered(interrupt_me, [(0,)], 1)
+    os.kill(pid, signal.SIGKILL)
+    [(_, other)] = ordered(interrupt_me, [(0,)], 1)
+    assert other != pid
+
+
+def test_a_worker_that_dies_at_work_is_an_error_and_the_next_feature_has_new_ones() -> None:
+    with pytest.raises(FeatureError, match="numbers: a worker process died"):
+        list(ordered(os._exit, [(3,)], 1))
+    assert [i for i, _ in ordered(interrupt_me, [(0,), (1,)], 1)] == [0, 1]
+
+
+def slow(i: int) -> int:
+    if i:
+        time.sleep(60)
+    return os.getpid()
+
+
+def test_ctrl_c_ends_workers_at_work() -> None:
+    results = ordered(slow, [(i,) for i in range(9)], 1)
+    pid = next(results)
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 KILLED = """
 from chmr_bench.features import parallel
 from chmr_bench.features.plugin import FEATURES
-parallel.PROBE_SECONDS, parallel.POOL_SECONDS = 0.0, 0.0
 spec = next(s for s in FEATURES if s.name == "morgan")
-smiles = ["C" * (1 + i % 40) for i in range(20000)]
+smiles = ["C" * (1 + i % 40) for i in range(200000)]
 print("begin", flush=True)
 parallel.compute_block(spec, {}, smiles, 2, lambda done, n, unit: print(done, flush=True))
 """
@@ -218,7 +246,7 @@ def test_workers_end_when_their_parent_is_killed() -> None:
         [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True
     ) as process:
         for line in process.stdout or ():
-            if line.strip().isdigit() and int(line) > 200:  # beyond the chunks computed in place
+            if line.strip().isdigit() and int(line) > 0:
                 break
         workers = [
             child

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from chmr_bench.features.tanimoto import similarity_matrix
 from chmr_bench.metrics import roc_auc
 from chmr_bench_fingerprints import gp
 from chmr_bench_fingerprints.gp import GaussianProcess, GaussianProcessConfig
-from chmr_bench_fingerprints.tanimoto import similarity
 
 
 def model(**settings: Any) -> GaussianProcess:
@@ -27,9 +27,9 @@ def test_values_are_the_posterior_mean(problem_of: Callable[..., Any]) -> None:
     problem = problem_of("regression")
     y_pred = problem.fit(model(noise=0.5)).predict(problem.test)
     y = problem.y_train[:, 0]
-    kernel = similarity(bits(problem.train), bits(problem.train)).astype(float)
+    kernel = similarity_matrix(bits(problem.train), bits(problem.train)).astype(float)
     weights = np.linalg.solve(kernel + 0.5 * np.eye(len(y)), (y - y.mean()) / y.std())
-    latent = similarity(bits(problem.test), bits(problem.train)) @ weights
+    latent = similarity_matrix(bits(problem.test), bits(problem.train)) @ weights
     np.testing.assert_allclose(y_pred[:, 0], y.mean() + y.std() * latent, atol=1e-4)
 
 

@@ -11,9 +11,9 @@ from rdkit import DataStructs
 from rdkit.DataStructs import CreateFromBitString
 from scipy import sparse
 
+from chmr_bench.features.tanimoto import similarity_matrix
 from chmr_bench.types import FloatArray
 from chmr_bench_fingerprints.knn import Knn, KnnConfig
-from chmr_bench_fingerprints.tanimoto import similarity
 
 
 def test_tanimoto_is_that_of_rdkit() -> None:
@@ -21,12 +21,12 @@ def test_tanimoto_is_that_of_rdkit() -> None:
     vectors = [CreateFromBitString("".join(map(str, row.astype(int)))) for row in bits]
     expected = [DataStructs.BulkTanimotoSimilarity(vector, vectors) for vector in vectors]
     matrix = sparse.csr_array(bits.astype(np.float32))
-    np.testing.assert_allclose(similarity(matrix, matrix), expected, rtol=1e-6)
+    np.testing.assert_allclose(similarity_matrix(matrix, matrix), expected, rtol=1e-6)
 
 
 def test_molecules_without_bits_are_alike() -> None:
     bits = sparse.csr_array(np.array([[0, 0], [1, 0]], dtype=np.float32))
-    np.testing.assert_array_equal(similarity(bits, bits), [[1, 0], [0, 1]])
+    np.testing.assert_array_equal(similarity_matrix(bits, bits), [[1, 0], [0, 1]])
 
 
 def by_hand(likeness: FloatArray, y: FloatArray, config: KnnConfig) -> FloatArray:
@@ -55,5 +55,5 @@ def test_predictions_are_those_of_a_plain_loop(
         sparse.csr_array(p.matrix("morgan").values, dtype=np.float32)
         for p in (problem.train, problem.test)
     )
-    expected = by_hand(similarity(test, train), problem.y_train[:, :2], config)
+    expected = by_hand(similarity_matrix(test, train), problem.y_train[:, :2], config)
     np.testing.assert_allclose(y_pred[:, :2], expected, rtol=1e-5)

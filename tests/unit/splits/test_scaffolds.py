@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
+import time
 
 import numpy as np
 import pytest
 
-from chmr_bench import signals, splits
+from chmr_bench import splits
 from chmr_bench.contracts import Dataset, Split
 from chmr_bench.errors import FeatureError
+from chmr_bench.features import identity, parallel
+from chmr_bench.features.molecules import parse
 from chmr_bench.splits import scaffolds
 
 ALUMINIUM = "O=C1O[Al]23(OC1=O)(OC(=O)C(=O)O2)OC(=O)C(=O)O3"
@@ -21,13 +20,6 @@ ALUMINIUM = "O=C1O[Al]23(OC1=O)(OC(=O)C(=O)O2)OC(=O)C(=O)O3"
 
 def dataset(smiles: list[str]) -> Dataset:
     return Dataset(tuple(smiles), np.zeros((len(smiles), 1)), ("task",))
-
-
-def interrupted_chunk(chunk: tuple[tuple[str, ...], int, bool]) -> list[str]:
-    """Stand for a chunk of scaffolds, in a worker that is sent Ctrl-C."""
-    os.kill(os.getpid(), signal.SIGINT)
-    safe = signals.blocked_everywhere() and multiprocessing.parent_process() is not None
-    return ["deaf" if safe else "hears"] * len(chunk[0])
 
 
 @pytest.mark.parametrize(
@@ -60,23 +52,10 @@ def test_an_unreadable_smiles_is_named_with_its_row() -> None:
         splits.scaffold_smiles(["CC", "C(C"])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="masks are read from /proc")
-def test_scaffold_workers_are_deaf_to_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scaffolds, "_PARALLEL_FROM", 1)
-    monkeypatch.setattr(scaffolds, "_CHUNK", 1)
-    monkeypatch.setattr(scaffolds, "_scaffold_chunk", interrupted_chunk)
-    smiles = ["CCO", "CCN", "CCCCCCO"]
-    with signals.relayed():
-        assert splits.scaffold_smiles(smiles, n_jobs=2) == ["deaf"] * 3
-        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-
-
 def test_worker_processes_give_the_same_scaffolds(monkeypatch: pytest.MonkeyPatch) -> None:
     smiles = ["C" * (i % 5 + 1) + "c1ccccc1" + "N" * (i % 2) for i in range(9)] + [ALUMINIUM]
     expected = splits.scaffold_smiles(smiles, n_jobs=1)
-    monkeypatch.setattr(scaffolds, "_PARALLEL_FROM", 1)
-    monkeypatch.setattr(scaffolds, "_CHUNK", 4)
-    scaffolds._scaffolds.cache_clear()
+    monkeypatch.setattr(parallel, "CHUNK_LIMITS", (1, 4))
     assert splits.scaffold_smiles(smiles, n_jobs=2) == expected
 
 
@@ -95,8 +74,20 @@ def test_a_split_keeps_to_the_cores_it_is_given(
         return splits.pour_balanced(splits.group_by_scaffold(splits.scaffold_smiles(data.smiles)))
 
     monkeypatch.setattr(scaffolds, "_scaffolds", counted)
-    monkeypatch.setattr(scaffolds, "_cores", lambda: 7)
+    monkeypatch.setattr(scaffolds, "available_cores", lambda: 7)
     data = dataset([f"C{i}" for i in range(20)])
     splits.make_split(method, data, rule=rule, n_jobs=n_jobs)
     splits.scaffold_smiles(["CC"])  # of no split: all cores again
     assert seen == [used, 7]
+
+
+@pytest.mark.parametrize("smiles", ["[#119]", "c1ccccc1" + "C" * 3000, "C" * 20_000])
+def test_a_molecule_that_cannot_be_decomposed_is_named_with_its_row(smiles: str) -> None:
+    with pytest.raises(FeatureError, match=r"row 1 \(0-based\).*(cannot be read|too big)"):
+        splits.scaffold_smiles(["CC", smiles])
+
+
+def test_a_chain_has_no_scaffold_at_once() -> None:
+    began = time.process_time()
+    assert identity.murcko(parse("C" * 1000), chirality=True) == ""
+    assert time.process_time() - began < 0.5

@@ -1,4 +1,4 @@
-"""The nearest molecules by Tanimoto similarity of their bits, exact.
+"""Tanimoto similarity of bits, shared over either: the nearest molecules, exact, or all pairs.
 
 Bits are packed 64 to a word; pairs are compared by popcount, over threads, and whole blocks of
 candidates are left out where their number of bits alone says that they are too far.
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.features.cache import available_cores
-from chmr_bench.types import IntArray
+from chmr_bench.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -160,7 +160,7 @@ def _search(
     progress: Progress,
 ) -> None:
     """Fill `best` for the queries: (words, own row), by rising bit count, over threads."""
-    from chmr_bench.cells import tanimoto_kernel
+    from chmr_bench.features import tanimoto_kernel
 
     words, own = queries
     rows, similarity = best
@@ -177,3 +177,23 @@ def _search(
     with ThreadPoolExecutor(max(1, min(n_jobs, len(chunks)))) as pool:
         for done, _ in enumerate(pool.map(search, chunks), start=1):
             progress(min(done * CHUNK, len(order)), len(order), "molecules")
+
+
+def similarity_matrix(left: sparse.csr_array, right: sparse.csr_array) -> FloatArray:
+    """Return the similarity of every molecule of `left` with every one of `right`.
+
+    Parameters
+    ----------
+    left, right : csr_array
+        (n, d) and (m, d) zeros and ones.
+
+    Returns
+    -------
+    ndarray
+        (n, m) float32 in [0, 1]; two molecules without any bit are alike (1).
+    """
+    shared = np.asarray((left @ right.T).todense(), dtype=np.float32)  # (n, m)
+    sizes = np.diff(left.indptr)[:, None] + np.diff(right.indptr)[None, :]
+    either = sizes.astype(np.float32) - shared
+    found: FloatArray = np.divide(shared, either, out=np.ones_like(shared), where=either > 0)
+    return found

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from chmr_bench.cells import neighbours
-from chmr_bench.cells.neighbours import bit_counts, nearest, packed
 from chmr_bench.errors import DataError, SettingError
+from chmr_bench.features import tanimoto
+from chmr_bench.features.tanimoto import bit_counts, nearest, packed
 
 EMPTY, TWIN, OTHER_TWIN = 3, 5, 9
 
@@ -36,7 +36,7 @@ def by_hand(bits: Any, queries: Any, k: int, *, own: bool, at_least: float = 0.0
     return rows, values
 
 
-def same(found: neighbours.Neighbours, expected: Any) -> None:
+def same(found: tanimoto.Neighbours, expected: Any) -> None:
     np.testing.assert_array_equal(found.rows, expected[0])
     np.testing.assert_allclose(found.similarity, expected[1], rtol=1e-6)
 
@@ -53,7 +53,7 @@ def test_neighbours_are_exact(n: int, k: int) -> None:
 def test_blocks_that_are_left_out_hold_nothing_nearer(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbours, "BLOCK", block)
+    monkeypatch.setattr(tanimoto, "BLOCK", block)
     bits = random_bits(500)
     same(nearest(bits, 5), by_hand(bits, bits, 5, own=True))
 
@@ -92,8 +92,8 @@ def test_a_least_similarity_counts_itself() -> None:
 
 def test_threads_and_the_form_of_the_bits_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     bits = random_bits(500)
-    monkeypatch.setattr(neighbours, "CHUNK", 64)
-    monkeypatch.setattr(neighbours, "_PACK_ROWS", 99)
+    monkeypatch.setattr(tanimoto, "CHUNK", 64)
+    monkeypatch.setattr(tanimoto, "_PACK_ROWS", 99)
     seen: list[tuple[int, int, str]] = []
     one = nearest(bits, 5, n_jobs=1, progress=lambda *what: seen.append(what))
     assert seen[-1] == (500, 500, "molecules")
