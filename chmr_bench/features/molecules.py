@@ -96,10 +96,10 @@ def strictly_parsable(smiles: str) -> str | None:
             n_atoms = mol.GetNumHeavyAtoms() or mol.GetNumAtoms()
             return None if 0 < n_atoms <= MAX_ATOMS else f"it holds {_size(n_atoms)}"
         try:
-            mol = Chem.MolFromSmiles(smiles, sanitize=False)
-            if mol is None:
+            unsanitised = Chem.MolFromSmiles(smiles, sanitize=False)
+            if unsanitised is None:
                 return "it is not valid SMILES"
-            Chem.SanitizeMol(mol)
+            Chem.SanitizeMol(unsanitised)
         except Exception as error:  # noqa: BLE001 - it raises RuntimeError too, and others
             return first_line(error)
     return "RDKit refuses it"
