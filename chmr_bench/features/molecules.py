@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from rdkit import Chem, rdBase
 
@@ -96,7 +97,7 @@ def strictly_parsable(smiles: str) -> str | None:
             n_atoms = mol.GetNumHeavyAtoms() or mol.GetNumAtoms()
             return None if 0 < n_atoms <= MAX_ATOMS else f"it holds {_size(n_atoms)}"
         try:
-            unsanitised = Chem.MolFromSmiles(smiles, sanitize=False)
+            unsanitised: Any = Chem.MolFromSmiles(smiles, sanitize=False)
             if unsanitised is None:
                 return "it is not valid SMILES"
             Chem.SanitizeMol(unsanitised)
