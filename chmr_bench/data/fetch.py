@@ -1,22 +1,24 @@
 """Bring pinned source files into the cache: from their address or a mirror, never unverified.
 
-A file is downloaded beside its place under another name, hashed, and only then renamed into place;
-one lock a file keeps two processes apart. What is in the cache is hashed again each time it is
-opened (the files are a few MB), so a file cut short on disk is noticed and replaced.
+pooch downloads a file beside its place under another name; it is hashed, and only then renamed into
+place; one lock a file keeps two processes apart. What is in the cache is hashed again each time it
+is opened (the files are a few MB), so a file cut short on disk is noticed and replaced.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
 import shutil
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from chmr_bench import paths
@@ -34,8 +36,14 @@ MIRROR_VARIABLE = "CHMR_BENCH_MIRROR"
 LOCK_TIMEOUT = 600.0
 """Seconds to wait for another process that is fetching the same file."""
 CHUNK = 1 << 16
+TICK = 0.1
+"""Seconds between two looks at a file that is being fetched."""
 STATUS_WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
+SLOWEST = 20_000
+"""Bytes a second below which a server counts as one that never ends."""
+
+Answer = TypeVar("Answer")
 State = Literal["missing", "ok", "damaged"]
 
 
@@ -45,12 +53,19 @@ class FetchOptions:
 
     Attributes
     ----------
-    mirror : a folder or an ``http(s)://`` address with the layout of `SourceFile.path`; where one
-        is named, nothing is asked of the public addresses. None = the public addresses.
-    offline : use no network; the cache and a mirror folder still serve.
-    timeout : seconds without a byte after which a connection counts as dead.
-    attempts : how often a download is tried where another try can help.
-    pause : seconds before the second try; doubled before each further one.
+    mirror : str or None
+        A folder or an ``http(s)://`` address with the layout of `SourceFile.path`; where one is
+        named, nothing is asked of the public addresses. None = the public addresses.
+    offline : bool
+        Use no network; the cache and a mirror folder still serve.
+    timeout : float
+        Seconds without a byte after which a connection counts as dead.
+    attempts : int
+        How often a download is tried where another try can help.
+    pause : float
+        Seconds before the second try; doubled before each further one.
+    limit : float
+        Seconds that a file may take in all, beside those it needs at `SLOWEST`.
     """
 
     mirror: str | None = None
@@ -58,6 +73,7 @@ class FetchOptions:
     timeout: float = 30.0
     attempts: int = 3
     pause: float = 0.5
+    limit: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -74,12 +90,8 @@ class _Failure(Exception):
     """One try failed: what happened, and whether another try can help."""
 
     def __init__(self, what: str, again: bool = False) -> None:
-        self.what, self.again = what, again
+        self.again = again
         super().__init__(what)
-
-
-class _TooLongError(Exception):
-    """More bytes come than the pinned file has."""
 
 
 def options_from_env(mirror: str | None = None, offline: bool = False) -> FetchOptions:
@@ -87,7 +99,8 @@ def options_from_env(mirror: str | None = None, offline: bool = False) -> FetchO
 
     Raises
     ------
-    UsageError : the mirror is an address of a kind that cannot be read.
+    UsageError
+        The mirror is an address of a kind that cannot be read.
     """
     named = mirror or os.environ.get(MIRROR_VARIABLE, "") or None
     if named and "://" in named and urlsplit(named).scheme not in {"http", "https", "file"}:
@@ -102,8 +115,10 @@ def files_of(
 
     Raises
     ------
-    FetchError : (from the returned function) the file cannot be had, or is not the pinned one.
-    PluginError : (from the returned function) the spec has no such source file.
+    FetchError
+        From the returned function: the file cannot be had, or is not the pinned one.
+    PluginError
+        From the returned function: the spec has no such source file.
     """
     sources = {source.path: source for source in spec.sources}
     kind = "atlas" if isinstance(spec, AtlasSpec) else "dataset"
@@ -124,7 +139,8 @@ def fetch_file(source: SourceFile, options: FetchOptions, progress: Progress = n
 
     Raises
     ------
-    FetchError : it cannot be had, or what came is not the pinned file. Nothing is left behind.
+    FetchError
+        It cannot be had, or what came is not the pinned file. Nothing is left behind.
     """
     found = state_of(source)
     if found.state == "ok":
@@ -132,7 +148,7 @@ def fetch_file(source: SourceFile, options: FetchOptions, progress: Progress = n
     origin = _origin(source, options, found)
     try:
         found.path.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(source):
+        with locked(found.path.with_name(found.path.name + ".lock"), source.path):
             # Another process may have fetched it while this one waited.
             if state_of(source).state != "ok":
                 _bring(source, origin, found.path, options, progress)
@@ -149,7 +165,7 @@ def state_of(source: SourceFile) -> FileState:
     path = _target(source)
     try:
         n_bytes = path.stat().st_size
-        detail = "" if _sha256(path) == source.sha256 else _difference(path, n_bytes, source)
+        detail = "" if file_sha256(path) == source.sha256 else _difference(path, n_bytes, source)
     except FileNotFoundError:
         return FileState(source, path, "missing")
     except OSError as error:
@@ -188,20 +204,68 @@ def _origin(source: SourceFile, options: FetchOptions, found: FileState) -> Path
 
 
 @contextlib.contextmanager
-def _lock(source: SourceFile) -> Iterator[None]:
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file `path` inside the block; it is gone afterwards.
+
+    Raises
+    ------
+    FetchError
+        Another process has held it for too long.
+    """
     import filelock
 
-    folder = paths.data_folder() / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / (source.path.replace("/", "__") + ".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(path, timeout=LOCK_TIMEOUT):
-            yield
+            try:
+                yield
+            finally:  # still held: who waits for this file sees that it is gone, and makes its own
+                with contextlib.suppress(OSError):
+                    path.unlink()
     except filelock.Timeout as error:
         raise FetchError(
-            f"{source.path}: another process has been fetching it for over "
-            f"{LOCK_TIMEOUT:.0f} s; end that process, then try again"
+            f"{what}: another process has been fetching it for over {LOCK_TIMEOUT:.0f} s; end that "
+            "process, then try again"
         ) from error
+
+
+def within(
+    seconds: float, call: Callable[[], Answer], watch: Callable[[], None] = lambda: None
+) -> Answer:
+    """Return what `call` does; TimeoutError where it takes longer, whatever it waits for.
+
+    A connection's own time-out counts the silence between two bytes: a server that drips never
+    reaches it. The call goes on in a thread that nobody waits for.
+
+    Parameters
+    ----------
+    seconds : float
+        The limit.
+    call : callable
+        Runs in a thread of its own.
+    watch : callable
+        Called every now and then meanwhile; what it raises ends the wait.
+    """
+    done: list[Answer] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(call())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    end = time.monotonic() + seconds
+    thread.start()
+    while thread.is_alive():
+        thread.join(TICK)
+        watch()
+        if time.monotonic() > end and thread.is_alive():
+            raise TimeoutError(f"not done within {seconds:.0f} s")
+    if failed:
+        raise failed[0]
+    return done[0]
 
 
 def _bring(
@@ -213,39 +277,72 @@ def _bring(
 ) -> None:
     """Fetch into ``NAME.part``, verify, rename into place; remove the part whatever happens."""
     part = target.with_name(target.name + ".part")
-    pause = options.pause
+    end = time.monotonic() + options.limit + source.n_bytes / SLOWEST
+
+    def watch() -> None:
+        n_bytes = part.stat().st_size if part.exists() else 0
+        progress(min(n_bytes, source.n_bytes), source.n_bytes, "bytes")
+        if n_bytes > source.n_bytes + CHUNK:
+            raise _Failure(_difference(part, n_bytes, source))
+
     try:
         for attempt in range(1, options.attempts + 1):
             try:
-                _take(source, origin, part, options, progress)
+                with _taking(origin, part, source, options) as take:
+                    within(end - time.monotonic(), take, watch)
+                _verify(part, source)
                 break
-            except _Failure as failure:
-                if not failure.again or attempt == options.attempts:
+            except (_Failure, TimeoutError) as failure:
+                if attempt == options.attempts or not getattr(failure, "again", False):
                     tries = f" (tried {attempt} times)" if attempt > 1 else ""
                     raise FetchError(
-                        f"{source.path} from {origin}: {failure.what}{tries}. {_ways_out(options)}"
+                        f"{source.path} from {origin}: {failure}{tries}. {_ways_out(options)}"
                     ) from failure
-            time.sleep(pause)
-            pause *= 2
+            time.sleep(options.pause * 2 ** (attempt - 1))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _take(
-    source: SourceFile, origin: Path | str, part: Path, options: FetchOptions, progress: Progress
-) -> None:
-    """Write the bytes of `origin` to `part` and verify them; raise _Failure otherwise."""
-    with contextlib.suppress(_TooLongError):  # what came is judged below
-        if isinstance(origin, Path):
-            _copy(origin, part)
-        else:
-            _download(origin, part, source, options, progress)
-    if _sha256(part) != source.sha256:
+def _verify(part: Path, source: SourceFile) -> None:
+    """Raise _Failure where what came is not the pinned file."""
+    if file_sha256(part) != source.sha256:
         n_bytes = part.stat().st_size
         # Too short may be a broken connection or a passing error page; the rest stays as it is.
         raise _Failure(_difference(part, n_bytes, source), again=0 < n_bytes < source.n_bytes)
-    progress(source.n_bytes, source.n_bytes, "bytes")
+
+
+@contextlib.contextmanager
+def _taking(
+    origin: Path | str, part: Path, source: SourceFile, options: FetchOptions
+) -> Iterator[Callable[[], None]]:
+    """Give the function that writes the bytes of `origin` to `part`; it ends with the block."""
+    import pooch
+    import requests
+
+    responses: list[requests.Response] = []
+    download = pooch.HTTPDownloader(
+        chunk_size=CHUNK,
+        timeout=options.timeout,
+        # A server that compresses on the way would make the length it announces another one.
+        headers={"Accept-Encoding": "identity"},
+        hooks={"response": lambda response, *_, **__: responses.append(response)},
+    )
+
+    def take() -> None:
+        try:
+            download(str(origin), str(part), None)
+        except requests.RequestException as error:
+            n_bytes = part.stat().st_size if part.exists() else 0
+            raise _explain(error, n_bytes, source, options) from error
+
+    try:
+        yield functools.partial(_copy, origin, part) if isinstance(origin, Path) else take
+    finally:  # pooch leaves the connection of a failed download open
+        for response in responses:
+            with contextlib.suppress(Exception):  # it may be closed by now
+                response.raw.shutdown()
+            response.close()
 
 
 def _copy(origin: Path, part: Path) -> None:
@@ -255,32 +352,6 @@ def _copy(origin: Path, part: Path) -> None:
         raise _Failure(f"the mirror folder does not give it: {error.strerror}") from error
     with content, part.open("wb") as copy:
         shutil.copyfileobj(content, copy)
-
-
-def _download(
-    address: str, part: Path, source: SourceFile, options: FetchOptions, progress: Progress
-) -> None:
-    import pooch
-    import requests
-
-    responses: list[requests.Response] = []
-    downloader = pooch.HTTPDownloader(
-        progressbar=_Bar(source.n_bytes, progress),
-        chunk_size=CHUNK,
-        timeout=options.timeout,
-        # A server that compresses on the way would make the length it announces another one.
-        headers={"Accept-Encoding": "identity"},
-        # pooch leaves the connection of a failed download open; so it is closed below.
-        hooks={"response": lambda response, *_, **__: responses.append(response)},
-    )
-    try:
-        downloader(address, str(part), None)
-    except requests.RequestException as error:
-        n_bytes = part.stat().st_size if part.exists() else 0
-        raise _explain(error, n_bytes, source, options) from error
-    finally:
-        for response in responses:
-            response.close()
 
 
 def _explain(error: Exception, n_bytes: int, source: SourceFile, options: FetchOptions) -> _Failure:
@@ -309,28 +380,6 @@ def _cause(error: Exception) -> str:
     return cause.group(1) if cause else str(error)
 
 
-class _Bar:
-    """Turn pooch's progress bar into calls of `Progress`, and stop a file that never ends."""
-
-    def __init__(self, n_bytes: int, progress: Progress) -> None:
-        self.n_bytes, self.progress = n_bytes, progress
-        self.total, self.done = 0, 0
-
-    def update(self, n: int) -> None:
-        """Count n more bytes (pooch counts in whole chunks, so the last one may be too many)."""
-        self.done += n
-        self.progress(min(self.done, self.n_bytes), self.n_bytes, "bytes")
-        if self.done > self.n_bytes + 2 * CHUNK:
-            raise _TooLongError
-
-    def reset(self) -> None:
-        """Start counting anew; pooch then adds the total once more."""
-        self.done = 0
-
-    def close(self) -> None:
-        """Do nothing: the caller owns the display."""
-
-
 def _difference(path: Path, n_bytes: int, source: SourceFile) -> str:
     """Say how the file differs from the pinned one."""
     with path.open("rb") as file:
@@ -346,10 +395,11 @@ def _difference(path: Path, n_bytes: int, source: SourceFile) -> str:
         return f"only {n_bytes} of {source.n_bytes} bytes"
     if n_bytes > source.n_bytes:
         return f"more than {source.n_bytes} bytes: not the pinned file"
-    return f"the wrong content: sha256 {_sha256(path)[:16]}... in place of {expected}"
+    return f"the wrong content: sha256 {file_sha256(path)[:16]}... in place of {expected}"
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

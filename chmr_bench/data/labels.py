@@ -130,9 +130,9 @@ def _number(text: str, decimal: str) -> float | None:
 # --------------------------------------------------------------------------------- kind of the task
 
 
-def infer_type(columns: Sequence[TaskColumn]) -> TaskType:
+def infer_type(tasks: Sequence[FloatArray]) -> TaskType:
     """Return classification where every measured label is 0 or 1 (and there is one)."""
-    measured = np.concatenate([c.values[~np.isnan(c.values)] for c in columns])
+    measured = np.concatenate([values[~np.isnan(values)] for values in tasks])
     fits = measured.size > 0 and np.isin(measured, (0.0, 1.0)).all()
     return "classification" if fits else "regression"
 
@@ -150,10 +150,10 @@ def reason_for(columns: Sequence[TaskColumn], rows: Sequence[int], task_type: Ta
         What was inferred.
     """
     said = f"task type {task_type} inferred from the labels"
-    other = ((c, int(i)) for c in columns for i in np.flatnonzero(_is_other(c.values))[:1])
-    column, i = next(other, (columns[0], 0))
-    if task_type == "classification":
+    other = [(c, int(i)) for c in columns for i in np.flatnonzero(_is_other(c.values))[:1]]
+    if not other:
         return said
+    column, i = other[0]
     return (
         f"{said}: row {rows[i]}, column {column.name!r} holds {column.values[i]:g}; "
         "--task-type classification expects labels 0 and 1"
@@ -171,12 +171,12 @@ def oddities(column: TaskColumn, inferred: bool) -> list[str]:
         notes.append(f"column {name!r} holds {low:g} and {high:g} alone; are they classes?")
     elif inferred and 0 < n_other < FEW * len(values):
         notes.append(f"column {name!r}: {n_other} of {len(values)} labels are not 0 or 1")
-    for value, count in zip(distinct, counts, strict=True):
-        rest = np.abs(distinct[distinct != value])
-        if value in SENTINELS and rest.size and abs(value) > 3 * rest.max():
+    for place in np.flatnonzero(np.isin(distinct, SENTINELS)):
+        value, rest = distinct[place], np.abs(np.delete(distinct, place))
+        if rest.size and abs(value) / 3 > rest.max():
             notes.append(
-                f"column {name!r}: {value:g} stands {count} times, far from every other value; "
-                "if it means not measured, empty these cells"
+                f"column {name!r}: {value:g} stands {counts[place]} times, far from every other "
+                "value; if it means not measured, empty these cells"
             )
     return notes
 

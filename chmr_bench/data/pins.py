@@ -6,10 +6,10 @@ Beside ``NAME`` lies ``NAME.sha256``, one line as ``sha256sum`` writes it.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 from pathlib import Path
 
+from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import DataError
 
 SUFFIX = ".sha256"
@@ -25,14 +25,15 @@ def check(folder: Path) -> None:
 
     Raises
     ------
-    DataError : a file cannot be read, or is not what it was; says what to do.
+    DataError
+        A file cannot be read, or is not what it was; says what to do.
     """
     for file in pinned_files(folder):
         pin = _pin_of(file)
         if not pin.is_file():
             continue
         try:
-            expected, found = _pinned(pin), _sha256(file)
+            expected, found = _pinned(pin), file_sha256(file)
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
         if found != expected:
@@ -51,7 +52,7 @@ def pin(folder: Path) -> None:
             continue
         fresh = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{SUFFIX}")
         with contextlib.suppress(OSError):
-            fresh.write_text(f"{_sha256(file)}  {file.name}\n", encoding="utf-8")
+            fresh.write_text(f"{file_sha256(file)}  {file.name}\n", encoding="utf-8")
             fresh.replace(target)
 
 
@@ -62,8 +63,3 @@ def _pin_of(file: Path) -> Path:
 def _pinned(pin: Path) -> str:
     words = pin.read_text(encoding="utf-8", errors="replace").split()
     return words[0].lower() if words else "(the pin is empty)"
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

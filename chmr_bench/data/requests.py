@@ -189,7 +189,7 @@ def unusable_path(file: Path | str) -> str | None:
             held = f"it holds {', '.join(inside[:5])}" if inside else "it holds no table"
             return f"this is a folder; name a file ({held})"
         if path.exists():
-            return None
+            return None if path.is_file() else "this is no ordinary file; save it as one"
         near = nearest(path.name, [p.name for p in path.parent.iterdir()])
     except (OSError, ValueError):
         near = []

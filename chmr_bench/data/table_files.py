@@ -310,12 +310,19 @@ def _read_smi(cells: TableCells, content: bytes, path: Path, options: TableOptio
 
 
 def _read_excel(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
-    with _refusing(path, "a sheet"), pd.ExcelFile(io.BytesIO(content), engine="calamine") as book:
-        sheet = book.parse(0, header=None, dtype=object, keep_default_na=False, na_values=[])
-        names = book.sheet_names
+    with _refusing(path, "a sheet"):
+        sheets = pd.read_excel(
+            io.BytesIO(content),
+            sheet_name=None,
+            header=None,
+            dtype=object,
+            keep_default_na=False,
+            engine="calamine",
+        )
+    names, sheet = list(sheets), next(iter(sheets.values()))
     if len(names) > 1:
         cells.notes.append(f"the first of {len(names)} sheets is read: {names[0]}")
-    rows = [(n, row) for n, row in enumerate(sheet.to_numpy().tolist(), 1)]
+    rows = enumerate(sheet.to_numpy().tolist(), 1)
     filled = [(n, row) for n, row in rows if any(map(_as_text, row))]
     if not filled:
         raise DataError(f"{path}: the first sheet is empty; expected a header row and molecules")

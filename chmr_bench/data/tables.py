@@ -57,8 +57,10 @@ def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Da
     task_cells = {name: cells.frame[place].tolist() for name, place in tasks.items()}
     decimal = labels.decimal_mark(list(task_cells.values()), options, cells.comma_free)
     columns = [labels.read_column(n, t, decimal, options) for n, t in task_cells.items()]
-    task_type = options.task_type or labels.infer_type(columns)
-    bad = _bad_rows(cells, smiles, columns, task_type, options)
+    reasons = _smiles_reasons(cells, smiles)
+    readable = np.array([not reason for reason in reasons], dtype=np.bool_)
+    task_type = options.task_type or labels.infer_type([c.values[readable] for c in columns])
+    bad = _bad_rows(cells, reasons, columns, task_type, options)
     dropped = sorted([*cells.bad, *bad.values()], key=lambda d: d.row)
     _check_bad(path, cells.n_rows, dropped, options)
     keep = np.array([i for i in range(len(cells.frame)) if i not in bad], dtype=np.int64)
@@ -155,29 +157,33 @@ def _place(path: Path, cells: TableCells, name: str, option: str) -> int:
 # ------------------------------------------------------------------------------------------- rows
 
 
+def _smiles_reasons(cells: TableCells, smiles: int) -> list[str]:
+    """Return of each row why its SMILES cannot be used, or nothing; each text is read once."""
+    texts = cells.frame[smiles].tolist()
+    found = {text: _smiles_problem(text) for text in dict.fromkeys(texts)}
+    name = cells.columns[smiles]
+    return [f"column {name!r}: {found[text]}" if found[text] else "" for text in texts]
+
+
 def _bad_rows(
     cells: TableCells,
-    smiles: int,
+    reasons: Sequence[str],
     columns: Sequence[TaskColumn],
     task_type: TaskType,
     options: TableOptions,
 ) -> dict[int, DroppedRow]:
-    """Return place in the frame -> why this row cannot be used."""
-    name, texts = cells.columns[smiles], cells.frame[smiles].tolist()
-    reasons = {text: _smiles_problem(text) for text in dict.fromkeys(texts)}
+    """Return place in the frame -> why a row cannot be used: its SMILES, or its first bad label."""
     bad = {}
-    for i, (number, text) in enumerate(zip(cells.frame.index.tolist(), texts, strict=True)):
-        found = f"column {name!r}: {reasons[text]}" if reasons[text] else None
-        found = found or next(
-            filter(None, (c.problem(i, task_type, options) for c in columns)), None
-        )
-        if found:
-            bad[i] = DroppedRow(number, found)
+    for i, (number, reason) in enumerate(zip(cells.frame.index.tolist(), reasons, strict=True)):
+        problems = (column.problem(i, task_type, options) for column in columns)
+        reason = reason or next(filter(None, problems), "")
+        if reason:
+            bad[i] = DroppedRow(number, reason)
     return bad
 
 
 def _smiles_problem(text: str) -> str | None:
-    """Return why a text is no SMILES, or None; RDKit would leave out what follows one."""
+    """Return why a text is no SMILES, or None; what follows one RDKit leaves out in silence."""
     from chmr_bench.features.molecules import shown, strictly_parsable
 
     if not text:

@@ -10,22 +10,22 @@ opened, as every source file is.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import functools
 import importlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chmr_bench.contracts import Progress, no_progress
-from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.data.fetch import SLOWEST, FetchOptions, file_sha256, locked, within
 from chmr_bench.errors import FetchError, MissingDependencyError
 
 PINS = "pins.json"
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
-REQUEST_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -44,48 +44,47 @@ def hub_files(
 
     Raises
     ------
-    FetchError : a file cannot be had, or is not what the hub, or the pin, says.
-    MissingDependencyError : huggingface_hub is not installed, and something is to be fetched.
+    FetchError
+        A file cannot be had, or is not what the hub, or the pin, says.
+    MissingDependencyError
+        huggingface_hub is not installed, and something is to be fetched.
     """
-    pins = _read_pins(folder, dataset)
+    pins = _read_state(folder, dataset)["files"]
     wanted = [name for name in dataset.files if not _is_pinned(folder / name, pins.get(name))]
+    if wanted and options.offline:
+        raise FetchError(
+            f"{dataset.repository}: {', '.join(wanted)} missing or damaged in {folder}, and "
+            "--offline forbids fetching. Run once without --offline, or name another atlas"
+        )
     if wanted:
-        if options.offline:
-            raise FetchError(
-                f"{dataset.repository}: {', '.join(wanted)} missing or damaged in {folder}, and "
-                "--offline forbids fetching. Run once without --offline, or name another atlas"
-            )
-        _fetch(dataset, folder, wanted, progress)
+        with locked(folder / ".lock", dataset.repository):
+            _fetch(dataset, folder, wanted, options, progress)
     return {name: folder / name for name in dataset.files}
 
 
-def _fetch(dataset: HubDataset, folder: Path, wanted: Sequence[str], progress: Progress) -> None:
-    import filelock
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / ".lock"):
-        state = _read_state(folder, dataset)
-        with _hub_errors(dataset):
-            commit = (
-                state.get("commit")
-                or _api()
-                .repo_info(
-                    dataset.repository,
-                    revision=dataset.revision,
-                    repo_type="dataset",
-                    timeout=REQUEST_TIMEOUT,
-                )
-                .sha
-            )
-            told = _told(dataset, commit, wanted)
-        for done, name in enumerate(wanted):
-            progress(done, len(wanted), "files")
-            if not _is_pinned(folder / name, state["files"].get(name)):
-                with _hub_errors(dataset):
-                    _download(dataset, commit, name, folder)
-                state["files"][name] = _verified(folder / name, told[name], dataset)
-                _write_state(folder, state | {"commit": commit})
-        progress(len(wanted), len(wanted), "files")
+def _fetch(
+    dataset: HubDataset,
+    folder: Path,
+    wanted: Sequence[str],
+    options: FetchOptions,
+    progress: Progress,
+) -> None:
+    """Download what is wanted of one commit; each file that is verified is pinned at once."""
+    state = _read_state(folder, dataset)
+    with _hub_errors(dataset):
+        commit = state.get("commit") or within(options.limit, lambda: _commit(dataset))
+        entries = within(options.limit, lambda: _entries(dataset, commit, wanted))
+    for done, name in enumerate(wanted):
+        progress(done, len(wanted), "files")
+        if not _is_pinned(folder / name, state["files"].get(name)):
+            limit = options.limit + entries[name].size / SLOWEST
+            download = functools.partial(_download, dataset, commit, name, folder)
+            with _hub_errors(dataset):
+                within(limit, download)
+            state["files"][name] = _verified(folder / name, entries[name], dataset)
+            _write_state(folder, state | {"commit": commit})
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub's locks and half files
+    progress(len(wanted), len(wanted), "files")
 
 
 def _api() -> Any:
@@ -99,19 +98,25 @@ def _api() -> Any:
     return huggingface_hub.HfApi(endpoint=os.environ.get(ENDPOINT_VARIABLE) or None, token=False)
 
 
-def _told(dataset: HubDataset, commit: str, wanted: Sequence[str]) -> Mapping[str, Any]:
-    """Return what the hub says of the files; FetchError where it lacks one."""
-    found = _api().get_paths_info(
+def _commit(dataset: HubDataset) -> str:
+    """Return the commit that the revision names today."""
+    info = _api().repo_info(dataset.repository, revision=dataset.revision, repo_type="dataset")
+    return str(info.sha)
+
+
+def _entries(dataset: HubDataset, commit: str, wanted: Sequence[str]) -> Mapping[str, Any]:
+    """Return size and hash of the files as the hub has them; FetchError where it lacks one."""
+    listed = _api().get_paths_info(
         dataset.repository, list(wanted), revision=commit, repo_type="dataset"
     )
-    told = {entry.path: entry for entry in found}
-    missing = [name for name in wanted if name not in told]
+    entries = {entry.path: entry for entry in listed}
+    missing = [name for name in wanted if name not in entries]
     if missing:
         raise FetchError(
             f"{dataset.repository} at {commit[:12]} has no file {', '.join(missing)}; name another "
             "revision"
         )
-    return told
+    return entries
 
 
 def _download(dataset: HubDataset, commit: str, name: str, folder: Path) -> None:
@@ -136,18 +141,23 @@ def _download(dataset: HubDataset, commit: str, name: str, folder: Path) -> None
             utils.enable_progress_bars()
 
 
-def _verified(path: Path, told: Any, dataset: HubDataset) -> str:
+def _verified(path: Path, entry: Any, dataset: HubDataset) -> str:
     """Return the file's sha256; remove it and raise FetchError where the hub says another hash."""
-    found = _sha256(path)
-    size = path.stat().st_size
-    expected, actual = (told.lfs.sha256, found) if told.lfs else (told.blob_id, _git_blob(path))
+    from huggingface_hub.utils.sha import git_hash
+
+    sha256 = file_sha256(path)
+    content = path.read_bytes() if not entry.lfs else b""  # small, where git keeps it itself
+    actual, expected = (
+        (sha256, entry.lfs.sha256) if entry.lfs else (git_hash(content), entry.blob_id)
+    )
     if actual != expected:
+        size = path.stat().st_size
         path.unlink()
         raise FetchError(
             f"{dataset.repository}: {path.name}: {size} bytes with hash {actual[:16]}..., where "
-            f"the hub says {told.size} bytes with {expected[:16]}...; nothing was kept; try again"
+            f"the hub says {entry.size} bytes with {expected[:16]}...; nothing was kept; try again"
         )
-    return found
+    return sha256
 
 
 @contextlib.contextmanager
@@ -163,11 +173,6 @@ def _hub_errors(dataset: HubDataset) -> Iterator[None]:
             f"{dataset.repository} at {dataset.revision!r}: {type(error).__name__}: {first}. "
             f"Check the network; {ENDPOINT_VARIABLE} names a mirror of the hub"
         ) from error
-
-
-def _read_pins(folder: Path, dataset: HubDataset) -> Mapping[str, str]:
-    pins: Mapping[str, str] = _read_state(folder, dataset)["files"]
-    return pins
 
 
 def _read_state(folder: Path, dataset: HubDataset) -> dict[str, Any]:
@@ -192,18 +197,4 @@ def _write_state(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def _is_pinned(path: Path, sha256: str | None) -> bool:
-    return sha256 is not None and path.is_file() and _sha256(path) == sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _git_blob(path: Path) -> str:
-    """Return the hash by which git knows the content."""
-    h = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            h.update(chunk)
-    return h.hexdigest()
+    return sha256 is not None and path.is_file() and file_sha256(path) == sha256

@@ -75,6 +75,17 @@ def drip(handler: Handler, seconds: float = 1.0, pieces: int = 20) -> None:
         pass
 
 
+def drip_head(handler: Handler) -> None:
+    """Send the head letter by letter."""
+    try:
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+        for _ in range(100):
+            handler.wfile.write(b"x")
+            time.sleep(0.2)
+    except OSError:
+        pass
+
+
 def busy_once(handler: Handler) -> None:
     if Handler.requests["busy"] == 1:
         handler.send(b"busy", 503, 4)
@@ -96,6 +107,7 @@ ANSWERS: dict[str, Callable[[Handler], None]] = {
     "silent": lambda h: time.sleep(1.5),
     "endless": endless,
     "drip": drip,
+    "drip-head": drip_head,
     "drip-long": lambda h: drip(h, seconds=20.0),
 }
 
@@ -123,8 +135,7 @@ def source(
 
 def files_in_cache() -> list[str]:
     folder = paths.data_folder()
-    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    return [name for name in found if not name.startswith(".locks/")]
+    return [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
 
 
 def test_a_good_file_is_fetched_once_and_reported(server: str) -> None:
@@ -169,6 +180,18 @@ def test_a_bad_answer_is_named_and_leaves_nothing(
     assert files_in_cache() == []
     assert Handler.requests[name] == n_requests
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("name", ["drip-long", "drip-head"])
+def test_a_server_that_drips_is_left(server: str, name: str) -> None:
+    """No silence is long enough for the time-out of the connection."""
+    begun = time.monotonic()
+    options = FetchOptions(timeout=5.0, attempts=3, limit=-14.0)
+    with pytest.raises(FetchError, match="not done within 1 s") as caught:
+        fetch_file(source(f"{server}/{name}"), options)
+    assert time.monotonic() - begun < 5.0
+    assert "tried" not in str(caught.value)
+    assert files_in_cache() == []
 
 
 def test_a_refused_connection_is_no_network(home: Path) -> None:
