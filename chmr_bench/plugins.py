@@ -1,14 +1,16 @@
 """Find plugins, turn a name into a spec, and survive a broken one.
 
 Every plugin, ours included, is a module named in the entry-point group ``chmr_bench.v1``. Each is
-imported, checked and asked in a ``try`` of its own, with a plugin manager of its own: whatever one
+imported, checked and called in a ``try`` of its own, with a plugin manager of its own: whatever one
 does wrong is written down beside its name and version, and the others never notice.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -20,6 +22,7 @@ import pluggy
 from chmr_bench import hookspecs
 from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, Suite
 from chmr_bench.errors import PluginError, UnknownNameError, nearest
+from chmr_bench.probes import check_import
 
 Spec = TypeVar("Spec", ModelSpec, DatasetSpec, FeatureSpec, AtlasSpec)
 
@@ -27,6 +30,7 @@ NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_+-]*(\.[a-z0-9][a-z0-9_+-]*)*")
 OBJECT_PATTERN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 REQUIRED_OBJECTS = ("factory", "config", "load", "compute")
 OPTIONAL_OBJECTS = ("split_rule", "ceilings", "details", "weights", "explain")
+OURS = "chmr-bench"
 HOOK_PREFIX = "chmr_bench_"
 IMPL_MARK = f"{hookspecs.PROJECT}_impl"
 
@@ -126,8 +130,13 @@ def build_registry(entry_points: Iterable[metadata.EntryPoint]) -> Registry:
     for entry_point in sorted(_unique(entry_points), key=_own_first):
         info = _info(entry_point)
         try:
-            _add(result, info, entry_point.load())
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+            if info.distribution != OURS:
+                check_import(entry_point)
+            with contextlib.redirect_stdout(sys.stderr):  # what it prints is none of our output
+                _add(result, info, entry_point.load())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
             info = PluginInfo(
                 info.name, info.distribution, info.version, info.module, _describe(error)
             )
@@ -146,7 +155,7 @@ def _own_first(entry_point: metadata.EntryPoint) -> tuple[bool, bool, str, str]:
 
     Datasets come in the order of our own list: the nine first.
     """
-    ours = _info(entry_point).distribution == "chmr-bench"
+    ours = _info(entry_point).distribution == OURS
     return (not ours, entry_point.name != "nine", entry_point.name, entry_point.value)
 
 
@@ -210,19 +219,19 @@ def _collect(
     info: PluginInfo,
 ) -> dict[str, Registered[Spec]]:
     """Return the specs a plugin's hook gives, checked, by name."""
-    found: dict[str, Registered[Spec]] = {}
+    registered: dict[str, Registered[Spec]] = {}
     for specs in hook():
         for spec in specs:
             _check_spec(spec, kind)
-            other = taken.get(spec.name) or found.get(spec.name)
+            other = taken.get(spec.name) or registered.get(spec.name)
             if other is not None:
                 owner = f"{other.plugin.name} ({other.plugin.distribution})"
                 raise PluginError(
                     f"{kind.__name__} {spec.name!r} is registered already by {owner}; "
                     "choose another name"
                 )
-            found[spec.name] = Registered(spec, info)
-    return found
+            registered[spec.name] = Registered(spec, info)
+    return registered
 
 
 def _check_spec(spec: Any, kind: type[Spec]) -> None:

@@ -1,36 +1,29 @@
-"""What ``chmr-bench show NAME`` tells of one dataset, one model or one atlas."""
+"""What ``chmr-bench list`` and ``show`` say of datasets, models, atlases, features and plugins."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chmr_bench.contracts import AtlasSpec, DatasetSpec, ModelSpec, SourceFile
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, SourceFile, Suite
 from chmr_bench.lazy import load_object
-from chmr_bench.plugins import Registered
+from chmr_bench.plugins import PluginInfo, Registered, registry
+
+
+def _entry(registered: Registered[Any], *names: str) -> dict[str, Any]:
+    """Return fields of a spec, lists where it has tuples, and the plugin it is of."""
+    values = {name: getattr(registered.spec, name) for name in names}
+    listed = {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
+    return listed | {"plugin": registered.plugin.name}
 
 
 def dataset_entry(registered: Registered[DatasetSpec]) -> dict[str, Any]:
     """Return what ``list datasets --json`` says of one dataset."""
-    spec = registered.spec
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "task_type": spec.task_type,
-        "n_molecules": spec.n_molecules,
-        "n_tasks": spec.n_tasks,
-        "metric": spec.metric,
-        "split": spec.split,
-        "split_sizes": list(spec.split_sizes),
-        "modalities": list(spec.modalities),
-        "suites": list(spec.suites),
-        "synthetic": spec.synthetic,
-        "unit": spec.unit,
-        "licence": spec.licence,
-        "citation": spec.citation,
-        "source": spec.source,
-        "version": spec.version,
-        "plugin": registered.plugin.name,
-    }
+    return _entry(
+        registered,
+        *("name", "title", "task_type", "n_molecules", "n_tasks", "metric", "split"),
+        *("split_sizes", "modalities", "suites", "synthetic", "unit"),
+        *("licence", "citation", "source", "version"),
+    )
 
 
 def model_entry(registered: Registered[ModelSpec]) -> dict[str, Any]:
@@ -73,19 +66,36 @@ def dataset_details(registered: Registered[DatasetSpec]) -> dict[str, Any]:
 
 def atlas_entry(registered: Registered[AtlasSpec]) -> dict[str, Any]:
     """Return what ``list atlases --json`` says of one atlas; molecules are None where unknown."""
-    spec = registered.spec
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "n_molecules": spec.n_molecules or None,
-        "modalities": list(spec.modalities),
-        "synthetic": spec.synthetic,
-        "licence": spec.licence,
-        "citation": spec.citation,
-        "source": spec.source,
-        "version": spec.version,
-        "plugin": registered.plugin.name,
+    names = ("name", "title", "n_molecules", "modalities", "synthetic")
+    entry = _entry(registered, *names, "licence", "citation", "source", "version")
+    return entry | {"n_molecules": registered.spec.n_molecules or None}
+
+
+def feature_entry(registered: Registered[FeatureSpec]) -> dict[str, Any]:
+    """Return what ``list features --json`` says of one feature."""
+    entry = _entry(registered, "name", "title", "settings", "version")
+    return entry | {"settings": dict(registered.spec.settings)}
+
+
+def suite_entry(suite: Suite) -> dict[str, Any]:
+    """Return what ``list suites --json`` says of one suite."""
+    simulated = [n for n in suite.datasets if registry().dataset(n).spec.synthetic]
+    return {"name": suite.name, "datasets": list(suite.datasets), "synthetic": simulated}
+
+
+def plugin_entry(plugin: PluginInfo) -> dict[str, Any]:
+    """Return what ``list plugins --json`` says of one plugin; a broken one registers nothing."""
+    entry: dict[str, Any] = {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "module": plugin.module,
+        "error": plugin.error or None,
     }
+    for kind in ("models", "datasets", "features", "atlases"):
+        registered = {} if plugin.error else getattr(registry(), kind)
+        entry[kind] = [n for n, r in registered.items() if r.plugin.name == plugin.name]
+    return entry
 
 
 def atlas_details(registered: Registered[AtlasSpec]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -19,27 +20,53 @@ from chmr_bench.cli.details import (
     atlas_entry,
     dataset_details,
     dataset_entry,
+    feature_entry,
     model_details,
     model_entry,
+    plugin_entry,
+    suite_entry,
 )
 from chmr_bench.cli.group import Group
-from chmr_bench.plugins import PluginInfo, Registered, registry
+from chmr_bench.plugins import registry
 
 list_app = typer.Typer(cls=Group, help="List what is registered.", no_args_is_help=True)
 LIST_SHOWN = 30
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Entry: TypeAlias = dict[str, Any]
+Columns: TypeAlias = Mapping[str, Callable[[Entry], str]]
+"""Heading -> what stands there of an entry."""
+NUMBERS = ("molecules", "tasks", "datasets")
 
 
-def _warn_broken() -> None:
-    broken = registry().broken
-    for plugin in broken:
+def _print_entries(entries: Sequence[Entry], as_json: bool, *tables: Columns) -> bool:
+    """Print the entries, as JSON or as tables; return whether as tables."""
+    for plugin in registry().broken:
         print_note(
             f"plugin {plugin.name} ({plugin.distribution} {plugin.version}) is left out: "
             f"{plugin.error}"
         )
+    if as_json:
+        print_json(entries)
+        return False
+    for number, columns in enumerate(tables):
+        if number:
+            console.print()
+        rows = [[cell(entry) for cell in columns.values()] for entry in entries]
+        print_table("", list(columns), rows, right=NUMBERS)
+    return True
 
 
-# ----------------------------------------------------------------------------------------- datasets
+def _line(text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _field(key: str) -> Callable[[Entry], str]:
+    """Return what shows one value of an entry; several with commas between."""
+    return lambda e: ", ".join(e[key]) if isinstance(e[key], list) else str(e[key])
+
+
+def _label(entry: Entry) -> str:
+    return dataset_label(str(entry["name"]), synthetic=entry["synthetic"])
 
 
 @list_app.command("datasets")
@@ -51,155 +78,92 @@ def list_datasets(
     table = registry()
     names = table.suite(suite).datasets if suite else list(table.datasets)
     entries = [dataset_entry(table.datasets[name]) for name in names]
-    _warn_broken()
-    if as_json:
-        print_json(entries)
-        return
-    columns = ["name", "kind", "molecules", "tasks", "metric", "split", "train/valid/test"]
-    rows = [_dataset_row(e) for e in entries]
-    print_table("", [*columns, "modalities"], rows, right=["molecules", "tasks"])
-    console.print()
-    origins = [[_marked(e), e["licence"], _short(e["source"])] for e in entries]
-    print_table("", ["name", "licence", "source"], origins)
-    real = [e for e in entries if not e["synthetic"]]
-    made_up = len(entries) - len(real)
-    console.print(
-        f"\n{len(real)} real datasets, {sum(e['n_tasks'] for e in real)} tasks"
-        + (f"; {made_up} simulated, marked *" if made_up else "")
-        + ". All of one: chmr-bench show NAME.",
-        soft_wrap=True,
-    )
-
-
-def _marked(entry: dict[str, Any]) -> str:
-    return dataset_label(str(entry["name"]), synthetic=entry["synthetic"])
-
-
-def _short(address: str) -> str:
-    return address.removeprefix("https://")
-
-
-def _dataset_row(entry: dict[str, Any]) -> list[str]:
-    return [
-        _marked(entry),
-        {"classification": "class.", "regression": "regr."}[entry["task_type"]],
-        str(entry["n_molecules"]),
-        str(entry["n_tasks"]),
-        entry["metric"],
-        entry["split"],
-        "/".join(map(str, entry["split_sizes"])),
-        ", ".join(entry["modalities"]),
-    ]
-
-
-# ------------------------------------------------------------------------------------------- models
+    sizes: Columns = {
+        "name": _label,
+        "kind": lambda e: {"classification": "class.", "regression": "regr."}[e["task_type"]],
+        "molecules": _field("n_molecules"),
+        "tasks": _field("n_tasks"),
+        "metric": _field("metric"),
+        "split": _field("split"),
+        "train/valid/test": lambda e: "/".join(map(str, e["split_sizes"])),
+        "modalities": _field("modalities"),
+    }
+    origins: Columns = {
+        "name": _label,
+        "licence": _field("licence"),
+        "source": lambda e: e["source"].removeprefix("https://"),
+    }
+    if _print_entries(entries, as_json, sizes, origins):
+        real = [e for e in entries if not e["synthetic"]]
+        simulated = len(entries) - len(real)
+        _line(
+            f"\n{len(real)} real datasets, {sum(e['n_tasks'] for e in real)} tasks"
+            + (f"; {simulated} simulated, marked *" if simulated else "")
+            + ". All of one: chmr-bench show NAME."
+        )
 
 
 @list_app.command("models")
 def list_models(as_json: JsonOption = False) -> None:
     """List the models: what each needs, and who registered it."""
-    entries = [model_entry(r) for _, r in sorted(registry().models.items())]
-    _warn_broken()
-    if as_json:
-        print_json(entries)
-        return
-    rows = [
-        [
-            e["name"],
-            e["title"],
-            ", ".join(e["reads"]),
-            _needs(e),
-            "no seed" if e["deterministic"] else "seeded",
-            e["distribution"],
-        ]
-        for e in entries
-    ]
-    print_table("", ["name", "title", "reads", "needs", "random", "registered by"], rows)
+    columns: Columns = {
+        "name": _field("name"),
+        "title": _field("title"),
+        "reads": _field("reads"),
+        "needs": _needs,
+        "random": lambda e: "no seed" if e["deterministic"] else "seeded",
+        "registered by": _field("distribution"),
+    }
+    _print_entries([model_entry(r) for _, r in sorted(registry().models.items())], as_json, columns)
 
 
-def _needs(entry: dict[str, Any]) -> str:
+def _needs(entry: Entry) -> str:
     if entry["missing"]:
         extra = f"; pip install 'chmr-bench[{entry['extra']}]'" if entry["extra"] else ""
         return f"missing: {', '.join(entry['missing'])}{extra}"
     return ", ".join(entry["requires"]) or "nothing more"
 
 
-# ------------------------------------------------------------------------------------------ atlases
-
-
 @list_app.command("atlases")
 def list_atlases(as_json: JsonOption = False) -> None:
     """List the atlases: cell read-outs of unlabelled molecules, to pretrain on."""
     entries = [atlas_entry(r) for r in registry().atlases.values()]
-    _warn_broken()
-    if as_json:
-        print_json(entries)
-        return
-    rows = [
-        [_marked(e), e["title"], str(e["n_molecules"] or "?"), ", ".join(e["modalities"])]
-        for e in entries
-    ]
-    columns = ["name", "title", "molecules", "modalities"]
-    print_table("", columns, rows, right=["molecules"])
-    console.print(
-        "\nYour own: folder:PATH, a folder of index.csv.gz and *_feature.npz."
-        + (" * simulated." if any(e["synthetic"] for e in entries) else ""),
-        markup=False,
-        soft_wrap=True,
-    )
-
-
-# ---------------------------------------------------------------------- features, suites, plugins
+    columns: Columns = {
+        "name": _label,
+        "title": _field("title"),
+        "molecules": lambda e: str(e["n_molecules"] or "?"),
+        "modalities": _field("modalities"),
+    }
+    if _print_entries(entries, as_json, columns):
+        simulated = " * simulated." if any(e["synthetic"] for e in entries) else ""
+        _line(f"\nYour own: folder:PATH, a folder of index.csv.gz and *_feature.npz.{simulated}")
 
 
 @list_app.command("features")
 def list_features(as_json: JsonOption = False) -> None:
     """List the features and their settings."""
-    entries: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "title": r.spec.title,
-            "settings": dict(r.spec.settings),
-            "version": r.spec.version,
-            "plugin": r.plugin.name,
-        }
-        for name, r in sorted(registry().features.items())
-    ]
-    _warn_broken()
-    if as_json:
-        print_json(entries)
-        return
-    rows = [
-        [e["name"], e["title"], ", ".join(f"{k}={v}" for k, v in e["settings"].items()) or "none"]
-        for e in entries
-    ]
-    print_table("", ["name", "title", "settings"], rows)
+    columns: Columns = {
+        "name": _field("name"),
+        "title": _field("title"),
+        "settings": lambda e: ", ".join(f"{k}={v}" for k, v in e["settings"].items()) or "none",
+    }
+    entries = [feature_entry(r) for _, r in sorted(registry().features.items())]
+    _print_entries(entries, as_json, columns)
 
 
 @list_app.command("suites")
 def list_suites(as_json: JsonOption = False) -> None:
     """List the suites and their datasets; simulated ones are marked."""
-    table = registry()
-    entries = [
-        {
-            "name": suite.name,
-            "datasets": list(suite.datasets),
-            "synthetic": [n for n in suite.datasets if table.dataset(n).spec.synthetic],
-        }
-        for suite in table.suites.values()
-    ]
-    if as_json:
-        print_json(entries)
-        return
-    rows = [[str(e["name"]), str(len(e["datasets"])), _members(e)] for e in entries]
-    print_table("", ["suite", "datasets", "members"], rows, right=["datasets"])
-    if any(e["synthetic"] for e in entries):
-        console.print(SYNTHETIC, markup=False, soft_wrap=True)
-
-
-def _members(entry: dict[str, Any]) -> str:
-    made_up = entry["synthetic"]
-    return ", ".join(dataset_label(n, synthetic=n in made_up) for n in entry["datasets"])
+    entries = [suite_entry(suite) for suite in registry().suites.values()]
+    columns: Columns = {
+        "suite": _field("name"),
+        "datasets": lambda e: str(len(e["datasets"])),
+        "members": lambda e: ", ".join(
+            dataset_label(name, synthetic=name in e["synthetic"]) for name in e["datasets"]
+        ),
+    }
+    if _print_entries(entries, as_json, columns) and any(e["synthetic"] for e in entries):
+        _line(SYNTHETIC)
 
 
 @list_app.command("splits")
@@ -208,56 +172,23 @@ def list_splits(as_json: JsonOption = False) -> None:
     from chmr_bench.splits import methods
 
     entries = [{"name": name, "title": title} for name, title in methods().items()]
-    if as_json:
-        print_json(entries)
-        return
-    print_table("", ["name", "title"], [[e["name"], e["title"]] for e in entries])
+    _print_entries(entries, as_json, {"name": _field("name"), "title": _field("title")})
 
 
 @list_app.command("plugins")
 def list_plugins(as_json: JsonOption = False) -> None:
     """List the plugins, what each registers, and what is wrong with a broken one."""
-    entries = [_plugin_entry(p) for p in registry().plugins]
-    if as_json:
-        print_json(entries)
-        return
-    rows = [
-        [
-            e["name"],
-            f"{e['distribution']} {e['version']}",
-            f"BROKEN: {e['error']}" if e["error"] else _offers(e),
-        ]
-        for e in entries
-    ]
-    print_table("", ["plugin", "distribution", "registers"], rows)
-
-
-def _plugin_entry(plugin: PluginInfo) -> dict[str, Any]:
-    table = registry()
-
-    def names(kind: dict[str, Registered[Any]]) -> list[str]:
-        return [n for n, r in kind.items() if r.plugin.name == plugin.name]
-
-    return {
-        "name": plugin.name,
-        "distribution": plugin.distribution,
-        "version": plugin.version,
-        "module": plugin.module,
-        "error": plugin.error or None,
-        "models": [] if plugin.error else names(table.models),
-        "datasets": [] if plugin.error else names(table.datasets),
-        "features": [] if plugin.error else names(table.features),
-        "atlases": [] if plugin.error else names(table.atlases),
+    columns: Columns = {
+        "plugin": _field("name"),
+        "distribution": lambda e: f"{e['distribution']} {e['version']}",
+        "registers": lambda e: f"BROKEN: {e['error']}" if e["error"] else _offers(e),
     }
+    _print_entries([plugin_entry(p) for p in registry().plugins], as_json, columns)
 
 
-def _offers(entry: dict[str, Any]) -> str:
+def _offers(entry: Entry) -> str:
     kinds = ("models", "datasets", "features", "atlases")
-    parts = [f"{len(entry[k])} {k}" for k in kinds if entry[k]]
-    return ", ".join(parts) or "nothing"
-
-
-# --------------------------------------------------------------------------------------------- show
+    return ", ".join(f"{len(entry[k])} {k}" for k in kinds if entry[k]) or "nothing"
 
 
 def show(
@@ -286,10 +217,10 @@ def show(
 
 
 def _print_details(details: dict[str, Any]) -> None:
-    told = details.get("settings_help", {})
+    helps = details.get("settings_help", {})
     shown = {k: v for k, v in details.items() if k != "settings_help"}
-    if told:
-        shown["settings"] = {k: f"{_cell(v)}: {told[k]}" for k, v in details["settings"].items()}
+    if helps:
+        shown["settings"] = {k: f"{_cell(v)}: {helps[k]}" for k, v in details["settings"].items()}
     rows = [row for k, v in shown.items() if v not in ("", None, [], {}) for row in _detail(k, v)]
     print_table("", ["", ""], rows)
 

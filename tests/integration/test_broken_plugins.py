@@ -62,6 +62,10 @@ BROKEN: Mapping[str, tuple[str, str]] = {
         "RuntimeError: the licence file is missing",
     ),
     "leaves": ("raise SystemExit(0)\n", "SystemExit"),
+    "generator-exit": ("raise GeneratorExit\n", "GeneratorExit"),
+    "dies": ("import os\nos._exit(0)\n", "its import ends the process with exit code 0"),
+    "crashes": ("import os\nos.abort()\n", "its import ends the process by signal 6"),
+    "prints": ("print('{')\n", "it implements no hook"),
 }
 
 GOOD_MODULE = """

@@ -43,7 +43,8 @@ LAYERS = """
     FRONT
     hookspecs
     contracts
-    lazy | paths
+    lazy | probes
+    paths
     errors | types
 """
 """Imports go downwards only; names on one line do not import each other.

@@ -1,0 +1,101 @@
+"""Import a plugin in a process of its own first: it may end, or never return.
+
+What survived is remembered by its files in the cache folder, so that a plugin is tried once, and
+again when it has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from chmr_bench.errors import PluginError
+from chmr_bench.paths import home
+
+SECONDS = 30.0
+"""Time a plugin has to be imported; ours take less than one."""
+PROBE = """
+import importlib, os, sys
+try:
+    importlib.import_module(sys.argv[1])
+except BaseException:
+    pass
+os.write(int(sys.argv[2]), b"alive")
+os._exit(0)
+"""
+
+
+def check_import(entry_point: metadata.EntryPoint) -> None:
+    """Raise PluginError where importing the plugin's module would end or hang this process.
+
+    An exception at import is no such case: whoever imports it hears of that.
+    """
+    module = entry_point.value.partition(":")[0]
+    if module in sys.modules:
+        return
+    place = home() / "plugins" / _digest(entry_point, module)
+    if place.exists():
+        return
+    _import_elsewhere(module)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    except OSError:  # a cache that cannot be written: it is tried each time
+        return
+
+
+def _import_elsewhere(module: str) -> None:
+    reading, writing = os.pipe()
+    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE, module, str(writing)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": paths},
+            pass_fds=(writing,),
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise PluginError(f"its import did not return within {SECONDS:g} s") from None
+    finally:
+        os.close(writing)
+        survived = _said(reading)
+    if not survived:
+        ending = f"with exit code {done.returncode}"
+        if done.returncode < 0:
+            ending = f"by signal {-done.returncode}"
+        raise PluginError(f"its import ends the process {ending}")
+
+
+def _said(reading: int) -> bool:
+    os.set_blocking(reading, False)
+    with os.fdopen(reading, "rb") as pipe:
+        return bool(pipe.read())
+
+
+def _digest(entry_point: metadata.EntryPoint, module: str) -> str:
+    """Return a name for the plugin as it is: its version, and its files with size and time."""
+    version = entry_point.dist.version if entry_point.dist is not None else ""
+    parts = [entry_point.value, version, sys.version, *_files(module.partition(".")[0])]
+    return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:32]
+
+
+def _files(package: str) -> Iterator[str]:
+    """Yield the source files of a package, found without importing it."""
+    spec = PathFinder.find_spec(package)
+    roots = list(spec.submodule_search_locations or []) if spec else []
+    paths = [path for root in roots for path in sorted(Path(root).rglob("*.py"))]
+    paths += [Path(spec.origin)] if spec and spec.origin else []
+    for path in paths:
+        if path.is_file():
+            status = path.stat()
+            yield f"{path} {status.st_mtime_ns} {status.st_size}"

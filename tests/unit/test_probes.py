@@ -1,0 +1,54 @@
+"""Plugins are imported in a process of their own first."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from chmr_bench import probes
+from chmr_bench.errors import PluginError
+
+
+def entry(name: str) -> metadata.EntryPoint:
+    return metadata.EntryPoint(name, name, "chmr_bench.v1")
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / f"{name}.py").write_text(text)
+
+
+@pytest.fixture
+def site(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_one_that_hangs_is_left_out(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "SECONDS", 1.0)
+    write(site, "p_hangs", "import time\ntime.sleep(600)\n")
+    with pytest.raises(PluginError, match="did not return within 1 s"):
+        probes.check_import(entry("p_hangs"))
+
+
+def test_one_that_raises_is_for_its_importer(site: Path) -> None:
+    write(site, "p_raises", "raise ValueError\n")
+    probes.check_import(entry("p_raises"))
+
+
+def test_it_is_tried_again_when_it_has_changed(site: Path) -> None:
+    write(site, "p_changes", "")
+    probes.check_import(entry("p_changes"))
+    write(site, "p_changes", "import os\nos._exit(7)\n")
+    with pytest.raises(PluginError, match="exit code 7"):
+        probes.check_import(entry("p_changes"))
+    assert "p_changes" not in sys.modules
+
+
+def test_it_is_tried_once(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(site, "p_once", "")
+    probes.check_import(entry("p_once"))
+    monkeypatch.setattr(probes, "_import_elsewhere", lambda module: pytest.fail("tried twice"))
+    probes.check_import(entry("p_once"))
