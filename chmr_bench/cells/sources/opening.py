@@ -106,6 +106,7 @@ def check_atlas(spec: AtlasSpec, atlas: Atlas) -> None:
             f"{where}: loaded with the modalities {sorted(found)}, registered {sorted(promised)}"
         )
     for name, block in atlas.blocks.items():
+        _check_profiles(f"{where}, block {name!r}", block)
         if not np.isfinite(np.asarray(block.values)[block.observed]).all():
             raise DataError(f"{where}, block {name!r}: an observed row holds NaN or infinity")
 
@@ -132,6 +133,7 @@ def atlas_of_table(
         counts["unreadable_smiles"] += int((found.unreadable & ~empty).sum())
     blocks = {}
     for block_name, block in table.blocks.items():
+        _check_profiles(f"atlas {name!r}, block {block_name!r}", block)
         blocks[block_name], n_filled = complete(block)
         counts["filled_values"] += n_filled
     whole = replace(table, blocks=blocks, counts=dict(counts))
@@ -157,6 +159,15 @@ def complete(block: MatrixBlock) -> tuple[MatrixBlock, int]:
     medians = np.nanmedian(values[observed], axis=0)
     values[holes] = np.broadcast_to(medians, values.shape)[holes]
     return MatrixBlock(values, observed, names), int(holes.sum())
+
+
+def _check_profiles(where: str, block: MatrixBlock) -> None:
+    """Raise DataError where no molecule has a profile: all NaN, all infinite, or no column."""
+    if not np.isfinite(np.asarray(block.values)[block.observed]).any():
+        raise DataError(
+            f"{where}: no molecule has a finite number in the {np.asarray(block.values).shape[1]} "
+            "columns; expected the profile of at least one"
+        )
 
 
 def _spec_parts(spec: AtlasSpec) -> list[Any]:

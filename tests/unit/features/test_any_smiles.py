@@ -91,8 +91,9 @@ def outcome(function: Callable[[], T]) -> T | str:
     try:
         return function()
     except ChmrBenchError as error:
-        assert "\n" not in str(error)
-        return f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}"
+    assert "\n" not in message
+    return message
 
 
 def assert_same(one: Any, two: Any) -> None:
