@@ -44,8 +44,10 @@ def hub_files(
 
     Raises
     ------
-    FetchError : a file cannot be had, or is not what the hub, or the pin, says.
-    MissingDependencyError : huggingface_hub is not installed, and something is to be fetched.
+    FetchError
+        A file cannot be had, or is not what the hub, or the pin, says.
+    MissingDependencyError
+        Huggingface_hub is not installed, and something is to be fetched.
     """
     pins = _read_pins(folder, dataset)
     wanted = [name for name in dataset.files if not _is_pinned(folder / name, pins.get(name))]

@@ -31,7 +31,8 @@ class AtlasFiles:
 
     Attributes
     ----------
-    options, progress : for a loader that fetches by itself, as from a hub.
+    options, progress : FetchOptions
+        For a loader that fetches by itself, as from a hub.
     """
 
     spec: AtlasSpec
@@ -50,9 +51,12 @@ def open_atlases(
 
     Raises
     ------
-    FetchError : a source file cannot be had, or is not the pinned one.
-    DataError : a file or a folder is not what it should be.
-    PluginError : a spec's `load` is not to be found, or returns something else.
+    FetchError
+        A source file cannot be had, or is not the pinned one.
+    DataError
+        A file or a folder is not what it should be.
+    PluginError
+        A spec's `load` is not to be found, or returns something else.
     """
     return merge([open_atlas(spec, options, progress) for spec in specs])
 
