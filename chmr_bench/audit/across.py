@@ -32,7 +32,10 @@ class Pretraining:
 
     Attributes
     ----------
-    weights : which weights. learnt_from : number of molecules they learnt from.
+    weights : str
+        Which weights.
+    learnt_from : int
+        Number of molecules they learnt from.
     """
 
     weights: str
@@ -54,7 +57,8 @@ def overlaps(
 
     Parameters
     ----------
-    test, train : dataset -> names of its test and of its training rows; "" is nobody's.
+    test, train : Mapping[str, Sequence[str]]
+        Dataset -> names of its test and of its training rows; "" is nobody's.
     """
     known = {name: set(rows) - {""} for name, rows in train.items()}
     return tuple(
@@ -71,8 +75,10 @@ def pretraining(
 
     Parameters
     ----------
-    seen : (k,) uint64 of `connectivity_hash`.
-    test : dataset -> connectivity keys of its test rows; "" is not looked for.
+    seen : Any
+        (k,) uint64 of `connectivity_hash`.
+    test : Mapping[str, Sequence[str]]
+        Dataset -> connectivity keys of its test rows; "" is not looked for.
     """
     found = []
     for name, keys in test.items():

@@ -18,9 +18,14 @@ class Subject:
 
     Attributes
     ----------
-    digest : of the dataset. method, seed : of the split; seed is None where it draws nothing.
-    keys : n connectivity keys, "" where none can be made.
-    names : n names a level.
+    digest : str
+        Of the dataset.
+    method, seed : str
+        Of the split; seed is None where it draws nothing.
+    keys : tuple[str, ...]
+        n connectivity keys, "" where none can be made.
+    names : Names
+        n names a level.
     """
 
     spec: DatasetSpec
@@ -39,8 +44,10 @@ class Audit:
 
     Attributes
     ----------
-    leaks, leaks_with_valid : test rows against train, and against train and valid.
-    duplicates, exact : rows of one connectivity, and rows of one canonical SMILES.
+    leaks, leaks_with_valid : tuple[Leak, ...]
+        Test rows against train, and against train and valid.
+    duplicates, exact : Duplicates
+        Rows of one connectivity, and rows of one canonical SMILES.
     """
 
     subject: Subject
@@ -70,7 +77,8 @@ def audit(
 
     Parameters
     ----------
-    bits : (n, d) fingerprints for the similarity.
+    bits : Bits
+        (n, d) fingerprints for the similarity.
     """
     names, split, dataset = subject.names, subject.split, subject.dataset
     return Audit(

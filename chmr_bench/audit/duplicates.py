@@ -19,9 +19,11 @@ class Conflict:
 
     Attributes
     ----------
-    groups, rows : molecules whose labels differ, and their labelled rows.
-    largest, median : over these groups, of the difference between the largest and the smallest
-        label, in the unit of the task; 1 for classes.
+    groups, rows : int
+        Molecules whose labels differ, and their labelled rows.
+    largest, median : float
+        Over these groups, of the difference between the largest and the smallest label, in the unit
+        of the task; 1 for classes.
     """
 
     task: str
@@ -47,10 +49,14 @@ class Duplicates:
 
     Attributes
     ----------
-    groups, rows : such molecules, and their rows.
-    conflicting_groups, conflicting_rows : those whose labels differ in any task.
-    conflicts : tasks with a difference, the most groups first.
-    examples : the largest differences, at most one a molecule.
+    groups, rows : int
+        Such molecules, and their rows.
+    conflicting_groups, conflicting_rows : int
+        Those whose labels differ in any task.
+    conflicts : tuple[Conflict, ...]
+        Tasks with a difference, the most groups first.
+    examples : tuple[Example, ...]
+        The largest differences, at most one a molecule.
     """
 
     groups: int
@@ -66,8 +72,10 @@ def duplicates(names: Sequence[str], y: FloatArray, task_names: Sequence[str]) -
 
     Parameters
     ----------
-    names : n names, equal where two rows are one molecule; "" = of no known molecule.
-    y : (n, t), NaN = not measured.
+    names : Sequence[str]
+        n names, equal where two rows are one molecule; "" = of no known molecule.
+    y : ndarray
+        (n, t), NaN = not measured.
     """
     rows, starts, sizes = _groups(codes(names))
     if not rows.size:

@@ -18,10 +18,14 @@ class TaskLabels:
 
     Attributes
     ----------
-    n : labelled rows.
-    positives : rows of class 1; None for regression.
-    obstacle : why the task cannot be scored in test, "" where it can.
-    train_obstacle : why train teaches nothing: no label, or labels all equal; "" where it can.
+    n : tuple[int, int, int]
+        Labelled rows.
+    positives : tuple[int, int, int] or None
+        Rows of class 1; None for regression.
+    obstacle : str
+        Why the task cannot be scored in test, "" where it can.
+    train_obstacle : str
+        Why train teaches nothing: no label, or labels all equal; "" where it can.
     """
 
     task: str
@@ -46,7 +50,8 @@ def label_counts(
 
     Parameters
     ----------
-    y : (n, t), NaN = not measured.
+    y : ndarray
+        (n, t), NaN = not measured.
     """
     chosen = metric_called(metric)
     parts = [y[split.part(part)] for part in PARTS]

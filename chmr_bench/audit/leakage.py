@@ -26,7 +26,8 @@ class Leak:
 
     Attributes
     ----------
-    unnamed_rows : test rows without a name at that level (no ring, so no scaffold): never leaked.
+    unnamed_rows : int
+        Test rows without a name at that level (no ring, so no scaffold): never leaked.
     """
 
     level: Level

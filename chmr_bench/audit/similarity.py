@@ -22,9 +22,12 @@ class Similarity:
 
     Attributes
     ----------
-    counts : test rows in [0, 0.1), [0.1, 0.2), ..., [0.9, 1].
-    identical : test rows at 1: the same bits, which need not be the same molecule.
-    median : over test rows.
+    counts : tuple[int, ...]
+        Test rows in [0, 0.1), [0.1, 0.2), ..., [0.9, 1].
+    identical : int
+        Test rows at 1: the same bits, which need not be the same molecule.
+    median : float
+        Over test rows.
     """
 
     counts: tuple[int, ...]
@@ -44,8 +47,10 @@ def to_training(
 
     Parameters
     ----------
-    bits : (n, d) fingerprints of all rows of the dataset.
-    n_jobs : threads, None for all cores; the result does not depend on it.
+    bits : Bits
+        (n, d) fingerprints of all rows of the dataset.
+    n_jobs : int or None
+        Threads, None for all cores; the result does not depend on it.
     """
     words = packed(bits)
     found = nearest(
@@ -59,7 +64,8 @@ def binned(similarity: FloatArray) -> Similarity:
 
     Raises
     ------
-    DataError : there is no row, or a value outside 0 to 1.
+    DataError
+        There is no row, or a value outside 0 to 1.
     """
     if not similarity.size or similarity.min() < 0 or similarity.max() > 1 + _ROUNDING:
         raise DataError("expected similarities from 0 to 1, at least one")

@@ -22,11 +22,16 @@ class Genes:
 
     Attributes
     ----------
-    names : g different gene names; Entrez identifiers as text where the source has them.
-    blocks : read-outs of perturbed genes (``crispr``, ``orf``), g rows each.
-    edges : (2, e) int64, indices of genes; each pair stands once.
-    weights : (e,) float32, 1 where the source gives none.
-    columns : column name of an expression block -> index of its gene.
+    names : tuple[str, ...]
+        g different gene names; Entrez identifiers as text where the source has them.
+    blocks : Mapping[str, MatrixBlock]
+        Read-outs of perturbed genes (``crispr``, ``orf``), g rows each.
+    edges : ndarray
+        (2, e) int64, indices of genes; each pair stands once.
+    weights : ndarray
+        (e,) float32, 1 where the source gives none.
+    columns : Mapping[str, int]
+        Column name of an expression block -> index of its gene.
     """
 
     names: tuple[str, ...]
@@ -60,10 +65,14 @@ class ProfileTable:
 
     Attributes
     ----------
-    smiles : n SMILES; "" where the source has none.
-    blocks : block name -> n rows.
-    keys : n connectivity keys if they come from RDKit's InChI; else empty, and they are computed.
-    counts : what the loader left out before, reason -> rows.
+    smiles : tuple[str, ...]
+        n SMILES; "" where the source has none.
+    blocks : Mapping[str, MatrixBlock]
+        Block name -> n rows.
+    keys : tuple[str, ...]
+        n connectivity keys if they come from RDKit's InChI; else empty, and they are computed.
+    counts : Mapping[str, int]
+        What the loader left out before, reason -> rows.
     """
 
     smiles: tuple[str, ...]
@@ -82,15 +91,21 @@ class Atlas:
 
     Attributes
     ----------
-    name : of the source, or of the merged sources joined by ``+``.
-    smiles : n SMILES.
-    keys : n different connectivity keys (first 14 characters of the InChIKey), none empty.
-    blocks : block name -> n rows, dense. The part of a name before the first dot is the modality;
-        what follows is the source, where sources have other columns (``morphology.bray``).
-    synthetic : the read-outs are simulated.
-    counts : what became of the rows of the sources, for the record: ``rows`` there were, and where
-        there are any, those ``without_key`` (``no_smiles``, ``unreadable_smiles``) and those
-        ``repeated`` are left out; ``conflicts`` are read-outs that differ from the one kept.
+    name : str
+        Of the source, or of the merged sources joined by ``+``.
+    smiles : tuple[str, ...]
+        n SMILES.
+    keys : tuple[str, ...]
+        n different connectivity keys (first 14 characters of the InChIKey), none empty.
+    blocks : Mapping[str, MatrixBlock]
+        Block name -> n rows, dense. The part of a name before the first dot is the modality; what
+        follows is the source, where sources have other columns (``morphology.bray``).
+    synthetic : bool
+        The read-outs are simulated.
+    counts : Mapping[str, int]
+        What became of the rows of the sources, for the record: ``rows`` there were, and where there
+        are any, those ``without_key`` (``no_smiles``, ``unreadable_smiles``) and those ``repeated``
+        are left out; ``conflicts`` are read-outs that differ from the one kept.
     """
 
     name: str

@@ -32,13 +32,21 @@ class ContextGraph:
 
     Attributes
     ----------
-    kinds : names of the node kinds: ``molecule``, then the cell blocks, then ``gene`` if any.
-    offsets : (kinds + 1,) the nodes of kind i are offsets[i] to offsets[i + 1] - 1; molecule i is
-        node i.
-    row : (v,) int32, a node's row in the matrix of its kind: the molecule's row in the atlas
-        (blocks too: a profile's node has its molecule's row), or the gene's.
-    indptr : (v + 1,) int64. indices : (e,) int32. weights : (e,) float32, above 0.
-    report : pairs of nodes each sort of link joins (a pair may have two sorts), and thresholds.
+    kinds : tuple[str, ...]
+        Names of the node kinds: ``molecule``, then the cell blocks, then ``gene`` if any.
+    offsets : ndarray
+        (kinds + 1,) the nodes of kind i are offsets[i] to offsets[i + 1] - 1; molecule i is node i.
+    row : ndarray
+        (v,) int32, a node's row in the matrix of its kind: the molecule's row in the atlas (blocks
+        too: a profile's node has its molecule's row), or the gene's.
+    indptr : ndarray
+        (v + 1,) int64.
+    indices : ndarray
+        (e,) int32.
+    weights : ndarray
+        (e,) float32, above 0.
+    report : Mapping[str, float]
+        Pairs of nodes each sort of link joins (a pair may have two sorts), and thresholds.
     """
 
     kinds: tuple[str, ...]
@@ -74,7 +82,8 @@ class ContextGraph:
 
         Raises
         ------
-        UnknownNameError : the graph has no such kind.
+        UnknownNameError
+            The graph has no such kind.
         """
         if kind not in self.kinds:
             raise UnknownNameError("node kind", kind, self.kinds)
@@ -88,13 +97,19 @@ class GraphSettings:
 
     Attributes
     ----------
-    neighbours : structural neighbours a molecule is linked with wherever they are, weighted by
-        Tanimoto similarity; ours, for molecules alone on their scaffold; 0 = none.
-    scaffold, cosine : the rules for molecules of one scaffold and for profiles of one cluster.
-    cluster_size : profiles a k-means cluster, on average.
-    min_columns : blocks of fewer columns get no cosine edges: a handful of numbers is no profile.
-    top_expression : share of the largest |expression| that link a molecule with a gene (weight 1).
-    seed : of k-means.
+    neighbours : int
+        Structural neighbours a molecule is linked with wherever they are, weighted by Tanimoto
+        similarity; ours, for molecules alone on their scaffold; 0 = none.
+    scaffold, cosine : SparsityRule
+        The rules for molecules of one scaffold and for profiles of one cluster.
+    cluster_size : int
+        Profiles a k-means cluster, on average.
+    min_columns : int
+        Blocks of fewer columns get no cosine edges: a handful of numbers is no profile.
+    top_expression : float
+        Share of the largest |expression| that link a molecule with a gene (weight 1).
+    seed : int
+        Of k-means.
     """
 
     neighbours: int = 10
@@ -130,16 +145,22 @@ def build(
 
     Parameters
     ----------
-    atlas : n molecules with their blocks, and genes if it has any.
-    bits : (n, d) fingerprints, sparse or packed.
-    neighbours : as `neighbours.nearest` gives them, at least as many as the settings ask for if
-        there are; None = they are computed.
-    scaffolds : n scaffold SMILES; None = Bemis-Murcko without stereo marks.
-    n_jobs : cores, None for all; the graph does not depend on it.
+    atlas : Atlas
+        n molecules with their blocks, and genes if it has any.
+    bits : Bits
+        (n, d) fingerprints, sparse or packed.
+    neighbours : Neighbours or None
+        As `neighbours.nearest` gives them, at least as many as the settings ask for if there are;
+        None = they are computed.
+    scaffolds : Sequence[str] or None
+        n scaffold SMILES; None = Bemis-Murcko without stereo marks.
+    n_jobs : int or None
+        Cores, None for all; the graph does not depend on it.
 
     Raises
     ------
-    DataError : bits, neighbours or scaffolds are of another number of molecules.
+    DataError
+        Bits, neighbours or scaffolds are of another number of molecules.
     """
     settings = settings or GraphSettings()
     n_jobs = n_jobs or available_cores()

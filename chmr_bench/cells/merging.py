@@ -27,7 +27,8 @@ def one_row_a_molecule(
 
     Parameters
     ----------
-    keys : n connectivity keys, "" where there is none.
+    keys : Sequence[str]
+        n connectivity keys, "" where there is none.
     """
     first, targets = _number(keys)
     blocks, conflicts = {}, 0
@@ -57,7 +58,8 @@ def merge(atlases: Sequence[Atlas]) -> Atlas:
 
     Raises
     ------
-    DataError : there is none to merge, or simulated and real read-outs would be mixed.
+    DataError
+        There is none to merge, or simulated and real read-outs would be mixed.
     """
     if not atlases:
         raise DataError("no atlas to merge; expected one or more")

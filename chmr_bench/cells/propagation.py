@@ -29,9 +29,12 @@ class Propagated:
 
     Attributes
     ----------
-    values : (n, d) floats; an observed row is bit for bit what it was, an unreached one NaN.
-    observed : (n,) bool, the molecule's own read-out.
-    reached : (n,) bool, True where there are values: observed ones included.
+    values : ndarray
+        (n, d) floats; an observed row is bit for bit what it was, an unreached one NaN.
+    observed : ndarray
+        (n,) bool, the molecule's own read-out.
+    reached : ndarray
+        (n,) bool, True where there are values: observed ones included.
     """
 
     values: npt.NDArray[Any]
@@ -54,16 +57,22 @@ def propagate(
 
     Parameters
     ----------
-    values : (n, d); rows that are not observed are not read. Floats keep their precision, what is
+    values : ndarray
+        (n, d); rows that are not observed are not read. Floats keep their precision, what is
         computed has it too.
-    observed : (n,).
-    neighbours : of the same n molecules.
-    steps : T; 1 = the mean of observed neighbours; 0 = nothing is filled.
+    observed : ndarray
+        (n,).
+    neighbours : Neighbours
+        Of the same n molecules.
+    steps : int
+        T; 1 = the mean of observed neighbours; 0 = nothing is filled.
 
     Raises
     ------
-    SettingError : `steps` is negative.
-    DataError : the shapes do not fit, or an observed row is not finite.
+    SettingError
+        `steps` is negative.
+    DataError
+        The shapes do not fit, or an observed row is not finite.
     """
     if steps < 0:
         raise SettingError(f"the number of propagation steps is {steps}; expected 0 or more")
@@ -95,8 +104,12 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
 
     Parameters
     ----------
-    values : (n, d). observed : (n,), rows that have values (the observed, or the reached).
-    neighbours : of the q molecules, `rows` among the n.
+    values : ndarray
+        (n, d).
+    observed : ndarray
+        (n,), rows that have values (the observed, or the reached).
+    neighbours : Neighbours
+        Of the q molecules, `rows` among the n.
 
     Returns
     -------
@@ -105,7 +118,8 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
 
     Raises
     ------
-    DataError : the shapes do not fit, or an observed row is not finite.
+    DataError
+        The shapes do not fit, or an observed row is not finite.
     """
     _check(values, observed, neighbours)
     shares, found = _shares(neighbours.matrix(len(values)), observed)
@@ -139,7 +153,10 @@ def _shares(weights: sparse.csr_array, there: BoolArray) -> tuple[sparse.csr_arr
 
     Parameters
     ----------
-    weights : (q, n), not negative. there : (n,), rows with values.
+    weights : csr_array
+        (q, n), not negative.
+    there : ndarray
+        (n,), rows with values.
 
     Returns
     -------

@@ -33,10 +33,13 @@ class SparsityRule:
 
     Attributes
     ----------
-    lowest, highest : first and last threshold of the search.
-    sparsity : share of all compared pairs that must stay below the threshold; where even the
-        highest leaves more, it is the highest.
-    most : edges a node keeps at most, its strongest; a bound on memory of ours.
+    lowest, highest : float
+        First and last threshold of the search.
+    sparsity : float
+        Share of all compared pairs that must stay below the threshold; where even the highest
+        leaves more, it is the highest.
+    most : int
+        Edges a node keeps at most, its strongest; a bound on memory of ours.
     """
 
     lowest: float = 0.80
@@ -56,8 +59,14 @@ class SimilarityEdges:
 
     Attributes
     ----------
-    sources, targets : (e,) int64 rows. weights : (e,) float32 similarities.
-    threshold : that was found. n_pairs, n_above : pairs compared, and those that reach it.
+    sources, targets : ndarray
+        (e,) int64 rows.
+    weights : ndarray
+        (e,) float32 similarities.
+    threshold : float
+        That was found.
+    n_pairs, n_above : int
+        Pairs compared, and those that reach it.
     """
 
     sources: IntArray
@@ -75,7 +84,10 @@ def within_groups(
 
     Parameters
     ----------
-    words : (n, w) packed bits. names : n group names.
+    words : Words
+        (n, w) packed bits.
+    names : Sequence[str]
+        n group names.
     """
     _, labels = np.unique(np.asarray(names, dtype=str), return_inverse=True)
     groups = list(_groups(labels))
@@ -101,7 +113,12 @@ def within_clusters(
 
     Parameters
     ----------
-    values : (n, d). observed : (n,). cluster_size : mean rows a cluster.
+    values : ndarray
+        (n, d).
+    observed : ndarray
+        (n,).
+    cluster_size : int
+        Mean rows a cluster.
     """
     rows = np.flatnonzero(observed)
     unit = unit_rows(values, rows)
@@ -148,7 +165,10 @@ def clusters(
 
     Parameters
     ----------
-    unit : (n, d) rows of length 1. size : mean rows a cluster.
+    unit : ndarray
+        (n, d) rows of length 1.
+    size : int
+        Mean rows a cluster.
     """
     waiting = [np.arange(len(unit))]
     while waiting:

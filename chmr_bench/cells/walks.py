@@ -18,9 +18,11 @@ class Walks:
 
     Attributes
     ----------
-    nodes : (b, length + 1) int64, the start first; a walk in a dead end stays where it is.
-    weight : (b, length + 1) float32, the product of the edge weights so far: 1 at the start, 0
-        from a dead end on.
+    nodes : ndarray
+        (b, length + 1) int64, the start first; a walk in a dead end stays where it is.
+    weight : ndarray
+        (b, length + 1) float32, the product of the edge weights so far: 1 at the start, 0 from a
+        dead end on.
     """
 
     nodes: IntArray
@@ -32,14 +34,19 @@ def walk(graph: ContextGraph, starts: IntArray, length: int, rng: np.random.Gene
 
     Parameters
     ----------
-    starts : (b,) nodes; molecule i is node i.
-    length : steps; InfoAlign and CHMR take 4.
-    rng : the only source of chance; draws b numbers a step.
+    starts : ndarray
+        (b,) nodes; molecule i is node i.
+    length : int
+        Steps; InfoAlign and CHMR take 4.
+    rng : np.random.Generator
+        The only source of chance; draws b numbers a step.
 
     Raises
     ------
-    SettingError : `length` is negative.
-    DataError : a start is no node of the graph.
+    SettingError
+        `length` is negative.
+    DataError
+        A start is no node of the graph.
     """
     if length < 0:
         raise SettingError(f"the length of a walk is {length}; expected 0 or more")

@@ -64,7 +64,8 @@ def bits_of(inputs: Inputs, config: FingerprintConfig) -> sparse.csr_array:
 
     Raises
     ------
-    DataError : a block is not there, or has not one row a molecule.
+    DataError
+        A block is not there, or has not one row a molecule.
     """
     parts = []
     for name in config.features:

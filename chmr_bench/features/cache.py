@@ -40,15 +40,21 @@ def featurise(
 
     Parameters
     ----------
-    settings : may leave out any of the feature's settings; the defaults hold then.
-    n_jobs : None for all cores; it never changes the numbers nor the place in the cache.
-    cache : folder of computed features (`chmr_bench.paths.feature_folder()`); None: no cache.
+    settings : Mapping[str, Any]
+        May leave out any of the feature's settings; the defaults hold then.
+    n_jobs : int or None
+        None for all cores; it never changes the numbers nor the place in the cache.
+    cache : Path or None
+        Folder of computed features (`chmr_bench.paths.feature_folder()`); None: no cache.
 
     Raises
     ------
-    UnknownNameError : the feature has no setting of that name.
-    SettingError : a setting's value does not fit.
-    FeatureError : a molecule cannot be featurised; row and SMILES are named.
+    UnknownNameError
+        The feature has no setting of that name.
+    SettingError
+        A setting's value does not fit.
+    FeatureError
+        A molecule cannot be featurised; row and SMILES are named.
     """
     resolved = resolve_settings(spec, settings)
     smiles = _as_list(smiles)
@@ -126,8 +132,10 @@ def resolve_settings(spec: FeatureSpec, settings: Mapping[str, Any]) -> dict[str
 
     Raises
     ------
-    UnknownNameError : the feature has no such setting.
-    SettingError : the value is of another type than the default's.
+    UnknownNameError
+        The feature has no such setting.
+    SettingError
+        The value is of another type than the default's.
     """
     resolved = dict(spec.settings)
     for name, value in settings.items():

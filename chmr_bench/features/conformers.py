@@ -89,12 +89,15 @@ def geometry(smiles: Sequence[str], hydrogens: bool = False, seed: int = 0) -> M
 
     Parameters
     ----------
-    hydrogens : embed with explicit hydrogens: 17 ms a drug-like molecule, without them 5.5 ms.
-    seed : of the embedding, at least 0.
+    hydrogens : bool
+        Embed with explicit hydrogens: 17 ms a drug-like molecule, without them 5.5 ms.
+    seed : int
+        Of the embedding, at least 0.
 
     Raises
     ------
-    SettingError : the seed is negative, which RDKit takes for "another one every time".
+    SettingError
+        The seed is negative, which RDKit takes for "another one every time".
 
     Notes
     -----

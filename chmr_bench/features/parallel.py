@@ -129,11 +129,11 @@ def ordered(
             f"{what}: a worker process died: it was killed, crashed or ran out of memory "
             f"({type(error).__name__}); try again with fewer jobs"
         ) from error
-    except GeneratorExit:  # an error elsewhere: what has begun may end, nothing else begins
+    except (Exception, GeneratorExit):  # an error: what has begun may end, nothing else begins
         for future in pending:
             future.cancel()
         raise
-    except BaseException:
+    except BaseException:  # Ctrl-C
         if pending:
             _kill(pool)
         raise

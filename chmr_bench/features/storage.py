@@ -33,7 +33,8 @@ def write_block(path: Path, block: Block) -> None:
 
     Raises
     ------
-    OSError : the folder cannot be written, or the disk is full.
+    OSError
+        The folder cannot be written, or the disk is full.
     """
     arrays, header = _pack(block)
     header["checksum"] = _checksum(arrays)
@@ -55,8 +56,10 @@ def read_block(path: Path, n: int) -> Block:
 
     Raises
     ------
-    FileNotFoundError : there is no such file.
-    DataError : the file is damaged, or is something else.
+    FileNotFoundError
+        There is no such file.
+    DataError
+        The file is damaged, or is something else.
     """
     try:
         # Opened here: numpy leaves the file open where it is no archive.

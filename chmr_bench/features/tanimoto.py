@@ -38,8 +38,10 @@ class Neighbours:
 
     Attributes
     ----------
-    rows : (n, k) int32; -1 where there are no more.
-    similarity : (n, k) float32 Tanimoto similarity, above 0; 0 where there are no more.
+    rows : ndarray
+        (n, k) int32; -1 where there are no more.
+    similarity : ndarray
+        (n, k) float32 Tanimoto similarity, above 0; 0 where there are no more.
     """
 
     rows: npt.NDArray[np.int32]
@@ -92,16 +94,23 @@ def nearest(
 
     Parameters
     ----------
-    bits : the n molecules to choose from.
-    queries : bits of other molecules; None = the n molecules themselves.
-    exclude_self : a molecule is not its own neighbour; only without `queries`.
-    at_least : smallest similarity that counts.
-    n_jobs : threads, None for all cores; the result does not depend on it.
+    bits : Bits
+        The n molecules to choose from.
+    queries : Bits or None
+        Bits of other molecules; None = the n molecules themselves.
+    exclude_self : bool
+        A molecule is not its own neighbour; only without `queries`.
+    at_least : float
+        Smallest similarity that counts.
+    n_jobs : int or None
+        Threads, None for all cores; the result does not depend on it.
 
     Raises
     ------
-    SettingError : `k` is below 1.
-    DataError : `queries` have another number of bits.
+    SettingError
+        `k` is below 1.
+    DataError
+        `queries` have another number of bits.
     """
     if k < 1:
         raise SettingError(f"the number of neighbours is {k}; expected 1 or more")

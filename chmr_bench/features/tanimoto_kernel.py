@@ -62,10 +62,18 @@ def compare(
 
     Parameters
     ----------
-    query : (w,) words. query_count : its set bits.
-    block : (w, c) the words of the others, one column each.
-    counts : (c,) their set bits.
-    shared : (c,) scratch. similarity : (c,) filled.
+    query : ndarray
+        (w,) words.
+    query_count : int
+        Its set bits.
+    block : ndarray
+        (w, c) the words of the others, one column each.
+    counts : ndarray
+        (c,) their set bits.
+    shared : ndarray
+        (c,) scratch.
+    similarity : ndarray
+        (c,) filled.
     """
     shared[:] = 0
     for word in range(block.shape[0]):
@@ -107,11 +115,20 @@ def search(
 
     Parameters
     ----------
-    queries : (b, w) words by rising bit count. query_counts : (b,).
-    own : (b,) the candidate row that is the query itself, or -1.
-    blocks : (g, w, c) words. block_counts, block_rows : (g, c) set bits and row, row -1 = padding.
-    low, high : (g,) smallest and largest bit count of each block.
-    rows, similarity : (b, k), see `insert`; filled.
+    queries : ndarray
+        (b, w) words by rising bit count.
+    query_counts : ndarray
+        (b,).
+    own : ndarray
+        (b,) the candidate row that is the query itself, or -1.
+    blocks : ndarray
+        (g, w, c) words.
+    block_counts, block_rows : ndarray
+        (g, c) set bits and row, row -1 = padding.
+    low, high : ndarray
+        (g,) smallest and largest bit count of each block.
+    rows, similarity : ndarray
+        (b, k), see `insert`; filled.
     """
     n_blocks, _, width = blocks.shape
     shared, found = np.empty(width, np.int64), np.empty(width, np.float64)
@@ -164,10 +181,16 @@ def group_pairs(
 
     Parameters
     ----------
-    words, counts : (n, w) and (n,), of all molecules.
-    members : (c,) rows of the group.
-    grid : (g,) rising; pairs below its first value are passed over.
-    histogram : (g,) added to, see `tally`. rows, similarity : (n, k), see `insert`; filled.
+    words, counts : ndarray
+        (n, w) and (n,), of all molecules.
+    members : ndarray
+        (c,) rows of the group.
+    grid : ndarray
+        (g,) rising; pairs below its first value are passed over.
+    histogram : ndarray
+        (g,) added to, see `tally`.
+    rows, similarity : ndarray
+        (n, k), see `insert`; filled.
     """
     for i in range(len(members)):
         a = members[i]

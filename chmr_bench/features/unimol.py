@@ -42,15 +42,21 @@ def unimol(
 
     Parameters
     ----------
-    remove_hydrogens : use the weights without hydrogens, and show the network heavy atoms alone.
-    device : ``cpu`` or ``cuda``.
-    seed : of the embedding, at least 0.
+    remove_hydrogens : bool
+        Use the weights without hydrogens, and show the network heavy atoms alone.
+    device : str
+        ``cpu`` or ``cuda``.
+    seed : int
+        Of the embedding, at least 0.
 
     Raises
     ------
-    MissingDependencyError : `unimol_tools` is not installed.
-    SettingError : a setting's value does not fit.
-    FeatureError : `unimol_tools` gives something else than 512 finite numbers a molecule.
+    MissingDependencyError
+        `unimol_tools` is not installed.
+    SettingError
+        A setting's value does not fit.
+    FeatureError
+        `unimol_tools` gives something else than 512 finite numbers a molecule.
     """
     check_seed(seed)
     if device not in DEVICES:

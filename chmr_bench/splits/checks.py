@@ -14,7 +14,8 @@ def check_split(split: Split, n: int, *, complete: bool = True) -> None:
 
     Parameters
     ----------
-    complete : every row must be in a part; the message names how many are left out.
+    complete : bool
+        Every row must be in a part; the message names how many are left out.
     """
     for name in PARTS:
         rows = split.part(name)

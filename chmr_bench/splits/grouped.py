@@ -35,11 +35,13 @@ def molecule_names(smiles: Sequence[str], keys: Sequence[str]) -> list[str]:
 
     Parameters
     ----------
-    keys : n connectivity keys, "" where none can be made.
+    keys : Sequence[str]
+        n connectivity keys, "" where none can be made.
 
     Raises
     ------
-    DataError : there are no keys, or of another number of molecules.
+    DataError
+        There are no keys, or of another number of molecules.
     """
     if len(keys) != len(smiles):
         raise DataError(
@@ -69,12 +71,14 @@ def strict_split(levels: Sequence[Sequence[str]], seed: int, fractions: Fraction
 
     Parameters
     ----------
-    levels : n names each, equal where two rows are one at that level: `molecule_names` first, which
+    levels : Sequence[Sequence[str]]
+        n names each, equal where two rows are one at that level: `molecule_names` first, which
         every row has.
 
     Raises
     ------
-    DataError : there are fewer groups than parts.
+    DataError
+        There are fewer groups than parts.
     """
     group = joined(levels)
     _check_groups(group, 3, "no two parts of a strict split share a molecule or a scaffold")
@@ -102,11 +106,17 @@ def repeated_fold(names: Sequence[str], seed: int) -> Split:
 
     Parameters
     ----------
-    names : n of `molecule_names`. seed : 0 to 24.
+    names : Sequence[str]
+        n of `molecule_names`.
+    seed : int
+        0 to 24.
 
     Raises
     ------
-    SettingError : another seed. DataError : there are fewer molecules than folds.
+    SettingError
+        Another seed.
+    DataError
+        There are fewer molecules than folds.
     """
     check_fold(seed)
     repeat, number = divmod(seed, FOLDS)

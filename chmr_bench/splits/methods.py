@@ -90,22 +90,32 @@ def make_split(
 
     Parameters
     ----------
-    method : ``reference``, ``scaffold``, ``strict``, ``random``, ``cv5x5`` or ``deepchem:NAME``;
-        see `methods`.
-    rule : the dataset's reference rule, or None where it has none.
-    seed : of the methods that draw (`depends_on_seed`); the same seed gives the same split on
-        every platform for ``random``, ``strict`` and ``cv5x5``.
-    keys : n connectivity keys, "" where none can be made; the dataset's own where it has some.
-        Only where `needs_keys`.
-    fractions : shares of train, valid and test; the reference rule and ``cv5x5`` have their own.
-    n_jobs : worker processes for scaffolds, the reference rule's too; None = all cores.
+    method : str
+        ``reference``, ``scaffold``, ``strict``, ``random``, ``cv5x5`` or ``deepchem:NAME``; see
+        `methods`.
+    rule : SplitRule or None
+        The dataset's reference rule, or None where it has none.
+    seed : int
+        Of the methods that draw (`depends_on_seed`); the same seed gives the same split on every
+        platform for ``random``, ``strict`` and ``cv5x5``.
+    keys : Sequence[str]
+        n connectivity keys, "" where none can be made; the dataset's own where it has some. Only
+        where `needs_keys`.
+    fractions : Fractions
+        Shares of train, valid and test; the reference rule and ``cv5x5`` have their own.
+    n_jobs : int or None
+        Worker processes for scaffolds, the reference rule's too; None = all cores.
 
     Raises
     ------
-    UnknownNameError : no such method. UsageError : ``reference`` without a rule.
-    SettingError : fractions that are not three positive shares with sum 1, or a seed of ``cv5x5``
-        above 24.
-    DataError : a part would be empty, or keys are needed and not given.
+    UnknownNameError
+        No such method.
+    UsageError
+        ``reference`` without a rule.
+    SettingError
+        Fractions that are not three positive shares with sum 1, or a seed of ``cv5x5`` above 24.
+    DataError
+        A part would be empty, or keys are needed and not given.
     """
     _check_fractions(fractions)
     with kept_to(n_jobs):

@@ -36,8 +36,8 @@ def scaffold_smiles(
 
     Parameters
     ----------
-    smiles : sequence of str
-        n SMILES.
+    smiles : Sequence[str]
+        Sequence of str n SMILES.
     chirality : bool
         Keep stereo marks in the scaffold, as the published splits do.
     n_jobs : int or None

@@ -33,7 +33,8 @@ def folder_of(name: str) -> Path | None:
 
     Raises
     ------
-    UsageError : there is no such folder, or it is not in the layout of this module.
+    UsageError
+        There is no such folder, or it is not in the layout of this module.
     """
     if not name.startswith(FOLDER_PREFIX):
         return None
@@ -72,7 +73,8 @@ def load_folder(folder: Path) -> ProfileTable:
 
     Raises
     ------
-    UsageError, DataError : a file is missing, or is not what it should be.
+    UsageError, DataError
+        A file is missing, or is not what it should be.
     """
     index, matrices = files_in(folder)
     stems = [path.name.removesuffix(MATRIX_END) for path in matrices]

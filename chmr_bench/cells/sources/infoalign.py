@@ -60,8 +60,10 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
 
     Raises
     ------
-    FetchError : a file cannot be had, or is not what the hub says.
-    DataError : a table or a matrix is not in the layout of this module.
+    FetchError
+        A file cannot be had, or is not what the hub says.
+    DataError
+        A table or a matrix is not in the layout of this module.
     """
     found = _find(getattr(files, "options", FetchOptions()), getattr(files, "progress", None))
     structure = read_table(found[STRUCTURE], ["mol_id", "smiles"])

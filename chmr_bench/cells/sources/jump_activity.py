@@ -48,7 +48,8 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
 
     Raises
     ------
-    DataError : a column is missing, a compound has no structure or two, a number is out of range.
+    DataError
+        A column is missing, a compound has no structure or two, a number is out of range.
     """
     columns = [column for column, _ in COLUMNS.values()]
     compounds = read_table(files(COMPOUNDS), [KEY, "smiles"])

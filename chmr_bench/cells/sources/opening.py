@@ -31,7 +31,8 @@ class AtlasFiles:
 
     Attributes
     ----------
-    options, progress : for a loader that fetches by itself, as from a hub.
+    options, progress : FetchOptions
+        For a loader that fetches by itself, as from a hub.
     """
 
     spec: AtlasSpec
@@ -50,9 +51,12 @@ def open_atlases(
 
     Raises
     ------
-    FetchError : a source file cannot be had, or is not the pinned one.
-    DataError : a file or a folder is not what it should be.
-    PluginError : a spec's `load` is not to be found, or returns something else.
+    FetchError
+        A source file cannot be had, or is not the pinned one.
+    DataError
+        A file or a folder is not what it should be.
+    PluginError
+        A spec's `load` is not to be found, or returns something else.
     """
     return merge([open_atlas(spec, options, progress) for spec in specs])
 
@@ -106,6 +110,7 @@ def check_atlas(spec: AtlasSpec, atlas: Atlas) -> None:
             f"{where}: loaded with the modalities {sorted(found)}, registered {sorted(promised)}"
         )
     for name, block in atlas.blocks.items():
+        _check_profiles(f"{where}, block {name!r}", block)
         if not np.isfinite(np.asarray(block.values)[block.observed]).all():
             raise DataError(f"{where}, block {name!r}: an observed row holds NaN or infinity")
 
@@ -132,6 +137,7 @@ def atlas_of_table(
         counts["unreadable_smiles"] += int((found.unreadable & ~empty).sum())
     blocks = {}
     for block_name, block in table.blocks.items():
+        _check_profiles(f"atlas {name!r}, block {block_name!r}", block)
         blocks[block_name], n_filled = complete(block)
         counts["filled_values"] += n_filled
     whole = replace(table, blocks=blocks, counts=dict(counts))
@@ -157,6 +163,15 @@ def complete(block: MatrixBlock) -> tuple[MatrixBlock, int]:
     medians = np.nanmedian(values[observed], axis=0)
     values[holes] = np.broadcast_to(medians, values.shape)[holes]
     return MatrixBlock(values, observed, names), int(holes.sum())
+
+
+def _check_profiles(where: str, block: MatrixBlock) -> None:
+    """Raise DataError where no molecule has a profile: all NaN, all infinite, or no column."""
+    if not np.isfinite(np.asarray(block.values)[block.observed]).any():
+        raise DataError(
+            f"{where}: no molecule has a finite number in the {np.asarray(block.values).shape[1]} "
+            "columns; expected the profile of at least one"
+        )
 
 
 def _spec_parts(spec: AtlasSpec) -> list[Any]:

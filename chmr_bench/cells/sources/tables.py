@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import DataError
 
 ARRAY, NAMES = "data", "columns"
+MAX_BYTES = 8 << 30
+"""What a file may unpack to: the profiles of a million molecules, 2,000 columns in float32."""
 
 
 def read_table(path: Path, columns: Sequence[str]) -> Any:
@@ -21,14 +25,16 @@ def read_table(path: Path, columns: Sequence[str]) -> Any:
 
     Raises
     ------
-    DataError : the file cannot be read, or lacks a column; those it has are named.
+    DataError
+        The file cannot be read, or lacks a column; those it has are named.
     """
     import pandas as pd
 
-    try:
+    with _file_named(path, "a CSV table"):
+        if path.suffix == ".gz":
+            with gzip.open(path) as file:
+                _check_size(path, sum(len(part) for part in iter(lambda: file.read(1 << 24), b"")))
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a table: {error}") from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}; it has {', '.join(table.columns)}")
@@ -40,7 +46,8 @@ def read_numbers(path: Path, table: Any, columns: Sequence[str]) -> Any:
 
     Raises
     ------
-    DataError : something stands there that is no number.
+    DataError
+        Something stands there that is no number.
     """
     values = np.full((len(table), len(columns)), np.nan, dtype=np.float32)
     for i, column in enumerate(columns):
@@ -62,16 +69,14 @@ def read_matrix(path: Path, n_rows: int, index: str = "the index table") -> Matr
 
     Raises
     ------
-    DataError : it is no such file, or the matrix does not fit the index table.
+    DataError
+        It is no such file, the matrix does not fit the index table, or holds no finite number.
     """
-    try:
+    with _file_named(path, f"an .npz file of plain arrays, with an array {ARRAY!r}"):
+        with zipfile.ZipFile(path) as archive:
+            _check_size(path, sum(member.file_size for member in archive.infolist()))
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in (ARRAY, NAMES) if name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path}: cannot be read: {error}; expected an .npz file of plain arrays, with an "
-            f"array {ARRAY!r}"
-        ) from error
     data = arrays.get(ARRAY)
     if data is None or data.ndim != 2 or data.dtype.kind not in "fiub":
         raise DataError(f"{path}: expected a matrix of numbers in the array {ARRAY!r}")
@@ -82,6 +87,11 @@ def read_matrix(path: Path, n_rows: int, index: str = "the index table") -> Matr
         raise DataError(f"{path}: {len(names)} column names for {data.shape[1]} columns")
     values: Any = np.array(data, dtype=np.float32)
     observed = np.isfinite(values).any(axis=1)
+    if not observed.any():
+        raise DataError(
+            f"{path}: the matrix {data.shape} holds no finite number; expected the profile of at "
+            "least one molecule"
+        )
     values[~observed] = np.nan
     return MatrixBlock(values, observed, names)
 
@@ -97,3 +107,22 @@ def genes_of_columns(expression: MatrixBlock | None) -> Genes | None:
 def plain_smiles(text: str) -> str:
     """Return a SMILES without the extension that may follow it after a space (``CCO |r|``)."""
     return text.strip().partition(" ")[0]
+
+
+@contextlib.contextmanager
+def _file_named(path: Path, expected: str) -> Iterator[None]:
+    """Say which file it was: empty, cut short, encrypted or no archive, each has its own error."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise DataError(f"{path}: cannot be read: {reason}; expected {expected}") from error
+
+
+def _check_size(path: Path, n_bytes: int) -> None:
+    if n_bytes > MAX_BYTES:
+        raise DataError(
+            f"{path}: unpacks to {n_bytes / 1e9:.1f} GB; expected at most {MAX_BYTES / 1e9:.1f} GB"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,14 @@ import pytest
 from chmr_bench import AtlasSpec, DataError, MatrixBlock, PluginError, SourceFile, UsageError
 from chmr_bench.cells import Atlas, ProfileTable
 from chmr_bench.cells.plugin import CMEA, JUMP_ACTIVITY, L1000_SKB100, LINCS_CELLCOUNT
-from chmr_bench.cells.sources import digest, folder_of, jump_activity, open_atlas, open_atlases
+from chmr_bench.cells.sources import (
+    digest,
+    folder_of,
+    jump_activity,
+    open_atlas,
+    open_atlases,
+    tables,
+)
 from chmr_bench.cells.sources.keys import keys_where_readable
 from chmr_bench.cells.sources.opening import complete
 from chmr_bench.data.fetch import FetchOptions
@@ -107,6 +114,67 @@ def test_a_matrix_that_is_none(tmp_path: Path, content: object, message: str) ->
     else:
         np.savez(path, data=content)
     with pytest.raises(DataError, match=message):
+        open_atlas(folder, OFFLINE)
+
+
+@pytest.mark.parametrize(
+    "values", [np.full((2, 3), np.nan), np.full((2, 3), np.inf), np.ones((2, 0))]
+)
+def test_profiles_without_a_number_are_refused_by_file(
+    tmp_path: Path, values: np.ndarray, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    folder = write_folder(tmp_path / "f", ["C", "CC"], GE=values)
+    with pytest.raises(DataError, match=r"GE_feature\.npz: .*holds no finite number"):
+        open_atlas(folder, OFFLINE)
+    block = MatrixBlock(values, np.ones(2, dtype=bool))
+    register(monkeypatch, ProfileTable(("C", "CC"), {"activity": block}))
+    with pytest.raises(DataError, match="atlas 'toy', block 'activity': no molecule has"):
+        open_atlas(SPEC, OFFLINE)
+    register(monkeypatch, Atlas("toy", ("C", "CC"), ("A", "B"), {"activity": block}))
+    with pytest.raises(DataError, match="atlas 'toy', block 'activity': no molecule has"):
+        open_atlas(SPEC, OFFLINE)
+
+
+def encrypted(content: bytes) -> bytes:
+    """Return a zip file with the mark of encryption on every member; another as openssl does."""
+    if not content.startswith(b"PK"):
+        return b"Salted__" + content[::-1]
+    found = bytearray(content)
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = found.find(signature)
+        while place >= 0:
+            found[place + at] |= 1
+            place = found.find(signature, place + 1)
+    return bytes(found)
+
+
+@pytest.mark.parametrize("name", ["index.csv.gz", "GE_feature.npz"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda c: b"", lambda c: c[:-9], lambda c: c[: len(c) // 2], lambda c: b"PK" + c, encrypted],
+    ids=["empty", "end", "half", "other", "encrypted"],
+)
+def test_a_damaged_file_is_named(
+    tmp_path: Path, name: str, damage: Callable[[bytes], bytes], home: Path
+) -> None:
+    folder = write_folder(tmp_path / "f", ["C" * 30, "CC"], GE=np.arange(200.0).reshape(2, 100))
+    path = folder / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError) as caught:
+        open_atlas(folder, OFFLINE)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["index.csv.gz", "GE_feature.npz"])
+def test_a_file_that_unpacks_to_too_much_is_named_before_it_is_read(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path / "f", ["C" * 2000, "CC"], GE=np.ones((2, 2)))
+    if name != "index.csv.gz":
+        np.savez_compressed(folder / name, data=np.ones((2, 1000)))
+    monkeypatch.setattr(tables, "MAX_BYTES", 1500 if name == "index.csv.gz" else 15_000)
+    with pytest.raises(DataError, match=rf"{name}: unpacks to .* GB; expected at most"):
         open_atlas(folder, OFFLINE)
 
 

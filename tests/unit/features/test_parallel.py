@@ -216,6 +216,22 @@ def test_a_worker_that_dies_at_work_is_an_error_and_the_next_feature_has_new_one
     assert [i for i, _ in ordered(interrupt_me, [(0,), (1,)], 1)] == [0, 1]
 
 
+def fail_at_one(i: int) -> int:
+    if i == 1:
+        raise FeatureError("not this one")
+    return os.getpid()
+
+
+def test_an_error_of_a_task_keeps_the_workers() -> None:
+    with pytest.raises(FeatureError, match="not this one"):
+        list(ordered(fail_at_one, [(i,) for i in range(9)], 1))
+    [pid] = ordered(fail_at_one, [(0,)], 1)
+    results = ordered(fail_at_one, [(i,) for i in (0, 0, 0, 0)], 1)
+    assert next(results) == pid
+    results.close()
+    assert list(ordered(fail_at_one, [(0,)], 1)) == [pid]
+
+
 def slow(i: int) -> int:
     if i:
         time.sleep(60)
