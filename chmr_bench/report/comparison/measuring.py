@@ -14,7 +14,7 @@ from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.scoring import score
 from chmr_bench.runner.workspace import DatasetRequest, Opened, Workspace
-from chmr_bench.statistics import Runs, counts_of, telling_units
+from chmr_bench.statistics import Runs, effective_sample_size, molecule_counts
 from chmr_bench.types import IntArray
 
 
@@ -43,11 +43,12 @@ class Measure:
         return len(set(self.clusters.tolist()))
 
     @cached_property
-    def n_telling(self) -> float:
+    def n_effective(self) -> float:
         """Return on how many of them the score rests."""
         by_class = METRICS[self.opened.spec.metric].task_type == "classification"
         y = self.opened.dataset.y[self.rows]
-        return telling_units(counts_of(y, self.clusters, by_class=by_class))
+        counts = molecule_counts(y, self.clusters, by_class=by_class)
+        return effective_sample_size([n for n in counts if n])
 
     def runs(self, records: Sequence[Record]) -> Runs:
         """Return runs of one model, one a seed."""
@@ -56,8 +57,9 @@ class Measure:
             scores=np.array([run.scores[0] for run in made]),
             replicates=np.concatenate([run.replicates for run in made]),
             seeds=tuple(record.seed for record in records),
+            metric=self.opened.spec.metric,
             n_units=self.n_clusters,
-            n_telling=self.n_telling,
+            n_effective=self.n_effective,
         )
 
     def _run(self, record: Record) -> Runs:
@@ -73,7 +75,7 @@ class Measure:
             )
             macro = math.nan if metrics.macro is None else metrics.macro
             self._made[record.identity] = Runs(
-                np.array([macro]), replicates[None, :], (record.seed,)
+                np.array([macro]), replicates[None, :], (record.seed,), metrics.metric
             )
         return self._made[record.identity]
 
