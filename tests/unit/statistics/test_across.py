@@ -102,12 +102,14 @@ def test_holm_steps_down_and_never_back(p: list[float], expected: list[float]) -
     assert holm(p) == pytest.approx(expected)
 
 
-def test_of_true_nulls_any_is_rejected_no_more_often_than_stated() -> None:
+def test_of_true_nulls_any_is_rejected_no_more_often_than_stated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gc.collect", lambda: 0)  # statsmodels collects at every call: 0.2 s
     rng = np.random.default_rng(0)
     shared = rng.normal(size=(4000, 1))  # tests that depend on each other, as datasets may
     p = 2 * stats.norm.sf(np.abs(0.6 * shared + 0.8 * rng.normal(size=(4000, 9))))
-    # An adjusted p is no smaller than its own, so rows without a small one reject nothing.
-    rate = np.mean([row.min() <= 0.05 and min(holm(row.tolist())) <= 0.05 for row in p])
+    rate = np.mean([min(holm(row.tolist())) <= 0.05 for row in p])
     assert 0.03 < rate < 0.06
     assert (p.min(axis=1) <= 0.05).mean() > 0.25
 
