@@ -93,7 +93,7 @@ def _compared(query: Query, workspace: Workspace, out: Path, protocol: str) -> C
             workspace,
             query,
             protocol=protocol,
-            said=lambda name: status.update(f"comparing {name}"),
+            progress=lambda name: status.update(f"comparing {name}"),
         )
 
 

@@ -119,8 +119,8 @@ class TaskResult(_Part):
     task: str
     score: float | None = Field(description="null where the task cannot be evaluated")
     low: float | None = Field(
-        description="lower end of the 95 % bootstrap interval, which is too narrow where fewer "
-        "than five molecules are of the rarer class, or labelled"
+        description="lower end of the 95 % interval; null where one or two molecules are of the "
+        "rarer class, or labelled"
     )
     high: float | None = Field(description="upper end")
     n: int = Field(description="labelled test molecules")
@@ -137,6 +137,11 @@ class Metrics(_Part):
     macro: float | None = Field(description="unweighted mean over evaluable tasks")
     low: float | None = Field(description="95 % bootstrap interval over test molecules")
     high: float | None
+    n_effective: float | None = Field(
+        default=None,
+        description="effective sample size: on how many test molecules (of the rarer class, or "
+        "labelled) the score rests; null in records written before it was stored",
+    )
     n_tasks: int
     n_evaluable: int
     share_080: float | None = Field(

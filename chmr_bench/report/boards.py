@@ -17,7 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chmr_bench.errors import DataError
 from chmr_bench.report.rows import Row, Table
-from chmr_bench.statistics import interval, mean_over_seeds, ranks_with_ties
+from chmr_bench.statistics import (
+    effective_sample_size,
+    interval,
+    mean_over_seeds,
+    ranks_with_ties,
+)
 from chmr_bench.types import TaskType
 
 MAIN = "main"
@@ -184,10 +189,16 @@ def _classification(board: Board, tables: Mapping[str, Table]) -> list[str]:
 
 def _interval_of_mean(rows: Sequence[Row]) -> tuple[float | None, float | None]:
     """Return the interval of a mean over datasets, whose test molecules are drawn independently."""
+    runs = [r.runs for r in rows if r.runs is not None]
     replicates = [r.replicates for r in rows if r.replicates is not None]
-    if len(replicates) < len(rows) or len({len(r) for r in replicates}) != 1:
+    if len(runs) < len(rows) or len({len(r) for r in replicates}) != 1:
         return None, None
-    low, high = interval(mean_over_seeds(replicates))
+    low, high = interval(
+        mean_over_seeds(replicates),
+        score=math.fsum(float(r.scores.mean()) for r in runs) / len(runs),
+        metric=runs[0].metric,
+        n_effective=effective_sample_size([r.effective for r in runs]),
+    )
     return (None, None) if np.isnan(low) else (low, high)
 
 

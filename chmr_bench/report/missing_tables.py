@@ -160,8 +160,9 @@ def _mean_runs(found: Sequence[Runs | None]) -> Runs | None:
         np.mean([r.scores for r in runs], axis=0),
         np.mean([r.replicates for r in runs], axis=0),
         runs[0].seeds,
+        runs[0].metric,
         n_units=min((r.n_units for r in runs if r.n_units is not None), default=None),
-        n_telling=min((r.n_telling for r in runs if r.n_telling is not None), default=None),
+        n_effective=min((r.n_effective for r in runs if r.n_effective is not None), default=None),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chmr_bench.records import Record
-from chmr_bench.statistics import Runs, telling_units
+from chmr_bench.statistics import Runs, effective_sample_size
 from chmr_bench.types import FloatArray
 
 
@@ -11,5 +11,9 @@ def runs_of(
     record: Record, scores: FloatArray, replicates: FloatArray, seeds: tuple[int | None, ...]
 ) -> Runs:
     """Return runs on the test rows of a record, which stands for all of them."""
-    telling = None if record.metrics is None else telling_units(record.metrics.counts)
-    return Runs(scores, replicates, seeds, record.split.n_test, telling)
+    metrics = record.metrics
+    metric = record.dataset.metric if metrics is None else metrics.metric
+    n_effective = None if metrics is None else metrics.n_effective
+    if metrics is not None and n_effective is None:  # written before it was stored
+        n_effective = effective_sample_size(metrics.counts)
+    return Runs(scores, replicates, seeds, metric, record.split.n_test, n_effective)

@@ -24,7 +24,7 @@ from chmr_bench.records.audited import AuditFile, read_all
 from chmr_bench.report.labels import labels, row_key
 from chmr_bench.report.resting import runs_of
 from chmr_bench.report.sources import REFERENCE, data_key, sound, splits_shown
-from chmr_bench.statistics import Runs, interval, mean_over_seeds, paired_difference
+from chmr_bench.statistics import Runs, mean_over_seeds, paired_difference, score_interval
 from chmr_bench.types import FloatArray, MetricName
 
 Kind = Literal["benchmark", "user", "synthetic"]
@@ -72,12 +72,6 @@ class Row:
     def replicates(self) -> FloatArray | None:
         """Return the (n_replicates,) of the mean over seeds, None where they cannot be read."""
         return None if self.runs is None else mean_over_seeds([*self.runs.replicates])
-
-    @property
-    def one_tells(self) -> bool:
-        """Return whether the score rests on a single test row, so that it has no interval."""
-        told = None if self.runs is None else self.runs.n_telling
-        return told is not None and told <= 1
 
     @property
     def first(self) -> Record:
@@ -239,9 +233,7 @@ def _row(label: str, group: Sequence[Record], store: RecordStore, problems: list
         return row
     shares = [m.share_080 for m in metrics if m.share_080 is not None]
     row = replace(row, runs=_runs(row.good, store, problems))
-    low, high = (
-        (None, None) if row.replicates is None or row.one_tells else interval(row.replicates)
-    )
+    low, high = (None, None) if row.runs is None else score_interval(row.runs)
     return replace(
         row,
         score=math.fsum(scores) / len(scores),

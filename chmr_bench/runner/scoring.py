@@ -16,7 +16,7 @@ from chmr_bench.metrics import (
     with_intervals,
 )
 from chmr_bench.records import Metrics, Predictions, TaskResult
-from chmr_bench.statistics import bootstrap, interval
+from chmr_bench.statistics import Bootstrap, bootstrap
 from chmr_bench.types import FloatArray, IntArray, MetricName
 
 SHARE_METRIC: MetricName = "roc_auc"
@@ -49,14 +49,14 @@ def score(
     )
     tasks = score_tasks(spec.metric, dataset.task_names, y, y_pred)
     tasks = with_intervals(tasks, resampled.low, resampled.high)
-    return _metrics(spec.metric, tasks, *interval(resampled.macro)), resampled.macro
+    return _metrics(spec.metric, tasks, resampled), resampled.macro
 
 
 def score_only(spec: DatasetSpec, dataset: Dataset, predictions: Predictions) -> Metrics:
     """Return the scores without intervals, which take most of the time."""
     y = dataset.y[predictions.rows]
     tasks = score_tasks(spec.metric, dataset.task_names, y, _whole(predictions, y))
-    return _metrics(spec.metric, tasks, math.nan, math.nan)
+    return _metrics(spec.metric, tasks, None)
 
 
 def _whole(predictions: Predictions, y: FloatArray) -> FloatArray:
@@ -66,7 +66,8 @@ def _whole(predictions: Predictions, y: FloatArray) -> FloatArray:
     return np.where(np.isnan(y), predictions.values.dtype.type(0), predictions.values)
 
 
-def _metrics(metric: MetricName, tasks: list[TaskScore], low: float, high: float) -> Metrics:
+def _metrics(metric: MetricName, tasks: list[TaskScore], resampled: Bootstrap | None) -> Metrics:
+    low, high = resampled.macro_interval if resampled else (None, None)
     n_good, n_evaluable = share_at_least([t.score for t in tasks], SHARE_THRESHOLD)
     shared = metric == SHARE_METRIC and n_evaluable > 0
     return Metrics(
@@ -75,6 +76,7 @@ def _metrics(metric: MetricName, tasks: list[TaskScore], low: float, high: float
         macro=_number(macro(tasks)),
         low=_number(low),
         high=_number(high),
+        n_effective=resampled.n_effective if resampled else None,
         n_tasks=len(tasks),
         n_evaluable=n_evaluable,
         share_080=n_good / n_evaluable if shared else None,

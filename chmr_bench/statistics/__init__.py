@@ -8,12 +8,15 @@ from chmr_bench.statistics.across import (
     cliques,
     critical_difference,
     dataset_ranks,
+    datasets_needed,
     friedman,
+    holm,
     signed_rank_p,
+    smallest_p,
 )
-from chmr_bench.statistics.families import datasets_needed, holm, smallest_p
-from chmr_bench.statistics.intervals import LEVEL, interval, mean_over_seeds, paired_interval
-from chmr_bench.statistics.paired import ONE_SEED, Difference, Runs, paired_difference
+from chmr_bench.statistics.effective import effective_sample_size, molecule_counts
+from chmr_bench.statistics.intervals import ENOUGH, LEVEL, interval, mean_over_seeds
+from chmr_bench.statistics.paired import ONE_SEED, Difference, paired_difference
 from chmr_bench.statistics.ranks import ranks_with_ties
 from chmr_bench.statistics.repeated import (
     RepeatedMeasures,
@@ -23,10 +26,11 @@ from chmr_bench.statistics.repeated import (
 )
 from chmr_bench.statistics.resampled import corrected_resampled
 from chmr_bench.statistics.resampling import Bootstrap, bootstrap, multiplicities
+from chmr_bench.statistics.runs import Runs, score_interval
 from chmr_bench.statistics.scorers import Drawn
-from chmr_bench.statistics.units import counts_of, telling_units
 
 __all__ = [
+    "ENOUGH",
     "EXACT_UP_TO",
     "LEVEL",
     "ONE_SEED",
@@ -40,21 +44,21 @@ __all__ = [
     "bootstrap",
     "cliques",
     "corrected_resampled",
-    "counts_of",
     "critical_difference",
     "dataset_ranks",
     "datasets_needed",
+    "effective_sample_size",
     "friedman",
     "holm",
     "interval",
     "mean_over_seeds",
+    "molecule_counts",
     "multiplicities",
     "paired_difference",
-    "paired_interval",
     "ranks_with_ties",
     "repeated_measures",
+    "score_interval",
     "signed_rank_p",
     "smallest_p",
-    "telling_units",
     "tukey_pairs",
 ]

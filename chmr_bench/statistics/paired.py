@@ -10,12 +10,12 @@ The squared standard error of a mean difference over S seeds is
     + V_seeds   (s^2 / S of the differences on the whole test set)
 
 A seed's effect on single molecules is in both, so the sum is a little too large, never too small.
-The two parts have m - 1 and S - 1 degrees of freedom, m of the molecules being of the rarer class,
-or labelled (`units.telling_units`), and the quantile of t is their mean, weighted
-by the parts (Cochran and Cox, Experimental Designs, 1957, section 4.14). Satterthwaite's degrees of
-freedom rejected true nulls in up to 13 % of simulations at two seeds with strong seed noise; this
-keeps to 5 % (tests/unit/statistics/test_false_positives.py). The price is power at two or three
-seeds: five or more are worth their time.
+The two parts have m - 1 and S - 1 degrees of freedom, m being the effective sample size
+(`effective_sample_size`), and the quantile of t is their mean, weighted by the parts (Cochran and
+Cox, Experimental Designs, 1957, section 4.14). Satterthwaite's degrees of freedom rejected true
+nulls in up to 13 % of simulations at two seeds with strong seed noise; this keeps to 5 %
+(tests/unit/statistics/test_false_positives.py). The price is power at two or three seeds: five or
+more are worth their time.
 """
 
 from __future__ import annotations
@@ -27,51 +27,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chmr_bench.errors import DataError
-from chmr_bench.statistics.intervals import LEVEL
-from chmr_bench.statistics.units import shortfall
+from chmr_bench.statistics.intervals import LEVEL, SHARES
+from chmr_bench.statistics.runs import Runs
+from chmr_bench.statistics.effective import TOO_SMALL, variance_factor
 from chmr_bench.types import FloatArray
 
 LEAST_P = 1e-100
 """Smaller p are not told apart: quantiles of t cannot be computed there."""
 ONE_SEED = "one seed: how much another seed would move it is not in the interval"
-TOO_FEW = "no interval: the score rests on a single test molecule (of the rarer class, or labelled)"
+TOO_FEW = (
+    "no interval: the score rests on one or two test molecules (of the rarer class, or labelled)"
+)
 NOTHING_VARIED = "no interval: the difference is the same in every resample, split and seed"
 NO_REPLICATE = "no interval: too few resamples can be scored"
-
-
-@dataclass(frozen=True)
-class Runs:
-    """Runs of one model on one test set, one a seed.
-
-    Attributes
-    ----------
-    scores : (s,) on the whole test set, in the metric's unit.
-    replicates : (s, r) on the same r resamples of the test molecules; NaN = cannot be scored.
-    seeds : (s,) of the runs; ``(None,)`` for a model that draws nothing.
-    n_units : what was resampled (molecules, or clusters of them), None = many.
-    n_telling : on how many of them the score rests (`telling_units`), None = on all.
-    """
-
-    scores: FloatArray
-    replicates: FloatArray
-    seeds: tuple[int | None, ...]
-    n_units: int | None = None
-    n_telling: float | None = None
-
-    def __post_init__(self) -> None:
-        shape = self.replicates.shape
-        if len(shape) != 2 or self.scores.shape != shape[:1] or len(self.seeds) != shape[0]:
-            raise DataError(
-                f"scores {self.scores.shape}, replicates {shape} and {len(self.seeds)} seeds do "
-                "not fit; expected (s,), (s, r) and s"
-            )
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise DataError(f"seeds {self.seeds}: expected at least one, each once")
-
-    @property
-    def drawn(self) -> bool:
-        """Return whether another seed gives other predictions."""
-        return self.seeds != (None,)
 
 
 @dataclass(frozen=True)
@@ -80,16 +48,25 @@ class Difference:
 
     Attributes
     ----------
-    mean : of the differences on the whole test set, over seeds; or over splits.
-    low, high : ends of the interval; NaN where there is none, and `note` says why.
-    p : two-sided, of a true difference of zero; NaN where there is no interval.
-    se : standard error of `mean`, NaN where it is not known.
-    df : degrees of freedom of the t distribution with the same quantile; infinite for a normal one.
-    n_pairs : pairs of runs, or splits.
-    se_molecules, se_seeds : the parts of `se` from the choice of test molecules and of seeds; NaN
-        over splits, which do not tell them apart.
-    over_splits : whether the split is the unit.
-    note : what the interval does not hold, or why there is none; "" where it holds all.
+    mean : float
+        Of the differences on all test molecules, over seeds; or over splits.
+    low, high : float
+        Ends of the interval; NaN where there is none, and `note` says why.
+    p : float
+        Two-sided, of a true difference of zero; NaN where there is no interval.
+    se : float
+        Standard error of `mean`, NaN where it is not known.
+    df : float
+        Degrees of freedom of the t distribution with the same quantile; infinite for a normal one.
+    n_pairs : int
+        Pairs of runs, or splits.
+    se_molecules, se_seeds : float
+        Parts of `se` from the choice of test molecules and of seeds; NaN over splits, which do not
+        tell them apart.
+    over_splits : bool
+        Whether the split is the unit.
+    note : str
+        What the interval does not hold, or why there is none; "" where it holds all.
     """
 
     mean: float
@@ -122,40 +99,42 @@ class Difference:
 def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
     """Return a minus b, paired over seeds and over resamples of the test molecules.
 
-    A model that draws nothing is paired with every seed of the other.
+    A model that draws nothing is paired with every seed of the other. The interval ends where the
+    metric does: two ROC-AUCs differ by no more than 1.
 
     Raises
     ------
-    DataError : the runs have other seeds, or another number of replicates.
+    DataError
+        The runs have other seeds, or another number of replicates.
     """
     scores, replicates = _paired(a, b)
     n_pairs = len(scores)
     mean = float(scores.mean())
-    units = _least(a.n_units, b.n_units)
-    telling = min(units, _least(a.n_telling, b.n_telling))
-    of_molecules = _variance(replicates.mean(axis=0)) * shortfall(units, telling)
+    n_units = min((n for n in (a.n_units, b.n_units) if n is not None), default=math.inf)
+    n_effective = min(a.effective, b.effective)
+    of_molecules = math.nan
+    if n_effective > TOO_SMALL:
+        of_molecules = _variance(replicates.mean(axis=0)) * variance_factor(n_units, n_effective)
     of_seeds = float(scores.var(ddof=1)) / n_pairs if n_pairs > 1 else 0.0
-    law = MixedT((of_molecules, of_seeds), (telling - 1, n_pairs - 1))
+    law = MixedT((of_molecules, of_seeds), (n_effective - 1, n_pairs - 1))
     low, high, p = law.test(mean, level)
-    found = Difference(
+    widest = 1.0 if a.metric in SHARES else math.inf
+    if math.isnan(p):
+        note = why_none(law, n_effective)
+    else:
+        note = ONE_SEED if n_pairs == 1 and (a.drawn or b.drawn) else ""
+    return Difference(
         mean,
-        low,
-        high,
+        max(low, -widest),  # NaN stays NaN
+        min(high, widest),
         p,
         law.error,
         law.df(level),
         n_pairs,
         se_molecules=math.sqrt(of_molecules),
         se_seeds=math.sqrt(of_seeds),
+        note=note,
     )
-    if math.isnan(p):
-        return replace(found, note=why_none(law, telling))
-    return replace(found, note=ONE_SEED if n_pairs == 1 and (a.drawn or b.drawn) else "")
-
-
-def _least(*numbers: float | None) -> float:
-    """Return the least of the known numbers, infinite where none is known."""
-    return min((n for n in numbers if n is not None), default=math.inf)
 
 
 @dataclass(frozen=True)
@@ -164,8 +143,10 @@ class MixedT:
 
     Attributes
     ----------
-    variances : the parts; NaN = unknown.
-    degrees : of freedom of each, infinite = known exactly; 0 or less = of one value, whose variance
+    variances : tuple of float
+        The parts; NaN = unknown.
+    degrees : tuple of float
+        Of freedom of each, infinite = known exactly; 0 or less = of one value, whose variance
         nobody knows. A part of variance 0 counts for nothing.
     """
 
@@ -233,12 +214,11 @@ def upper_quantile(p: float, df: float) -> float:
 
 def _crossing(falling: Callable[[float], float], low: float, high: float) -> float:
     """Return where a falling function crosses zero between `low` and `high`."""
+    from scipy import optimize
+
     if falling(low) <= 0:
         return low
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
-    return high
+    return float(optimize.brentq(falling, low, high, xtol=1e-14)) if falling(high) < 0 else high
 
 
 def _paired(a: Runs, b: Runs) -> tuple[FloatArray, FloatArray]:
@@ -249,7 +229,7 @@ def _paired(a: Runs, b: Runs) -> tuple[FloatArray, FloatArray]:
         )
     if a.drawn and b.drawn and set(a.seeds) != set(b.seeds):
         raise DataError(
-            f"seeds {_told(a.seeds)} and {_told(b.seeds)} are not paired; run both with the same"
+            f"seeds {_listed(a.seeds)} and {_listed(b.seeds)} are not paired; run both with the same"
         )
     if a.drawn and b.drawn:
         place = {seed: i for i, seed in enumerate(b.seeds)}
@@ -258,7 +238,7 @@ def _paired(a: Runs, b: Runs) -> tuple[FloatArray, FloatArray]:
     return a.scores - b.scores, a.replicates - b.replicates
 
 
-def _told(seeds: Sequence[int | None]) -> str:
+def _listed(seeds: Sequence[int | None]) -> str:
     return ", ".join("none" if s is None else str(s) for s in seeds)
 
 
@@ -274,8 +254,8 @@ def spread(values: FloatArray) -> float:
     return 0.0 if found < 1e-24 * float(np.square(values).max()) else found
 
 
-def why_none(law: MixedT, telling: float = math.inf) -> str:
+def why_none(law: MixedT, n_effective: float = math.inf) -> str:
     """Return why there is no interval."""
-    if telling <= 1:
+    if n_effective <= TOO_SMALL:
         return TOO_FEW
     return NOTHING_VARIED if law.error == 0 else NO_REPLICATE

@@ -7,13 +7,15 @@ set are paired. `w` holds such vectors as columns: n molecules, r replicates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from chmr_bench.errors import DataError
-from chmr_bench.statistics.intervals import interval
+from chmr_bench.statistics.effective import effective_sample_size, molecule_counts
+from chmr_bench.statistics.intervals import SHARES, interval
 from chmr_bench.statistics.scorers import Drawn, mean_of_finite, prepared
 from chmr_bench.types import FloatArray, IntArray, MetricName
 
@@ -28,14 +30,21 @@ class Bootstrap:
 
     Attributes
     ----------
-    low, high : (t,) ends of the 95 % percentile interval of each task, NaN where it has none.
-    macro : (n_replicates,) mean over the tasks that can be scored in the replicate, NaN where none
-        can.
+    low, high : (t,)
+        Ends of the 95 % interval of each task, NaN where it has none.
+    macro : (n_replicates,)
+        Mean over the tasks that can be scored in the replicate, NaN where none can.
+    macro_interval : (float, float)
+        Of the mean over tasks; NaN where there is none.
+    n_effective : float
+        Effective sample size of the mean over tasks, in molecules.
     """
 
     low: FloatArray
     high: FloatArray
     macro: FloatArray
+    macro_interval: tuple[float, float]
+    n_effective: float
 
 
 def bootstrap(
@@ -56,10 +65,17 @@ def bootstrap(
 
     Parameters
     ----------
-    y : (n, t), NaN = not measured.
-    y_pred : (n, t), finite.
-    clusters : (n,) molecules of one number are drawn together; None = each by itself. Copies of one
-        molecule tell little more than one does, and the interval must not be narrower for them.
+    metric : MetricName
+        What is scored.
+    y : (n, t)
+        Labels, NaN = not measured.
+    y_pred : (n, t)
+        Finite predictions.
+    n_replicates, seed : int
+        How many resamples, and from which seed.
+    clusters : (n,)
+        Molecules of one number are drawn together; None = each by itself. Copies of one molecule
+        tell little more than one does, and the interval must not be narrower for them.
     """
     y = np.asarray(y, dtype=np.float64)
     y_pred = np.asarray(y_pred, dtype=np.float64)
@@ -68,16 +84,40 @@ def bootstrap(
             f"labels {y.shape} and predictions {y_pred.shape} must have one shape (n, t), n > 0"
         )
     tasks = [prepared(metric, y[:, j], y_pred[:, j]) for j in range(y.shape[1])]
-    scores = np.empty((y.shape[1], n_replicates))  # (t, r)
+    replicates = np.empty((y.shape[1], n_replicates))  # (t, r)
     start = 0
     for w in multiplicities(len(y), n_replicates, seed, clusters):
         stop = start + w.shape[1]
         for j, score in enumerate(tasks):
-            scores[j, start:stop] = score(w)
+            replicates[j, start:stop] = score(w)
         start = stop
-    ends = [interval(row) for row in scores]
+    once = np.ones((len(y), 1), dtype=np.int32)
+    scores = np.array([score(once)[0] for score in tasks], dtype=np.float64)
+    return _bootstrap(metric, y, clusters, scores, replicates)
+
+
+def _bootstrap(
+    metric: MetricName,
+    y: FloatArray,
+    clusters: IntArray | None,
+    scores: FloatArray,
+    replicates: FloatArray,
+) -> Bootstrap:
+    """Return the intervals of (t,) scores with (t, r) replicates."""
+    molecules = np.arange(len(y)) if clusters is None else np.asarray(clusters)
+    counts = molecule_counts(y, molecules, by_class=metric in SHARES)
+    n_units = len(np.unique(molecules))
+    ends = [
+        interval(row, score=score, metric=metric, n_effective=count, n_units=n_units)
+        for row, score, count in zip(replicates, scores, counts, strict=True)
+    ]
     low, high = np.array(ends, dtype=np.float64).reshape(-1, 2).T
-    return Bootstrap(low=low, high=high, macro=mean_of_finite(scores))
+    macro = mean_of_finite(replicates)
+    scored = np.isfinite(scores)
+    n_effective = effective_sample_size([c for c, s in zip(counts, scored, strict=True) if s])
+    mean = float(scores[scored].mean()) if scored.any() else math.nan
+    of_macro = interval(macro, score=mean, metric=metric, n_effective=n_effective, n_units=n_units)
+    return Bootstrap(low, high, macro, of_macro, n_effective)
 
 
 def multiplicities(
@@ -109,5 +149,5 @@ def _members(n: int, clusters: IntArray) -> tuple[int, IntArray]:
     """Return how many clusters there are, and the (n,) place of each molecule's among them."""
     if np.shape(clusters) != (n,):
         raise DataError(f"clusters have shape {np.shape(clusters)}, expected ({n},)")
-    found, member = np.unique(clusters, return_inverse=True)
-    return len(found), member
+    numbers, member = np.unique(clusters, return_inverse=True)
+    return len(numbers), member

@@ -14,7 +14,7 @@ from typing import Any
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.records import Record, RecordStore, canonical_json
 from chmr_bench.records.pretrained import making_of_row, n_test_seen, pretrained_on
-from chmr_bench.statistics import interval, mean_over_seeds, telling_units
+from chmr_bench.statistics import effective_sample_size, interval, mean_over_seeds
 
 
 @dataclass(frozen=True)
@@ -163,12 +163,23 @@ def _row(group: list[Record], store: RecordStore, *, is_shared: bool) -> ResultR
 def _interval(good: list[Record], store: RecordStore) -> tuple[float | None, float | None]:
     """Return the interval of the mean over seeds.
 
-    None where replicates cannot be read, and where one test row alone tells: there is none then.
+    None where replicates cannot be read, and where so few test molecules have none.
     """
-    if not any(r.metrics and telling_units(r.metrics.counts) > 1 for r in good):
+    metrics = [r.metrics for r in good if r.metrics is not None]
+    scores = [m.macro for m in metrics if m.macro is not None]
+    if not scores:
         return None, None
+    n_effective = metrics[0].n_effective
+    if n_effective is None:  # written before it was stored
+        n_effective = effective_sample_size(metrics[0].counts)
     try:
-        low, high = interval(mean_over_seeds([store.replicates(r) for r in good]))
+        low, high = interval(
+            mean_over_seeds([store.replicates(r) for r in good]),
+            score=statistics.fmean(scores),
+            metric=metrics[0].metric,
+            n_effective=n_effective,
+            n_units=good[0].split.n_test,
+        )
     except (RecordError, DataError):
         return None, None
     return (low, high) if low == low and high == high else (None, None)

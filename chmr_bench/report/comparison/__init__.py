@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chmr_bench.report.comparison.choosing import Query
+from chmr_bench.report.comparison.selection import Query
 from chmr_bench.report.comparison.files import as_dict, write
 from chmr_bench.report.comparison.protocol import CV5X5
 from chmr_bench.report.comparison.results import Comparison, compare

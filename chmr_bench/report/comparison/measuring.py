@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chmr_bench.errors import DataError
-from chmr_bench.metrics import METRICS
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.scoring import score
 from chmr_bench.runner.workspace import DatasetRequest, Opened, Workspace
-from chmr_bench.statistics import Runs, counts_of, telling_units
-from chmr_bench.types import IntArray
+from chmr_bench.statistics import Runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Measure:
@@ -23,59 +23,69 @@ class Measure:
 
     Parameters
     ----------
-    record : any of them; says which dataset to open.
+    store : RecordStore
+        Where the predictions are.
+    workspace : Workspace
+        Opens the dataset.
+    runs : pandas.DataFrame
+        Runs of the split; the first says which dataset to open.
 
     Raises
     ------
-    DataError : the data cannot be had, or are not those of the records.
+    DataError
+        The data cannot be had, or are not those of the records.
     """
 
-    def __init__(self, store: RecordStore, workspace: Workspace, record: Record) -> None:
-        self.store, self.workspace = store, workspace
+    def __init__(self, store: RecordStore, workspace: Workspace, runs: pd.DataFrame) -> None:
+        self.store = store
+        record = self._record(runs["identity"].iloc[0])
         self.opened = _opened(workspace, record)
-        self.rows: IntArray = store.predictions(record).rows
+        self.rows = store.predictions(record).rows
         self.clusters = connectivity_clusters(workspace, self.opened, self.rows)
         self._made: dict[str, Runs] = {}
 
     @property
     def n_clusters(self) -> int:
         """Return how many different molecules the test part has."""
-        return len(set(self.clusters.tolist()))
+        return len(np.unique(self.clusters))
 
-    @cached_property
-    def n_telling(self) -> float:
-        """Return on how many of them the score rests."""
-        by_class = METRICS[self.opened.spec.metric].task_type == "classification"
-        y = self.opened.dataset.y[self.rows]
-        return telling_units(counts_of(y, self.clusters, by_class=by_class))
-
-    def runs(self, records: Sequence[Record]) -> Runs:
+    def runs(self, runs: pd.DataFrame) -> Runs:
         """Return runs of one model, one a seed."""
-        made = [self._run(record) for record in records]
+        made = [self._run(identity) for identity in runs["identity"]]
         return Runs(
             scores=np.array([run.scores[0] for run in made]),
             replicates=np.concatenate([run.replicates for run in made]),
-            seeds=tuple(record.seed for record in records),
+            seeds=tuple(run.seeds[0] for run in made),
+            metric=made[0].metric,
             n_units=self.n_clusters,
-            n_telling=self.n_telling,
+            n_effective=made[0].n_effective,
         )
 
-    def _run(self, record: Record) -> Runs:
-        if record.identity not in self._made:
+    def _run(self, identity: str) -> Runs:
+        if identity not in self._made:
+            record = self._record(identity)
             predictions = self.store.predictions(record)
             if not np.array_equal(predictions.rows, self.rows):
                 raise DataError(
                     f"{self.store.path_of(record)}: predictions of other rows than those it is "
                     "compared with; chmr-bench verify tells more"
                 )
-            metrics, replicates = score(
-                self.opened.spec, self.opened.dataset, predictions, self.clusters
+            opened = self.opened
+            metrics, replicates = score(opened.spec, opened.dataset, predictions, self.clusters)
+            self._made[identity] = Runs(
+                np.array([math.nan if metrics.macro is None else metrics.macro]),
+                replicates[None, :],
+                (record.seed,),
+                metrics.metric,
+                n_effective=metrics.n_effective,
             )
-            macro = math.nan if metrics.macro is None else metrics.macro
-            self._made[record.identity] = Runs(
-                np.array([macro]), replicates[None, :], (record.seed,)
-            )
-        return self._made[record.identity]
+        return self._made[identity]
+
+    def _record(self, identity: str) -> Record:
+        record = self.store.find(identity)
+        if record is None:
+            raise DataError(f"{self.store.folder}: record {identity[:12]} is gone or damaged")
+        return record
 
 
 def _opened(workspace: Workspace, record: Record) -> Opened:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from chmr_bench.errors import UsageError
-from chmr_bench.records import SplitInfo
 from chmr_bench.statistics import (
     Difference,
     RepeatedMeasures,
@@ -36,8 +35,10 @@ class FoldPair:
 
     Attributes
     ----------
-    tukey : interval and p for all pairs at once; takes folds for independent, which they are not.
-    corrected : of this pair alone, corrected for the training rows that folds share.
+    tukey : TukeyPair
+        Interval and p for all pairs at once; takes folds for independent, which they are not.
+    corrected : Difference
+        Of this pair alone, corrected for the training rows that folds share.
     """
 
     a: str
@@ -63,17 +64,22 @@ class Folds:
 
 def check_folds(
     dataset: str,
-    runs: Mapping[str, Collection[int | None]],
-    unscored: Mapping[str, Collection[int | None]],
+    runs: Mapping[str, Collection[int]],
+    unscored: Mapping[str, Collection[int]],
 ) -> None:
-    """Raise UsageError where a model (name -> its folds) lacks any of the folds.
+    """Raise UsageError where a model lacks any of the folds.
 
     Parameters
     ----------
-    unscored : name -> folds that were run and have no score: nothing to be evaluated there.
+    dataset : str
+        Its name.
+    runs : dict
+        Model -> its folds.
+    unscored : dict
+        Model -> folds that were run and have no score: nothing to be evaluated there.
     """
     for model, folds in runs.items():
-        never = sorted(f for f in unscored.get(model, ()) if f is not None and f not in folds)
+        never = sorted(f for f in unscored.get(model, ()) if f not in folds)
         if never:
             raise UsageError(
                 f"dataset {dataset!r}: {model} was run on {len(never)} of the {N_FOLDS} folds of "
@@ -95,26 +101,32 @@ def _listed(folds: Sequence[int]) -> str:
 
 def over_folds(
     dataset: str,
-    means: Mapping[str, Mapping[int | None, float]],
+    means: Mapping[str, Mapping[int, float]],
     sign: float,
-    split: SplitInfo,
+    sizes: tuple[float, float],
 ) -> Folds:
     """Return the analysis of the folds.
 
     Parameters
     ----------
-    means : model -> fold (0 to 24) -> score.
-    sign : -1 where a smaller score is better.
-    split : of any fold; its sizes stand for all.
+    dataset : str
+        Its name, for messages.
+    means : dict
+        Model -> fold (0 to 24) -> score.
+    sign : float
+        -1 where a smaller score is better.
+    sizes : (float, float)
+        Training and test rows of a fold; those of one stand for all.
 
     Raises
     ------
-    UsageError : a model lacks folds.
+    UsageError
+        A model lacks folds.
     """
     check_folds(dataset, means, {})
     models = tuple(means)
     scores = sign * np.array([[means[m][fold] for m in models] for fold in range(N_FOLDS)])
-    pairs = [_pair(models, scores, tukey, split) for tukey in tukey_pairs(scores)]
+    pairs = [_pair(models, scores, tukey, sizes) for tukey in tukey_pairs(scores)]
     spread = scores.std(axis=0, ddof=1).tolist()
     return Folds(
         models, dict(zip(models, spread, strict=True)), repeated_measures(scores), tuple(pairs)
@@ -122,8 +134,8 @@ def over_folds(
 
 
 def _pair(
-    models: Sequence[str], scores: FloatArray, tukey: TukeyPair, split: SplitInfo
+    models: Sequence[str], scores: FloatArray, tukey: TukeyPair, sizes: tuple[float, float]
 ) -> FoldPair:
     difference = scores[:, tukey.a] - scores[:, tukey.b]
-    corrected = corrected_resampled(difference, split.n_train, split.n_test)
+    corrected = corrected_resampled(difference, *sizes)
     return FoldPair(models[tukey.a], models[tukey.b], tukey, corrected)

@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from chmr_bench.errors import UsageError
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import RecordStore
-from chmr_bench.report.comparison.choosing import Chosen, Query, choose
+from chmr_bench.report.comparison.gains import Gain, Verdict, described, paired_gain
 from chmr_bench.report.comparison.measuring import Measure
 from chmr_bench.report.comparison.nothing import refuse_nothing
 from chmr_bench.report.comparison.overall import Entry, Overall, over_datasets
-from chmr_bench.report.comparison.pairs import Gain, Verdict, described, paired_gain
 from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds, check_folds, over_folds
-from chmr_bench.report.comparison.sharing import BySplit, score, shared, split_means, unshared
+from chmr_bench.report.comparison.selection import Query, Selection, choose
+from chmr_bench.report.comparison.sharing import score, shared, split_means, unshared
+from chmr_bench.report.runs import load_runs
 from chmr_bench.runner.workspace import Workspace
 from chmr_bench.statistics import LEVEL, holm
 from chmr_bench.types import MetricName
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALPHA = 1 - LEVEL
 
@@ -29,19 +34,25 @@ class OnDataset:
 
     Attributes
     ----------
-    scores : model -> mean over all its seeds, then over all its splits; models without a score
-        left out. Those of two models may be of other splits and seeds: `Gain` has what is compared.
-    shared_scores : model -> the same over the splits and seeds that every named model has, which
-        is what is ranked; empty where there are none.
-    n_runs : model -> runs with a score.
-    gains : model -> against the baseline; every model but the baseline, comparable or not.
-    n_test, n_clusters : molecules of the test part, and different ones among them; None where
-        splits, not molecules, are what was sampled.
-    folds : the analysis of the folds, with ``--protocol cv5x5``.
+    scores : dict
+        Model -> mean over all its seeds, then over all its splits; models without a score left
+        out. Those of two models may be of other splits and seeds: `Gain` has what is compared.
+    shared_scores : dict
+        Model -> the same over the splits and seeds that every named model has, which is what is
+        ranked; empty where there are none.
+    n_runs : dict
+        Model -> runs with a score.
+    gains : dict
+        Model -> against the baseline; every model but the baseline, comparable or not.
+    n_test, n_clusters : int or None
+        Molecules of the test part, and different ones among them; None where splits, not
+        molecules, are what was sampled.
+    folds : Folds or None
+        The analysis of the folds, with ``--protocol cv5x5``.
     """
 
     name: str
-    chosen: Chosen
+    chosen: Selection
     scores: Mapping[str, float]
     shared_scores: Mapping[str, float]
     n_runs: Mapping[str, int]
@@ -65,7 +76,7 @@ class OnDataset:
     @property
     def synthetic(self) -> bool:
         """Return whether the labels are simulated."""
-        return self.chosen.dataset is not None and self.chosen.dataset.synthetic
+        return self.chosen.synthetic
 
     def missing(self, models: Sequence[str]) -> list[str]:
         """Return the models without a score here."""
@@ -78,8 +89,10 @@ class Comparison:
 
     Attributes
     ----------
-    overall : None below two datasets with a split and seed that all models have.
-    left_out : simulated datasets with records, which were not asked for.
+    overall : Overall or None
+        None below two datasets with a split and seed that all models have.
+    left_out : tuple of str
+        Simulated datasets with records, which were not asked for.
     """
 
     models: tuple[str, ...]
@@ -100,28 +113,39 @@ def compare(
     query: Query,
     *,
     protocol: str = "",
-    said: Callable[[str], None] = lambda name: None,
+    progress: Callable[[str], None] = lambda name: None,
 ) -> Comparison:
     """Compare the models of `query` on their stored predictions.
 
     Parameters
     ----------
-    protocol : ``cv5x5`` = analyse 25 folds of a repeated cross-validation; "" = otherwise.
-    said : hears each dataset's name before its data are opened.
+    store : RecordStore
+        The runs.
+    workspace : Workspace
+        Opens the datasets, for their labels.
+    query : Query
+        Which models, datasets and split.
+    protocol : str
+        ``cv5x5`` = analyse 25 folds of a repeated cross-validation; "" = otherwise.
+    progress : callable
+        Called with each dataset's name before its data are opened.
 
     Raises
     ------
-    UsageError : a name that stands for nothing, or for several rows; nothing to compare.
-    DataError : a dataset's labels cannot be had, or are not those of the records.
+    UsageError
+        A name that stands for nothing, or for several rows; nothing to compare.
+    DataError
+        A dataset's labels cannot be had, or are not those of the records.
     """
     if protocol == CV5X5:
         query = replace(query, split=CV5X5)
+    loaded = load_runs(store)
+    selections, left_out = choose(loaded, query)
     datasets = []
-    found, left_out = choose(store, query)
-    for chosen in found:
-        said(chosen.name)
+    for chosen in selections:
+        progress(chosen.name)
         datasets.append(_on_dataset(store, workspace, chosen, query.models, protocol))
-    refuse_nothing(store, query, {d.name: d.gains for d in datasets})
+    refuse_nothing(loaded, query, {d.name: d.gains for d in datasets})
     datasets = _with_holm(datasets, query.models[1:])
     overall = over_datasets(query.models, {d.name: _entry(d, query.models) for d in datasets})
     return Comparison(query.models, tuple(datasets), overall, protocol, tuple(left_out))
@@ -130,41 +154,41 @@ def compare(
 def _on_dataset(
     store: RecordStore,
     workspace: Workspace,
-    chosen: Chosen,
+    chosen: Selection,
     models: Sequence[str],
     protocol: str,
 ) -> OnDataset:
-    runs = {m: chosen.of(m) for m in models if chosen.of(m)}
-    scores = {m: score(mine) for m, mine in runs.items()}
-    common = shared(list(runs.values())) if len(runs) == len(models) else []
-    ranked = {m: score(mine) for m, mine in zip(runs, common, strict=False)}
+    runs = {m: chosen.of(m) for m in models if len(chosen.of(m))}
+    common = shared(chosen.runs, models) if len(runs) == len(models) else chosen.runs.iloc[:0]
     base = OnDataset(
         chosen.name,
         chosen,
-        scores={m: s for m, s in scores.items() if s is not None},
-        shared_scores={m: s for m, s in ranked.items() if s is not None},
-        n_runs={m: sum(len(r) for r in mine.values()) for m, mine in runs.items()},
+        scores=_scores(chosen.runs, models),
+        shared_scores=_scores(common, models),
+        n_runs={m: len(of) for m, of in runs.items()},
         gains={},
-        n_splits=max((len(mine) for mine in runs.values()), default=0),
+        n_splits=max((of["split_key"].nunique() for of in runs.values()), default=0),
         notes=chosen.notes,
     )
     if protocol == CV5X5 and len(runs) > 1 and models[0] in runs:
-        return _with_folds(base, runs, models)
-    measures: dict[int | None, Measure] = {}
+        return _with_folds(base, [*runs], models)
+    measures: dict[int, Measure] = {}
 
-    def measure(split: int | None) -> Measure:
+    def measure(of: pd.DataFrame) -> Measure:
+        split = of["split_key"].iloc[0]
         if split not in measures:
-            measures[split] = Measure(store, workspace, chosen.of(models[0])[split][0])
+            measures[split] = Measure(store, workspace, of)
         return measures[split]
 
     gains = {m: paired_gain(chosen, m, models[0], base.sign, measure) for m in models[1:]}
     only = next(iter(measures.values())) if len(measures) == 1 else None
-    return replace(
-        base,
-        gains=gains,
-        n_test=len(only.rows) if only else None,
-        n_clusters=only.n_clusters if only else None,
-    )
+    n_test, n_clusters = (len(only.rows), only.n_clusters) if only else (None, None)
+    return replace(base, gains=gains, n_test=n_test, n_clusters=n_clusters)
+
+
+def _scores(runs: pd.DataFrame, models: Sequence[str]) -> dict[str, float]:
+    scores = {m: score(runs[runs["asked"] == m]) for m in models}
+    return {m: s for m, s in scores.items() if s is not None}
 
 
 def _entry(on: OnDataset, models: Sequence[str]) -> Entry:
@@ -179,26 +203,27 @@ def _entry(on: OnDataset, models: Sequence[str]) -> Entry:
 # --------------------------------------------------------------------------- folds, and corrections
 
 
-def _with_folds(on: OnDataset, runs: Mapping[str, BySplit], models: Sequence[str]) -> OnDataset:
+def _with_folds(on: OnDataset, have: Sequence[str], models: Sequence[str]) -> OnDataset:
     """Return the dataset by the protocol: all models that have it, on the seeds they share."""
-    check_folds(on.name, runs, on.chosen.unscored)
-    common = dict(zip(runs, shared(list(runs.values())), strict=True))
-    lost = [str(fold) for fold in range(N_FOLDS) if fold not in common[models[0]]]
+    runs, baseline = on.chosen.runs, models[0]
+    check_folds(on.name, {m: set(on.chosen.of(m)["split_key"]) for m in have}, on.chosen.unscored)
+    common = shared(runs, have)
+    lost = sorted({*range(N_FOLDS)} - {*common["split_key"]})
     if lost:
         raise UsageError(
-            f"dataset {on.name!r}: {', '.join(runs)} have no seed in common on the folds "
-            f"{', '.join(lost)} of {CV5X5}; run them with the same seeds"
+            f"dataset {on.name!r}: {', '.join(have)} have no seed in common on the folds "
+            f"{', '.join(map(str, lost))} of {CV5X5}; run them with the same seeds"
         )
-    base = common[models[0]]
-    means = {m: split_means(mine) for m, mine in common.items()}
-    folds = over_folds(on.name, means, on.sign, next(iter(base.values()))[0].split)
+    means = {m: split_means(common[common["asked"] == m]).to_dict() for m in have}
+    sizes = common[common["asked"] == baseline].iloc[0]
+    folds = over_folds(on.name, means, on.sign, (sizes["n_train"], sizes["n_test"]))
     gains = {
-        m: described(m, models[0], common[m], base, folds.difference(m, models[0]))
-        if m in common
-        else Gain(m, None, on.scores[models[0]])
+        m: described(m, baseline, common, folds.difference(m, baseline))
+        if m in have
+        else Gain(m, None, on.scores[baseline])
         for m in models[1:]
     }
-    return replace(on, gains=gains, folds=folds, notes=(*on.notes, *unshared(runs)))
+    return replace(on, gains=gains, folds=folds, notes=(*on.notes, *unshared(runs, have)))
 
 
 def _with_holm(datasets: Sequence[OnDataset], models: Sequence[str]) -> list[OnDataset]:

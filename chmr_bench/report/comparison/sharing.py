@@ -1,108 +1,87 @@
-"""The splits and seeds that models have in common, and what one of them alone has."""
+"""The splits and seeds that models have in common, and what one of them alone has.
+
+Every function takes the runs of a `Selection`: a line a run, with ``asked`` (the model),
+``split_key`` and ``seed_key``.
+"""
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+from chmr_bench.report.comparison.selection import ANY
 
-from chmr_bench.records import Record
-
-BySplit = Mapping[int | None, Sequence[Record]]
-"""Split seed (None where the method draws nothing) -> runs with a score."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def shared(runs: Sequence[BySplit]) -> list[dict[int | None, tuple[Record, ...]]]:
-    """Return each model's runs on the splits and seeds that all of the models have.
+def shared(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Return the models' runs on the splits and seeds that all of them have.
 
     A model that draws nothing stands for every seed. A split without a common seed is left out.
     """
-    kept: list[dict[int | None, tuple[Record, ...]]] = [{} for _ in runs]
-    for split in runs[0]:
-        if not all(split in one for one in runs):
-            continue
-        common = _common_seeds([one[split] for one in runs])
-        for mine, one in zip(kept, runs, strict=True):
-            if common is None or common:
-                mine[split] = _of_seeds(one[split], common)
-    return kept
+    mine = runs[runs["asked"].isin(models)]
+    kept = [
+        there.index[_is_common(there)]
+        for _, there in mine.reset_index().groupby("split_key", sort=False)
+        if there["asked"].nunique() == len(models)
+    ]
+    return mine.iloc[[i for index in kept for i in index]]
 
 
-def _of_seeds(runs: Sequence[Record], seeds: Collection[int] | None) -> tuple[Record, ...]:
-    """Return the runs with these seeds; all of a model that draws none."""
-    fixed = seeds is None or all(r.seed is None for r in runs)
-    return tuple(r for r in runs if fixed or r.seed in (seeds or ()))
+def _is_common(there: pd.DataFrame) -> pd.Series[bool]:
+    """Return which runs of one split are of a seed that every model has which draws any."""
+    seeds = there.groupby("asked")["seed_key"].agg(set)
+    drawn = [of for of in seeds if of != {ANY}]
+    common = set.intersection(*drawn) if drawn else set()
+    fixed = there["asked"].map(seeds).map(lambda of: of == {ANY}) & (bool(common) or not drawn)
+    return there["seed_key"].isin(common) | fixed
 
 
-def _common_seeds(runs: Sequence[Sequence[Record]]) -> set[int] | None:
-    """Return the seeds that all models have which draw any; None where no model does."""
-    drawn = [{r.seed for r in records if r.seed is not None} for records in runs]
-    drawn = [seeds for seeds in drawn if seeds]
-    return set.intersection(*drawn) if drawn else None
+def split_means(runs: pd.DataFrame) -> pd.Series[float]:
+    """Return one model's mean over seeds on each split, by split seed."""
+    return runs.groupby("split_key", sort=False)["score"].mean()
 
 
-def split_means(runs: BySplit) -> dict[int | None, float]:
-    """Return the mean over seeds on each split."""
-    return {split: float(np.mean([_macro(r) for r in rs])) for split, rs in runs.items()}
+def score(runs: pd.DataFrame) -> float | None:
+    """Return one model's mean over seeds, then over splits; None where there is no run."""
+    return None if runs.empty else float(split_means(runs).mean())
 
 
-def score(runs: BySplit) -> float | None:
-    """Return the mean over seeds, then over splits; None where there is no run."""
-    return float(np.mean(list(split_means(runs).values()))) if runs else None
-
-
-def _macro(record: Record) -> float:
-    value = record.metrics.macro if record.metrics else None
-    return math.nan if value is None else value
-
-
-def one_pretraining(runs: BySplit) -> bool:
+def one_pretraining(runs: pd.DataFrame) -> bool:
     """Return whether several runs begin with the same weights: their spread is not that of one."""
-    records = [record for rs in runs.values() for record in rs]
-    weights = {record.model.weights for record in records}
-    return len(records) > 1 and len(weights) == 1 and None not in weights
+    return len(runs) > 1 and bool(runs["weights"].notna().all()) and runs["weights"].nunique() == 1
 
 
-def unshared(runs: Mapping[str, BySplit]) -> list[str]:
+def unshared(runs: pd.DataFrame, models: Sequence[str]) -> list[str]:
     """Return in words which splits and seeds only some of the models have, a line a model."""
-    kept = shared(list(runs.values()))
-    n_common = len(set.intersection(*(set(one) for one in runs.values())))
-    whose = "alone" if len(runs) == 2 else "but not of every model"
-    told = []
-    for model, mine in runs.items():
-        others = [one for name, one in runs.items() if name != model]
-        lone = [s for s in mine if not all(s in one for one in others)]
+    kept = set(zip(*_keys(shared(runs, models)), strict=True))
+    splits = {m: list(dict.fromkeys(runs["split_key"][runs["asked"] == m])) for m in models}
+    everywhere = set.intersection(*(set(of) for of in splits.values()))
+    whose = "alone" if len(models) == 2 else "but not of every model"
+    lines = []
+    for model, mine in splits.items():
+        lone = [split for split in mine if split not in everywhere]
         if lone:
-            told.append(f"splits {_listed(lone)} of {model} {whose}, not compared")
-    for (model, own), these in _lone_seeds(runs, kept).items():
-        where = f" on {_n_splits(these)}" if n_common > 1 else ""
-        told.append(f"seeds {_listed(own)} of {model} {whose}{where}, not compared")
-    return told
+            lines.append(f"splits {_listed(lone)} of {model} {whose}, not compared")
+    for model in models:
+        seeds: dict[int, list[int]] = {}
+        for name, split, seed in zip(*_keys(runs), strict=True):
+            if name == model and split in everywhere and (name, split, seed) not in kept:
+                seeds.setdefault(split, []).append(seed)
+        where: dict[str, list[int]] = {}
+        for split, own in seeds.items():
+            where.setdefault(_listed(own), []).append(split)
+        for own_seeds, these in where.items():
+            on = f" on split{'s' * (len(these) > 1)} {_listed(these)}"
+            place = on if len(everywhere) > 1 else ""
+            lines.append(f"seeds {own_seeds} of {model} {whose}{place}, not compared")
+    return lines
 
 
-def _lone_seeds(
-    runs: Mapping[str, BySplit], kept: Sequence[BySplit]
-) -> dict[tuple[str, tuple[int | None, ...]], list[int | None]]:
-    """Return (model, seeds that are not kept) -> the splits of all models where that is so."""
-    found: dict[tuple[str, tuple[int | None, ...]], list[int | None]] = defaultdict(list)
-    for (model, mine), left in zip(runs.items(), kept, strict=True):
-        for split in (s for s in mine if all(s in one for one in runs.values())):
-            have = {r.identity for r in left.get(split, ())}
-            own = {r.seed for r in mine[split] if r.identity not in have}
-            if own:
-                found[model, tuple(sorted(own, key=_place))].append(split)
-    return found
+def _keys(runs: pd.DataFrame) -> list[pd.Series[int]]:
+    return [runs[column] for column in ("asked", "split_key", "seed_key")]
 
 
-def _n_splits(splits: Sequence[int | None]) -> str:
-    return f"split{'s' if len(splits) > 1 else ''} {_listed(splits)}"
-
-
-def _listed(seeds: Collection[int | None]) -> str:
-    return ", ".join("none" if s is None else str(s) for s in sorted(seeds, key=_place))
-
-
-def _place(seed: int | None) -> int:
-    return -1 if seed is None else seed
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join("none" if seed == ANY else str(seed) for seed in sorted(seeds))

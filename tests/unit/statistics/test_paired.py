@@ -9,14 +9,15 @@ from scipy import stats
 from chmr_bench.errors import DataError
 from chmr_bench.statistics import Runs, paired_difference
 from chmr_bench.statistics.paired import NO_REPLICATE, NOTHING_VARIED, TOO_FEW, MixedT
-from chmr_bench.statistics.units import shortfall
+from chmr_bench.types import MetricName
+from chmr_bench.statistics.effective import variance_factor
 
 
 def runs(scores: list[float], seeds: tuple[int | None, ...], spread: float = 0.0) -> Runs:
     """Return runs whose replicates lie around their scores."""
     rng = np.random.default_rng(len(seeds))
     noise = spread * rng.normal(size=(len(seeds), 500))
-    return Runs(np.array(scores), np.array(scores)[:, None] + noise, seeds)
+    return Runs(np.array(scores), np.array(scores)[:, None] + noise, seeds, "rmse")
 
 
 def test_without_noise_of_molecules_it_is_the_paired_t_test() -> None:
@@ -54,7 +55,7 @@ def test_seeds_of_one_model_alone_are_an_error() -> None:
     with pytest.raises(DataError, match="seeds 0, 1 and 0, 2 are not paired"):
         paired_difference(runs([1, 2], (0, 1)), runs([1, 2], (0, 2)))
     with pytest.raises(DataError, match="do not fit"):
-        Runs(np.zeros(2), np.zeros((3, 5)), (0, 1))
+        Runs(np.zeros(2), np.zeros((3, 5)), (0, 1), "mae")
     with pytest.raises(DataError, match="each once"):
         runs([1, 2], (0, 0))
 
@@ -90,8 +91,8 @@ def test_few_clusters_widen_the_interval() -> None:
     replicates = rng.normal(size=(1, 4000))
     few, many = (
         paired_difference(
-            Runs(np.array([1.0]), replicates, (None,), n),
-            Runs(np.zeros(1), 0 * replicates, (None,)),
+            Runs(np.array([1.0]), replicates, (None,), "mae", n),
+            Runs(np.zeros(1), 0 * replicates, (None,), "mae"),
         )
         for n in (5, None)
     )
@@ -100,32 +101,32 @@ def test_few_clusters_widen_the_interval() -> None:
     assert few.p > many.p
 
 
-@pytest.mark.parametrize("n_units", [1, 50])
-def test_one_molecule_that_tells_gives_no_interval(n_units: int) -> None:
+@pytest.mark.parametrize(("n_units", "size"), [(1, 1.0), (50, 1.0), (50, 2.0), (2, 2.0)])
+def test_one_or_two_molecules_give_no_interval(n_units: int, size: float) -> None:
     rng = np.random.default_rng(4)
-    a = Runs(np.array([1.0]), rng.normal(size=(1, 400)), (None,), n_units, n_telling=1.0)
-    b = Runs(np.zeros(1), np.zeros((1, 400)), (None,), n_units)
+    a = Runs(np.array([1.0]), rng.normal(size=(1, 400)), (None,), "mae", n_units, n_effective=size)
+    b = Runs(np.zeros(1), np.zeros((1, 400)), (None,), "mae", n_units)
     got = paired_difference(a, b)
     assert got.mean == 1
     assert np.isnan([got.low, got.high, got.p, got.df, got.in_errors]).all()
     assert got.note == TOO_FEW
 
 
-def test_few_molecules_that_tell_are_its_degrees_of_freedom() -> None:
+def test_the_effective_sample_size_gives_the_degrees_of_freedom() -> None:
     rng = np.random.default_rng(4)
-    a = Runs(np.array([1.0]), rng.normal(size=(1, 4000)), (None,), 200, n_telling=3.0)
-    b = Runs(np.zeros(1), np.zeros((1, 4000)), (None,), 150)
+    a = Runs(np.array([1.0]), rng.normal(size=(1, 4000)), (None,), "mae", 200, n_effective=3.0)
+    b = Runs(np.zeros(1), np.zeros((1, 4000)), (None,), "mae", 150)
     got = paired_difference(a, b)
     assert got.df == 2
     assert got.high - got.mean == pytest.approx(stats.t.ppf(0.975, 2) * got.se)
-    assert got.se == pytest.approx(a.replicates.std(ddof=1) * np.sqrt(shortfall(150, 3)))
+    assert got.se == pytest.approx(a.replicates.std(ddof=1) * np.sqrt(variance_factor(150, 3)))
 
 
 def test_a_difference_that_never_varies_is_not_certain() -> None:
     got = paired_difference(runs([1.0], (None,)), runs([0.5], (None,)))
     assert (got.mean, got.note) == (0.5, NOTHING_VARIED)
     assert np.isnan([got.low, got.high, got.p]).all()
-    unknown = Runs(np.array([1.0]), np.full((1, 5), np.nan), (None,))
+    unknown = Runs(np.array([1.0]), np.full((1, 5), np.nan), (None,), "mae")
     assert paired_difference(unknown, unknown).note == NO_REPLICATE
 
 
@@ -134,7 +135,7 @@ def test_a_difference_in_units_of_its_error_has_no_unit() -> None:
     got = paired_difference(a, b)
     assert got.se == pytest.approx(np.hypot(got.se_molecules, got.se_seeds))
     assert got.in_errors == pytest.approx(got.mean / got.se)
-    scaled = [Runs(1000 * r.scores, 1000 * r.replicates, r.seeds) for r in (a, b)]
+    scaled = [Runs(1000 * r.scores, 1000 * r.replicates, r.seeds, "mae") for r in (a, b)]
     assert paired_difference(*scaled).in_errors == pytest.approx(got.in_errors)
     assert got.turned().in_errors == -got.in_errors
 
@@ -146,3 +147,22 @@ def test_a_difference_without_error_is_nothing_or_not_known(
     got = paired_difference(runs(scores, (0, 1)), runs([0.7, 0.7], (0, 1)))
     assert (got.in_errors == 0) is known
     assert np.isnan(got.in_errors) is not known
+
+
+@pytest.mark.parametrize(("metric", "widest"), [("roc_auc", 1.0), ("mae", np.inf)])
+def test_a_difference_lies_where_the_metric_can(metric: MetricName, widest: float) -> None:
+    replicates = np.random.default_rng(4).normal(0.6, 0.3, size=(1, 400))
+    a = Runs(np.array([0.6]), replicates, (0,), metric, 10, n_effective=3.0)
+    b = Runs(np.array([0.4]), 0 * replicates + 0.4, (0,), metric, 10, n_effective=3.0)
+    got = paired_difference(a, b)
+    half = stats.t.ppf(0.975, 2) * got.se
+    assert half > 1
+    assert got.high == pytest.approx(min(widest, 0.2 + half))
+    assert got.low == pytest.approx(max(-widest, 0.2 - half))
+
+
+def test_two_equal_models_on_two_rows_have_no_interval_either() -> None:
+    one = Runs(np.array([0.5]), np.full((1, 50), 0.5), (0,), "roc_auc", 5, n_effective=2.0)
+    got = paired_difference(one, one)
+    assert (got.mean, got.note) == (0.0, TOO_FEW)
+    assert np.isnan([got.low, got.high, got.p]).all()

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from chmr_bench.data.fetch import FetchOptions
-from chmr_bench.records import Record, RecordStore
+from chmr_bench.records import RecordStore
 from chmr_bench.report.comparison import Comparison, Query, compare
 from chmr_bench.runner.workspace import Workspace
 from chmr_bench.statistics import Runs
 
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
 class StoredReplicates:
     """Stands for `Measure`: takes the runs from the records instead of from the data."""
 
-    def __init__(self, store: RecordStore, workspace: Workspace, record: Record) -> None:
+    def __init__(self, store: RecordStore, workspace: Workspace, runs: pd.DataFrame) -> None:
         self.store = store
         self.rows = np.arange(4)
         self.n_clusters = 4
 
-    def runs(self, records: Sequence[Record]) -> Runs:
+    def runs(self, runs: pd.DataFrame) -> Runs:
+        records = [r for i in runs["identity"] if (r := self.store.find(i)) is not None]
         return Runs(
             np.array([r.metrics.macro for r in records if r.metrics]),
             np.array([self.store.replicates(r) for r in records], dtype=np.float64),
             tuple(r.seed for r in records),
+            records[0].dataset.metric,
         )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from chmr_bench.errors import MissingDependencyError, UsageError
 from chmr_bench.report.comparison import Comparison, as_dict, grids, write
-from chmr_bench.report.comparison.pictures import draw_gains, draw_ranks
+from chmr_bench.report.comparison.figures import draw_gains, draw_ranks
 
 Compared = Callable[..., Comparison]
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from chmr_bench.errors import UsageError
-from chmr_bench.records import SplitInfo
 from chmr_bench.report.comparison.protocol import N_FOLDS, Folds, over_folds
 
-SPLIT = SplitInfo(name="cv5x5", seed=0, digest="00", n_train=80, n_valid=0, n_test=20)
+SIZES = (80, 20)
 
 
 def folds(sign: float = 1.0, **models: float) -> Folds:
@@ -19,7 +18,7 @@ def folds(sign: float = 1.0, **models: float) -> Folds:
         name: dict(enumerate((level + difficulty + rng.normal(0, 0.01, N_FOLDS)).tolist()))
         for name, level in models.items()
     }
-    return over_folds("bace", means, sign, SPLIT)
+    return over_folds("bace", means, sign, SIZES)
 
 
 def test_every_pair_and_its_difference_both_ways() -> None:
@@ -41,4 +40,4 @@ def test_lacking_folds_are_named() -> None:
     whole = dict.fromkeys(range(25), 0.5)
     part = dict.fromkeys(range(3, 25), 0.5)
     with pytest.raises(UsageError, match=r"b has no score on 3 of the 25 folds .* 0, 1, 2\)"):
-        over_folds("bace", {"a": whole, "b": part}, 1.0, SPLIT)
+        over_folds("bace", {"a": whole, "b": part}, 1.0, SIZES)

@@ -13,7 +13,7 @@ from scipy import stats
 
 from chmr_bench.errors import UsageError
 from chmr_bench.report.comparison import Comparison, as_dict, grids
-from chmr_bench.report.comparison.pictures import _title
+from chmr_bench.report.comparison.figures import _title
 from chmr_bench.statistics import corrected_resampled, holm, signed_rank_p
 
 Compared = Callable[..., Comparison]

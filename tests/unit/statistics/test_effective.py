@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from chmr_bench.statistics import counts_of, multiplicities, telling_units
-from chmr_bench.statistics.units import shortfall
+from chmr_bench.statistics import effective_sample_size, molecule_counts, multiplicities
+from chmr_bench.statistics.effective import variance_factor
 
 NAN = float("nan")
 
@@ -26,17 +26,17 @@ NAN = float("nan")
     ],
 )
 def test_tasks_are_averaged_and_share_molecules(counts: list[int], expected: float) -> None:
-    assert telling_units(counts) == pytest.approx(expected)
+    assert effective_sample_size(counts) == pytest.approx(expected)
 
 
 def test_the_rarer_class_and_the_labelled_are_counted_in_molecules() -> None:
     y = np.array([[1, NAN, 0], [1, NAN, 0], [0, 1, 0], [0, 0, 0], [1, 0, NAN]])
     alone, together = np.arange(5), np.array([0, 0, 1, 2, 3])
-    assert counts_of(y, alone, by_class=True) == [2, 1]
-    assert counts_of(y, together, by_class=True) == [2, 1]
-    assert counts_of(y, alone, by_class=False) == [5, 3, 4]
-    assert counts_of(y, together, by_class=False) == [4, 3, 3]
-    assert counts_of(np.full((5, 1), NAN), alone, by_class=False) == []
+    assert molecule_counts(y, alone, by_class=True) == [2, 1, 0]
+    assert molecule_counts(y, together, by_class=True) == [2, 1, 0]
+    assert molecule_counts(y, alone, by_class=False) == [5, 3, 4]
+    assert molecule_counts(y, together, by_class=False) == [4, 3, 3]
+    assert molecule_counts(np.full((5, 1), NAN), alone, by_class=False) == [0]
 
 
 @pytest.mark.parametrize(("n", "m"), [(40, 40), (200, 2), (200, 3), (30, 4), (200, 12)])
@@ -47,11 +47,11 @@ def test_the_variance_over_resamples_is_that_of_a_mean_of_few_values(n: int, m: 
     drawn = w[:m].sum(axis=0)
     means = (values[:m] @ w[:m])[drawn > 0] / drawn[drawn > 0]
     wanted = float(values[:m].var(ddof=1)) / m
-    got = float(means.var()) * shortfall(n, m)
+    got = float(means.var()) * variance_factor(n, m)
     assert got == pytest.approx(wanted, rel=0.05)
-    assert shortfall(math.inf, m) == pytest.approx(shortfall(100_000, m), rel=1e-3)
+    assert variance_factor(math.inf, m) == pytest.approx(variance_factor(100_000, m), rel=1e-3)
 
 
-def test_one_that_tells_has_no_variance_to_mend() -> None:
-    assert shortfall(200, 1.0) == shortfall(1, 1.0) == 1
-    assert shortfall(200, 5.0) == 200 / 199
+def test_the_variance_of_one_molecule_is_not_mended() -> None:
+    assert variance_factor(200, 1.0) == variance_factor(1, 1.0) == 1
+    assert variance_factor(200, 5.0) == 200 / 199

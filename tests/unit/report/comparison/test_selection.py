@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from chmr_bench.errors import UnknownNameError, UsageError
-from chmr_bench.report.comparison.choosing import Chosen, Query, choose
+from chmr_bench.report.comparison.selection import ANY, Query, Selection, choose
+from chmr_bench.report.runs import load_runs
 
 
-def only(results: Any, *models: str, **more: Any) -> Chosen:
-    (chosen,), _ = choose(results.store, Query(models, **more))
+def only(results: Any, *models: str, **more: Any) -> Selection:
+    (chosen,), _ = choose(load_runs(results.store), Query(models, **more))
     return chosen
 
 
@@ -20,8 +21,8 @@ def test_runs_by_model_split_and_seed(results: Any) -> None:
         results.add("a", "bace", seed=seed)
     results.add("b", "bace", seed=None)
     chosen = only(results, "a", "b")
-    assert {r.seed for r in chosen.of("a")[None]} == {0, 1}
-    assert [r.seed for r in chosen.of("b")[None]] == [None]
+    assert set(chosen.of("a")["seed_key"]) == {0, 1}
+    assert [*chosen.of("b")["seed_key"]] == [*chosen.of("b")["split_key"]] == [ANY]
     assert (chosen.split, chosen.metric) == ("reference", "roc_auc")
 
 
@@ -30,9 +31,9 @@ def test_a_plain_name_is_the_model_as_it_comes(results: Any) -> None:
     results.add("a", "bace", 0.9, model__overrides={"n": 5}, model__params={"n": 5})
     results.add("a", "bace", 0.9, missing={"rate": 0.5})
     results.add("b", "bace")
-    assert [r.metrics.macro for r in only(results, "a", "b").of("a")[None]] == [0.7]
+    assert [*only(results, "a", "b").of("a")["score"]] == [0.7]
     label = "a [n=5]"
-    assert [r.metrics.macro for r in only(results, label, "b").of(label)[None]] == [0.9]
+    assert [*only(results, label, "b").of(label)["score"]] == [0.9]
     with pytest.raises(UnknownNameError, match=r"there are: a, a \[n=5\], b among"):
         only(results, "a {rate=0.5}", "b")  # runs with something hidden are for ablate to pair
 
@@ -43,15 +44,15 @@ def test_a_name_of_several_rows_lists_them(results: Any) -> None:
     results.add("b", "bace")
     with pytest.raises(UsageError, match=r"several rows of a: 'a \(bfloat16\)', 'a \(float32\)'"):
         only(results, "a", "b")
-    assert only(results, "a (bfloat16)", "b").of("a (bfloat16)")
+    assert len(only(results, "a (bfloat16)", "b").of("a (bfloat16)")) == 1
 
 
 def test_a_name_that_grew_on_another_dataset_still_stands_for_its_row(results: Any) -> None:
     results.add("a", "bace", model__version="1")
     results.add("a", "hiv", model__version="2")
     results.add("b", "bace")
-    chosen, _ = choose(results.store, Query(("a", "b")))
-    assert [c.name for c in chosen if c.of("a")] == ["bace", "hiv"]
+    chosen, _ = choose(load_runs(results.store), Query(("a", "b")))
+    assert [c.name for c in chosen if len(c.of("a"))] == ["bace", "hiv"]
 
 
 def test_unknown_names(results: Any) -> None:
@@ -79,11 +80,11 @@ def test_datasets_in_the_order_registered_and_simulated_ones_apart(results: Any)
         results.add("a", dataset)
         results.add("b", dataset)
     results.add("a", "planted", dataset__synthetic=True)
-    chosen, left_out = choose(results.store, Query(("a", "b")))
+    chosen, left_out = choose(load_runs(results.store), Query(("a", "b")))
     assert [c.name for c in chosen] == ["bace", "hiv", "zzz"]
     assert left_out == ["planted"]
-    chosen, left_out = choose(results.store, Query(("a", "b"), ("planted", "sider")))
-    assert [(c.name, c.dataset is None) for c in chosen] == [("planted", False), ("sider", True)]
+    chosen, left_out = choose(load_runs(results.store), Query(("a", "b"), ("planted", "sider")))
+    assert [(c.name, not c.known) for c in chosen] == [("planted", False), ("sider", True)]
     assert left_out == []
 
 
@@ -98,9 +99,9 @@ def test_the_split_is_the_reference_or_the_only_one_or_asked_for(results: Any) -
         only(results, "a", "b")
     results.add("a", "bace", 0.7)
     assert only(results, "a", "b").split == "reference"
-    assert set(only(results, "a", "b", split="random").of("a")) == {3}
+    assert set(only(results, "a", "b", split="random").of("a")["split_key"]) == {3}
     empty = only(results, "a", "b", split="strict")
-    assert (empty.runs, empty.notes) == (None, ("no record on split strict",))
+    assert (len(empty.runs), empty.notes) == (0, ("no record on split strict",))
 
 
 def test_other_content_of_the_same_name_is_left_out_and_said(results: Any) -> None:
@@ -108,7 +109,7 @@ def test_other_content_of_the_same_name_is_left_out_and_said(results: Any) -> No
     results.add("b", "mine", 0.7)
     results.add("a", "mine", 0.9, dataset__digest="11" * 32)
     chosen = only(results, "a", "b")
-    assert [r.metrics.macro for r in chosen.of("a")[None]] == [0.7]
+    assert [*chosen.of("a")["score"]] == [0.7]
     assert chosen.notes == ("1 runs on other content or metric of that name left out",)
 
 
@@ -118,4 +119,4 @@ def test_failed_runs_are_counted(results: Any) -> None:
     results.add("b", "bace", error="boom")
     chosen = only(results, "a", "b")
     assert chosen.n_failed == {"a": 1, "b": 1}
-    assert chosen.of("b") == {}
+    assert chosen.of("b").empty

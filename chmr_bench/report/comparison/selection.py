@@ -1,0 +1,245 @@
+"""Which runs stand behind each of the named models on each dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from chmr_bench.errors import UnknownNameError, UsageError
+from chmr_bench.plugins import registry
+from chmr_bench.report.runs import DATA, REFERENCE, LoadedRuns
+from chmr_bench.splits import check_method
+from chmr_bench.types import MetricName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ANY = -1
+"""Stands for no seed in the columns ``split_key`` and ``seed_key``."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is to be compared.
+
+    Attributes
+    ----------
+    models : tuple of str
+        Names of models, or labels as the tables print them; the first is the baseline.
+    datasets : tuple of str
+        Their names; empty = every real one that any of the models has a record on.
+    split : str
+        A method, "" = reference where there is one, else the only one there is.
+    """
+
+    models: tuple[str, ...]
+    datasets: tuple[str, ...] = ()
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One dataset and split method, and the runs of every model there.
+
+    Attributes
+    ----------
+    runs : pandas.DataFrame
+        Runs with a score, as of `runs_frame`, and ``asked``: the name the model was asked for by;
+        ``split_key`` and ``seed_key``: the seeds of split and run, `ANY` for none.
+    metric : MetricName or None
+        None where no model has a score.
+    known : bool
+        Whether any of the models has a record on the dataset.
+    n_failed : dict
+        Failed runs by model, where there are any.
+    unscored : dict
+        Model -> split seeds of runs without a score, no task of which can be evaluated.
+    n_damaged : int
+        Damaged records of the named models, which are in no comparison.
+    on_record : dict
+        Named model without a run here -> labels of other rows of that model, if any.
+    notes : tuple of str
+        What was left out, and why.
+    """
+
+    name: str
+    runs: pd.DataFrame
+    split: str = ""
+    metric: MetricName | None = None
+    known: bool = False
+    synthetic: bool = False
+    n_failed: Mapping[str, int] = field(default_factory=dict)
+    unscored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    n_damaged: int = 0
+    on_record: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def of(self, model: str) -> pd.DataFrame:
+        """Return a model's runs; no line where it has none."""
+        return self.runs[self.runs["asked"] == model]
+
+
+def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]]:
+    """Return the runs to compare, in the order asked for, and simulated datasets left out.
+
+    Runs with something masked on purpose are not among them: `report.curves` pairs those.
+
+    Raises
+    ------
+    UsageError
+        Fewer than two models, one twice, or a name that several rows of a dataset have.
+    UnknownNameError
+        No record of such a model or dataset, or no such split method.
+    """
+    if len(query.models) < 2 or len(set(query.models)) < len(query.models):
+        raise UsageError(f"name two models or more, each once, not {' '.join(query.models)!r}")
+    runs = comparable(loaded)
+    if runs.empty:
+        folder = loaded.store.folder
+        raise UsageError(f"there are no records in {folder}; chmr-bench run makes some")
+    asked = named(runs, query.models)
+    if query.split and query.split not in set(runs["split"]):
+        check_method(query.split)
+    names = _datasets(runs, asked, query)
+    made = asked[asked["synthetic"].astype(bool)]["dataset"]
+    left_out = [] if query.datasets else sorted(set(made).difference(names))
+    ids = set(asked["model"])
+    damaged = [p.record for p in loaded.problems if p.record and p.record.model.id in ids]
+    selections = []
+    for name in names:
+        chosen = _selection(name, asked, query)
+        places = [(r.dataset.name, r.split.name) for r in damaged]
+        others = {m: _labels(instead(runs, m), chosen) for m in query.models if chosen.of(m).empty}
+        selections.append(
+            replace(
+                chosen,
+                n_damaged=places.count((name, chosen.split)),
+                on_record={m: labels for m, labels in others.items() if labels},
+            )
+        )
+    return selections, left_out
+
+
+def comparable(loaded: LoadedRuns) -> pd.DataFrame:
+    """Return the runs that may be compared: those with nothing masked on purpose."""
+    runs = loaded.frame[loaded.frame["missing"].isna()]
+    keys = {
+        f"{what}_key": runs[column].map(lambda seed: ANY if seed is None else int(seed))
+        for what, column in (("split", "split_seed"), ("seed", "seed"))
+    }
+    return runs.assign(**keys)
+
+
+def named(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Return the runs of the named models, with the name in ``asked``.
+
+    A label stands for its row; where no row of a dataset is called so, a model's name stands for
+    the model as it comes, nothing set.
+
+    Raises
+    ------
+    UnknownNameError
+        No record of such a model or label.
+    """
+    import pandas as pd
+
+    known = {*runs["row"], *runs["model"]}
+    parts = []
+    for model in models:
+        if model not in known:
+            raise UnknownNameError("model", model, known, "among the records")
+        labelled = runs["row"] == model
+        elsewhere = ~runs["dataset"].isin(runs["dataset"][labelled])
+        parts.append(runs[labelled | (elsewhere & _as_it_comes(runs, model))].assign(asked=model))
+    return pd.concat(parts)
+
+
+def _as_it_comes(runs: pd.DataFrame, model: str) -> pd.Series[bool]:
+    return (runs["model"] == model) & (runs["overrides"] == "{}")
+
+
+def instead(runs: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return the runs of the same model that `model` does not stand for, by label."""
+    labelled = runs["row"] == model
+    same = runs["model"].isin({model, *runs["model"][labelled]})
+    return runs[same & ~labelled & ~_as_it_comes(runs, model)].sort_values("row", kind="stable")
+
+
+def _labels(runs: pd.DataFrame, chosen: Selection) -> tuple[str, ...]:
+    here = runs[runs["dataset"] == chosen.name]
+    if chosen.split:
+        here = here[here["split"] == chosen.split]
+    return tuple(here["row"].unique())
+
+
+def _datasets(runs: pd.DataFrame, asked: pd.DataFrame, query: Query) -> list[str]:
+    """Return the datasets asked for; else the real ones with a record, in the order registered."""
+    if query.datasets:
+        known = {*runs["dataset"], *registry().datasets}
+        for name in query.datasets:
+            if name not in known:
+                raise UnknownNameError("dataset", name, known)
+        return list(dict.fromkeys(query.datasets))
+    real = asked[~asked["synthetic"].astype(bool)]
+    order = {name: i for i, name in enumerate(registry().datasets)}
+    names = (asked if real.empty else real)["dataset"].unique()
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
+
+
+def _selection(name: str, asked: pd.DataFrame, query: Query) -> Selection:
+    here = asked[asked["dataset"] == name]
+    if here.empty:
+        return Selection(name, here, split=query.split)
+    method = _method(name, sorted(set(here["split"])), query)
+    here = here[here["split"] == method]
+    if here.empty:
+        return Selection(name, here, method, notes=(f"no record on split {method}",))
+    kept, notes = _one_content(here)
+    _refuse_ambiguous(name, kept)
+    scored = kept[kept["score"].notna()]
+    without = kept[kept["score"].isna() & kept["metric"].notna()]
+    failed = kept[kept["failed"]]["asked"].value_counts(sort=False)
+    return Selection(
+        name,
+        scored,
+        method,
+        scored["metric"].iloc[0] if len(scored) else None,
+        known=True,
+        synthetic=bool(kept["synthetic"].iloc[0]),
+        n_failed={m: int(n) for m, n in failed.items()},
+        unscored={m: tuple(of["split_key"]) for m, of in without.groupby("asked", sort=False)},
+        notes=notes,
+    )
+
+
+def _method(name: str, known: Sequence[str], query: Query) -> str:
+    """Return the split method to compare on."""
+    if query.split:
+        return query.split
+    if REFERENCE in known or len(known) == 1:
+        return REFERENCE if REFERENCE in known else known[0]
+    raise UsageError(
+        f"dataset {name!r} has records on the splits {', '.join(known)}; choose one with "
+        "--split METHOD"
+    )
+
+
+def _one_content(here: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the runs on one content and metric: that which most models and runs have."""
+    here = here.assign(judged_by=here["metric"].fillna(here["dataset_metric"]))
+    groups: list[tuple[Any, pd.DataFrame]] = [*here.groupby([*DATA[:3], "judged_by"])]
+    _, best = max(groups, key=lambda item: (item[1]["asked"].nunique(), len(item[1]), item[0]))
+    left = len(here) - len(best)
+    what = f"{left} runs on other content or metric of that name left out"
+    return best, (what,) if left else ()
+
+
+def _refuse_ambiguous(name: str, kept: pd.DataFrame) -> None:
+    for model, runs in kept.groupby("asked", sort=False):
+        labels = sorted(set(runs["row"]))
+        if len(labels) > 1:
+            raise UsageError(
+                f"dataset {name!r} has several rows of {model}: {', '.join(map(repr, labels))}; "
+                "name one of these instead"
+            )
