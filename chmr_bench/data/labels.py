@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from chmr_bench.data.requests import TableOptions
 from chmr_bench.types import BoolArray, FloatArray, TaskType
@@ -92,10 +91,9 @@ def decimal_mark(columns: Sequence[Sequence[str]], options: TableOptions, free: 
 
 def read_column(name: str, texts: Sequence[str], decimal: str, options: TableOptions) -> TaskColumn:
     """Return the labels of a column; each different text is read once."""
-    codes, unique = pd.factorize(np.asarray(texts, dtype=object))
-    read = [_label(str(text), decimal, options) for text in unique] or [(math.nan, "missing")]
-    values = np.array([value for value, _ in read], dtype=np.float64)[codes]
-    kinds = np.array([kind for _, kind in read])[codes]
+    read = {text: _label(text, decimal, options) for text in dict.fromkeys(texts)}
+    values = np.array([read[text][0] for text in texts], dtype=np.float64)
+    kinds = np.array([read[text][1] for text in texts], dtype=np.str_)
     return TaskColumn(name, texts, values, kinds == "word", kinds == "bound", kinds == "bad")
 
 

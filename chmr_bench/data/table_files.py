@@ -24,8 +24,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from chmr_bench.contracts import DroppedRow
 from chmr_bench.data.requests import TableOptions, unusable_path
 from chmr_bench.errors import DataError, SettingError
@@ -53,8 +51,10 @@ class TableCells:
     ----------
     columns : tuple of str
         Names of the columns.
-    frame : pandas.DataFrame
-        Cells as stripped text, a column each; the index is the row of the file.
+    numbers : list of int
+        Rows of the file that have cells.
+    rows : list of list of str
+        Their cells as stripped text.
     bad : list of DroppedRow
         Rows that have no cells to speak of, and why.
     notes : list of str
@@ -68,7 +68,8 @@ class TableCells:
     """
 
     columns: tuple[str, ...] = ()
-    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
+    numbers: list[int] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
     bad: list[DroppedRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     sha256: str = ""
@@ -78,18 +79,20 @@ class TableCells:
     @property
     def n_rows(self) -> int:
         """Return the number of rows with content, bad ones included."""
-        return len(self.frame) + len(self.bad)
+        return len(self.rows) + len(self.bad)
 
-    def fill(self, columns: Sequence[object], rows: Iterable[tuple[int, Sequence[Any]]]) -> None:
-        """Take column names and numbered rows of cells, all as text."""
-        self.columns = tuple(_as_text(name) for name in columns)
-        kept = [(number, cells) for number, cells in rows if any(map(_as_text, cells))]
-        self.frame = pd.DataFrame(
-            [[_as_text(cell) for cell in cells] for _, cells in kept],
-            index=[number for number, _ in kept],
-            columns=range(len(self.columns)),
-            dtype=object,
-        )
+    def column(self, place: int) -> list[str]:
+        """Return the cells of a column."""
+        return [row[place] for row in self.rows]
+
+    def fill(self, columns: Iterable[object], rows: Iterable[tuple[int, Iterable[Any]]]) -> None:
+        """Take column names and numbered rows of cells, all as text; leave out what is blank."""
+        self.columns = tuple(map(_as_text, columns))
+        for number, cells in rows:
+            row = list(map(_as_text, cells))
+            if any(row):
+                self.numbers.append(number)
+                self.rows.append(row)
 
 
 def read_cells(path: Path, options: TableOptions) -> TableCells:
@@ -169,7 +172,7 @@ def _as_text(value: Any) -> str:
     """Return a cell as stripped text: nothing for a missing one, a number so that it reads back."""
     if isinstance(value, str):
         return value.strip()
-    if value is None or value is pd.NaT or value is pd.NA:
+    if value is None or str(value) in ("NaT", "<NA>"):  # pandas' own ways to say so
         return ""
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         return str(value).strip()
@@ -310,6 +313,8 @@ def _read_smi(cells: TableCells, content: bytes, path: Path, options: TableOptio
 
 
 def _read_excel(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
+    import pandas as pd
+
     with _refusing(path, "a sheet"):
         sheets = pd.read_excel(
             io.BytesIO(content),
@@ -331,6 +336,8 @@ def _read_excel(cells: TableCells, content: bytes, path: Path, options: TableOpt
 
 
 def _read_parquet(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
+    import pandas as pd
+
     with _refusing(path, "Parquet"):
         table = pd.read_parquet(io.BytesIO(content))
         rows = enumerate(table.astype(object).to_numpy().tolist(), 1)

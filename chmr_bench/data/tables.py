@@ -54,7 +54,7 @@ def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Da
     _check_options(options)
     cells = read_cells(path, options)
     smiles, tasks, ids = _find_columns(path, cells, options)
-    task_cells = {name: cells.frame[place].tolist() for name, place in tasks.items()}
+    task_cells = {name: cells.column(place) for name, place in tasks.items()}
     decimal = labels.decimal_mark(list(task_cells.values()), options, cells.comma_free)
     columns = [labels.read_column(n, t, decimal, options) for n, t in task_cells.items()]
     reasons = _smiles_reasons(cells, smiles)
@@ -63,14 +63,14 @@ def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Da
     bad = _bad_rows(cells, reasons, columns, task_type, options)
     dropped = sorted([*cells.bad, *bad.values()], key=lambda d: d.row)
     _check_bad(path, cells.n_rows, dropped, options)
-    keep = np.array([i for i in range(len(cells.frame)) if i not in bad], dtype=np.int64)
+    keep = [i for i in range(len(cells.rows)) if i not in bad]
     dataset = Dataset(
-        smiles=tuple(cells.frame[smiles].iloc[keep]),
+        smiles=tuple(cells.rows[i][smiles] for i in keep),
         y=np.column_stack([column.values[keep] for column in columns]),
         task_names=tuple(tasks),
         dropped=tuple(dropped),
-        row_numbers=tuple(cells.frame.index[keep].tolist()),
-        ids=tuple(cells.frame[ids].iloc[keep]) if ids is not None else (),
+        row_numbers=tuple(cells.numbers[i] for i in keep),
+        ids=() if ids is None else tuple(cells.rows[i][ids] for i in keep),
         source_sha256=cells.sha256,
     )
     _check_labelled(path, dataset)
@@ -159,7 +159,7 @@ def _place(path: Path, cells: TableCells, name: str, option: str) -> int:
 
 def _smiles_reasons(cells: TableCells, smiles: int) -> list[str]:
     """Return of each row why its SMILES cannot be used, or nothing; each text is read once."""
-    texts = cells.frame[smiles].tolist()
+    texts = cells.column(smiles)
     found = {text: _smiles_problem(text) for text in dict.fromkeys(texts)}
     name = cells.columns[smiles]
     return [f"column {name!r}: {found[text]}" if found[text] else "" for text in texts]
@@ -174,7 +174,7 @@ def _bad_rows(
 ) -> dict[int, DroppedRow]:
     """Return place in the frame -> why a row cannot be used: its SMILES, or its first bad label."""
     bad = {}
-    for i, (number, reason) in enumerate(zip(cells.frame.index.tolist(), reasons, strict=True)):
+    for i, (number, reason) in enumerate(zip(cells.numbers, reasons, strict=True)):
         problems = (column.problem(i, task_type, options) for column in columns)
         reason = reason or next(filter(None, problems), "")
         if reason:
