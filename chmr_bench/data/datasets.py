@@ -26,9 +26,12 @@ def open_dataset(
 
     Raises
     ------
-    FetchError : a source file cannot be had, or is not the pinned one.
-    DataError : what was loaded differs from the spec in counts, task names or kind of label.
-    PluginError : the spec's `load` is not to be found, or returns no `Dataset`.
+    FetchError
+        A source file cannot be had, or is not the pinned one.
+    DataError
+        What was loaded differs from the spec in counts, task names or kind of label.
+    PluginError
+        The spec's `load` is not to be found, or returns no `Dataset`.
     """
     load = load_object(spec.load)
     dataset = load(spec, files_of(spec, options, progress))

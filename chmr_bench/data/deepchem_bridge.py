@@ -46,7 +46,8 @@ def import_deepchem() -> ModuleType:
 
     Raises
     ------
-    MissingDependencyError : deepchem is not installed.
+    MissingDependencyError
+        The package is not installed.
     """
     try:
         with quiet():
@@ -69,8 +70,10 @@ class Splitter:
 
     Attributes
     ----------
-    reads_structure : it parses every SMILES with full sanitisation.
-    bytes_per_pair : memory it needs for each pair of molecules (all distances at once), or 0.
+    reads_structure : bool
+        It parses every SMILES with full sanitisation.
+    bytes_per_pair : int
+        Memory it needs for each pair of molecules (all distances at once), or 0.
     """
 
     name: str
@@ -130,9 +133,12 @@ def split_rows(
 
     Raises
     ------
-    UnknownNameError : no such splitter.
-    DataError : a SMILES that the splitter cannot read, or a list too long for the memory.
-    SettingError : fractions that the splitter cannot make.
+    UnknownNameError
+        No such splitter.
+    DataError
+        A SMILES that the splitter cannot read, or a list too long for the memory.
+    SettingError
+        Fractions that the splitter cannot make.
     """
     chosen = splitter(name)
     _check_fits(chosen, dataset)

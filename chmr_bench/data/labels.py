@@ -148,7 +148,7 @@ def reason_for(columns: Sequence[TaskColumn], rows: Sequence[int], task_type: Ta
         What was inferred.
     """
     said = f"task type {task_type} inferred from the labels"
-    other = [(c, int(i)) for c in columns for i in np.flatnonzero(_is_other(c.values))[:1]]
+    other = [(c, int(i)) for c in columns for i in np.flatnonzero(is_other(c.values))[:1]]
     if not other:
         return said
     column, i = other[0]
@@ -163,7 +163,7 @@ def oddities(column: TaskColumn, inferred: bool) -> list[str]:
     values = column.values[~np.isnan(column.values)]
     distinct, counts = np.unique(values, return_counts=True)
     name, notes = column.name, []
-    n_other = int(_is_other(values).sum())
+    n_other = int(is_other(values).sum())
     if inferred and len(distinct) == 2 and len(values) > 2 and n_other:
         low, high = distinct
         notes.append(f"column {name!r} holds {low:g} and {high:g} alone; are they classes?")
@@ -179,6 +179,7 @@ def oddities(column: TaskColumn, inferred: bool) -> list[str]:
     return notes
 
 
-def _is_other(values: FloatArray) -> BoolArray:
+def is_other(values: FloatArray) -> BoolArray:
+    """Return which labels are measured, and neither 0 nor 1."""
     other: BoolArray = ~np.isnan(values) & (values != 0) & (values != 1)
     return other

@@ -82,15 +82,21 @@ def molnet(
 
     Parameters
     ----------
-    name : a name of `MOLNET`, with or without the prefix ``molnet:``.
-    on_invalid : what becomes of rows whose SMILES cannot be read: an error, or left out and listed.
-    offline : do not download; the file must be in the cache folder.
+    name : str
+        A name of `MOLNET`, with or without the prefix ``molnet:``.
+    on_invalid : Literal['stop', 'drop']
+        What becomes of rows whose SMILES cannot be read: an error, or left out and listed.
+    offline : bool
+        Do not download; the file must be in the cache folder.
 
     Raises
     ------
-    UnknownNameError : not a table that the bridge knows.
-    FetchError : the download failed.
-    DataError : the file is not what it was, or not what deepchem expects; an unreadable SMILES.
+    UnknownNameError
+        Not a table that the bridge knows.
+    FetchError
+        The download failed.
+    DataError
+        The file is not what it was, or not what deepchem expects; an unreadable SMILES.
     """
     short = name.removeprefix(MOLNET_PREFIX).lower()
     table = MOLNET.get(short)

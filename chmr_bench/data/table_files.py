@@ -122,7 +122,7 @@ def read_cells(path: Path, options: TableOptions) -> TableCells:
             ".gz or .zip"
         )
     if not content.strip():
-        raise DataError(f"{path}: the file is empty; expected a header row and molecules")
+        raise _empty(path)
     csv.field_size_limit((1 << 31) - 1)  # of the whole process; a long cell is no error
     read(cells, content, path, options)
     if not cells.n_rows:
@@ -168,6 +168,10 @@ def _limited(content: bytes) -> bytes:
     return content
 
 
+def _empty(path: Path) -> DataError:
+    return DataError(f"{path}: the file is empty; expected a header row and molecules")
+
+
 def _as_text(value: Any) -> str:
     """Return a cell as stripped text: nothing for a missing one, a number so that it reads back."""
     if isinstance(value, str):
@@ -201,6 +205,8 @@ def _decoded(cells: TableCells, content: bytes, path: Path, options: TableOption
     if "\0" in text:
         row = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{path}, row {row}: cannot be read as text: a NUL; {_likely(content)}")
+    if not text.strip():
+        raise _empty(path)
     if marked and marked != "utf-8-sig":
         cells.notes.append(f"read as {marked.upper()}")
     return text
@@ -299,14 +305,14 @@ def _records(
 
 def _read_smi(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
     """Read ``SMILES name`` lines; with a header row it is a table like others."""
-    lines = _decoded(cells, content, path, options).splitlines()
+    lines = list(io.StringIO(_decoded(cells, content, path, options), newline=""))
     first = next(line for line in lines if line.strip())
     if any(same_name(options.smiles, n) for d in _WORDS.values() for n in _names(first, d)):
         _read_delimited(cells, content, path, options)
         return
     found = (_SMI_LINE.match(line.strip()) for line in lines)
-    rows = [(n, match.groups()) for n, match in enumerate(found, 1) if match]
-    cells.fill((options.smiles, "name"), rows)
+    rows = ((n, match.groups()) for n, match in enumerate(found, 1) if match)
+    cells.fill((options.smiles, "name"), (row for row in rows if row[1][0][0] != "#"))
 
 
 # ------------------------------------------------------------------------------------- other files
@@ -330,7 +336,7 @@ def _read_excel(cells: TableCells, content: bytes, path: Path, options: TableOpt
     rows = enumerate(sheet.to_numpy().tolist(), 1)
     filled = [(n, row) for n, row in rows if any(map(_as_text, row))]
     if not filled:
-        raise DataError(f"{path}: the first sheet is empty; expected a header row and molecules")
+        raise _empty(path)
     cells.header_row = filled[0][0]
     cells.fill(filled[0][1], filled[1:])
 

@@ -173,9 +173,13 @@ def _bad_rows(
     options: TableOptions,
 ) -> dict[int, DroppedRow]:
     """Return place in the frame -> why a row cannot be used: its SMILES, or its first bad label."""
+    odd = np.zeros(len(cells.rows), dtype=np.bool_)
+    for column in columns:
+        odd |= column.is_bad | column.is_bound | column.is_word
+        odd |= labels.is_other(column.values) & (task_type == "classification")
     bad = {}
     for i, (number, reason) in enumerate(zip(cells.numbers, reasons, strict=True)):
-        problems = (column.problem(i, task_type, options) for column in columns)
+        problems = (column.problem(i, task_type, options) for column in columns if odd[i])
         reason = reason or next(filter(None, problems), "")
         if reason:
             bad[i] = DroppedRow(number, reason)

@@ -25,7 +25,8 @@ def load(spec: DatasetSpec, files: LoadFiles) -> Dataset:
 
     Raises
     ------
-    DataError : the file's columns or cells are not what the table says.
+    DataError
+        The file's columns or cells are not what the table says.
     """
     layout = layouts()[spec.name]
     table = _read(files(layout.path))

@@ -24,11 +24,16 @@ class Layout:
 
     Attributes
     ----------
-    path : mirror path of the file.
-    first_task_column : the tasks stand in this column and those after it, in the spec's order.
-    key_column : column of connectivity keys, or "".
-    drop_rows : rows of the file that are not part of the benchmark.
-    smiles_column : name of the column of molecules.
+    path : str
+        Mirror path of the file.
+    first_task_column : int
+        The tasks stand in this column and those after it, in the spec's order.
+    key_column : str
+        Column of connectivity keys, or "".
+    drop_rows : tuple[int, ...]
+        Rows of the file that are not part of the benchmark.
+    smiles_column : str
+        Name of the column of molecules.
     """
 
     path: str

@@ -18,7 +18,8 @@ def load(spec: DatasetSpec, files: LoadFiles) -> Dataset:
 
     Raises
     ------
-    DataError : the installed rdkit has another NCI file, or the spec names other tasks.
+    DataError
+        The installed rdkit has another NCI file, or the spec names other tasks.
     """
     made = world()
     if spec.n_tasks != made.y.shape[1]:

@@ -33,10 +33,14 @@ class Chosen:
 
     Attributes
     ----------
-    rows : (n,) int64, 0-based line of the NCI file, ascending.
-    smiles, keys : n SMILES as the file gives them, n connectivity keys, all different.
-    mols : n rdkit molecules.
-    excluded : reason -> number of lines left out.
+    rows : IntArray
+        (n,) int64, 0-based line of the NCI file, ascending.
+    smiles, keys : tuple[str, ...]
+        N SMILES as the file gives them, n connectivity keys, all different.
+    mols : tuple[Any, ...]
+        N rdkit molecules.
+    excluded : Mapping[str, int]
+        Reason -> number of lines left out.
     """
 
     rows: IntArray
@@ -58,7 +62,8 @@ def read_smiles(path: Path) -> tuple[str, ...]:
 
     Raises
     ------
-    DataError : the file is not there, or is not the one the planted data were made from.
+    DataError
+        The file is not there, or is not the one the planted data were made from.
     """
     advice = "install rdkit from the Python package index (pip install --force-reinstall rdkit)"
     try:

@@ -44,10 +44,14 @@ class View:
 
     Attributes
     ----------
-    dimensions : the dimensions of the state it sees.
-    n_columns, n_batch : number of features, and of batch factors behind their shared noise.
-    noise : s.d. of each feature's own noise; a feature's signal has a s.d. of about 0.7.
-    observed_at_mean, observed_slope : a_m and b_m of the chance to be observed.
+    dimensions : tuple[int, ...]
+        The dimensions of the state it sees.
+    n_columns, n_batch : int
+        Number of features, and of batch factors behind their shared noise.
+    noise : float
+        S.d. of each feature's own noise; a feature's signal has a s.d. of about 0.7.
+    observed_at_mean, observed_slope : float
+        a_m and b_m of the chance to be observed.
     """
 
     dimensions: tuple[int, ...]
@@ -64,12 +68,17 @@ class Settings:
 
     Attributes
     ----------
-    from_structure : share of the state's variance that structure explains.
-    n_terms, n_pairs, pair_weight : substructures and pairs a dimension of f depends on, and how
-        much a pair counts beside a single substructure.
-    task_noise : s.d. of a task's own noise; the state's part of a label has a s.d. of about 1.
-    unlabelled : share of the labels kept back as not measured, at random.
-    prevalences : share of actives aimed at, repeated over the tasks.
+    from_structure : float
+        Share of the state's variance that structure explains.
+    n_terms, n_pairs, pair_weight : int
+        Substructures and pairs a dimension of f depends on, and how much a pair counts beside a
+        single substructure.
+    task_noise : float
+        S.d. of a task's own noise; the state's part of a label has a s.d. of about 1.
+    unlabelled : float
+        Share of the labels kept back as not measured, at random.
+    prevalences : tuple[float, ...]
+        Share of actives aimed at, repeated over the tasks.
     """
 
     from_structure: float = 0.7
@@ -95,13 +104,19 @@ class World:
 
     Attributes
     ----------
-    structure, state : (n, 4) f and z.
-    blocks : modality -> profiles, NaN where not observed.
-    y : (n, t) regression labels, complete.
-    measured : (n, t) bool, False where the label is kept back as not measured.
-    thresholds : (t,) the classification label is 1 above these.
-    labelled, atlas : row indices into the n: the dataset's molecules, and the unlabelled ones
-        with at least one profile.
+    structure, state : FloatArray
+        (n, 4) f and z.
+    blocks : Mapping[str, MatrixBlock]
+        Modality -> profiles, NaN where not observed.
+    y : FloatArray
+        (n, t) regression labels, complete.
+    measured : BoolArray
+        (n, t) bool, False where the label is kept back as not measured.
+    thresholds : FloatArray
+        (t,) the classification label is 1 above these.
+    labelled, atlas : IntArray
+        Row indices into the n: the dataset's molecules, and the unlabelled ones with at least one
+        profile.
     """
 
     smiles: tuple[str, ...]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
@@ -195,10 +195,10 @@ def test_an_archive_holds_one_table(tmp_path: Path) -> None:
 
 
 def test_smi_lines_have_a_name_or_a_header(tmp_path: Path) -> None:
-    path = put(tmp_path, "CCO 5.5\nc1ccccc1\t6.25\nCCN -0.5\n", "my.smi")
+    path = put(tmp_path, "CCO 5.5\n# a comment\nc1ccccc1\t6.25\nCCN -0.5\n", "my.smi")
     _, data = read(path, "name")
     np.testing.assert_array_equal(data.y, EXPECTED)
-    assert data.row_numbers == (1, 2, 3)
+    assert data.row_numbers == (1, 3, 4)
     check(put(tmp_path, "smiles\ty\nCCO\t5.5\nc1ccccc1\t6.25\nCCN\t-0.5\n", "header.smi"))
     assert TableOptions(tasks=("name",)).request("my.smi").smiles == "smiles"
 
@@ -466,5 +466,7 @@ def test_a_changed_table_ends_in_a_dataset_or_one_error(
 
 @settings(deadline=None, max_examples=600, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300), NAMES)
+@example(b"\x1c", "t.smi")
+@example(b"\xef\xbb\xbf", "t.csv")
 def test_any_bytes_end_in_one_error(tmp_path: Path, content: bytes, name: str) -> None:
     same_twice(put(tmp_path, content, name))
