@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from chmr_bench.records import RecordStore
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -19,6 +22,13 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         (("-m", "quick.noise"), 2, "name data: --suite all"),
         (("-m", "quick.nois", "-d", "quick-data"), 2, "did you mean 'quick.noise'"),
         (("-m", "quick.noise", "-d", "quick-dat"), 2, "did you mean 'quick-data'"),
+        (("-m", "quick.noise", "-d", "delaney"), 2, "did you mean 'molnet:delaney'"),
+        (("-m", "quick.noise", "-d", "delany"), 2, "did you mean 'molnet:delaney'"),
+        (("-m", "quick.noise", "-d", "https://example.org/a.csv"), 2, "this is an address"),
+        (("-m", "quick.noise", "-d", "."), 2, "this is a folder; name a file (it holds no table)"),
+        (("-m", "quick.noise", "-d", "no.csv"), 2, "no.csv: there is no such file"),
+        (("-m", "quick.noise", "-d", "a.csv", "--censored", "dropp"), 2, "did you mean 'drop'"),
+        (("-m", "quick.noise", "-d", "quick-data", "--id", "no"), 2, "describe --dataset FILE"),
         (("-m", "quick.noise", "--suite", "quik"), 2, "did you mean 'quick'"),
         (("-m", "quick.noise", "-d", "quick-data", "--set", "scal=2"), 2, "did you mean 'scale'"),
         (("-m", "quick.noise", "-d", "quick-data", "--set", "scale=big"), 2, "scale='big'"),
@@ -106,6 +116,29 @@ def test_a_table_needs_its_columns_named(inside: Run, table: Path) -> None:
     done = inside("run", "-m", "quick.noise", "-d", "mine.csv", "--tasks", "active")
     assert done.returncode == 2
     assert "--smiles COLUMN" in done.stderr
+
+
+def test_the_options_of_a_table_reach_its_reading_and_the_record(
+    inside: Run, tmp_path: Path
+) -> None:
+    rows = "".join(f"m{i};C1{'C' * (i + 2)}1;{i},5;{i}\n" for i in range(40))
+    text = "nö;smiles;a, b;z\n" + rows.replace(";3,5;", ";>3,5;")
+    (tmp_path / "mine.csv").write_bytes(text.encode("latin-1"))
+    asked = ["run", "-m", "quick.noise", "-d", "mine.csv", "--smiles", "smiles", "-q"]
+    asked += ["--tasks", "a, b", "--tasks", "z", "--id", "nö"]
+    assert "row 1: cannot be read as UTF-8" in inside(*asked).stderr
+    asked += ["--encoding", "latin-1"]
+    assert "row 5, column 'a, b': '>3,5', a value with a qualifier" in inside(*asked).stderr
+    done = inside(*asked, "--censored", "bound")
+    assert done.returncode == 0, done.stderr
+    for note in ("read as semicolon-separated", "decimal comma", "1 values with a qualifier"):
+        assert f"note: mine.csv: {note}" in done.stderr.replace("numbers have a ", "")
+    (record,) = RecordStore(tmp_path / "leaderboards").records()
+    origin = record.dataset.origin
+    assert origin.tasks == ["a, b", "z"]
+    assert (origin.encoding, origin.censored, origin.id) == ("latin-1", "bound", "nö")
+    assert origin.sha256 == hashlib.sha256(text.encode("latin-1")).hexdigest()
+    assert inside("verify").returncode == 0
 
 
 def test_an_output_folder_that_is_a_file(inside: Run, tmp_path: Path) -> None:
