@@ -84,6 +84,12 @@ class TableOptions:
     censored: Censored = "stop"
     id: str = ""
 
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value and value not in choices:
+                raise UnknownNameError(f"value of --{name.replace('_', '-')}", value, choices)
+
     @classmethod
     def of_words(cls, tasks: str | Collection[str] | None = (), **words: str) -> TableOptions:
         """Return the options as a command line gives them, an empty text where one is not given.
@@ -93,10 +99,6 @@ class TableOptions:
         UnknownNameError
             A word is none of those that the option takes; the nearest is offered.
         """
-        for name, choices in _CHOICES.items():
-            if words.get(name) and words[name] not in choices:
-                option = f"--{name.replace('_', '-')}"
-                raise UnknownNameError(f"value of {option}", words[name], choices)
         listed = (tasks,) if isinstance(tasks, str) else tuple(tasks or ())
         given: dict[str, Any] = {name: word for name, word in words.items() if word}
         return cls(tasks=tuple(text for text in listed if text.strip()), **given)
@@ -116,8 +118,11 @@ class TableOptions:
                 f"--dataset {file}: "
                 + (unusable_path(file) or "a table needs --smiles COLUMN and --tasks COLUMN")
             )
-        options = {f.name: getattr(self, f.name) for f in dataclasses.fields(TableOptions)}
-        return DatasetRequest(file=file, **(options | {"smiles": smiles}))
+        return DatasetRequest(file=file, **(self.options() | {"smiles": smiles}))
+
+    def options(self) -> dict[str, Any]:
+        """Return name -> value of the options."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(TableOptions)}
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -125,6 +130,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "metric": get_args(MetricName),
     "on_invalid": get_args(OnInvalid),
     "censored": get_args(Censored),
+    "decimal": (".", ","),
 }
 
 
@@ -163,18 +169,10 @@ class DatasetRequest(TableOptions):
         """Return what the record keeps of the request, and of the file's content."""
         if self.name and not self.name.startswith(MOLNET_PREFIX):
             return Origin(kind="registered")
-        return Origin(
-            kind="file" if self.file else "molnet",
-            file=self.file or self.name,
-            smiles=self.smiles,
-            tasks=list(self.tasks),
-            on_invalid=self.on_invalid,
-            delimiter=self.delimiter,
-            decimal=self.decimal,
-            encoding=self.encoding,
-            censored=self.censored,
-            id=self.id,
-            sha256=sha256,
+        options = {n: v for n, v in self.options().items() if n in Origin.model_fields}
+        kind = "file" if self.file else "molnet"
+        return Origin.model_validate(
+            {"kind": kind, "file": self.file or self.name, "sha256": sha256, **options}
         )
 
 

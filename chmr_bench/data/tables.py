@@ -87,15 +87,6 @@ def _check_options(options: TableOptions) -> None:
     """Raise SettingError where the options do not fit each other."""
     if not options.tasks:
         raise SettingError("no task column given; name at least one with --tasks A,B")
-    for name, value, known in (
-        ("on_invalid", options.on_invalid, ("stop", "drop")),
-        ("censored", options.censored, ("stop", "drop", "bound")),
-        ("task type", options.task_type or "regression", tuple(_METRICS)),
-        ("metric", options.metric or "mae", tuple(m for kind in _METRICS.values() for m in kind)),
-        ("decimal", options.decimal or ".", (".", ",")),
-    ):
-        if value not in known:
-            raise SettingError(f"{name} {value!r}: expected one of {', '.join(known)}")
     if options.metric and options.task_type:
         _check_metric(options.metric, options.task_type)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chmr_bench.contracts import Dataset, DatasetSpec
 from chmr_bench.data.requests import TableOptions
 from chmr_bench.data.tables import read_table
-from chmr_bench.errors import DataError, SettingError
+from chmr_bench.errors import DataError, UsageError
 
 GOOD = "id,smiles,pIC50,logD\n1,CCO,5.5,1\n2,c1ccccc1,6.25,\n3,CCN,,-0.5\n"
 
@@ -227,9 +227,17 @@ def test_dropping_every_row_is_an_error(tmp_path: Path) -> None:
     [
         ([], {}, "no task column given"),
         (["a", "a"], {}, "names 'a' twice"),
-        (["a"], {"on_invalid": "skip"}, "expected one of stop, drop"),
-        (["a"], {"task_type": "ranking"}, "expected one of classification, regression"),
-        (["a"], {"metric": "auc"}, "expected one of roc_auc"),
+        (
+            ["a"],
+            {"on_invalid": "skip"},
+            "--on-invalid is called 'skip'; there are: drop, stop",
+        ),
+        (
+            ["a"],
+            {"task_type": "ranking"},
+            "--task-type is called 'ranking'; there are: class",
+        ),
+        (["a"], {"metric": "auc"}, "no value of --metric is called 'auc'; did you mean 'roc_auc'"),
         (
             ["a"],
             {"metric": "mae", "task_type": "classification"},
@@ -242,7 +250,7 @@ def test_settings_that_do_not_fit(
     tasks: list[str], options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path, "smiles,a\nC,1\nCC,0\n")
-    with pytest.raises(SettingError, match=message):
+    with pytest.raises(UsageError, match=message):
         read_table(path, TableOptions("smiles", tuple(tasks), **options))
 
 
