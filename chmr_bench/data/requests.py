@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +179,7 @@ class DatasetRequest(TableOptions):
 
 def unusable_path(file: Path | str) -> str | None:
     """Return why there is no file to read at that path, and what to do; None where there is one."""
-    if "://" in str(file) or ":/" in str(file):
+    if re.match(r"[A-Za-z]{2,}:/", str(file)):  # one letter is a drive of Windows
         return "this is an address; download the file, then name it here"
     path = Path(file)
     try:
