@@ -74,7 +74,7 @@ def fetch(
     offline: OfflineOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch what is missing or damaged in the cache; `--suite all` unless told otherwise.
+    """Fetch what is missing or damaged in the cache; `--suite all` where nothing is named.
 
     A run fetches what it needs by itself: this is for doing it beforehand. Exit code 3 where a file
     could not be had; the others are fetched all the same.
@@ -83,9 +83,9 @@ def fetch(
         suite = "all"
     wanted = _wanted(suite, dataset, atlas)
     options = options_from_env(mirror, offline)
-    with _display(len(wanted)) as start:
+    with _display() as start:
         entries = [_fetch_one(w, options, start(w)) for w in wanted]
-    _report(entries, as_json, "file", "used_by", "bytes", "state")
+    _report(entries, as_json)
     if any(e["state"] == "failed" for e in entries):
         raise typer.Exit(FetchError.exit_code)
 
@@ -104,7 +104,7 @@ def verify(
     entries = [_state(w) for w in _wanted(suite, dataset, atlas)]
     held = [e for e in entries if e["state"] != "missing"]
     damaged = [e for e in held if e["state"] == "damaged"]
-    _report(held, as_json, "file", "used_by", "bytes", "state")
+    _report(held, as_json)
     for entry in damaged:
         print_error(f"{entry['path']}: {entry['detail']}")
     print_note(
@@ -125,7 +125,7 @@ def list_files(
 ) -> None:
     """List the source files: whose they are, how big, and whether the cache holds them."""
     entries = [_state(w) for w in _wanted(suite, dataset, atlas)]
-    _report(entries, as_json, "file", "used_by", "bytes", "state")
+    _report(entries, as_json)
     if not as_json:
         print_note(f"cache: {paths.data_folder()}; addresses and hashes: --json")
 
@@ -179,33 +179,22 @@ def _fetch_one(wanted: Wanted, options: FetchOptions, progress: Progress) -> dic
 
 
 @contextmanager
-def _display(n_files: int) -> Iterator[Callable[[Wanted], Progress]]:
-    """Show a bar a file and one over all on stderr while the files come."""
+def _display() -> Iterator[Callable[[Wanted], Progress]]:
+    """Show a bar a file on stderr while the files come."""
     from rich import progress as bars
 
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"),
-    )
+    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.DownloadColumn())
     with bars.Progress(*columns, console=notes, transient=True) as display:
-        overall = display.add_task("all", total=n_files, unit="files")
-        current = display.add_task("", total=1, unit="bytes")
-        begun = iter(range(n_files))
 
         def start(wanted: Wanted) -> Progress:
-            display.update(overall, completed=next(begun))
-            display.reset(current, description=wanted.source.path, total=wanted.source.n_bytes)
-
-            def progress(done: int, total: int, unit: str) -> None:
-                display.update(current, completed=done, total=total, unit=unit)
-
-            return progress
+            task = display.add_task(wanted.source.path, total=wanted.source.n_bytes)
+            return lambda done, total, unit: display.update(task, completed=done)
 
         yield start
 
 
-def _report(entries: Sequence[dict[str, Any]], as_json: bool, *columns: str) -> None:
+def _report(entries: Sequence[dict[str, Any]], as_json: bool) -> None:
+    columns = ("file", "used_by", "bytes", "state")
     if as_json:
         print_json({"folder": str(paths.data_folder()), "files": list(entries)})
     elif entries:

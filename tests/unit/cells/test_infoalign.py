@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,8 @@ def test_one_commit_is_pinned_and_the_cache_serves_offline(hub: Any) -> None:
     pins = json.loads((paths.data_folder() / "infoalign" / "pins.json").read_text())
     assert pins["commit"] == hub.commit
     assert set(pins["files"]) == set(FILES)
+    folder = paths.data_folder() / "infoalign"
+    assert {path.name for path in folder.iterdir()} == {"pins.json", *FILES}
     hub.files.clear()
     assert open_atlas(INFOALIGN, OFFLINE).digest() == first.digest()
     assert hub.requests["revision"] == 1
@@ -89,6 +93,26 @@ def test_bytes_that_the_hub_did_not_promise_are_refused(hub: Any, name: str) -> 
     assert not (paths.data_folder() / "infoalign" / name).exists()
     hub.told = {}
     assert len(open_atlas(INFOALIGN, ONLINE)) == 6
+
+
+def test_a_hub_that_drips_is_left(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drip(handler: Any, with_content: bool) -> None:
+        handler.send_response(200)
+        handler.send_header("X-Repo-Commit", hub.commit)
+        handler.send_header("ETag", '"x"')
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        for _ in range(100 if with_content else 0):
+            with contextlib.suppress(OSError):
+                handler.wfile.write(b"x")
+            time.sleep(0.1)
+
+    monkeypatch.setattr(hub, "send_file", drip)
+    with pytest.raises(FetchError, match="TimeoutError: not done within 2 s"):
+        open_atlas(INFOALIGN, FetchOptions(limit=2.0))
+    folder = paths.data_folder() / "infoalign"
+    assert not (folder / ".lock").exists()
+    assert not any((folder / name).exists() for name in FILES)
 
 
 def test_an_unknown_revision_is_an_error_in_words(
