@@ -61,8 +61,8 @@ def codes(names: Sequence[str]) -> IntArray:
 def twins(names: Sequence[str], rows: IntArray, seen: IntArray) -> BoolArray:
     """Return which of `rows` have the name of a row in `seen`, (len(rows),)."""
     numbers = codes(names)
-    asked = numbers[rows]
-    found: BoolArray = np.isin(asked, numbers[seen]) & (asked >= 0)
+    own = numbers[rows]
+    found: BoolArray = np.isin(own, numbers[seen]) & (own >= 0)
     return found
 
 

@@ -66,8 +66,8 @@ def merge(atlases: Sequence[Atlas]) -> Atlas:
     if len(atlases) == 1:
         return atlases[0]
     if len({atlas.synthetic for atlas in atlases}) > 1:
-        told = ", ".join(f"{a.name} ({'simulated' if a.synthetic else 'real'})" for a in atlases)
-        raise DataError(f"simulated and real read-outs cannot be merged: {told}; name one kind")
+        kinds = ", ".join(f"{a.name} ({'simulated' if a.synthetic else 'real'})" for a in atlases)
+        raise DataError(f"simulated and real read-outs cannot be merged: {kinds}; name one kind")
     every = [key for atlas in atlases for key in atlas.keys]
     first, targets = _number(every)
     smiles = [text for atlas in atlases for text in atlas.smiles]

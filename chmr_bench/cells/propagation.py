@@ -25,7 +25,7 @@ COLUMNS = 64
 
 @dataclass(frozen=True)
 class Propagated:
-    """Read-outs with holes filled as far as neighbours reach.
+    """Read-outs with holes imputed as far as neighbours reach.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ def propagate(
     neighbours : Neighbours
         Of the same n molecules.
     steps : int
-        T; 1 = the mean of observed neighbours; 0 = nothing is filled.
+        T; 1 = the mean of observed neighbours; 0 = nothing is imputed.
 
     Raises
     ------
@@ -89,14 +89,14 @@ def propagate(
         plan.append(shares)
         there = observed.copy()
         there[~observed] = found
-    filled = np.array(values, dtype=np.result_type(values.dtype, np.float32), copy=True)
-    for columns in _column_blocks(filled):
-        part = np.where(observed[:, None], filled[:, columns], 0)  # (n, COLUMNS)
+    imputed = np.array(values, dtype=np.result_type(values.dtype, np.float32), copy=True)
+    for columns in _column_blocks(imputed):
+        part = np.where(observed[:, None], imputed[:, columns], 0)  # (n, COLUMNS)
         for shares in plan:
             part[~observed] = shares @ part
-        filled[~observed, columns] = part[~observed]
-    filled[~there] = np.nan
-    return Propagated(filled, observed, there)
+        imputed[~observed, columns] = part[~observed]
+    imputed[~there] = np.nan
+    return Propagated(imputed, observed, there)
 
 
 def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> Propagated:

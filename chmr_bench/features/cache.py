@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chmr_bench.contracts import Block, FeatureSpec, MatrixBlock, Progress, no_progress
 from chmr_bench.errors import (
     DataError,
@@ -21,7 +23,7 @@ from chmr_bench.errors import (
     UnknownNameError,
 )
 from chmr_bench.features.parallel import compute_block
-from chmr_bench.features.plugin import CONNECTIVITY, IDENTITIES
+from chmr_bench.features.plugin import CONNECTIVITY, IDENTITIES, NEUTRAL_PARENT
 from chmr_bench.features.storage import read_block, write_block
 
 log = logging.getLogger("chmr_bench.features")
@@ -81,13 +83,33 @@ def connectivity_keys(
     progress: Progress = no_progress,
     cache: Path | None = None,
 ) -> tuple[str, ...]:
-    """Return the first 14 characters of each InChIKey; "" where none can be made."""
-    from chmr_bench.features.connectivity import keys_of
+    """Return the first 14 characters of each InChIKey; "" where none can be made.
 
-    block = featurise(CONNECTIVITY, {}, smiles, n_jobs=n_jobs, progress=progress, cache=cache)
-    if not isinstance(block, MatrixBlock):
-        raise PluginError("the feature 'connectivity' is no matrix")
-    return keys_of(block)
+    Examples
+    --------
+    >>> connectivity_keys(["CCO", "*"])
+    ('LFQSCWFLJHTTHZ', '')
+    """
+    return keys_of(_matrix(CONNECTIVITY, smiles, n_jobs, progress, cache))
+
+
+def neutral_parent_keys(
+    smiles: Sequence[str],
+    *,
+    n_jobs: int | None = None,
+    progress: Progress = no_progress,
+    cache: Path | None = None,
+) -> tuple[str, ...]:
+    """Return the first 14 characters of the InChIKey of each neutral parent; "" where none is.
+
+    Two rows are one molecule where the key as it stands or this one agrees: see `features.groups`.
+
+    Examples
+    --------
+    >>> neutral_parent_keys(["CC(=O)[O-].[Na+]", "CC(=O)O"])
+    ('QTBSBXVTEAMEQO', 'QTBSBXVTEAMEQO')
+    """
+    return keys_of(_matrix(NEUTRAL_PARENT, smiles, n_jobs, progress, cache))
 
 
 def identities(
@@ -103,13 +125,30 @@ def identities(
     """
     found = {}
     for spec in IDENTITIES:
-        block = featurise(spec, {}, smiles, n_jobs=n_jobs, progress=progress, cache=cache)
-        if not isinstance(block, MatrixBlock):
-            raise PluginError(f"the feature {spec.name!r} is no matrix")
+        block = _matrix(spec, smiles, n_jobs, progress, cache)
         rows = zip(block.values, block.observed, strict=True)
         level = spec.name.removeprefix("identity.")
         found[level] = tuple(bytes(v).hex() if there else "" for v, there in rows)
     return found
+
+
+def keys_of(block: MatrixBlock) -> tuple[str, ...]:
+    """Return connectivity keys as text, "" where there is none, of their ASCII codes (n, 14)."""
+    codes = np.ascontiguousarray(block.values, dtype=np.uint8)
+    return tuple(bytes(row).rstrip(b"\0").decode("ascii") for row in codes)
+
+
+def _matrix(
+    spec: FeatureSpec,
+    smiles: Sequence[str],
+    n_jobs: int | None,
+    progress: Progress,
+    cache: Path | None,
+) -> MatrixBlock:
+    block = featurise(spec, {}, smiles, n_jobs=n_jobs, progress=progress, cache=cache)
+    if not isinstance(block, MatrixBlock):
+        raise PluginError(f"the feature {spec.name!r} is no matrix")
+    return block
 
 
 def is_cached(

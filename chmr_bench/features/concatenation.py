@@ -31,13 +31,13 @@ def _concatenate_matrices(blocks: Sequence[MatrixBlock]) -> MatrixBlock:
 
     values: list[Any] = [block.values for block in blocks]
     dense = [v for v in values if isinstance(v, np.ndarray)]
-    whole = (
+    stacked = (
         np.concatenate(dense)
         if len(dense) == len(values)
         else sparse.csr_array(sparse.vstack(values, format="csr"))
     )
     observed = np.concatenate([block.observed for block in blocks])
-    return MatrixBlock(values=whole, observed=observed, names=blocks[0].names)
+    return MatrixBlock(values=stacked, observed=observed, names=blocks[0].names)
 
 
 def _concatenate_graphs(blocks: Sequence[GraphBlock]) -> GraphBlock:

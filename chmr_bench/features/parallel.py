@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -164,7 +165,9 @@ def _warm_pool(needed: int, most: int) -> Any:
     for may_fail in (True, False):
         last = reusable_executor._executor
         size = min(most, max(needed, last._max_workers if last is not None else 0))
-        with interrupts_blocked():
+        with interrupts_blocked(), warnings.catch_warnings():
+            # What a call that failed had begun is waited for, as it should be, with a warning.
+            warnings.simplefilter("ignore", UserWarning)
             pool = get_reusable_executor(
                 size,
                 timeout=IDLE_SECONDS,

@@ -10,7 +10,13 @@ _IDENTITY = "chmr_bench.features.identity"
 CONNECTIVITY = FeatureSpec(
     name="connectivity",
     title="First 14 characters of the InChIKey, as ASCII codes (n, 14); unobserved where none",
-    compute="chmr_bench.features.connectivity:connectivity",
+    compute=f"{_IDENTITY}:connectivity",
+)
+
+NEUTRAL_PARENT = FeatureSpec(
+    name="neutral_parent",
+    title="First 14 characters of the InChIKey of the neutral parent, as ASCII codes (n, 14)",
+    compute=f"{_IDENTITY}:neutral_parent",
 )
 
 IDENTITIES: tuple[FeatureSpec, ...] = tuple(
@@ -82,6 +88,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
         depends=("rdkit", "unimol_tools"),
     ),
     CONNECTIVITY,
+    NEUTRAL_PARENT,
 )
 
 

@@ -115,21 +115,23 @@ def nearest(
     if k < 1:
         raise SettingError(f"the number of neighbours is {k}; expected 1 or more")
     words = packed(bits)
-    asked = words if queries is None else packed(queries)
-    if asked.shape[1] != words.shape[1]:
+    wanted = words if queries is None else packed(queries)
+    if wanted.shape[1] != words.shape[1]:
         raise DataError(
-            f"the queries have {asked.shape[1]} words of 64 bits, the molecules to choose from "
+            f"the queries have {wanted.shape[1]} words of 64 bits, the molecules to choose from "
             f"{words.shape[1]}; compute both with the same fingerprint settings"
         )
-    if not len(words) or not len(asked):
+    if not len(words) or not len(wanted):
         return Neighbours(
-            np.full((len(asked), k), -1, np.int32), np.zeros((len(asked), k), np.float32)
+            np.full((len(wanted), k), -1, np.int32), np.zeros((len(wanted), k), np.float32)
         )
     alone = queries is None and exclude_self
-    own = np.arange(len(asked)) if alone else np.full(len(asked), -1)
-    rows = np.full((len(asked), k), -1, dtype=np.int64)
-    similarity = np.full((len(asked), k), max(at_least, np.finfo(np.float64).tiny))
-    _search(_blocks(words), (asked, own), (rows, similarity), n_jobs or available_cores(), progress)
+    own = np.arange(len(wanted)) if alone else np.full(len(wanted), -1)
+    rows = np.full((len(wanted), k), -1, dtype=np.int64)
+    similarity = np.full((len(wanted), k), max(at_least, np.finfo(np.float64).tiny))
+    _search(
+        _blocks(words), (wanted, own), (rows, similarity), n_jobs or available_cores(), progress
+    )
     similarity[rows < 0] = 0
     return Neighbours(rows.astype(np.int32), similarity.astype(np.float32))
 

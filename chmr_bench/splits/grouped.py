@@ -17,6 +17,7 @@ import numpy as np
 
 from chmr_bench.contracts import Split
 from chmr_bench.errors import DataError, SettingError
+from chmr_bench.features.groups import molecule_groups, numbered
 from chmr_bench.splits.assignment import Fractions, ascending
 from chmr_bench.types import IntArray
 
@@ -80,7 +81,7 @@ def strict_split(levels: Sequence[Sequence[str]], seed: int, fractions: Fraction
     DataError
         There are fewer groups than parts.
     """
-    group = joined(levels)
+    group = molecule_groups(levels)
     _check_groups(group, 3, "no two parts of a strict split share a molecule or a scaffold")
     sizes = np.bincount(group)
     firsts, what = _first_names(levels[0], group), f"strict {seed}"
@@ -120,7 +121,7 @@ def repeated_fold(names: Sequence[str], seed: int) -> Split:
     """
     check_fold(seed)
     repeat, number = divmod(seed, FOLDS)
-    group = _codes(names)
+    group = numbered(names)
     _check_groups(group, FOLDS, "rows of one connectivity are in one fold")
     firsts = _first_names(names, group)
     fold = _dealt(group, drawn(firsts, f"cv5x5 repeat {repeat}"))
@@ -141,27 +142,6 @@ def check_fold(seed: int) -> None:
         )
 
 
-def joined(levels: Sequence[Sequence[str]]) -> IntArray:
-    """Return the group of each molecule, (n,): equal where a chain of shared names leads.
-
-    The name "" joins nothing.
-    """
-    from scipy import sparse
-    from scipy.sparse.csgraph import connected_components
-
-    n = size = len(levels[0])
-    sources, targets = [], []
-    for names in levels:
-        named = np.flatnonzero(np.array([bool(name) for name in names], dtype=bool))
-        sources.append(named)
-        targets.append(size + _codes(names)[named])
-        size += len(set(names))
-    rows, columns = np.concatenate(sources), np.concatenate(targets)
-    links = sparse.coo_array((np.ones(len(rows), np.int8), (rows, columns)), (size, size))
-    _, labels = connected_components(links, directed=False)
-    return _codes(labels[:n].tolist())
-
-
 def _check_groups(group: IntArray, n_needed: int, why: str) -> None:
     sizes = np.bincount(group)
     if len(sizes) < n_needed:
@@ -180,12 +160,6 @@ def drawn(names: Sequence[str], what: str) -> IntArray:
 
 def _hash(what: str, name: str) -> bytes:
     return hashlib.sha256(f"{what}\n{name}".encode()).digest()
-
-
-def _codes(values: Sequence[object]) -> IntArray:
-    """Return a number for each distinct value, (n,), in the order first met."""
-    known: dict[object, int] = {}
-    return np.array([known.setdefault(v, len(known)) for v in values], dtype=np.int64)
 
 
 def _first_names(names: Sequence[str], group: IntArray) -> list[str]:

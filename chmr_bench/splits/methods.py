@@ -119,8 +119,8 @@ def make_split(
     """
     _check_fractions(fractions)
     with kept_to(n_jobs):
-        asked = _Asked(dataset, rule, seed, tuple(keys) or dataset.keys, fractions, n_jobs)
-        split = _made(method, asked)
+        given = _SplitInputs(dataset, rule, seed, tuple(keys) or dataset.keys, fractions, n_jobs)
+        split = _split(method, given)
     try:
         check_split(split, len(dataset), complete=method != "reference")
     except DataError as error:
@@ -129,7 +129,7 @@ def make_split(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _SplitInputs:
     dataset: Dataset
     rule: SplitRule | None
     seed: int
@@ -150,18 +150,18 @@ class _Asked:
         return [self.names(), found["parent"], found["scaffold"]]
 
 
-def _made(method: str, asked: _Asked) -> Split:
-    dataset, seed, fractions = asked.dataset, asked.seed, asked.fractions
+def _split(method: str, given: _SplitInputs) -> Split:
+    dataset, seed, fractions = given.dataset, given.seed, given.fractions
     if method.startswith(DEEPCHEM_PREFIX):
         return _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed, fractions)
     makers: Mapping[str, Callable[[], Split]] = {
-        "reference": lambda: _reference(dataset, asked.rule),
+        "reference": lambda: _reference(dataset, given.rule),
         "scaffold": lambda: pour_balanced(
             group_by_scaffold(scaffold_smiles(dataset.smiles)), fractions
         ),
-        "strict": lambda: strict_split(asked.levels(), seed, fractions),
+        "strict": lambda: strict_split(given.levels(), seed, fractions),
         "random": lambda: _random(len(dataset), seed, fractions),
-        "cv5x5": lambda: repeated_fold(asked.names(), seed),
+        "cv5x5": lambda: repeated_fold(given.names(), seed),
     }
     check_method(method)
     return makers[method]()

@@ -1,7 +1,7 @@
 """Connectivity keys of rows as sources have them, where not every SMILES can be read.
 
 A benchmark may not lose a row, so its features fail on a SMILES that is none. An atlas may: such a
-row is told apart here, and counted by whoever leaves it out. One pass, cached as any feature.
+row is marked here, and counted by whoever leaves it out. One pass, cached as any feature.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ class Keys:
 
 def keys_where_readable(smiles: Sequence[str], progress: Progress = no_progress) -> Keys:
     """Return the keys, over all cores, from the feature cache where they are there."""
-    from chmr_bench.features.cache import featurise
-    from chmr_bench.features.connectivity import keys_of
+    from chmr_bench.features.cache import featurise, keys_of
 
     if not smiles:
         return Keys((), np.zeros(0, dtype=bool))
@@ -51,7 +50,7 @@ def keys_where_readable(smiles: Sequence[str], progress: Progress = no_progress)
 
 def codes_where_readable(smiles: Sequence[str]) -> MatrixBlock:
     """Return the keys' codes, (n, 14) uint8; a row is 0 without a key, 1 and 0 if unreadable."""
-    from chmr_bench.features.connectivity import KEY_LENGTH, connectivity
+    from chmr_bench.features.identity import KEY_LENGTH, connectivity
 
     try:
         return connectivity(smiles)

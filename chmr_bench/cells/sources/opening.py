@@ -138,17 +138,17 @@ def atlas_of_table(
     blocks = {}
     for block_name, block in table.blocks.items():
         _check_profiles(f"atlas {name!r}, block {block_name!r}", block)
-        blocks[block_name], n_filled = complete(block)
-        counts["filled_values"] += n_filled
-    whole = replace(table, blocks=blocks, counts=dict(counts))
-    return one_row_a_molecule(name, whole, keys, synthetic)
+        blocks[block_name], n_imputed = complete(block)
+        counts["filled_values"] += n_imputed
+    complete_table = replace(table, blocks=blocks, counts=dict(counts))
+    return one_row_a_molecule(name, complete_table, keys, synthetic)
 
 
 def complete(block: MatrixBlock) -> tuple[MatrixBlock, int]:
-    """Return a block whose observed rows are finite throughout, and how many numbers were filled.
+    """Return a block whose observed rows are finite throughout, and how many numbers were imputed.
 
     A row without any number is not observed; a column without any is dropped; what is left is
-    filled with the median of the observed rows of its column.
+    imputed by the median of the observed rows of its column.
     """
     values = np.asarray(block.values)
     finite = np.isfinite(values)

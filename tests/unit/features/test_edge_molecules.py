@@ -90,4 +90,5 @@ def test_the_plugin_offers_the_features_of_the_listing() -> None:
         "geometry",
         "unimol",
         "connectivity",
+        "neutral_parent",
     }

@@ -232,6 +232,19 @@ def test_an_error_of_a_task_keeps_the_workers() -> None:
     assert list(ordered(fail_at_one, [(0,)], 1)) == [pid]
 
 
+def nap(i: int) -> int:
+    if i == 1:
+        raise FeatureError("not this one")
+    time.sleep(0.3)
+    return os.getpid()
+
+
+def test_more_workers_are_started_while_tasks_of_a_failed_call_end() -> None:
+    with pytest.raises(FeatureError):
+        list(ordered(nap, [(i,) for i in range(6)], 2))
+    assert len(set(ordered(nap, [(0,)] * 6, 3))) > 1
+
+
 def slow(i: int) -> int:
     if i:
         time.sleep(60)

@@ -15,6 +15,7 @@ from chmr_bench.contracts import Dataset, Split
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.features import cache
+from chmr_bench.features.groups import molecule_groups
 from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
 from chmr_bench.splits import grouped
 from chmr_bench.types import PARTS
@@ -48,11 +49,11 @@ rows_of_molecules = st.lists(
 def test_groups_follow_chains_of_names_and_scaffolds() -> None:
     #        one molecule twice, its scaffold again with another name, that name again
     names, scaffolds = ["a", "a", "b", "b", "c", "d"], ["x", "y", "y", "", "", ""]
-    assert grouped.joined([names, scaffolds]).tolist() == [0, 0, 0, 0, 1, 2]
+    assert molecule_groups([names, scaffolds]).tolist() == [0, 0, 0, 0, 1, 2]
 
 
 def test_molecules_without_a_ring_share_no_scaffold() -> None:
-    assert grouped.joined([["a", "b", "a"], ["", "", ""]]).tolist() == [0, 1, 0]
+    assert molecule_groups([["a", "b", "a"], ["", "", ""]]).tolist() == [0, 1, 0]
 
 
 def test_a_molecule_without_a_key_goes_by_its_canonical_smiles() -> None:
@@ -66,7 +67,7 @@ def test_a_molecule_without_a_key_goes_by_its_canonical_smiles() -> None:
 @given(rows=rows_of_molecules, seed=st.integers(0, 2**31))
 def test_strict_parts_share_nothing(rows: list[tuple[int, str]], seed: int) -> None:
     names, scaffolds = [str(k) for k, _ in rows], [s for _, s in rows]
-    assume(grouped.joined([names, scaffolds]).max() >= 2)
+    assume(molecule_groups([names, scaffolds]).max() >= 2)
     split = grouped.strict_split([names, scaffolds], seed, FRACTIONS)
     assert shared(split, names) == shared(split, scaffolds) == 0
     assert sorted(np.concatenate([split.part(p) for p in PARTS]).tolist()) == list(range(len(rows)))
