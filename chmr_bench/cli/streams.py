@@ -71,7 +71,8 @@ def _open_descriptors() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+            opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+            os.set_inheritable(opened, True)  # worker processes need one too
 
 
 def _safe(stream: TextIO | None) -> TextIO:

@@ -77,14 +77,15 @@ TABLE = """dataset,synthetic,split,metric,row,score,low,high,n_runs
 """
 
 
+def runs_of(score: float, replicates: Any) -> Runs:
+    return Runs(np.array([score]), replicates[None], (None,), "mae")
+
+
 def a_table(name: str, metric: str, **scores: float) -> Any:
     """Return a table with these rows; the replicates of all move together, almost."""
     wave = 0.02 * np.sin(np.arange(100))
     moved = {label: score + wave * (1 + 1e-3 * score) for label, score in scores.items()}
-    rows = [
-        Row(label, (), (), score, runs=Runs(np.array([score]), moved[label][None], (None,)))
-        for label, score in scores.items()
-    ]
+    rows = [Row(k, (), (), score, runs=runs_of(score, moved[k])) for k, score in scores.items()]
     return SimpleNamespace(
         dataset=SimpleNamespace(name=name),
         metric=metric,
@@ -118,7 +119,7 @@ def test_a_control_with_a_longer_name_is_not_left_out() -> None:
     changed = SimpleNamespace(model=SimpleNamespace(id="chmr.random-encoder", overrides={"a": 1}))
     table = a_table("bace", "roc_auc", chmr=0.8)
     for label, record, score in (("(weights ab)", control, 0.75), ("[a=1]", changed, 0.5)):
-        runs = Runs(np.array([score]), np.full((1, 100), score), (None,))
+        runs = runs_of(score, np.full(100, score))
         row = Row(f"chmr.random-encoder {label}", (cast(Any, record),), (), score, runs=runs)
         table.rows = (*table.rows, row)
     lines = load_generator()._gains([table]).splitlines()
