@@ -113,7 +113,9 @@ def runs(
             scores.append(score(once)[0])
             replicates.append(score(w))
         seeds = (None,) if fixed else tuple(range(case.n_seeds))
-        counts = molecule_counts(y[case.clusters, None], case.clusters, by_class=case.metric != "mae")
+        counts = molecule_counts(
+            y[case.clusters, None], case.clusters, by_class=case.metric != "mae"
+        )
         units = len(np.unique(case.clusters)), effective_sample_size(counts) if counted else None
         made.append(Runs(np.array(scores), np.array(replicates), seeds, case.metric, *units))
     return made[0], made[1]
@@ -199,7 +201,9 @@ def test_the_bootstrap_alone_does_not_see_the_seeds() -> None:
     assert got.by_bootstrap_alone > 0.2, told(case, got)
 
 
-@pytest.mark.parametrize("case", [c for c in QUICK if c.n_effective == 3 and c.metric == "mae"], ids=str)
+@pytest.mark.parametrize(
+    "case", [c for c in QUICK if c.n_effective == 3 and c.metric == "mae"], ids=str
+)
 def test_without_the_effective_sample_size_it_is_too_sure(case: Case) -> None:
     got = rates(case, 250, counted=False)
     assert got.found > most(250), told(case, got)
