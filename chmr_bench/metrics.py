@@ -15,6 +15,9 @@ import numpy as np
 from chmr_bench.errors import DataError, PredictionError, UnknownNameError
 from chmr_bench.types import FloatArray, MetricName, TaskType
 
+STEPS = 100.0
+"""Steps of a float64 that the labels of a task must span; below, rounding is in every score."""
+
 
 @dataclass(frozen=True)
 class TaskScore:
@@ -160,7 +163,16 @@ def _class_obstacle(y: FloatArray) -> str:
 
 
 def _value_obstacle(y: FloatArray) -> str:
-    return "no label" if len(y) == 0 else ""
+    if len(y) == 0:
+        return "no label"
+    size, span = float(np.abs(y).max()), float(np.ptp(y))
+    step = float(np.spacing(size))
+    if not 0 < span < STEPS * step:
+        return ""
+    return (
+        f"labels of size {size:.3g} span {span:.3g}, but numbers of that size are held in steps of "
+        f"{step:.3g}; subtract what they share"
+    )
 
 
 def _spread_obstacle(y: FloatArray) -> str:
@@ -168,7 +180,7 @@ def _spread_obstacle(y: FloatArray) -> str:
         return "no label"
     if len(y) == 1:
         return "one label in test"
-    return "all labels in test are equal" if bool((y == y[0]).all()) else ""
+    return "all labels in test are equal" if bool((y == y[0]).all()) else _value_obstacle(y)
 
 
 METRICS: Mapping[MetricName, Metric] = MappingProxyType(

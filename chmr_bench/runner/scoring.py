@@ -44,10 +44,16 @@ def score(
     """
     y = dataset.y[predictions.rows]
     y_pred = _whole(predictions, y)
-    resampled = bootstrap(
-        spec.metric, y, y_pred, n_replicates=N_REPLICATES, seed=BOOTSTRAP_SEED, clusters=clusters
-    )
     tasks = score_tasks(spec.metric, dataset.task_names, y, y_pred)
+    scored = np.where([task.evaluable for task in tasks], y, np.nan)
+    resampled = bootstrap(
+        spec.metric,
+        scored,
+        y_pred,
+        n_replicates=N_REPLICATES,
+        seed=BOOTSTRAP_SEED,
+        clusters=clusters,
+    )
     tasks = with_intervals(tasks, resampled.low, resampled.high)
     return _metrics(spec.metric, tasks, resampled), resampled.macro
 

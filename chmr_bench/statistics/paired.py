@@ -27,9 +27,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chmr_bench.errors import DataError
+from chmr_bench.statistics.effective import TOO_SMALL, variance_factor
 from chmr_bench.statistics.intervals import LEVEL, SHARES
 from chmr_bench.statistics.runs import Runs
-from chmr_bench.statistics.effective import TOO_SMALL, variance_factor
 from chmr_bench.types import FloatArray
 
 LEAST_P = 1e-100
@@ -229,7 +229,8 @@ def _paired(a: Runs, b: Runs) -> tuple[FloatArray, FloatArray]:
         )
     if a.drawn and b.drawn and set(a.seeds) != set(b.seeds):
         raise DataError(
-            f"seeds {_listed(a.seeds)} and {_listed(b.seeds)} are not paired; run both with the same"
+            f"seeds {_listed(a.seeds)} and {_listed(b.seeds)} are not paired; run both with the "
+            "same"
         )
     if a.drawn and b.drawn:
         place = {seed: i for i, seed in enumerate(b.seeds)}

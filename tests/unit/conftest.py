@@ -114,9 +114,9 @@ def _content(
         "split": {
             "name": "reference",
             "digest": digest[::-1],
-            "n_train": 32,
-            "n_valid": 4,
-            "n_test": 4,
+            "n_train": 3200,
+            "n_valid": 400,
+            "n_test": 400,
         },
         "seed": seed,
         "timing": {"fit": 2.0, "predict": 0.5, "total": 3.0},
@@ -145,7 +145,7 @@ def _metrics(
     metric: str, score: float | None, n_tasks: int, not_evaluable: int, half: float
 ) -> dict[str, Any]:
     reason = "" if score is not None else "no label"
-    good = [_task(f"task{j}", score, 2, reason) for j in range(n_tasks - not_evaluable)]
+    good = [_task(f"task{j}", score, 100, reason) for j in range(n_tasks - not_evaluable)]
     flat = "one class in test (all 0)"
     bad = [_task(f"flat{j}", None, 0, flat) for j in range(not_evaluable)]
     share = None if metric != "roc_auc" or score is None else float(score >= 0.8)
@@ -168,7 +168,7 @@ def _task(name: str, score: float | None, n_minority: int, reason: str) -> dict[
         "score": score,
         "low": None,
         "high": None,
-        "n": 4,
+        "n": 400,
         "n_minority": n_minority,
         "evaluable": score is not None,
         "reason": reason,

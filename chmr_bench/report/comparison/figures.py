@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,13 @@ from chmr_bench.types import MetricName
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from chmr_bench.report.comparison.overall import Overall
-
 WIDTH, TALLEST = 7.5, 10.0
 """Inches: a page with its margins."""
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
 """Paul Tol's bright scheme, which the colour-blind can tell apart."""
 MARKERS = "osD^v<>Ph*"
 DPI = 150
-LONGEST = 22
+LONGEST = 30
 """Characters of a model's name that fit beside the axis of ranks at full size."""
 MANY = 7
 """Models from which marks are made smaller."""
@@ -124,84 +121,41 @@ def _unit(metric: MetricName | None) -> str:
 
 
 def draw_ranks(path: Path, comparison: Comparison) -> bool:
-    """Draw average ranks; a bar joins models that Nemenyi's test does not tell apart.
+    """Draw the critical-difference diagram of the average ranks; False where there are none.
 
-    After Demsar (JMLR 2006, figure 1). False where there are no ranks.
+    A bar joins models that Nemenyi's test does not tell apart (Demsar, JMLR 2006, figure 1).
     """
+    import pandas as pd
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from scikit_posthocs import critical_difference_diagram
 
     overall = comparison.overall
     if overall is None:
         return False
-    k = len(comparison.models)
-    bars = [_ends(overall, group) for group in overall.groups]
-    levels = _levels(bars)
-    first = 0.55 + 0.2 * (max(levels, default=-1) + 1)
-    bottom = first + 0.26 * ((k + 1) // 2) + 0.1
-    figure = Figure(figsize=(WIDTH, bottom + 1.15))
+    ranks = pd.Series(overall.average_rank)
+    near = abs(ranks.to_numpy()[:, None] - ranks.to_numpy()) < overall.difference
+    p = pd.DataFrame(near.astype(float), index=ranks.index, columns=ranks.index)
+    k = len(ranks)
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.27 * ((k + 1) // 2)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    margin = 0.55 * (k - 1)
-    axes.set_xlim(1 - margin, k + margin)
-    axes.set_ylim(bottom, -1.15)
-    axes.axis("off")
-    _scale(axes, k, overall)
-    for (left, right), level in zip(bars, levels, strict=True):
-        at = 0.25 + 0.2 * level
-        over = 0.012 * (k - 1)
-        axes.plot([left - over, right + over], [at, at], color="#222222", linewidth=3.5)
-    _names(axes, overall, first)
+    axes = figure.add_subplot()
+    critical_difference_diagram(
+        ranks,
+        p,
+        ax=axes,
+        label_fmt_left="{label}  {rank:.2f} ",
+        label_fmt_right=" {rank:.2f}  {label}",
+        text_h_margin=0.03 * (k - 1),
+        label_props={"fontsize": min(8.0, 8.0 * LONGEST / max(map(len, ranks.index)))},
+        marker_props={"color": "black", "s": 14},
+        elbow_props={"color": "#555555", "linewidth": 0.8},
+        crossbar_props={"color": "#222222", "linewidth": 3.0, "marker": None},
+    )
+    axes.set_xlim(1 - 0.02 * (k - 1), k + 0.02 * (k - 1))
+    axes.set_xticks(range(1, k + 1))
+    axes.tick_params(labelsize=8)
+    told = f"average rank over {len(overall.datasets)} datasets, 1 = best"
+    axes.set_title(f"{told}; critical difference {overall.difference:.2f}", fontsize=9)
     figure.savefig(path, format="png", dpi=DPI)
     return True
-
-
-def _ends(overall: Overall, group: Sequence[str]) -> tuple[float, float]:
-    ranks = [overall.average_rank[model] for model in group]
-    return min(ranks), max(ranks)
-
-
-def _levels(bars: Sequence[tuple[float, float]]) -> list[int]:
-    """Return a level for each bar, so that bars that overlap do not lie on one another."""
-    ends: list[float] = []
-    levels = []
-    for left, right in bars:
-        level = next((i for i, end in enumerate(ends) if end < left), len(ends))
-        ends[level : level + 1] = [right]
-        levels.append(level)
-    return levels
-
-
-def _scale(axes: Axes, k: int, overall: Overall) -> None:
-    """Draw the axis of ranks, and the critical difference above it."""
-    axes.plot([1, k], [0, 0], color="black", linewidth=1)
-    for rank in range(1, k + 1):
-        axes.plot([rank, rank], [0, -0.08], color="black", linewidth=1)
-        axes.text(rank, -0.13, str(rank), ha="center", va="bottom", fontsize=8)
-    end = min(1 + overall.difference, k)
-    axes.plot([1, end], [-0.5, -0.5], color="black", linewidth=1.2)
-    for x in (1.0, end):
-        axes.plot([x, x], [-0.55, -0.45], color="black", linewidth=1.2)
-    more = " (beyond the scale)" if end < 1 + overall.difference else ""
-    told = f"critical difference {overall.difference:.2f}{more}"
-    axes.text(1, -0.6, told, ha="left", va="bottom", fontsize=8)
-    title = f"average rank over {len(overall.datasets)} datasets, 1 = best"
-    axes.text((1 + k) / 2, -0.9, title, ha="center", va="bottom", fontsize=9)
-
-
-def _names(axes: Axes, overall: Overall, first: float) -> None:
-    """Write the better half of the models on the left, the others on the right."""
-    order = sorted(overall.average_rank, key=lambda m: overall.average_rank[m])
-    k = len(order)
-    half = (k + 1) // 2
-    left, right = 1 - 0.06 * (k - 1), k + 0.06 * (k - 1)
-    size = min(8.0, 8.0 * LONGEST / max(len(m) for m in order))
-    places = [(m, left, "right", i) for i, m in enumerate(order[:half])]
-    places += [(m, right, "left", i) for i, m in enumerate(reversed(order[half:]))]
-    for model, x, side, i in places:
-        rank, at = overall.average_rank[model], first + 0.26 * i
-        for (x0, y0), (x1, y1) in pairwise([(rank, 0.0), (rank, at), (x, at)]):
-            axes.plot([x0, x1], [y0, y1], color="#555555", linewidth=0.8)
-        text = f"{model}  {rank:.2f}" if side == "right" else f"{rank:.2f}  {model}"
-        gap = -0.01 * k if side == "right" else 0.01 * k
-        axes.text(x + gap, at, text, ha=side, va="center", fontsize=size)

@@ -99,8 +99,8 @@ def described(model: str, baseline: str, common: pd.DataFrame, difference: Diffe
     """Return a difference with the scores it is of."""
     runs = {name: common[common["asked"] == name] for name in (baseline, model)}
     alone = tuple(name for name, of in runs.items() if one_pretraining(of))
-    scores = [score(of) for of in runs.values()]
-    return Gain(model, difference, *scores, one_pretraining=alone)
+    base_score, own_score = (score(of) for of in runs.values())
+    return Gain(model, difference, base_score, own_score, one_pretraining=alone)
 
 
 def _over_splits(mine: pd.DataFrame, theirs: pd.DataFrame, sign: float) -> Difference:

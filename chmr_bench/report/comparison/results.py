@@ -214,9 +214,14 @@ def _with_folds(on: OnDataset, have: Sequence[str], models: Sequence[str]) -> On
             f"dataset {on.name!r}: {', '.join(have)} have no seed in common on the folds "
             f"{', '.join(map(str, lost))} of {CV5X5}; run them with the same seeds"
         )
-    means = {m: split_means(common[common["asked"] == m]).to_dict() for m in have}
+    means = {m: split_means(common[common["asked"] == m]) for m in have}
     sizes = common[common["asked"] == baseline].iloc[0]
-    folds = over_folds(on.name, means, on.sign, (sizes["n_train"], sizes["n_test"]))
+    folds = over_folds(
+        on.name,
+        {m: dict(zip(of.index.astype(int), of, strict=True)) for m, of in means.items()},
+        on.sign,
+        (sizes["n_train"], sizes["n_test"]),
+    )
     gains = {
         m: described(m, baseline, common, folds.difference(m, baseline))
         if m in have

@@ -207,8 +207,8 @@ def _selection(name: str, asked: pd.DataFrame, query: Query) -> Selection:
         scored["metric"].iloc[0] if len(scored) else None,
         known=True,
         synthetic=bool(kept["synthetic"].iloc[0]),
-        n_failed={m: int(n) for m, n in failed.items()},
-        unscored={m: tuple(of["split_key"]) for m, of in without.groupby("asked", sort=False)},
+        n_failed={str(m): int(n) for m, n in failed.items()},
+        unscored={str(m): tuple(of["split_key"]) for m, of in without.groupby("asked", sort=False)},
         notes=notes,
     )
 

@@ -68,7 +68,7 @@ def test_provenance_names_data_models_and_machines(results: Any) -> None:
     results.add("forest", "bace", seed=4, environment__packages={"numpy": "2.1.0"})
     results.add("mean", "bace", seed=None)
     text = made(results).split("## Provenance")[1]
-    assert "32/4/4" in text
+    assert "3200/400/400" in text
     assert "c0ffeec0ffee + changes" in text
     assert "Packages: numpy 2.0.0 and 2.1.0." in text
     rows = [[c.strip() for c in line.split("|")] for line in text.splitlines() if "|" in line]
@@ -78,7 +78,7 @@ def test_provenance_names_data_models_and_machines(results: Any) -> None:
 
 def test_a_title_that_ends_a_sentence_gets_no_second_stop(results: Any) -> None:
     results.add("forest", "bace", dataset__title="Does it bind?")
-    assert "Does it bind? 40 molecules, 3 tasks; 32/4/4 train/valid/test." in made(results)
+    assert "Does it bind? 40 molecules, 3 tasks; 3200/400/400 train/valid/test." in made(results)
 
 
 def test_names_cannot_break_a_table() -> None:

@@ -44,7 +44,7 @@ def test_an_interval_of_the_tables_is_that_of_few_rows(results: Any) -> None:
     (table,) = collect(results.store).tables
     _, row = table.rows
     one = a.metrics.per_task[0]
-    assert (row.runs.n_units, row.runs.n_telling) == (a.split.n_test, one.n_minority)
+    assert (row.runs.n_units, row.runs.n_effective) == (a.split.n_test, one.n_minority)
     whole = paired_difference(row.runs, table.rows[0].runs)
     assert row.behind == pytest.approx((0.1, -whole.high, -whole.low))
     assert np.isfinite(whole.high)

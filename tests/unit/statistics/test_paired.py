@@ -8,9 +8,9 @@ from scipy import stats
 
 from chmr_bench.errors import DataError
 from chmr_bench.statistics import Runs, paired_difference
+from chmr_bench.statistics.effective import variance_factor
 from chmr_bench.statistics.paired import NO_REPLICATE, NOTHING_VARIED, TOO_FEW, MixedT
 from chmr_bench.types import MetricName
-from chmr_bench.statistics.effective import variance_factor
 
 
 def runs(scores: list[float], seeds: tuple[int | None, ...], spread: float = 0.0) -> Runs:

@@ -49,7 +49,7 @@ def test_one_test_row_that_tells_gives_no_interval(
     record = do(request("noise"), store, workspace).outcomes[0].record
     assert record.metrics is not None
     alone = [task.model_copy(update={"n_minority": 1}) for task in record.metrics.per_task[:1]]
-    metrics = record.metrics.model_copy(update={"per_task": alone})
+    metrics = record.metrics.model_copy(update={"per_task": alone, "n_effective": None})
     (whole,), (row,) = (
         rows([r], store) for r in (record, record.model_copy(update={"metrics": metrics}))
     )

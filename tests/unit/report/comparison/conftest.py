@@ -15,7 +15,6 @@ from chmr_bench.report.comparison import Comparison, Query, compare
 from chmr_bench.runner.workspace import Workspace
 from chmr_bench.statistics import Runs
 
-
 if TYPE_CHECKING:
     import pandas as pd
 
