@@ -117,9 +117,21 @@ def _look_up(
     raise UnknownNameError(kind, name, table, hint)
 
 
+_given: list[Registry] = []
+"""In a worker process: the registry of the process that started it."""
+
+
+def use_registry(known: Registry) -> None:
+    """Make `registry` return this one from now on."""
+    _given[:] = [known]
+    registry.cache_clear()
+
+
 @functools.cache
 def registry() -> Registry:
     """Return the registry of this installation; made once a process."""
+    if _given:
+        return _given[0]
     return build_registry(metadata.entry_points(group=hookspecs.ENTRY_POINT_GROUP))
 
 
