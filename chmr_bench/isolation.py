@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,8 +40,8 @@ from chmr_bench.errors import (
 PRELOADED = ("numpy", "scipy.sparse", "pydantic", "psutil", "threadpoolctl", "chmr_bench.runner")
 TICK = 0.05
 """Seconds between two looks at the clock and at what was printed."""
-MEMORY_TICKS, FAMILY_TICKS = 4, 20
-"""Ticks between two looks at the memory of the worker, and at that of its children too."""
+MEMORY_SECONDS = 0.2
+"""Seconds between two looks at the memory."""
 EXIT_SECONDS = 5.0
 """So long a worker that is done may take to end."""
 OUTPUT_BYTES = 1_000_000
@@ -162,7 +163,6 @@ class _Running:
         descriptor, path = tempfile.mkstemp(prefix="chmr-bench-", suffix=".log")
         self.path, self.output = Path(path), os.fdopen(descriptor, "rb")
         self.n_printed = 0
-        self.family: list[Any] = []
         self.done: list[Any] = []
         self.left: list[str] = []
         context = _context()
@@ -173,6 +173,8 @@ class _Running:
             self.process.start()
         theirs.close()
         self.started = time.monotonic()
+        self.memory = _Memory(self.process.pid)
+        self.memory.start()
 
     def result(self, target: str, arguments: Sequence[Any]) -> Any:
         """Return the function's value; raise where there is none."""
@@ -193,7 +195,7 @@ class _Running:
 
     def _follow(self) -> None:
         """Take messages until the process has ended."""
-        ticks, deadline = 0, float("inf")
+        deadline = float("inf")
         sources = [self.connection, self.process.sentinel]
         while True:
             ready = connection.wait(sources, timeout=TICK)
@@ -206,11 +208,10 @@ class _Running:
                 self.process.join()
                 return
             else:
-                ticks += 1
                 self._pass_on()
-            self._check(ticks)
+            self._check()
             if time.monotonic() > deadline:  # it waits for children that never end
-                self.left += [_name(one) for one in self._children()]
+                self.left += [_name(one) for one in self.memory.children]
                 return
 
     def _take(self) -> bool:
@@ -235,40 +236,22 @@ class _Running:
             more = "" if len(text) < room else "\n[what was printed after this is left out]\n"
             self.receiver.printed(text.decode("utf-8", errors="replace") + more)
 
-    def _check(self, ticks: int) -> None:
+    def _check(self) -> None:
         """Raise where the call takes more than it may."""
         seconds, memory_gb = self.limits.seconds, self.limits.memory_gb
         if seconds is not None and not self.done and time.monotonic() - self.started > seconds:
             raise TimeLimitError(f"it took longer than the limit of {seconds:g} s (--time-limit)")
-        if ticks % FAMILY_TICKS == 0:
-            self.family = self._children()
-        if memory_gb is not None and ticks % MEMORY_TICKS == 0:
-            used = sum(_resident(one) for one in [*self._itself(), *self.family]) / 1e9
-            if used > memory_gb:
-                raise MemoryLimitError(
-                    f"it used {used:.1f} GB, more than the limit of {memory_gb:g} GB "
-                    "(--memory-limit)"
-                )
-
-    def _itself(self) -> list[Any]:
-        import psutil
-
-        with contextlib.suppress(psutil.Error):
-            return [psutil.Process(self.process.pid)]
-        return []
-
-    def _children(self) -> list[Any]:
-        import psutil
-
-        with contextlib.suppress(psutil.Error):
-            return [child for one in self._itself() for child in one.children(recursive=True)]
-        return []
+        used = self.memory.used / 1e9
+        if memory_gb is not None and used > memory_gb:
+            raise MemoryLimitError(
+                f"it used {used:.1f} GB, more than the limit of {memory_gb:g} GB (--memory-limit)"
+            )
 
     def _others(self) -> list[Any]:
         """Return what is left of the worker's session, and of the children seen before."""
         import psutil
 
-        found = {one.pid: one for one in self.family if one.is_running()}
+        found = {one.pid: one for one in self.memory.children if one.is_running()}
         if hasattr(os, "getsid"):
             for pid in psutil.pids():
                 with contextlib.suppress(OSError, psutil.Error):
@@ -278,16 +261,45 @@ class _Running:
 
     def end(self) -> None:
         """Kill what is left, and tidy up."""
+        self.memory.ended.set()
         if self.process.is_alive():
-            _kill_all([*self._children(), *self._others()])
             self.process.kill()
             self.process.join()
+            _kill_all(self._others(), patience=0)
         elif not self.done:
-            _kill_all(self._others())
+            _kill_all(self._others(), patience=0)
         self.connection.close()
         self.process.close()
         self.output.close()
         self.path.unlink(missing_ok=True)
+
+
+class _Memory(threading.Thread):
+    """Looks at a process and its children: in a thread, where Ctrl-C breaks into nothing.
+
+    Attributes
+    ----------
+    used :
+        Their resident memory in bytes, when last seen.
+    children :
+        Of all generations, when last seen.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True, name="watch-memory")
+        self.pid, self.ended = pid, threading.Event()
+        self.used, self.children = 0, []  # type: int, list[Any]
+
+    def run(self) -> None:
+        """Look until the end is told."""
+        import psutil
+
+        while not self.ended.wait(MEMORY_SECONDS):
+            with contextlib.suppress(psutil.Error):
+                worker_process = psutil.Process(self.pid)
+                children = worker_process.children(recursive=True)
+                self.used = worker_process.memory_info().rss + sum(map(_resident, children))
+                self.children = children
 
 
 def _resident(process: Any) -> int:
@@ -308,11 +320,11 @@ def _name(process: Any) -> str:
         return f"process {process.pid}"
 
 
-def _kill_all(processes: Sequence[Any]) -> list[str]:
+def _kill_all(processes: Sequence[Any], patience: float = 0.5) -> list[str]:
     """Kill processes; return the names of those that had not ended by themselves."""
     import psutil
 
-    _, alive = psutil.wait_procs(processes, timeout=0.5 if processes else 0)
+    _, alive = psutil.wait_procs(processes, timeout=patience if processes else 0)
     names = [_name(one) for one in alive]
     for one in alive:
         with contextlib.suppress(psutil.Error):

@@ -63,12 +63,18 @@ def explain(
     out.mkdir(parents=True, exist_ok=True)
     listener.step("explanation")
     written = isolation.call(EXPLAIN, *arguments, limits=options.limits, receiver=receiver)
-    files = [Path(path) for path in written]
+    files = [_as_named(Path(path), out) for path in written]
     if not files or not all(path.is_file() for path in files):
         raise PluginError(
             f"{spec.explain} named {[str(p) for p in files]}; expected files it wrote"
         )
     return files
+
+
+def _as_named(path: Path, out: Path) -> Path:
+    """Return a path below `out` as the user named that."""
+    home = out.resolve()
+    return out / path.relative_to(home) if path.is_relative_to(home) else path
 
 
 def explain_here(

@@ -217,17 +217,7 @@ def _items(
         for draw in wanted:
             yield dataclasses.replace(blank, reason=obstacle, seed=draw.seed, missing=draw.missing)
         return
-    config = build_config(spec, _overrides(request.settings, spec.name), dataset)
-    base = Job(
-        model,
-        config,
-        data,
-        split,
-        seed=None,
-        precision=request.precision,
-        device=device_for(request.device, spec),
-        overrides=_changed(config, build_config(spec, {}, dataset)),
-    )
+    base = _job(request, model, data, split)
     seconds = expected_seconds(store, spec.name, dataset)
     for draw in wanted:
         job = dataclasses.replace(base, seed=draw.seed, missing=draw.missing)
@@ -244,6 +234,24 @@ def _items(
             missing=draw.missing,
             inapplicable=draw.inapplicable,
         )
+
+
+def _job(
+    request: Request, model: Registered[ModelSpec], data: LoadedDataset, split: SplitRequest
+) -> Job:
+    """Return the job of the model on the data, without a seed."""
+    spec, dataset = model.spec, data.spec.name
+    config = build_config(spec, _overrides(request.settings, spec.name), dataset)
+    return Job(
+        model,
+        config,
+        data,
+        split,
+        seed=None,
+        precision=request.precision,
+        device=device_for(request.device, spec),
+        overrides=_changed(config, build_config(spec, {}, dataset)),
+    )
 
 
 def _state(before: Record | None, store: RecordStore, identity: str) -> State:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import DataError
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner.clusters import connectivity_clusters
-from chmr_bench.runner.scoring import score
-from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.runner.loading import Datasets, LoadedDataset
+from chmr_bench.runner.scoring import score
 from chmr_bench.statistics import Runs
 
 if TYPE_CHECKING:

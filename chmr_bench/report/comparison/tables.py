@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from chmr_bench.report.comparison.gains import Gain
 from chmr_bench.report.comparison.notes import gain_notes, method_notes
 from chmr_bench.report.comparison.overall import Overall
-from chmr_bench.report.comparison.gains import Gain
 from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds
 from chmr_bench.report.comparison.results import Comparison, OnDataset
 from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span

@@ -15,7 +15,6 @@ from chmr_bench.report.comparison import Comparison, Query, compare
 from chmr_bench.runner.loading import Datasets
 from chmr_bench.statistics import Runs
 
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 class StoredReplicates:
     """Stands for `Measure`: takes the runs from the records instead of from the data."""
 
-    def __init__(self, store: RecordStore, datasets: Datasets, runs: pd.DataFrame) -> None:
+    def __init__(self, store: RecordStore, source: Datasets, runs: pd.DataFrame) -> None:
         self.store = store
         self.rows = np.arange(4)
         self.n_clusters = 4
@@ -56,9 +55,9 @@ def compared_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Comparison]:
         split: str = "",
         protocol: str = "",
     ) -> Comparison:
-        datasets = Datasets(FetchOptions(offline=True), 1)
+        source = Datasets(FetchOptions(offline=True), 1)
         query = Query(models, datasets, split)
-        return compare(results.store, datasets, query, protocol=protocol)
+        return compare(results.store, source, query, protocol=protocol)
 
     return run
 
