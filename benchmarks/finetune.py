@@ -44,8 +44,14 @@ from chmr_bench.nn.batch import graph_batch
 from chmr_bench.nn.gnn import GinVirtualNode, limited
 from chmr_bench.nn.steps import masked_loss
 from chmr_bench.plugins import registry
-from chmr_bench.runner.weights import Asked, look_up
-from chmr_bench.runner.workspace import DatasetRequest, SplitRequest, Workspace
+from chmr_bench.runner import (
+    DatasetRequest,
+    Datasets,
+    RunOptions,
+    SplitRequest,
+    WeightsCache,
+    WeightsKey,
+)
 from chmr_bench.settings import build_config
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
@@ -100,14 +106,16 @@ def load(jobs: int) -> Data:
     mirror = Path(__file__).resolve().parents[2] / "shared" / "data"
     if "CHMR_BENCH_MIRROR" not in os.environ and (mirror / "SOURCES.csv").is_file():
         os.environ["CHMR_BENCH_MIRROR"] = str(mirror)
-    workspace = Workspace(options_from_env(), jobs)
-    opened = workspace.open(DatasetRequest(name=DATASET))
-    split = workspace.split(opened, SplitRequest("reference"))
+    datasets = Datasets(options_from_env(), jobs)
+    opened = datasets.load(DatasetRequest(name=DATASET))
+    split = opened.split(SplitRequest("reference"))
     registered = registry().model("chmr")
     config: Any = build_config(registered.spec, {}, DATASET)
-    inputs = workspace.inputs(opened, registered.spec, Chmr.needs(config))
+    inputs = opened.inputs(registered.spec, Chmr.needs(config))
     rows = {"train": split.train, "valid": split.valid, "test": split.test}
-    weights = look_up(Asked(registered, config), workspace)
+    weights = WeightsCache(RunOptions(options_from_env(), jobs)).look_up(
+        WeightsKey(registered, config)
+    )
     return Data(
         {part: inputs.take(r) for part, r in rows.items()},
         {part: opened.dataset.y[r] for part, r in rows.items()},

@@ -28,7 +28,7 @@ from chmr_bench.features.bits import bits_of
 from chmr_bench.features.cache import available_cores
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.plugins import registry
-from chmr_bench.runner.workspace import DatasetRequest, SplitRequest, Workspace
+from chmr_bench.runner import DatasetRequest, Datasets, SplitRequest
 from chmr_bench.types import FloatArray
 from chmr_bench_fingerprints.forest import Forest, ForestConfig
 
@@ -55,11 +55,11 @@ def load(config: ForestConfig, jobs: int) -> Data:
     mirror = Path(__file__).resolve().parents[2] / "shared" / "data"
     if "CHMR_BENCH_MIRROR" not in os.environ and (mirror / "SOURCES.csv").is_file():
         os.environ["CHMR_BENCH_MIRROR"] = str(mirror)
-    workspace = Workspace(options_from_env(), jobs)
-    opened = workspace.open(DatasetRequest(name=DATASET))
-    split = workspace.split(opened, SplitRequest("reference"))
+    datasets = Datasets(options_from_env(), jobs)
+    opened = datasets.load(DatasetRequest(name=DATASET))
+    split = opened.split(SplitRequest("reference"))
     spec = registry().model("fingerprint.forest").spec
-    inputs = workspace.inputs(opened, spec, Forest.needs(config))
+    inputs = opened.inputs(spec, Forest.needs(config))
     y = opened.dataset.y
     return Data(
         inputs.take(split.train),

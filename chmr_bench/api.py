@@ -12,29 +12,27 @@ Examples
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack
 
+from chmr_bench.cli.options import FetchGroup, OutputGroup, SplitGroup, TableGroup, WorkGroup
 from chmr_bench.contracts import Dataset, Split
 from chmr_bench.errors import DataError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from chmr_bench.cli.execution import How
     from chmr_bench.data.requests import TableOptions
     from chmr_bench.records import RecordStore
-    from chmr_bench.runner import Opened, Workspace
+    from chmr_bench.runner import Datasets, LoadedDataset
     from chmr_bench.sweep import Plan, Request, Summary
 
 Names: TypeAlias = str | Iterable[str]
 """One name, or several."""
 DEFAULT_OUT = "leaderboards"
-TABLE_WORDS = (
-    *("smiles", "task_type", "metric", "on_invalid", "delimiter", "decimal", "encoding"),
-    *("censored", "id"),
-)
+Group = TypeVar("Group")
 
 
 class DataOptions(TypedDict, total=False):
@@ -106,6 +104,10 @@ class RunOptions(DataOptions, total=False):
         ``auto``, ``cpu`` or ``cuda``.
     precision
         ``float32`` or ``bfloat16``.
+    time_limit
+        Seconds that a job may take; else any time.
+    memory_limit
+        GB that a job may use; else 90 % of the machine's memory.
     keep_failed
         Leave failed jobs as they are; else they are tried again.
     quiet
@@ -120,6 +122,8 @@ class RunOptions(DataOptions, total=False):
     settings: Mapping[str, Any]
     device: str
     precision: str
+    time_limit: float
+    memory_limit: float
     keep_failed: bool
     quiet: bool
 
@@ -316,11 +320,11 @@ def evaluate(
     from chmr_bench.runner import scoring
     from chmr_bench.runner.clusters import connectivity_clusters
 
-    workspace, opened, parts = _opened(dataset, split, split_seed, options)
-    values = _values(y_pred, opened, parts)
-    predictions = Predictions(parts.test, values, opened.dataset.task_names)
-    clusters = connectivity_clusters(workspace, opened, parts.test)
-    metrics, _ = scoring.score(opened.spec, opened.dataset, predictions, clusters)
+    data, parts = _loaded(dataset, split, split_seed, options)
+    values = _values(y_pred, data, parts)
+    predictions = Predictions(parts.test, values, data.dataset.task_names)
+    clusters = connectivity_clusters(data, parts.test)
+    metrics, _ = scoring.score(data.spec, data.dataset, predictions, clusters)
     mean = {"task": "mean of tasks", "score": metrics.macro, "low": metrics.low}
     mean |= {"high": metrics.high, "n": len(parts.test), "evaluable": metrics.n_evaluable > 0}
     frame = pd.DataFrame([mean, *(task.model_dump() for task in metrics.per_task)])
@@ -353,8 +357,8 @@ def load_dataset(
     >>> len(data), len(parts.test)  # doctest: +SKIP
     (900, 600)
     """
-    _, opened, parts = _opened(dataset, split, split_seed, options)
-    return opened.dataset, parts
+    data, parts = _loaded(dataset, split, split_seed, options)
+    return data.dataset, parts
 
 
 def compare(
@@ -405,7 +409,7 @@ def compare(
     _check(options, DataOptions)
     names = [n for s in _listed(suite) for n in registry().suite(s).datasets] + _listed(dataset)
     query = comparison.Query((baseline, *models), tuple(dict.fromkeys(names)), split)
-    found = comparison.compare(RecordStore(Path(out)), _workspace(options), query)
+    found = comparison.compare(RecordStore(Path(out)), _datasets(options), query)
     return pd.DataFrame(
         {"dataset": on["dataset"], "split": on["split"], "metric": on["metric"]}
         | {k: v for k, v in gain.items() if not isinstance(v, dict | list)}
@@ -452,19 +456,20 @@ def _check(options: Mapping[str, Any], kind: type) -> None:
 
 
 def _table(options: Mapping[str, Any]) -> TableOptions:
-    from chmr_bench.data.requests import TableOptions
-
-    words = {name: options[name] for name in TABLE_WORDS if name in options}
-    return TableOptions.of_words(options.get("tasks"), **words)
+    return _group(TableGroup, options).options()
 
 
-def _workspace(options: Mapping[str, Any]) -> Workspace:
+def _datasets(options: Mapping[str, Any]) -> Datasets:
     from chmr_bench.cli.requests import cores
-    from chmr_bench.data.fetch import options_from_env
-    from chmr_bench.runner import Workspace
+    from chmr_bench.runner import Datasets
 
-    fetching = options_from_env(options.get("mirror"), options.get("offline", False))
-    return Workspace(fetching, cores(options.get("jobs", 0)))
+    return Datasets(_group(FetchGroup, options).options(), cores(options.get("jobs", 0)))
+
+
+def _group(kind: type[Group], options: Mapping[str, Any]) -> Group:
+    """Return a group of the command line's options with those that are given."""
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: options[name] for name in names if name in options})
 
 
 def _request(
@@ -475,19 +480,10 @@ def _request(
     from chmr_bench.cli import requests
 
     seeds = requests.chosen_seeds(options.get("seeds"), list(options.get("seed", ())))
-    split_seeds = requests.chosen_seeds(
-        options.get("split_seeds"), list(options.get("split_seed", ())), "--split-seed"
-    )
     settings = [f"{k}={json.dumps(v)}" for k, v in options.get("settings", {}).items()]
     request = requests.make_request(models, suites, datasets, _table(options), seeds, settings)
-    return requests.with_choices(
-        request,
-        options.get("split", ""),
-        split_seeds,
-        options.get("device", "auto"),
-        options.get("precision", "float32"),
-        options.get("keep_failed", False),
-    )
+    split, work = _group(SplitGroup, options), _group(WorkGroup, options)
+    return requests.with_choices(request, split, work, options.get("keep_failed", False))
 
 
 def _swept(
@@ -495,17 +491,15 @@ def _swept(
 ) -> tuple[Plan, Summary, RecordStore]:
     """Do what is to be done, as the command line does it, and return what came of it."""
     from chmr_bench.cli import execution
-    from chmr_bench.cli.requests import cores
-    from chmr_bench.data.fetch import options_from_env
 
     done: list[tuple[Plan, Summary, RecordStore]] = []
 
-    def keep(plan: Plan, summary: Summary, store: RecordStore, how: How) -> None:
+    def keep(plan: Plan, summary: Summary, store: RecordStore, output: OutputGroup) -> None:
         done.append((plan, summary, store))
 
-    fetching = options_from_env(options.get("mirror"), options.get("offline", False))
-    how = execution.How(out, cores(options.get("jobs", 0)), quiet=options.get("quiet", False))
-    execution.sweep(request, fetching, how, keep)
+    run_options = _group(WorkGroup, options).run_options(_group(FetchGroup, options))
+    output = OutputGroup(out=out, quiet=options.get("quiet", False))
+    execution.sweep(request, run_options, output, keep)
     (result,) = done
     if result[1].interrupted:
         raise KeyboardInterrupt
@@ -518,28 +512,26 @@ def _records(plan: Plan, summary: Summary) -> list[Any]:
     return execution.records(plan, summary)
 
 
-def _opened(
+def _loaded(
     dataset: str, split: str, split_seed: int, options: Mapping[str, Any]
-) -> tuple[Workspace, Opened, Split]:
+) -> tuple[LoadedDataset, Split]:
     from chmr_bench.cli import requests
     from chmr_bench.runner import SplitRequest
 
     _check(options, DataOptions)
-    workspace = _workspace(options)
-    (asked,) = requests.data_requests(None, [dataset], _table(options))
-    opened = workspace.open(asked)
-    method = split or opened.spec.split
-    return workspace, opened, workspace.split(opened, SplitRequest(method, split_seed))
+    (request,) = requests.data_requests(None, [dataset], _table(options))
+    data = _datasets(options).load(request)
+    return data, data.split(SplitRequest(split or data.spec.split, split_seed))
 
 
-def _values(y_pred: Any, opened: Opened, parts: Split) -> Any:
+def _values(y_pred: Any, data: LoadedDataset, parts: Split) -> Any:
     """Return predictions (n_test, t), checked, in the order of the dataset's tasks."""
     import numpy as np
     import pandas as pd
 
     from chmr_bench.runner.checking import check_predictions
 
-    tasks = opened.dataset.task_names
+    tasks = data.dataset.task_names
     if isinstance(y_pred, pd.DataFrame):
         absent = [task for task in tasks if task not in y_pred.columns]
         if absent:
@@ -550,12 +542,12 @@ def _values(y_pred: Any, opened: Opened, parts: Split) -> Any:
         y_pred = y_pred[list(tasks)].to_numpy()
     values = np.asarray(y_pred, dtype=float)
     values = values[:, None] if values.ndim == 1 else values
-    if len(values) == len(opened.dataset) and len(values) != len(parts.test):
+    if len(values) == len(data.dataset) and len(values) != len(parts.test):
         values = values[parts.test]
     shape = (len(parts.test), len(tasks))
     if values.shape != shape:
         raise DataError(
             f"the predictions have shape {values.shape}; expected {shape}, a row a test molecule "
-            f"and a column a task, or {(len(opened.dataset), len(tasks))}, all molecules"
+            f"and a column a task, or {(len(data.dataset), len(tasks))}, all molecules"
         )
-    return check_predictions(values, shape, opened.spec.task_type == "classification")
+    return check_predictions(values, shape, data.spec.task_type == "classification")

@@ -11,7 +11,13 @@
     │   └── FeatureError           3: a molecule cannot be featurised
     ├── PluginError                4: a plugin breaks the contract
     │   ├── MissingDependencyError 4: a plugin needs a package that is not installed
-    │   └── PredictionError        1: a model's predictions have the wrong shape or are not finite
+    │   ├── PredictionError        1: a model's predictions have the wrong shape or are not finite
+    │   ├── RemoteError            4: a plugin's code raised an error of its own in a worker process
+    │   └── WorkerError            1: a worker process did not end as it should
+    │       ├── WorkerDiedError    1: it ended without a result
+    │       ├── TimeLimitError     1: it took longer than the time limit
+    │       ├── MemoryLimitError   1: it used more than the memory limit
+    │       └── LeftoverProcessError  1: it left processes of its own behind
     └── RecordError                1: a stored record cannot be read or does not verify
 
 A message says where, what it was, what was expected, and what to do.
@@ -24,9 +30,16 @@ from collections.abc import Iterable
 
 
 class ChmrBenchError(Exception):
-    """Anything chmr-bench raises on purpose; shown without a traceback."""
+    """Anything chmr-bench raises on purpose; shown without a traceback.
+
+    Attributes
+    ----------
+    trace :
+        The last frames where a worker process raised it, else "".
+    """
 
     exit_code = 1
+    trace = ""
 
 
 class UsageError(ChmrBenchError):
@@ -85,6 +98,42 @@ class PredictionError(PluginError):
     """A model's predictions have the wrong shape or are not finite."""
 
     exit_code = 1
+
+
+class RemoteError(PluginError):
+    """A plugin's code raised an error of its own in a worker process.
+
+    Attributes
+    ----------
+    kind :
+        The name of that error's class.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
+class WorkerError(PluginError):
+    """A worker process did not end as it should."""
+
+    exit_code = 1
+
+
+class WorkerDiedError(WorkerError):
+    """It ended without a result: by a signal, or by itself."""
+
+
+class TimeLimitError(WorkerError):
+    """It took longer than the time limit."""
+
+
+class MemoryLimitError(WorkerError):
+    """It used more than the memory limit."""
+
+
+class LeftoverProcessError(WorkerError):
+    """It left processes of its own behind; they were killed."""
 
 
 class RecordError(ChmrBenchError):

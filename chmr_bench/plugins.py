@@ -7,10 +7,8 @@ does wrong is written down beside its name and version, and the others never not
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -23,6 +21,7 @@ from chmr_bench import hookspecs
 from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, Suite
 from chmr_bench.errors import PluginError, UnknownNameError, nearest
 from chmr_bench.probes import check_import
+from chmr_bench.streams import stdout_to_stderr
 
 Spec = TypeVar("Spec", ModelSpec, DatasetSpec, FeatureSpec, AtlasSpec)
 
@@ -117,9 +116,21 @@ def _look_up(
     raise UnknownNameError(kind, name, table, hint)
 
 
+_given: list[Registry] = []
+"""In a worker process: the registry of the process that started it."""
+
+
+def use_registry(known: Registry) -> None:
+    """Make `registry` return this one from now on."""
+    _given[:] = [known]
+    registry.cache_clear()
+
+
 @functools.cache
 def registry() -> Registry:
     """Return the registry of this installation; made once a process."""
+    if _given:
+        return _given[0]
     return build_registry(metadata.entry_points(group=hookspecs.ENTRY_POINT_GROUP))
 
 
@@ -132,7 +143,7 @@ def build_registry(entry_points: Iterable[metadata.EntryPoint]) -> Registry:
         try:
             if info.distribution != OURS:
                 check_import(entry_point)
-            with contextlib.redirect_stdout(sys.stderr):  # what it prints is none of our output
+            with stdout_to_stderr():  # what it prints is none of our output
                 _add(result, info, entry_point.load())
         except KeyboardInterrupt:
             raise

@@ -17,6 +17,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+THIS_TREE = [str(REPOSITORY / folder) for folder in (".", "plugins", "baselines")]
+"""Tested is this tree, whichever is installed."""
 QUICK_PLUGIN = REPOSITORY / "tests" / "fixtures" / "quick"
 
 
@@ -63,7 +65,7 @@ class Command:
         self.folder = folder
         self.environment = {
             **{k: v for k, v in os.environ.items() if k != "CHMR_BENCH_MIRROR"},
-            "PYTHONPATH": str(QUICK_PLUGIN),
+            "PYTHONPATH": os.pathsep.join([str(QUICK_PLUGIN), *THIS_TREE]),
             "CHMR_BENCH_HOME": str(folder / "home"),
             "COLUMNS": "160",
         }

@@ -1,4 +1,4 @@
-"""What is put where an entry was hidden, for those who want the harness to fill it."""
+"""Imputation: what is put where an entry was masked, for those who want the harness to do it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ NEIGHBOURS, STEPS = 10, 5
 
 @dataclass(frozen=True)
 class Holes:
-    """n molecules some of whose entries were hidden.
+    """n molecules some of whose entries were masked.
 
     Attributes
     ----------
-    block : n rows; the hidden ones are not observed. rows : (n,) True where to fill.
-    bits : returns the (n, d) fingerprint bits; asked for only where neighbours lend.
+    block :
+        n rows; the masked ones are not observed.
+    rows :
+        (n,) True where to impute.
+    bits :
+        Returns the (n, d) fingerprint bits; called only where neighbours donate.
     """
 
     block: MatrixBlock
@@ -36,16 +40,16 @@ class Holes:
     bits: Callable[[], sparse.csr_array]
 
 
-def fill(kind: Fill, holes: Holes, lenders: Holes | None = None) -> MatrixBlock:
-    """Return the block with its holes filled, as far as anyone lends; those count as observed.
+def impute(kind: Fill, holes: Holes, donors: Holes | None = None) -> MatrixBlock:
+    """Return the block with its holes filled, as far as anyone donates; those count as observed.
 
     Parameters
     ----------
-    lenders : the training molecules, who alone may lend; None = the molecules themselves.
+    donors : the training molecules, who alone may donate; None = the molecules themselves.
     """
     if kind == "none" or not holes.rows.any():
         return holes.block
-    given = _given(kind, holes, lenders)  # (number of holes, d), NaN = nobody lends
+    given = _given(kind, holes, donors)  # (number of holes, d), NaN = nobody donates
     reached = np.isfinite(given).all(axis=1)
     rows = np.flatnonzero(holes.rows)[reached]
     values = np.array(_values(holes.block), copy=True)
@@ -55,8 +59,8 @@ def fill(kind: Fill, holes: Holes, lenders: Holes | None = None) -> MatrixBlock:
     return replace(holes.block, values=values, observed=observed)
 
 
-def _given(kind: Fill, holes: Holes, lenders: Holes | None) -> FloatArray:
-    giver = lenders or holes
+def _given(kind: Fill, holes: Holes, donors: Holes | None) -> FloatArray:
+    giver = donors or holes
     known, observed = _complete(giver.block), giver.block.observed
     n, d = int(holes.rows.sum()), known.shape[1]
     if kind == "zero":
@@ -68,7 +72,7 @@ def _given(kind: Fill, holes: Holes, lenders: Holes | None) -> FloatArray:
     if kind == "propagation":
         near = nearest(giver.bits(), NEIGHBOURS)
         reached = propagation.propagate(known, observed, near, STEPS)
-        if lenders is None:
+        if donors is None:
             return np.asarray(reached.values[holes.rows])
         known, observed = reached.values, reached.reached
     near = nearest(giver.bits()[observed], NEIGHBOURS, queries=holes.bits()[holes.rows])

@@ -1,4 +1,4 @@
-"""Blocks of which something is hidden on purpose: an atlas's, or those a dataset comes with."""
+"""Blocks of which something is masked on purpose: an atlas's, or those a dataset comes with."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from chmr_bench.ablation.imputation import Holes, fill
-from chmr_bench.ablation.missing import Fill, Missing, Molecules, hidden, shuffled, without
+from chmr_bench.ablation.imputation import Holes, impute
+from chmr_bench.ablation.missing import Fill, Missing, Molecules, masked_entries, permuted, without
 from chmr_bench.cells.atlas import modality_of
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.types import BoolArray, IntArray
@@ -18,75 +18,78 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 Bits: TypeAlias = "Callable[[], sparse.csr_array]"
-"""Returns the (n, d) fingerprint bits of the molecules; asked for only where neighbours lend."""
+"""Returns the (n, d) fingerprint bits of the molecules; asked for only where neighbours donate."""
 Counts: TypeAlias = dict[str, dict[str, int]]
 """Modality -> ``observed`` before, ``hidden`` of these, ``filled`` of these."""
 
 
 @dataclass(frozen=True)
-class Concealed:
-    """n molecules' blocks without what is hidden.
+class MaskedBlocks:
+    """n molecules' blocks without what is masked.
 
     Attributes
     ----------
-    blocks : block name -> n rows. holes : block name -> (n,) True where an entry was hidden.
+    blocks :
+        Block name -> n rows.
+    holes :
+        Block name -> (n,) True where an entry was masked.
     """
 
     blocks: Mapping[str, MatrixBlock]
     holes: Mapping[str, BoolArray]
 
-    def take(self, rows: IntArray) -> Concealed:
+    def take(self, rows: IntArray) -> MaskedBlocks:
         """Return the given rows, in that order."""
-        return Concealed(
+        return MaskedBlocks(
             {name: block.take(rows) for name, block in self.blocks.items()},
             {name: holes[rows] for name, holes in self.holes.items()},
         )
 
 
-def plain(blocks: Mapping[str, MatrixBlock]) -> Concealed:
-    """Return the blocks as they are: nothing is hidden."""
-    return Concealed(
+def unmasked(blocks: Mapping[str, MatrixBlock]) -> MaskedBlocks:
+    """Return the blocks as they are: nothing is masked."""
+    return MaskedBlocks(
         blocks, {name: np.zeros(len(block), dtype=np.bool_) for name, block in blocks.items()}
     )
 
 
-def conceal(missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]) -> Concealed:
-    """Return the blocks without what is hidden; the rest shuffled where `missing` says so."""
-    gone = hidden(missing, molecules, blocks)
+def mask(missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]) -> MaskedBlocks:
+    """Return the blocks without what is masked; the rest permuted where `missing` says so."""
+    gone = masked_entries(missing, molecules, blocks)
     nothing = np.zeros(len(molecules.smiles), dtype=np.bool_)
     holes = {name: b.observed & gone.get(modality_of(name), nothing) for name, b in blocks.items()}
     left = without(blocks, gone)
-    return Concealed(shuffled(missing, molecules, left) if missing.shuffled else left, holes)
+    return MaskedBlocks(permuted(missing, molecules, left) if missing.shuffled else left, holes)
 
 
-def filled(
-    kind: Fill, concealed: Concealed, bits: Bits, lenders: tuple[Concealed, Bits] | None = None
+def imputed(
+    kind: Fill, masked: MaskedBlocks, bits: Bits, donors: tuple[MaskedBlocks, Bits] | None = None
 ) -> dict[str, MatrixBlock]:
     """Return the blocks with their holes filled.
 
     Parameters
     ----------
-    lenders : the training molecules, who alone may lend; None = the molecules themselves.
+    donors : the training molecules, who alone may donate; None = the molecules themselves.
     """
     found = {}
-    for name, block in concealed.blocks.items():
+    for name, block in masked.blocks.items():
         giver = None
-        if lenders is not None:
-            lent, lent_bits = lenders
-            giver = Holes(lent.blocks[name], lent.holes[name], lent_bits)
-        found[name] = fill(kind, Holes(block, concealed.holes[name], bits), giver)
+        if donors is not None:
+            donor, donor_bits = donors
+            giver = Holes(donor.blocks[name], donor.holes[name], donor_bits)
+        found[name] = impute(kind, Holes(block, masked.holes[name], bits), giver)
     return found
 
 
 def counts(
-    before: Mapping[str, MatrixBlock], concealed: Concealed, after: Mapping[str, MatrixBlock]
+    before: Mapping[str, MatrixBlock], masked: MaskedBlocks, after: Mapping[str, MatrixBlock]
 ) -> Counts:
     """Return what became of each modality's entries, for a record."""
     found: Counts = {}
     for name, block in before.items():
-        told = found.setdefault(modality_of(name), {"observed": 0, "hidden": 0, "filled": 0})
-        holes = concealed.holes[name]
-        told["observed"] += int(block.observed.sum())
-        told["hidden"] += int(holes.sum())
-        told["filled"] += int((holes & after[name].observed).sum())
+        entry = found.setdefault(modality_of(name), {"observed": 0, "hidden": 0, "filled": 0})
+        holes = masked.holes[name]
+        entry["observed"] += int(block.observed.sum())
+        entry["hidden"] += int(holes.sum())
+        entry["filled"] += int((holes & after[name].observed).sum())
     return found

@@ -1,7 +1,7 @@
 """Hide cell modalities on purpose, reproducibly: what is lost, by whom, and at which stage.
 
-At random, what is hidden depends on a molecule's connectivity, the modality and a seed alone, so
-that every model and dataset loses the same. By every mechanism, what is hidden at a rate is hidden
+At random, what is masked depends on a molecule's connectivity, the modality and a seed alone, so
+that every model and dataset loses the same. By every mechanism, what is masked at a rate is masked
 at every higher one. The definitions are those of an experiment nobody had published, see
 ``docs/missing.md``.
 """
@@ -22,7 +22,7 @@ from chmr_bench.types import BoolArray, FloatArray, IntArray
 Stage = Literal["pretrain", "finetune", "test"]
 STAGES: tuple[Stage, ...] = ("pretrain", "finetune", "test")
 WORLD = "world"
-"""All stages at once: the world lacks what is hidden."""
+"""All stages at once: the world lacks what is masked."""
 Mechanism = Literal["random", "scaffold", "asymmetric", "activity"]
 MECHANISMS: Mapping[Mechanism, str] = {
     "random": "each molecule on its own",
@@ -44,17 +44,17 @@ _SMILES = "smiles:"
 
 @dataclass(frozen=True)
 class Missing:
-    """One cell of the ablation: what is hidden, where, and what is put in its place.
+    """One cell of the ablation: what is masked, where, and what is put in its place.
 
     Attributes
     ----------
-    rate : share of the observed entries that is hidden, 0 to 1, on top of what is missing by
+    rate : share of the observed entries that is masked, 0 to 1, on top of what is missing by
         nature. With ``asymmetric`` the share of molecules that are hit.
     stages : what lacks it: the atlas that is learnt from, the training and validation rows, the
         test rows.
-    modalities : those that are hidden; none named = every one.
+    modalities : those that are masked; none named = every one.
     seed : of the draw.
-    shuffled : control: what is left is given to the wrong molecules.
+    shuffled : negative control: what is left is permuted over the molecules.
     """
 
     rate: float
@@ -93,7 +93,7 @@ class Missing:
         return self.rate == 1 and self.mechanism != "asymmetric"
 
     def settled(self) -> Missing | None:
-        """Return the one way to write it; None where nothing is hidden.
+        """Return the one way to write it; None where nothing is masked.
 
         Where every entry goes, seed, mechanism and shuffling change nothing; where nothing goes,
         the mechanism and the fill do not; the weakest phenotypes are the same for every seed.
@@ -110,10 +110,10 @@ class Missing:
 
     @property
     def draws(self) -> bool:
-        """Return whether another seed hides other entries, or shuffles them otherwise."""
+        """Return whether another seed masks other entries, or permutes them otherwise."""
         return self.shuffled or not (self.is_everything or self.mechanism == "activity")
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it for a record: JSON-able, every field named."""
         return {
             "rate": float(self.rate),
@@ -126,22 +126,24 @@ class Missing:
         }
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Missing:
-        """Return what `told` gave; SettingError where it is no such thing."""
+    def from_dict(cls, settings: Mapping[str, Any]) -> Missing:
+        """Return what `settings` gave; SettingError where it is no such thing."""
         try:
-            lists = {name: tuple(told[name]) for name in ("stages", "modalities")}
-            return cls(**{**told, **lists})
+            lists = {name: tuple(settings[name]) for name in ("stages", "modalities")}
+            return cls(**{**settings, **lists})
         except (KeyError, TypeError) as error:
-            raise SettingError(f"{dict(told)!r} does not say what is missing: {error}") from error
+            raise SettingError(
+                f"{dict(settings)!r} does not say what is missing: {error}"
+            ) from error
 
-    def of_atlas(self) -> dict[str, Any] | None:
-        """Return what it does to an atlas, None where that stays whole."""
+    def atlas_dict(self) -> dict[str, Any] | None:
+        """Return what it does to an atlas, None where it does nothing."""
         if "pretrain" not in self.stages:
             return None
         settled = self.settled()
         if settled is None:
             return None
-        return {name: value for name, value in settled.told().items() if name != "stages"}
+        return {name: value for name, value in settled.to_dict().items() if name != "stages"}
 
 
 def _check_name(what: str, names: Sequence[str], known: Sequence[str]) -> None:
@@ -150,12 +152,12 @@ def _check_name(what: str, names: Sequence[str], known: Sequence[str]) -> None:
             raise UnknownNameError(what, name, known)
 
 
-# ----------------------------------------------------------------------------------- what is hidden
+# ----------------------------------------------------------------------------------- what is masked
 
 
 @dataclass(frozen=True)
 class Molecules:
-    """Who the rows are, as far as hiding asks.
+    """Who the rows are, as far as masking needs to know.
 
     Attributes
     ----------
@@ -180,8 +182,8 @@ class Molecules:
         return [f"scaffold:{scaffold}" if scaffold else name for scaffold, name in pairs]
 
 
-Hidden: TypeAlias = dict[str, BoolArray]
-"""Modality -> (n,) True where what was observed is hidden."""
+MaskedEntries: TypeAlias = dict[str, BoolArray]
+"""Modality -> (n,) True where what was observed is masked."""
 
 
 def uniform(seed: int, names: Sequence[str], salt: str) -> FloatArray:
@@ -195,8 +197,10 @@ def uniform(seed: int, names: Sequence[str], salt: str) -> FloatArray:
     return drawn.astype(np.float64) * 2.0**-53
 
 
-def hidden(missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]) -> Hidden:
-    """Return which observed entries are hidden, a modality each of those that are to be.
+def masked_entries(
+    missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
+) -> MaskedEntries:
+    """Return which observed entries are masked, a modality each of those that are to be.
 
     A modality is observed where any of its blocks is; the part of a block's name before the first
     dot is its modality.
@@ -230,7 +234,7 @@ def _any_observed(parts: Sequence[MatrixBlock]) -> BoolArray:
 
 def _asymmetric(
     missing: Missing, names: Sequence[str], observed: Mapping[str, BoolArray]
-) -> Hidden:
+) -> MaskedEntries:
     """Return what goes where a molecule that is hit keeps one modality, drawn of those it has."""
     if not observed:
         return {}
@@ -291,8 +295,8 @@ def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 # ----------------------------------------------------------------------------------- blocks without
 
 
-def without(blocks: Mapping[str, MatrixBlock], gone: Hidden) -> dict[str, MatrixBlock]:
-    """Return the blocks where nothing is left of what is hidden: NaN, or empty where sparse."""
+def without(blocks: Mapping[str, MatrixBlock], gone: MaskedEntries) -> dict[str, MatrixBlock]:
+    """Return the blocks where nothing is left of what is masked: NaN, or empty where sparse."""
     found = dict(blocks)
     for name, block in blocks.items():
         modality = name.partition(".")[0]
@@ -313,7 +317,7 @@ def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
     return replace(block, values=sparse.csr_array(kept @ block.values), observed=observed)
 
 
-def shuffled(
+def permuted(
     missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
 ) -> dict[str, MatrixBlock]:
     """Return the blocks with the observed rows given to each other; who has a read-out stays.

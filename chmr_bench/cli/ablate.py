@@ -1,16 +1,12 @@
-"""``chmr-bench ablate``: hide cell read-outs on purpose, and see what it costs."""
+"""``chmr-bench ablate``: mask cell profiles on purpose, and see what it costs."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from chmr_bench.cli import execution, options, requests
-from chmr_bench.cli.table_options import NO_TABLE, takes_table
-from chmr_bench.data.requests import TableOptions
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,113 +19,96 @@ MODEL, SUITE = "chmr", "cells"
 """What is run where nothing is named."""
 SEEDS = 3
 CONTROLS = ("shuffled",)
-_HIDE = "What is hidden"
+_MASKED = "What is masked"
 
 
-@takes_table
+@options.takes(
+    options.SplitGroup,
+    options.TableGroup,
+    options.FetchGroup,
+    options.WorkGroup,
+    options.OutputGroup,
+)
 def ablate(
+    split: options.SplitGroup,
+    table: options.TableGroup,
+    fetch: options.FetchGroup,
+    work: options.WorkGroup,
+    output: options.OutputGroup,
     missing: Annotated[
         str,
-        typer.Option(
-            help="Shares hidden, 0 to 1: 0.5 or 0,0.25,0.5,0.75,1. 0 is always run.",
-            rich_help_panel=_HIDE,
+        options.option(
+            panel=_MASKED, help="Shares masked, 0 to 1: 0.5 or 0,0.25,0.5,0.75,1. 0 is always run."
         ),
     ] = "0.5",
     modality: Annotated[
         list[str] | None,
-        typer.Option(help="Hide this modality alone; repeatable.", rich_help_panel=_HIDE),
+        options.option(panel=_MASKED, help="Mask this modality alone; repeatable."),
     ] = None,
     stage: Annotated[
         list[str] | None,
-        typer.Option(
+        options.option(
+            panel=_MASKED,
             help="Who lacks it: pretrain (the atlas), finetune, test, or world (all).",
-            rich_help_panel=_HIDE,
         ),
     ] = None,
     mechanism: Annotated[
         str,
-        typer.Option(
+        options.option(
+            panel=_MASKED,
             help="random, scaffold, asymmetric (at most one modality is left), or activity "
             "(the weakest phenotypes go first).",
-            rich_help_panel=_HIDE,
         ),
     ] = "random",
     fill: Annotated[
         str,
-        typer.Option(
-            help="What the harness puts in the holes: none, zero, mean, neighbour or propagation.",
-            rich_help_panel=_HIDE,
+        options.option(
+            panel=_MASKED,
+            help="How the harness imputes: none, zero, mean, neighbour or propagation.",
         ),
     ] = "none",
     control: Annotated[
         list[str] | None,
-        typer.Option(
-            help="shuffled: also with read-outs given to the wrong molecules.",
-            rich_help_panel=_HIDE,
+        options.option(
+            panel=_MASKED, help="shuffled: also with permuted profiles, the negative control."
         ),
     ] = None,
     hide_seed: Annotated[
         int | None,
-        typer.Option(
-            help="One draw for all runs; else each run's own seed.", rich_help_panel=_HIDE
-        ),
+        options.option(panel=_MASKED, help="One draw for all runs; else each run's own seed."),
     ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", help=f"Model; repeatable. {MODEL} if not said."),
-    ] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", help=f"Datasets by suite. {SUITE} if no data is named."),
-    ] = None,
+    model: options.Model = None,
+    suite: options.Suite = None,
     dataset: options.DatasetName = None,
-    split: options.Split = "",
-    split_seed: options.SplitSeed = None,
-    split_seeds: options.SplitSeeds = None,
-    table: TableOptions = NO_TABLE,
-    mirror: options.Mirror = None,
-    offline: options.Offline = False,
     seeds: Annotated[
-        int | None,
-        typer.Option(help=f"Seeds 0 to N-1; {SEEDS} if not said.", rich_help_panel=options.RUN),
+        int | None, options.option(help=f"Seeds 0 to N-1; {SEEDS} if not said.")
     ] = None,
     seed: options.Seed = None,
-    setting: options.SettingOf = None,
-    jobs: options.Jobs = 0,
-    device: options.Device = "auto",
-    precision: options.Precision = "float32",
-    keep_failed: options.KeepFailed = False,
-    out: options.Out = Path("leaderboards"),
-    plan_only: options.PlanOnly = False,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
+    setting: options.Setting = None,
 ) -> int:
-    """Hide a share of the cell read-outs, and measure what each model loses.
+    """Mask a share of the cell profiles, and measure what each model loses.
 
-    Runs every model with nothing hidden and at each rate, then prints the paired change. What is on
+    Runs every model with nothing masked and at each rate, then prints the paired change. What is on
     record is not computed again. Tables: OUT/missing.md, .csv, .json; pictures: OUT/missing-*.png.
+    Without --model it is chmr, without data the suite cells.
     """
-    import dataclasses
-
-    from chmr_bench.data.fetch import options_from_env
-
     named = suite if suite or dataset else [SUITE]
     chosen = requests.chosen_seeds(SEEDS if seeds is None and not seed else seeds, seed)
-    request = requests.make_request(model or [MODEL], named, dataset, table, chosen, setting)
-    drawn = requests.chosen_seeds(split_seeds, split_seed, "--split-seed")
-    request = requests.with_choices(request, split, drawn, device, precision, keep_failed)
+    request = requests.make_request(
+        model or [MODEL], named, dataset, table.options(), chosen, setting
+    )
+    request = requests.with_choices(request, split, work, output.keep_failed)
     kind = masking(stage or [], modality or [], mechanism, fill)
     if hide_seed is not None:
         requests.valid_seed("--hide-seed", hide_seed)
     masked = masked_in_turn(request, kind, missing, control or [])
     request = dataclasses.replace(request, missing=masked, hide_seed=hide_seed)
-    how = execution.How(out, requests.cores(jobs), plan_only, as_json, quiet)
-    return execution.sweep(request, options_from_env(mirror, offline), how, _show)
+    return execution.sweep(request, work.run_options(fetch), output, _show)
 
 
 def rates(text: str) -> list[float]:
     """Return the rates, ascending, each once and 0 among them; UsageError where one is none."""
-    found = {0.0}
+    shares = {0.0}
     for part in text.split(","):
         try:
             rate = float(part)
@@ -140,10 +119,10 @@ def rates(text: str) -> list[float]:
                 f"--missing {text}: {part.strip()!r} is no share; expected numbers from 0 to 1, "
                 "for instance 0.5 or 0.25,0.5,1"
             )
-        found.add(rate)
-    if found == {0.0}:
-        raise UsageError(f"--missing {text}: nothing is hidden; name a share above 0")
-    return sorted(found)
+        shares.add(rate)
+    if shares == {0.0}:
+        raise UsageError(f"--missing {text}: nothing is masked; name a share above 0")
+    return sorted(shares)
 
 
 def masking(stages: Sequence[str], modalities: Sequence[str], mechanism: str, fill: str) -> Missing:
@@ -160,7 +139,7 @@ def masking(stages: Sequence[str], modalities: Sequence[str], mechanism: str, fi
     if mechanism == "asymmetric" and len(set(modalities)) == 1:
         raise UsageError(
             "--mechanism asymmetric leaves a molecule one modality, so with --modality "
-            f"{modalities[0]} alone nothing would be hidden; name two, or none for all"
+            f"{modalities[0]} alone nothing would be masked; name two, or none for all"
         )
     chosen = missing.STAGES if missing.WORLD in stages else stages
     return missing.Missing(
@@ -177,7 +156,7 @@ def _check_modalities(request: Request, named: Sequence[str]) -> None:
     from chmr_bench.errors import UnknownNameError
     from chmr_bench.plugins import registry
 
-    known = {m for found in registry().atlases.values() for m in found.spec.modalities}
+    known = {m for atlas in registry().atlases.values() for m in atlas.spec.modalities}
     for name in request.models:
         spec = registry().model(name).spec
         known |= {*spec.reads, *spec.learns}
@@ -204,7 +183,7 @@ def masked_in_turn(
     return (None, *turns, *(shuffled if controls else ()))
 
 
-def _show(plan: Plan, summary: Summary, store: RecordStore, how: execution.How) -> None:
+def _show(plan: Plan, summary: Summary, store: RecordStore, output: options.OutputGroup) -> None:
     """Print the tables that this plan's runs are in."""
     from chmr_bench.cli.console import print_json, print_note
     from chmr_bench.cli.leaderboard import print_grid
@@ -212,19 +191,19 @@ def _show(plan: Plan, summary: Summary, store: RecordStore, how: execution.How) 
     from chmr_bench.report.missing import families_of
 
     mine = {record.identity for record in execution.records(plan, summary) if record.missing}
-    found = [family for family in families_of(store) if _is_of(family, mine)]
-    if how.as_json:
-        print_json(missing_tables.as_document(found))
+    families = [family for family in families_of(store) if _is_of(family, mine)]
+    if output.as_json:
+        print_json(missing_tables.as_document(families))
         return
-    for grid in missing_tables.grids(found):
+    for grid in missing_tables.grids(families):
         print_grid(grid)
-    hidden = [item for item in plan.items if item.missing and item.state != "impossible"]
-    if hidden and all(item.inapplicable for item in hidden):
+    masked = [item for item in plan.items if item.missing and item.state != "impossible"]
+    if masked and all(item.inapplicable for item in masked):
         print_note(
-            "note: nothing that is hidden reaches any of these models on these datasets, so there "
+            "note: nothing that is masked reaches any of these models on these datasets, so there "
             "is nothing to lose; 'chmr-bench list datasets' shows which come with cells"
         )
-    for line in _surprises(plan, found):
+    for line in _surprises(plan, families):
         print_note(f"warning: {line}")
 
 
@@ -232,12 +211,12 @@ def _is_of(family: Family, identities: set[str]) -> bool:
     return any(identities & set(curve.identities) for curve in family.curves)
 
 
-def _surprises(plan: Plan, found: Sequence[Family]) -> list[str]:
-    """Return the models that moved, though by their spec nothing that is hidden reaches them."""
+def _surprises(plan: Plan, families: Sequence[Family]) -> list[str]:
+    """Return the models that moved, though by their spec nothing that is masked reaches them."""
     idle = {(i.dataset, i.model): i.inapplicable for i in plan.items if i.inapplicable}
     moved = {
         (name, curve.model)
-        for family in found
+        for family in families
         for curve in family.curves
         for name in family.datasets
         if not curve.unmoved and not any(p.n_failed for p in curve.points)

@@ -7,41 +7,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chmr_bench.cli import requests
-from chmr_bench.cli.table_options import NO_TABLE, takes_table
-from chmr_bench.data.requests import TableOptions
+from chmr_bench.cli import options, requests
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.audit import Audit
+    from chmr_bench.data.requests import DatasetRequest
     from chmr_bench.records.audited import AuditFile
     from chmr_bench.report.audits import Audits
-    from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
     from chmr_bench.runner.auditing import Seen
     from chmr_bench.runner.clean_scores import Skipped
+    from chmr_bench.runner.loading import Datasets, SplitRequest
 
 INTERRUPTED = 130
 OUT = Path("leaderboards")
 PAGE, JSON, PICTURE = "audit.md", "audit.json", "similarity.png"
 
 
-@takes_table
+@options.takes(options.TableGroup, options.FetchGroup)
 def audit(
-    dataset: Annotated[
-        list[str] | None,
-        typer.Option("--dataset", "-d", help="Registered name, FILE, or molnet:NAME; repeatable."),
-    ] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", help="Datasets by suite: all, demo, cells, moleculenet, ..."),
-    ] = None,
-    split: Annotated[
-        str,
-        typer.Option(
-            help="reference, scaffold, strict, random, cv5x5 or deepchem:NAME; "
-            "else each dataset's own."
-        ),
-    ] = "",
+    table: options.TableGroup,
+    fetch: options.FetchGroup,
+    dataset: options.DatasetName = None,
+    suite: options.Suite = None,
+    split: options.Split = "",
     split_seed: Annotated[int, typer.Option(help="Seed of a drawn split.")] = 0,
     weights: Annotated[
         list[Path] | None,
@@ -50,13 +39,7 @@ def audit(
             "else all that chmr-bench made here."
         ),
     ] = None,
-    table: TableOptions = NO_TABLE,
-    mirror: Annotated[
-        str | None,
-        typer.Option(envvar="CHMR_BENCH_MIRROR", help="Folder or URL to take the data from."),
-    ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use no network.")] = False,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")] = 0,
+    jobs: options.Jobs = 0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -82,23 +65,22 @@ def audit(
     differing labels, labels by task and part, test rows in other datasets' training and in
     pretraining.
     """
-    from chmr_bench.data.fetch import options_from_env
-    from chmr_bench.runner import Workspace
+    from chmr_bench.runner.loading import Datasets
 
+    described = table.options()
+    datasets = Datasets(fetch.options(), requests.cores(jobs))
     if records:
-        if suite or dataset or table.given or split or split_seed or weights:
+        if suite or dataset or described.given or split or split_seed or weights:
             raise UsageError(
                 "--records audits every record, on its own dataset and split; leave --dataset, "
                 "--suite, --split and --weights out"
             )
-        workspace = Workspace(options_from_env(mirror, offline), requests.cores(jobs))
-        return _records(workspace, out or OUT, as_json, quiet)
-    chosen = requests.data_requests(suite, dataset, table)
+        return _records(datasets, out or OUT, as_json, quiet)
+    chosen = requests.data_requests(suite, dataset, described)
     (seed,) = requests.chosen_seeds(None, [split_seed], "--split-seed")
-    workspace = Workspace(options_from_env(mirror, offline), requests.cores(jobs))
     if out is not None:
         _make_folder(out)  # before the work, not after it
-    found = _audited(workspace, chosen, split, seed, weights or [], quiet)
+    found = _audited(datasets, chosen, split, seed, weights or [], quiet)
     if found is None:
         return INTERRUPTED
     _show(found, as_json)
@@ -108,7 +90,7 @@ def audit(
 
 
 def _audited(
-    workspace: Workspace,
+    datasets: Datasets,
     requests: tuple[DatasetRequest, ...],
     method: str,
     seed: int,
@@ -126,13 +108,13 @@ def _audited(
     seen = seen_by_weights(weights)
     with fetching(quiet=quiet) as opening:
         for request in requests:
-            workspace.open(request, opening(request))
-    methods = {method or workspace.open(request).spec.split for request in requests}
+            datasets.load(request, opening(request))
+    methods = {method or datasets.load(request).spec.split for request in requests}
     for remark in remarks.unused_seeds(methods, (seed,)):
         print_note(f"note: {remark}")
     with stoppable():
         try:
-            audits = [_one(workspace, r, method, seed, quiet) for r in requests]
+            audits = [_one(datasets, r, method, seed, quiet) for r in requests]
         except KeyboardInterrupt:
             print_note("interrupted; what was computed is kept, the same command goes on from here")
             return None
@@ -147,23 +129,21 @@ def _check_split(method: str, seed: int) -> None:
         splits.check_seed(method, seed)
 
 
-def _one(
-    workspace: Workspace, request: DatasetRequest, method: str, seed: int, quiet: bool
-) -> Audit:
+def _one(datasets: Datasets, request: DatasetRequest, method: str, seed: int, quiet: bool) -> Audit:
     from chmr_bench.cli.progress import display
     from chmr_bench.runner.auditing import examine, subject
 
-    opened = workspace.open(request)
-    split = _split(method or opened.spec.split, seed)
+    data = datasets.load(request)
+    split = _split(method or data.spec.split, seed)
     with display(1, quiet=quiet) as shown:
-        shown.begun(opened.spec.name)
-        one = subject(workspace, opened, split, shown.progress, shown.step)
-        return examine(one, workspace, shown.progress, shown.step)
+        shown.begun(data.spec.name)
+        one = subject(datasets, data, split, shown.progress, shown.step)
+        return examine(one, datasets, shown.progress, shown.step)
 
 
 def _split(method: str, seed: int) -> SplitRequest:
     from chmr_bench import splits
-    from chmr_bench.runner import SplitRequest
+    from chmr_bench.runner.loading import SplitRequest
 
     return SplitRequest(method, seed if splits.depends_on_seed(method) else None)
 
@@ -227,7 +207,7 @@ def _cannot_write(out: Path, error: OSError) -> UsageError:
     )
 
 
-def _records(workspace: Workspace, out: Path, as_json: bool, quiet: bool) -> int:
+def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
     """Write the clean scores of every record.
 
     Exit code 3 where registered data cannot be had, or where nothing could be audited.
@@ -245,7 +225,7 @@ def _records(workspace: Workspace, out: Path, as_json: bool, quiet: bool) -> int
     with stoppable(), display(1, quiet=quiet) as shown:
         shown.begun("clean scores")
         try:
-            found = list(audit_records(store, workspace, shown.progress, shown.step))
+            found = list(audit_records(store, datasets, shown.progress, shown.step))
         except KeyboardInterrupt:
             print_note("interrupted; nothing was written")
             return INTERRUPTED

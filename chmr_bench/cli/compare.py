@@ -12,7 +12,7 @@ from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.report.comparison import Comparison, Query
-    from chmr_bench.runner.workspace import Workspace
+    from chmr_bench.runner.loading import Datasets
 
 PROTOCOLS = ("", "cv5x5")
 
@@ -59,14 +59,14 @@ def compare(
     from chmr_bench.cli.requests import choice, cores
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.report.comparison import CV5X5
-    from chmr_bench.runner.workspace import Workspace
+    from chmr_bench.runner.loading import Datasets
 
     choice("--protocol", protocol, PROTOCOLS)
     if protocol and split not in ("", CV5X5):
         raise UsageError(f"--protocol {protocol} is of the split {CV5X5}, not {split}")
     query = _query(models, suite, dataset, split)
-    workspace = Workspace(options_from_env(mirror, offline), cores(jobs))
-    found = _compared(query, workspace, out, protocol)
+    datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
+    found = _compared(query, datasets, out, protocol)
     _show(found, to, as_json)
 
 
@@ -80,7 +80,7 @@ def _query(
     return Query(tuple(models), tuple(dict.fromkeys([*names, *(dataset or ())])), split)
 
 
-def _compared(query: Query, workspace: Workspace, out: Path, protocol: str) -> Comparison:
+def _compared(query: Query, datasets: Datasets, out: Path, protocol: str) -> Comparison:
     from chmr_bench.records import RecordStore
     from chmr_bench.report.comparison import compare as compare_models
 
@@ -90,7 +90,7 @@ def _compared(query: Query, workspace: Workspace, out: Path, protocol: str) -> C
     with notes.status("comparing") as status:
         return compare_models(
             store,
-            workspace,
+            datasets,
             query,
             protocol=protocol,
             progress=lambda name: status.update(f"comparing {name}"),

@@ -2,99 +2,101 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chmr_bench.cli import requests
+from chmr_bench.cli.options import OutputGroup
 
 if TYPE_CHECKING:
-    from chmr_bench.data.fetch import FetchOptions
     from chmr_bench.records import Record, RecordStore
-    from chmr_bench.runner import Workspace
-    from chmr_bench.sweep import Plan, Request, Summary
+    from chmr_bench.runner import RunOptions
+    from chmr_bench.sweep import Plan, Request, Session, Summary
 
 INTERRUPTED = 130
 PROBLEMS_SHOWN = 5
 
 
-@dataclass(frozen=True)
-class How:
-    """How a plan is done, and told of.
-
-    Attributes
-    ----------
-    out : folder of records and tables. plan_only : print the plan and stop.
-    """
-
-    out: Path
-    n_jobs: int
-    plan_only: bool = False
-    as_json: bool = False
-    quiet: bool = False
-
-
 def sweep(
     request: Request,
-    options: FetchOptions,
-    how: How,
-    show: Callable[[Plan, Summary, RecordStore, How], None],
+    options: RunOptions,
+    output: OutputGroup,
+    show: Callable[[Plan, Summary, RecordStore, OutputGroup], None],
 ) -> int:
     """Plan, do what is to be done, show the results, write the tables; return the exit code."""
+    from chmr_bench import sweep as sweeping
     from chmr_bench.records import RecordStore
     from chmr_bench.report import leaderboard
-    from chmr_bench.runner import Workspace
 
-    store = RecordStore(how.out)
-    if not how.plan_only:
+    output = replace(output, out=output.out.expanduser().resolve())  # whatever a model does
+    store = RecordStore(output.out)
+    if not output.plan_only:
         store.check_writable()
-        leaderboard.check(how.out)
-    workspace = Workspace(options, how.n_jobs)
-    plan = _planned(request, store, workspace, how)
-    if how.plan_only:
+        leaderboard.check(output.out)
+    session = sweeping.Session(options)
+    plan = _planned(request, store, session, output)
+    if output.plan_only:
         return 0
     store.check_places((item.dataset, item.model) for item in plan.todo)
     store.prepare()
-    summary = _execute(plan, store, workspace, how.quiet)
-    show(plan, summary, store, how)
-    _tables(store, how.out)
-    return _interrupted(plan, summary) if summary.interrupted else _exit_code(plan, summary)
+    summary = _execute(plan, store, session, output.quiet)
+    show(plan, summary, store, output)
+    shown = records(plan, summary)
+    _remark(shown)
+    _tables(store, output.out)
+    if summary.interrupted:
+        return _interrupted(plan, summary)
+    return _exit_code(plan, summary, shown)
 
 
-def _planned(request: Request, store: RecordStore, workspace: Workspace, how: How) -> Plan:
-    """Return the plan, told as it was asked for."""
+def _planned(request: Request, store: RecordStore, session: Session, output: OutputGroup) -> Plan:
+    """Return the plan, shown as the options want it."""
     from chmr_bench import sweep
     from chmr_bench.cli import remarks, run_tables
-    from chmr_bench.cli.console import print_json
+    from chmr_bench.cli.console import console, print_json
     from chmr_bench.cli.progress import fetching
 
-    with fetching(quiet=how.quiet) as opening:
-        plan = sweep.plan(request, store, workspace, opening)
-    remarks.show(request, plan, workspace, plan_shown=not how.as_json and not how.quiet)
-    if how.plan_only and how.as_json:
-        print_json(run_tables.plan_json(plan))
-    elif not how.as_json and not how.quiet:
+    with fetching(quiet=output.quiet) as opening:
+        plan = sweep.plan(request, store, session, opening)
+    shows = not output.as_json and not output.quiet
+    remarks.show(request, plan, session.datasets, plan_shown=shows)
+    limits = session.options.limits
+    if output.plan_only and output.as_json:
+        words = {"time_limit": limits.seconds, "memory_limit": limits.memory_gb}
+        print_json({**run_tables.plan_json(plan), **words})
+    elif shows:
         run_tables.show_plan(plan)
+        seconds = "any time" if limits.seconds is None else f"{limits.seconds:g} s"
+        console.print(f"A job may take {seconds} and {limits.memory_gb:g} GB.\n", markup=False)
     return plan
 
 
-def _execute(plan: Plan, store: RecordStore, workspace: Workspace, quiet: bool) -> Summary:
-    from chmr_bench import sweep
+def _execute(plan: Plan, store: RecordStore, session: Session, quiet: bool) -> Summary:
+    from chmr_bench import isolation, sweep
     from chmr_bench.cli.progress import display
 
+    if plan.todo:
+        specs = [item.job.model.spec for item in plan.todo if item.job]
+        isolation.warm_up(sorted({module for spec in specs for module in spec.requires}))
     with display(len(plan.todo), quiet=quiet) as shown:
-        return sweep.execute(
-            plan, store, workspace, shown, ["chmr-bench", *requests.told(sys.argv[1:])]
-        )
+        return sweep.execute(plan, store, session, shown)
+
+
+def _remark(shown: Sequence[Record]) -> None:
+    """Warn of what a reader of the scores should know."""
+    from chmr_bench.cli.console import print_note
+
+    remarks = [(r.model.id, r.dataset.name, text) for r in shown for text in r.remarks]
+    for model, dataset, text in dict.fromkeys(remarks):
+        print_note(f"warning: {model} on {dataset}: {text}")
 
 
 def records(plan: Plan, summary: Summary) -> list[Record]:
     """Return the record of every job of the plan that has one, in the plan's order."""
     done = {id(o.item): o.record for o in summary.outcomes}
-    found = [done.get(id(item)) or item.before for item in plan.items]
-    return [record for record in found if record is not None]
+    known = [done.get(id(item)) or item.before for item in plan.items]
+    return [record for record in known if record is not None]
 
 
 def _interrupted(plan: Plan, summary: Summary) -> int:
@@ -122,9 +124,10 @@ def _tables(store: RecordStore, out: Path) -> None:
         print_note(f"tables: {written[0]}" + (f" and {len(written) - 1} more" * (len(written) > 1)))
 
 
-def _exit_code(plan: Plan, summary: Summary) -> int:
-    """Return 4 where nothing could run at all, 1 where a job failed, else 0."""
+def _exit_code(plan: Plan, summary: Summary, shown: Sequence[Record]) -> int:
+    """Return 4 where nothing could run at all, 1 where a job failed or none has a score, else 0."""
     if plan.items and all(item.state == "impossible" for item in plan.items):
         return 4
     kept = plan.keep_failed and plan.count("failed")
-    return 1 if summary.failed or kept or plan.count("impossible") else 0
+    scored = any(r.metrics is not None and r.metrics.macro is not None for r in shown)
+    return 1 if summary.failed or kept or plan.count("impossible") or not scored else 0

@@ -9,24 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chmr_bench.cli import requests
+from chmr_bench.cli import options, requests
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.contracts import Weights
-    from chmr_bench.plugins import Registered
-    from chmr_bench.runner import Workspace
-    from chmr_bench.runner.weights import Asked
+    from chmr_bench.runner import RunOptions, WeightsCache, WeightsKey
 
 INTERRUPTED = 130
 
-SettingOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the model; repeatable."),
-]
 
-
+@options.takes(options.FetchGroup, options.WorkGroup)
 def pretrain(
+    fetch: options.FetchGroup,
+    work: options.WorkGroup,
     model: Annotated[str, typer.Argument(help="Model; 'chmr-bench list models' shows them.")],
     atlas: Annotated[
         list[str] | None,
@@ -42,15 +38,7 @@ def pretrain(
     transductive: Annotated[
         bool, typer.Option("--transductive", help="Keep the benchmarks' test molecules.")
     ] = False,
-    setting: SettingOption = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
-    mirror: Annotated[
-        str | None,
-        typer.Option(envvar="CHMR_BENCH_MIRROR", help="Folder or URL to take the data from."),
-    ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use no network.")] = False,
+    setting: options.Setting = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
     """Make the weights a model starts from, or say where they are.
@@ -58,9 +46,6 @@ def pretrain(
     'chmr-bench run' does so by itself where they are not there; after a kill, or Ctrl-C, the same
     command goes on from the last checkpoint.
     """
-    from chmr_bench.data.fetch import options_from_env
-    from chmr_bench.runner import Workspace
-
     named = {
         "atlas": tuple(atlas) if atlas else None,
         "epochs": epochs,
@@ -69,9 +54,9 @@ def pretrain(
         "transductive": True if transductive else None,
     }
     given = _given(named, setting or [])
-    asked = _asked(model, dataset, given, device, precision)
-    workspace = Workspace(options_from_env(mirror, offline), requests.cores(jobs))
-    return _pretrain(asked, _run_command(asked, dataset, given), workspace, quiet)
+    key = _key(model, dataset, given, work)
+    command = _run_command(key, dataset, given)
+    return _pretrain(key, command, work.run_options(fetch), quiet)
 
 
 def _given(named: Mapping[str, Any], settings: list[str]) -> dict[str, Any]:
@@ -84,89 +69,86 @@ def _given(named: Mapping[str, Any], settings: list[str]) -> dict[str, Any]:
     return given
 
 
-def _asked(
-    model: str, dataset: str, given: Mapping[str, Any], device: str, precision: str
-) -> Asked:
-    """Return what is asked for; SettingError or UnknownNameError where a setting does not fit."""
+def _key(model: str, dataset: str, given: Mapping[str, Any], work: options.WorkGroup) -> WeightsKey:
+    """Return what the weights depend on; SettingError, UnknownNameError where one does not fit."""
     from chmr_bench.plugins import registry
-    from chmr_bench.runner.weights import Asked
+    from chmr_bench.runner import WeightsKey
     from chmr_bench.settings import build_config
     from chmr_bench.sweep.planning import device_for
 
-    registered: Registered[Any] = registry().model(model)
-    if not registered.spec.weights:
+    registered = registry().model(model)
+    spec = registered.spec
+    if not spec.weights:
         raise UsageError(f"model {model!r} starts from no weights: there is nothing to pretrain")
-    requests.check_precision(model, precision)
-    return Asked(
+    requests.check_precision(model, work.precision)
+    return WeightsKey(
         registered,
-        build_config(
-            registered.spec, given, registry().dataset(dataset).spec.name if dataset else ""
-        ),
-        device=device_for(requests.choice("--device", device, requests.DEVICES), registered.spec),
-        precision=requests.choice("--precision", precision, requests.PRECISIONS),
+        build_config(spec, given, registry().dataset(dataset).spec.name if dataset else ""),
+        device=device_for(requests.choice("--device", work.device, requests.DEVICES), spec),
+        precision=requests.choice("--precision", work.precision, requests.PRECISIONS),
     )
 
 
-def _pretrain(asked: Asked, run_command: str, workspace: Workspace, quiet: bool) -> int:
+def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> int:
     from chmr_bench.cli.console import console, print_note
     from chmr_bench.contracts import PendingWeights
-    from chmr_bench.runner.weights import look_up
+    from chmr_bench.runner import WeightsCache
 
-    weights = look_up(asked, workspace)
+    cache = WeightsCache(run_options)
+    weights = cache.look_up(key)
     if weights is None:
-        print_note(f"{asked.model.spec.name} starts from no weights with these settings")
+        print_note(f"{key.model.spec.name} starts from no weights with these settings")
         return 0
-    told = "already there"
+    source = "already there"
     if isinstance(weights, PendingWeights):
         print_note(weights.title)
-        weights, told = made(asked, workspace, quiet), "pretrained"
+        weights, source = made(key, cache, quiet), "pretrained"
     if weights is None:
         print_note("interrupted; the same command goes on from where the model last saved its work")
         return INTERRUPTED
     beside = sorted(p for p in weights.path.parent.iterdir() if p.is_file() and p != weights.path)
-    lines = [f"{told}: {weights.path}", f"sha256: {weights.sha256}", *(f"  {p}" for p in beside)]
+    lines = [f"{source}: {weights.path}", f"sha256: {weights.sha256}", *(f"  {p}" for p in beside)]
     for line in [*lines, f"to run it: {run_command}"]:
         console.print(line, markup=False, soft_wrap=True)
     return 0
 
 
-def made(asked: Asked, workspace: Workspace, quiet: bool) -> Weights | None:
+def made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights | None:
     """Return the weights, made where they are not there; None where the user interrupted.
 
     Raises
     ------
-    PluginError : the model's own code failed. ChmrBenchError : as it raised it.
+    PluginError
+        The model's own code failed.
+    ChmrBenchError
+        As it raised it.
     """
     from chmr_bench.cli.progress import display
-    from chmr_bench.errors import ChmrBenchError, PluginError
-    from chmr_bench.runner.logs import short_traceback
-    from chmr_bench.runner.weights import make
+    from chmr_bench.errors import PluginError, RemoteError
+    from chmr_bench.runner.run import Clock
     from chmr_bench.sweep.interrupt import stoppable
 
-    name = asked.model.spec.name
-    with stoppable() as interrupt, display(1, quiet=quiet) as shown:
+    name = key.model.spec.name
+    with stoppable(), display(1, quiet=quiet) as shown:
         shown.begun(name)
-        shown.stage("weights")
         try:
-            weights = make(asked, workspace, shown.progress, shown.step)
-            return None if interrupt.asked else weights
+            clock = Clock(shown)
+            clock.stage("weights")
+            return cache.make(key, clock)
         except KeyboardInterrupt:
             return None
-        except ChmrBenchError:
-            raise
-        except Exception as error:
+        except RemoteError as error:
             raise PluginError(
-                f"pretraining {name} failed: {type(error).__name__}: {error}\n"
-                f"{short_traceback(error)}"
+                f"pretraining {name} failed: {error.kind}: {error}\n{error.trace}"
             ) from error
 
 
-def _run_command(asked: Asked, dataset: str, given: Mapping[str, Any]) -> str:
+def _run_command(key: WeightsKey, dataset: str, given: Mapping[str, Any]) -> str:
     """Return the command that starts from these weights: its settings are theirs."""
     settings = (f"{key}={json.dumps(value)}" for key, value in given.items())
-    words = ["chmr-bench", "run", "--model", asked.model.spec.name]
+    words = ["chmr-bench", "run", "--model", key.model.spec.name]
     words += ["--dataset", dataset] if dataset else ["--suite", "all"]
     words += [word for setting in settings for word in ("--set", setting)]
-    if asked.precision != "float32":
-        words += ["--precision", asked.precision]
+    if key.precision != "float32":
+        words += ["--precision", key.precision]
     return shlex.join(words)

@@ -112,6 +112,7 @@ def outcome_line(outcome: Outcome) -> str:
     else:
         what = "no task can be evaluated"
     how = f"{record.timing.total:.1f} s" if outcome.computed else "by another run"
+    how += f"; log: {outcome.log}" if outcome.log else ""
     return f"{label(item)}  {what}  ({how})"
 
 
@@ -121,9 +122,9 @@ def label(item: Item) -> str:
     if item.split_seed is not None:
         seed = f" {item.split} {item.split_seed}{seed}"
     name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
-    hidden = f", {100 * item.missing.rate:g} % hidden" if item.missing else ""
-    hidden += ", shuffled" if item.missing and item.missing.shuffled else ""
-    return f"{name} {item.model}{seed}{hidden}"
+    masked = f", {100 * item.missing.rate:g} % hidden" if item.missing else ""
+    masked += ", shuffled" if item.missing and item.missing.shuffled else ""
+    return f"{name} {item.model}{seed}{masked}"
 
 
 class Quiet(SilentSweep):
@@ -142,6 +143,10 @@ class Quiet(SilentSweep):
 
     def begun(self, name: str) -> None:
         """Ignore it."""
+
+    def printed(self, text: str) -> None:
+        """Pass on what a model printed."""
+        notes.print(text, markup=False, soft_wrap=True, end="")
 
     def finished(self, outcome: Outcome) -> None:
         """Write a failed job's line: an exit code alone does not help."""

@@ -70,7 +70,7 @@ def _check(
     from chmr_bench.cli.requests import cores
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.records import RecordStore
-    from chmr_bench.runner.workspace import Workspace
+    from chmr_bench.runner.loading import Datasets
     from chmr_bench.verify.audits import check_audits
     from chmr_bench.verify.runs import check_all
 
@@ -79,11 +79,11 @@ def _check(
         raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
     if depth == "write":
         store.prepare()
-    workspace = Workspace(options_from_env(mirror, offline), cores(jobs))
+    datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
     checks: list[Check] = []
     with notes.status("checking") as status:
-        audits = check_audits(store, workspace) if depth == "verify" else ()
-        for check in itertools.chain(check_all(store, workspace, depth), audits):
+        audits = check_audits(store, datasets) if depth == "verify" else ()
+        for check in itertools.chain(check_all(store, datasets, depth), audits):
             checks.append(check)
             status.update(f"checking {check.path}")
             if not as_json:

@@ -8,13 +8,13 @@ from chmr_bench import splits
 from chmr_bench.cli.console import print_note
 from chmr_bench.cli.progress import label
 from chmr_bench.plugins import registry
-from chmr_bench.runner import Workspace
+from chmr_bench.runner import Datasets
 from chmr_bench.sweep import Plan, Request
 
 
-def show(request: Request, plan: Plan, workspace: Workspace, *, plan_shown: bool) -> None:
+def show(request: Request, plan: Plan, datasets: Datasets, *, plan_shown: bool) -> None:
     """Print the remarks on a plan; why jobs cannot run only where the plan does not say so."""
-    for remark in (*_inferred(request, workspace), *_unused(request, plan)):
+    for remark in (*_inferred(request, datasets), *_unused(request, plan)):
         print_note(f"note: {remark}")
     if not plan_shown:
         for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
@@ -24,11 +24,11 @@ def show(request: Request, plan: Plan, workspace: Workspace, *, plan_shown: bool
             print_note(f"{label(item)}  failed before, left as it is: {item.reason}")
 
 
-def _inferred(request: Request, workspace: Workspace) -> Iterator[str]:
+def _inferred(request: Request, datasets: Datasets) -> Iterator[str]:
     """Yield what was seen in each file rather than said by its user."""
-    for asked in request.datasets:
-        if asked.file:
-            yield from (f"{asked.file}: {note}" for note in workspace.open(asked).spec.notes)
+    for one in request.datasets:
+        if one.file:
+            yield from (f"{one.file}: {note}" for note in datasets.load(one).spec.notes)
 
 
 def _unused(request: Request, plan: Plan) -> Iterator[str]:
@@ -39,9 +39,9 @@ def _unused(request: Request, plan: Plan) -> Iterator[str]:
         yield f"--device cuda changes nothing: {', '.join(request.models)} can use the CPU only"
 
 
-def unused_seeds(methods: Collection[str], asked: Sequence[int]) -> Iterator[str]:
-    """Yield that split seeds were asked for where no split method draws anything."""
-    if tuple(asked) != (0,) and not any(splits.depends_on_seed(method) for method in methods):
-        n, several = len(asked), tuple(asked) == tuple(range(len(asked)))
-        option = f"--split-seeds {n}" if several else f"--split-seed {', '.join(map(str, asked))}"
+def unused_seeds(methods: Collection[str], wanted: Sequence[int]) -> Iterator[str]:
+    """Yield that split seeds were given where no split method draws anything."""
+    if tuple(wanted) != (0,) and not any(splits.depends_on_seed(method) for method in methods):
+        n, several = len(wanted), tuple(wanted) == tuple(range(len(wanted)))
+        option = f"--split-seeds {n}" if several else f"--split-seed {', '.join(map(str, wanted))}"
         yield f"{option} changes nothing: the split {' or '.join(sorted(methods))} draws nothing"

@@ -12,6 +12,7 @@ from chmr_bench.data.requests import TableOptions as TableOptions
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from chmr_bench.cli.options import SplitGroup, WorkGroup
     from chmr_bench.sweep import Request, Setting
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -89,24 +90,19 @@ def _setting(text: str) -> Setting:
 
 
 def with_choices(
-    request: Request,
-    split: str,
-    split_seeds: tuple[int, ...],
-    device: str,
-    precision: str,
-    keep_failed: bool,
+    request: Request, split: SplitGroup, work: WorkGroup, keep_failed: bool = False
 ) -> Request:
     """Return the request with what holds for all its jobs."""
     import dataclasses
 
     for name in request.models:
-        check_precision(name, precision)
+        check_precision(name, work.precision)
     return dataclasses.replace(
         request,
-        split=split,
-        split_seeds=split_seeds,
-        device=choice("--device", device, DEVICES),
-        precision=choice("--precision", precision, PRECISIONS),
+        split=split.split,
+        split_seeds=chosen_seeds(split.split_seeds, split.split_seed, "--split-seed"),
+        device=choice("--device", work.device, DEVICES),
+        precision=choice("--precision", work.precision, PRECISIONS),
         keep_failed=keep_failed,
     )
 
@@ -122,12 +118,12 @@ def check_precision(model: str, precision: str) -> None:
         )
 
 
-def told(arguments: Sequence[str]) -> list[str]:
+def public_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the command line for the record: of an absolute path only the last component."""
-    return [_told(a) for a in arguments]
+    return [_public(a) for a in arguments]
 
 
-def _told(argument: str) -> str:
+def _public(argument: str) -> str:
     option, equals, value = argument.partition("=")  # --out=/a/b, or weights=/a/b of --set
     if equals and Path(value).is_absolute():
         return f"{option}={Path(value).name}"

@@ -218,7 +218,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "split": i.split,
             "split_seed": i.split_seed,
             "seed": i.seed,
-            "missing": i.missing.told() if i.missing else None,
+            "missing": i.missing.to_dict() if i.missing else None,
             "inapplicable": i.inapplicable or None,
             "state": i.state,
             "identity": i.job.identity if i.job and not i.pretraining else None,

@@ -128,3 +128,12 @@ def block_arrays(block: Block) -> list[Any]:
     if isinstance(values, np.ndarray):
         return [np.asarray(values, dtype="<f8"), block.observed]
     return [values.data, values.indices, values.indptr, block.observed]
+
+
+def forbid_changes(block: Block) -> None:
+    """Make every array of a block read-only."""
+    for value in vars(block).values():
+        parts = [value, *(getattr(value, name, None) for name in ("data", "indices", "indptr"))]
+        for part in parts:
+            if isinstance(part, np.ndarray):
+                part.setflags(write=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock, block_arrays
+from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock, block_arrays, forbid_changes
 from chmr_bench.errors import DataError
 from chmr_bench.types import PARTS, FloatArray, IntArray, Part
 
@@ -51,6 +51,12 @@ class Inputs:
             blocks={name: block.take(rows) for name, block in self.blocks.items()},
             keys=tuple(self.keys[i] for i in rows) if self.keys else (),
         )
+
+    def read_only(self) -> Inputs:
+        """Return the inputs after forbidding that their arrays be changed."""
+        for block in self.blocks.values():
+            forbid_changes(block)
+        return self
 
     def matrix(self, name: str) -> MatrixBlock:
         """Return the matrix block called `name`; DataError where there is none."""

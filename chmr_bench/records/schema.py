@@ -239,6 +239,11 @@ class Record(_Part):
     )
     precision: Literal["float32", "bfloat16"] = "float32"
     metrics: Metrics | None = None
+    remarks: list[str] = Field(
+        default_factory=list,
+        description="what a reader of the scores should know, such as predictions that depend on "
+        "which molecules are predicted together",
+    )
     rescored: Rescored | None = Field(
         default=None, description="null = the scores are those that the run computed"
     )

@@ -172,7 +172,7 @@ def _curve(
     start = _runs(plain, store)
     by_rate: dict[float, list[Record]] = {} if shuffled else {0.0: list(plain)}
     for record in hidden:
-        by_rate.setdefault(Missing.of(record.missing or {}).rate, []).append(record)
+        by_rate.setdefault(Missing.from_dict(record.missing or {}).rate, []).append(record)
     points = [_point(rate, by_rate[rate], start, store) for rate in sorted(by_rate)]
     first = hidden[0]
     return Curve(
@@ -204,7 +204,7 @@ def seed_of(record: Record) -> int | None:
     """Return what pairs a run with others: its seed, or that of what is hidden; None = neither."""
     if record.seed is not None or record.missing is None:
         return record.seed
-    missing = Missing.of(record.missing)
+    missing = Missing.from_dict(record.missing)
     return missing.seed if missing.draws else None
 
 

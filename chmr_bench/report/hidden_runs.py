@@ -71,7 +71,7 @@ class HiddenRun:
 
 def one_draw(records: Sequence[Record]) -> list[Setting]:
     """Return the settings in which all runs hide by one seed."""
-    runs = [HiddenRun(r, Missing.of(r.missing)) for r in records if r.missing is not None]
+    runs = [HiddenRun(r, Missing.from_dict(r.missing)) for r in records if r.missing is not None]
     return list(dict.fromkeys(_setting_of(run)[0] for run in runs if run.draw is not None))
 
 
@@ -84,7 +84,7 @@ def by_setting(
     of its own only where there is none. A model without randomness is in the tables of one draw
     (`fixed`) too.
     """
-    runs = [HiddenRun(r, Missing.of(r.missing)) for r in members if r.missing is not None]
+    runs = [HiddenRun(r, Missing.from_dict(r.missing)) for r in members if r.missing is not None]
     middle = {_setting_of(run): None for run in runs if not run.is_edge}
     lone = [run for run in runs if run.record.seed is None and not run.is_edge]
     also = [(s, run.missing.shuffled) for s in fixed for run in lone]

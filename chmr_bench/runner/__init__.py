@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.job import Job
-from chmr_bench.runner.run import Finished, Listener, Silent, run_job, settle
-from chmr_bench.runner.workspace import DatasetRequest, Opened, SplitRequest, Workspace
+from chmr_bench.runner.listening import Listener, Silent
+from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest, load
+from chmr_bench.runner.options import RunOptions
+from chmr_bench.runner.run import Finished, run_job, settle
+from chmr_bench.runner.weights import WeightsCache, WeightsKey
 
 __all__ = [
     "DatasetRequest",
+    "Datasets",
     "Finished",
     "Job",
     "Listener",
-    "Opened",
+    "LoadedDataset",
+    "RunOptions",
     "Silent",
     "SplitRequest",
-    "Workspace",
+    "WeightsCache",
+    "WeightsKey",
     "check_predictions",
+    "load",
     "run_job",
     "settle",
 ]

@@ -16,7 +16,7 @@ from chmr_bench.audit import Audit, Subject, audit
 from chmr_bench.contracts import MatrixBlock, Progress, no_progress
 from chmr_bench.errors import DataError, PluginError, UsageError
 from chmr_bench.features import cache
-from chmr_bench.runner.workspace import Opened, SplitRequest, Workspace
+from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
 
 SEEN, CARD = "seen.npy", "card.json"
 FINGERPRINT = "morgan"
@@ -38,29 +38,29 @@ class Seen:
 
 
 def subject(
-    workspace: Workspace,
-    opened: Opened,
+    datasets: Datasets,
+    data: LoadedDataset,
     split: SplitRequest,
     progress: Progress = no_progress,
     step: Callable[[str], None] = lambda _: None,
 ) -> Subject:
     """Return a dataset with its split and its molecules' names at each level, cached on disk."""
     step("connectivity")
-    keys = workspace.keys(opened, progress)
+    keys = data.keys(progress)
     step(f"split {split.method}")
-    made = workspace.split(opened, split)
+    made = data.split(split)
     step("SMILES, parents and scaffolds")
     found = cache.identities(
-        opened.dataset.smiles,
-        n_jobs=workspace.n_jobs,
+        data.dataset.smiles,
+        n_jobs=datasets.n_jobs,
         progress=progress,
         cache=paths.feature_folder(),
     )
     named = [key or other for key, other in zip(keys, found["smiles"], strict=True)]
     return Subject(
-        spec=opened.spec,
-        dataset=opened.dataset,
-        digest=opened.digest,
+        spec=data.spec,
+        dataset=data.dataset,
+        digest=data.digest,
         split=made,
         method=split.method,
         seed=split.seed,
@@ -76,7 +76,7 @@ def subject(
 
 def examine(
     one: Subject,
-    workspace: Workspace,
+    datasets: Datasets,
     progress: Progress = no_progress,
     step: Callable[[str], None] = lambda _: None,
 ) -> Audit:
@@ -89,14 +89,14 @@ def examine(
         spec,
         {},
         one.dataset.smiles,
-        n_jobs=workspace.n_jobs,
+        n_jobs=datasets.n_jobs,
         progress=progress,
         cache=paths.feature_folder(),
     )
     if not isinstance(block, MatrixBlock):
         raise PluginError(f"the feature {FINGERPRINT!r} is no matrix")
     step("nearest training molecules")
-    return audit(one, block.values, workspace.n_jobs, progress)
+    return audit(one, block.values, datasets.n_jobs, progress)
 
 
 def seen_by_weights(files: Sequence[Path] = ()) -> list[Seen]:

@@ -13,13 +13,14 @@ import numpy as np
 from chmr_bench.audit import Leak, Subject, leaks, twins
 from chmr_bench.audit.leakage import Level
 from chmr_bench.contracts import Progress, no_progress
+from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError, DataError, RecordError
 from chmr_bench.records import Predictions, Record, RecordStore
 from chmr_bench.records.audited import AuditFile, CleanScore, Leaked
 from chmr_bench.runner.auditing import subject
 from chmr_bench.runner.clusters import clusters_of
+from chmr_bench.runner.loading import Datasets, SplitRequest
 from chmr_bench.runner.scoring import score
-from chmr_bench.runner.workspace import DatasetRequest, SplitRequest, Workspace
 from chmr_bench.types import BoolArray, Part
 
 SEEN: tuple[Part, ...] = ("train", "valid")
@@ -45,7 +46,7 @@ class Skipped:
 
 def audit_records(
     store: RecordStore,
-    workspace: Workspace,
+    datasets: Datasets,
     progress: Progress = no_progress,
     step: Callable[[str], None] = lambda _: None,
     only: Collection[tuple[str, str]] | None = None,
@@ -67,16 +68,16 @@ def audit_records(
         if only is not None and (first.dataset.name, first.split.digest) not in only:
             continue
         step(f"{first.dataset.name} {first.split.name}")
-        yield from _of_group(members, store, workspace, progress)
+        yield from _of_group(members, store, datasets, progress)
 
 
 def _of_group(
-    members: Sequence[Record], store: RecordStore, workspace: Workspace, progress: Progress
+    members: Sequence[Record], store: RecordStore, datasets: Datasets, progress: Progress
 ) -> Iterator[AuditFile | Skipped]:
     first = members[0]
     name = f"{first.dataset.name} {first.split.name}"
     try:
-        one = _subject(first, workspace, progress)
+        one = _subject(first, datasets, progress)
     except ChmrBenchError as error:
         blocking = first.dataset.origin.kind == "registered"
         yield Skipped(first.dataset.name, name, str(error), len(members), blocking)
@@ -103,11 +104,11 @@ def clean_rows(one: Subject) -> BoolArray:
     return ~leaked
 
 
-def _subject(record: Record, workspace: Workspace, progress: Progress) -> Subject:
+def _subject(record: Record, datasets: Datasets, progress: Progress) -> Subject:
     """Return a record's dataset and split; DataError where they are not those on record."""
-    opened = workspace.open(DatasetRequest.of_record(record))
+    data = datasets.load(DatasetRequest.of_record(record))
     split = SplitRequest(record.split.name, record.split.seed)
-    one = subject(workspace, opened, split, progress)
+    one = subject(datasets, data, split, progress)
     pairs = {
         "dataset": (record.dataset.digest, one.digest),
         "split": (record.split.digest, one.split.digest()),

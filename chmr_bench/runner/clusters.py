@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from chmr_bench.contracts import Progress, no_progress
-from chmr_bench.runner.workspace import Opened, Workspace
+from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.types import IntArray
 
 
 def connectivity_clusters(
-    workspace: Workspace, opened: Opened, rows: IntArray, progress: Progress = no_progress
+    data: LoadedDataset, rows: IntArray, progress: Progress = no_progress
 ) -> IntArray:
     """Return (n,) the same number for rows of one connectivity; a row without a key is alone."""
-    return clusters_of(workspace.keys_of(opened, rows, progress))
+    return clusters_of(data.keys_of(rows, progress))
 
 
 def clusters_of(keys: Sequence[str]) -> IntArray:

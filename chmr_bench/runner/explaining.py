@@ -3,54 +3,67 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from chmr_bench.contracts import FitContext, Progress, TaskInfo, Weights, no_progress
+from chmr_bench import isolation
+from chmr_bench.contracts import FitContext, Inputs, ModelSpec, TaskInfo, Weights
 from chmr_bench.errors import PluginError, UsageError
 from chmr_bench.lazy import load_object
-from chmr_bench.runner import weights as start
+from chmr_bench.plugins import Registry, registry
+from chmr_bench.runner.fitting import Send, speaking, throttled
 from chmr_bench.runner.job import Job
-from chmr_bench.runner.logs import stdout_to_stderr
-from chmr_bench.runner.workspace import Workspace
+from chmr_bench.runner.options import RunOptions
+from chmr_bench.runner.run import Clock
+from chmr_bench.runner.weights import WeightsCache
+from chmr_bench.streams import stdout_to_stderr
+
+EXPLAIN = "chmr_bench.runner.explaining:explain_here"
 
 
 def explain(
-    job: Job,
-    workspace: Workspace,
-    out: Path,
-    progress: Progress = no_progress,
-    step: Callable[[str], None] = lambda _: None,
+    job: Job, options: RunOptions, cache: WeightsCache, out: Path, receiver: Clock
 ) -> list[Path]:
     """Return the files that the model's plugin wrote below `out`; weights are made if need be.
 
     The spec's ``explain`` is called as ``function(config, inputs, weights, out, context)`` with
     the `Inputs` of every molecule of the dataset (all blocks it comes with, and its keys), the
-    path of the weights, and a `FitContext`.
+    path of the weights, and a `FitContext`; in a worker process.
 
     Raises
     ------
-    UsageError : the model explains nothing, or starts from no weights with these settings.
-    PluginError : it names no file, or one that is not there. What it raises goes through.
+    UsageError
+        The model explains nothing, or starts from no weights with these settings.
+    PluginError
+        It names no file, or one that is not there. What it raises comes as `isolation.call` says.
     """
-    spec = job.model.spec
+    spec, data, listener = job.model.spec, job.data, receiver.listener
     if not spec.explain:
         raise UsageError(f"model {spec.name!r} has nothing to explain")
-    weights = start.make(job.asked(), workspace, progress, step)
+    weights = cache.make(job.weights_key(), receiver)
     if not isinstance(weights, Weights):
         raise UsageError(f"model {spec.name!r} starts from no weights with these settings")
-    step("features")
+    listener.step("features")
     with stdout_to_stderr():
         needs = load_object(spec.factory).needs(job.config)
-        everything = replace(spec, reads=tuple(job.opened.dataset.blocks))  # nothing is scored
-        inputs = workspace.inputs(job.opened, everything, needs, progress)
-        inputs = replace(inputs, keys=workspace.keys(job.opened, progress))
-        step("explanation")
-        out.mkdir(parents=True, exist_ok=True)
-        context = _context(job, workspace, weights.path, progress)
-        written = load_object(spec.explain)(job.config, inputs, weights.path, out, context)
-    files = [Path(path) for path in written]
+        everything = replace(spec, reads=tuple(data.dataset.blocks))  # nothing is scored
+        inputs = data.inputs(everything, needs, listener.progress)
+        inputs = replace(inputs, keys=data.keys(listener.progress))
+    context = FitContext(
+        tasks=TaskInfo(data.spec.task_type, data.dataset.task_names, data.spec.metric),
+        seed=job.seed or 0,
+        n_jobs=options.n_jobs,
+        device=job.device,
+        precision=job.precision,
+        log=logging.getLogger(f"chmr_bench.explain.{spec.name}"),
+        weights=weights.path,
+    )
+    arguments = (spec, job.config, inputs, out.resolve(), context, registry())
+    out.mkdir(parents=True, exist_ok=True)
+    listener.step("explanation")
+    written = isolation.call(EXPLAIN, *arguments, limits=options.limits, receiver=receiver)
+    files = [_as_named(Path(path), out) for path in written]
     if not files or not all(path.is_file() for path in files):
         raise PluginError(
             f"{spec.explain} named {[str(p) for p in files]}; expected files it wrote"
@@ -58,15 +71,23 @@ def explain(
     return files
 
 
-def _context(job: Job, workspace: Workspace, weights: Path, progress: Progress) -> FitContext:
-    spec = job.opened.spec
-    return FitContext(
-        tasks=TaskInfo(spec.task_type, job.opened.dataset.task_names, spec.metric),
-        seed=job.seed or 0,
-        n_jobs=workspace.n_jobs,
-        device=job.device,
-        precision=job.precision,
-        progress=progress,
-        log=logging.getLogger(f"chmr_bench.explain.{job.model.spec.name}"),
-        weights=weights,
-    )
+def _as_named(path: Path, out: Path) -> Path:
+    """Return a path below `out` as the user named that."""
+    home = out.resolve()
+    return out / path.relative_to(home) if path.is_relative_to(home) else path
+
+
+def explain_here(
+    spec: ModelSpec,
+    config: Any,
+    inputs: Inputs,
+    out: Path,
+    context: FitContext,
+    known: Registry,
+    send: Send,
+) -> list[str]:
+    """Return the paths of the files that the plugin's function wrote, called in this process."""
+    context = replace(context, progress=throttled(send))
+    with speaking(send, known):
+        written = load_object(spec.explain)(config, inputs, context.weights, out, context)
+    return [str(Path(path)) for path in written]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +21,10 @@ from chmr_bench.records import (
     Record,
     RunKey,
 )
-from chmr_bench.runner.logs import stdout_to_stderr
-from chmr_bench.runner.weights import Asked
-from chmr_bench.runner.workspace import Opened, SplitRequest
+from chmr_bench.runner.loading import LoadedDataset, SplitRequest
+from chmr_bench.runner.weights import WeightsKey
 from chmr_bench.settings import build_config
+from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import DeviceKind
 
 DROPPED_SHOWN = 100
@@ -37,19 +36,24 @@ class Job:
 
     Attributes
     ----------
-    seed : None where the model is deterministic; it then runs with seed 0.
-    overrides : settings that the user changed from what the model has by itself.
-    weights : what the model starts from; `PendingWeights` where they are to be made first.
-    weights_seconds : what making them took, in the job they were made for.
-    missing : what is hidden on purpose, None where nothing is.
-    identity : of the run, see `records.RunKey`; final once no weights are pending.
+    seed :
+        None where the model is deterministic; it then runs with seed 0.
+    overrides :
+        Settings that the user changed from what the model has by itself.
+    weights :
+        What the model starts from; `PendingWeights` where they are to be made first.
+    weights_seconds :
+        What making them took, in the job they were made for.
+    missing :
+        What is masked on purpose, None where nothing is.
+    identity :
+        Of the run, see `records.RunKey`; final once no weights are pending.
     """
 
     model: Registered[ModelSpec]
     config: BaseModel
-    opened: Opened
+    data: LoadedDataset
     split: SplitRequest
-    split_digest: str
     seed: int | None
     precision: Literal["float32", "bfloat16"] = "float32"
     device: DeviceKind = "cpu"
@@ -58,16 +62,22 @@ class Job:
     weights_seconds: float = 0.0
     missing: Missing | None = None
 
-    def asked(self) -> Asked:
+    def weights_key(self, seed: int | None = None) -> WeightsKey:
         """Return all that its weights may depend on, besides the data."""
-        changed = frozenset(self.overrides)
-        how = (self.device, self.precision, changed, self.missing)
-        return Asked(self.model, self.config, self.seed or 0, *how)
+        return WeightsKey(
+            self.model,
+            self.config,
+            (self.seed or 0) if seed is None else seed,
+            self.device,
+            self.precision,
+            frozenset(self.overrides),
+            self.missing,
+        )
 
-    def weights_key(self) -> str:
+    def pending_text(self) -> str:
         """Return what tells weights that are pending from others; seeds may share them."""
         title = self.weights.title if isinstance(self.weights, PendingWeights) else ""
-        return title + dataclasses.replace(self.asked(), seed=0).key()
+        return title + self.weights_key(seed=0).text()
 
     @property
     def identity(self) -> str:
@@ -80,17 +90,17 @@ class Job:
         return RunKey(
             model=spec.name,
             model_version=spec.version,
-            params=told_params(self.config),
+            params=public_params(self.config),
             plugin=self.model.plugin.name,
             plugin_version=self.model.plugin.version,
-            dataset=self.opened.spec.name,
-            dataset_digest=self.opened.digest,
-            metric=self.opened.spec.metric,
-            split_digest=self.split_digest,
+            dataset=self.data.spec.name,
+            dataset_digest=self.data.digest,
+            metric=self.data.spec.metric,
+            split_digest=self.data.split_digest(self.split),
             seed=self.seed,
             features=self.features,
             weights=self.weights.sha256 if isinstance(self.weights, Weights) else None,
-            missing=self.missing.told() if self.missing else None,
+            missing=self.missing.to_dict() if self.missing else None,
             precision=self.precision,
             device=self.device,
         )
@@ -105,31 +115,31 @@ class Job:
         try:
             with stdout_to_stderr():
                 needs = load_object(self.model.spec.factory).needs(self.config)
-            asked = {request.feature for request in needs.values()}
-        except Exception:  # noqa: BLE001 - a stranger's code; it fails again, on record, in the run
+            names = {request.feature for request in needs.values()}
+        except (Exception, SystemExit, GeneratorExit):  # noqa: BLE001 - a stranger's code; it fails again, on record
             return {}
-        return {name: known[name].spec.version for name in sorted(asked & set(known))}
+        return {name: known[name].spec.version for name in sorted(names & set(known))}
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f" seed {self.seed}"
-        hidden = f", {self.missing}" if self.missing else ""
-        return f"{self.model.spec.name} on {self.opened.spec.name}{seed}{hidden}"
+        masked = f", {self.missing}" if self.missing else ""
+        return f"{self.model.spec.name} on {self.data.spec.name}{seed}{masked}"
 
 
-def told_params(config: BaseModel) -> dict[str, Any]:
+def public_params(config: BaseModel) -> dict[str, Any]:
     """Return the settings for a record: of an absolute path only the last component.
 
     What a path leads to is in the identity by its content: the weights that the model starts from.
     """
-    params: dict[str, Any] = _told(config.model_dump(mode="json"))
+    params: dict[str, Any] = _public(config.model_dump(mode="json"))
     return params
 
 
-def _told(value: Any) -> Any:
+def _public(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _told(item) for key, item in value.items()}
+        return {key: _public(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_told(item) for item in value]
+        return [_public(item) for item in value]
     if not isinstance(value, str):
         return value
     kind, colon, path = value.partition(":")
@@ -163,8 +173,8 @@ def model_info(job: Job, n_test_seen: int | None = None) -> ModelInfo:
     """Return what the record says of the model; `n_test_seen` of its weights."""
     spec = job.model.spec
     weights = job.weights if isinstance(job.weights, Weights) else None
-    params = told_params(job.config)
-    own = told_params(build_config(spec, {}, job.opened.spec.name))
+    params = public_params(job.config)
+    own = public_params(build_config(spec, {}, job.data.spec.name))
     return ModelInfo(
         id=spec.name,
         version=spec.version,
@@ -183,14 +193,14 @@ def plugin_ref(job: Job) -> PluginRef:
     return PluginRef(name=plugin.name, distribution=plugin.distribution, version=plugin.version)
 
 
-def dataset_info(opened: Opened) -> DatasetInfo:
+def dataset_info(data: LoadedDataset) -> DatasetInfo:
     """Return what the record says of the dataset."""
-    spec, dataset = opened.spec, opened.dataset
+    spec, dataset = data.spec, data.dataset
     rows = dataset.dropped[:DROPPED_SHOWN]
     return DatasetInfo(
         name=spec.name,
         title=spec.title,
-        digest=opened.digest,
+        digest=data.digest,
         version=spec.version,
         task_type=spec.task_type,
         metric=spec.metric,
@@ -200,5 +210,5 @@ def dataset_info(opened: Opened) -> DatasetInfo:
         dropped=len(dataset.dropped),
         dropped_rows=[Dropped(row=d.row, reason=d.reason) for d in rows],
         synthetic=spec.synthetic,
-        origin=opened.request.origin(opened.dataset.source_sha256),
+        origin=data.request.origin(data.dataset.source_sha256),
     )

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("chmr_bench.runner.pretraining")
 
 
+def no_stage(name: str) -> None:
+    """Report nothing."""
+
+
 @dataclass(frozen=True)
 class AtlasData:
     """Opens atlases by name for a pretraining; satisfies `contracts.PretrainingData`.
@@ -35,24 +39,18 @@ class AtlasData:
 
     Attributes
     ----------
-    stage, progress : hear what begins, and how far it is.
-    missing : what is hidden of the atlases on purpose; None = nothing.
+    missing :
+        What is masked of the atlases; None = nothing.
+    progress, stage :
+        Called with how far it is, and with what begins.
     """
 
     options: FetchOptions
     n_jobs: int = 1
     missing: Missing | None = None
     progress: Progress = no_progress
-    stage: Callable[[str], None] = lambda _: None
+    stage: Callable[[str], None] = no_stage
     _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
-
-    def heard_by(self, progress: Progress, stage: Callable[[str], None]) -> AtlasData:
-        """Return the same data, reporting elsewhere."""
-        return dataclasses.replace(self, progress=progress, stage=stage)
-
-    def hiding(self, missing: Missing | None) -> AtlasData:
-        """Return the same data, of which something is hidden on purpose."""
-        return dataclasses.replace(self, missing=missing)
 
     def digest(self, atlases: Sequence[str], transductive: bool) -> str:
         """Return the sha256 of what `open` would give, from pins alone; folders are read.
@@ -61,7 +59,7 @@ class AtlasData:
         ------
         UnknownNameError : no such atlas. DataError : a folder cannot be read.
         """
-        hidden = self.missing.of_atlas() if self.missing else None
+        hidden = self.missing.atlas_dict() if self.missing else None
         key = canonical_json([list(atlases), transductive, hidden])
         if key not in self._digests:
             from chmr_bench.cells import sources
@@ -93,9 +91,9 @@ class AtlasData:
         left_out = [] if transductive else benchmarks(specs)
         if left_out:
             atlas = atlas.without(self.test_keys(left_out))
-        atlas, hidden = self._hidden(atlas)
+        atlas, hidden = self._masked(atlas)
         info = {
-            "atlases": [_told(name) for name in atlases],
+            "atlases": [_public_name(name) for name in atlases],
             "data": self.digest(atlases, transductive),
             "transductive": transductive,
             "synthetic": atlas.synthetic,
@@ -107,14 +105,15 @@ class AtlasData:
         log.info("atlas: %s", canonical_json(info))
         return atlas, info
 
-    def _hidden(self, atlas: Atlas) -> tuple[Atlas, dict[str, Any]]:
-        """Return the atlas without what is hidden on purpose, and words for a record."""
-        told = self.missing.of_atlas() if self.missing else None
-        if told is None or self.missing is None:
+    def _masked(self, atlas: Atlas) -> tuple[Atlas, dict[str, Any]]:
+        """Return the atlas without what is masked, and words for a record."""
+        settings = self.missing.atlas_dict() if self.missing else None
+        if settings is None:
             return atlas, {}
-        self.stage("hiding cell modalities")
-        atlas, counts = conceal(atlas, Missing.of({**told, "stages": ["pretrain"]}), self.n_jobs)
-        return atlas, {"hidden": {**told, "counts": counts}}
+        self.stage("masking cell modalities")
+        missing = Missing.from_dict({**settings, "stages": ["pretrain"]})
+        atlas, counts = mask_atlas(atlas, missing, self.n_jobs)
+        return atlas, {"hidden": {**settings, "counts": counts}}
 
     def test_keys(self, of: Sequence[DatasetSpec]) -> frozenset[str]:
         """Return the connectivity keys of the reference test parts."""
@@ -139,8 +138,8 @@ class AtlasData:
         return keys
 
 
-def conceal(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapping[str, Any]]:
-    """Return an atlas without what is hidden on purpose, and what became of each modality."""
+def mask_atlas(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapping[str, Any]]:
+    """Return an atlas without what is masked, and what became of each modality."""
     from chmr_bench.ablation import masking
     from chmr_bench.features import cache
     from chmr_bench.splits import scaffold_smiles
@@ -155,10 +154,10 @@ def conceal(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapping
     if missing.mechanism == "scaffold":
         families = scaffold_smiles(atlas.smiles, chirality=False, n_jobs=n_jobs)
     molecules = Molecules(atlas.smiles, atlas.keys, families)
-    concealed = masking.conceal(missing, molecules, atlas.blocks)
-    blocks = masking.filled(missing.fill, concealed, bits)
-    told = masking.counts(atlas.blocks, concealed, blocks)
-    return dataclasses.replace(atlas, blocks=blocks), told
+    masked = masking.mask(missing, molecules, atlas.blocks)
+    blocks = masking.imputed(missing.fill, masked, bits)
+    counts = masking.counts(atlas.blocks, masked, blocks)
+    return dataclasses.replace(atlas, blocks=blocks), counts
 
 
 def _specs(atlases: Sequence[str]) -> list[AtlasSpec | Path]:
@@ -168,7 +167,7 @@ def _specs(atlases: Sequence[str]) -> list[AtlasSpec | Path]:
     return [sources.folder_of(name) or registry().atlas(name).spec for name in atlases]
 
 
-def _told(name: str) -> str:
+def _public_name(name: str) -> str:
     """Return an atlas's name for a record: of the path of a folder only its last component."""
     from chmr_bench.cells import sources
 

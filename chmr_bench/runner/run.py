@@ -1,36 +1,26 @@
-"""One job: load, features, fit, predict, check, score, and the record of it."""
+"""One job, in a straight line: split, features, fit and predict in a worker, score, record."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
+import io
 import logging
-import random
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from chmr_bench.contracts import (
-    FitContext,
-    Inputs,
-    PendingWeights,
-    Progress,
-    Split,
-    TaskInfo,
-    Weights,
-)
-from chmr_bench.errors import PredictionError
+from chmr_bench import isolation
+from chmr_bench.contracts import FitContext, PendingWeights, TaskInfo, Weights
+from chmr_bench.errors import PredictionError, RemoteError, WorkerError
 from chmr_bench.lazy import load_object
+from chmr_bench.plugins import registry
 from chmr_bench.records import (
     ErrorInfo,
     Metrics,
-    ModelInfo,
     Phase,
     Predictions,
     Record,
@@ -38,51 +28,27 @@ from chmr_bench.records import (
     SplitInfo,
     Timing,
 )
-from chmr_bench.records.environment import (
-    MemoryScope,
-    environment,
-    peak_memory_mb,
-    reset_peak_memory,
-)
+from chmr_bench.records.environment import environment
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import logs
-from chmr_bench.runner import weights as start
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.clusters import connectivity_clusters
-from chmr_bench.runner.hiding import parts_seen
+from chmr_bench.runner.fitting import FIT, FitTask, Predicted
 from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
+from chmr_bench.runner.listening import Listener, Silent
+from chmr_bench.runner.masking import SplitInputs, split_inputs
+from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.scoring import score
-from chmr_bench.runner.workspace import Workspace
+from chmr_bench.runner.weights import WeightsCache, n_seen
 from chmr_bench.settings import require
+from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import FloatArray
+from chmr_bench.worker import short_traceback
+
+LOG_LINES = 15
+"""So many of the last lines of its log stand in the record of a job whose process died."""
 
 log = logging.getLogger("chmr_bench.runner")
-
-
-class Listener(Protocol):
-    """Hears how a job goes."""
-
-    def stage(self, phase: Phase) -> None:
-        """Hear that a phase begins."""
-
-    def step(self, name: str) -> None:
-        """Hear that a part of a long phase begins."""
-
-    def progress(self, done: int, total: int, unit: str) -> None:
-        """Hear how far the phase is."""
-
-
-class Silent:
-    """Listens to nothing."""
-
-    def stage(self, phase: Phase) -> None:
-        """Ignore it."""
-
-    def step(self, name: str) -> None:
-        """Ignore it."""
-
-    def progress(self, done: int, total: int, unit: str) -> None:
-        """Ignore it."""
 
 
 @dataclass(frozen=True)
@@ -97,39 +63,52 @@ class Finished:
 
 @dataclass
 class Clock:
-    """Seconds a phase, and which phase it is."""
+    """Seconds a phase, and which phase it is; takes what a worker says."""
 
     listener: Listener
+    stream: io.StringIO = field(default_factory=io.StringIO)
     seconds: dict[Phase, float] = field(default_factory=dict)
     phase: Phase = "load"
     started: float = field(default_factory=time.perf_counter)
+    begun: float = field(default_factory=time.perf_counter)
 
-    @classmethod
-    def after(cls, listener: Listener, weights: float) -> Clock:
-        """Return a clock that has run already for the seconds that the weights took."""
-        seconds: dict[Phase, float] = {"weights": weights} if weights else {}
-        return cls(listener, seconds, started=time.perf_counter() - weights)
-
-    @contextmanager
-    def time(self, phase: Phase) -> Iterator[None]:
-        """Count the block's seconds to a phase."""
+    def stage(self, phase: Phase) -> None:
+        """End the phase that was, and begin another."""
+        self.stop()
         self.phase = phase
         self.listener.stage(phase)
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[phase] = time.perf_counter() - start
-            log.info("%s: %.2f s", phase, self.seconds[phase])
 
-    def timing(self) -> Timing:
-        """Return what the record says."""
+    def stop(self) -> None:
+        """Count the seconds since the phase began."""
+        now = time.perf_counter()
+        self.seconds[self.phase] = self.seconds.get(self.phase, 0.0) + now - self.begun
+        self.begun = now
+
+    def receive(self, name: str, *values: Any) -> None:
+        """Take a worker's message."""
+        if name == "stage":
+            self.stage(values[0])
+        elif name == "log":
+            self.stream.write(values[0])
+        elif name == "step":
+            self.listener.step(values[0])
+        elif name == "progress":
+            self.listener.progress(*values)
+
+    def printed(self, text: str) -> None:
+        """Take what a model printed."""
+        self.stream.write(text)
+        self.listener.printed(text)
+
+    def timing(self, weights: float = 0.0) -> Timing:
+        """Return what the record says; `weights` seconds were spent before."""
+        self.stop()
+        for phase, seconds in self.seconds.items():
+            log.info("%s: %.2f s", phase, seconds)
         rounded = {phase: round(seconds, 3) for phase, seconds in self.seconds.items()}
-        return Timing(**rounded, total=round(time.perf_counter() - self.started, 3))
-
-
-_Words: TypeAlias = Mapping[str, ErrorInfo | Metrics | ModelInfo | Mapping[str, Any] | None]
-"""What a record says that depends on how the job went."""
+        rounded["weights"] = round(rounded.get("weights", 0.0) + weights, 3)
+        total = time.perf_counter() - self.started + weights
+        return Timing(**rounded, total=round(total, 3))
 
 
 @dataclass(frozen=True)
@@ -137,15 +116,13 @@ class _Result:
     predictions: Predictions
     metrics: Metrics
     replicates: FloatArray
+    predicted: Predicted
     n_test_seen: int | None
-    hidden: Mapping[str, Any] | None
+    masked: Mapping[str, Any] | None
 
 
 def settle(
-    job: Job,
-    workspace: Workspace,
-    listener: Listener | None = None,
-    command: Sequence[str] = (),
+    job: Job, options: RunOptions, cache: WeightsCache, listener: Listener | None = None
 ) -> Job | Finished:
     """Return the job with its weights made, so that its identity is final; or its failed record.
 
@@ -153,35 +130,35 @@ def settle(
 
     Raises
     ------
-    KeyboardInterrupt : the user wants to stop; what was made so far is the plugin's to keep.
+    KeyboardInterrupt
+        The user wants to stop; what was made so far is the plugin's to keep.
     """
     if not isinstance(job.weights, PendingWeights):
         return job
-    scope = reset_peak_memory()
-    clock = Clock(listener or Silent())
     with logs.captured() as stream:
+        clock = Clock(listener or Silent(), stream)
         log.info("%s: %s", job, job.weights.title)
-        failed = workspace.failed.get(job.weights_key())
+        failed = cache.failed.get(job.pending_text())
         if failed is None:
+            clock.stage("weights")
             try:
-                with clock.time("weights"), _threads(workspace.n_jobs):
-                    heard = clock.listener.progress, clock.listener.step
-                    weights = start.make(job.asked(), workspace, *heard)
+                weights = cache.make(job.weights_key(), clock)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-                failed = workspace.failed[job.weights_key()] = _told(error, clock.phase)
+                failed = cache.failed[job.pending_text()] = error_info(error, clock)
         else:
             log.error("the same weights failed in an earlier job: %s", failed.message)
         if failed is not None:
-            record = _record(job, workspace, clock, scope, {"error": failed}, command)
+            record = _record(job, options, clock, failed)
             return Finished(record, stream.getvalue())
-    return dataclasses.replace(job, weights=weights, weights_seconds=clock.seconds["weights"])
+        clock.stop()
+    return replace(job, weights=weights, weights_seconds=clock.seconds["weights"])
 
 
 def run_job(
     job: Job,
-    workspace: Workspace,
+    options: RunOptions,
     listener: Listener | None = None,
-    command: Sequence[str] = (),
+    cache: WeightsCache | None = None,
 ) -> Finished:
     """Do one job. A failure of the model, whatever it is, is a failed record, not an exception.
 
@@ -189,130 +166,89 @@ def run_job(
 
     Raises
     ------
-    KeyboardInterrupt : the user wants to stop; nothing is left behind.
+    KeyboardInterrupt
+        The user wants to stop; nothing is left behind.
     """
-    settled = settle(job, workspace, listener, command)
+    settled = settle(job, options, cache or WeightsCache(options), listener)
     if isinstance(settled, Finished):
         return settled
     job = settled
-    scope = reset_peak_memory()
-    clock = Clock.after(listener or Silent(), job.weights_seconds)
     result: _Result | None = None
     failure: ErrorInfo | None = None
     with logs.captured() as stream:
+        clock = Clock(listener or Silent(), stream)
         log.info("%s, split %s", job, job.split.method)
         try:
-            with logs.stdout_to_stderr():
-                result = _compute(job, workspace, clock)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a model may raise anything
-            failure = _told(error, clock.phase)
-    words: _Words = {"error": failure}
-    if result is not None:
-        words = {
-            "metrics": result.metrics,
-            "model": model_info(job, result.n_test_seen),
-            "hidden": result.hidden,
-        }
-    record = _record(job, workspace, clock, scope, words, command)
+            result = _result(job, options, clock)
+        except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - as above
+            failure = error_info(error, clock)
+        record = _record(job, options, clock, failure, result)
     if result is None:
         return Finished(record, stream.getvalue())
     return Finished(record, stream.getvalue(), result.predictions, result.replicates)
 
 
-def _record(
-    job: Job,
-    workspace: Workspace,
-    clock: Clock,
-    scope: MemoryScope,
-    words: _Words,
-    command: Sequence[str],
-) -> Record:
-    return Record.model_validate(
-        {
-            "identity": job.identity,
-            "status": "failed" if words.get("error") else "ok",
-            "model": model_info(job),
-            "plugin": plugin_ref(job),
-            "dataset": dataset_info(job.opened),
-            "split": _split_info(job, workspace),
-            "seed": job.seed,
-            "missing": job.missing.told() if job.missing else None,
-            "precision": job.precision,
-            "timing": clock.timing(),
-            "resources": _resources(job, workspace.n_jobs, scope),
-            "environment": environment(),
-            "command": list(command),
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            **words,
-        }
+def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
+    """Return scored predictions; the labels of the test rows stay in this process."""
+    data, report = job.data, clock.listener.progress
+    clock.stage("load")
+    require(job.model.spec)
+    split = data.split(job.split)
+    clock.stage("features")
+    with stdout_to_stderr():
+        needs = load_object(job.model.spec.factory).needs(job.config)
+        parts = split_inputs(
+            data.inputs(job.model.spec, needs, report), split, job.missing, data, report
+        )
+    seen = None
+    if isinstance(job.weights, Weights) and job.weights.seen is not None:
+        seen = n_seen(job.weights.seen, data, split.test, report)
+    predicted = _predicted(job, options, parts, clock)
+    clock.stage("score")
+    y_pred = check_predictions(
+        predicted.y_pred,
+        (len(split.test), len(data.dataset.task_names)),
+        data.spec.task_type == "classification",
     )
+    stored = _stored(job, y_pred)
+    clusters = connectivity_clusters(data, split.test, report)
+    metrics, replicates = score(data.spec, data.dataset, stored, clusters)
+    return _Result(stored, metrics, replicates, predicted, seen, parts.masked)
 
 
-def _resources(job: Job, n_jobs: int, scope: MemoryScope) -> Resources:
-    return Resources(
-        n_jobs=n_jobs,
-        device=job.device,
-        device_name=_device_name(job),
-        peak_memory_mb=peak_memory_mb(),
-        peak_memory_of=scope,
-    )
-
-
-def _compute(job: Job, workspace: Workspace, clock: Clock) -> _Result:
-    opened, spec = job.opened, job.model.spec
-    report = clock.listener.progress
-    with clock.time("load"):
-        require(spec)
-        model_class = load_object(spec.factory)
-        split = workspace.split(opened, job.split)
-        _seed_globals(job.seed or 0)
-        model = model_class(job.config)
-    with clock.time("features"):
-        needs = model_class.needs(job.config)
-        inputs = workspace.inputs(opened, spec, needs, report)
-        parts = parts_seen(inputs, split, job.missing, opened, workspace, report)
-        seen = _n_test_seen(job, workspace, split, report)
-    with clock.time("fit"), _threads(workspace.n_jobs):
-        y = opened.dataset.y
-        context = _context(job, workspace.n_jobs, clock.listener)
-        model.fit(parts.train, y[split.train], parts.valid, y[split.valid], context)
-    with clock.time("predict"), _threads(workspace.n_jobs):
-        stored = _predict(job, model, parts.test, split)
-    with clock.time("score"):
-        clusters = connectivity_clusters(workspace, opened, split.test, report)
-        metrics, replicates = score(opened.spec, opened.dataset, stored, clusters)
-    return _Result(stored, metrics, replicates, seen, parts.hidden)
-
-
-def _n_test_seen(job: Job, workspace: Workspace, split: Split, report: Progress) -> int | None:
-    """Return how many test molecules the weights learnt from; None = no weights, or not known."""
-    if not isinstance(job.weights, Weights) or job.weights.seen is None:
-        return None
-    return start.n_seen(job.weights.seen, job.opened, split.test, workspace, report)
-
-
-def _context(job: Job, n_jobs: int, listener: Listener) -> FitContext:
-    spec = job.opened.spec
-    return FitContext(
-        tasks=TaskInfo(spec.task_type, job.opened.dataset.task_names, spec.metric),
+def _predicted(job: Job, options: RunOptions, parts: SplitInputs, clock: Clock) -> Predicted:
+    """Return what a worker predicts, which is given no label of a test row."""
+    data = job.data
+    split = data.split(job.split)
+    context = FitContext(
+        tasks=TaskInfo(data.spec.task_type, data.dataset.task_names, data.spec.metric),
         seed=job.seed or 0,
-        n_jobs=n_jobs,
+        n_jobs=options.n_jobs,
         device=job.device,
         precision=job.precision,
-        progress=listener.progress,
         log=logging.getLogger(f"chmr_bench.model.{job.model.spec.name}"),
         weights=job.weights.path if isinstance(job.weights, Weights) else None,
     )
-
-
-def _predict(job: Job, model: Any, test: Inputs, split: Split) -> Predictions:
-    """Return the checked predictions in the precision they are stored in."""
-    spec, names = job.opened.spec, job.opened.dataset.task_names
-    y_pred = check_predictions(
-        model.predict(test), (len(test), len(names)), spec.task_type == "classification"
+    task = FitTask(
+        spec=job.model.spec,
+        config=job.config,
+        train=parts.train,
+        y_train=data.dataset.y[split.train],
+        valid=parts.valid,
+        y_valid=data.dataset.y[split.valid],
+        test=parts.test,
+        context=context,
+        registry=registry(),
     )
-    labelled = ~np.isnan(job.opened.dataset.y[split.test])
-    stored = as_stored(y_pred, split.test, names, spec.task_type, labelled)
+    predicted: Predicted = isolation.call(FIT, task, limits=options.limits, receiver=clock)
+    return predicted
+
+
+def _stored(job: Job, y_pred: FloatArray) -> Predictions:
+    """Return the predictions in the precision they are stored in."""
+    data, rows = job.data, job.data.split(job.split).test
+    labelled = ~np.isnan(data.dataset.y[rows])
+    stored = as_stored(y_pred, rows, data.dataset.task_names, data.spec.task_type, labelled)
     if np.isinf(stored.values).any():
         raise PredictionError(
             f"{int(np.isinf(stored.values).sum())} predictions do not fit "
@@ -321,53 +257,75 @@ def _predict(job: Job, model: Any, test: Inputs, split: Split) -> Predictions:
     return stored
 
 
-def _told(error: BaseException, phase: Phase) -> ErrorInfo:
+def error_info(error: BaseException, clock: Clock) -> ErrorInfo:
     """Return what the record says of a failure, and write it to the log."""
+    trace = short_traceback(error)
+    if isinstance(error, WorkerError):
+        lines = clock.stream.getvalue().splitlines()[-LOG_LINES:]
+        trace = "\n".join(["the last lines of its log (all of it: run.log):", *lines])
     failure = ErrorInfo(
-        type=type(error).__name__,
+        type=error.kind if isinstance(error, RemoteError) else type(error).__name__,
         message=logs.short_message(error) or "no message",
-        phase=phase,
-        traceback=logs.short_traceback(error),
+        phase=clock.phase,
+        traceback=trace,
     )
     log.error("%s: %s\n%s", failure.type, failure.message, failure.traceback)
     return failure
 
 
-def _split_info(job: Job, workspace: Workspace) -> SplitInfo:
+def _record(
+    job: Job,
+    options: RunOptions,
+    clock: Clock,
+    failure: ErrorInfo | None,
+    result: _Result | None = None,
+) -> Record:
+    return Record(
+        identity=job.identity,
+        status="ok" if result else "failed",
+        error=failure,
+        model=model_info(job, result.n_test_seen if result else None),
+        plugin=plugin_ref(job),
+        dataset=dataset_info(job.data),
+        split=_split_info(job),
+        seed=job.seed,
+        missing=job.missing.to_dict() if job.missing else None,
+        hidden=dict(result.masked) if result and result.masked else None,
+        precision=job.precision,
+        metrics=result.metrics if result else None,
+        remarks=list(result.predicted.remarks) if result else [],
+        timing=clock.timing(job.weights_seconds),
+        resources=_resources(job, options, result),
+        environment=environment(),
+        command=list(options.command),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _resources(job: Job, options: RunOptions, result: _Result | None) -> Resources:
+    return Resources(
+        n_jobs=options.n_jobs,
+        device=job.device,
+        device_name=_device_name(job),
+        peak_memory_mb=result.predicted.peak_memory_mb if result else None,
+        peak_memory_of=result.predicted.peak_memory_of if result else "unknown",
+    )
+
+
+def _split_info(job: Job) -> SplitInfo:
     """Return what the record says of the split, from its registered sizes if it was never made."""
-    sizes = job.opened.spec.split_sizes
+    sizes = job.data.spec.split_sizes
     if not (job.split.method == "reference" and any(sizes)):
-        split = workspace.split(job.opened, job.split)
+        split = job.data.split(job.split)
         sizes = (len(split.train), len(split.valid), len(split.test))
     return SplitInfo(
         name=job.split.method,
         seed=job.split.seed,
-        digest=job.split_digest,
+        digest=job.data.split_digest(job.split),
         n_train=sizes[0],
         n_valid=sizes[1],
         n_test=sizes[2],
     )
-
-
-def _seed_globals(seed: int) -> None:
-    """Seed the global generators: a net under models that forget to use their own."""
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - the legacy generator is the one to be seeded
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.manual_seed(seed)
-
-
-@contextmanager
-def _threads(n_jobs: int) -> Iterator[None]:
-    """Hold the thread pools of numpy, scipy and OpenMP to `n_jobs` while a model works."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        yield
-        return
-    with threadpool_limits(n_jobs):
-        yield
 
 
 def _device_name(job: Job) -> str:

@@ -1,17 +1,17 @@
-"""The pretrained weights a job starts from: found, or made first."""
+"""The pretrained weights a job starts from: those there are, or made first in a worker process."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel
 
-from chmr_bench import paths
+from chmr_bench import isolation, paths
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import (
     ModelSpec,
@@ -20,26 +20,32 @@ from chmr_bench.contracts import (
     Weights,
     WeightsRequest,
     connectivity_hash,
-    no_progress,
 )
 from chmr_bench.errors import DataError, PluginError, SettingError, UsageError
 from chmr_bench.lazy import load_object
-from chmr_bench.plugins import Registered
-from chmr_bench.records import canonical_json
-from chmr_bench.runner.logs import stdout_to_stderr
-from chmr_bench.runner.workspace import Opened, Workspace
+from chmr_bench.plugins import Registered, Registry, registry
+from chmr_bench.records import ErrorInfo, canonical_json
+from chmr_bench.runner.fitting import Send, speaking, threads, throttled
+from chmr_bench.runner.loading import LoadedDataset
+from chmr_bench.runner.options import RunOptions
+from chmr_bench.runner.pretraining import AtlasData
 from chmr_bench.settings import require
+from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import DeviceKind, IntArray
+
+MAKE = "chmr_bench.runner.weights:make_here"
 
 
 @dataclass(frozen=True)
-class Asked:
+class WeightsKey:
     """All that the weights of a model may depend on, besides the data.
 
     Attributes
     ----------
-    overrides : the settings that the user changed.
-    missing : what is hidden on purpose.
+    overrides :
+        The settings that the user changed.
+    missing :
+        What is masked on purpose.
     """
 
     model: Registered[ModelSpec]
@@ -50,7 +56,7 @@ class Asked:
     overrides: frozenset[str] = frozenset()
     missing: Missing | None = None
 
-    def key(self) -> str:
+    def text(self) -> str:
         """Return what tells it from others."""
         params = self.config.model_dump(mode="json")
         return canonical_json(
@@ -61,7 +67,7 @@ class Asked:
                 self.device,
                 self.precision,
                 sorted(self.chosen),
-                self.missing.of_atlas() if self.missing else None,
+                self.masked,
             ]
         )
 
@@ -70,138 +76,112 @@ class Asked:
         """Return the settings that the user or the variant chose."""
         return self.overrides | set(self.model.spec.preset)
 
-
-def look_up(asked: Asked, workspace: Workspace) -> Weights | PendingWeights | None:
-    """Return the weights, or what would have to be done to have them; None = it needs none.
-
-    Raises
-    ------
-    UsageError : a setting names what is not there, such as an atlas.
-    """
-    if not asked.model.spec.weights:
-        return None
-    try:
-        return _told_hidden(asked, _ask(asked, workspace, make=False))
-    except UsageError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a stranger's code; it fails again, on record
-        return PendingWeights(f"weights of {asked.model.spec.name}: {error}")
+    @property
+    def masked(self) -> dict[str, Any] | None:
+        """Return what is masked of the atlas; None = nothing."""
+        return self.missing.atlas_dict() if self.missing else None
 
 
-def _told_hidden(
-    asked: Asked, found: Weights | PendingWeights | None
-) -> Weights | PendingWeights | None:
-    """Return it saying what is hidden of the atlas, where that is still to be learnt from."""
-    hidden = asked.missing.of_atlas() if asked.missing else None
-    if hidden is None or not isinstance(found, PendingWeights):
-        return found
-    missing = Missing.of({**hidden, "stages": ["pretrain"]})
-    return PendingWeights(f"{found.title}; {missing}, draw {missing.seed}")
+@dataclass
+class WeightsCache:
+    """The weights that the jobs of one sweep share.
 
-
-def make(
-    asked: Asked,
-    workspace: Workspace,
-    progress: Progress = no_progress,
-    step: Callable[[str], None] = lambda _: None,
-) -> Weights | None:
-    """Return the weights, which are made where they are not there.
-
-    Raises
-    ------
-    PluginError : what came are no weights. Whatever the plugin raises goes through.
-    """
-    require(asked.model.spec)
-    with stdout_to_stderr():
-        weights = _ask(asked, workspace, make=True, progress=progress, step=step)
-    if isinstance(weights, PendingWeights):
-        raise PluginError(f"{asked.model.spec.weights} was told to make weights, and did not")
-    return weights
-
-
-def n_seen(
-    seen: Path, opened: Opened, rows: IntArray, workspace: Workspace, progress: Progress
-) -> int:
-    """Return how many of the dataset's `rows` are molecules that weights learnt from.
-
-    Parameters
+    Attributes
     ----------
-    seen : `Weights.seen`.
-
-    Raises
-    ------
-    DataError : the file is damaged.
+    known :
+        By `WeightsKey.text`.
+    failed :
+        Why weights could not be made, by `Job.pending_text`.
     """
-    try:
-        known = np.load(seen, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{seen}: cannot be read: {error}; remove its folder") from error
-    keys = workspace.keys(opened, progress)
-    hashes = connectivity_hash([keys[row] for row in rows if keys[row]])
-    return int(np.isin(hashes, known).sum())
+
+    options: RunOptions
+    known: dict[str, Weights] = field(default_factory=dict)
+    failed: dict[str, ErrorInfo] = field(default_factory=dict)
+    _data: dict[str, AtlasData] = field(default_factory=dict)
+
+    def look_up(self, key: WeightsKey) -> Weights | PendingWeights | None:
+        """Return the weights, or what would have to be done to have them; None = it needs none.
+
+        Raises
+        ------
+        UsageError
+            A setting names what is not there, such as an atlas.
+        """
+        if not key.model.spec.weights:
+            return None
+        if key.text() in self.known:
+            return self.known[key.text()]
+        try:
+            with stdout_to_stderr():
+                weights = _weights(key, _request(key, self._atlas_data(key)))
+        except UsageError:
+            raise
+        except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - a stranger's code; it fails again, on record
+            return PendingWeights(f"weights of {key.model.spec.name}: {error}")
+        if isinstance(weights, Weights):
+            self.known[key.text()] = weights
+        return _with_missing(key, weights)
+
+    def _atlas_data(self, key: WeightsKey) -> AtlasData:
+        """Return the same object for the same masking: it remembers digests."""
+        text = canonical_json(key.masked)
+        if text not in self._data:
+            self._data[text] = AtlasData(self.options.fetch, self.options.n_jobs, key.missing)
+        return self._data[text]
+
+    def make(self, key: WeightsKey, receiver: isolation.Receiver) -> Weights | None:
+        """Return the weights, which are made in a worker process where they are not there.
+
+        Raises
+        ------
+        PluginError
+            What came are no weights. What the plugin raises comes as `isolation.call` says.
+        """
+        require(key.model.spec)
+        if key.text() in self.known:
+            return self.known[key.text()]
+        data = AtlasData(self.options.fetch, self.options.n_jobs, key.missing)
+        weights: Weights | None = isolation.call(
+            MAKE, key, data, registry(), limits=self.options.limits, receiver=receiver
+        )
+        if weights is not None:
+            self.known[key.text()] = weights
+        return weights
 
 
-def _ask(
-    asked: Asked,
-    workspace: Workspace,
-    *,
-    make: bool,
-    progress: Progress = no_progress,
-    step: Callable[[str], None] = lambda _: None,
-) -> Weights | PendingWeights | None:
-    spec, key = asked.model.spec, asked.key()
-    if key in workspace.weights:
-        return workspace.weights[key]
-    request = WeightsRequest(
-        data=workspace.atlases.heard_by(progress, step).hiding(asked.missing),
-        folder=paths.weights_folder() / asked.model.plugin.name,
-        seed=asked.seed,
-        chosen=asked.chosen,
-        make=make,
-        n_jobs=workspace.n_jobs,
-        device=asked.device,
-        precision=asked.precision,
-        progress=progress,
-        stage=step,
-        log=logging.getLogger(f"chmr_bench.weights.{spec.name}"),
-    )
-    weights = _checked(spec.weights, load_object(spec.weights)(asked.config, request))
-    if isinstance(weights, Weights):
-        _check_hidden(asked, weights)
-        workspace.weights[key] = weights
+def make_here(key: WeightsKey, data: AtlasData, known: Registry, send: Send) -> Weights | None:
+    """Return the weights, made in this process; what `WeightsCache.make` has a worker do."""
+    progress = throttled(send)
+
+    def step(name: str) -> None:
+        send("step", str(name))
+
+    with speaking(send, known), threads(data.n_jobs):
+        data = replace(data, progress=progress, stage=step)
+        request = replace(_request(key, data), make=True, progress=progress, stage=step)
+        weights = _weights(key, request)
+    if isinstance(weights, PendingWeights):
+        raise PluginError(f"{key.model.spec.weights} was told to make weights, and did not")
     return weights
 
 
-def _check_hidden(asked: Asked, weights: Weights) -> None:
-    """Raise where weights that say what they were made from were made of another atlas's whole.
-
-    Raises
-    ------
-    SettingError : something is hidden of the atlas, and these weights have seen it, or the other
-        way round: they come from a file, which hiding does not change.
-    """
-    inner = weights.info.get("atlas")
-    told = inner if isinstance(inner, Mapping) else weights.info
-    if "atlases" not in told:
-        return
-    wanted = asked.missing.of_atlas() if asked.missing else None
-    found = told.get("hidden")
-    made = {name: found.get(name) for name in wanted or found} if found else None
-    if isinstance(made, dict):
-        made.pop("counts", None)
-    if made != wanted:
-        raise SettingError(
-            f"{asked.model.spec.name}: the run hides {_words(wanted)} of the atlas, and the "
-            f"weights {weights.path.name} were made with {_words(made)} hidden; leave the setting "
-            "weights out, so that some are made for what is hidden, or choose another --stage"
-        )
+def _request(key: WeightsKey, data: AtlasData) -> WeightsRequest:
+    return WeightsRequest(
+        data=data,
+        folder=paths.weights_folder() / key.model.plugin.name,
+        seed=key.seed,
+        chosen=key.chosen,
+        n_jobs=data.n_jobs,
+        device=key.device,
+        precision=key.precision,
+        log=logging.getLogger(f"chmr_bench.weights.{key.model.spec.name}"),
+    )
 
 
-def _words(hidden: Mapping[str, Any] | None) -> str:
-    return "nothing" if hidden is None else canonical_json(dict(hidden))
-
-
-def _checked(source: str, weights: object) -> Weights | PendingWeights | None:
+def _weights(key: WeightsKey, request: WeightsRequest) -> Weights | PendingWeights | None:
+    """Return what the plugin's function gives, checked."""
+    source = key.model.spec.weights
+    weights = load_object(source)(key.config, request)
     if weights is None or isinstance(weights, PendingWeights):
         return weights
     if not isinstance(weights, Weights):
@@ -212,4 +192,66 @@ def _checked(source: str, weights: object) -> Weights | PendingWeights | None:
         canonical_json(dict(weights.info))
     except (TypeError, ValueError) as error:
         raise PluginError(f"{source}: the info of its weights is not JSON: {error}") from error
+    _check_masked(key, weights)
     return weights
+
+
+def _with_missing(
+    key: WeightsKey, weights: Weights | PendingWeights | None
+) -> Weights | PendingWeights | None:
+    """Return it saying what is masked of the atlas, where that is still to be learnt from."""
+    if key.masked is None or not isinstance(weights, PendingWeights):
+        return weights
+    missing = Missing.from_dict({**key.masked, "stages": ["pretrain"]})
+    return PendingWeights(f"{weights.title}; {missing}, draw {missing.seed}")
+
+
+def _check_masked(key: WeightsKey, weights: Weights) -> None:
+    """Raise where weights that say what they were made from saw another share of the atlas.
+
+    Raises
+    ------
+    SettingError
+        Something is masked of the atlas, and these weights have seen it, or the other way round:
+        they come from a file, which masking does not change.
+    """
+    inner = weights.info.get("atlas")
+    card = inner if isinstance(inner, Mapping) else weights.info
+    if "atlases" not in card:
+        return
+    wanted, stored = key.masked, card.get("hidden")
+    made = {name: stored.get(name) for name in wanted or stored} if stored else None
+    if made is not None:
+        made.pop("counts", None)
+    if made != wanted:
+        raise SettingError(
+            f"{key.model.spec.name}: the run masks {_words(wanted)} of the atlas, and the "
+            f"weights {weights.path.name} were made with {_words(made)} masked; leave the setting "
+            "weights out, so that some are made for what is masked, or choose another --stage"
+        )
+
+
+def _words(masked: Mapping[str, Any] | None) -> str:
+    return "nothing" if masked is None else canonical_json(dict(masked))
+
+
+def n_seen(seen: Path, data: LoadedDataset, rows: IntArray, progress: Progress) -> int:
+    """Return how many of the dataset's `rows` are molecules that weights learnt from.
+
+    Parameters
+    ----------
+    seen :
+        `Weights.seen`.
+
+    Raises
+    ------
+    DataError
+        The file is damaged.
+    """
+    try:
+        known = np.load(seen, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{seen}: cannot be read: {error}; remove its folder") from error
+    keys = data.keys(progress)
+    hashes = connectivity_hash([keys[row] for row in rows if keys[row]])
+    return int(np.isin(hashes, known).sum())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chmr_bench.sweep.execution import Outcome, SilentSweep, Summary, SweepListener, execute
-from chmr_bench.sweep.planning import Item, Opening, Plan, Request, Setting, plan
+from chmr_bench.sweep.planning import Item, Opening, Plan, Request, Session, Setting, plan
 
 __all__ = [
     "Item",
@@ -11,6 +11,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Request",
+    "Session",
     "Setting",
     "SilentSweep",
     "Summary",

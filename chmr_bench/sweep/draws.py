@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import ModelSpec
-from chmr_bench.runner import Opened
+from chmr_bench.runner import LoadedDataset
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,11 @@ class Draw:
 
     Attributes
     ----------
-    seed : None where the model draws nothing.
-    inapplicable : why nothing of what is hidden reaches the model, which by its spec reads none of
-        it; the run is to show that its predictions do not move. "" where something does.
+    seed :
+        None where the model draws nothing.
+    inapplicable :
+        Why nothing of what is masked reaches the model, which by its spec reads none of it; the
+        run is to show that its predictions do not move. "" where something does.
     """
 
     seed: int | None
@@ -28,22 +30,22 @@ class Draw:
 
 
 def draws(
-    asked: Sequence[Missing | None],
+    wanted: Sequence[Missing | None],
     seeds: Sequence[int],
     hide_seed: int | None,
     spec: ModelSpec,
-    opened: Opened,
+    data: LoadedDataset,
 ) -> list[Draw]:
     """Return every run, each once.
 
-    The seed of what is hidden is that of the run unless `hide_seed` is one for all. Where nothing
-    applies to the model there is one run with something hidden: of the most that is asked for.
+    The seed of what is masked is that of the run unless `hide_seed` is one for all. Where nothing
+    applies to the model there is one run with something masked: of the most that is wanted.
     """
     found = []
-    reasons = {one: inapplicable(spec, opened, one) for one in asked if one is not None}
+    reasons = {one: inapplicable(spec, data, one) for one in wanted if one is not None}
     idle = [one for one, reason in reasons.items() if reason]
     check = max(idle, key=lambda one: one.rate, default=None)
-    for one in asked:
+    for one in wanted:
         if one is not None and reasons[one] and one is not check:
             continue
         for seed in seeds if one is not check or one is None else seeds[:1]:
@@ -56,28 +58,30 @@ def draws(
     return list(dict.fromkeys(found))
 
 
-def inapplicable(spec: ModelSpec, opened: Opened, missing: Missing) -> str:
-    """Return why a model does not read what is hidden, by its spec; "" where it may."""
+def inapplicable(spec: ModelSpec, data: LoadedDataset, missing: Missing) -> str:
+    """Return why a model does not read what is masked, by its spec; "" where it may."""
     if missing.is_nothing:
         return ""
-    told = []
+    reasons = []
     if "pretrain" in missing.stages:
         if spec.weights and _common(spec.learns, missing):
             return ""
-        told.append("learns from no atlas" if not spec.learns else "learns from other modalities")
+        reasons.append(
+            "learns from no atlas" if not spec.learns else "learns from other modalities"
+        )
     if {"finetune", "test"} & set(missing.stages):
-        there = modalities_of(opened)
+        there = modalities_of(data)
         if _common([m for m in spec.reads if m in there], missing):
             return ""
         what = " or ".join(missing.modalities) or "cells"
-        name = opened.spec.name
-        told.append(f"reads no {what} of {name}" if there else f"{name} has no cells")
-    return f"{spec.name} " + ", ".join(told)
+        name = data.spec.name
+        reasons.append(f"reads no {what} of {name}" if there else f"{name} has no cells")
+    return f"{spec.name} " + ", ".join(reasons)
 
 
-def modalities_of(opened: Opened) -> set[str]:
+def modalities_of(data: LoadedDataset) -> set[str]:
     """Return the cell modalities that come with a dataset."""
-    return {name.partition(".")[0] for name in opened.dataset.blocks}
+    return {name.partition(".")[0] for name in data.dataset.blocks}
 
 
 def _common(modalities: Sequence[str], missing: Missing) -> bool:

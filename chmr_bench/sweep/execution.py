@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.runner import Finished, Job, Listener, Silent, Workspace, run_job, settle
-from chmr_bench.sweep.interrupt import Interrupt, stoppable
-from chmr_bench.sweep.planning import Item, Plan
+from chmr_bench.records.folder import LOG
+from chmr_bench.runner import Finished, Job, Listener, Silent, run_job, settle
+from chmr_bench.sweep.interrupt import stoppable
+from chmr_bench.sweep.planning import Item, Plan, Session
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job; `computed` is False where another run did it meanwhile."""
+    """What became of a job.
+
+    Attributes
+    ----------
+    computed :
+        False where another run did it meanwhile.
+    log :
+        The file with all that a failed job said, None where there is none.
+    """
 
     item: Item
     record: Record
     computed: bool
+    log: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -38,16 +48,16 @@ class Summary:
 
 
 class SweepListener(Listener, Protocol):
-    """Hears how a sweep goes."""
+    """Gets to know how a sweep goes."""
 
     def started(self, item: Item, position: int, total: int) -> None:
-        """Hear that a job begins; `position` counts from 1."""
+        """Note that a job begins; `position` counts from 1."""
 
     def finished(self, outcome: Outcome) -> None:
-        """Hear that a job is done."""
+        """Note that a job is done."""
 
     def waiting(self, item: Item) -> None:
-        """Hear that another run is at work on the job."""
+        """Note that another run is at work on the job."""
 
 
 class SilentSweep(Silent):
@@ -66,52 +76,44 @@ class SilentSweep(Silent):
 def execute(
     plan: Plan,
     store: RecordStore,
-    workspace: Workspace,
+    session: Session,
     listener: SweepListener | None = None,
-    command: Sequence[str] = (),
 ) -> Summary:
     """Do what is to be done; each record is on disk before the next job begins.
 
     Ctrl-C once ends it with what is done (`Summary.interrupted`); twice ends the process at once.
     A job that another run is at work on is put last, and then waited for.
     """
-    worker = _Worker(store, workspace, listener or SilentSweep(), command, plan)
+    queue = _Queue(store, session, listener or SilentSweep(), plan)
     with stoppable() as interrupt:
-        worker.interrupt = interrupt
         try:
             held = []
             for item in plan.todo:
-                if not worker.do(item, wait=False):
+                if not queue.do(item, wait=False):
                     held.append(item)
-                if interrupt.asked:  # swallowed by whoever was at work when it came
+                if interrupt.requested:  # swallowed by whoever was at work when it came
                     raise KeyboardInterrupt
             for item in held:
-                worker.listener.waiting(item)
-                worker.do(item, wait=True)
+                queue.listener.waiting(item)
+                queue.do(item, wait=True)
         except KeyboardInterrupt:
-            return Summary(tuple(worker.outcomes), interrupted=True)
-    return Summary(tuple(worker.outcomes))
+            return Summary(tuple(queue.outcomes), interrupted=True)
+    return Summary(tuple(queue.outcomes))
 
 
-class _Worker:
+class _Queue:
     def __init__(
-        self,
-        store: RecordStore,
-        workspace: Workspace,
-        listener: SweepListener,
-        command: Sequence[str],
-        plan: Plan,
+        self, store: RecordStore, session: Session, listener: SweepListener, plan: Plan
     ) -> None:
-        self.store, self.workspace, self.listener = store, workspace, listener
-        self.command, self.total = list(command), len(plan.todo)
-        self.keep_failed = plan.keep_failed
+        self.store, self.session, self.listener = store, session, listener
+        self.total, self.keep_failed = len(plan.todo), plan.keep_failed
         self.outcomes: list[Outcome] = []
-        self.interrupt = Interrupt()
 
     def do(self, item: Item, *, wait: bool) -> bool:
         """Do a job, or take over what another run did; False where it is locked."""
         if item.job is None:
             return True
+        self.session.datasets.keep_features_of(item.job.data)
         job = self._settled(item, item.job)
         if job is None:
             return True
@@ -146,10 +148,9 @@ class _Worker:
         if not item.pretraining:
             return job
         self.listener.started(item, len(self.outcomes) + 1, self.total)
-        settled = settle(job, self.workspace, self.listener, self.command)
-        self._check_interrupt()
+        settled = settle(job, self.session.options, self.session.weights, self.listener)
         if isinstance(settled, Finished):
-            self._done(Outcome(item, self.store.write(settled.record, log=settled.log), True))
+            self._done(self._written(item, settled))
             return None
         # Where an earlier pretraining failed, its record stands in the way no more.
         self.store.discard_failed(job.identity)
@@ -161,20 +162,15 @@ class _Worker:
             return self.keep_failed
         return failed != item.before
 
-    def _check_interrupt(self) -> None:
-        """Raise KeyboardInterrupt where the job swallowed it, or failed for it.
-
-        A half-trained model, or a failure of nobody's making, is no result.
-        """
-        if self.interrupt.asked:
-            raise KeyboardInterrupt
-
     def _outcome(self, item: Item, job: Job) -> Outcome:
-        found = self.store.find(job.identity)
-        if found is not None and (found.status == "ok" or self._is_news(item, found)):
-            return Outcome(item, found, computed=False)
+        stored = self.store.find(job.identity)
+        if stored is not None and (stored.status == "ok" or self._is_news(item, stored)):
+            return Outcome(item, stored, computed=False)
         self.listener.started(item, len(self.outcomes) + 1, self.total)
-        done = run_job(job, self.workspace, self.listener, self.command)
-        self._check_interrupt()
+        done = run_job(job, self.session.options, self.listener, self.session.weights)
+        return self._written(item, done)
+
+    def _written(self, item: Item, done: Finished) -> Outcome:
         record = self.store.write(done.record, done.predictions, done.replicates, done.log)
-        return Outcome(item, record, computed=True)
+        log = self.store.path_of(record) / LOG if record.status == "failed" else None
+        return Outcome(item, record, computed=True, log=log)

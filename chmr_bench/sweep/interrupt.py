@@ -17,15 +17,15 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Interrupt:
-    """Whether the user asked to stop."""
+    """Whether the user wants to stop."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
         """Turn the first Ctrl-C into KeyboardInterrupt."""
-        if not self.asked:
-            self.asked = True
+        if not self.requested:
+            self.requested = True
             raise KeyboardInterrupt
 
 

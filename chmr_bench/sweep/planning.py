@@ -19,8 +19,15 @@ from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progres
 from chmr_bench.errors import MissingDependencyError, UsageError
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.runner import DatasetRequest, Job, Opened, SplitRequest, Workspace
-from chmr_bench.runner.weights import look_up
+from chmr_bench.runner import (
+    DatasetRequest,
+    Datasets,
+    Job,
+    LoadedDataset,
+    RunOptions,
+    SplitRequest,
+    WeightsCache,
+)
 from chmr_bench.settings import build_config, require
 from chmr_bench.sweep.draws import draws, modalities_of
 from chmr_bench.types import DeviceKind
@@ -29,7 +36,7 @@ State = Literal["new", "cached", "damaged", "failed", "impossible"]
 STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
 
 Opening: TypeAlias = Callable[[DatasetRequest], Progress]
-"""Hears that a dataset is about to be opened; what it returns hears how the fetching goes."""
+"""Called when a dataset is about to be loaded; what it returns is told how the fetching goes."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,15 @@ class Request:
 
     Attributes
     ----------
-    split : a method, or "" for each dataset's own.
-    split_seeds : a split each, where the method draws; else they change nothing.
-    keep_failed : leave jobs that failed before as they are, instead of trying again.
-    missing : what is hidden on purpose, each in turn; None = nothing. The seed of the draw is that
-        of the run, so that seeds lose different molecules, unless `hide_seed` is one for all.
+    split :
+        A method, or "" for each dataset's own.
+    split_seeds :
+        A split each, where the method draws; else they change nothing.
+    keep_failed :
+        Leave jobs that failed before as they are, instead of trying again.
+    missing :
+        What is masked on purpose, each in turn; None = nothing. The seed of the draw is that of
+        the run, so that seeds lose different molecules, unless `hide_seed` is one for all.
     """
 
     models: tuple[str, ...]
@@ -67,20 +78,39 @@ class Request:
     hide_seed: int | None = None
 
 
+@dataclass
+class Session:
+    """What the jobs of one sweep share: options, loaded datasets, pretrained weights."""
+
+    options: RunOptions
+
+    def __post_init__(self) -> None:
+        self.datasets = Datasets(self.options.fetch, self.options.n_jobs)
+        self.weights = WeightsCache(self.options)
+
+
 @dataclass(frozen=True)
 class Item:
     """One job of a plan.
 
     Attributes
     ----------
-    job : None where the model cannot run at all.
-    state : ``damaged`` = there is a record, but its files are not whole; it is computed again.
-    before : the record there is, of a cached or a failed job.
-    seconds : expected, from earlier records of the same model and dataset; None = unknown.
-    synthetic : the dataset is simulated.
-    origin : the dataset's file, where another dataset of the plan has the same name.
-    missing : what is hidden on purpose.
-    inapplicable : why the model does not read it; the job shows that its predictions do not move.
+    job :
+        None where the model cannot run at all.
+    state :
+        ``damaged`` = there is a record, but its files are not whole; it is computed again.
+    before :
+        The record there is, of a cached or a failed job.
+    seconds :
+        Expected, from earlier records of the same model and dataset; None = unknown.
+    synthetic :
+        The dataset is simulated.
+    origin :
+        The dataset's file, where another dataset of the plan has the same name.
+    missing :
+        What is masked on purpose.
+    inapplicable :
+        Why the model does not read it; the job shows that its predictions do not move.
     """
 
     model: str
@@ -135,31 +165,36 @@ class Plan:
 def plan(
     request: Request,
     store: RecordStore,
-    workspace: Workspace,
+    session: Session,
     opening: Opening = lambda _: no_progress,
 ) -> Plan:
-    """Open the datasets, settle every job, and look up which are on record.
+    """Load the datasets, settle every job, and look up which are on record.
 
     Raises
     ------
-    UnknownNameError, SettingError : a model, dataset, split or setting that is not there.
-    UsageError : ``cuda`` was asked for and there is none.
-    DataError : a dataset cannot be had. PluginError : a plugin does not keep its contract.
+    UnknownNameError, SettingError
+        A model, dataset, split or setting that is not there.
+    UsageError
+        ``cuda`` was asked for and there is none.
+    DataError
+        A dataset cannot be had.
+    PluginError
+        A plugin does not keep its contract.
     """
     models = [registry().model(name) for name in _unique(request.models)]
     _check_settings(request)
     _check_split(request.split)
     _check_device(request.device)
-    opened = {}
+    loaded = {}
     for one in request.datasets:
-        found = workspace.open(one, opening(one))
-        opened[found.spec.name, found.digest, found.spec.metric] = found
-    shared = Counter(dataset.spec.name for dataset in opened.values())
+        data = session.datasets.load(one, opening(one))
+        loaded[data.spec.name, data.digest, data.spec.metric] = data
+    shared = Counter(data.spec.name for data in loaded.values())
     items: list[Item] = []
-    for dataset in sorted(opened.values(), key=_cost):
-        origin = dataset.request.origin().file if shared[dataset.spec.name] > 1 else ""
-        for model, split in itertools.product(models, _splits_of(request, dataset)):
-            new = _items(request, model, dataset, split, store, workspace)
+    for data in sorted(loaded.values(), key=_cost):
+        origin = data.request.origin().file if shared[data.spec.name] > 1 else ""
+        for model, split in itertools.product(models, _splits_of(request, data)):
+            new = _items(request, model, data, split, store, session)
             items += (dataclasses.replace(item, origin=origin) for item in new)
     return Plan(tuple(items), request.keep_failed)
 
@@ -167,44 +202,56 @@ def plan(
 def _items(
     request: Request,
     model: Registered[ModelSpec],
-    opened: Opened,
+    data: LoadedDataset,
     split: SplitRequest,
     store: RecordStore,
-    workspace: Workspace,
+    session: Session,
 ) -> Iterator[Item]:
     """Yield a job a seed; one alone where the model is deterministic."""
-    spec, dataset = model.spec, opened.spec.name
+    spec, dataset = model.spec, data.spec.name
     blank = Item(spec.name, dataset, split.method, None, "impossible", split.seed)
-    blank = dataclasses.replace(blank, synthetic=opened.spec.synthetic)
-    asked = draws(request.missing, _unique(request.seeds), request.hide_seed, spec, opened)
-    obstacle = _obstacle(spec, opened)
+    blank = dataclasses.replace(blank, synthetic=data.spec.synthetic)
+    wanted = draws(request.missing, _unique(request.seeds), request.hide_seed, spec, data)
+    obstacle = _obstacle(spec, data)
     if obstacle:
-        for draw in asked:
+        for draw in wanted:
             yield dataclasses.replace(blank, reason=obstacle, seed=draw.seed, missing=draw.missing)
         return
-    config = build_config(spec, _overrides(request.settings, spec.name), dataset)
-    changed = _changed(config, build_config(spec, {}, dataset))
-    digest = workspace.split_digest(opened, split)
+    base = _job(request, model, data, split)
     seconds = expected_seconds(store, spec.name, dataset)
-    device = device_for(request.device, spec)
-    for draw in asked:
-        how = (draw.seed, request.precision, device, changed)
-        job = Job(model, config, opened, split, digest, *how, missing=draw.missing)
-        job = dataclasses.replace(job, weights=look_up(job.asked(), workspace))
+    for draw in wanted:
+        job = dataclasses.replace(base, seed=draw.seed, missing=draw.missing)
+        job = dataclasses.replace(job, weights=session.weights.look_up(job.weights_key()))
         before = store.find(job.identity)
-        state = _state(before, store, job.identity)
-        reason = before.error.message if before and before.error else ""
         yield dataclasses.replace(
             blank,
             seed=draw.seed,
-            state=state,
+            state=_state(before, store, job.identity),
             job=job,
             before=before,
-            reason=reason,
+            reason=before.error.message if before and before.error else "",
             seconds=seconds,
             missing=draw.missing,
             inapplicable=draw.inapplicable,
         )
+
+
+def _job(
+    request: Request, model: Registered[ModelSpec], data: LoadedDataset, split: SplitRequest
+) -> Job:
+    """Return the job of the model on the data, without a seed."""
+    spec, dataset = model.spec, data.spec.name
+    config = build_config(spec, _overrides(request.settings, spec.name), dataset)
+    return Job(
+        model,
+        config,
+        data,
+        split,
+        seed=None,
+        precision=request.precision,
+        device=device_for(request.device, spec),
+        overrides=_changed(config, build_config(spec, {}, dataset)),
+    )
 
 
 def _state(before: Record | None, store: RecordStore, identity: str) -> State:
@@ -213,17 +260,17 @@ def _state(before: Record | None, store: RecordStore, identity: str) -> State:
     return "cached" if before.status == "ok" else "failed"
 
 
-def _obstacle(spec: ModelSpec, opened: Opened) -> str:
+def _obstacle(spec: ModelSpec, data: LoadedDataset) -> str:
     """Return why the model cannot run on the dataset, "" where it can."""
     try:
         require(spec)
     except MissingDependencyError as error:
         return str(error)
-    if opened.spec.task_type not in spec.task_types:
-        return f"{spec.name} does not do {opened.spec.task_type}"
-    if spec.needs_cells and not set(spec.reads) & modalities_of(opened):
+    if data.spec.task_type not in spec.task_types:
+        return f"{spec.name} does not do {data.spec.task_type}"
+    if spec.needs_cells and not set(spec.reads) & modalities_of(data):
         wanted = " or ".join(spec.reads)
-        return f"{spec.name} reads a molecule's own {wanted}; {opened.spec.name} comes with none"
+        return f"{spec.name} reads a molecule's own {wanted}; {data.spec.name} comes with none"
     return ""
 
 
@@ -236,21 +283,22 @@ def expected_seconds(store: RecordStore, model: str, dataset: str) -> float | No
     return statistics.median(t.fit + t.predict + t.score for t in timings)
 
 
-def device_for(asked: Literal["auto", "cpu", "cuda"], spec: ModelSpec) -> DeviceKind:
+def device_for(wanted: Literal["auto", "cpu", "cuda"], spec: ModelSpec) -> DeviceKind:
     """Return where a model will run.
 
     Raises
     ------
-    UsageError : ``cuda`` was asked for and there is none.
+    UsageError
+        ``cuda`` was asked for and there is none.
     """
-    if asked == "cpu" or not spec.accelerator:
+    if wanted == "cpu" or not spec.accelerator:
         return "cpu"
-    _check_device(asked)
-    return "cuda" if asked == "cuda" or _has_cuda(thorough=False) else "cpu"
+    _check_device(wanted)
+    return "cuda" if wanted == "cuda" or _has_cuda(thorough=False) else "cpu"
 
 
-def _check_device(asked: str) -> None:
-    if asked == "cuda" and not _has_cuda(thorough=True):
+def _check_device(wanted: str) -> None:
+    if wanted == "cuda" and not _has_cuda(thorough=True):
         raise UsageError("--device cuda: PyTorch sees no CUDA device here; use --device cpu")
 
 
@@ -266,9 +314,9 @@ def _has_cuda(thorough: bool) -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _splits_of(request: Request, opened: Opened) -> list[SplitRequest]:
+def _splits_of(request: Request, data: LoadedDataset) -> list[SplitRequest]:
     """Return a split a split seed; one alone where the method draws nothing."""
-    method = request.split or opened.spec.split
+    method = request.split or data.spec.split
     if not splits.depends_on_seed(method):
         return [SplitRequest(method)]
     return [SplitRequest(method, seed) for seed in _unique(request.split_seeds)]
@@ -301,9 +349,9 @@ def _changed(config: BaseModel, plain: BaseModel) -> dict[str, Any]:
     return {key: value for key, value in settled.items() if own[key] != value}
 
 
-def _cost(opened: Opened) -> tuple[int, str]:
+def _cost(data: LoadedDataset) -> tuple[int, str]:
     """Order datasets by their number of labels to be learnt."""
-    return opened.spec.n_molecules * opened.spec.n_tasks, opened.spec.name
+    return data.spec.n_molecules * data.spec.n_tasks, data.spec.name
 
 
 def _unique(values: Sequence[Any]) -> tuple[Any, ...]:

@@ -8,11 +8,11 @@ from chmr_bench.errors import DataError
 from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import FOLDER, AuditFile, read
 from chmr_bench.runner.clean_scores import Skipped, audit_records, differences
-from chmr_bench.runner.workspace import Workspace
+from chmr_bench.runner.loading import Datasets
 from chmr_bench.verify.runs import Check
 
 
-def check_audits(store: RecordStore, workspace: Workspace) -> Iterator[Check]:
+def check_audits(store: RecordStore, datasets: Datasets) -> Iterator[Check]:
     """Yield a check a file below ``audit/``; nothing where there is none."""
     stored: dict[str, AuditFile] = {}
     for path in sorted((store.root / FOLDER).glob("*.json")):
@@ -24,7 +24,7 @@ def check_audits(store: RecordStore, workspace: Workspace) -> Iterator[Check]:
     if not stored:
         return
     wanted = {(one.dataset, one.split_digest) for one in stored.values()}
-    found = list(audit_records(store, workspace, only=wanted))
+    found = list(audit_records(store, datasets, only=wanted))
     fresh = {_key(one): one for one in found if isinstance(one, AuditFile)}
     skipped = [one for one in found if isinstance(one, Skipped)]
     for name, one in stored.items():

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from chmr_bench.contracts import Split
+from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError, RecordError
 from chmr_bench.plugins import registry
 from chmr_bench.records import Metrics, Predictions, Record, RecordStore, Stored
@@ -19,8 +20,8 @@ from chmr_bench.records.folder import REPLICATES
 from chmr_bench.records.predictions import FILE_NAME, file_sha256
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.job import dataset_info, key_of
+from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
 from chmr_bench.runner.scoring import score, score_only
-from chmr_bench.runner.workspace import DatasetRequest, Opened, SplitRequest, Workspace
 from chmr_bench.types import PARTS, FloatArray, IntArray
 
 Depth = Literal["score", "verify", "write"]
@@ -64,7 +65,7 @@ class Check:
     blocking: bool = False
 
 
-def check_all(store: RecordStore, workspace: Workspace, depth: Depth) -> Iterator[Check]:
+def check_all(store: RecordStore, datasets: Datasets, depth: Depth) -> Iterator[Check]:
     """Yield a check a record, and one a folder that is no record.
 
     Each dataset and split is opened once. ``score`` recomputes the scores; ``verify`` also hashes
@@ -75,11 +76,11 @@ def check_all(store: RecordStore, workspace: Workspace, depth: Depth) -> Iterato
         path = problem.path.relative_to(store.folder).as_posix()
         yield Check(path, "unreadable", (problem.reason,))
     for _, group in groupby(store.stored(), key=lambda s: s.record.dataset.name):
-        checker = _Checker(store, workspace, depth)
+        checker = _Checker(store, datasets, depth)
         entries = list(group)
         for entry in entries:
             checker.open(entry.record)
-        with ThreadPoolExecutor(workspace.n_jobs) as pool:
+        with ThreadPoolExecutor(datasets.n_jobs) as pool:
             yield from pool.map(checker.check, entries)
 
 
@@ -92,15 +93,15 @@ class _Data:
     clusters : (n_test,) which test rows are one molecule; None where no interval is computed.
     """
 
-    opened: Opened | None
+    loaded: LoadedDataset | None
     split: Split | None = None
     clusters: IntArray | None = None
     reason: str = ""
 
 
 class _Checker:
-    def __init__(self, store: RecordStore, workspace: Workspace, depth: Depth) -> None:
-        self.store, self.workspace, self.depth = store, workspace, depth
+    def __init__(self, store: RecordStore, datasets: Datasets, depth: Depth) -> None:
+        self.store, self.datasets, self.depth = store, datasets, depth
         self.data: dict[tuple[DatasetRequest, SplitRequest], _Data] = {}
 
     def open(self, record: Record) -> None:
@@ -111,16 +112,16 @@ class _Checker:
 
     def _open(self, request: DatasetRequest, split: SplitRequest) -> _Data:
         try:
-            opened = self.workspace.open(request)
+            loaded = self.datasets.load(request)
             if self.depth == "score":
-                return _Data(opened)
-            made = self.workspace.split(opened, split)
-            clusters = connectivity_clusters(self.workspace, opened, made.test)
+                return _Data(loaded)
+            made = loaded.split(split)
+            clusters = connectivity_clusters(loaded, made.test)
         except ChmrBenchError as error:
             return _Data(None, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a loader's bug must not stop the other checks
             return _Data(None, reason=f"{type(error).__name__}: {error}")
-        return _Data(opened, made, clusters)
+        return _Data(loaded, made, clusters)
 
     def check(self, entry: Stored) -> Check:
         """Return what became of a record; one that is damaged in any way raises nothing."""
@@ -140,21 +141,21 @@ class _Checker:
             found = (*_identity_differences(record), *_failure_differences(entry))
             return Check(path, "different" if found else "failed run", found)
         data = self.data[_needed(record)]
-        if data.opened is None:
+        if data.loaded is None:
             blocking = record.dataset.origin.kind == "registered"
             return Check(path, "not at hand", (data.reason,), blocking)
-        return self._compare(path, entry, data.opened, data)
+        return self._compare(path, entry, data.loaded, data)
 
-    def _compare(self, path: str, entry: Stored, opened: Opened, data: _Data) -> Check:
+    def _compare(self, path: str, entry: Stored, loaded: LoadedDataset, data: _Data) -> Check:
         record = entry.record
-        found, predictions = self._below_the_scores(entry, opened, data)
+        found, predictions = self._below_the_scores(entry, loaded, data)
         if predictions is None or (found and self.depth == "write"):
             return Check(path, "different", tuple(found))
         if data.clusters is None:
-            told = score_only(opened.spec, opened.dataset, predictions)
+            told = score_only(loaded.spec, loaded.dataset, predictions)
             found += _metric_differences(record.metrics, told, intervals=False)
             return Check(path, "different" if found else "ok", tuple(found))
-        fresh, replicates = score(opened.spec, opened.dataset, predictions, data.clusters)
+        fresh, replicates = score(loaded.spec, loaded.dataset, predictions, data.clusters)
         others = _metric_differences(record.metrics, fresh, intervals=True)
         others += self._replicate_differences(record, replicates)
         if others and self.depth == "write":
@@ -164,20 +165,20 @@ class _Checker:
         return Check(path, "different" if found + others else "ok", (*found, *others, *hint))
 
     def _below_the_scores(
-        self, entry: Stored, opened: Opened, data: _Data
+        self, entry: Stored, loaded: LoadedDataset, data: _Data
     ) -> tuple[list[str], Predictions | None]:
         """Return what differs below the scores, and the predictions where they can be scored."""
         record = entry.record
         found: list[str] = []
         if self.depth != "score":
             found += _identity_differences(record)
-            found += _digest_differences(record, opened, data.split)
-            found += _word_differences(record, opened, data.split)
+            found += _digest_differences(record, loaded, data.split)
+            found += _word_differences(record, loaded, data.split)
         told = _file_differences(entry)
         if told:  # what is not the file on record is not even parsed
             return [*found, *told], None
         predictions = self.store.predictions(record)
-        if predictions.task_names != opened.dataset.task_names:
+        if predictions.task_names != loaded.dataset.task_names:
             return [*found, "the predictions are of other tasks than the dataset's"], None
         if self.depth != "score":
             found += _prediction_differences(record, predictions, data.split)
@@ -214,10 +215,10 @@ def _failure_differences(entry: Stored) -> list[str]:
     return found + [f"status is failed, but {name} is there" for name in there]
 
 
-def _word_differences(record: Record, opened: Opened, split: Split | None) -> list[str]:
+def _word_differences(record: Record, loaded: LoadedDataset, split: Split | None) -> list[str]:
     """Return what the tables print and neither identity nor scores hold, where it is not so."""
     found = [] if record.error is None else ["status is ok, but an error is told"]
-    fresh = dataset_info(opened)
+    fresh = dataset_info(loaded)
     found += [
         _difference(f"dataset.{name}", getattr(record.dataset, name), getattr(fresh, name))
         for name in DATASET_WORDS
@@ -248,8 +249,8 @@ def _model_differences(record: Record) -> list[str]:
     return found
 
 
-def _digest_differences(record: Record, opened: Opened, split: Split | None) -> list[str]:
-    pairs = {"dataset": (record.dataset.digest, opened.digest)}
+def _digest_differences(record: Record, loaded: LoadedDataset, split: Split | None) -> list[str]:
+    pairs = {"dataset": (record.dataset.digest, loaded.digest)}
     if split is not None:
         pairs["split"] = (record.split.digest, split.digest())
     return [

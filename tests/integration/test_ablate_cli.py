@@ -94,15 +94,15 @@ def test_weights_of_a_file_have_seen_what_is_hidden(inside: Run, tmp_path: Path)
         shutil.copy(made.parent / name, tmp_path / name)
     done = inside("ablate", *arguments, *settings, "--stage", "pretrain")
     assert done.returncode == 2
-    assert "made with nothing hidden" in done.stderr
+    assert "made with nothing masked" in done.stderr
 
 
 def test_a_users_table(inside: Run, table: Path) -> None:
     named = ("--dataset", str(table), "--smiles", "smiles", "--tasks", "active")
     done = inside("ablate", *named, "--split", "random", "-m", "quick.noise", "-j", "1")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr  # four test rows, and no score
     assert "mine has no cells" in done.stdout
-    assert "nothing that is hidden reaches any of these models" in done.stderr
+    assert "nothing that is masked reaches any of these models" in done.stderr
 
 
 def test_json_alone_on_stdout(inside: Run) -> None:
@@ -117,7 +117,7 @@ def test_json_alone_on_stdout(inside: Run) -> None:
     [
         (("--missing", "half"), "'half' is no share; expected numbers from 0 to 1"),
         (("--missing", "1.5"), "'1.5' is no share"),
-        (("--missing", "0"), "nothing is hidden; name a share above 0"),
+        (("--missing", "0"), "nothing is masked; name a share above 0"),
         (("--stage", "tset"), "did you mean 'test'"),
         (("--mechanism", "scafold"), "did you mean 'scaffold'"),
         (("--fill", "means"), "did you mean 'mean'"),
@@ -125,7 +125,7 @@ def test_json_alone_on_stdout(inside: Run) -> None:
         (("--modality", "sise"), "did you mean 'size'"),
         (("--hide-seed", "-1"), "seeds go from 0"),
         (("--stage", "world", "--stage", "test"), "is all stages; name it alone"),
-        (("--mechanism", "asymmetric", "--modality", "size"), "nothing would be hidden; name two"),
+        (("--mechanism", "asymmetric", "--modality", "size"), "nothing would be masked; name two"),
         (("--seeds", "0"), "expected at least 1"),
     ],
 )

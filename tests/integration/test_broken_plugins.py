@@ -15,6 +15,8 @@ from textwrap import dedent
 
 import pytest
 
+from tests.conftest import THIS_TREE
+
 PLUGIN_ERROR = 4
 USAGE_ERROR = 2
 
@@ -121,7 +123,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def chmr_bench(site: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(site), "CHMR_BENCH_HOME": str(home), "COLUMNS": "300"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(site), *THIS_TREE]),
+        "CHMR_BENCH_HOME": str(home),
+        "COLUMNS": "300",
+    }
     command = [sys.executable, "-m", "chmr_bench", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
 

@@ -43,8 +43,10 @@ LAYERS = """
     FRONT
     hookspecs
     contracts
+    isolation
+    worker
     lazy | probes
-    paths
+    paths | streams
     errors | types
 """
 """Imports go downwards only; names on one line do not import each other.

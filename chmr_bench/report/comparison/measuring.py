@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import DataError
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner.clusters import connectivity_clusters
+from chmr_bench.runner.loading import Datasets, LoadedDataset
 from chmr_bench.runner.scoring import score
-from chmr_bench.runner.workspace import DatasetRequest, Opened, Workspace
 from chmr_bench.statistics import Runs
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Measure:
     ----------
     store : RecordStore
         Where the predictions are.
-    workspace : Workspace
+    datasets : Datasets
         Opens the dataset.
     runs : pandas.DataFrame
         Runs of the split; the first says which dataset to open.
@@ -36,12 +37,12 @@ class Measure:
         The data cannot be had, or are not those of the records.
     """
 
-    def __init__(self, store: RecordStore, workspace: Workspace, runs: pd.DataFrame) -> None:
+    def __init__(self, store: RecordStore, datasets: Datasets, runs: pd.DataFrame) -> None:
         self.store = store
         record = self._record(runs["identity"].iloc[0])
-        self.opened = _opened(workspace, record)
+        self.data = _loaded(datasets, record)
         self.rows = store.predictions(record).rows
-        self.clusters = connectivity_clusters(workspace, self.opened, self.rows)
+        self.clusters = connectivity_clusters(self.data, self.rows)
         self._made: dict[str, Runs] = {}
 
     @property
@@ -70,8 +71,8 @@ class Measure:
                     f"{self.store.path_of(record)}: predictions of other rows than those it is "
                     "compared with; chmr-bench verify tells more"
                 )
-            opened = self.opened
-            metrics, replicates = score(opened.spec, opened.dataset, predictions, self.clusters)
+            data = self.data
+            metrics, replicates = score(data.spec, data.dataset, predictions, self.clusters)
             self._made[identity] = Runs(
                 np.array([math.nan if metrics.macro is None else metrics.macro]),
                 replicates[None, :],
@@ -88,11 +89,11 @@ class Measure:
         return record
 
 
-def _opened(workspace: Workspace, record: Record) -> Opened:
-    opened = workspace.open(DatasetRequest.of_record(record))
-    if opened.digest != record.dataset.digest:
+def _loaded(datasets: Datasets, record: Record) -> LoadedDataset:
+    data = datasets.load(DatasetRequest.of_record(record))
+    if data.digest != record.dataset.digest:
         raise DataError(
-            f"dataset {record.dataset.name!r}: digest {opened.digest[:12]} here, "
+            f"dataset {record.dataset.name!r}: digest {data.digest[:12]} here, "
             f"{record.dataset.digest[:12]} on record; the labels are not those of the records"
         )
-    return opened
+    return data

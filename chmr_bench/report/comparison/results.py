@@ -18,7 +18,7 @@ from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds, check_f
 from chmr_bench.report.comparison.selection import Query, Selection, choose
 from chmr_bench.report.comparison.sharing import score, shared, split_means, unshared
 from chmr_bench.report.runs import load_runs
-from chmr_bench.runner.workspace import Workspace
+from chmr_bench.runner.loading import Datasets
 from chmr_bench.statistics import LEVEL, holm
 from chmr_bench.types import MetricName
 
@@ -109,7 +109,7 @@ class Comparison:
 
 def compare(
     store: RecordStore,
-    workspace: Workspace,
+    source: Datasets,
     query: Query,
     *,
     protocol: str = "",
@@ -121,7 +121,7 @@ def compare(
     ----------
     store : RecordStore
         The runs.
-    workspace : Workspace
+    source : Datasets
         Opens the datasets, for their labels.
     query : Query
         Which models, datasets and split.
@@ -144,7 +144,7 @@ def compare(
     datasets = []
     for chosen in selections:
         progress(chosen.name)
-        datasets.append(_on_dataset(store, workspace, chosen, query.models, protocol))
+        datasets.append(_on_dataset(store, source, chosen, query.models, protocol))
     refuse_nothing(loaded, query, {d.name: d.gains for d in datasets})
     datasets = _with_holm(datasets, query.models[1:])
     overall = over_datasets(query.models, {d.name: _entry(d, query.models) for d in datasets})
@@ -153,7 +153,7 @@ def compare(
 
 def _on_dataset(
     store: RecordStore,
-    workspace: Workspace,
+    source: Datasets,
     chosen: Selection,
     models: Sequence[str],
     protocol: str,
@@ -177,7 +177,7 @@ def _on_dataset(
     def measure(of: pd.DataFrame) -> Measure:
         split = of["split_key"].iloc[0]
         if split not in measures:
-            measures[split] = Measure(store, workspace, of)
+            measures[split] = Measure(store, source, of)
         return measures[split]
 
     gains = {m: paired_gain(chosen, m, models[0], base.sign, measure) for m in models[1:]}

@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from chmr_bench.ablation import imputation, masking
-from chmr_bench.ablation.imputation import Holes, fill
+from chmr_bench.ablation.imputation import Holes, impute
 from chmr_bench.ablation.missing import Fill, Missing, Molecules
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.types import BoolArray
@@ -30,31 +30,31 @@ def refuse() -> sparse.csr_array:
 
 
 def test_nothing_is_filled_where_nothing_is_asked_or_hidden() -> None:
-    assert fill("none", holes()) is not None
+    assert impute("none", holes()) is not None
     given = holes()
-    assert fill("none", given) is given.block
+    assert impute("none", given) is given.block
     unharmed = holes(np.zeros(4, dtype=bool))
-    assert fill("mean", unharmed) is unharmed.block
+    assert impute("mean", unharmed) is unharmed.block
 
 
 def test_zeros_and_means_need_no_neighbours() -> None:
     given = Holes(holes().block, HOLES, refuse)
-    assert fill("zero", given).values[2].tolist() == [0, 0]
+    assert impute("zero", given).values[2].tolist() == [0, 0]
     # The missing entry of an observed row has its column's mean: it moves nothing.
-    assert fill("mean", given).values[2].tolist() == [1.5, 10.0]
+    assert impute("mean", given).values[2].tolist() == [1.5, 10.0]
 
 
 @pytest.mark.parametrize("kind", ["zero", "mean", "neighbour", "propagation"])
 def test_only_the_holes_are_filled(kind: Fill) -> None:
     given = holes()
-    found = fill(kind, given)
+    found = impute(kind, given)
     assert found.observed.tolist() == [True, True, True, False]
     np.testing.assert_array_equal(found.values[[0, 1, 3]], given.block.values[[0, 1, 3]])
     assert not given.block.observed[2]
 
 
 def test_neighbours_lend_by_their_similarity() -> None:
-    found = fill("neighbour", holes()).values[2]
+    found = impute("neighbour", holes()).values[2]
     near, far = 3 / 4, 2 / 4  # Tanimoto similarity of molecule 2 to 0 and 1
     expected = np.array([near * 1 + far * 2, 10.0 * (near + far)]) / (near + far)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
@@ -62,7 +62,7 @@ def test_neighbours_lend_by_their_similarity() -> None:
 
 def test_who_has_no_neighbour_stays_without() -> None:
     alone = holes(np.array([False, False, True, True]))
-    found = fill("neighbour", alone)
+    found = impute("neighbour", alone)
     assert found.observed.tolist() == [True, True, True, False]
     assert np.isnan(found.values[3]).all()
 
@@ -70,20 +70,20 @@ def test_who_has_no_neighbour_stays_without() -> None:
 def test_nobody_lends_where_nobody_has_any() -> None:
     nobody = holes(np.ones(4, dtype=bool), np.zeros(4, dtype=bool))
     for kind in ("mean", "neighbour", "propagation"):
-        assert not fill(kind, nobody).observed.any()
-    assert fill("zero", nobody).observed.all()
+        assert not impute(kind, nobody).observed.any()
+    assert impute("zero", nobody).observed.all()
 
 
 @pytest.mark.parametrize("kind", ["mean", "neighbour", "propagation"])
 def test_only_training_molecules_lend(kind: Fill) -> None:
-    lenders = holes()
+    donors = holes()
     asking = Holes(
         MatrixBlock(np.array([[100.0, 100.0], [np.nan, np.nan]]), np.array([True, False])),
         np.array([False, True]),
         lambda: sparse.csr_array(BITS[[0, 2]]),
     )
-    found = fill(kind, asking, lenders)
-    assert found.values[1].max() < 11  # the other asking molecule, of 100, lends nothing
+    found = impute(kind, asking, donors)
+    assert found.values[1].max() < 11  # the other asking molecule, of 100, donates nothing
     assert found.observed.all()
 
 
@@ -91,8 +91,8 @@ def test_propagation_passes_on() -> None:
     chain = np.array([[1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]])
     block = MatrixBlock(np.array([[7.0], [np.nan], [np.nan], [np.nan]]), np.arange(4) == 0)
     given = Holes(block, np.array([False, True, True, True]), lambda: sparse.csr_array(chain))
-    assert fill("neighbour", given).observed.tolist() == [True, True, False, False]
-    passed = fill("propagation", given)
+    assert impute("neighbour", given).observed.tolist() == [True, True, False, False]
+    passed = impute("propagation", given)
     assert passed.observed.tolist() == [True, True, True, False]
     np.testing.assert_allclose(passed.values[:3], 7.0)
     assert imputation.STEPS > 1
@@ -108,24 +108,24 @@ def test_hiding_counts_what_it_does() -> None:
     block = MatrixBlock(np.where(seen[:, None], np.ones((n, 2)), np.nan), seen)
     blocks = {"a": block, "b.one": block, "b.two": MatrixBlock(block.values, seen & (seen > 1))}
     who = Molecules(names, names)
-    concealed = masking.conceal(Missing(0.5, modalities=("b",)), who, blocks)
-    after = masking.filled("zero", concealed, refuse)
-    told = masking.counts(blocks, concealed, after)
-    hidden = int(concealed.holes["b.one"].sum())
+    masked = masking.mask(Missing(0.5, modalities=("b",)), who, blocks)
+    after = masking.imputed("zero", masked, refuse)
+    told = masking.counts(blocks, masked, after)
+    hidden = int(masked.holes["b.one"].sum())
     assert told["a"] == {"observed": 150, "hidden": 0, "filled": 0}
     assert told["b"] == {"observed": 150, "hidden": hidden, "filled": hidden}
     assert 50 < hidden < 100
     assert after["b.one"].observed.sum() == 150
-    assert concealed.blocks["b.one"].observed.sum() == 150 - hidden
-    assert not concealed.holes["b.two"].any()  # had nothing to lose
+    assert masked.blocks["b.one"].observed.sum() == 150 - hidden
+    assert not masked.holes["b.two"].any()  # had nothing to lose
 
 
 def test_taking_rows_takes_their_holes() -> None:
     names = [f"K{i}" for i in range(50)]
     block = MatrixBlock(np.ones((50, 1)), np.ones(50, dtype=bool))
-    whole = masking.conceal(Missing(0.5), Molecules(names, names), {"m": block})
+    whole = masking.mask(Missing(0.5), Molecules(names, names), {"m": block})
     rows = np.array([40, 3, 7])
     some = whole.take(rows)
     assert (some.holes["m"] == whole.holes["m"][rows]).all()
     assert (some.blocks["m"].observed == ~some.holes["m"]).all()
-    assert not masking.plain({"m": block}).holes["m"].any()
+    assert not masking.unmasked({"m": block}).holes["m"].any()

@@ -14,12 +14,12 @@ from scipy import sparse
 
 from chmr_bench.ablation.missing import (
     STAGES,
-    Hidden,
+    MaskedEntries,
     Mechanism,
     Missing,
     Molecules,
-    hidden,
-    shuffled,
+    masked_entries,
+    permuted,
     uniform,
     without,
 )
@@ -47,8 +47,9 @@ def blocks(n: int = N) -> dict[str, MatrixBlock]:
     return found
 
 
-def gone(rate: float, mechanism: Mechanism = "random", seed: int = 0, **more: Any) -> Hidden:
-    return hidden(Missing(rate, mechanism=mechanism, seed=seed, **more), molecules(), blocks())
+def gone(rate: float, mechanism: Mechanism = "random", seed: int = 0, **more: Any) -> MaskedEntries:
+    missing = Missing(rate, mechanism=mechanism, seed=seed, **more)
+    return masked_entries(missing, molecules(), blocks())
 
 
 def observed(modality: str) -> BoolArray:
@@ -108,7 +109,7 @@ def test_it_is_the_same_in_every_dataset_and_order() -> None:
         *([names[i] for i in order] for names in (molecules().smiles, molecules().keys))
     )
     part = {name: block.take(order) for name, block in blocks().items()}
-    found = hidden(Missing(0.5), some, part)
+    found = masked_entries(Missing(0.5), some, part)
     for modality, rows in gone(0.5).items():
         assert (found[modality] == rows[order]).all()
 
@@ -133,7 +134,7 @@ def test_a_molecule_without_a_key_goes_by_its_smiles() -> None:
     keyless = Molecules(["CC", "CC", "CN"], ["", "", ""])
     block = {"m": MatrixBlock(np.ones((3, 1)), np.ones(3, dtype=bool))}
     for seed in range(20):
-        rows = hidden(Missing(0.5, seed=seed), keyless, block)["m"]
+        rows = masked_entries(Missing(0.5, seed=seed), keyless, block)["m"]
         assert rows[0] == rows[1]
 
 
@@ -145,8 +146,9 @@ def test_scaffold_families_lose_it_whole() -> None:
     assert set(shares) == {0.0, 1.0}
     acyclic = found[seen & (scaffolds == "")].mean()
     assert 0.4 < acyclic < 0.6  # each on its own
+    missing = Missing(0.5, mechanism="scaffold")
     with pytest.raises(DataError, match="0 scaffolds for 1 molecules"):
-        hidden(Missing(0.5, mechanism="scaffold"), Molecules(["C"], ["K"]), {"m": one_block()})
+        masked_entries(missing, Molecules(["C"], ["K"]), {"m": one_block()})
 
 
 def one_block() -> MatrixBlock:
@@ -215,7 +217,7 @@ def test_a_row_without_the_modality_counts_for_nothing() -> None:
     keys = ["A", "A", "B"]
     values = np.array([[1.0], [np.nan], [3.0]])
     block = {"m": MatrixBlock(values, np.array([True, False, True]))}
-    found = hidden(Missing(0.5, mechanism="activity"), Molecules(keys, keys), block)["m"]
+    found = masked_entries(Missing(0.5, mechanism="activity"), Molecules(keys, keys), block)["m"]
     assert found.sum() == 1
     assert not found[1]
 
@@ -223,7 +225,7 @@ def test_a_row_without_the_modality_counts_for_nothing() -> None:
 def weakest(rate: float, keys: Any, values: Any) -> BoolArray:
     block = MatrixBlock(values, np.ones(len(values), dtype=bool))
     who = Molecules(list(keys), list(keys))
-    return hidden(Missing(rate, mechanism="activity", seed=5), who, {"m": block})["m"]
+    return masked_entries(Missing(rate, mechanism="activity", seed=5), who, {"m": block})["m"]
 
 
 # ---------------------------------------------------------------------------------------- one way
@@ -254,19 +256,19 @@ def test_there_is_one_way_to_write_what_is_the_same() -> None:
 
 def test_a_record_gives_it_back() -> None:
     for missing in (Missing(0.25, ("test",), ("a",), "activity", "mean", 3, True), Missing(1)):
-        assert Missing.of(missing.told()) == missing
-    told = Missing(0.25).told()
+        assert Missing.from_dict(missing.to_dict()) == missing
+    told = Missing(0.25).to_dict()
     assert isinstance(told["rate"], float)
     with pytest.raises(SettingError, match="does not say what is missing"):
-        Missing.of({**told, "colour": "red"})
+        Missing.from_dict({**told, "colour": "red"})
     with pytest.raises(SettingError, match="does not say what is missing"):
-        Missing.of({"rate": 0.5})
+        Missing.from_dict({"rate": 0.5})
 
 
 def test_an_atlas_stays_whole_unless_pretraining_lacks_it() -> None:
-    assert Missing(0.5, ("finetune", "test")).of_atlas() is None
-    assert Missing(0.0).of_atlas() is None
-    world, alone = Missing(0.5).of_atlas(), Missing(0.5, ("pretrain",)).of_atlas()
+    assert Missing(0.5, ("finetune", "test")).atlas_dict() is None
+    assert Missing(0.0).atlas_dict() is None
+    world, alone = Missing(0.5).atlas_dict(), Missing(0.5, ("pretrain",)).atlas_dict()
     assert world == alone  # one pretraining serves both
     assert world is not None
     assert "stages" not in world
@@ -313,13 +315,13 @@ def test_nothing_is_left_of_a_hidden_row() -> None:
 
 def test_shuffled_read_outs_go_to_other_molecules_that_have_one() -> None:
     before = blocks()["morphology"]
-    found = shuffled(Missing(0.0, shuffled=True), molecules(), blocks())["morphology"]
+    found = permuted(Missing(0.0, shuffled=True), molecules(), blocks())["morphology"]
     assert (found.observed == before.observed).all()
     rows = np.flatnonzero(before.observed)
     assert (np.abs(found.values[rows] - before.values[rows]).sum(axis=1) > 0).all()
     first, second = (np.sort(b.values[rows], axis=0) for b in (before, found))
     assert (first == second).all()
-    again = shuffled(Missing(0.0, shuffled=True, seed=1), molecules(), blocks())["morphology"]
+    again = permuted(Missing(0.0, shuffled=True, seed=1), molecules(), blocks())["morphology"]
     assert not np.array_equal(again.values[rows], found.values[rows])
 
 
@@ -329,7 +331,7 @@ def test_twins_are_not_given_their_own_read_out() -> None:
     block = {"m": MatrixBlock(values, np.ones(60, dtype=bool))}
     who = Molecules(keys, keys)
     for seed in range(10):
-        found = shuffled(Missing(0.0, shuffled=True, seed=seed), who, block)["m"].values[:, 0]
+        found = permuted(Missing(0.0, shuffled=True, seed=seed), who, block)["m"].values[:, 0]
         given = [keys[int(row)] for row in found]
         assert all(a != b for a, b in zip(given, keys, strict=True))
         assert sorted(found) == sorted(values[:, 0])
@@ -342,7 +344,7 @@ def test_a_molecule_of_more_than_half_of_the_rows_keeps_some(n_own: int) -> None
     block = {"m": MatrixBlock(np.arange(float(n))[:, None], np.ones(n, dtype=bool))}
     for seed in range(5):
         missing = Missing(0.0, shuffled=True, seed=seed)
-        found = shuffled(missing, Molecules(keys, keys), block)["m"].values[:, 0]
+        found = permuted(missing, Molecules(keys, keys), block)["m"].values[:, 0]
         kept = [key for key, row in zip(keys, found, strict=True) if keys[int(row)] == key]
         assert kept == ["A"] * max(2 * n_own - n, 0)
 
@@ -351,7 +353,7 @@ def test_each_row_is_given_that_of_as_many_on_as_the_largest_group_has() -> None
     keys = ["B", "A", "C", "A", "D", "E"]
     values = np.arange(6.0)[:, None]
     block = {"m.x": MatrixBlock(values, np.array([True] * 5 + [False]))}
-    found = shuffled(Missing(0.0, shuffled=True, seed=3), Molecules(keys, keys), block)["m.x"]
+    found = permuted(Missing(0.0, shuffled=True, seed=3), Molecules(keys, keys), block)["m.x"]
     order = np.argsort(uniform(3, keys[:5], "shuffle m"), kind="stable").tolist()
     for i, row in enumerate(order):
         assert found.values[row, 0] == order[(i + 2) % 5]
@@ -360,7 +362,7 @@ def test_each_row_is_given_that_of_as_many_on_as_the_largest_group_has() -> None
 
 def test_shuffling_keeps_to_the_modalities_that_are_named() -> None:
     missing = Missing(0.0, modalities=("expression",), shuffled=True)
-    found = shuffled(missing, molecules(), blocks())
+    found = permuted(missing, molecules(), blocks())
     same = {
         name: np.array_equal(found[name].values, block.values, equal_nan=True)
         for name, block in blocks().items()

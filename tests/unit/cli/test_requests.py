@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chmr_bench.cli import _run
-from chmr_bench.cli.requests import TableOptions, chosen_seeds, make_request, told
+from chmr_bench.cli.requests import TableOptions, chosen_seeds, make_request, public_arguments
 from chmr_bench.errors import UsageError
 
 NO_TABLE = TableOptions()
@@ -13,9 +13,11 @@ NO_TABLE = TableOptions()
 
 def test_the_record_tells_the_command_without_the_users_folders() -> None:
     typed = ["run", "--model", "mean", "--out", "/home/me/boards", "--mirror=/data/mirror", "a/b"]
-    assert told(typed) == ["run", "--model", "mean", "--out", "boards", "--mirror=mirror", "a/b"]
+    public = ["run", "--model", "mean", "--out", "boards", "--mirror=mirror", "a/b"]
+    assert public_arguments(typed) == public
     settings = ["weights=/home/me/w.safetensors", 'atlas=["folder:/home/me/cells", "folder:b/c"]']
-    assert told(settings) == ["weights=w.safetensors", 'atlas=["folder:cells", "folder:b/c"]']
+    public = ["weights=w.safetensors", 'atlas=["folder:cells", "folder:b/c"]']
+    assert public_arguments(settings) == public
 
 
 def test_a_precision_that_a_model_cannot_work_in_is_refused(

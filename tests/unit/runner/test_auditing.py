@@ -11,7 +11,7 @@ import pytest
 from chmr_bench.contracts import connectivity_hash
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, UsageError
-from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
+from chmr_bench.runner import DatasetRequest, Datasets, SplitRequest
 from chmr_bench.runner.auditing import examine, seen_by_weights, subject
 
 SMILES = ["CCO", "OCC", "c1ccccc1", "Cc1ccccc1", "CCN", "C1CC1", "CCCl", "CCBr", "[*]CC", "[*]CC"]
@@ -31,16 +31,16 @@ def test_a_subject_has_a_name_at_each_level(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     lines = [f"{s},{i % 2}" for i, s in enumerate(SMILES)]
     file.write_text("\n".join(["smiles,active", *lines, ""]))
-    workspace = Workspace(FetchOptions(offline=True), 1)
+    datasets = Datasets(FetchOptions(offline=True), 1)
     request = DatasetRequest(file=str(file), smiles="smiles", tasks=("active",))
-    opened = workspace.open(request)
-    one = subject(workspace, opened, SplitRequest("random", 3))
+    opened = datasets.load(request)
+    one = subject(datasets, opened, SplitRequest("random", 3))
     assert one.keys[0] == one.keys[1] != ""
     assert one.keys[8] == one.keys[9] == ""  # no InChI of a dummy atom
     named = one.names["connectivity"]
     assert named[8] == named[9] != ""
     assert one.names["smiles"][0] == one.names["smiles"][1]
-    found = examine(one, workspace)
+    found = examine(one, datasets)
     assert found.duplicates.groups == 2
     assert [task.n for task in found.tasks] == [(8, 1, 1)]
     assert found.similarity.n == 1

@@ -150,9 +150,13 @@ def test_the_planted_atlas_shares_no_molecule_with_a_test_part() -> None:
 # --------------------------------------------------------------------------- hidden on purpose
 
 
-def test_hiding_changes_the_digest_of_what_it_touches_alone(data: AtlasData) -> None:
+def with_missing(data: AtlasData, missing: Missing | None) -> AtlasData:
+    return dataclasses.replace(data, missing=missing)
+
+
+def test_masking_changes_the_digest_of_what_it_touches_alone(data: AtlasData) -> None:
     def digest(missing: Missing | None) -> str:
-        return data.hiding(missing).digest(("quick-atlas",), False)
+        return with_missing(data, missing).digest(("quick-atlas",), False)
 
     plain = digest(None)
     assert digest(Missing(0.0)) == plain
@@ -165,14 +169,14 @@ def test_hiding_changes_the_digest_of_what_it_touches_alone(data: AtlasData) -> 
 
 def test_an_atlas_keeps_its_molecules_and_loses_read_outs(data: AtlasData) -> None:
     whole, _ = data.open(("quick-atlas",), True)
-    atlas, info = data.hiding(Missing(0.5)).open(("quick-atlas",), True)
+    atlas, info = with_missing(data, Missing(0.5)).open(("quick-atlas",), True)
     assert atlas.keys == whole.keys
     left = int(atlas.blocks["size"].observed.sum())
     assert info["hidden"]["counts"]["size"] == {"observed": 40, "hidden": 40 - left, "filled": 0}
     assert 0 < left < 40
-    nothing, _ = data.hiding(Missing(1.0)).open(("quick-atlas",), True)
+    nothing, _ = with_missing(data, Missing(1.0)).open(("quick-atlas",), True)
     assert not nothing.blocks["size"].observed.any()
-    filled, told = data.hiding(Missing(0.5, fill="neighbour")).open(("quick-atlas",), True)
+    filled, told = with_missing(data, Missing(0.5, fill="neighbour")).open(("quick-atlas",), True)
     # Methane shares no bit with anybody, so nobody lends to it.
     n_filled = told["hidden"]["counts"]["size"]["filled"]
     assert int(filled.blocks["size"].observed.sum()) == left + n_filled
@@ -181,7 +185,7 @@ def test_an_atlas_keeps_its_molecules_and_loses_read_outs(data: AtlasData) -> No
 
 def test_a_molecule_loses_it_whatever_else_the_atlas_holds(data: AtlasData) -> None:
     def left(transductive: bool) -> dict[str, bool]:
-        atlas, _ = data.hiding(Missing(0.5, mechanism="scaffold")).open(
+        atlas, _ = with_missing(data, Missing(0.5, mechanism="scaffold")).open(
             ("quick-atlas",), transductive
         )
         return dict(zip(atlas.keys, atlas.blocks["size"].observed.tolist(), strict=True))

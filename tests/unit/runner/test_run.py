@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import warnings
@@ -11,47 +12,60 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.contracts import FeatureRequest
+from chmr_bench.contracts import FeatureRequest, MatrixBlock, part_digest
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, PredictionError, SettingError
 from chmr_bench.plugins import registry
-from chmr_bench.runner import DatasetRequest, Finished, Job, SplitRequest, Workspace, run_job
+from chmr_bench.runner import (
+    DatasetRequest,
+    Datasets,
+    Finished,
+    Job,
+    LoadedDataset,
+    RunOptions,
+    SplitRequest,
+    load,
+    run_job,
+)
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.job import key_of
-from chmr_bench.runner.logs import captured, short_path, short_traceback
+from chmr_bench.runner.logs import captured
 from chmr_bench.settings import build_config
+from chmr_bench.types import PARTS
+from chmr_bench.worker import short_path, short_traceback
 
 pytestmark = pytest.mark.usefixtures("quick")
 
+OPTIONS = RunOptions(FetchOptions(offline=True))
+
 
 @pytest.fixture
-def workspace() -> Workspace:
-    return Workspace(FetchOptions(offline=True), n_jobs=1)
+def datasets() -> Datasets:
+    return Datasets(FetchOptions(offline=True), n_jobs=1)
 
 
 def make_job(
-    workspace: Workspace,
+    datasets: Datasets,
     model: str,
     seed: int | None = 0,
     dataset: str = "quick-data",
     **config: Any,
 ) -> Job:
-    opened = workspace.open(DatasetRequest(name=dataset))
+    data = datasets.load(DatasetRequest(name=dataset))
     registered = registry().model(model)
-    split = SplitRequest("reference")
     settled = build_config(registered.spec, config, dataset)
-    return Job(registered, settled, opened, split, workspace.split_digest(opened, split), seed)
+    return Job(registered, settled, data, SplitRequest("reference"), seed)
 
 
-def finish(workspace: Workspace, model: str, seed: int | None = 0, **config: Any) -> Finished:
-    return run_job(make_job(workspace, model, seed, **config), workspace)
+def finish(datasets: Datasets, model: str, seed: int | None = 0, **config: Any) -> Finished:
+    return run_job(make_job(datasets, model, seed, **config), OPTIONS)
 
 
 # ------------------------------------------------------------------------------------- what is well
 
 
-def test_a_job_gives_a_record_with_scores_of_the_stored_predictions(workspace: Workspace) -> None:
-    done = finish(workspace, "quick.noise")
+def test_a_job_gives_a_record_with_scores_of_the_stored_predictions(datasets: Datasets) -> None:
+    done = finish(datasets, "quick.noise")
     record = done.record
     assert record.status == "ok"
     assert record.error is None
@@ -69,20 +83,21 @@ def test_a_job_gives_a_record_with_scores_of_the_stored_predictions(workspace: W
     assert record.metrics.low <= record.metrics.macro <= (record.metrics.high or 0)
 
 
-def test_scores_are_of_the_stored_precision(workspace: Workspace) -> None:
+def test_scores_are_of_the_stored_precision(datasets: Datasets) -> None:
     from sklearn.metrics import roc_auc_score
 
-    done = finish(workspace, "quick.noise")
+    done = finish(datasets, "quick.noise")
     assert done.predictions is not None
     assert done.record.metrics is not None
-    y = workspace.open(DatasetRequest(name="quick-data")).dataset.y[:20, 0]
+    y = datasets.load(DatasetRequest(name="quick-data")).dataset.y[:20, 0]
     expected = roc_auc_score(y, done.predictions.values[:, 0].astype(float))
     assert done.record.metrics.per_task[0].score == pytest.approx(expected)
 
 
-def test_the_record_names_what_it_rests_on(workspace: Workspace) -> None:
-    job = make_job(workspace, "quick.noise", seed=3)
-    record = run_job(job, workspace, command=["chmr-bench", "run"]).record
+def test_the_record_names_what_it_rests_on(datasets: Datasets) -> None:
+    job = make_job(datasets, "quick.noise", seed=3)
+    options = dataclasses.replace(OPTIONS, command=("chmr-bench", "run"))
+    record = run_job(job, options).record
     assert record.identity == job.identity == key_of(record).identity()
     assert (record.split.n_train, record.split.n_valid, record.split.n_test) == (20, 20, 20)
     assert record.plugin.model_dump() == {
@@ -94,45 +109,37 @@ def test_the_record_names_what_it_rests_on(workspace: Workspace) -> None:
     assert record.command == ["chmr-bench", "run"]
     assert record.timing.total >= record.timing.fit
     assert record.resources.peak_memory_mb is not None
-    assert record.dataset.digest == job.opened.digest
+    assert record.dataset.digest == job.data.digest
     json.dumps(record.model_dump(mode="json"), allow_nan=False)
 
 
-def test_same_seed_same_predictions_other_seed_others(workspace: Workspace) -> None:
-    first, again, other = (finish(workspace, "quick.noise", seed) for seed in (1, 1, 2))
+def test_same_seed_same_predictions_other_seed_others(datasets: Datasets) -> None:
+    first, again, other = (finish(datasets, "quick.noise", seed) for seed in (1, 1, 2))
     assert first.predictions is not None
     assert again.predictions is not None
     assert other.predictions is not None
     assert first.predictions.digest() == again.predictions.digest() != other.predictions.digest()
 
 
-def test_a_deterministic_model_has_no_seed(workspace: Workspace) -> None:
-    record = finish(workspace, "quick.mean", None).record
+def test_a_deterministic_model_has_no_seed(datasets: Datasets) -> None:
+    record = finish(datasets, "quick.mean", None).record
     assert record.seed is None
     assert record.model.deterministic
 
 
-def test_a_forgetful_model_is_seeded_all_the_same(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import quick_models  # type: ignore[import-not-found]
-
-    def predict(self: Any, inputs: Any) -> Any:
-        return np.random.random((len(inputs), 3))  # noqa: NPY002 - what must not matter
-
-    monkeypatch.setattr(quick_models.Noise, "predict", predict)
-    first, again = (finish(workspace, "quick.noise", 5) for _ in range(2))
+def test_a_forgetful_model_is_seeded_all_the_same(datasets: Datasets) -> None:
+    first, again = (finish(datasets, "quick.forgetful", 5) for _ in range(2))
     assert first.predictions is not None
     assert again.predictions is not None
     assert first.predictions.digest() == again.predictions.digest()
 
 
 def test_a_model_sees_train_and_valid_labels_only_and_cannot_spoil_them(
-    workspace: Workspace,
+    datasets: Datasets,
 ) -> None:
-    before = workspace.open(DatasetRequest(name="quick-data")).dataset.y.copy()
-    assert finish(workspace, "quick.peeks").record.status == "ok"
-    after = workspace.open(DatasetRequest(name="quick-data")).dataset.y
+    before = datasets.load(DatasetRequest(name="quick-data")).dataset.y.copy()
+    assert finish(datasets, "quick.peeks").record.status == "ok"
+    after = datasets.load(DatasetRequest(name="quick-data")).dataset.y
     np.testing.assert_array_equal(before, after)
 
 
@@ -151,9 +158,9 @@ def test_a_model_sees_train_and_valid_labels_only_and_cannot_spoil_them(
     ],
 )
 def test_a_failure_is_a_record_with_its_phase(
-    workspace: Workspace, model: str, phase: str, kind: str, message: str
+    datasets: Datasets, model: str, phase: str, kind: str, message: str
 ) -> None:
-    done = finish(workspace, model)
+    done = finish(datasets, model)
     error = done.record.error
     assert done.record.status == "failed"
     assert done.predictions is None
@@ -165,22 +172,16 @@ def test_a_failure_is_a_record_with_its_phase(
     assert kind in done.log
 
 
-def test_the_traceback_names_the_model_and_no_folder_of_this_machine(workspace: Workspace) -> None:
-    error = finish(workspace, "quick.raises").record.error
+def test_the_traceback_names_the_model_and_no_folder_of_this_machine(datasets: Datasets) -> None:
+    error = finish(datasets, "quick.raises").record.error
     assert error is not None
     assert "quick_models.py" in error.traceback
     assert str(Path(__file__).resolve().parents[3]) not in error.traceback
 
 
-def test_ctrl_c_is_not_a_failure(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    import quick_models
-
-    def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(quick_models.Noise, "fit", interrupted)
+def test_ctrl_c_is_not_a_failure(datasets: Datasets) -> None:
     with pytest.raises(KeyboardInterrupt):
-        finish(workspace, "quick.noise")
+        finish(datasets, "quick.pressed")
 
 
 @pytest.mark.parametrize(
@@ -211,135 +212,125 @@ def test_values_of_a_regression_may_be_anything_finite() -> None:
     np.testing.assert_array_equal(values, [[7.0, -3.0]])
 
 
-# ---------------------------------------------------------------------------------- the workspace
+# ---------------------------------------------------------------------------------- the datasets
 
 
-def test_datasets_and_splits_are_opened_once(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+def test_datasets_and_splits_are_loaded_once(
+    datasets: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = workspace.open(DatasetRequest(name="quick-data"))
-    split = workspace.split(opened, SplitRequest("reference"))
+    data = datasets.load(DatasetRequest(name="quick-data"))
+    split = data.split(SplitRequest("reference"))
 
     def never(*_: Any, **__: Any) -> None:
-        raise RuntimeError("opened twice")
+        raise RuntimeError("loaded twice")
 
     monkeypatch.setattr("chmr_bench.data.datasets.open_dataset", never)
     monkeypatch.setattr("chmr_bench.splits.make_split", never)
-    assert workspace.open(DatasetRequest(name="quick-data")) is opened
-    assert workspace.split(opened, SplitRequest("reference")) is split
+    assert datasets.load(DatasetRequest(name="quick-data")) is data
+    assert data.split(SplitRequest("reference")) is split
 
 
-def test_a_split_is_made_on_the_cores_of_the_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_split_is_made_on_the_cores_of_the_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
     from chmr_bench import splits
 
     seen = []
     real = splits.make_split
 
-    def told(*arguments: Any, **more: Any) -> Any:
+    def noted(*arguments: Any, **more: Any) -> Any:
         seen.append(more["n_jobs"])
         return real(*arguments, **more)
 
-    monkeypatch.setattr(splits, "make_split", told)
-    space = Workspace(FetchOptions(offline=True), n_jobs=3)
-    space.split(space.open(DatasetRequest(name="quick-data")), SplitRequest("reference"))
+    monkeypatch.setattr(splits, "make_split", noted)
+    data = load(DatasetRequest(name="quick-data"), FetchOptions(offline=True), n_jobs=3)
+    data.split(SplitRequest("reference"))
     assert seen == [3]
 
 
 def test_features_are_computed_once_and_let_go_with_the_dataset(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    datasets: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
 
     def featurise(spec: Any, settings: Any, smiles: Any, **_: Any) -> Any:
-        from chmr_bench.contracts import MatrixBlock
-
         calls.append((spec.name, len(smiles)))
         return MatrixBlock(np.zeros((len(smiles), 2)), np.ones(len(smiles), dtype=bool))
 
     monkeypatch.setattr("chmr_bench.features.cache.featurise", featurise)
     spec = registry().model("quick.noise").spec
     needs = {"bits": FeatureRequest("morgan"), "same": FeatureRequest("morgan", {"radius": 2})}
-    first = workspace.open(DatasetRequest(name="quick-data"))
-    inputs = workspace.inputs(first, spec, needs)
-    assert set(inputs.blocks) == {"bits", "same"}
+    first = datasets.load(DatasetRequest(name="quick-data"))
+    assert set(first.inputs(spec, needs).blocks) == {"bits", "same"}
     assert calls == [("morgan", 60)]
-    workspace.inputs(first, spec, {"bits": FeatureRequest("morgan", {"radius": 3})})
-    workspace.inputs(workspace.open(DatasetRequest(name="quick-small")), spec, needs)
-    workspace.inputs(first, spec, needs)
+    first.inputs(spec, {"bits": FeatureRequest("morgan", {"radius": 3})})
+    first.inputs(spec, needs)
+    assert calls == [("morgan", 60)] * 2
+    second = datasets.load(DatasetRequest(name="quick-small"))
+    datasets.keep_features_of(second)
+    second.inputs(spec, needs)
+    first.inputs(spec, needs)
     assert calls == [("morgan", 60), ("morgan", 60), ("morgan", 30), ("morgan", 60)]
 
 
-def test_keys_come_with_the_feature_connectivity(workspace: Workspace) -> None:
+def test_keys_come_with_the_feature_connectivity(datasets: Datasets) -> None:
     spec = registry().model("quick.noise").spec
-    opened = workspace.open(DatasetRequest(name="quick-small"))
-    without = workspace.inputs(opened, spec, {})
-    inputs = workspace.inputs(opened, spec, {"keys": FeatureRequest("connectivity")})
+    data = datasets.load(DatasetRequest(name="quick-small"))
+    without = data.inputs(spec, {})
+    inputs = data.inputs(spec, {"keys": FeatureRequest("connectivity")})
     assert without.keys == ()
     assert inputs.keys[0] == "VNWKTOKETHGBQD"  # methane
     assert dict(inputs.blocks) == {}
 
 
-def test_cell_blocks_reach_only_models_that_read_them(workspace: Workspace) -> None:
-    import dataclasses
-
-    from chmr_bench.contracts import MatrixBlock
-
-    opened = workspace.open(DatasetRequest(name="quick-small"))
+def test_cell_blocks_reach_only_models_that_read_them(datasets: Datasets) -> None:
+    data = datasets.load(DatasetRequest(name="quick-small"))
     block = MatrixBlock(np.zeros((30, 4)), np.ones(30, dtype=bool))
-    data = dataclasses.replace(opened.dataset, blocks={"morphology": block})
-    opened = dataclasses.replace(opened, dataset=data)
+    with_cells = dataclasses.replace(data.dataset, blocks={"morphology": block})
+    data = dataclasses.replace(data, dataset=with_cells)
     spec = registry().model("quick.noise").spec
-    assert workspace.inputs(opened, spec, {}).blocks == {}
+    assert data.inputs(spec, {}).blocks == {}
     reader = dataclasses.replace(spec, reads=("morphology", "expression"))
-    assert set(workspace.inputs(opened, reader, {}).blocks) == {"morphology"}
+    assert set(data.inputs(reader, {}).blocks) == {"morphology"}
 
 
-def test_the_pinned_split_digest_is_that_of_the_split(workspace: Workspace) -> None:
-    import dataclasses
+def with_pins(data: LoadedDataset, pins: tuple[str, ...]) -> LoadedDataset:
+    spec = dataclasses.replace(data.spec, split_digests=pins)
+    return LoadedDataset(data.request, spec, data.dataset, data.digest)
 
-    from chmr_bench.contracts import part_digest
-    from chmr_bench.types import PARTS
 
-    opened = workspace.open(DatasetRequest(name="quick-data"))
-    made = workspace.split(opened, SplitRequest("reference"))
+def test_the_pinned_split_digest_is_that_of_the_split(datasets: Datasets) -> None:
+    data = datasets.load(DatasetRequest(name="quick-data"))
+    reference = SplitRequest("reference")
+    made = data.split(reference)
     pins = tuple(part_digest(made.part(p)) for p in PARTS)
-    pinned = dataclasses.replace(opened, spec=dataclasses.replace(opened.spec, split_digests=pins))
-    fresh = Workspace(FetchOptions(offline=True))
-    assert fresh.split_digest(pinned, SplitRequest("reference")) == made.digest()
-    wrong = dataclasses.replace(
-        opened, spec=dataclasses.replace(opened.spec, split_digests=(pins[0], pins[1], "0" * 64))
-    )
+    assert with_pins(data, pins).split_digest(reference) == made.digest()
     with pytest.raises(DataError, match="pinned is"):
-        fresh.split(wrong, SplitRequest("reference"))
+        with_pins(data, (pins[0], pins[1], "0" * 64)).split(reference)
 
 
-def test_a_dataset_without_a_reference_split_says_what_to_choose(workspace: Workspace) -> None:
-    import dataclasses
-
-    opened = workspace.open(DatasetRequest(name="quick-data"))
-    bare = dataclasses.replace(opened, spec=dataclasses.replace(opened.spec, split_rule=""))
+def test_a_dataset_without_a_reference_split_says_what_to_choose(datasets: Datasets) -> None:
+    data = datasets.load(DatasetRequest(name="quick-data"))
+    spec = dataclasses.replace(data.spec, split_rule="")
+    bare = LoadedDataset(data.request, spec, data.dataset, data.digest)
     with pytest.raises(SettingError, match="--split scaffold"):
-        workspace.split(bare, SplitRequest("reference"))
+        bare.split(SplitRequest("reference"))
 
 
-def test_a_users_table_is_opened_and_told_in_the_record(
-    workspace: Workspace, tmp_path: Path
+def test_a_users_table_is_loaded_and_named_in_the_record(
+    datasets: Datasets, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.csv"
     rows = [f"{'C' * (i + 1)},{i % 2}" for i in range(12)] + ["not a molecule,1"]
     file.write_text("smiles,active\n" + "\n".join(rows) + "\n")
     request = DatasetRequest(file=str(file), smiles="smiles", tasks=("active",), on_invalid="drop")
-    opened = workspace.open(request)
+    data = datasets.load(request)
     registered = registry().model("quick.noise")
-    split = SplitRequest("random", 1)
-    digest = workspace.split_digest(opened, split)
-    job = Job(registered, build_config(registered.spec, {}, ""), opened, split, digest, 0)
-    record = run_job(job, workspace).record
+    job = Job(registered, build_config(registered.spec, {}, ""), data, SplitRequest("random", 1), 0)
+    record = run_job(job, OPTIONS).record
     assert record.status == "ok"
     assert record.dataset.dropped == 1
     assert record.dataset.dropped_rows[0].row == 14
     assert record.dataset.n_molecules == 12
-    assert workspace.open(DatasetRequest.of_record(record)).digest == record.dataset.digest
+    assert datasets.load(DatasetRequest.of_record(record)).digest == record.dataset.digest
 
 
 # --------------------------------------------------------------------------------------------- logs

@@ -16,7 +16,7 @@ from chmr_bench.errors import DataError, PredictionError
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.records.predictions import as_stored
-from chmr_bench.runner import DatasetRequest, Workspace
+from chmr_bench.runner import DatasetRequest, RunOptions
 from chmr_bench.runner.scoring import score, score_only
 from chmr_bench.verify.runs import check_all
 
@@ -44,18 +44,19 @@ def test_cells_that_were_not_kept_change_no_score() -> None:
 
 
 def test_a_run_on_sparse_labels_keeps_few_cells_and_verifies(tmp_path: Path) -> None:
-    store, workspace = RecordStore(tmp_path), Workspace(FetchOptions(offline=True))
+    store, session = RecordStore(tmp_path), sweep.Session(RunOptions(FetchOptions(offline=True)))
+    datasets = session.datasets
     store.prepare()
     asked = sweep.Request(("quick.noise",), (DatasetRequest(name="quick-sparse"),))
-    (outcome,) = sweep.execute(sweep.plan(asked, store, workspace), store, workspace).outcomes
+    (outcome,) = sweep.execute(sweep.plan(asked, store, session), store, session).outcomes
     info = outcome.record.predictions
     assert info is not None
     assert info.cells == "labelled"
     kept = store.predictions(outcome.record)
-    y = workspace.open(DatasetRequest(name="quick-sparse")).dataset.y[kept.rows]
+    y = datasets.load(DatasetRequest(name="quick-sparse")).dataset.y[kept.rows]
     np.testing.assert_array_equal(np.isnan(kept.values), np.isnan(y))
-    assert [check.state for check in check_all(store, workspace, "verify")] == ["ok"]
-    assert [check.state for check in check_all(store, workspace, "score")] == ["ok"]
+    assert [check.state for check in check_all(store, datasets, "verify")] == ["ok"]
+    assert [check.state for check in check_all(store, datasets, "score")] == ["ok"]
 
 
 def test_clusters_widen_the_replicates_and_leave_the_score() -> None:
@@ -76,12 +77,14 @@ def test_a_run_draws_rows_of_one_molecule_together(tmp_path: Path, home: Path) -
     lines = [f"{smiles},{i * 7 % 13}" for i, smiles in enumerate(chains) for _ in range(2)]
     table = tmp_path / "pairs.csv"
     table.write_text("\n".join(["smiles,t", *lines]) + "\n")
-    store, workspace = RecordStore(tmp_path / "out"), Workspace(FetchOptions(offline=True), 1)
+    store = RecordStore(tmp_path / "out")
+    session = sweep.Session(RunOptions(FetchOptions(offline=True)))
+    datasets = session.datasets
     store.prepare()
     request = DatasetRequest(file=str(table), smiles="smiles", tasks=("t",))
     asked = sweep.Request(("quick.noise",), (request,), split="strict")
-    (outcome,) = sweep.execute(sweep.plan(asked, store, workspace), store, workspace).outcomes
-    opened = workspace.open(request)
+    (outcome,) = sweep.execute(sweep.plan(asked, store, session), store, session).outcomes
+    opened = datasets.load(request)
     stored = store.predictions(outcome.record)
     twins = np.unique(stored.rows // 2, return_inverse=True)[1]
     assert len(set(twins.tolist())) == len(stored.rows) / 2
@@ -90,4 +93,4 @@ def test_a_run_draws_rows_of_one_molecule_together(tmp_path: Path, home: Path) -
     on_record = store.replicates(outcome.record)
     np.testing.assert_allclose(on_record, together, rtol=1e-5)
     assert on_record.std() > 1.1 * alone.std()
-    assert [check.state for check in check_all(store, workspace, "verify")] == ["ok"]
+    assert [check.state for check in check_all(store, datasets, "verify")] == ["ok"]

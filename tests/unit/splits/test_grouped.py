@@ -16,7 +16,7 @@ from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.features import cache
 from chmr_bench.features.groups import molecule_groups
-from chmr_bench.runner import DatasetRequest, SplitRequest, Workspace
+from chmr_bench.runner import DatasetRequest, Datasets, SplitRequest
 from chmr_bench.splits import grouped
 from chmr_bench.types import PARTS
 
@@ -185,11 +185,11 @@ def test_a_fold_beyond_the_last_is_refused() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_on_real_data(name: str, mirror: Path, home: Path) -> None:
-    workspace = Workspace(FetchOptions(mirror=str(mirror), offline=True), 1)
-    opened = workspace.open(DatasetRequest(name=name))
-    keys, n = workspace.keys(opened), len(opened.dataset)
+    datasets = Datasets(FetchOptions(mirror=str(mirror), offline=True), 1)
+    opened = datasets.load(DatasetRequest(name=name))
+    keys, n = opened.keys(), len(opened.dataset)
     found = cache.identities(opened.dataset.smiles, n_jobs=1, cache=home)
-    made = [workspace.split(opened, SplitRequest("strict", seed)) for seed in range(5)]
+    made = [opened.split(SplitRequest("strict", seed)) for seed in range(5)]
     for split in made:
         assert shared(split, keys) == 0
         assert {level: shared(split, names) for level, names in found.items()} == {
@@ -199,6 +199,6 @@ def test_on_real_data(name: str, mirror: Path, home: Path) -> None:
         }
         assert np.abs(np.array(sizes(split)) / n - FRACTIONS).max() < 0.01
     assert len({split.digest() for split in made}) == 5
-    fold = workspace.split(opened, SplitRequest("cv5x5", 24))
+    fold = opened.split(SplitRequest("cv5x5", 24))
     assert shared(fold, keys) == 0
     assert np.abs(np.array(sizes(fold)) / n - (0.7, 0.1, 0.2)).max() < 0.01

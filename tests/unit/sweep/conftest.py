@@ -1,4 +1,4 @@
-"""An empty store and a workspace without network, for sweeps over the quick models."""
+"""An empty store and a session without network, for sweeps over the quick models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import Workspace
+from chmr_bench.runner import RunOptions
+from chmr_bench.sweep import Session
 
 
 @pytest.fixture
@@ -19,5 +20,5 @@ def store(tmp_path: Path) -> RecordStore:
 
 
 @pytest.fixture
-def workspace() -> Workspace:
-    return Workspace(FetchOptions(offline=True), n_jobs=1)
+def session() -> Session:
+    return Session(RunOptions(FetchOptions(offline=True)))

@@ -10,8 +10,8 @@ import pytest
 from chmr_bench import sweep
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import DatasetRequest, Workspace
-from chmr_bench.sweep import Plan, Request
+from chmr_bench.runner import DatasetRequest, RunOptions
+from chmr_bench.sweep import Plan, Request, Session
 
 
 def states(plan: Plan) -> list[str]:
@@ -23,16 +23,16 @@ def states(plan: Plan) -> list[str]:
 def test_a_damaged_record_is_computed_again(tmp_path: Path, name: str) -> None:
     store = RecordStore(tmp_path / "out")
     store.prepare()
-    workspace = Workspace(FetchOptions(offline=True), n_jobs=1)
+    session = Session(RunOptions(FetchOptions(offline=True)))
     asked = Request(("quick.noise", "quick.mean"), (DatasetRequest(name="quick-small"),))
-    sweep.execute(sweep.plan(asked, store, workspace), store, workspace)
+    sweep.execute(sweep.plan(asked, store, session), store, session)
     before = store.of("quick-small", "quick.noise")[0]
     (store.path_of(before) / name).write_bytes(b"")
-    plan = sweep.plan(dataclasses.replace(asked, keep_failed=True), store, workspace)
+    plan = sweep.plan(dataclasses.replace(asked, keep_failed=True), store, session)
     assert states(plan) == ["damaged", "cached"]
     assert [item.model for item in plan.todo] == ["quick.noise"]
-    sweep.execute(plan, store, workspace)
-    assert states(sweep.plan(asked, store, workspace)) == ["cached", "cached"]
+    sweep.execute(plan, store, session)
+    assert states(sweep.plan(asked, store, session)) == ["cached", "cached"]
     (after,) = store.of("quick-small", "quick.noise")
     assert after.predictions == before.predictions
 
@@ -45,7 +45,7 @@ def test_a_model_of_cells_is_not_planned_where_there_are_none(tmp_path: Path) ->
         DatasetRequest(file=str(table), smiles="smiles", tasks=("y",)),
     )
     asked = Request(("chmr.cell-input", "chmr.head-only"), datasets, split="random")
-    plan = sweep.plan(asked, RecordStore(tmp_path), Workspace(FetchOptions(offline=True), n_jobs=1))
+    plan = sweep.plan(asked, RecordStore(tmp_path), Session(RunOptions(FetchOptions(offline=True))))
     found = {(item.model, item.dataset): item for item in plan.items}
     refused = found.pop(("chmr.cell-input", "mine"))
     assert refused.state == "impossible"

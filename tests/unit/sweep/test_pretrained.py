@@ -17,9 +17,9 @@ from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import UnknownNameError
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.runner import DatasetRequest, Workspace
+from chmr_bench.runner import DatasetRequest, RunOptions
 from chmr_bench.runner.job import key_of
-from chmr_bench.sweep import Item, Outcome, Plan, Request, Setting, Summary
+from chmr_bench.sweep import Item, Outcome, Plan, Request, Session, Setting, Summary
 
 SMALL, DATA = DatasetRequest(name="quick-small"), DatasetRequest(name="quick-data")
 
@@ -32,8 +32,8 @@ def quick_only(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(known, name)
 
 
-def workspace() -> Workspace:
-    return Workspace(FetchOptions(offline=True), n_jobs=1)
+def session() -> Session:
+    return Session(RunOptions(FetchOptions(offline=True)))
 
 
 def request(model: str = "started", **more: Any) -> Request:
@@ -61,11 +61,11 @@ class Watching(sweep.SilentSweep):
 
 
 def plan_of(asked: Request, store: RecordStore) -> Plan:
-    return sweep.plan(asked, store, workspace())
+    return sweep.plan(asked, store, session())
 
 
 def do(asked: Request, store: RecordStore, listener: Any = None) -> Summary:
-    space = workspace()
+    space = session()
     return sweep.execute(sweep.plan(asked, store, space), store, space, listener)
 
 
@@ -202,41 +202,30 @@ def test_a_pretraining_that_fails_is_a_failed_record(store: RecordStore) -> None
 
 
 def test_what_failed_for_one_job_is_not_tried_for_the_next(
-    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+    store: RecordStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import quick_weights  # type: ignore[import-not-found]
-
-    tried: list[Any] = []
-
-    def fail(*given: Any) -> None:
-        tried.append(given)
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(quick_weights, "_make", fail)
+    monkeypatch.chdir(tmp_path)
+    Path("full").touch()
     asked = request(datasets=(SMALL, DATA), seeds=(0, 1))
     do(asked, store)
-    assert len(tried) == 1  # all four start from the same weights
+    assert Path("full").read_text() == "x"  # all four start from the same weights
     errors = [record.error for record in store.records()]
     assert [e.message for e in errors if e] == ["the disk is full"] * 4
     other = request(settings={"pretrain_seed": "run"}, seeds=(0, 1))
     do(other, store)
-    assert len(tried) == 3  # each seed has its own
+    assert Path("full").read_text() == "xxx"  # each seed has its own
     do(asked, store)
-    assert len(tried) == 4  # another run tries again
+    assert Path("full").read_text() == "xxxx"  # another run tries again
 
 
 def test_one_that_failed_leaves_nothing_once_it_succeeds(
-    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+    store: RecordStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import quick_weights  # type: ignore[import-not-found]
-
-    def fail(*_: Any) -> None:
-        raise OSError("the disk is full")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(quick_weights, "_make", fail)
-        do(request(), store)
+    monkeypatch.chdir(tmp_path)
+    Path("full").touch()
+    do(request(), store)
     assert only(store).status == "failed"
+    Path("full").unlink()
     do(request(), store)
     assert only(store).status == "ok"
 
@@ -244,15 +233,11 @@ def test_one_that_failed_leaves_nothing_once_it_succeeds(
 def test_a_failed_fit_is_tried_again_with_weights_made_anew(
     store: RecordStore, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import quick_models  # type: ignore[import-not-found]
-
-    def fail(*_: Any) -> None:
-        raise RuntimeError("no luck")
-
     with monkeypatch.context() as broken:
-        broken.setattr(quick_models.Started, "predict", fail)
+        broken.setenv("QUICK_LUCK", "none")
         do(request(), store)
     assert only(store).model.weights is not None
+    assert only(store).status == "failed"
     shutil.rmtree(home / "weights")
     kept = do(request(keep_failed=True), store)
     assert [o.computed for o in kept.outcomes] == [False]
@@ -274,20 +259,9 @@ def test_a_plugin_that_breaks_the_contract_fails_on_record(
     assert message in error.message
 
 
-@pytest.mark.parametrize("info", [{"x": float("nan")}, {"x": {1, 2}}])
-def test_words_that_no_record_can_hold_fail_on_record(
-    store: RecordStore, monkeypatch: pytest.MonkeyPatch, info: dict[str, Any]
-) -> None:
-    import quick_weights
-
-    real = quick_weights.find_or_make
-
-    def strange(config: Any, request: Any) -> Any:
-        found = real(config, request)
-        return dataclasses.replace(found, info=info) if hasattr(found, "info") else found
-
-    monkeypatch.setattr(quick_weights, "find_or_make", strange)
-    do(request(), store)
+@pytest.mark.parametrize("trouble", ["nan-info", "set-info"])
+def test_words_that_no_record_can_hold_fail_on_record(store: RecordStore, trouble: str) -> None:
+    do(request(settings={"trouble": trouble}), store)
     error = only(store).error
     assert error is not None
     assert "is not JSON" in error.message

@@ -11,8 +11,8 @@ import pytest
 
 from chmr_bench import sweep
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import DatasetRequest, Workspace
-from chmr_bench.sweep import Request, Setting, Summary
+from chmr_bench.runner import DatasetRequest
+from chmr_bench.sweep import Request, Session, Setting, Summary
 from chmr_bench.sweep.results import over_splits, rows
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -25,12 +25,12 @@ def request(*models: str, **more: Any) -> Request:
     return Request(models=tuple(f"quick.{m}" for m in models), **(values | more))
 
 
-def do(asked: Request, store: RecordStore, workspace: Workspace) -> Summary:
-    return sweep.execute(sweep.plan(asked, store, workspace), store, workspace)
+def do(asked: Request, store: RecordStore, session: Session) -> Summary:
+    return sweep.execute(sweep.plan(asked, store, session), store, session)
 
 
-def test_result_rows_are_over_seeds(store: RecordStore, workspace: Workspace) -> None:
-    summary = do(request("noise", "raises", seeds=(0, 1, 2)), store, workspace)
+def test_result_rows_are_over_seeds(store: RecordStore, session: Session) -> None:
+    summary = do(request("noise", "raises", seeds=(0, 1, 2)), store, session)
     noise, raises = rows([o.record for o in summary.outcomes], store)
     scores = [o.record.metrics.macro for o in summary.outcomes if o.record.metrics]
     assert noise.n_runs == 3
@@ -43,10 +43,8 @@ def test_result_rows_are_over_seeds(store: RecordStore, workspace: Workspace) ->
     assert (raises.n_runs, raises.n_failed, raises.mean) == (0, 3, None)
 
 
-def test_one_test_row_that_tells_gives_no_interval(
-    store: RecordStore, workspace: Workspace
-) -> None:
-    record = do(request("noise"), store, workspace).outcomes[0].record
+def test_one_test_row_that_tells_gives_no_interval(store: RecordStore, session: Session) -> None:
+    record = do(request("noise"), store, session).outcomes[0].record
     assert record.metrics is not None
     alone = [task.model_copy(update={"n_minority": 1}) for task in record.metrics.per_task[:1]]
     metrics = record.metrics.model_copy(update={"per_task": alone, "n_effective": None})
@@ -57,14 +55,12 @@ def test_one_test_row_that_tells_gives_no_interval(
     assert whole.low is not None
 
 
-def test_the_split_is_the_unit_over_several_splits(
-    store: RecordStore, workspace: Workspace
-) -> None:
+def test_the_split_is_the_unit_over_several_splits(store: RecordStore, session: Session) -> None:
     data = (DatasetRequest(name="quick-data"),)
     asked = request(
         "noise", "raises", datasets=data, split="random", split_seeds=(0, 1, 2), seeds=(0, 1)
     )
-    records = [o.record for o in do(asked, store, workspace).outcomes]
+    records = [o.record for o in do(asked, store, session).outcomes]
     noise, raises = over_splits(records, store)
     assert [(r.split_seed, r.n_runs) for r in noise.by_split] == [(0, 2), (1, 2), (2, 2)]
     means = [r.mean for r in noise.by_split if r.mean is not None]
@@ -88,13 +84,13 @@ def two_tables(folder: Path) -> tuple[DatasetRequest, DatasetRequest]:
 
 
 def test_two_files_of_one_name_are_two_datasets(
-    store: RecordStore, workspace: Workspace, tmp_path: Path
+    store: RecordStore, session: Session, tmp_path: Path
 ) -> None:
     both = two_tables(tmp_path)
-    plan = sweep.plan(request("noise", datasets=both, seeds=(0, 1)), store, workspace)
+    plan = sweep.plan(request("noise", datasets=both, seeds=(0, 1)), store, session)
     files = [one.file for one in both]
     assert [item.origin for item in plan.items] == [files[0]] * 2 + [files[1]] * 2
-    summary = sweep.execute(plan, store, workspace)
+    summary = sweep.execute(plan, store, session)
     found = rows([o.record for o in summary.outcomes], store)
     assert [(row.dataset, row.origin, row.n_runs) for row in found] == [
         ("mine", files[0], 2),
@@ -105,33 +101,31 @@ def test_two_files_of_one_name_are_two_datasets(
 
 
 def test_a_name_of_one_dataset_needs_no_file_beside_it(
-    store: RecordStore, workspace: Workspace, tmp_path: Path
+    store: RecordStore, session: Session, tmp_path: Path
 ) -> None:
     mine, _ = two_tables(tmp_path)
-    plan = sweep.plan(request("noise", datasets=(mine, SMALL)), store, workspace)
+    plan = sweep.plan(request("noise", datasets=(mine, SMALL)), store, session)
     assert [item.origin for item in plan.items] == ["", ""]
-    summary = sweep.execute(plan, store, workspace)
+    summary = sweep.execute(plan, store, session)
     assert [row.origin for row in rows([o.record for o in summary.outcomes], store)] == ["", ""]
 
 
-def test_another_setting_is_another_row(store: RecordStore, workspace: Workspace) -> None:
-    plain = do(request("noise"), store, workspace).outcomes
-    changed = do(request("noise", settings=(Setting("scale", 0.5),)), store, workspace).outcomes
+def test_another_setting_is_another_row(store: RecordStore, session: Session) -> None:
+    plain = do(request("noise"), store, session).outcomes
+    changed = do(request("noise", settings=(Setting("scale", 0.5),)), store, session).outcomes
     found = rows([o.record for o in (*plain, *changed)], store)
     assert [dict(row.overrides) for row in found] == [{}, {"scale": 0.5}]
 
 
-def test_another_metric_is_another_row(store: RecordStore, workspace: Workspace) -> None:
-    (outcome,) = do(request("noise"), store, workspace).outcomes
+def test_another_metric_is_another_row(store: RecordStore, session: Session) -> None:
+    (outcome,) = do(request("noise"), store, session).outcomes
     told = outcome.record.dataset.model_copy(update={"metric": "average_precision"})
     other = outcome.record.model_copy(update={"dataset": told})
     assert len(rows([outcome.record, other], store)) == 2
 
 
-def test_replicates_that_do_not_fit_give_no_interval(
-    store: RecordStore, workspace: Workspace
-) -> None:
-    summary = do(request("noise", seeds=(0, 1)), store, workspace)
+def test_replicates_that_do_not_fit_give_no_interval(store: RecordStore, session: Session) -> None:
+    summary = do(request("noise", seeds=(0, 1)), store, session)
     record = summary.outcomes[0].record
     np.save(store.path_of(record) / "bootstrap.npy", np.zeros(3, dtype=np.float32))
     (row,) = rows([o.record for o in summary.outcomes], store)
@@ -139,10 +133,10 @@ def test_replicates_that_do_not_fit_give_no_interval(
     assert (row.low, row.high) == (None, None)
 
 
-def test_jobs_on_simulated_data_say_so(store: RecordStore, workspace: Workspace) -> None:
+def test_jobs_on_simulated_data_say_so(store: RecordStore, session: Session) -> None:
     made = DatasetRequest(name="quick-made")
-    plan = sweep.plan(request("noise", "values", datasets=(made, SMALL)), store, workspace)
+    plan = sweep.plan(request("noise", "values", datasets=(made, SMALL)), store, session)
     assert {item.dataset for item in plan.items if item.synthetic} == {"quick-made"}
     assert [item.state for item in plan.items if item.synthetic] == ["new", "impossible"]
-    (row,) = rows([o.record for o in sweep.execute(plan, store, workspace).outcomes[:1]], store)
+    (row,) = rows([o.record for o in sweep.execute(plan, store, session).outcomes[:1]], store)
     assert (row.dataset, row.synthetic) == ("quick-made", True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import signal
 import threading
@@ -16,8 +15,8 @@ from chmr_bench import sweep
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import DatasetRequest, Workspace, run_job
-from chmr_bench.sweep import Item, Outcome, Plan, Request, Setting, Summary
+from chmr_bench.runner import DatasetRequest, run_job
+from chmr_bench.sweep import Item, Outcome, Plan, Request, Session, Setting, Summary
 from chmr_bench.sweep.interrupt import stoppable
 from chmr_bench.sweep.planning import device_for
 
@@ -32,8 +31,12 @@ def request(*models: str, **more: Any) -> Request:
     return Request(models=tuple(f"quick.{m}" for m in models), **(values | more))
 
 
-def do(asked: Request, store: RecordStore, workspace: Workspace) -> Summary:
-    return sweep.execute(sweep.plan(asked, store, workspace), store, workspace)
+def do(asked: Request, store: RecordStore, session: Session) -> Summary:
+    return sweep.execute(sweep.plan(asked, store, session), store, session)
+
+
+def split_digests(plan: Plan) -> set[str]:
+    return {item.job.data.split_digest(item.job.split) for item in plan.items if item.job}
 
 
 def states(plan: Plan) -> list[str]:
@@ -44,23 +47,23 @@ def states(plan: Plan) -> list[str]:
 
 
 def test_everything_is_new_at_first_and_cached_the_second_time(
-    store: RecordStore, workspace: Workspace
+    store: RecordStore, session: Session
 ) -> None:
     asked = request("noise", "mean", seeds=(0, 1))
-    plan = sweep.plan(asked, store, workspace)
+    plan = sweep.plan(asked, store, session)
     assert states(plan) == ["new"] * 3
     assert plan.seconds() == (0, 3)
-    summary = sweep.execute(plan, store, workspace)
+    summary = sweep.execute(plan, store, session)
     assert [o.computed for o in summary.outcomes] == [True] * 3
-    again = sweep.plan(asked, store, workspace)
+    again = sweep.plan(asked, store, session)
     assert states(again) == ["cached"] * 3
     assert again.todo == []
-    assert sweep.execute(again, store, workspace).outcomes == ()
+    assert sweep.execute(again, store, session).outcomes == ()
 
 
-def test_more_seeds_add_only_the_new_ones(store: RecordStore, workspace: Workspace) -> None:
-    do(request("noise", seeds=(0, 1)), store, workspace)
-    plan = sweep.plan(request("noise", seeds=(0, 1, 2)), store, workspace)
+def test_more_seeds_add_only_the_new_ones(store: RecordStore, session: Session) -> None:
+    do(request("noise", seeds=(0, 1)), store, session)
+    plan = sweep.plan(request("noise", seeds=(0, 1, 2)), store, session)
     assert states(plan) == ["cached", "cached", "new"]
     seconds, unknown = plan.seconds()
     assert unknown == 0
@@ -68,40 +71,40 @@ def test_more_seeds_add_only_the_new_ones(store: RecordStore, workspace: Workspa
 
 
 def test_a_deterministic_model_runs_once_whatever_the_seeds(
-    store: RecordStore, workspace: Workspace
+    store: RecordStore, session: Session
 ) -> None:
-    do(request("mean", seeds=(0, 1, 2)), store, workspace)
-    assert states(sweep.plan(request("mean", seeds=(7,)), store, workspace)) == ["cached"]
+    do(request("mean", seeds=(0, 1, 2)), store, session)
+    assert states(sweep.plan(request("mean", seeds=(7,)), store, session)) == ["cached"]
     (record,) = store.records()
     assert record.seed is None
 
 
-def test_what_cannot_run_is_shown_with_its_reason(store: RecordStore, workspace: Workspace) -> None:
-    plan = sweep.plan(request("lacking", "values", seeds=(0, 1)), store, workspace)
+def test_what_cannot_run_is_shown_with_its_reason(store: RecordStore, session: Session) -> None:
+    plan = sweep.plan(request("lacking", "values", seeds=(0, 1)), store, session)
     assert states(plan) == ["impossible"] * 4
     assert "no_such_module_anywhere" in plan.items[0].reason
     assert "does not do classification" in plan.items[2].reason
     assert plan.todo == []
 
 
-def test_settings_make_another_run_and_are_named(store: RecordStore, workspace: Workspace) -> None:
-    do(request("noise"), store, workspace)
+def test_settings_make_another_run_and_are_named(store: RecordStore, session: Session) -> None:
+    do(request("noise"), store, session)
     changed = request("noise", settings=(Setting("scale", 0.5),))
-    assert states(sweep.plan(changed, store, workspace)) == ["new"]
-    (outcome,) = do(changed, store, workspace).outcomes
+    assert states(sweep.plan(changed, store, session)) == ["new"]
+    (outcome,) = do(changed, store, session).outcomes
     assert outcome.record.model.overrides == {"scale": 0.5}
     assert outcome.record.model.params == {"seconds": 0.0, "scale": 0.5}
     same = request("noise", settings=(Setting("scale", 1.0),))
-    assert states(sweep.plan(same, store, workspace)) == ["cached"]
+    assert states(sweep.plan(same, store, session)) == ["cached"]
 
 
-def test_a_setting_can_be_aimed_at_one_model(store: RecordStore, workspace: Workspace) -> None:
+def test_a_setting_can_be_aimed_at_one_model(store: RecordStore, session: Session) -> None:
     aimed = (Setting("scale", 0.5, "quick.noise"), Setting("scale", 0.25))
-    plan = sweep.plan(request("noise", "mean", settings=aimed), store, workspace)
+    plan = sweep.plan(request("noise", "mean", settings=aimed), store, session)
     jobs = [item.job for item in plan.items if item.job]
     assert [job.config.model_dump()["scale"] for job in jobs] == [0.5, 0.25]
     with pytest.raises(UsageError, match="not among the models"):
-        sweep.plan(request("mean", settings=aimed), store, workspace)
+        sweep.plan(request("mean", settings=aimed), store, session)
 
 
 @pytest.mark.parametrize(
@@ -114,26 +117,26 @@ def test_a_setting_can_be_aimed_at_one_model(store: RecordStore, workspace: Work
     ],
 )
 def test_unknown_names_offer_the_nearest(
-    store: RecordStore, workspace: Workspace, changes: dict[str, Any], message: str
+    store: RecordStore, session: Session, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UnknownNameError, match=message):
-        sweep.plan(dataclasses.replace(request("noise"), **changes), store, workspace)
+        sweep.plan(dataclasses.replace(request("noise"), **changes), store, session)
 
 
-def test_the_cheapest_dataset_comes_first(store: RecordStore, workspace: Workspace) -> None:
-    plan = sweep.plan(request("noise", datasets=(DATA, SMALL, DATA)), store, workspace)
+def test_the_cheapest_dataset_comes_first(store: RecordStore, session: Session) -> None:
+    plan = sweep.plan(request("noise", datasets=(DATA, SMALL, DATA)), store, session)
     assert [item.dataset for item in plan.items] == ["quick-small", "quick-data"]
 
 
-def test_drawn_splits_have_their_own_seed(store: RecordStore, workspace: Workspace) -> None:
+def test_drawn_splits_have_their_own_seed(store: RecordStore, session: Session) -> None:
     plans = [
-        sweep.plan(request("noise", split="random", split_seeds=(s,)), store, workspace)
+        sweep.plan(request("noise", split="random", split_seeds=(s,)), store, session)
         for s in (0, 1)
     ]
-    digests = {item.job.split_digest for plan in plans for item in plan.items if item.job}
+    digests = {digest for plan in plans for digest in split_digests(plan)}
     assert len(digests) == 2
     several = sweep.plan(
-        request("noise", "mean", split="random", split_seeds=(0, 1, 0)), store, workspace
+        request("noise", "mean", split="random", split_seeds=(0, 1, 0)), store, session
     )
     assert [(i.model, i.split_seed) for i in several.items] == [
         ("quick.noise", 0),
@@ -141,8 +144,8 @@ def test_drawn_splits_have_their_own_seed(store: RecordStore, workspace: Workspa
         ("quick.mean", 0),
         ("quick.mean", 1),
     ]
-    assert {item.job.split_digest for item in several.items if item.job} == digests
-    fixed = sweep.plan(request("noise", split_seeds=(5, 6)), store, workspace)
+    assert split_digests(several) == digests
+    fixed = sweep.plan(request("noise", split_seeds=(5, 6)), store, session)
     assert [item.job.split.seed for item in fixed.items if item.job] == [None]
 
 
@@ -161,22 +164,22 @@ def test_cuda_is_asked_of_models_that_can_use_it(monkeypatch: pytest.MonkeyPatch
 # ----------------------------------------------------------------------------------------- failures
 
 
-def test_one_failure_does_not_stop_the_others(store: RecordStore, workspace: Workspace) -> None:
-    summary = do(request("raises", "noise", "nan", "exits", "mean"), store, workspace)
+def test_one_failure_does_not_stop_the_others(store: RecordStore, session: Session) -> None:
+    summary = do(request("raises", "noise", "nan", "exits", "mean"), store, session)
     assert [o.record.status for o in summary.outcomes] == ["failed", "ok", "failed", "failed", "ok"]
     assert len(summary.failed) == 3
     assert len(store.records()) == 5
 
 
-def test_a_failed_job_is_tried_again_unless_kept(store: RecordStore, workspace: Workspace) -> None:
+def test_a_failed_job_is_tried_again_unless_kept(store: RecordStore, session: Session) -> None:
     asked = request("raises")
-    do(asked, store, workspace)
-    plan = sweep.plan(asked, store, workspace)
+    do(asked, store, session)
+    plan = sweep.plan(asked, store, session)
     assert states(plan) == ["failed"]
     assert plan.items[0].reason == "this model always fails"
-    (outcome,) = sweep.execute(plan, store, workspace).outcomes
+    (outcome,) = sweep.execute(plan, store, session).outcomes
     assert outcome.computed
-    kept = sweep.plan(dataclasses.replace(asked, keep_failed=True), store, workspace)
+    kept = sweep.plan(dataclasses.replace(asked, keep_failed=True), store, session)
     assert kept.todo == []
 
 
@@ -200,9 +203,9 @@ class Watching(sweep.SilentSweep):
 
 
 def test_a_job_another_run_has_comes_last_and_is_taken_over(
-    store: RecordStore, workspace: Workspace
+    store: RecordStore, session: Session
 ) -> None:
-    plan = sweep.plan(request("noise", seeds=(0, 1)), store, workspace)
+    plan = sweep.plan(request("noise", seeds=(0, 1)), store, session)
     first = plan.items[0].job
     assert first is not None
     watching, locked = Watching(), threading.Event()
@@ -211,23 +214,21 @@ def test_a_job_another_run_has_comes_last_and_is_taken_over(
         with FileLock(store.lock_path(first.identity)):
             locked.set()
             watching.wait_begun.wait(20)
-            done = run_job(first, workspace)
+            done = run_job(first, session.options)
             store.write(done.record, done.predictions, done.replicates, done.log)
 
     other = threading.Thread(target=other_run)
     other.start()
     locked.wait(20)
-    summary = sweep.execute(plan, store, workspace, watching)
+    summary = sweep.execute(plan, store, session, watching)
     other.join()
     assert watching.events == ["started 1", "finished 1 True", "waiting 0", "finished 0 False"]
     assert [o.record.status for o in summary.outcomes] == ["ok", "ok"]
     assert len(store.records()) == 2
 
 
-def test_a_job_whose_other_run_died_is_done_after_all(
-    store: RecordStore, workspace: Workspace
-) -> None:
-    plan = sweep.plan(request("noise"), store, workspace)
+def test_a_job_whose_other_run_died_is_done_after_all(store: RecordStore, session: Session) -> None:
+    plan = sweep.plan(request("noise"), store, session)
     job = plan.items[0].job
     assert job is not None
     watching, locked = Watching(), threading.Event()
@@ -240,28 +241,28 @@ def test_a_job_whose_other_run_died_is_done_after_all(
     other = threading.Thread(target=die)
     other.start()
     locked.wait(20)
-    sweep.execute(plan, store, workspace, watching)
+    sweep.execute(plan, store, session, watching)
     other.join()
     assert watching.events == ["waiting 0", "started 0", "finished 0 True"]
 
 
 def test_a_record_made_since_the_plan_is_not_made_again(
-    store: RecordStore, workspace: Workspace
+    store: RecordStore, session: Session
 ) -> None:
     asked = request("noise", "raises")
-    early = sweep.plan(asked, store, workspace)
-    do(asked, store, workspace)
-    late = sweep.execute(early, store, workspace)
+    early = sweep.plan(asked, store, session)
+    do(asked, store, session)
+    late = sweep.execute(early, store, session)
     assert [o.computed for o in late.outcomes] == [False, False]
 
 
-def test_no_lock_is_left_behind(store: RecordStore, workspace: Workspace) -> None:
-    do(request("noise", "raises", seeds=(0, 1)), store, workspace)
+def test_no_lock_is_left_behind(store: RecordStore, session: Session) -> None:
+    do(request("noise", "raises", seeds=(0, 1)), store, session)
     assert list((store.folder / ".locks").iterdir()) == []
 
 
 def test_a_lock_file_that_cannot_be_removed_stays_and_harms_nobody(
-    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    store: RecordStore, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Path.unlink
 
@@ -271,7 +272,7 @@ def test_a_lock_file_that_cannot_be_removed_stays_and_harms_nobody(
         real(path, missing_ok)
 
     monkeypatch.setattr(Path, "unlink", as_on_windows)
-    summary = do(request("noise", "mean"), store, workspace)
+    summary = do(request("noise", "mean"), store, session)
     assert [o.record.status for o in summary.outcomes] == ["ok", "ok"]
     for path in (store.folder / ".locks").iterdir():
         with FileLock(path, timeout=0):  # let go all the same
@@ -281,18 +282,8 @@ def test_a_lock_file_that_cannot_be_removed_stays_and_harms_nobody(
 # ------------------------------------------------------------------------------------- interruption
 
 
-def test_an_interrupted_sweep_keeps_what_is_done(
-    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import quick_models  # type: ignore[import-not-found]
-
-    plan = sweep.plan(request("mean", "noise"), store, workspace)
-
-    def press(self: Any, inputs: Any) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(quick_models.Noise, "predict", press)
-    summary = sweep.execute(plan, store, workspace)
+def test_an_interrupted_sweep_keeps_what_is_done(store: RecordStore, session: Session) -> None:
+    summary = do(request("mean", "pressed"), store, session)
     assert summary.interrupted
     assert [o.record.model.id for o in summary.outcomes] == ["quick.mean"]
     assert len(store.records()) == 1
@@ -300,40 +291,14 @@ def test_an_interrupted_sweep_keeps_what_is_done(
     assert list((store.folder / ".tmp").iterdir()) == []
 
 
-def test_a_model_that_swallows_ctrl_c_only_delays_the_end(
-    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import quick_models
-
-    def swallow(*_: Any) -> None:
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(quick_models.Noise, "fit", swallow)
-    plan = sweep.plan(request("raises", "mean", "noise", seeds=(0, 1)), store, workspace)
-    summary = sweep.execute(plan, store, workspace)
-    assert summary.interrupted
-    # Two seeds that raise; the one that swallowed is half-trained, and no result.
-    assert len(summary.outcomes) == 2
-    assert len(store.records()) == 2
-
-
 def test_a_failure_that_ctrl_c_brought_about_is_no_failed_record(
-    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    store: RecordStore, session: Session
 ) -> None:
-    import quick_models
-
-    def break_down(*_: Any) -> None:
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-        raise RuntimeError("a worker process died")
-
-    monkeypatch.setattr(quick_models.Noise, "fit", break_down)
-    plan = sweep.plan(request("noise"), store, workspace)
-    summary = sweep.execute(plan, store, workspace)
+    summary = do(request("raises", "mean", "broken-off", seeds=(0, 1)), store, session)
     assert summary.interrupted
-    assert summary.outcomes == ()
-    assert store.records() == []
+    # Two seeds that raise, and the mean; the one that was broken off is no result.
+    assert len(summary.outcomes) == 3
+    assert len(store.records()) == 3
 
 
 def test_the_handler_is_put_back() -> None:
@@ -342,7 +307,7 @@ def test_the_handler_is_put_back() -> None:
         assert signal.getsignal(signal.SIGINT) != before
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert interrupt.asked
+    assert interrupt.requested
     assert signal.getsignal(signal.SIGINT) is before
 
 

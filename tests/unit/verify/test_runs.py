@@ -15,8 +15,8 @@ from chmr_bench.contracts import Dataset, Split
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import MissingDependencyError
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import DatasetRequest, Workspace
-from chmr_bench.sweep import Request
+from chmr_bench.runner import DatasetRequest, RunOptions
+from chmr_bench.sweep import Request, Session
 from chmr_bench.verify.runs import Check, Depth, check_all
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -25,26 +25,26 @@ DEPTHS: tuple[Depth, ...] = ("score", "verify")
 
 
 @pytest.fixture
-def workspace() -> Workspace:
-    return Workspace(FetchOptions(offline=True), n_jobs=1)
+def session() -> Session:
+    return Session(RunOptions(FetchOptions(offline=True)))
 
 
 @pytest.fixture
-def store(tmp_path: Path, workspace: Workspace) -> RecordStore:
+def store(tmp_path: Path, session: Session) -> RecordStore:
     """A store with one record on the reference split."""
     made = RecordStore(tmp_path / "out")
-    add(made, workspace)
+    add(made, session)
     return made
 
 
-def add(store: RecordStore, workspace: Workspace, **more: Any) -> None:
+def add(store: RecordStore, session: Session, **more: Any) -> None:
     store.prepare()
     request = Request(("quick.noise",), (DatasetRequest(name="quick-small"),), **more)
-    sweep.execute(sweep.plan(request, store, workspace), store, workspace)
+    sweep.execute(sweep.plan(request, store, session), store, session)
 
 
-def checks(store: RecordStore, workspace: Workspace, depth: Depth) -> list[Check]:
-    return list(check_all(store, workspace, depth))
+def checks(store: RecordStore, session: Session, depth: Depth) -> list[Check]:
+    return list(check_all(store, session.datasets, depth))
 
 
 def edit(store: RecordStore, place: str, value: Any) -> None:
@@ -77,7 +77,7 @@ def damaged(content: bytes, n: int, seed: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("name", ["result.json", "predictions.parquet", "bootstrap.npy"])
 def test_no_damage_ends_the_check_of_the_others(
-    store: RecordStore, workspace: Workspace, name: str
+    store: RecordStore, session: Session, name: str
 ) -> None:
     (entry,) = store.stored()
     file = entry.path / name
@@ -85,26 +85,26 @@ def test_no_damage_ends_the_check_of_the_others(
     for changed in damaged(content, 12, seed=3):
         file.write_bytes(changed)
         for depth in DEPTHS:
-            (found,) = checks(store, workspace, depth)
+            (found,) = checks(store, session, depth)
             if name == "predictions.parquet":
                 assert found.state == "different"
                 assert "predictions.parquet is not the file on record" in found.details[0]
                 assert "run the same command again" in found.details[0]
             assert found.state == "ok" or found.details or found.state == "failed run"
     file.write_bytes(content)
-    assert [c.state for depth in DEPTHS for c in checks(store, workspace, depth)] == ["ok", "ok"]
+    assert [c.state for depth in DEPTHS for c in checks(store, session, depth)] == ["ok", "ok"]
 
 
 @pytest.mark.parametrize("place", range(0, 70, 3))
 def test_a_damaged_header_of_the_replicates_is_told_or_changes_nothing(
-    store: RecordStore, workspace: Workspace, place: int
+    store: RecordStore, session: Session, place: int
 ) -> None:
     (entry,) = store.stored()
     file = entry.path / "bootstrap.npy"
     content, before = bytearray(file.read_bytes()), store.replicates(entry.record)
     content[place] ^= 8
     file.write_bytes(content)
-    (found,) = checks(store, workspace, "verify")
+    (found,) = checks(store, session, "verify")
     if found.state == "ok":
         np.testing.assert_array_equal(store.replicates(entry.record), before)
     else:
@@ -114,11 +114,11 @@ def test_a_damaged_header_of_the_replicates_is_told_or_changes_nothing(
 
 @pytest.mark.parametrize("array", [np.zeros((2, 2)), np.zeros(999), np.array(["a"]), np.array(1.0)])
 def test_replicates_of_another_kind_are_unreadable(
-    store: RecordStore, workspace: Workspace, array: Any
+    store: RecordStore, session: Session, array: Any
 ) -> None:
     (entry,) = store.stored()
     np.save(entry.path / "bootstrap.npy", array, allow_pickle=False)
-    (found,) = checks(store, workspace, "verify")
+    (found,) = checks(store, session, "verify")
     assert found.state == "unreadable"
     assert "reference-s0" in found.details[0]
     assert "expected 1000 floating-point numbers" in found.details[0]
@@ -158,36 +158,36 @@ def test_replicates_of_another_kind_are_unreadable(
     ],
 )
 def test_words_that_cannot_be(
-    store: RecordStore, workspace: Workspace, place: str, value: Any, state: str
+    store: RecordStore, session: Session, place: str, value: Any, state: str
 ) -> None:
     edit(store, place, value)
-    (found,) = checks(store, workspace, "verify")
+    (found,) = checks(store, session, "verify")
     assert found.state == state, found
     assert found.details
 
 
 def test_a_failed_run_is_no_difference_unless_it_has_predictions(
-    tmp_path: Path, workspace: Workspace
+    tmp_path: Path, session: Session
 ) -> None:
     store = RecordStore(tmp_path / "out")
     store.prepare()
     request = Request(("quick.raises",), (DatasetRequest(name="quick-small"),))
-    sweep.execute(sweep.plan(request, store, workspace), store, workspace)
-    assert [c.state for c in checks(store, workspace, "verify")] == ["failed run"]
+    sweep.execute(sweep.plan(request, store, session), store, session)
+    assert [c.state for c in checks(store, session, "verify")] == ["failed run"]
     (entry,) = store.stored()
     (entry.path / "predictions.parquet").write_bytes(b"x")
-    (found,) = checks(store, workspace, "verify")
+    (found,) = checks(store, session, "verify")
     assert found.state == "different"
     assert "predictions.parquet is there" in found.details[0]
 
 
-def test_a_failed_run_with_impossible_words(tmp_path: Path, workspace: Workspace) -> None:
+def test_a_failed_run_with_impossible_words(tmp_path: Path, session: Session) -> None:
     store = RecordStore(tmp_path / "out")
     store.prepare()
     request = Request(("quick.raises",), (DatasetRequest(name="quick-small"),))
-    sweep.execute(sweep.plan(request, store, workspace), store, workspace)
+    sweep.execute(sweep.plan(request, store, session), store, session)
     edit(store, "model.params.scale", float("inf"))
-    (found,) = checks(store, workspace, "verify")
+    (found,) = checks(store, session, "verify")
     assert found.state == "unreadable"
 
 
@@ -205,9 +205,9 @@ def test_half_a_character_is_printed_all_the_same(capsys: pytest.CaptureFixture[
     "error", [MissingDependencyError("this needs deepchem"), ValueError("a bug of a plugin")]
 )
 def test_a_split_that_cannot_be_made_here_leaves_the_other_records_checked(
-    store: RecordStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception
+    store: RecordStore, session: Session, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    add(store, workspace, split="random")
+    add(store, session, split="random")
     real = splits.make_split
 
     def lacking(method: str, dataset: Dataset, **more: Any) -> Split:
@@ -216,7 +216,7 @@ def test_a_split_that_cannot_be_made_here_leaves_the_other_records_checked(
         return real(method, dataset, **more)
 
     monkeypatch.setattr(splits, "make_split", lacking)
-    found = checks(store, Workspace(FetchOptions(offline=True), n_jobs=1), "verify")
+    found = checks(store, Session(RunOptions(FetchOptions(offline=True))), "verify")
     assert sorted(c.state for c in found) == ["not at hand", "ok"]
     (lost,) = (c for c in found if c.state == "not at hand")
     assert str(error) in lost.details[0]

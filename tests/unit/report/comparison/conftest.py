@@ -12,7 +12,7 @@ import pytest
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.records import RecordStore
 from chmr_bench.report.comparison import Comparison, Query, compare
-from chmr_bench.runner.workspace import Workspace
+from chmr_bench.runner.loading import Datasets
 from chmr_bench.statistics import Runs
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class StoredReplicates:
     """Stands for `Measure`: takes the runs from the records instead of from the data."""
 
-    def __init__(self, store: RecordStore, workspace: Workspace, runs: pd.DataFrame) -> None:
+    def __init__(self, store: RecordStore, source: Datasets, runs: pd.DataFrame) -> None:
         self.store = store
         self.rows = np.arange(4)
         self.n_clusters = 4
@@ -55,9 +55,9 @@ def compared_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Comparison]:
         split: str = "",
         protocol: str = "",
     ) -> Comparison:
-        workspace = Workspace(FetchOptions(offline=True), 1)
+        source = Datasets(FetchOptions(offline=True), 1)
         query = Query(models, datasets, split)
-        return compare(results.store, workspace, query, protocol=protocol)
+        return compare(results.store, source, query, protocol=protocol)
 
     return run
 

@@ -10,8 +10,8 @@ from chmr_bench import sweep
 from chmr_bench.ablation.missing import Missing, Stage
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.runner import DatasetRequest, Workspace
-from chmr_bench.sweep import Item, Request, Setting, Summary
+from chmr_bench.runner import DatasetRequest
+from chmr_bench.sweep import Item, Request, Session, Setting, Summary
 from chmr_bench.sweep.draws import inapplicable
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -25,12 +25,12 @@ def request(model: str, *missing: Missing | None, **more: Any) -> Request:
     return Request(models=(f"quick.{model}",), missing=missing, **(values | more))
 
 
-def planned(asked: Request, store: RecordStore, workspace: Workspace) -> list[Item]:
-    return list(sweep.plan(asked, store, workspace).items)
+def planned(asked: Request, store: RecordStore, session: Session) -> list[Item]:
+    return list(sweep.plan(asked, store, session).items)
 
 
-def do(asked: Request, store: RecordStore, workspace: Workspace) -> Summary:
-    return sweep.execute(sweep.plan(asked, store, workspace), store, workspace)
+def do(asked: Request, store: RecordStore, session: Session) -> Summary:
+    return sweep.execute(sweep.plan(asked, store, session), store, session)
 
 
 def macro(record: Record) -> float:
@@ -42,18 +42,16 @@ def macro(record: Record) -> float:
 # ------------------------------------------------------------------------------------------- plan
 
 
-def test_each_seed_hides_by_its_own_draw(store: RecordStore, workspace: Workspace) -> None:
-    items = planned(request("taught", None, HALF), store, workspace)
+def test_each_seed_hides_by_its_own_draw(store: RecordStore, session: Session) -> None:
+    items = planned(request("taught", None, HALF), store, session)
     drawn = [(i.seed, i.missing.seed if i.missing else None) for i in items]
     assert drawn == [(0, None), (1, None), (2, None), (0, 0), (1, 1), (2, 2)]
-    one = planned(request("taught", None, HALF, hide_seed=7), store, workspace)
+    one = planned(request("taught", None, HALF, hide_seed=7), store, session)
     assert [i.missing.seed for i in one if i.missing] == [7, 7, 7]
 
 
-def test_a_model_without_randomness_runs_once_a_draw(
-    store: RecordStore, workspace: Workspace
-) -> None:
-    items = planned(request("reader", None, HALF, ALL), store, workspace)
+def test_a_model_without_randomness_runs_once_a_draw(store: RecordStore, session: Session) -> None:
+    items = planned(request("reader", None, HALF, ALL), store, session)
     drawn = [
         (i.seed, i.missing.rate if i.missing else 0, i.missing.seed if i.missing else None)
         for i in items
@@ -63,14 +61,14 @@ def test_a_model_without_randomness_runs_once_a_draw(
     assert len({i.job.identity for i in items if i.job}) == 5
 
 
-def test_rate_0_is_the_plain_run(store: RecordStore, workspace: Workspace) -> None:
-    (plain,) = planned(request("reader", None), store, workspace)
-    (zero,) = planned(request("reader", Missing(0.0)), store, workspace)
+def test_rate_0_is_the_plain_run(store: RecordStore, session: Session) -> None:
+    (plain,) = planned(request("reader", None), store, session)
+    (zero,) = planned(request("reader", Missing(0.0)), store, session)
     assert plain.job is not None
     assert zero.job is not None
     assert zero.job.identity == plain.job.identity
-    done = do(request("reader", None), store, workspace)
-    assert [i.state for i in planned(request("reader", Missing(0.0), HALF), store, workspace)] == [
+    done = do(request("reader", None), store, session)
+    assert [i.state for i in planned(request("reader", Missing(0.0), HALF), store, session)] == [
         "cached",
         *["new"] * 3,
     ]
@@ -89,24 +87,22 @@ def test_rate_0_is_the_plain_run(store: RecordStore, workspace: Workspace) -> No
     ],
 )
 def test_whom_it_reaches_is_found_by_the_spec(
-    model: str, data: DatasetRequest, stages: tuple[Stage, ...], reason: str, workspace: Workspace
+    model: str, data: DatasetRequest, stages: tuple[Stage, ...], reason: str, session: Session
 ) -> None:
     spec = registry().model(f"quick.{model}").spec
-    found = inapplicable(spec, workspace.open(data), Missing(0.5, stages))
+    found = inapplicable(spec, session.datasets.load(data), Missing(0.5, stages))
     assert (reason in found) if reason else not found
-    assert inapplicable(spec, workspace.open(data), Missing(0.5, stages, ("colour",)))
+    assert inapplicable(spec, session.datasets.load(data), Missing(0.5, stages, ("colour",)))
 
 
-def test_where_it_reaches_nothing_one_run_checks_that(
-    store: RecordStore, workspace: Workspace
-) -> None:
-    items = planned(request("noise", None, HALF, ALL), store, workspace)
+def test_where_it_reaches_nothing_one_run_checks_that(store: RecordStore, session: Session) -> None:
+    items = planned(request("noise", None, HALF, ALL), store, session)
     assert [(i.seed, bool(i.inapplicable)) for i in items] == [
         *((s, False) for s in (0, 1, 2)),
         (0, True),
     ]
     assert items[-1].missing == ALL
-    records = [o.record for o in do(request("noise", None, HALF, ALL), store, workspace).outcomes]
+    records = [o.record for o in do(request("noise", None, HALF, ALL), store, session).outcomes]
     assert all(r.predictions for r in records)
     first, *_, check = (r.predictions.values_sha256 for r in records if r.predictions)
     assert first == check
@@ -115,8 +111,8 @@ def test_where_it_reaches_nothing_one_run_checks_that(
 # --------------------------------------------------------------------------------------------- runs
 
 
-def test_a_reader_loses_what_is_hidden(store: RecordStore, workspace: Workspace) -> None:
-    summary = do(request("reader", None, HALF, ALL), store, workspace)
+def test_a_reader_loses_what_is_hidden(store: RecordStore, session: Session) -> None:
+    summary = do(request("reader", None, HALF, ALL), store, session)
     by_rate: dict[float, list[float]] = {}
     for outcome in summary.outcomes:
         record = outcome.record
@@ -126,20 +122,18 @@ def test_a_reader_loses_what_is_hidden(store: RecordStore, workspace: Workspace)
     assert len(set(by_rate[0.5])) == 3
     assert by_rate[0.0][0] > sum(by_rate[0.5]) / 3 > 0.5
     assert by_rate[1.0] == [0.5]
-    again = do(request("reader", None, HALF, ALL), store, workspace)
+    again = do(request("reader", None, HALF, ALL), store, session)
     assert again.outcomes == ()  # all on record
 
 
-def test_an_atlas_that_lacks_it_is_learnt_from_once(
-    store: RecordStore, workspace: Workspace
-) -> None:
+def test_an_atlas_that_lacks_it_is_learnt_from_once(store: RecordStore, session: Session) -> None:
     whole_atlas = (Setting("transductive", value=True),)
     missing = (None, HALF, Missing(0.5, ("pretrain",)))
     asked = request("taught", *missing, seeds=(0,), settings=whole_atlas)
-    plan = sweep.plan(asked, store, workspace)
+    plan = sweep.plan(asked, store, session)
     assert len(plan.pretraining()) == 2
     assert "50 % of cells hidden (pretrain), draw 0" in plan.pretraining()[1]
-    whole, world, alone = (o.record for o in sweep.execute(plan, store, workspace).outcomes)
+    whole, world, alone = (o.record for o in sweep.execute(plan, store, session).outcomes)
     assert world.model.weights == alone.model.weights != whole.model.weights
     assert world.identity != alone.identity
     told = (world.model.pretraining or {})["atlas"]["hidden"]

@@ -11,9 +11,8 @@ from chmr_bench.ablation.missing import Fill, Missing, Stage
 from chmr_bench.contracts import FeatureRequest, Inputs, MatrixBlock, Split
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.plugins import registry
-from chmr_bench.runner import DatasetRequest, Opened, Workspace
-from chmr_bench.runner.hiding import Seen, parts_seen
-from chmr_bench.runner.workspace import SplitRequest
+from chmr_bench.runner import DatasetRequest, Datasets, LoadedDataset, SplitRequest
+from chmr_bench.runner.masking import SplitInputs, split_inputs
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -22,15 +21,15 @@ class Case:
     """A dataset of 200 molecules with two read-outs, its split, and what a reader is given."""
 
     def __init__(self) -> None:
-        self.workspace = Workspace(FetchOptions(offline=True), n_jobs=1)
-        self.opened: Opened = self.workspace.open(DatasetRequest(name="quick-cells"))
-        self.split: Split = self.workspace.split(self.opened, SplitRequest("random", 0))
+        self.datasets = Datasets(FetchOptions(offline=True), n_jobs=1)
+        self.data: LoadedDataset = self.datasets.load(DatasetRequest(name="quick-cells"))
+        self.split: Split = self.data.split(SplitRequest("random", 0))
         spec = registry().model("quick.reader").spec
         needs = {"morgan": FeatureRequest("morgan")}
-        self.inputs: Inputs = self.workspace.inputs(self.opened, spec, needs)
+        self.inputs: Inputs = self.data.inputs(spec, needs)
 
-    def seen(self, missing: Missing | None) -> Seen:
-        return parts_seen(self.inputs, self.split, missing, self.opened, self.workspace)
+    def seen(self, missing: Missing | None) -> SplitInputs:
+        return split_inputs(self.inputs, self.split, missing, self.data)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def n_observed(inputs: Inputs, name: str = "size") -> int:
 def test_nothing_hidden_is_the_plain_inputs(case: Case) -> None:
     for missing in (None, Missing(0.5, ("pretrain",))):
         seen = case.seen(missing)
-        assert seen.hidden is None
+        assert seen.masked is None
         plain = case.inputs.take(case.split.test).matrix("size")
         np.testing.assert_array_equal(seen.test.matrix("size").values, plain.values)
 
@@ -69,9 +68,9 @@ def test_a_stage_is_hidden_from_its_own_parts(
         assert n_observed(getattr(seen, part)) == n_observed(getattr(plain, part))
     for part in less:
         assert 0 < n_observed(getattr(seen, part)) < n_observed(getattr(plain, part))
-    assert seen.hidden is not None
+    assert seen.masked is not None
     for part in ("train", "valid", "test"):
-        told = seen.hidden[part]["size"]
+        told = seen.masked[part]["size"]
         assert told["observed"] - told["hidden"] == n_observed(getattr(seen, part))
         assert told["filled"] == 0
 
@@ -91,8 +90,8 @@ def test_holes_are_filled_by_training_molecules(case: Case, fill: Fill) -> None:
     plain, seen = case.seen(None), case.seen(Missing(0.5, ("test",), fill=fill))
     before, after = plain.test.matrix("size"), seen.test.matrix("size")
     assert (after.observed == before.observed).all()  # what nature lacks stays missing
-    assert seen.hidden is not None
-    told = seen.hidden["test"]["size"]
+    assert seen.masked is not None
+    told = seen.masked["test"]["size"]
     assert told["filled"] == told["hidden"] > 0
     changed = (after.values != before.values)[before.observed].any(axis=1)
     assert changed.sum() == told["hidden"]
@@ -112,9 +111,9 @@ def test_who_is_hidden_does_not_depend_on_the_part(case: Case) -> None:
 
 def test_a_model_that_reads_no_cells_is_given_the_same(case: Case) -> None:
     spec = registry().model("quick.noise").spec
-    inputs = case.workspace.inputs(case.opened, spec, {})
-    seen = parts_seen(inputs, case.split, Missing(1.0), case.opened, case.workspace)
-    assert seen.hidden is None
+    inputs = case.data.inputs(spec, {})
+    seen = split_inputs(inputs, case.split, Missing(1.0), case.data)
+    assert seen.masked is None
     assert seen.test.blocks == {}
 
 

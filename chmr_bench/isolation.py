@@ -1,0 +1,354 @@
+"""Call a function in a process of its own: whatever it does to the process ends with it.
+
+One server process imports the heavy libraries once; each call is a fresh fork of it (a fresh
+process where the platform has no fork). The caller watches time and memory, passes on messages and
+printed text, and learns how the process ended.
+
+Calls cost 10 ms with numpy loaded and 30 ms with torch; `pebble.ProcessPool` with one task a
+process costs 50 to 130 ms here (``benchmarks/isolation.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import chmr_bench.errors
+from chmr_bench import worker
+from chmr_bench.errors import (
+    ChmrBenchError,
+    LeftoverProcessError,
+    MemoryLimitError,
+    RemoteError,
+    TimeLimitError,
+    WorkerDiedError,
+)
+
+PRELOADED = ("numpy", "scipy.sparse", "pydantic", "psutil", "threadpoolctl", "chmr_bench.runner")
+TICK = 0.05
+"""Seconds between two looks at the clock and at what was printed."""
+MEMORY_SECONDS = 0.2
+"""Seconds between two looks at the memory."""
+EXIT_SECONDS = 5.0
+"""So long a worker that is done may take to end."""
+OUTPUT_BYTES = 1_000_000
+"""So much of what a worker prints is passed on."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a call may take.
+
+    Attributes
+    ----------
+    seconds :
+        Of wall-clock time; None = no limit.
+    memory_gb :
+        Resident memory of the process and its children; None = no limit.
+    """
+
+    seconds: float | None = None
+    memory_gb: float | None = None
+
+
+class Receiver(Protocol):
+    """Gets what a worker says while it works."""
+
+    def receive(self, name: str, *values: Any) -> None:
+        """Take a message: its name and plain values."""
+
+    def printed(self, text: str) -> None:
+        """Take what was printed, by compiled code and child processes too."""
+
+
+class Deaf:
+    """Takes nothing."""
+
+    def receive(self, name: str, *values: Any) -> None:
+        """Ignore it."""
+
+    def printed(self, text: str) -> None:
+        """Ignore it."""
+
+
+def warm_up(modules: Sequence[str] = ()) -> None:
+    """Start the server that workers are forked from, with these modules loaded.
+
+    Returns at once: the server imports while the caller goes on. A server that runs stays as it is.
+    """
+    context = _context()
+    if context.get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        context.set_forkserver_preload([*PRELOADED, *modules])
+        with _without_main():
+            forkserver.ensure_running()
+
+
+def call(
+    target: str,
+    *arguments: Any,
+    limits: Limits | None = None,
+    receiver: Receiver | None = None,
+) -> Any:
+    """Return what ``target(*arguments, send)`` gives in a process of its own.
+
+    Parameters
+    ----------
+    target :
+        ``"module:name"``; imported in the worker. ``send(name, *values)`` reaches `receiver`.
+    arguments :
+        Pickled; numpy arrays arrive read-only.
+    limits, receiver :
+        None = no limit, and nobody who listens.
+
+    Raises
+    ------
+    WorkerError
+        The process died, went beyond a limit, or left processes behind.
+    RemoteError
+        The function raised something that is no `ChmrBenchError`; those are raised as they are.
+    KeyboardInterrupt
+        The user wants to stop; the process is killed.
+
+    Examples
+    --------
+    >>> call("operator:is_", None)  # doctest: +SKIP
+    """
+    warm_up()
+    running = _Running(limits or Limits(), receiver or Deaf())
+    try:
+        return running.result(target, arguments)
+    finally:
+        running.end()
+
+
+def _context() -> Any:
+    methods = multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep multiprocessing from importing the program's main module in each worker.
+
+    A user's script without ``if __name__ == "__main__"`` would start itself again there.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+class _Running:
+    """A worker process, from its start to its end."""
+
+    def __init__(self, limits: Limits, receiver: Receiver) -> None:
+        self.limits, self.receiver = limits, receiver
+        descriptor, path = tempfile.mkstemp(prefix="chmr-bench-", suffix=".log")
+        self.path, self.output = Path(path), os.fdopen(descriptor, "rb")
+        self.n_printed = 0
+        self.done: list[Any] = []
+        self.left: list[str] = []
+        context = _context()
+        self.connection, theirs = context.Pipe()
+        surroundings = worker.Surroundings.here(str(path))
+        self.process = context.Process(target=worker.serve, args=(theirs, surroundings))
+        with _without_main():
+            self.process.start()
+        theirs.close()
+        self.started = time.monotonic()
+        self.memory = _Memory(self.process.pid)
+        self.memory.start()
+
+    def result(self, target: str, arguments: Sequence[Any]) -> Any:
+        """Return the function's value; raise where there is none."""
+        with contextlib.suppress(OSError):  # it died at once: seen below
+            worker.send_arrays(self.connection, (target, arguments))
+        self._follow()
+        self._pass_on()
+        if not self.done:
+            raise WorkerDiedError(f"the worker process {_ending(self.process.exitcode)}")
+        self.left += _kill_all(self._others())
+        if self.left:
+            names = ", ".join(dict.fromkeys(self.left))
+            raise LeftoverProcessError(f"it left processes behind, which were killed: {names}")
+        kind, value = self.done
+        if kind == "raised":
+            raise _rebuilt(*value)
+        return value
+
+    def _follow(self) -> None:
+        """Take messages until the process has ended."""
+        deadline = float("inf")
+        sources = [self.connection, self.process.sentinel]
+        while True:
+            ready = connection.wait(sources, timeout=TICK)
+            if self.connection in ready:
+                if not self._take():  # it has closed its end
+                    sources.remove(self.connection)
+                elif self.done:
+                    deadline = min(deadline, time.monotonic() + EXIT_SECONDS)
+            elif self.process.sentinel in ready:
+                self.process.join()
+                return
+            else:
+                self._pass_on()
+            self._check()
+            if time.monotonic() > deadline:  # it waits for children that never end
+                self.left += [_name(one) for one in self.memory.children]
+                return
+
+    def _take(self) -> bool:
+        """Take one message; False where there will be no more."""
+        try:
+            name, *values = self.connection.recv()
+        except (EOFError, OSError):
+            return False
+        if name in ("done", "raised"):
+            self.done = [name, values[0] if name == "done" else values]
+        elif name == "left":
+            self.left += values[0]
+        else:
+            self.receiver.receive(name, *values)
+        return True
+
+    def _pass_on(self) -> None:
+        """Pass on what was printed since the last time, up to a limit."""
+        room = OUTPUT_BYTES - self.n_printed
+        if room > 0 and (text := self.output.read(room)):
+            self.n_printed += len(text)
+            more = "" if len(text) < room else "\n[what was printed after this is left out]\n"
+            self.receiver.printed(text.decode("utf-8", errors="replace") + more)
+
+    def _check(self) -> None:
+        """Raise where the call takes more than it may."""
+        seconds, memory_gb = self.limits.seconds, self.limits.memory_gb
+        if seconds is not None and not self.done and time.monotonic() - self.started > seconds:
+            raise TimeLimitError(f"it took longer than the limit of {seconds:g} s (--time-limit)")
+        used = self.memory.used / 1e9
+        if memory_gb is not None and used > memory_gb:
+            raise MemoryLimitError(
+                f"it used {used:.1f} GB, more than the limit of {memory_gb:g} GB (--memory-limit)"
+            )
+
+    def _others(self) -> list[Any]:
+        """Return what is left of the worker's session, and of the children seen before."""
+        import psutil
+
+        found = {one.pid: one for one in self.memory.children if one.is_running()}
+        if hasattr(os, "getsid"):
+            for pid in psutil.pids():
+                with contextlib.suppress(OSError, psutil.Error):
+                    if os.getsid(pid) == self.process.pid != pid:
+                        found[pid] = psutil.Process(pid)
+        return list(found.values())
+
+    def end(self) -> None:
+        """Kill what is left, and tidy up."""
+        self.memory.ended.set()
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+            _kill_all(self._others(), patience=0)
+        elif not self.done:
+            _kill_all(self._others(), patience=0)
+        self.connection.close()
+        self.process.close()
+        self.output.close()
+        self.path.unlink(missing_ok=True)
+
+
+class _Memory(threading.Thread):
+    """Looks at a process and its children: in a thread, where Ctrl-C breaks into nothing.
+
+    Attributes
+    ----------
+    used :
+        Their resident memory in bytes, when last seen.
+    children :
+        Of all generations, when last seen.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True, name="watch-memory")
+        self.pid, self.ended = pid, threading.Event()
+        self.used, self.children = 0, []  # type: int, list[Any]
+
+    def run(self) -> None:
+        """Look until the end is told."""
+        import psutil
+
+        while not self.ended.wait(MEMORY_SECONDS):
+            with contextlib.suppress(psutil.Error):
+                worker_process = psutil.Process(self.pid)
+                children = worker_process.children(recursive=True)
+                self.used = worker_process.memory_info().rss + sum(map(_resident, children))
+                self.children = children
+
+
+def _resident(process: Any) -> int:
+    import psutil
+
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _name(process: Any) -> str:
+    import psutil
+
+    try:
+        return f"{process.name()} (process {process.pid})"
+    except psutil.Error:
+        return f"process {process.pid}"
+
+
+def _kill_all(processes: Sequence[Any], patience: float = 0.5) -> list[str]:
+    """Kill processes; return the names of those that had not ended by themselves."""
+    import psutil
+
+    _, alive = psutil.wait_procs(processes, timeout=patience if processes else 0)
+    names = [_name(one) for one in alive]
+    for one in alive:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
+    return names
+
+
+def _ending(code: int | None) -> str:
+    """Return how a process ended, in words."""
+    if code is None or code >= 0:
+        return f"ended itself with exit code {code}, without a result"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    why = "; often the machine was out of memory" if -code == signal.SIGKILL else ""
+    return f"was ended by {name}{why}"
+
+
+def _rebuilt(kind: str, message: str, trace: str) -> ChmrBenchError:
+    """Return the error that a worker raised: as it was where it is one of ours."""
+    known = getattr(chmr_bench.errors, kind, None)
+    error: ChmrBenchError
+    if isinstance(known, type) and issubclass(known, ChmrBenchError):
+        error = known.__new__(known)
+        Exception.__init__(error, message)
+    else:
+        error = RemoteError(kind, message)
+    error.trace = trace
+    return error

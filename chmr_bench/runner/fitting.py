@@ -1,0 +1,191 @@
+"""What a worker process does of a job: fit, predict, and a spot check; it has no test label."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import logging
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from chmr_bench.contracts import FitContext, Inputs, Model, ModelSpec, Progress
+from chmr_bench.lazy import load_object
+from chmr_bench.plugins import Registry, use_registry
+from chmr_bench.records.environment import MemoryScope, peak_memory_mb, reset_peak_memory
+from chmr_bench.runner import logs
+from chmr_bench.runner.checking import check_predictions
+from chmr_bench.settings import require
+from chmr_bench.types import FloatArray
+
+FIT = "chmr_bench.runner.fitting:fit_and_predict"
+SPOT_ROWS = 5
+SPOT_SECONDS = 2.0
+"""A model whose predictions took longer is not asked again for the spot check."""
+SPOT_RTOL, SPOT_ATOL = 1e-3, 1e-4
+"""Of the spread of a task's predictions; batches of another size round otherwise in float32."""
+PROGRESS_SECONDS = 0.05
+
+Send = Callable[..., None]
+log = logging.getLogger("chmr_bench.runner")
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """All that a model is given, and all that its process knows.
+
+    Attributes
+    ----------
+    context :
+        Without its progress, which the worker adds.
+    registry :
+        What is registered, so that the worker need not look for plugins.
+    """
+
+    spec: ModelSpec
+    config: BaseModel
+    train: Inputs
+    y_train: FloatArray
+    valid: Inputs
+    y_valid: FloatArray
+    test: Inputs
+    context: FitContext
+    registry: Registry
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a worker gives back.
+
+    Attributes
+    ----------
+    y_pred :
+        (n_test, t).
+    remarks :
+        What a reader of the scores should know.
+    """
+
+    y_pred: FloatArray
+    remarks: tuple[str, ...]
+    peak_memory_mb: float | None
+    peak_memory_of: MemoryScope
+
+
+def fit_and_predict(task: FitTask, send: Send) -> Predicted:
+    """Return the predictions of a fresh model that was fitted on the training rows."""
+    scope = reset_peak_memory()
+    send("stage", "load")
+    with speaking(send, task.registry):
+        require(task.spec)
+        model_class = load_object(task.spec.factory)
+        seed_globals(task.context.seed)
+        model = model_class(task.config)
+        with threads(task.context.n_jobs):  # of the libraries that are loaded by now
+            y_pred, remarks = _fit_and_predict(model, task, send)
+    return Predicted(y_pred, remarks, peak_memory_mb(), scope)
+
+
+def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArray, tuple[str, ...]]:
+    context = dataclasses.replace(task.context, progress=throttled(send))
+    test = task.test.read_only()
+    send("stage", "fit")
+    model.fit(
+        task.train.read_only(),
+        task.y_train.copy(),
+        task.valid.read_only(),
+        task.y_valid.copy(),
+        context,
+    )
+    send("stage", "predict")
+    shape = (len(test), len(context.tasks.task_names))
+    started = time.perf_counter()
+    y_pred = model.predict(test)
+    y_pred = check_predictions(y_pred, shape, context.tasks.task_type == "classification")
+    if time.perf_counter() - started > SPOT_SECONDS:
+        return y_pred, ()
+    return y_pred, tuple(spot_check(model.predict, test, y_pred))
+
+
+def spot_check(predict: Callable[[Inputs], Any], test: Inputs, y_pred: FloatArray) -> Iterator[str]:
+    """Yield a remark where some test rows, predicted by themselves and in another order, differ.
+
+    Then a score depends on which molecules happen to be tested together.
+    """
+    n = len(test)
+    rows = np.unique(np.linspace(n - 1, 0, min(SPOT_ROWS, n)).astype(np.int64))[::-1]
+    try:
+        few = np.asarray(predict(test.take(rows)), dtype=np.float64)
+        one = np.asarray(predict(test.take(rows[:1])), dtype=np.float64)
+    except Exception as error:  # noqa: BLE001 - a stranger's code
+        yield f"predict fails on a few test rows alone: {type(error).__name__}: {error}"
+        return
+    scale = np.maximum(y_pred.std(axis=0), SPOT_ATOL)
+    for found, expected in ((few, y_pred[rows]), (one, y_pred[rows[:1]])):
+        if found.shape != expected.shape:
+            yield f"predict gives shape {found.shape} for {len(expected)} test rows alone"
+            return
+        off = np.abs(found - expected) / scale
+        if not (off <= SPOT_RTOL + SPOT_RTOL * np.abs(expected) / scale).all():
+            yield "predictions depend on which molecules are predicted together"
+            return
+
+
+# ------------------------------------------------------------------------------------- surroundings
+
+
+@contextmanager
+def speaking(send: Send, known: Registry | None = None) -> Iterator[None]:
+    """Send log lines and warnings to the caller while the block runs."""
+    if known is not None:
+        use_registry(known)
+    with logs.captured(_Lines(send)):
+        yield
+
+
+class _Lines(io.TextIOBase):
+    """A stream whose lines are sent as messages."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+
+    def write(self, text: str) -> int:
+        self.send("log", text)
+        return len(text)
+
+
+def throttled(send: Send) -> Progress:
+    """Return what sends progress, at most twenty times a second."""
+    last = [0.0]
+
+    def progress(done: int, total: int, unit: str) -> None:
+        now = time.monotonic()
+        if done >= total or now - last[0] >= PROGRESS_SECONDS:
+            last[0] = now
+            send("progress", int(done), int(total), str(unit))
+
+    return progress
+
+
+def seed_globals(seed: int) -> None:
+    """Seed the global generators: a net under models that forget to use their own."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the legacy generator is the one to be seeded
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
+
+
+@contextmanager
+def threads(n_jobs: int) -> Iterator[None]:
+    """Hold the thread pools of numpy, scipy and OpenMP to `n_jobs` while a model works."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(n_jobs):
+        yield

@@ -1,0 +1,237 @@
+"""A dataset that is loaded, with the splits and features made of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chmr_bench.contracts import (
+    Block,
+    Dataset,
+    DatasetSpec,
+    FeatureRequest,
+    Inputs,
+    ModelSpec,
+    Progress,
+    Split,
+    no_progress,
+)
+from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.data.requests import MOLNET_PREFIX, DatasetRequest
+from chmr_bench.errors import DataError, SettingError
+from chmr_bench.lazy import load_object
+from chmr_bench.paths import feature_folder
+from chmr_bench.records import canonical_json
+from chmr_bench.streams import stdout_to_stderr
+from chmr_bench.types import IntArray
+
+CONNECTIVITY = "connectivity"
+"""The feature that fills `Inputs.keys` instead of a block."""
+
+
+@dataclass(frozen=True)
+class SplitRequest:
+    """A split method and its seed; None where the method draws nothing."""
+
+    method: str
+    seed: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedDataset:
+    """A dataset, the hash of its content, and what was made of it so far.
+
+    Attributes
+    ----------
+    n_jobs :
+        Cores for splits and features.
+    """
+
+    request: DatasetRequest
+    spec: DatasetSpec
+    dataset: Dataset
+    digest: str
+    n_jobs: int = 1
+    _splits: dict[SplitRequest, Split] = field(default_factory=dict, repr=False)
+    _blocks: dict[str, Block] = field(default_factory=dict, repr=False)
+    _keys: list[tuple[str, ...]] = field(default_factory=list, repr=False)
+
+    # --------------------------------------------------------------------------------------- splits
+
+    def split_digest(self, request: SplitRequest) -> str:
+        """Return the digest of a split: the pinned one without computing, where there is one."""
+        pinned = self.spec.split_digests
+        if request.method == "reference" and len(pinned) == 3:
+            return hashlib.sha256("\n".join(pinned).encode()).hexdigest()
+        return self.split(request).digest()
+
+    def split(self, request: SplitRequest) -> Split:
+        """Return the rows of train, valid and test, made at most once.
+
+        Raises
+        ------
+        SettingError
+            There is no reference split.
+        DataError
+            The reference split is not the pinned one.
+        """
+        if request not in self._splits:
+            with stdout_to_stderr():
+                self._splits[request] = self._make_split(request)
+        return self._splits[request]
+
+    def _make_split(self, request: SplitRequest) -> Split:
+        from chmr_bench import splits
+
+        by_rule = request.method == "reference"
+        if by_rule and not self.spec.split_rule:
+            raise SettingError(
+                f"dataset {self.spec.name!r} has no reference split; choose --split scaffold, "
+                "strict, random, cv5x5 or deepchem:NAME"
+            )
+        made = splits.make_split(
+            request.method,
+            self.dataset,
+            rule=load_object(self.spec.split_rule) if by_rule else None,
+            seed=request.seed or 0,
+            keys=self.keys() if splits.needs_keys(request.method) else (),
+            n_jobs=self.n_jobs,
+        )
+        pinned = by_rule and len(self.spec.split_digests) == 3
+        if pinned and made.digest() != self.split_digest(request):
+            raise DataError(
+                f"dataset {self.spec.name!r}: its reference split has digest "
+                f"{made.digest()[:12]}, pinned is {self.split_digest(request)[:12]}; the rule "
+                "gives other rows here, so its figures would not compare"
+            )
+        return made
+
+    # ------------------------------------------------------------------------------------- features
+
+    def inputs(
+        self,
+        spec: ModelSpec,
+        needs: Mapping[str, FeatureRequest],
+        progress: Progress = no_progress,
+    ) -> Inputs:
+        """Return what the model may see of every molecule: no labels."""
+        blocks: dict[str, Block] = {
+            name: block
+            for name, block in self.dataset.blocks.items()
+            if {name, name.partition(".")[0]} & set(spec.reads)
+        }
+        keys: tuple[str, ...] = ()
+        for name, request in needs.items():
+            if request.feature == CONNECTIVITY:
+                keys = self.keys(progress)
+            else:
+                blocks[name] = self.feature(request, progress)
+        return Inputs(smiles=self.dataset.smiles, blocks=blocks, keys=keys)
+
+    def feature(self, request: FeatureRequest, progress: Progress = no_progress) -> Block:
+        """Return a feature of every molecule, computed at most once."""
+        from chmr_bench.features import cache
+        from chmr_bench.plugins import registry
+
+        spec = registry().feature(request.feature).spec
+        key = request.feature + canonical_json({**spec.settings, **request.settings})
+        if key not in self._blocks:
+            self._blocks[key] = cache.featurise(
+                spec,
+                request.settings,
+                self.dataset.smiles,
+                n_jobs=self.n_jobs,
+                progress=progress,
+                cache=feature_folder(),
+            )
+        return self._blocks[key]
+
+    def keys(self, progress: Progress = no_progress) -> tuple[str, ...]:
+        """Return the connectivity key of every molecule, "" where none can be made."""
+        if self.dataset.keys:
+            return self.dataset.keys
+        if not self._keys:
+            self._keys.append(self._make_keys(self.dataset.smiles, progress))
+        return self._keys[0]
+
+    def keys_of(self, rows: IntArray, progress: Progress = no_progress) -> tuple[str, ...]:
+        """Return the connectivity keys of some rows, "" where none can be made."""
+        if self.dataset.keys or self._keys:
+            known = self.keys()
+            return tuple(known[row] for row in rows.tolist())
+        return self._make_keys(tuple(self.dataset.smiles[row] for row in rows.tolist()), progress)
+
+    def _make_keys(self, smiles: tuple[str, ...], progress: Progress) -> tuple[str, ...]:
+        from chmr_bench.features import cache
+
+        return cache.connectivity_keys(
+            smiles, n_jobs=self.n_jobs, progress=progress, cache=feature_folder()
+        )
+
+    def forget_features(self) -> None:
+        """Let go of features: those of nine datasets would not fit a small machine."""
+        self._blocks.clear()
+        self._keys.clear()
+
+
+def load(
+    request: DatasetRequest,
+    options: FetchOptions,
+    n_jobs: int = 1,
+    progress: Progress = no_progress,
+) -> LoadedDataset:
+    """Return a dataset that is registered, of MoleculeNet, or a user's table.
+
+    Raises
+    ------
+    UnknownNameError, SettingError, DataError
+        What the loaders raise.
+
+    Examples
+    --------
+    >>> load(DatasetRequest(name="bace"), FetchOptions()).digest  # doctest: +SKIP
+    """
+    with stdout_to_stderr():
+        spec, dataset = _opened(request, options, progress)
+    return LoadedDataset(request, spec, dataset, dataset.digest(), n_jobs)
+
+
+def _opened(
+    request: DatasetRequest, options: FetchOptions, progress: Progress
+) -> tuple[DatasetSpec, Dataset]:
+    if request.file:
+        from chmr_bench.data import tables
+
+        return tables.read_table(Path(request.file), request)
+    if request.name.startswith(MOLNET_PREFIX):
+        from chmr_bench.data import molnet
+
+        return molnet.molnet(request.name, on_invalid=request.on_invalid, offline=options.offline)
+    from chmr_bench.data.datasets import open_dataset
+    from chmr_bench.plugins import registry
+
+    spec = registry().dataset(request.name).spec
+    return spec, open_dataset(spec, options, progress)
+
+
+@dataclass
+class Datasets:
+    """Datasets by request, each loaded at most once."""
+
+    options: FetchOptions
+    n_jobs: int = 1
+    _loaded: dict[DatasetRequest, LoadedDataset] = field(default_factory=dict)
+
+    def load(self, request: DatasetRequest, progress: Progress = no_progress) -> LoadedDataset:
+        """Return the dataset; see `load`."""
+        if request not in self._loaded:
+            self._loaded[request] = load(request, self.options, self.n_jobs, progress)
+        return self._loaded[request]
+
+    def keep_features_of(self, one: LoadedDataset) -> None:
+        """Let go of the features of all others."""
+        for other in self._loaded.values():
+            if other is not one:
+                other.forget_features()

@@ -1,0 +1,103 @@
+"""What a model may see of each part where cell modalities are masked on purpose."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chmr_bench.ablation.missing import Missing, Molecules, Stage
+from chmr_bench.contracts import (
+    FeatureRequest,
+    Inputs,
+    MatrixBlock,
+    Progress,
+    Split,
+    no_progress,
+)
+from chmr_bench.runner.loading import LoadedDataset
+from chmr_bench.types import PARTS, IntArray, Part
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+STAGE_OF: Mapping[Part, Stage] = {"train": "finetune", "valid": "finetune", "test": "test"}
+"""Validation rows say when to stop: they belong to the fit."""
+
+
+@dataclass(frozen=True)
+class SplitInputs:
+    """The three parts as the model sees them.
+
+    Attributes
+    ----------
+    masked :
+        Part -> modality -> entries observed, hidden, filled; None where nothing was masked.
+    """
+
+    train: Inputs
+    valid: Inputs
+    test: Inputs
+    masked: Mapping[str, Any] | None = None
+
+
+def split_inputs(
+    inputs: Inputs,
+    split: Split,
+    missing: Missing | None,
+    data: LoadedDataset,
+    progress: Progress = no_progress,
+) -> SplitInputs:
+    """Return the parts of a dataset's inputs, without what is masked.
+
+    Cell blocks are those that come with the dataset; what a model has computed of a structure is
+    never masked. Only training molecules, as the model sees them, donate values to others.
+    """
+    parts = {part: inputs.take(split.part(part)) for part in PARTS}
+    cells = {n: inputs.matrix(n) for n in inputs.blocks if n in data.dataset.blocks}
+    if missing is None or not {"finetune", "test"} & set(missing.stages) or not cells:
+        return SplitInputs(parts["train"], parts["valid"], parts["test"])
+    from chmr_bench.ablation import masking
+
+    before = masking.unmasked(cells)
+    after = masking.mask(missing, _molecules(missing, data, progress), cells)
+    seen = {part: after if STAGE_OF[part] in missing.stages else before for part in PARTS}
+    donors = (seen["train"].take(split.train), _Bits(split.train, data, progress))
+    counts: dict[str, Any] = {}
+    for part in PARTS:
+        rows = split.part(part)
+        own = seen[part].take(rows)
+        blocks = masking.imputed(missing.fill, own, _Bits(rows, data, progress), donors)
+        counts[part] = masking.counts(before.take(rows).blocks, own, blocks)
+        both = {**parts[part].blocks, **blocks}
+        parts[part] = dataclasses.replace(parts[part], blocks=both)
+    return SplitInputs(parts["train"], parts["valid"], parts["test"], counts)
+
+
+def _molecules(missing: Missing, data: LoadedDataset, progress: Progress) -> Molecules:
+    from chmr_bench.splits import scaffold_smiles
+
+    smiles = data.dataset.smiles
+    families: list[str] = []
+    if missing.mechanism == "scaffold":
+        families = scaffold_smiles(smiles, chirality=False, n_jobs=data.n_jobs)
+    return Molecules(smiles, data.keys(progress), families)
+
+
+@dataclass(frozen=True)
+class _Bits:
+    """The Morgan bits of some rows, computed where somebody needs them."""
+
+    rows: IntArray
+    data: LoadedDataset
+    progress: Progress
+
+    def __call__(self) -> sparse.csr_array:
+        from scipy import sparse
+
+        block = self.data.feature(FeatureRequest("morgan"), self.progress)
+        if not isinstance(block, MatrixBlock):  # registered so
+            raise TypeError("the feature 'morgan' is no matrix")
+        bits: sparse.csr_array = sparse.csr_array(block.values)[self.rows]
+        return bits

@@ -1,0 +1,191 @@
+"""What runs in a worker process (see `chmr_bench.isolation`)."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import faulthandler
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from chmr_bench import streams
+from chmr_bench.errors import ChmrBenchError
+from chmr_bench.lazy import load_object
+
+SET_CHILD_SUBREAPER = 36
+"""Of Linux's ``prctl``: orphans among our descendants become our children."""
+LEFTOVER_SECONDS = 0.5
+TENDERS = ("resource_tracker", "forkserver", "semaphore_tracker")
+TRACEBACK_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker takes over from its caller, whenever the server was started."""
+
+    output: str
+    folder: str
+    path: tuple[str, ...]
+    environment: dict[str, str]
+
+    @classmethod
+    def here(cls, output: str) -> Surroundings:
+        """Return those of this process; what is printed goes to the file `output`."""
+        return cls(output, str(Path.cwd()), tuple(sys.path), dict(os.environ))
+
+    def take_over(self) -> None:
+        """Make them this process's own, in a session of its own that Ctrl-C does not reach."""
+        if hasattr(os, "setsid"):
+            os.setsid()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller gets it, and ends us
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        os.chdir(self.folder)
+        sys.path[:] = self.path
+        os.environ.clear()
+        os.environ.update(self.environment)
+        descriptor = os.open(self.output, os.O_WRONLY | os.O_APPEND)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+        sys.stdout, sys.stderr = _text(1), _text(2)
+        faulthandler.enable(sys.stderr)
+        with contextlib.suppress(OSError):  # where memory runs out, the worker goes first
+            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _text(descriptor: int) -> TextIO:
+    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+
+
+def serve(connection: Any, surroundings: Surroundings) -> None:
+    """Do one call and leave; the main function of a worker process."""
+    surroundings.take_over()
+    threading.Thread(target=_end_with_the_caller, daemon=True, name="watch-caller").start()
+    sender = _Sender(connection)
+    try:
+        target, arguments = receive_arrays(connection)
+        value = load_object(target)(*arguments, sender)
+        sender("done", value)
+    except BaseException as error:  # noqa: BLE001 - a stranger's code may raise anything
+        sender("raised", type(error).__name__, _message(error), short_traceback(error))
+    with contextlib.suppress(Exception):  # as at the end of Python: pools are shut down
+        atexit._run_exitfuncs()
+    left = _kill_leftovers()
+    if left:
+        sender("left", left)
+    streams.flush()
+    os._exit(0)
+
+
+class _Sender:
+    """Sends messages, from any thread."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection, self.lock = connection, threading.Lock()
+
+    def __call__(self, name: str, *values: Any) -> None:
+        with self.lock:
+            self.connection.send((name, *values))
+
+
+def send_arrays(connection: Any, value: Any) -> None:
+    """Send a value; its arrays go as they lie in memory."""
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    connection.send_bytes(len(buffers).to_bytes(4, "little") + head)
+    for buffer in buffers:
+        connection.send_bytes(buffer.raw())
+
+
+def receive_arrays(connection: Any) -> Any:
+    """Return what `send_arrays` sent; contiguous arrays are read-only."""
+    head = connection.recv_bytes()
+    n_buffers = int.from_bytes(head[:4], "little")
+    buffers = [connection.recv_bytes() for _ in range(n_buffers)]
+    return pickle.loads(head[4:], buffers=buffers)  # noqa: S301 - from the process we belong to
+
+
+def short_traceback(error: BaseException) -> str:
+    """Return the last frames of an error, without the folders of this machine."""
+    if isinstance(error, ChmrBenchError) and error.trace:
+        return error.trace
+    frames = traceback.extract_tb(error.__traceback__)[-TRACEBACK_FRAMES:]
+    lines = [f"{short_path(f.filename)}:{f.lineno} in {f.name}: {f.line}" for f in frames]
+    return "\n".join(lines)
+
+
+def short_path(filename: str) -> str:
+    """Return a source file's path from its package on."""
+    path = Path(filename)
+    roots = [Path(p) for p in sys.path if p] + [Path(__file__).parents[1]]
+    inside = [path.relative_to(root).as_posix() for root in roots if path.is_relative_to(root)]
+    return min(inside, key=len) if inside else "/".join(path.parts[-2:])
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a stranger's __str__
+        return ""
+
+
+def _end_with_the_caller() -> None:
+    caller = multiprocessing.parent_process()
+    if caller is not None:
+        caller.join()
+        if hasattr(os, "killpg"):
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+
+def _kill_leftovers() -> list[str]:
+    """Kill the children that do not end by themselves; return their names."""
+    deadline = time.monotonic() + LEFTOVER_SECONDS
+    while _has_children():
+        import psutil
+
+        children = [one for one in psutil.Process().children(recursive=True) if not _is_tender(one)]
+        if not children:
+            break
+        if time.monotonic() > deadline:
+            names = [f"{one.name()} (process {one.pid})" for one in children]
+            for one in children:
+                with contextlib.suppress(psutil.Error):
+                    one.kill()
+            return names
+        time.sleep(0.02)
+    return []
+
+
+def _is_tender(process: Any) -> bool:
+    """Return whether it is a helper of multiprocessing's, which ends with the one it serves."""
+    try:
+        words = " ".join(process.cmdline())
+    except Exception:  # noqa: BLE001 - it has ended
+        return True
+    return any(f"{name} import main" in words for name in TENDERS)
+
+
+def _has_children() -> bool:
+    """Return whether any child is still alive; those that ended are put to rest."""
+    if not hasattr(os, "WNOHANG"):
+        return False
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
