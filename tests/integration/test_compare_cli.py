@@ -174,3 +174,47 @@ def test_labels_of_another_content_are_refused(inside: Run, tmp_path: Path) -> N
     done = inside("compare", "quick.mean", "quick.noise")
     assert done.returncode == 3
     assert "the labels are not those of the records" in done.stderr
+
+
+def table_of(n: int, offset: float) -> str:
+    """Return a user's table of n chains with a label of every molecule."""
+    lines = [f"{'C' * (i + 1)}O,{offset + i * i % 17}" for i in range(n)]
+    return "\n".join(["smiles,size", *lines]) + "\n"
+
+
+def runs_on(inside: Run, tmp_path: Path, n: int, offset: float) -> list[dict[str, Any]]:
+    """Run two models on a table; return their scores as they are on record."""
+    (tmp_path / "mine.csv").write_text(table_of(n, offset))
+    asked = ("--smiles", "smiles", "--tasks", "size", "--split", "random", "-j", "1", "-q")
+    done = inside("run", *MODELS, "-d", "mine.csv", *asked)
+    assert done.returncode == 0, done.stderr
+    records = RecordStore(tmp_path / "leaderboards").records()
+    return [r.metrics.model_dump() for r in records if r.metrics is not None]
+
+
+def test_two_test_rows_make_no_interval_anywhere(inside: Run, tmp_path: Path) -> None:
+    for metrics in runs_on(inside, tmp_path, 20, 0.0):
+        assert metrics["n_effective"] <= 2
+        scores = [metrics, *metrics["per_task"]]
+        assert [(s["low"], s["high"]) for s in scores] == [(None, None)] * 2
+    gain = compared(inside, "mean", "fingerprint.knn")["datasets"][0]["gains"][0]
+    assert gain["verdict"] == "no interval"
+    assert [gain["difference"][name] for name in ("low", "high", "p")] == [None] * 3
+    assert "one or two test molecules" in gain["notes"][-1]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e12])
+def test_a_small_score_lies_inside_its_own_interval(
+    inside: Run, tmp_path: Path, offset: float
+) -> None:
+    for metrics in runs_on(inside, tmp_path, 60, offset):
+        assert 2 < metrics["n_effective"] <= 6
+        assert 0 < metrics["low"] < metrics["macro"] < metrics["high"]
+    gain = compared(inside, "mean", "fingerprint.knn")["datasets"][0]["gains"][0]["difference"]
+    assert gain["low"] <= gain["mean"] <= gain["high"]
+
+
+def test_labels_that_float64_cannot_tell_apart_are_named(inside: Run, tmp_path: Path) -> None:
+    for metrics in runs_on(inside, tmp_path, 60, 1e17):
+        assert (metrics["macro"], metrics["low"]) == (None, None)
+        assert "held in steps of 16; subtract what they share" in metrics["per_task"][0]["reason"]
