@@ -38,6 +38,8 @@ from chmr_bench.errors import (
 )
 
 PRELOADED = ("numpy", "scipy.sparse", "pydantic", "psutil", "threadpoolctl", "chmr_bench.runner")
+ALSO = {"torch": "torch._dynamo", "sklearn": "sklearn.linear_model"}
+"""What such a library imports by itself, late, and for seconds: an optimiser, an estimator."""
 TICK = 0.05
 """Seconds between two looks at the clock and at what was printed."""
 MEMORY_SECONDS = 0.2
@@ -93,7 +95,8 @@ def warm_up(modules: Sequence[str] = ()) -> None:
     if context.get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
-        context.set_forkserver_preload([*PRELOADED, *modules])
+        more = [ALSO[module] for module in modules if module in ALSO]
+        context.set_forkserver_preload([*PRELOADED, *modules, *more])
         with _without_main():
             forkserver.ensure_running()
 
