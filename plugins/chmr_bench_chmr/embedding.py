@@ -17,7 +17,7 @@ import numpy as np
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock
 from chmr_bench.contracts.blocks import block_arrays
 from chmr_bench.features.storage import read_block, write_block
-from chmr_bench.nn.steps import one_thread
+from chmr_bench.nn.trainer import one_thread
 from chmr_bench.paths import home
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading

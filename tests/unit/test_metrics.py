@@ -23,6 +23,7 @@ def labels_and_predictions(seed: int, n: int = 200) -> tuple[FloatArray, FloatAr
     y_pred = np.round(rng.random(n) + 0.3 * y, 1).astype(np.float16)
     return y, y_pred.astype(np.float64)
 
+
 TOO_COARSE = (
     "labels of size 3e+17 span 640, but numbers of that size are held in steps of 64; subtract "
     "what they share"
@@ -81,10 +82,7 @@ def test_only_labelled_rows_count() -> None:
         ("mae", [NAN, NAN, NAN], "no label", None),
         ("r2", [NAN, 2.5, NAN], "one label in test", None),
         ("r2", [2.5, 2.5, NAN], "all labels in test are equal", None),
-        *(
-            (metric, [3e17, 3e17 + 640, NAN], TOO_COARSE, None)
-            for metric in ("mae", "rmse", "r2")
-        ),
+        *((metric, [3e17, 3e17 + 640, NAN], TOO_COARSE, None) for metric in ("mae", "rmse", "r2")),
     ],
 )
 def test_a_task_that_cannot_be_scored_keeps_its_row_and_says_why(
