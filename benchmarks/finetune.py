@@ -42,7 +42,7 @@ from chmr_bench.features.graphs import ATOM_SIZES, BOND_SIZES
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.nn.batch import graph_batch
 from chmr_bench.nn.gnn import GinVirtualNode, limited
-from chmr_bench.nn.steps import masked_loss
+from chmr_bench.nn.trainer import masked_loss
 from chmr_bench.plugins import registry
 from chmr_bench.runner import (
     DatasetRequest,

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from chmr_bench import FeatureRequest, FitContext, Inputs
-from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
-from chmr_bench.tasks import (
-    TaskRows,
-    constants,
-    fill_constants,
-    learnable,
-    over_threads,
-)
-from chmr_bench.types import FloatArray, TaskType
+from chmr_bench import Inputs
+from chmr_bench.features.bits import FingerprintConfig
+from chmr_bench.tasks import TaskRows
+from chmr_bench.types import FloatArray, IntArray
+from chmr_bench_fingerprints.model import TaskwiseModel
 
 
 class BoostingConfig(FingerprintConfig):
@@ -37,94 +31,55 @@ class BoostingConfig(FingerprintConfig):
     )
 
 
-class Boosting:
+class Boosting(TaskwiseModel):
     """One boosted ensemble a task; no sampling anywhere, so the seed changes nothing."""
 
-    def __init__(self, config: BoostingConfig) -> None:
-        self.config = config
+    config: BoostingConfig
 
-    @classmethod
-    def needs(cls, config: BoostingConfig) -> Mapping[str, FeatureRequest]:
-        """Return the fingerprints it reads."""
-        return requests(config)
-
-    def fit(
-        self,
-        train: Inputs,
-        y_train: FloatArray,
-        valid: Inputs,
-        y_valid: FloatArray,
-        context: FitContext,
+    def _fit(
+        self, bits: sparse.csr_array, y: FloatArray, valid: Inputs, y_valid: FloatArray
     ) -> None:
-        """Boost each task; its labelled validation rows say when to stop."""
-        bits, valid_bits = bits_of(train, self.config), bits_of(valid, self.config)
-        self._task_type: TaskType = context.tasks.task_type
-        tasks = learnable(y_train)
-        # one task: its trees share the cores; many tasks: one core each
-        threads = context.n_jobs if len(tasks) == 1 else 1
+        self._valid = self._bits(valid), y_valid
+        super()._fit(bits, y, valid, y_valid)
+        del self._valid
 
-        def boost(task: TaskRows) -> tuple[Any, Any]:
-            rows = np.flatnonzero(np.isfinite(y_valid[:, task.task]))
-            held_out = (valid_bits[rows], y_valid[rows, task.task])
-            return self._boost((bits[task.rows], task.y), held_out, threads)
-
-        self._boosters = dict(
-            zip((t.task for t in tasks), over_threads(boost, tasks, context), strict=True)
-        )
-        self._constants = constants(y_train, self._task_type)
-        self._context = context
-
-    def predict(self, inputs: Inputs) -> FloatArray:
-        """Return probabilities of class 1, or values, (n, t)."""
-        bits = bits_of(inputs, self.config).tocsc()
-        y_pred = fill_constants(self._constants, len(inputs))
-
-        def predict_task(task: int) -> FloatArray:
-            booster, columns = self._boosters[task]
-            found = booster.predict(_lightgbm_matrix(bits[:, columns]), num_threads=1)
-            return np.asarray(found, dtype=np.float64)
-
-        tasks = list(self._boosters)
-        for task, found in zip(
-            tasks, over_threads(predict_task, tasks, self._context), strict=True
-        ):
-            y_pred[:, task] = found
-        return y_pred
-
-    def _boost(
-        self,
-        train: tuple[sparse.csr_array, FloatArray],
-        valid: tuple[sparse.csr_array, FloatArray],
-        threads: int,
-    ) -> tuple[Any, Any]:
-        """Return (booster, columns it reads) of one task."""
+    def _fit_task(self, bits: sparse.csr_array, task: TaskRows) -> tuple[Any, IntArray]:
+        """Return the booster and the columns it reads; validation rows say when to stop."""
         import lightgbm
 
-        counts = np.asarray(train[0].sum(axis=0)).ravel()
-        columns = np.flatnonzero((counts >= self.config.min_bit) & (counts < len(train[1])))
+        valid_bits, y_valid = self._valid[0], self._valid[1][:, task.task]
+        own, rows = bits[task.rows], np.flatnonzero(np.isfinite(y_valid))
+        counts = np.asarray(own.sum(axis=0)).ravel()
+        columns = np.flatnonzero((counts >= self.config.min_bit) & (counts < len(task.y)))
         if not len(columns):
-            columns = np.arange(train[0].shape[1])
+            columns = np.arange(own.shape[1])
         data = lightgbm.Dataset(
-            _lightgbm_matrix(train[0][:, columns]),
-            train[1],
+            _lightgbm_matrix(own[:, columns]),
+            task.y,
             params={"verbose": -1},
             free_raw_data=True,
         )
         sets: list[Any] = []
         callbacks: list[Any] = []
-        if len(valid[1]):
-            sets = [
-                lightgbm.Dataset(_lightgbm_matrix(valid[0][:, columns]), valid[1], reference=data)
-            ]
+        if len(rows):
+            held_out = _lightgbm_matrix(valid_bits[rows][:, columns])
+            sets = [lightgbm.Dataset(held_out, y_valid[rows], reference=data)]
             callbacks = [lightgbm.early_stopping(self.config.patience, verbose=False)]
         booster = lightgbm.train(
-            self._params(threads), data, self.config.rounds, valid_sets=sets, callbacks=callbacks
+            self._params(), data, self.config.rounds, valid_sets=sets, callbacks=callbacks
         )
         return booster, columns
 
-    def _params(self, threads: int) -> dict[str, Any]:
+    def _predict(self, bits: sparse.csr_array) -> FloatArray:
+        return super()._predict(bits.tocsc())  # columns are chosen of it, task by task
+
+    def _predict_task(self, fitted: tuple[Any, IntArray], bits: sparse.csc_array) -> FloatArray:
+        booster, columns = fitted
+        return np.asarray(booster.predict(_lightgbm_matrix(bits[:, columns]), num_threads=1))
+
+    def _params(self) -> dict[str, Any]:
         return {
-            "objective": "binary" if self._task_type == "classification" else "regression",
+            "objective": "binary" if self._is_classifier else "regression",
             "learning_rate": self.config.learning_rate,
             "num_leaves": self.config.leaves,
             "min_data_in_leaf": self.config.min_leaf,
@@ -133,7 +88,7 @@ class Boosting:
             "min_data_in_bin": 1,
             "deterministic": True,
             "force_col_wise": True,
-            "num_threads": threads,
+            "num_threads": self._threads,
             "verbose": -1,
         }
 

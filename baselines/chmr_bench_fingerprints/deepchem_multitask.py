@@ -18,8 +18,13 @@ from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs, MatrixBlock
 from chmr_bench.data.deepchem_bridge import import_deepchem, quiet
-from chmr_bench.nn.early_stopping import EarlyStopping, label_scale
-from chmr_bench.nn.steps import one_thread
+from chmr_bench.nn.trainer import (
+    EarlyStopping,
+    copied_state,
+    label_scale,
+    one_thread,
+    validation_score,
+)
 from chmr_bench.types import FloatArray
 
 BLOCK = "deepchem_circular"
@@ -90,19 +95,15 @@ class DeepchemMultitask:
             self._train(data, valid, y_valid)
 
     def _train(self, data: Any, valid: Inputs, y_valid: FloatArray) -> None:
-        stopping = EarlyStopping(self._context.tasks, self.config.patience)
+        stopping, network = EarlyStopping(self.config.patience), self._network.model
         for epoch in range(self.config.epochs):
             self._network.fit(data, nb_epoch=1, checkpoint_interval=0)
             self._context.progress(epoch + 1, self.config.epochs, "epochs")
-            if stopping.says_stop(y_valid, self._raw(valid), self._state):
+            score = validation_score(self._context.tasks, y_valid, self._raw(valid))
+            if stopping.should_stop(score, lambda: copied_state(network)):
                 break
         if stopping.state is not None:
-            self._network.model.load_state_dict(stopping.state)
-
-    def _state(self) -> dict[str, Any]:
-        """Return a copy of the weights."""
-        state = self._network.model.state_dict()
-        return {name: value.clone() for name, value in state.items()}
+            network.load_state_dict(stopping.state)
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return probabilities of class 1, or values, (n, t)."""

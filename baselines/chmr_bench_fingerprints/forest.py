@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 from scipy import sparse
 
-from chmr_bench import FeatureRequest, FitContext, Inputs
-from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
-from chmr_bench.tasks import (
-    TaskRows,
-    constants,
-    fill_constants,
-    learnable,
-    over_threads,
-)
-from chmr_bench.types import FloatArray, TaskType
+from chmr_bench import Inputs
+from chmr_bench.features.bits import FingerprintConfig
+from chmr_bench.tasks import TaskRows, fill_constants, learnable, over_threads
+from chmr_bench.types import FloatArray
+from chmr_bench_fingerprints.model import FingerprintModel
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -43,6 +37,12 @@ class ForestConfig(FingerprintConfig):
     min_leaf: int = Field(1, ge=1, le=1000, description="smallest number of draws in a leaf")
 
 
+def tried_features(config: ForestConfig, d: int, is_classifier: bool) -> int:
+    """Return how many of d bits are tried at a node."""
+    share = config.max_features if is_classifier else config.max_features_regression
+    return max(1, int(d**0.5) if share == "sqrt" else round(share * d))
+
+
 @dataclass(frozen=True)
 class Trees:
     """Trees of one task, end to end; see `forest_kernel.grow` for the arrays."""
@@ -53,87 +53,60 @@ class Trees:
     begins: npt.NDArray[np.int64]
 
 
-class Forest:
+class Forest(FingerprintModel):
     """One forest a task; the prediction is the mean of the trees' leaf means.
 
     A leaf's mean is the share of actives in it, so the forest's output is a probability with many
     steps. Taking votes of 0 or 1 instead is what made published forests look like a coin toss.
     """
 
-    def __init__(self, config: ForestConfig) -> None:
-        self.config = config
+    config: ForestConfig
 
-    @classmethod
-    def needs(cls, config: ForestConfig) -> Mapping[str, FeatureRequest]:
-        """Return the fingerprints it reads."""
-        return requests(config)
-
-    def fit(
-        self,
-        train: Inputs,
-        y_train: FloatArray,
-        valid: Inputs,
-        y_valid: FloatArray,
-        context: FitContext,
+    def _fit(
+        self, bits: sparse.csr_array, y: FloatArray, valid: Inputs, y_valid: FloatArray
     ) -> None:
-        """Grow the trees of every task on its labelled training rows."""
         from chmr_bench_fingerprints import forest_kernel as kernel
 
-        bits = bits_of(train, self.config)
         words = kernel.pack_bits(bits)
-        tried = self._features_at_a_node(bits.shape[1], context.tasks.task_type)
+        tried = tried_features(self.config, bits.shape[1], self._is_classifier)
         limits = (tried, float(self.config.min_leaf))
-        tasks = learnable(y_train)
-        prepared = {t.task: _columns(bits, words, t) for t in tasks}
+        tasks = learnable(y)
+        by_column = {t.task: _columns(bits[t.rows]) for t in tasks}
 
         def grow(unit: tuple[TaskRows, npt.NDArray[np.uint64]]) -> Trees:
             task, seeds = unit
-            own_words, indptr, members = prepared[task.task]
-            grown = kernel.grow(task.y, own_words, indptr, members, limits, bits.shape[1], seeds)
+            own, columns = words[task.rows], by_column[task.task]
+            grown = kernel.grow(task.y, own, *columns, limits, bits.shape[1], seeds)
             return Trees(task.task, *grown)
 
-        units = [(t, seeds) for t in tasks for seeds in self._seeds(context.seed, t.task)]
-        self._trees = over_threads(grow, units, context, unit=f"x {CHUNK} trees")
-        self._constants = constants(y_train, context.tasks.task_type)
-        self._context = context
+        units = [(t, seeds) for t in tasks for seeds in self._seeds(t.task)]
+        self._trees = over_threads(grow, units, self._context, unit=f"x {CHUNK} trees")
 
-    def predict(self, inputs: Inputs) -> FloatArray:
-        """Return the mean leaf value over the trees of each task, (n, t)."""
+    def _predict(self, bits: sparse.csr_array) -> FloatArray:
         from chmr_bench_fingerprints import forest_kernel as kernel
 
-        words = kernel.pack_bits(bits_of(inputs, self.config))
+        words = kernel.pack_bits(bits)
 
         def sums(trees: Trees) -> FloatArray:
-            found = np.zeros(len(inputs))
-            kernel.add_predictions(words, trees.feature, trees.link, trees.begins, found)
-            return found
+            leaves = np.zeros(len(words))
+            kernel.add_predictions(words, trees.feature, trees.link, trees.begins, leaves)
+            return leaves
 
-        y_pred = fill_constants(self._constants, len(inputs))
+        y_pred = fill_constants(self._constants, len(words))
         y_pred[:, [trees.task for trees in self._trees]] = 0.0
         parts = over_threads(sums, self._trees, self._context, unit=f"x {CHUNK} trees")
         for trees, part in zip(self._trees, parts, strict=True):
             y_pred[:, trees.task] += part / self.config.n_trees
         return y_pred
 
-    def _features_at_a_node(self, d: int, task_type: TaskType) -> int:
-        config = self.config
-        values = task_type == "regression"
-        share = config.max_features_regression if values else config.max_features
-        return max(1, int(d**0.5) if share == "sqrt" else round(share * d))
-
-    def _seeds(self, seed: int, task: int) -> list[npt.NDArray[np.uint64]]:
+    def _seeds(self, task: int) -> list[npt.NDArray[np.uint64]]:
         """Return one seed a tree, in chunks; they depend on run seed, task and tree alone."""
-        words: npt.NDArray[np.uint64] = np.asarray(
-            np.random.SeedSequence((seed, task)).generate_state(self.config.n_trees, np.uint64),
-            dtype=np.uint64,
-        )
+        sequence = np.random.SeedSequence((self._context.seed, task))
+        words = sequence.generate_state(self.config.n_trees, np.uint64).astype(np.uint64)
         return [words[i : i + CHUNK] for i in range(0, len(words), CHUNK)]
 
 
-def _columns(
-    bits: sparse.csr_array, words: npt.NDArray[np.uint64], task: TaskRows
-) -> tuple[Any, Any, Any]:
-    """Return a task's labelled rows as packed words, and as (indptr, members) by column."""
-    by_column = sparse.csc_array(bits[task.rows])
-    indptr = by_column.indptr.astype(np.int32)
-    return words[task.rows], indptr, by_column.indices.astype(np.int32)
+def _columns(bits: sparse.csr_array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Return (indptr, members) by column: members[indptr[f]:indptr[f + 1]] have bit f."""
+    by_column = sparse.csc_array(bits)
+    return by_column.indptr.astype(np.int32), by_column.indices.astype(np.int32)

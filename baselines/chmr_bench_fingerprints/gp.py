@@ -9,7 +9,6 @@ probabilities, and nothing is fitted on anything but training rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +16,12 @@ from pydantic import Field
 from scipy import linalg, optimize, sparse
 from scipy.special import expit
 
-from chmr_bench import FeatureRequest, FitContext, Inputs
-from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
+from chmr_bench import Inputs
+from chmr_bench.features.bits import FingerprintConfig
 from chmr_bench.features.tanimoto import similarity_matrix
-from chmr_bench.tasks import TaskRows, constants, learnable
+from chmr_bench.tasks import TaskRows, fill_constants, learnable
 from chmr_bench.types import FloatArray, IntArray
+from chmr_bench_fingerprints.model import FingerprintModel
 
 JITTER = 1e-4
 """Added to the diagonal of the inducing kernel: duplicates make it singular."""
@@ -58,34 +58,19 @@ class Link:
         return np.asarray(expit(value) if self.probability else value)
 
 
-class GaussianProcess:
+class GaussianProcess(FingerprintModel):
     """One process a task over shared similarities."""
 
-    def __init__(self, config: GaussianProcessConfig) -> None:
-        self.config = config
+    config: GaussianProcessConfig
 
-    @classmethod
-    def needs(cls, config: GaussianProcessConfig) -> Mapping[str, FeatureRequest]:
-        """Return the fingerprints it reads."""
-        return requests(config)
-
-    def fit(
-        self,
-        train: Inputs,
-        y_train: FloatArray,
-        valid: Inputs,
-        y_valid: FloatArray,
-        context: FitContext,
+    def _fit(
+        self, bits: sparse.csr_array, y: FloatArray, valid: Inputs, y_valid: FloatArray
     ) -> None:
-        """Solve every task on its labelled training rows."""
         from threadpoolctl import threadpool_limits
 
-        self._context = context
-        self._constants = constants(y_train, context.tasks.task_type)
         self._links: dict[int, Link] = {}
-        bits = bits_of(train, self.config)
-        tasks = learnable(y_train)
-        with threadpool_limits(context.n_jobs):
+        tasks = learnable(y)
+        with threadpool_limits(self._context.n_jobs):
             self._fit_exact(bits, [t for t in tasks if len(t.rows) <= self.config.max_exact])
             self._fit_sparse(bits, [t for t in tasks if len(t.rows) > self.config.max_exact])
 
@@ -138,12 +123,10 @@ class GaussianProcess:
             ).T
         )
 
-    def predict(self, inputs: Inputs) -> FloatArray:
-        """Return probabilities of class 1, or values, (n, t)."""
+    def _predict(self, bits: sparse.csr_array) -> FloatArray:
         from threadpoolctl import threadpool_limits
 
-        y_pred = np.tile(self._constants, (len(inputs), 1))
-        bits = bits_of(inputs, self.config)
+        y_pred = fill_constants(self._constants, bits.shape[0])
         with threadpool_limits(self._context.n_jobs):
             if self._exact_tasks:
                 latent = similarity_matrix(bits, self._exact_bits) @ self._exact_weights
@@ -156,10 +139,6 @@ class GaussianProcess:
     def _fill(self, y_pred: FloatArray, tasks: list[int], latent: FloatArray) -> None:
         for column, task in enumerate(tasks):
             y_pred[:, task] = self._links[task](latent[:, column].astype(np.float64))
-
-    @property
-    def _is_classifier(self) -> bool:
-        return self._context.tasks.task_type == "classification"
 
     def _standardised(self, task: TaskRows) -> tuple[FloatArray, float, float]:
         """Return labels with mean 0 and s.d. 1, and what was taken off."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
+from scipy import sparse
 
-from chmr_bench import FeatureRequest, FitContext, Inputs
-from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
-from chmr_bench.tasks import (
-    TaskRows,
-    constants,
-    fill_constants,
-    learnable,
-    over_threads,
-)
-from chmr_bench.types import FloatArray, TaskType
+from chmr_bench import Inputs
+from chmr_bench.features.bits import FingerprintConfig
+from chmr_bench.tasks import TaskRows
+from chmr_bench.types import FloatArray
+from chmr_bench_fingerprints.model import TaskwiseModel
 
 
 class LinearConfig(FingerprintConfig):
@@ -34,53 +29,25 @@ class LinearConfig(FingerprintConfig):
     )
 
 
-class Linear:
+class Linear(TaskwiseModel):
     """One penalised linear model a task: logistic for classes, ridge for values."""
 
-    def __init__(self, config: LinearConfig) -> None:
-        self.config = config
+    config: LinearConfig
 
-    @classmethod
-    def needs(cls, config: LinearConfig) -> Mapping[str, FeatureRequest]:
-        """Return the fingerprints it reads."""
-        return requests(config)
-
-    def fit(
-        self,
-        train: Inputs,
-        y_train: FloatArray,
-        valid: Inputs,
-        y_valid: FloatArray,
-        context: FitContext,
+    def _fit(
+        self, bits: sparse.csr_array, y: FloatArray, valid: Inputs, y_valid: FloatArray
     ) -> None:
-        """Fit each task on its labelled training rows."""
-        bits = bits_of(train, self.config)
-        bits.data = bits.data.astype(np.float64)
-        self._task_type: TaskType = context.tasks.task_type
-        tasks = learnable(y_train)
+        super()._fit(bits.astype(np.float64), y, valid, y_valid)
 
-        def fit_task(task: TaskRows) -> tuple[FloatArray, float]:
-            found = self._estimator().fit(bits[task.rows], task.y)
-            return np.ravel(found.coef_), float(np.ravel(found.intercept_)[0])
+    def _fit_task(self, bits: sparse.csr_array, task: TaskRows) -> tuple[FloatArray, float]:
+        fitted = self._estimator().fit(bits[task.rows], task.y)
+        return np.ravel(fitted.coef_), float(np.ravel(fitted.intercept_)[0])
 
-        fitted = over_threads(fit_task, tasks, context)
-        self._columns = [task.task for task in tasks]
-        self._weights = np.array([w for w, _ in fitted]).reshape(len(tasks), bits.shape[1])  # (k,d)
-        self._intercepts = np.array([b for _, b in fitted])
-        self._constants = constants(y_train, self._task_type)
-
-    def predict(self, inputs: Inputs) -> FloatArray:
-        """Return probabilities of class 1, or values, (n, t)."""
+    def _predict_task(self, fitted: tuple[FloatArray, float], bits: Any) -> FloatArray:
         from scipy.special import expit
 
-        y_pred = fill_constants(self._constants, len(inputs))
-        scores = bits_of(inputs, self.config) @ self._weights.T + self._intercepts  # (n, k)
-        y_pred[:, self._columns] = expit(scores) if self._is_classifier else scores
-        return y_pred
-
-    @property
-    def _is_classifier(self) -> bool:
-        return self._task_type == "classification"
+        scores = bits @ fitted[0] + fitted[1]  # (n,)
+        return np.asarray(expit(scores) if self._is_classifier else scores)
 
     def _estimator(self) -> Any:
         """Return an unfitted estimator; both solvers are deterministic.

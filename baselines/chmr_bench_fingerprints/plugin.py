@@ -14,19 +14,22 @@ _RECIPES = Path(__file__).parent / "recipes"
 
 def _spec(name: str, title: str, module: str, class_name: str, **more: Any) -> ModelSpec:
     recipe = _RECIPES / f"{name}.toml"
-    return ModelSpec(
-        name=name,
-        title=title,
-        factory=f"{_PACKAGE}.{module}:{class_name}",
-        config=f"{_PACKAGE}.{module}:{class_name}Config",
-        recipe=str(recipe) if recipe.is_file() else "",
-        **more,
-    )
+    place = f"{_PACKAGE}.{module}:{class_name}"
+    own = {"config": f"{place}Config", "recipe": str(recipe) if recipe.is_file() else ""}
+    return ModelSpec(name=name, title=title, factory=place, **{**own, **more})
 
 
 MODELS: tuple[ModelSpec, ...] = (
     _spec("mean", "Mean training label of each task", "mean", "Mean", deterministic=True),
     _spec("fingerprint.forest", "Random forest on fingerprint bits", "forest", "Forest"),
+    _spec(
+        "fingerprint.forest-sklearn",
+        "scikit-learn's random forest on fingerprint bits, settings of fingerprint.forest",
+        "forest_sklearn",
+        "SklearnForest",
+        config=f"{_PACKAGE}.forest:ForestConfig",
+        recipe=str(_RECIPES / "fingerprint.forest.toml"),
+    ),
     _spec(
         "fingerprint.boosting",
         "Gradient boosting on fingerprint bits (LightGBM)",

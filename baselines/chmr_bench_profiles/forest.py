@@ -51,7 +51,7 @@ class CellsForest(CellModel):
 
         def grow(unit: tuple[TaskRows, int, int]) -> Grown:
             task, n_trees, seed = unit
-            x = _hidden(table.x[task.rows], table.modalities, self.config.modality_dropout, seed)
+            x = _masked(table.x[task.rows], table.modalities, self.config.modality_dropout, seed)
             trees = self._estimator(n_trees, seed, context)
             return Grown(task.task, n_trees, trees.fit(x, task.y))
 
@@ -115,7 +115,7 @@ def _chunks(n_trees: int, seed: int, task: TaskRows) -> list[tuple[int, int]]:
     return [(size, int(word)) for size, word in zip(sizes, seeds, strict=True)]
 
 
-def _hidden(x: FloatArray, modalities: Sequence[slice], share: float, seed: int) -> FloatArray:
+def _masked(x: FloatArray, modalities: Sequence[slice], share: float, seed: int) -> FloatArray:
     """Return x (n, d) with each modality NaN in a share of the rows, the same for a seed."""
     if not modalities or not share:
         return x

@@ -1,7 +1,7 @@
 """Late fusion: the weighted mean of several predictions over those that a molecule has.
 
-Where a member has nothing to say of a molecule or a task, its prediction is NaN and the others'
-weights grow to fill the gap.
+Where a member predicts nothing of a molecule or a task, it gives NaN, and the others' weights grow
+accordingly.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from chmr_bench import TaskInfo
-from chmr_bench.metrics import METRICS, macro, score_tasks
+from chmr_bench.nn.trainer import validation_score
 from chmr_bench.types import FloatArray
 
 LEAST = 1e-7
@@ -36,11 +36,11 @@ class Fusion:
     on_logits: bool
 
     def mean(self, members: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
-        """Return the weighted mean of the members that speak, (n, t); one must everywhere.
+        """Return the weighted mean of what the members predict, (n, t); one must everywhere.
 
         Parameters
         ----------
-        members : (n, t) each; NaN where a member has nothing to say.
+        members : (n, t) each; NaN where a member predicts nothing.
         weights : one positive weight a member.
         """
         if len(members) == 1:
@@ -48,9 +48,9 @@ class Fusion:
         stacked = np.stack(members)  # (m, n, t)
         logits = self.on_logits and self.tasks.task_type == "classification"
         inner = logit(np.clip(stacked, LEAST, 1 - LEAST)) if logits else stacked
-        speaks = np.isfinite(stacked)
-        shares = np.where(speaks, np.asarray(weights)[:, None, None], 0.0)
-        found = (shares * np.where(speaks, inner, 0.0)).sum(axis=0) / shares.sum(axis=0)
+        predicted = np.isfinite(stacked)
+        shares = np.where(predicted, np.asarray(weights)[:, None, None], 0.0)
+        found = (shares * np.where(predicted, inner, 0.0)).sum(axis=0) / shares.sum(axis=0)
         return np.asarray(expit(found) if logits else found)
 
     def weights(self, members: Sequence[FloatArray], y_valid: FloatArray) -> FloatArray:
@@ -66,24 +66,13 @@ class Fusion:
         y_valid : (n, t) labels, NaN = not measured.
         """
         shares = np.ones(len(members))
-        best = self._score(members, shares, y_valid)
+        best = validation_score(self.tasks, y_valid, self.mean(members, shares))
         for _ in range(SHARES if len(members) > 1 and best is not None else 0):
             tried = [shares + step for step in np.eye(len(members))]
-            scores = [self._score(members, w, y_valid) for w in tried]
+            scores = [validation_score(self.tasks, y_valid, self.mean(members, w)) for w in tried]
             values = [-np.inf if s is None else s for s in scores]
             j = int(np.argmax(values))
             if best is None or values[j] <= best:
                 break
             shares, best = tried[j], values[j]
         return np.asarray(shares / shares.sum())
-
-    def _score(
-        self, members: Sequence[FloatArray], weights: FloatArray, y_valid: FloatArray
-    ) -> float | None:
-        """Return the validation score of the mean, greater is better; None = there is none."""
-        tasks = self.tasks
-        y_pred = self.mean(members, weights)
-        score = macro(score_tasks(tasks.metric, tasks.task_names, y_valid, y_pred))
-        if score is None:
-            return None
-        return score if METRICS[tasks.metric].greater_is_better else -score

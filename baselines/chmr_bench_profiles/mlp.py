@@ -49,27 +49,15 @@ class CellsMlp(CellModel):
 
     def _fit_member(self, table: Table, context: FitContext) -> Member:
         config = self.config
-        settings = HeadSettings(
-            layers=config.layers,
-            hidden=config.hidden,
-            dropout=config.dropout,
-            input_dropout=config.input_dropout,
-            norm=config.norm,
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            epochs=config.epochs,
-            patience=config.patience,
-            batch_size=config.batch_size,
-        )
-        hide: Callable[[torch.Tensor], torch.Tensor] | None = None
+        mask: Callable[[torch.Tensor], torch.Tensor] | None = None
         if table.modalities and config.modality_dropout:
-            hide = partial(_hide, modalities=table.modalities, share=config.modality_dropout)
-        head = Head(settings, augment=hide)
+            mask = partial(_masked, modalities=table.modalities, share=config.modality_dropout)
+        head = Head(HeadSettings.of(config), augment=mask)
         head.fit(table.x, table.y, table.x_valid, table.y_valid, context)
         return head
 
 
-def _hide(x: torch.Tensor, modalities: tuple[slice, ...], share: float) -> torch.Tensor:
+def _masked(x: torch.Tensor, modalities: tuple[slice, ...], share: float) -> torch.Tensor:
     """Return x (b, d) with each modality, its flags too, zero in a share of the rows."""
     import torch
 

@@ -43,7 +43,7 @@ class CellsConfig(FingerprintConfig):
         0.25,
         ge=0,
         lt=1,
-        description="early fusion: share of the training molecules that a modality is hidden from, "
+        description="early fusion: share of the training molecules that a modality is masked in, "
         "drawn anew in every step of a network and for every 50 trees of a forest",
     )
 
@@ -54,9 +54,12 @@ class Table:
 
     Attributes
     ----------
-    x, x_valid : (n, d) float32; NaN where a profile has no number.
-    y, y_valid : (n, t) labels, NaN = not measured.
-    modalities : the columns of each modality that may be hidden while learning.
+    x, x_valid :
+        (n, d) float32; NaN where a profile has no number.
+    y, y_valid :
+        (n, t) labels, NaN = not measured.
+    modalities :
+        The columns of each modality that may be masked while learning.
     """
 
     x: FloatArray
@@ -75,18 +78,22 @@ class Member(Protocol):
 
 
 @dataclass(frozen=True)
-class Voice:
-    """A member, and what it has a say in.
+class EnsembleMember:
+    """A fitted part of the ensemble, what it reads, and the tasks it predicts.
 
     Attributes
     ----------
-    reads : the modality it reads; "" = the bits and, in early fusion, all that there is.
-    speaks : (t,) False where it could learn nothing of a task.
+    fitted :
+        The model itself.
+    reads :
+        The modality it reads; "" = the bits and, in early fusion, all that there is.
+    learnt :
+        (t,) False where it could learn nothing of a task.
     """
 
-    member: Member
+    fitted: Member
     reads: str
-    speaks: BoolArray
+    learnt: BoolArray
 
 
 class CellModel(ABC):
@@ -126,49 +133,48 @@ class CellModel(ABC):
         early = self.config.fusion == "early"
         base = self._base(train, views), self._base(valid, views_valid)
         first = Table(
-            base[0], y_train, base[1], y_valid, self._hideable(base[0], views) if early else ()
+            base[0], y_train, base[1], y_valid, self._maskable(base[0], views) if early else ()
         )
         everything = np.ones(self._n_tasks, dtype=np.bool_)
-        self._voices = [Voice(self._fit_member(first, _of_member(context, 0)), "", everything)]
+        structure = self._fit_member(first, _of_member(context, 0))
+        self._members = [EnsembleMember(structure, "", everything)]
         if not early:
             for k, name in enumerate(views, start=1):
                 own = self._own_table(views[name], y_train, views_valid[name], y_valid)
-                self._add_voice(name, own, _of_member(context, k))
+                self._add_member(name, own, _of_member(context, k))
         self._fusion = Fusion(context.tasks, self.on_logits)
-        said = self._say(valid, views_valid)
-        self._weights = self._fusion.weights(said, y_valid)
-        told = zip((v.reads or "bits" for v in self._voices), self._weights, strict=True)
-        context.log.info(
-            "%s fusion: %s", self.config.fusion, ", ".join(f"{n} {w:.3f}" for n, w in told)
-        )
+        self._weights = self._fusion.weights(self._predictions(valid, views_valid), y_valid)
+        names = (member.reads or "bits" for member in self._members)
+        weights = [f"{n} {w:.3f}" for n, w in zip(names, self._weights, strict=True)]
+        context.log.info("%s fusion: %s", self.config.fusion, ", ".join(weights))
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return probabilities of class 1, or values, (n, t)."""
         if not len(inputs):
             return np.zeros((0, self._n_tasks))
-        said = self._say(inputs, read(inputs, self._scales))
-        return self._fusion.mean(said, self._weights)
+        predictions = self._predictions(inputs, read(inputs, self._scales))
+        return self._fusion.mean(predictions, self._weights)
 
-    def _add_voice(self, name: str, table: Table, context: FitContext) -> None:
+    def _add_member(self, name: str, table: Table, context: FitContext) -> None:
         """Fit a modality's member, if its molecules have anything to teach."""
-        speaks = np.zeros(self._n_tasks, dtype=np.bool_)
-        speaks[[task.task for task in learnable(table.y)]] = True
-        if speaks.any():
-            self._voices.append(Voice(self._fit_member(table, context), name, speaks))
+        learnt = np.zeros(self._n_tasks, dtype=np.bool_)
+        learnt[[task.task for task in learnable(table.y)]] = True
+        if learnt.any():
+            self._members.append(EnsembleMember(self._fit_member(table, context), name, learnt))
 
-    def _say(self, inputs: Inputs, views: Mapping[str, View]) -> list[FloatArray]:
-        """Return what each member predicts, (n, t); NaN where it has nothing to say."""
+    def _predictions(self, inputs: Inputs, views: Mapping[str, View]) -> list[FloatArray]:
+        """Return what each member predicts, (n, t); NaN where it predicts nothing."""
         found = []
-        for voice in self._voices:
-            if not voice.reads:
+        for member in self._members:
+            if not member.reads:
                 x, rows = self._base(inputs, views), np.arange(len(inputs))
             else:
-                view = views[voice.reads]
+                view = views[member.reads]
                 rows = np.flatnonzero(view.observed)
                 x = self._columns(view)[rows]
             y_pred = np.full((len(inputs), self._n_tasks), np.nan)
             if len(rows):
-                y_pred[rows] = np.where(voice.speaks, voice.member.predict(x), np.nan)
+                y_pred[rows] = np.where(member.learnt, member.fitted.predict(x), np.nan)
             found.append(y_pred)
         return found
 
@@ -179,7 +185,7 @@ class CellModel(ABC):
             parts += [self._columns(view) for view in views.values()]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def _hideable(self, x: FloatArray, views: Mapping[str, View]) -> tuple[slice, ...]:
+    def _maskable(self, x: FloatArray, views: Mapping[str, View]) -> tuple[slice, ...]:
         """Return the columns of each modality; they stand at the end of x, in order."""
         widths = [self._columns(view).shape[1] for view in views.values()]
         ends = x.shape[1] - sum(widths) + np.cumsum([0, *widths])

@@ -76,30 +76,6 @@ def send_back(
                 into[c] += g
 
 
-@njit(nogil=True, cache=True)
-def add_up(h: Rows, starts: Index, out: Rows) -> None:
-    """Add to `out` (b, h) the sum over each molecule's atoms."""
-    width = h.shape[1]
-    for m in range(len(starts) - 1):
-        row = out[m]
-        for i in range(starts[m], starts[m + 1]):
-            atom = h[i]
-            for c in range(width):
-                row[c] += atom[c]
-
-
-@njit(nogil=True, cache=True)
-def hand_out(rows: Rows, starts: Index, out: Rows) -> None:
-    """Add each molecule's row (b, h) to every one of its atoms in `out` (v, h)."""
-    width = out.shape[1]
-    for m in range(len(starts) - 1):
-        row = rows[m]
-        for i in range(starts[m], starts[m + 1]):
-            atom = out[i]
-            for c in range(width):
-                atom[c] += row[c]
-
-
 @njit(nogil=True, cache=True, inline="always")
 def _hash(x: Any) -> Any:
     """Return 32 mixed bits of a counter (Wellons' lowbias32)."""

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chmr_bench import FitContext
-from chmr_bench.metrics import METRICS, macro, score_tasks
-from chmr_bench.nn.early_stopping import label_scale
-from chmr_bench.nn.steps import one_thread
+from chmr_bench.nn.trainer import label_scale, one_thread, validation_score
 from chmr_bench.types import FloatArray
 
 if TYPE_CHECKING:
@@ -152,9 +150,8 @@ class LinearHead:
                     weight, bias = self._solve(_Basis.of(x_train @ turn), y_train, strength)
                     found = turn @ weight, bias
                 y_pred = self._apply(found, x_valid)
-                score = macro(score_tasks(tasks.metric, tasks.task_names, y_valid, y_pred))
+                score = validation_score(tasks, y_valid, y_pred)
                 value = 0.0 if score is None else score
-                value = value if METRICS[tasks.metric].greater_is_better else -value
                 if value > best:
                     best, chosen = value, (found, strength)
         return *chosen, abs(best)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from chmr_bench import TaskInfo
-from chmr_bench.metrics import METRICS, macro, score_tasks
+from chmr_bench.nn.trainer import validation_score
 from chmr_bench.types import FloatArray
 
 LEAST = 1e-7
@@ -46,13 +46,13 @@ class Blend:
         scores = {name: self._score([y]) for name, y in predicted.items()}
         order = sorted(scores, key=lambda name: -scores[name])
         best, size = scores[order[0]], 1
-        told = [f"{name} {abs(score):.4f}" for name, score in scores.items()]
+        scored = [f"{name} {abs(score):.4f}" for name, score in scores.items()]
         for k in range(2, min(most, len(order)) + 1):
             score = self._score([predicted[name] for name in order[:k]])
-            told.append(f"best {k} {abs(score):.4f}")
+            scored.append(f"best {k} {abs(score):.4f}")
             if score > best:
                 best, size = score, k
-        return order[:size], ", ".join(told)
+        return order[:size], ", ".join(scored)
 
     def mean(self, predictions: Sequence[FloatArray]) -> FloatArray:
         """Return the mean of predictions (n, t): of logits, for classes."""
@@ -65,9 +65,5 @@ class Blend:
 
     def _score(self, predictions: Sequence[FloatArray]) -> float:
         """Return the validation score of the mean, greater is better; -inf = there is none."""
-        tasks = self.tasks
-        y_pred = self.mean(predictions)
-        score = macro(score_tasks(tasks.metric, tasks.task_names, self.y_valid, y_pred))
-        if score is None:
-            return -np.inf
-        return score if METRICS[tasks.metric].greater_is_better else -score
+        score = validation_score(self.tasks, self.y_valid, self.mean(predictions))
+        return -np.inf if score is None else score

@@ -17,7 +17,7 @@ import numpy as np
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock
 from chmr_bench.contracts.blocks import block_arrays
 from chmr_bench.features.storage import read_block, write_block
-from chmr_bench.nn.steps import one_thread
+from chmr_bench.nn.trainer import one_thread
 from chmr_bench.paths import home
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
@@ -116,13 +116,13 @@ def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatA
     bits = torch.from_numpy(reading.bits_of(inputs)).to(device)
     with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=reduced):
         if not network.shape.geometry:
-            latents = network.encode(bits, graph_batch(inputs.graph(), device))
+            latents = network.encode(bits, graph_batch(inputs.graph(), device=device))
         else:
             block = inputs.matrix(GEOMETRY)
             raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32)).to(device)
             seen = torch.from_numpy(block.observed).to(device)
             values = network.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP)  # as while learning
-            latents = network.encode(bits, graph_batch(inputs.graph(), device), values, seen)
+            latents = network.encode(bits, graph_batch(inputs.graph(), device=device), values, seen)
             latents[GEOMETRY] = torch.where(seen[:, None], latents[GEOMETRY], 0.0)
         parts = [latents[name] for name in network.shape.molecular]
         anchor = torch.stack(parts).sum(0)

@@ -135,7 +135,7 @@ class Chmr:
     ) -> _Fitted:
         head: Head | LinearHead
         if kind == "network":
-            head = Head(head_settings(self.config))
+            head = Head(HeadSettings.of(self.config, "head_"))
         else:
             rounds = SHARED_ROUNDS if kind == "cells" else 0
             head = LinearHead(self.config.head_strengths, rounds)
@@ -165,22 +165,6 @@ class Chmr:
                 values = (values - centre) / spread * scale
             parts.append(values.astype(np.float32, copy=False))
         return np.concatenate(parts, axis=1)
-
-
-def head_settings(config: ChmrConfig) -> HeadSettings:
-    """Return the network head's part of the settings."""
-    return HeadSettings(
-        layers=config.head_layers,
-        hidden=config.head_hidden,
-        dropout=config.head_dropout,
-        input_dropout=config.head_input_dropout,
-        norm=config.head_norm,
-        learning_rate=config.head_learning_rate,
-        weight_decay=config.head_weight_decay,
-        epochs=config.head_epochs,
-        patience=config.head_patience,
-        batch_size=config.head_batch_size,
-    )
 
 
 def _scale(values: FloatArray) -> tuple[FloatArray, FloatArray]:

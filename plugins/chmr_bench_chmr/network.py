@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.data import Batch
 
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
-from chmr_bench.nn.batch import GraphBatch
 from chmr_bench.nn.gnn import GinVirtualNode
 from chmr_bench_chmr.cell_state import CellState
 from chmr_bench_chmr.tree_vq import Codes, FlatVQ, TreeVQ
@@ -129,7 +129,7 @@ class ChmrNetwork(nn.Module):
     def encode(
         self,
         fingerprint: Tensor,
-        graph: GraphBatch,
+        graph: Batch,
         geometry: Tensor | None = None,
         geometry_observed: Tensor | None = None,
     ) -> dict[str, Tensor]:

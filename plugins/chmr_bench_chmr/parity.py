@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+from torch_geometric.data import Batch
 
-from chmr_bench import ChmrBenchError, DataError, GraphBlock
-from chmr_bench.nn.batch import GraphBatch, graph_batch
+from chmr_bench import ChmrBenchError, DataError
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, ChmrNetwork
 from chmr_bench_chmr.objective import StepInputs, WalkTargets, objective
@@ -81,7 +80,7 @@ def load(weights: Mapping[str, Tensor]) -> ChmrNetwork:
 
 
 def outputs(
-    network: ChmrNetwork, graph: GraphBatch, given: Mapping[str, Tensor], meta: Mapping[str, Any]
+    network: ChmrNetwork, graph: Batch, given: Mapping[str, Tensor], meta: Mapping[str, Any]
 ) -> dict[str, Tensor]:
     """Return all that is compared, by the published names."""
     latents = network.encode(given["x_fingerprint"], graph, given["x_geometry"])
@@ -134,23 +133,9 @@ def losses(
     return found
 
 
-def batch_of(graphs: Mapping[str, Tensor]) -> GraphBatch:
-    """Return the batch of graphs in PyTorch Geometric's layout."""
-    molecule = graphs["batch"].numpy()
-    n = int(molecule.max()) + 1
-    edges, bonds = graphs["edge_index"].numpy(), graphs["edge_attr"].numpy()
-    owner = molecule[edges[0]]
-    order = np.argsort(owner, kind="stable")
-    atom_offsets = _offsets(molecule, n)
-    block = GraphBlock(
-        atoms=graphs["x"].numpy(),
-        bonds=bonds[order],
-        edges=(edges - atom_offsets[owner])[:, order],
-        atom_offsets=atom_offsets,
-        bond_offsets=_offsets(owner, n),
-        observed=np.ones(n, dtype=bool),
-    )
-    return graph_batch(block)
+def batch_of(graphs: Mapping[str, Tensor]) -> Batch:
+    """Return the graphs as one batch."""
+    return Batch(**{name: graphs[name] for name in ("x", "edge_index", "edge_attr", "batch")})
 
 
 def difference(name: str, ours: Tensor, published: Tensor) -> Difference:
@@ -186,11 +171,6 @@ def _walk(target: Tensor, weight: Tensor) -> WalkTargets:
     """Return (b, s, d) targets and (b, s) weights as rows; nodes without the modality are NaN."""
     molecule = torch.arange(len(target)).repeat_interleave(target.shape[1])
     return WalkTargets(molecule, target.flatten(0, 1), weight.flatten())
-
-
-def _offsets(owner: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
-    counts = np.bincount(owner, minlength=n)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def _tensors(folder: Path, name: str) -> dict[str, Tensor]:

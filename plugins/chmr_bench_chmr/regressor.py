@@ -25,7 +25,7 @@ from chmr_bench import (
     Weights,
     WeightsRequest,
 )
-from chmr_bench.metrics import METRICS, macro, score_tasks
+from chmr_bench.nn.trainer import validation_score
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor_config import RegressorConfig, requests
@@ -102,11 +102,8 @@ class Regressor:
         best: float | None = None
         for strength in self.config.strengths:
             columns = self._fit_tasks(x_train, y_train, strength)
-            score = macro(
-                score_tasks(tasks.metric, tasks.task_names, y_valid, self._scores(columns, x_valid))
-            )
+            score = validation_score(tasks, y_valid, self._scores(columns, x_valid))
             value = 0.0 if score is None else score
-            value = value if METRICS[tasks.metric].greater_is_better else -value
             if best is None or value > best:
                 best, self._columns, chosen = value, columns, strength
         context.log.info("L2 penalty %g chosen, validation score %s", chosen, best)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from chmr_bench import DataError, Inputs, WeightsRequest
 from chmr_bench.contracts import connectivity_hash
 from chmr_bench.features.cache import featurise
-from chmr_bench.nn.steps import one_thread
+from chmr_bench.nn.trainer import TrainerSettings, seeded, train
 from chmr_bench.paths import feature_folder
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.reading import bits_of
@@ -72,8 +72,7 @@ def _learnt(
     bits, target, seen = data
     if not target.shape[1]:
         return {NO_LAYERS: torch.zeros(1)}, 0
-    with torch.random.fork_rng(devices=[]), one_thread():
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = _network(bits.shape[1], target.shape[1], config)
         known = (torch.from_numpy(bits), torch.from_numpy(target), torch.from_numpy(seen))
         epochs = _train(network, known, config, np.random.default_rng(seed), request)
@@ -123,29 +122,18 @@ def _train(
     """Fit until the error on the held-out molecules no longer falls; return the epochs run."""
     order = rng.permutation(len(data[0]))
     held, rest = order[: len(order) // HELD_OUT], order[len(order) // HELD_OUT :]
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    best, best_state, waited, epoch = np.inf, network.state_dict(), 0, 0
-    for epoch in range(1, config.epochs + 1):
-        network.train()
-        for rows in np.array_split(rng.permutation(rest), max(1, len(rest) // config.batch_size)):
-            loss = _loss(network, data, rows)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            optimiser.step()
-        network.eval()
+    steps = max(1, len(rest) // config.batch_size)
+
+    def losses() -> Iterator[Tensor]:
+        for rows in np.array_split(rng.permutation(rest), steps):
+            yield _loss(network, data, rows)
+
+    def score() -> float:
         with torch.no_grad():
-            error = float(_loss(network, data, held))
-        request.progress(epoch, config.epochs, "epochs")
-        waited += 1
-        if error < best:
-            best, waited = error, 0
-            best_state = {name: value.clone() for name, value in network.state_dict().items()}
-        if waited == config.patience:
-            break
-    network.load_state_dict(best_state)
-    return epoch
+            return -float(_loss(network, data, held))
+
+    settings = TrainerSettings.of(config)
+    return train(network, settings, losses, score, request.progress)[1]
 
 
 def _loss(network: nn.Module, data: tuple[Tensor, Tensor, Tensor], rows: Any) -> Tensor:

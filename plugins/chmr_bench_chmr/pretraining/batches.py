@@ -11,10 +11,11 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 from torch import Tensor
+from torch_geometric.data import Batch as GeometricBatch
 
 from chmr_bench.cells import walks
 from chmr_bench.cells.graph import GENE, ContextGraph
-from chmr_bench.nn.batch import GraphBatch, graph_batch
+from chmr_bench.nn.batch import graph_batch
 from chmr_bench.types import BoolArray, IntArray
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import GEOMETRY, MOLECULE
@@ -35,7 +36,7 @@ class Batch:
     """
 
     fingerprint: Tensor
-    graph: GraphBatch
+    graph: GeometricBatch
     geometry: Tensor | None
     observed: Mapping[str, Tensor]
     cells: Mapping[str, Tensor]
@@ -73,7 +74,7 @@ class Batcher:
             observed[GEOMETRY] = self._tensor(m.geometry.observed[rows])
         return Batch(
             fingerprint=self._tensor(m.bits[rows].toarray()).float(),
-            graph=graph_batch(m.graph.take(rows), self.device),
+            graph=graph_batch(m.graph, rows, self.device),
             geometry=geometry,
             observed=observed,
             cells={name: self._tensor(values.x[rows]) for name, values in m.cells.items()},

@@ -95,7 +95,7 @@ def encoded(
     """Return the molecular latents of some molecules in eval mode, and who has which of them."""
     network.eval()
     bits = torch.from_numpy(material.bits[rows].toarray()).to(device).float()
-    graph = graph_batch(material.graph.take(rows), device)
+    graph = graph_batch(material.graph, rows, device)
     if material.geometry is None:
         return network.encode(bits, graph), {}
     values = torch.from_numpy(material.geometry.x[rows]).to(device)

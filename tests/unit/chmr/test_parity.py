@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from chmr_bench import DataError
+from chmr_bench.nn.gnn import BACKEND_VARIABLE
 from chmr_bench_chmr import parity
 from chmr_bench_chmr.published_keys import published_shape, translated
 
@@ -36,9 +37,14 @@ def spoil(folder: Path, file: str, key: str, change: float) -> None:
     save_file(tensors, folder / f"{file}.safetensors")
 
 
+@pytest.mark.parametrize("backend", ["compiled", "pyg"])
 def test_every_published_tensor_is_reproduced(
-    golden: Path, capsys: pytest.CaptureFixture[str]
+    golden: Path,
+    backend: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv(BACKEND_VARIABLE, backend)
     assert parity.main([str(golden)]) == 0
     lines = capsys.readouterr().out.splitlines()
     outputs = load_file(golden / "outputs.safetensors")

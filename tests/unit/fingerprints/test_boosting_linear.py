@@ -14,7 +14,7 @@ from chmr_bench_fingerprints.linear import Linear, LinearConfig
 
 
 def n_trees(model: Boosting, task: int) -> int:
-    booster = model._boosters[task][0]
+    booster = model._fitted[task][0]
     return int(booster.best_iteration or booster.num_trees())
 
 

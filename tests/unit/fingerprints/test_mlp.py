@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from chmr_bench.metrics import macro, score_tasks  # noqa: E402
-from chmr_bench.nn.steps import masked_loss  # noqa: E402
+from chmr_bench.nn.trainer import masked_loss  # noqa: E402
 from chmr_bench_fingerprints.mlp import Mlp, MlpConfig  # noqa: E402
 from chmr_bench_fingerprints.mlp_network import BitNetwork  # noqa: E402
 

@@ -8,17 +8,17 @@ import torch
 from torch import nn
 
 from chmr_bench.contracts.blocks import GraphBlock
-from chmr_bench.features.graphs import ATOM_SIZES, graph
+from chmr_bench.features.graphs import ATOM_SIZES, BOND_SIZES, graph
 from chmr_bench.nn.batch import graph_batch
-from chmr_bench.nn.gnn import MAX_NORM, GinVirtualNode, combined, limited
+from chmr_bench.nn.gnn import MAX_NORM, N_BOND_CODES, GinVirtualNode, combined, limited
 
 SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "C", "[Na+].[Cl-]", "CCO", "OCC", "CCN"]
 
 
-@pytest.fixture
-def network() -> GinVirtualNode:
+@pytest.fixture(params=["compiled", "pyg"])
+def network(request: pytest.FixtureRequest) -> GinVirtualNode:
     torch.manual_seed(0)
-    network = GinVirtualNode(16, 3, 0.5)
+    network = GinVirtualNode(16, 3, 0.5, request.param)
     network.virtual.data.normal_()
     for conv in network.convs:
         conv.eps.data.normal_()  # type: ignore[operator, union-attr]
@@ -87,6 +87,20 @@ def test_embeddings_are_shortened_never_stretched() -> None:
 def test_a_bond_code_is_the_sum_of_its_features() -> None:
     table = torch.eye(13)
     assert combined(table)[2 * 12 + 3 * 2 + 1].nonzero().flatten().tolist() == [2, 5 + 3, 11 + 1]
+
+
+def test_bond_codes_are_one_to_one() -> None:
+    every = np.stack(np.meshgrid(*map(np.arange, BOND_SIZES), indexing="ij"), -1).reshape(-1, 3)
+    codes = (torch.from_numpy(every) * GinVirtualNode(8, 1, 0.0).bond_strides).sum(1)
+    assert codes.tolist() == list(range(N_BOND_CODES))
+
+
+def test_the_tensors_have_the_names_of_stored_weights() -> None:
+    names = GinVirtualNode(8, 2, 0.0).state_dict()
+    layer = {"bond_table", "eps", "mlp.0.weight", "mlp.1.num_batches_tracked"}
+    assert {f"convs.1.{name}" for name in layer} <= set(names)
+    assert {"atom_table", "virtual", "norms.0.weight", "virtual_mlps.0.4.bias"} <= set(names)
+    assert not {"atom_starts", "bond_strides", "convs.0.nn"} & set(names)
 
 
 def test_a_molecule_of_one_bare_atom_and_no_bond() -> None:

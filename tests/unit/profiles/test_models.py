@@ -124,8 +124,8 @@ def test_each_member_of_late_fusion_speaks_where_its_profile_is(
     problem = problem_of("classification")
     plain = problem.on(change["without_cells"])
     model, structure = problem.fit(build(name)), plain.fit(build(name))
-    assert [voice.reads for voice in model._voices] == ["", "morphology", "expression"]
-    assert model._voices[1].speaks.tolist() == [True, True, False, False]
+    assert [member.reads for member in model._members] == ["", "morphology", "expression"]
+    assert model._members[1].learnt.tolist() == [True, True, False, False]
     assert model._weights.sum() == pytest.approx(1)
     assert model._weights.min() > 0
     assert model._weights[1:].sum() > 0.5
@@ -141,7 +141,7 @@ def test_a_profile_of_molecules_without_labels_gets_no_member(
     y_train = problem.y_train.copy()
     y_train[problem.train.matrix("expression").observed] = np.nan
     model = replace(problem, y_train=y_train).fit(build(name))
-    assert [voice.reads for voice in model._voices] == ["", "morphology"]
+    assert [member.reads for member in model._members] == ["", "morphology"]
     assert np.isfinite(model.predict(problem.test)).all()
 
 
