@@ -209,7 +209,9 @@ def test_a_table_is_fetched_once_and_kept(server: Server, home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "missing"), [(b"no", 404, 0), (b"", 500, 0), (tox21()[:60], 200, 90)]
+    ("body", "status", "missing"),
+    [(b"no", 404, 0), (b"", 500, 0), (tox21()[:60], 200, 90)],
+    ids=["not found", "server error", "cut short"],
 )
 def test_a_failed_download_names_the_address_and_the_ways_out(
     body: bytes, status: int, missing: int, server: Server, home: Path
