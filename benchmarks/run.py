@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("startup", "features", "forest", "finetune", "context_graph")
+SCRIPTS = ("startup", "tables", "features", "forest", "finetune", "context_graph")
 MARK = "RESULT "
 
 
