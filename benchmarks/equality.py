@@ -13,11 +13,13 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 TOLERANCE = 1e-12
+SHOWN = 20
 FOLDER = "leaderboards"
 Values = dict[tuple[Any, ...], Any]
 """Where a value stands, independent of the layout -> the value."""
@@ -148,7 +150,9 @@ def main(commit: str, folder: str) -> int:
     print(f"{len(old):,} values at {commit[:12]}, {numeric:,} of them numbers")
     print(f"{len(old) - len(differing):,} are equal in {folder}, {len(differing):,} are not")
     print(f"{len(new.keys() - old.keys()):,} values are new")
-    for key in differing[:50]:
+    for (what, name), n in Counter((key[1], key[-1]) for key in differing).most_common():
+        print(f"  {n:5d} {name} of {what}")
+    for key in differing[:SHOWN]:
         print(f"{key}\n  {old[key]!r}\n  {new.get(key, 'is not there')!r}")
     return int(bool(differing))
 
