@@ -25,14 +25,14 @@ TITLES_SHOWN = 6
 
 def show_plan(plan: Plan) -> None:
     """Print a line a model and dataset, the counts, and the expected time."""
-    hides = any(item.missing for item in plan.items)
+    masks = any(item.missing for item in plan.items)
     groups: dict[tuple[str, ...], list[Item]] = {}
     for item in plan.items:
         name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
-        hidden = [_hidden(item)] if hides else []
-        groups.setdefault((name, item.model, item.split, *hidden), []).append(item)
+        masked = [_masked(item)] if masks else []
+        groups.setdefault((name, item.model, item.split, *masked), []).append(item)
     states = [state for state in STATE_WORDS if plan.count(state)]
-    words = ["dataset", "model", "split", *(["hidden"] if hides else []), "seeds"]
+    words = ["dataset", "model", "split", *(["masked"] if masks else []), "seeds"]
     columns = [*words, *(STATE_WORDS[s] for s in states), "expected"]
     rows = [
         [
@@ -61,8 +61,8 @@ def show_plan(plan: Plan) -> None:
     console.print()
 
 
-def _hidden(item: Item) -> str:
-    """Return the share that is hidden, and whether it is the control or but a check."""
+def _masked(item: Item) -> str:
+    """Return the share that is masked, and whether it is the control or but a check."""
     if item.missing is None:
         return "nothing"
     kind = ", shuffled" if item.missing.shuffled else ""

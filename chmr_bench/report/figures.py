@@ -50,8 +50,9 @@ def pictures(families: Sequence[Family]) -> dict[str, list[Family]]:
 
 
 def slug(setting: Setting) -> str:
-    """Return a setting as part of a file name."""
-    return re.sub(r"[^a-z0-9]+", "-", str(setting).lower()).strip("-")
+    """Return a setting as part of a file name; names of files keep the word of the first ones."""
+    words = str(setting).lower().replace("masked", "hidden", 1)
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
 
 
 def row_label(curve: Curve) -> str:

@@ -92,10 +92,10 @@ def test_stages_modalities_and_fills_are_settings_of_their_own(results: Any) -> 
         add(results, 1.0, 0.7, **more)
     found = {str(c.setting): rates(c) for c in curves(results.store)}
     assert found == {
-        "cells hidden (world)": [0, 0.5, 1],
-        "cells hidden (test)": [0, 0.5, 1],
-        "m hidden (world)": [0, 0.5, 1],
-        "cells hidden (world, filled with mean)": [0, 0.5, 1],
+        "cells masked (world)": [0, 0.5, 1],
+        "cells masked (test)": [0, 0.5, 1],
+        "m masked (world)": [0, 0.5, 1],
+        "cells masked (world, filled with mean)": [0, 0.5, 1],
     }
 
 
@@ -370,7 +370,7 @@ def test_what_is_shown(results: Any) -> None:
     add(results, 0.25, 0.75, half=0.0)
     add(results, 1.0, 0.7, half=0.0)
     (grid,) = grids(families_of(results.store))
-    assert grid.title == "bace: cells hidden (world)"
+    assert grid.title == "bace: cells masked (world)"
     assert grid.columns[1:] == (
         "ROC-AUC %, nothing masked",
         "runs",
@@ -458,7 +458,7 @@ def test_an_axis_in_other_units_is_as_it_was() -> None:
 
 def test_settings_are_told_in_words() -> None:
     setting = Setting(("test",), ("a", "b"), "activity", "zero", draw=3)
-    assert str(setting) == "a+b hidden (test, activity, filled with zero), draw 3"
+    assert str(setting) == "a+b masked (test, activity, filled with zero), draw 3"
 
 
 def test_the_run_of_one_draws_own_seed_gets_no_table_of_its_own(results: Any) -> None:
