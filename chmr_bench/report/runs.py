@@ -225,7 +225,7 @@ WEIGHTS_FACTS: Mapping[str, Callable[[Record], Any]] = {
 def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
     """Return the columns that follow from several entries of a record."""
     metrics = line.get("metrics") or {}
-    tasks: list[dict[str, Any]] = metrics.get("per_task") or []
+    tasks = _tasks(metrics.get("per_task"))
     evaluable = [task for task in tasks if task["evaluable"]]
     counts = [t["n"] if t["n_minority"] is None else t["n_minority"] for t in evaluable]
     n_effective = metrics.get("n_effective")
@@ -239,6 +239,22 @@ def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
             [{name: t[name] for name in TASK} for t in tasks if not t["evaluable"]]
         ),
     }
+
+
+def _tasks(told: Any) -> list[dict[str, Any]]:
+    """Return what a record says of its tasks, from a list or from the columns of a packed run."""
+    if not isinstance(told, Mapping):
+        return told or []
+    columns = told["tasks"]
+    reasons = columns["reason"]
+    return [
+        {"task": task, "n": n, "n_minority": rarer, "evaluable": good, "reason": reasons.get(i, "")}
+        for i, task, n, rarer, good in zip(
+            map(str, range(len(columns["task"]))),
+            *(columns[name] for name in ("task", "n", "n_minority", "evaluable")),
+            strict=True,
+        )
+    ]
 
 
 def _row_key(line: Mapping[str, Any], making: str | None) -> str:
