@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("startup", "isolation", "features", "forest", "finetune", "context_graph")
+SCRIPTS = (
+    "startup",
+    "isolation",
+    "tables",
+    "features",
+    "encoder",
+    "forest",
+    "finetune",
+    "context_graph",
+)
 MARK = "RESULT "
 
 

@@ -196,7 +196,7 @@ def run(
     """
     import pandas as pd
 
-    from chmr_bench.sweep import results
+    from chmr_bench.report import results
 
     _check(options, RunOptions)
     request = _request(_listed(model), _listed(dataset), _listed(suite), options)
@@ -245,8 +245,8 @@ def ablate(
     import pandas as pd
 
     from chmr_bench.cli import ablate as command
-    from chmr_bench.report import missing_tables
-    from chmr_bench.report.missing import families_of
+    from chmr_bench.report.curve_tables import as_rows
+    from chmr_bench.report.curves import families_of
 
     _check(options, MaskingOptions)
     if "seeds" not in options and "seed" not in options:
@@ -267,7 +267,7 @@ def ablate(
     plan, summary, store = _swept(request, Path(out), options)
     mine = {record.identity for record in _records(plan, summary) if record.missing}
     found = [f for f in families_of(store) if any(mine & set(c.identities) for c in f.curves)]
-    return pd.DataFrame(missing_tables.as_rows(found))
+    return pd.DataFrame(as_rows(found))
 
 
 def evaluate(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chmr_bench.report.rows import Row, Table
+    from chmr_bench.report.aggregate import Row, Table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/results.md", "docs/audits.md", "docs/cli.md")
@@ -92,7 +92,7 @@ def main_table() -> str:
 def audit_table() -> str:
     """Return how much of each published test part training has seen, by the audits on record."""
     from chmr_bench.report.leaks import audited_grid
-    from chmr_bench.report.page import markdown
+    from chmr_bench.report.render import markdown
 
     real = [t for t in _tables(RECORDS) if t.kind == "benchmark"]
     grid = audited_grid([t for t in real if t.split_name == "reference"])
@@ -132,10 +132,8 @@ def _row_of(table: Table, name: str) -> Row | None:
     A model stands for its only row as it comes, which may be called more than its name where
     another table has it with other weights.
     """
-    from chmr_bench.report.labels import is_plain
-
     scored = [row for row in table.rows if row.score is not None]
-    plain = [row for row in scored if row.records and is_plain(row.records[0], name)]
+    plain = [r for r in scored if (r.first["model"], r.first["overrides"]) == (name, "{}")]
     called = [row for row in scored if row.label == name]
     return called[0] if called else plain[0] if len(plain) == 1 else None
 
@@ -147,7 +145,7 @@ def _gains(tables: Sequence[Table]) -> str:
     for table in tables:
         unit = "" if table.metric in PERCENT else f" ({str(table.metric).upper()})"
         cells = [_gain(table, other) for other in shown]
-        lines.append(f"| {table.dataset.name}{unit} | {' | '.join(cells)} |")
+        lines.append(f"| {table.name}{unit} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

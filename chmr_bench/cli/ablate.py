@@ -12,7 +12,7 @@ from chmr_bench.errors import UsageError
 if TYPE_CHECKING:
     from chmr_bench.ablation.missing import Missing
     from chmr_bench.records import RecordStore
-    from chmr_bench.report.missing_tables import Family
+    from chmr_bench.report.curves import Family
     from chmr_bench.sweep import Plan, Request, Summary
 
 MODEL, SUITE = "chmr", "cells"
@@ -187,15 +187,15 @@ def _show(plan: Plan, summary: Summary, store: RecordStore, output: options.Outp
     """Print the tables that this plan's runs are in."""
     from chmr_bench.cli.console import print_json, print_note
     from chmr_bench.cli.leaderboard import print_grid
-    from chmr_bench.report import missing_tables
-    from chmr_bench.report.missing import families_of
+    from chmr_bench.report import curve_tables
+    from chmr_bench.report.curves import families_of
 
     mine = {record.identity for record in execution.records(plan, summary) if record.missing}
     families = [family for family in families_of(store) if _is_of(family, mine)]
     if output.as_json:
-        print_json(missing_tables.as_document(families))
+        print_json(curve_tables.as_document(families))
         return
-    for grid in missing_tables.grids(families):
+    for grid in curve_tables.grids(families):
         print_grid(grid)
     masked = [item for item in plan.items if item.missing and item.state != "impossible"]
     if masked and all(item.inapplicable for item in masked):

@@ -180,14 +180,14 @@ def _show(found: Audits, as_json: bool) -> None:
 
 def _write(found: Audits, out: Path) -> None:
     from chmr_bench.cli.console import print_note
-    from chmr_bench.report.audit_figure import draw
     from chmr_bench.report.audits import audit_page, audits_json
-    from chmr_bench.report.files import as_json
+    from chmr_bench.report.exports import as_json
+    from chmr_bench.report.figures import draw_similarity
 
     try:
         (out / PAGE).write_text(audit_page(found, PICTURE), encoding="utf-8")
         (out / JSON).write_text(as_json(audits_json(found)), encoding="utf-8")
-        (out / PICTURE).write_bytes(draw(found.audits))
+        (out / PICTURE).write_bytes(draw_similarity(found.audits))
     except OSError as error:
         raise _cannot_write(out, error) from error
     print_note(f"{out / PAGE}, {JSON}, {PICTURE}")

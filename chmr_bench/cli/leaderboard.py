@@ -65,30 +65,28 @@ def show(
 ) -> None:
     """Print the overall table, or the tables of one dataset with the printed figures below."""
     from chmr_bench.records import RecordStore
-    from chmr_bench.report import files, grids, leaderboard
-    from chmr_bench.report.over_splits import board_tables
-    from chmr_bench.report.page import board_grid
+    from chmr_bench.report import exports, grids, leaderboard
 
     store = RecordStore(out)
     collected, boards = leaderboard.gather(store, out)
     if not collected.tables:
         raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
-    names = {t.dataset.name for t in collected.tables}
+    names = {t.name for t in collected.tables}
     if dataset is not None and dataset not in names:
         raise UnknownNameError("dataset", dataset, names, f"in {store.folder}")
-    tables = [t for t in collected.tables if dataset in (None, t.dataset.name)]
+    tables = [t for t in collected.tables if dataset in (None, t.name)]
     boards = boards if dataset is None else []
     if as_json:
         print_json(
             {
-                "boards": [files.board_json(b) for b in boards],
-                "tables": [files.table_json(t) for t in tables],
+                "boards": [exports.board_json(b) for b in boards],
+                "tables": [exports.table_json(t) for t in tables],
             }
         )
         return
-    on_board = {id(t) for b in boards for t in board_tables(b)}
+    on_board = {id(t) for b in boards for drawn in b.tables.values() for t in drawn}
     for board in boards:
-        print_grid(board_grid(board))
+        print_grid(grids.board_grid(board))
         print_note("one dataset with its intervals: chmr-bench leaderboard show --dataset NAME")
     for table in tables:
         if id(table) not in on_board:
@@ -98,16 +96,13 @@ def show(
 
 
 def print_grid(grid: Grid) -> None:
-    """Draw a grid with its notes, in pieces side by side where the terminal is too narrow."""
+    """Draw a grid with its notes, in blocks where the terminal is too narrow."""
     from rich.padding import Padding
     from rich.text import Text
 
-    from chmr_bench.report.grids import wrapped
-
     console.print(grid.title, markup=False, style="bold", soft_wrap=True)
-    for piece in wrapped(grid, console.width):
-        right = [column for column in piece.columns if column not in piece.left]
-        print_table("", piece.columns, piece.rows, right=right)
+    right = [column for column in grid.columns if column not in grid.left]
+    print_table("", grid.columns, grid.rows, right=right)
     for note in grid.notes:
         console.print(Padding(Text(note.replace("`", "")), (0, 0, 0, 1)), style="dim")
     console.print()

@@ -44,7 +44,7 @@ def run(
 def _show(plan: Plan, summary: Summary, store: RecordStore, output: options.OutputGroup) -> None:
     from chmr_bench.cli import run_tables
     from chmr_bench.cli.console import print_json
-    from chmr_bench.sweep import results
+    from chmr_bench.report import results
 
     records = execution.records(plan, summary)
     rows = results.rows(records, store)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from chmr_bench.cli.console import SYNTHETIC, console, dataset_label, plural, print_table
+from chmr_bench.report.digits import extra_decimals, fixed
+from chmr_bench.report.results import ResultRow, SplitsRow
 from chmr_bench.sweep import Item, Plan, Summary
 from chmr_bench.sweep.planning import State
-from chmr_bench.sweep.results import ResultRow, SplitsRow
 
 STATE_WORDS: dict[State, str] = {
     "new": "new",
@@ -24,14 +25,14 @@ TITLES_SHOWN = 6
 
 def show_plan(plan: Plan) -> None:
     """Print a line a model and dataset, the counts, and the expected time."""
-    hides = any(item.missing for item in plan.items)
+    masks = any(item.missing for item in plan.items)
     groups: dict[tuple[str, ...], list[Item]] = {}
     for item in plan.items:
         name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
-        hidden = [_hidden(item)] if hides else []
-        groups.setdefault((name, item.model, item.split, *hidden), []).append(item)
+        masked = [_masked(item)] if masks else []
+        groups.setdefault((name, item.model, item.split, *masked), []).append(item)
     states = [state for state in STATE_WORDS if plan.count(state)]
-    words = ["dataset", "model", "split", *(["hidden"] if hides else []), "seeds"]
+    words = ["dataset", "model", "split", *(["masked"] if masks else []), "seeds"]
     columns = [*words, *(STATE_WORDS[s] for s in states), "expected"]
     rows = [
         [
@@ -60,8 +61,8 @@ def show_plan(plan: Plan) -> None:
     console.print()
 
 
-def _hidden(item: Item) -> str:
-    """Return the share that is hidden, and whether it is the control or but a check."""
+def _masked(item: Item) -> str:
+    """Return the share that is masked, and whether it is the control or but a check."""
     if item.missing is None:
         return "nothing"
     kind = ", shuffled" if item.missing.shuffled else ""
@@ -137,10 +138,28 @@ def duration(seconds: float) -> str:
 
 
 def show_results(rows: Sequence[ResultRow]) -> None:
-    """Print a line a model and dataset: mean and s.d. over seeds, interval over test molecules."""
+    """Print a line a model and dataset: mean and s.d. over seeds, interval over test molecules.
+
+    Tasks of a regression may be in different units, so each has a line of its own.
+    """
     columns = ["dataset", "model", "metric", "score", "95 % interval", "runs", "tasks"]
     print_table("Results", columns, [_result(r) for r in rows], right=columns[3:])
+    _show_tasks(rows)
     _show_remarks(rows)
+
+
+def _show_tasks(rows: Sequence[ResultRow]) -> None:
+    """Print a line a task of the regressions with several."""
+    lines = [
+        [_name(row), row.model, task.task, row.metric, _score(task.score, None)]
+        for row in rows
+        for task in row.tasks
+    ]
+    if lines:
+        columns = ["dataset", "model", "task", "metric", "score"]
+        print_table("By task", columns, lines, right=columns[-1:])
+        told = "score above: the mean over tasks, whatever their units; here, each in its own"
+        console.print(told, markup=False, soft_wrap=True)
 
 
 def show_over_splits(rows: Sequence[SplitsRow]) -> None:
@@ -159,19 +178,35 @@ def show_over_splits(rows: Sequence[SplitsRow]) -> None:
 def _over_splits(row: SplitsRow) -> list[str]:
     first = row.by_split[0]
     metric = next((one.metric for one in row.by_split if one.metric), "")
-    score = "failed" if any(one.n_failed for one in row.by_split) else "none"
-    if row.mean is not None:
-        score = f"{row.mean:.4f}" + ("" if row.sd is None else f" ± {row.sd:.4f}")
-    ends = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
+    any_failed = any(one.n_failed for one in row.by_split)
     splits = f"{row.n_splits}/{len(row.by_split)}" if row.n_failed else f"{row.n_splits}"
     runs = sum(one.n_runs for one in row.by_split)
     failed = sum(one.n_failed for one in row.by_split)
     counts = [one.n_evaluable for one in row.by_split if one.mean is not None] or [0]
     tasks = "-".join(str(n) for n in sorted({min(counts), max(counts)}))
-    name = dataset_label(first.dataset, synthetic=first.synthetic, origin=first.origin)
-    told = f"{runs}/{runs + failed}" if failed else f"{runs}"
-    cells = [name, first.model, first.split, metric, score, ends, splits, told]
-    return [*cells, f"{tasks}/{first.n_tasks}"]
+    cells = [_name(first), first.model, first.split, metric]
+    cells += [_score(row.mean, row.sd, any_failed), _ends(row.mean, row.low, row.high), splits]
+    return [*cells, f"{runs}/{runs + failed}" if failed else f"{runs}", f"{tasks}/{first.n_tasks}"]
+
+
+def _score(mean: float | None, sd: float | None, any_failed: bool = False) -> str:
+    """Return a mean with its spread, in digits that tell it from others."""
+    if mean is None:
+        return "failed" if any_failed else "none"
+    extra = extra_decimals([mean], [] if sd is None else [sd], usual=4)
+    return fixed(mean, 4, extra) + ("" if sd is None else f" ± {fixed(sd, 4, extra)}")
+
+
+def _ends(mean: float | None, low: float | None, high: float | None) -> str:
+    """Return an interval, in digits that tell its ends apart."""
+    if low is None or high is None:
+        return ""
+    extra = extra_decimals([mean or 0.0], [high - low], usual=3)
+    return f"{fixed(low, 3, extra)} to {fixed(high, 3, extra)}"
+
+
+def _name(row: ResultRow) -> str:
+    return dataset_label(row.dataset, synthetic=row.synthetic, origin=row.origin)
 
 
 def _show_remarks(rows: Sequence[ResultRow]) -> None:
@@ -197,13 +232,18 @@ def _legend(needed: bool) -> None:
 
 
 def _result(row: ResultRow) -> list[str]:
-    score = "failed" if row.n_failed else "none"
-    if row.mean is not None:
-        score = f"{row.mean:.4f}" + ("" if row.sd is None else f" ± {row.sd:.4f}")
-    ends = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
+    score = _score(row.mean, row.sd, row.n_failed > 0)
     runs = f"{row.n_runs}/{row.n_runs + row.n_failed}" if row.n_failed else f"{row.n_runs}"
-    name = dataset_label(row.dataset, synthetic=row.synthetic, origin=row.origin)
-    return [name, row.model, row.metric, score, ends, runs, f"{row.n_evaluable}/{row.n_tasks}"]
+    ends = _ends(row.mean, row.low, row.high)
+    return [
+        _name(row),
+        row.model,
+        row.metric,
+        score,
+        ends,
+        runs,
+        f"{row.n_evaluable}/{row.n_tasks}",
+    ]
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

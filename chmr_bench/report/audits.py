@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from chmr_bench.audit import Audit, Leak, Overlap, Pretraining, TaskLabels
 from chmr_bench.report.grids import NONE, Grid
 from chmr_bench.report.leaks import COLUMNS, LEVEL_NOTE, LEVEL_WORDS, percent
-from chmr_bench.report.page import section
+from chmr_bench.report.render import section
 from chmr_bench.types import PARTS
 
 CONFLICTS_SHOWN = 10
@@ -261,47 +261,28 @@ def audits_json(found: Audits) -> dict[str, Any]:
     """Return all of it as plain values."""
     return {
         "datasets": [_audit_json(a) for a in found.audits],
-        "across": [
-            {
-                "test_of": o.test_of.rpartition(" ")[0],
-                "train_of": o.train_of.rpartition(" ")[0],
-                "test_rows": o.test_rows,
-                "shared_rows": o.shared_rows,
-                "share": o.share,
-            }
-            for o in found.across
-        ],
-        "pretraining": [
-            {
-                "weights": p.weights,
-                "learnt_from": p.learnt_from,
-                "dataset": p.dataset.rpartition(" ")[0],
-                "test_rows": p.test_rows,
-                "seen_rows": p.seen_rows,
-                "share": p.share,
-            }
-            for p in found.pretraining
-        ],
+        "across": [_named(one) for one in found.across],
+        "pretraining": [_named(one) for one in found.pretraining],
     }
 
 
-def _audit_json(one: Audit) -> dict[str, Any]:
-    from dataclasses import asdict
+def _named(one: Overlap | Pretraining) -> dict[str, Any]:
+    """Return a share with datasets by their names alone."""
+    told = {**asdict(one), "share": one.share}
+    names = {"test_of", "train_of", "dataset"} & told.keys()
+    return told | {name: told[name].rpartition(" ")[0] for name in names}
 
+
+def _audit_json(one: Audit) -> dict[str, Any]:
     subject = one.subject
-    sizes = {f"n_{part}": len(subject.split.part(part)) for part in PARTS}
+    split = {"name": subject.method, "seed": subject.seed, "digest": subject.split.digest()}
     return {
         "name": subject.spec.name,
         "digest": subject.digest,
         "synthetic": subject.spec.synthetic,
-        "split": {
-            "name": subject.method,
-            "seed": subject.seed,
-            "digest": subject.split.digest(),
-            **sizes,
-        },
-        "levels": {leak.level: _leak_json(leak) for leak in one.leaks},
-        "levels_with_valid": {leak.level: _leak_json(leak) for leak in one.leaks_with_valid},
+        "split": split | {f"n_{part}": len(subject.split.part(part)) for part in PARTS},
+        "levels": _levels(one.leaks),
+        "levels_with_valid": _levels(one.leaks_with_valid),
         "test_rows_without_a_ring": one.leaks[-1].unnamed_rows,
         "straddling": {s.level: asdict(s) for s in one.straddles},
         "similarity": asdict(one.similarity),
@@ -311,9 +292,6 @@ def _audit_json(one: Audit) -> dict[str, Any]:
     }
 
 
-def _leak_json(leak: Leak) -> dict[str, Any]:
-    return {
-        "test_rows": leak.test_rows,
-        "leaked_rows": leak.leaked_rows,
-        "share": leak.share,
-    }
+def _levels(leaks: Sequence[Leak]) -> dict[str, Any]:
+    names = ("test_rows", "leaked_rows", "share")
+    return {leak.level: {name: getattr(leak, name) for name in names} for leak in leaks}

@@ -1,29 +1,35 @@
 """Boards: which datasets are put side by side, on which split.
 
 ``boards/*.toml`` beside the records says it; without one there is a single board, ``main``: the
-suite ``all`` on the reference split.
+suite ``all`` on the reference split. Where the split is drawn by a seed, a cell is over several
+splits, which are then the unit of variation.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 import tomllib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chmr_bench import splits
 from chmr_bench.errors import DataError
-from chmr_bench.report.rows import Row, Table
+from chmr_bench.report.aggregate import Row, Table
+from chmr_bench.report.evidence import Ends, finite
 from chmr_bench.statistics import (
+    corrected_resampled,
     effective_sample_size,
     interval,
     mean_over_seeds,
     ranks_with_ties,
 )
-from chmr_bench.types import TaskType
+from chmr_bench.types import MetricName
 
 MAIN = "main"
 DEFAULT_SUITE = "all"
@@ -43,49 +49,116 @@ class Board(BaseModel):
     split: str = "reference"
     notes: tuple[str, ...] = Field(default=(), description="lines that stand under it")
 
+    @property
+    def is_drawn(self) -> bool:
+        """Return whether its split is drawn by a seed."""
+        return splits.depends_on_seed(self.split)
+
 
 @dataclass(frozen=True)
-class OverallRow:
+class Cell:
+    """A model on one dataset.
+
+    Attributes
+    ----------
+    rows :
+        Its row of the table of each split, only those with a score.
+    wanted :
+        The split seeds that any model has a score on; ``(None,)`` on a split that is not drawn.
+    mean, sd :
+        Over the splits; sd is None for one split.
+    low, high :
+        On one split the row's interval; over splits the 95 % t interval of the mean, its variance
+        corrected for the overlap of training sets (Nadeau and Bengio 2003,
+        doi 10.1023/A:1024068626366), None for one drawn split.
+    """
+
+    rows: Mapping[int | None, Row]
+    wanted: tuple[int | None, ...]
+    mean: float
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def scores(self) -> dict[int | None, float]:
+        """Return split seed -> mean over the model's seeds."""
+        return {seed: row.score for seed, row in self.rows.items() if row.score is not None}
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the model has a score on every split on record."""
+        return len(self.rows) == len(self.wanted)
+
+
+@dataclass(frozen=True)
+class BoardRow:
     """A model over the datasets of a board.
 
     Attributes
     ----------
-    rows : dataset -> the model's row there; only datasets where it has a score.
-    n_failed : failed jobs on the board's datasets.
-    classification : mean over the board's classification datasets, with the 95 % bootstrap
-        interval; None unless every one of them is covered.
-    average_rank : over all datasets of the board; None unless all are covered. Ranks are among the
-        models that cover all.
+    cells :
+        Dataset -> its score; only datasets where it has one.
+    classification :
+        Mean over the board's classification datasets; None unless every one of them is covered.
+    low, high :
+        Its 95 % bootstrap interval, on a split that is not drawn.
+    sd :
+        Its s.d. over splits, where all datasets have the same ones.
+    ranks, average_rank :
+        Among the models that cover all datasets of the board, on every split on record.
     """
 
     label: str
-    rows: Mapping[str, Row]
+    cells: Mapping[str, Cell]
     n_failed: int
     classification: float | None = None
     low: float | None = None
     high: float | None = None
-    ranks: Mapping[str, float] | None = None
+    sd: float | None = None
+    ranks: Mapping[str, float] = field(default_factory=dict)
     average_rank: float | None = None
 
 
 @dataclass(frozen=True)
-class Overall:
+class FilledBoard:
     """A board filled in.
 
     Attributes
     ----------
-    tables : dataset -> the table that stands for it, for datasets with any record.
-    left_out : names of tables of other content under a board's dataset name.
+    tables :
+        Dataset -> the table of each split, by split seed, for datasets with any record.
+    left_out :
+        Tables of other content under a board's dataset name.
     """
 
     board: Board
-    tables: Mapping[str, Table]
-    rows: tuple[OverallRow, ...]
+    tables: Mapping[str, tuple[Table, ...]]
+    rows: tuple[BoardRow, ...]
     left_out: tuple[Table, ...]
 
-    def of_type(self, task_type: TaskType) -> list[str]:
-        """Return the board's datasets of a task type, as far as they were measured."""
-        return [n for n, t in self.tables.items() if t.dataset.task_type == task_type]
+    @property
+    def classification(self) -> list[str]:
+        """Return the board's classification datasets, measured or not."""
+        return _classification(self.board, self.tables)
+
+    def metric(self, name: str) -> MetricName | None:
+        """Return the metric of a dataset; None where it was not measured."""
+        return self.tables[name][0].metric if name in self.tables else None
+
+    @property
+    def is_audited(self) -> bool:
+        """Return whether all its classification datasets were audited."""
+        tables = [self.tables.get(name) for name in self.classification]
+        return bool(tables) and all(t is not None and t[0].audited is not None for t in tables)
+
+    def clean_mean(self, row: BoardRow) -> float | None:
+        """Return the mean of clean scores over the classification datasets; None unless known."""
+        if row.classification is None:
+            return None
+        values = [row.cells[name].rows[None].clean_score for name in self.classification]
+        known = [value for value in values if value is not None]
+        return math.fsum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def load_boards(folder: Path) -> list[Board]:
@@ -93,7 +166,8 @@ def load_boards(folder: Path) -> list[Board]:
 
     Raises
     ------
-    DataError : a board, or the folder, is not what it should be.
+    DataError
+        A board, or the folder, is not what it should be.
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, where a folder of boards belongs; move it away")
@@ -128,94 +202,149 @@ def _default() -> list[Board]:
 # -------------------------------------------------------------------------------------- fill it in
 
 
-def fill(board: Board, tables: Sequence[Table]) -> Overall | None:
+def fill(board: Board, tables: Sequence[Table]) -> FilledBoard | None:
     """Return the board over the measured tables, None where none of its datasets was measured."""
-    chosen: dict[str, Table] = {}
-    left_out = []
+    chosen: dict[str, tuple[Table, ...]] = {}
+    left_out: list[Table] = []
     for name in board.datasets:
-        candidates = [t for t in tables if t.dataset.name == name and _fits(board, t)]
-        if candidates:
-            chosen[name] = max(candidates, key=_weight)
-            left_out += [t for t in candidates if t is not chosen[name]]
+        groups = _groups(board, [t for t in tables if t.name == name and _fits(board, t)])
+        if groups:
+            best = max(groups, key=lambda key: (_weight(groups[key]), key))
+            drawn = sorted(groups.pop(best), key=lambda t: t.facts["split_seed"] or 0)
+            chosen[name] = tuple(drawn)
+            left_out += [table for group in groups.values() for table in group]
     if not chosen:
         return None
-    rows = _overall_rows(board, chosen)
-    return Overall(board, chosen, tuple(rows), tuple(left_out))
+    return FilledBoard(board, chosen, tuple(_rows(board, chosen)), tuple(left_out))
 
 
 def _fits(board: Board, table: Table) -> bool:
-    return table.kind == "benchmark" and board.split in table.split_names
+    if board.is_drawn:
+        named = table.facts["split"] == board.split and table.facts["split_seed"] is not None
+    else:
+        named = board.split in table.facts["split_names"]
+    return table.kind == "benchmark" and named
 
 
-def _weight(table: Table) -> tuple[int, str, str]:
+def _groups(board: Board, tables: Sequence[Table]) -> dict[tuple[str, ...], list[Table]]:
+    """Group by data, and over splits by metric; a split on which all failed joins its fellows."""
+    groups: dict[tuple[str, ...], list[Table]] = defaultdict(list)
+    for table in sorted(tables, key=lambda t: t.metric is None):
+        digest = str(table.facts["dataset_digest"])
+        if not board.is_drawn:
+            groups[digest, table.facts["split_digest"], table.metric or ""].append(table)
+            continue
+        fellow = next((key for key in groups if key[0] == digest), (digest, ""))
+        groups[fellow if table.metric is None else (digest, table.metric)].append(table)
+    return groups
+
+
+def _weight(tables: Sequence[Table]) -> int:
     """More results weigh more: a stray run on other data does not take a board over."""
-    return sum(len(r.good) for r in table.rows), table.dataset.digest, table.split.digest
+    return sum(len(row.good) for table in tables for row in table.rows)
 
 
-def _overall_rows(board: Board, tables: Mapping[str, Table]) -> list[OverallRow]:
-    labels = sorted({r.label for t in tables.values() for r in t.rows if not r.first.missing})
-    rows = [_overall_row(board, label, tables) for label in labels]
-    complete = [r for r in rows if len(r.rows) == len(board.datasets)]
-    ranks = {name: _ranks(table, complete) for name, table in tables.items()}
-    ranked = [
-        _with_ranks(row, {n: r[row.label] for n, r in ranks.items() if row.label in r})
-        for row in rows
-    ]
-    return sorted(
-        ranked,
-        key=lambda r: (r.average_rank is None, r.average_rank or 0.0, -len(r.rows), r.label),
-    )
-
-
-def _overall_row(board: Board, label: str, tables: Mapping[str, Table]) -> OverallRow:
-    mine = {n: r for n, t in tables.items() for r in t.rows if r.label == label}
-    scored = {n: r for n, r in mine.items() if r.score is not None}
-    row = OverallRow(label, scored, sum(len(r.failures) for r in mine.values()))
-    classes = _classification(board, tables)
-    got = [scored[n] for n in classes if n in scored]
-    metrics = {tables[n].metric for n in classes if n in tables}
-    if not got or len(got) < len(classes) or len(metrics) > 1:
-        return row
-    values = [r.score for r in got if r.score is not None]
-    low, high = _interval_of_mean(got)
-    return replace(row, classification=math.fsum(values) / len(values), low=low, high=high)
-
-
-def _classification(board: Board, tables: Mapping[str, Table]) -> list[str]:
-    """Return the board's classification datasets, measured or not."""
-    measured = {n for n, t in tables.items() if t.dataset.task_type == "regression"}
+def _classification(board: Board, tables: Mapping[str, tuple[Table, ...]]) -> list[str]:
+    measured = {n for n, t in tables.items() if t[0].facts["task_type"] == "regression"}
     return [n for n in board.datasets if n not in measured | set(board.regression)]
 
 
-def _interval_of_mean(rows: Sequence[Row]) -> tuple[float | None, float | None]:
-    """Return the interval of a mean over datasets, whose test molecules are drawn independently."""
-    runs = [r.runs for r in rows if r.runs is not None]
-    replicates = [r.replicates for r in rows if r.replicates is not None]
-    if len(runs) < len(rows) or len({len(r) for r in replicates}) != 1:
-        return None, None
-    low, high = interval(
-        mean_over_seeds(replicates),
-        score=math.fsum(float(r.scores.mean()) for r in runs) / len(runs),
-        metric=runs[0].metric,
-        n_effective=effective_sample_size([r.effective for r in runs]),
-    )
-    return (None, None) if np.isnan(low) else (low, high)
+def _rows(board: Board, tables: Mapping[str, tuple[Table, ...]]) -> list[BoardRow]:
+    mine: dict[str, dict[str, dict[int | None, Row]]] = defaultdict(lambda: defaultdict(dict))
+    for name, drawn in tables.items():
+        for table in drawn:
+            seed = table.facts["split_seed"] if board.is_drawn else None
+            for row in table.rows:
+                mine[row.label][name][seed] = row
+    filled = []
+    for label, by_dataset in mine.items():
+        cells = {name: _cell(board, tables[name], rows) for name, rows in by_dataset.items()}
+        failed = sum(len(r.failures) for rows in by_dataset.values() for r in rows.values())
+        known = {name: cell for name, cell in cells.items() if cell is not None}
+        filled.append(_with_mean(BoardRow(label, known, failed), board, tables))
+    ranked = _ranked(filled, board, tables)
+    return sorted(ranked, key=lambda r: (r.average_rank or math.inf, -len(r.cells), r.label))
 
 
-def _ranks(table: Table, complete: Sequence[OverallRow]) -> dict[str, float]:
-    name = table.dataset.name
-    rows = [(r.label, r.rows[name]) for r in complete]
-    nan = float("nan")
-    ranks = ranks_with_ties(
-        [nan if r.score is None else r.score for _, r in rows],
-        [nan if r.low is None else r.low for _, r in rows],
-        [nan if r.high is None else r.high for _, r in rows],
-        greater_is_better=table.greater_is_better,
-    )
-    return dict(zip([label for label, _ in rows], ranks, strict=True))
+def _cell(board: Board, tables: Sequence[Table], rows: Mapping[int | None, Row]) -> Cell | None:
+    scored = {seed: row for seed, row in rows.items() if row.score is not None}
+    values = [row.score for row in scored.values() if row.score is not None]
+    if not values:
+        return None
+    n, mean = len(values), math.fsum(values) / len(values)
+    if not board.is_drawn:
+        (row,) = scored.values()
+        return Cell(scored, (None,), mean, None, row.low, row.high)
+    measured = [t for t in tables if any(row.score is not None for row in t.rows)]
+    cell = Cell(scored, tuple(t.facts["split_seed"] for t in measured), mean)
+    if n < 2:
+        return cell
+    facts = next(iter(rows.values())).first
+    found = corrected_resampled(np.array(values), facts["n_train"], facts["n_test"])
+    sd = statistics.stdev(values)
+    ends = (found.low, found.high) if sd else (mean, mean)  # the same on every split
+    return replace(cell, sd=sd, low=ends[0], high=ends[1])
 
 
-def _with_ranks(row: OverallRow, ranks: Mapping[str, float]) -> OverallRow:
-    if not ranks:
+def _with_mean(row: BoardRow, board: Board, tables: Mapping[str, tuple[Table, ...]]) -> BoardRow:
+    """Return the row with its mean over the classification datasets, if it covers them."""
+    classes = _classification(board, tables)
+    cells = [row.cells[n] for n in classes if n in row.cells and row.cells[n].is_complete]
+    metrics = {tables[n][0].metric for n in classes if n in tables}
+    if not cells or len(cells) < len(classes) or len(metrics) > 1:
         return row
-    return replace(row, ranks=ranks, average_rank=math.fsum(ranks.values()) / len(ranks))
+    row = replace(row, classification=math.fsum(cell.mean for cell in cells) / len(cells))
+    if not board.is_drawn:
+        low, high = _interval_of_mean([cell.rows[None] for cell in cells])
+        return replace(row, low=low, high=high)
+    scores = [cell.scores for cell in cells]
+    if len(scores[0]) < 2 or any(set(one) != set(scores[0]) for one in scores):
+        return row
+    by_split = [math.fsum(one[seed] for one in scores) / len(scores) for seed in scores[0]]
+    return replace(row, sd=statistics.stdev(by_split))
+
+
+def _interval_of_mean(rows: Sequence[Row]) -> Ends:
+    """Return the interval of a mean over datasets, whose test molecules are drawn independently."""
+
+    def compute() -> Ends:
+        known = [runs for runs in (row.runs for row in rows) if runs is not None]
+        if len(known) < len(rows) or len({runs.replicates.shape[1] for runs in known}) != 1:
+            return None, None
+        return interval(
+            mean_over_seeds([mean_over_seeds([*runs.replicates]) for runs in known]),
+            score=math.fsum(float(runs.scores.mean()) for runs in known) / len(known),
+            metric=known[0].metric,
+            n_effective=effective_sample_size([runs.effective for runs in known]),
+        )
+
+    good = [line for row in rows for line in row.good]
+    what = f"mean {[len(row.good) for row in rows]}"
+    low, high = rows[0].evidence.remembered(what, good, compute)
+    return finite(low), finite(high)
+
+
+def _ranked(
+    rows: Sequence[BoardRow], board: Board, tables: Mapping[str, tuple[Table, ...]]
+) -> list[BoardRow]:
+    """Return the rows, with ranks where they cover every dataset on every split on record."""
+    names = board.datasets
+    complete = [r for r in rows if all(n in r.cells and r.cells[n].is_complete for n in names)]
+    ranks: dict[str, dict[str, float]] = {row.label: {} for row in complete}
+    nan = math.nan
+    for name in names if complete else ():
+        cells = [row.cells[name] for row in complete]
+        found = ranks_with_ties(
+            [cell.mean for cell in cells],
+            [nan if cell.low is None else cell.low for cell in cells],
+            [nan if cell.high is None else cell.high for cell in cells],
+            greater_is_better=tables[name][0].greater_is_better,
+        )
+        for row, rank in zip(complete, found, strict=True):
+            ranks[row.label][name] = rank
+    return [
+        replace(r, ranks=own, average_rank=math.fsum(own.values()) / len(own))
+        if (own := ranks.get(r.label))
+        else r
+        for r in rows
+    ]

@@ -1,30 +1,43 @@
-"""Records of runs with hidden cells to curves: what a model loses as more is hidden.
+"""Runs with masked cells to curves: what a model loses as more is masked.
 
-A run without anything hidden is the start of every curve of its model. Curves are told apart by
-what is hidden, where, how, what fills it, and by all that can change a model's numbers.
+A run without anything masked is the start of every curve of its model. Curves are told apart by
+what is masked, where, how, what fills it, and by all that can change a model's numbers.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chmr_bench.ablation.missing import Missing
-from chmr_bench.errors import RecordError
 from chmr_bench.metrics import METRICS
-from chmr_bench.records import DatasetInfo, Record, RecordStore, SplitInfo, canonical_json
-from chmr_bench.records.pretrained import making_of_row
-from chmr_bench.report.hidden_counts import n_hidden, shares
-from chmr_bench.report.hidden_runs import Setting, by_setting, one_draw
+from chmr_bench.records import RecordStore, canonical_json
+from chmr_bench.report.evidence import Evidence, Run
 from chmr_bench.report.labels import plain_name
-from chmr_bench.report.resting import runs_of
-from chmr_bench.report.sources import data_key, sound, splits_shown
+from chmr_bench.report.masking import (
+    Kind,
+    MaskedRun,
+    Setting,
+    by_kind,
+    masked_runs,
+    n_masked,
+    one_draw,
+    shares,
+)
+from chmr_bench.report.runs import DATA, load_runs
 from chmr_bench.statistics import Difference, Runs, paired_difference
-from chmr_bench.types import FloatArray, MetricName
+from chmr_bench.types import MetricName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Seed = int | None
+BASE = ("model", "model_version", "params", "plugin", "plugin_distribution", "plugin_version")
 
 
 @dataclass(frozen=True)
@@ -33,53 +46,84 @@ class Point:
 
     Attributes
     ----------
-    score : mean over seeds. n_runs, n_failed : runs with and without a score.
-    change : the score less that at rate 0, paired over seeds and test molecules; None where it
-        cannot be had.
-    unpaired : seeds that only one of both rates has; not in `change`.
-    shares : ``pretrain``, ``train``, ``valid``, ``test`` -> share of the observed entries that was
-        hidden there, all runs together.
-    n_pretrainings : different weights that its runs begin with; 0 where they load none.
+    runs :
+        Those with a score, one a seed; None where there is none, or a replicate cannot be read.
+    n_failed :
+        Runs without a score.
+    change :
+        The score less that at rate 0, paired over seeds and test molecules; None where it cannot
+        be had.
+    unpaired :
+        Seeds that only one of both rates has; not in `change`.
+    shares :
+        ``pretrain``, ``train``, ``valid``, ``test`` -> share of the observed entries that was
+        masked there, all runs together.
+    n_pretrainings :
+        Different weights that its runs begin with; 0 where they load none.
     """
 
     rate: float
-    score: float | None
-    n_runs: int
+    runs: Runs | None = field(compare=False, repr=False)
     n_failed: int
     change: Difference | None = None
-    unpaired: tuple[int | None, ...] = ()
-    runs: Runs | None = dataclasses.field(default=None, compare=False, repr=False)
-    shares: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    unpaired: tuple[Seed, ...] = ()
+    shares: Mapping[str, float] = field(default_factory=dict)
     n_pretrainings: int = 0
+
+    @property
+    def score(self) -> float | None:
+        """Return the mean over seeds."""
+        return None if self.runs is None else float(self.runs.scores.mean())
+
+    @property
+    def n_runs(self) -> int:
+        """Return the seeds with a score."""
+        return 0 if self.runs is None else len(self.runs.seeds)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A model on a dataset over the rates of one setting, from rate 0.
+    """A model on a dataset, or on several averaged, over the rates of one setting, from rate 0.
 
     Attributes
     ----------
-    model : its registered name. label : with what its user changed.
-    shuffled : the control: what is not hidden is given to the wrong molecules.
-    area : mean change over the rates, by trapezoids; None below two rates, and where one has no
+    facts :
+        A run that stands for it. label : the model with what its user changed.
+    shuffled :
+        The control: profiles that are not masked are permuted among the molecules.
+    plain :
+        The runs with nothing masked.
+    area :
+        Mean change over the rates, by trapezoids; None below two rates, and where one has no
         score.
-    unmoved : no stored prediction differs from that of rate 0.
-    n_hidden : entries hidden in all its runs together, of atlas and dataset; None where there was
-        none that the model could read.
+    unmoved :
+        No stored prediction differs from that of rate 0.
+    n_masked :
+        Entries masked in all its runs together, of atlas and dataset; None where there was none
+        that the model could read.
     """
 
-    dataset: DatasetInfo
-    split: SplitInfo
-    metric: MetricName
-    model: str
+    facts: Run
     label: str
     setting: Setting
     shuffled: bool
+    plain: Runs | None
     points: tuple[Point, ...]
     area: Difference | None = None
     unmoved: bool = False
-    n_hidden: int | None = None
+    n_masked: int | None = None
     identities: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """Return its registered name."""
+        return str(self.facts["model"])
+
+    @property
+    def metric(self) -> MetricName:
+        """Return the metric of the dataset."""
+        metric: MetricName = self.facts["dataset_metric"]
+        return metric
 
     @property
     def greater_is_better(self) -> bool:
@@ -109,129 +153,114 @@ class Curve:
 
 
 def curves(store: RecordStore) -> list[Curve]:
-    """Return every curve the records give, by dataset, setting and model."""
-    records, _ = sound(store)
-    splits = splits_shown(records)
-    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    for record in records:
-        groups[(*data_key(record), record.dataset.metric, _base(record))].append(record)
+    """Return every curve that the records of a store give."""
+    loaded = load_runs(store)
+    return curves_of(loaded.frame, Evidence(store))
+
+
+def curves_of(runs: pd.DataFrame, evidence: Evidence) -> list[Curve]:
+    """Return every curve that runs give, by dataset, setting and model."""
+    masked = masked_runs(runs[runs["missing"].notna()].to_dict("records"))  # type: ignore[arg-type]
+    models = {run.run["model"] for run in masked}
+    lines: list[Any] = runs[runs["model"].isin(models)].to_dict("records")
+    groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
+    for line in lines:
+        groups[(*(line[name] for name in (*DATA, "dataset_metric")), _base(line))].append(line)
+    fixed = one_draw(masked)
     found = []
-    fixed = one_draw(records)
     for members in groups.values():
-        split = splits[data_key(members[0])][0]
-        plain = [r for r in members if r.missing is None]
-        for kind, hidden in by_setting(members, fixed).items():
-            found.append(_curve(kind, hidden, plain, split, store))
-    found.sort(key=_order)
-    return _told_apart(found)
+        plain = [line for line in members if line["missing"] is None]
+        for kind, hidden in by_kind(masked_runs(members), fixed).items():
+            found.append(_curve(kind, hidden, plain, evidence))
+    return _numbered(sorted(found, key=_order))
 
 
 def _order(curve: Curve) -> tuple[object, ...]:
-    names = (curve.dataset.name, curve.dataset.digest, curve.split.digest, str(curve.setting))
-    return curve.dataset.synthetic, *names, curve.label, curve.shuffled
+    facts = [curve.facts[name] for name in ("synthetic", "dataset", "dataset_digest")]
+    setting = str(curve.setting)
+    return (*facts, curve.facts["split_digest"], setting, curve.label, curve.shuffled)
 
 
-def _base(record: Record) -> str:
-    """Return all that can change the numbers of a model but the seed and what is hidden."""
-    return canonical_json(
-        [
-            record.model.id,
-            record.model.version,
-            record.model.params,
-            [record.plugin.name, record.plugin.distribution, record.plugin.version],
-            _making(record),
-            record.precision,
-            record.resources.device,
-        ]
-    )
+def _base(line: Run) -> str:
+    """Return all that can change the numbers of a model but the seed and what is masked."""
+    settings = [line[name] for name in (*BASE, "precision", "device")]
+    return canonical_json([*settings, _making(line)])
 
 
-def _making(record: Record) -> str | None:
-    """Return how the weights were made, the atlas's content left out, which hiding changes."""
-    told = record.model.pretraining
-    if record.model.weights is None or told is None:
-        return making_of_row(record)
+def _making(line: Run) -> Any:
+    """Return how the weights were made, the atlas's content left out, which masking changes."""
+    told = json.loads(line["pretraining"] or "null")
+    if line["weights"] is None or told is None:
+        return line["row_weights"]
     inner = told.get("atlas")
     atlas = inner if isinstance(inner, Mapping) else told
     kept = {name: told.get(name) for name in ("version", "config", "features")}
-    names = {name: atlas.get(name) for name in ("atlases", "transductive", "left_out_of")}
-    return canonical_json([kept, names])
+    return [kept, {name: atlas.get(name) for name in ("atlases", "transductive", "left_out_of")}]
+
+
+def _numbered(found: Iterable[Curve]) -> list[Curve]:
+    """Return the curves, numbered where two of one dataset and setting share a label."""
+    seen: dict[tuple[object, ...], int] = defaultdict(int)
+    result = []
+    for curve in found:
+        key = (*_order(curve), curve.metric)
+        seen[key] += 1
+        if seen[key] > 1:
+            curve = replace(curve, label=f"{curve.label} (#{seen[key]})")
+        result.append(curve)
+    return result
 
 
 # --------------------------------------------------------------------------------------- one curve
 
 
 def _curve(
-    kind: tuple[Setting, bool],
-    hidden: Sequence[Record],
-    plain: Sequence[Record],
-    split: SplitInfo,
-    store: RecordStore,
+    kind: Kind, masked: Sequence[MaskedRun], plain: Sequence[Run], evidence: Evidence
 ) -> Curve:
     setting, shuffled = kind
-    start = _runs(plain, store)
-    by_rate: dict[float, list[Record]] = {} if shuffled else {0.0: list(plain)}
-    for record in hidden:
-        by_rate.setdefault(Missing.from_dict(record.missing or {}).rate, []).append(record)
-    points = [_point(rate, by_rate[rate], start, store) for rate in sorted(by_rate)]
-    first = hidden[0]
+    by_rate: dict[float, list[tuple[Seed, Run]]] = defaultdict(list)
+    unmasked = [(run["seed"], run) for run in plain]
+    by_rate |= {} if shuffled else {0.0: [*unmasked]}
+    for run in masked:
+        by_rate[run.missing.rate].append((run.pairing, run.run))
+    start = _runs(unmasked, evidence)
+    points = [_point(rate, by_rate[rate], start, evidence) for rate in sorted(by_rate)]
+    hidden = [run.run for run in masked]
+    values = {run["seed"]: run["values_sha256"] for run in plain if run["values_sha256"]}
     return Curve(
-        dataset=first.dataset,
-        split=split,
-        metric=first.dataset.metric,
-        model=first.model.id,
-        label=plain_name(first.model_copy(update={"missing": None})),
+        facts=hidden[0],
+        label=plain_name(hidden[0]["model"], hidden[0]["overrides"]),
         setting=setting,
         shuffled=shuffled,
+        plain=start,
         points=tuple(points),
         area=area(points, start),
-        unmoved=_unmoved(hidden, plain),
-        n_hidden=n_hidden(hidden),
-        identities=tuple(r.identity for r in [*plain, *hidden]),
+        unmoved=all(
+            r["values_sha256"] and values.get(r["seed"]) == r["values_sha256"] for r in hidden
+        ),
+        n_masked=n_masked(hidden),
+        identities=tuple(run["identity"] for run in [*plain, *hidden]),
     )
 
 
-def _point(rate: float, shown: Sequence[Record], start: Runs | None, store: RecordStore) -> Point:
-    runs = _runs(shown, store)
-    good = [r for r in shown if r.metrics is not None and r.metrics.macro is not None]
-    score = float(runs.scores.mean()) if runs is not None else None
-    n_failed, change = len(shown) - len(good), _change(runs, start)
-    n_weights = len({r.model.weights for r in good if r.model.weights is not None})
-    return Point(rate, score, len(good), n_failed, *change, runs, shares(shown), n_weights)
+def _runs(pairs: Iterable[tuple[Seed, Run]], evidence: Evidence) -> Runs | None:
+    """Return the runs with a score, in the order of their seeds."""
+    scored = {seed: run for seed, run in pairs if not math.isnan(run["score"])}
+    seeds = sorted(scored, key=lambda seed: -1 if seed is None else seed)
+    return evidence.runs([scored[seed] for seed in seeds], seeds)
 
 
-def seed_of(record: Record) -> int | None:
-    """Return what pairs a run with others: its seed, or that of what is hidden; None = neither."""
-    if record.seed is not None or record.missing is None:
-        return record.seed
-    missing = Missing.from_dict(record.missing)
-    return missing.seed if missing.draws else None
+def _point(
+    rate: float, pairs: Sequence[tuple[Seed, Run]], start: Runs | None, evidence: Evidence
+) -> Point:
+    runs, shown = _runs(pairs, evidence), [run for _, run in pairs]
+    good = [run for run in shown if not math.isnan(run["score"])]
+    n_weights = len({run["weights"] for run in good if run["weights"] is not None})
+    n_failed = len(shown) - len(good)
+    return Point(rate, runs, n_failed, *_change(runs, start), shares(shown), n_weights)
 
 
-def _runs(records: Iterable[Record], store: RecordStore) -> Runs | None:
-    """Return the runs with a score; None where there is none, or a replicate cannot be read."""
-    first: Record | None = None
-    scores: dict[int | None, float] = {}
-    replicates: dict[int | None, FloatArray] = {}
-    for record in records:
-        if record.metrics is None or record.metrics.macro is None:
-            continue
-        try:
-            replicates[seed_of(record)] = store.replicates(record)
-        except RecordError:
-            return None
-        scores[seed_of(record)] = record.metrics.macro
-        first = first or record
-    if first is None:
-        return None
-    seeds = tuple(sorted(scores, key=lambda s: -1 if s is None else s))
-    whole = np.stack([replicates[s] for s in seeds]).astype(np.float64)
-    return runs_of(first, np.array([scores[s] for s in seeds]), whole, seeds)
-
-
-def _change(
-    runs: Runs | None, start: Runs | None
-) -> tuple[Difference | None, tuple[int | None, ...]]:
+def _change(runs: Runs | None, start: Runs | None) -> tuple[Difference | None, tuple[Seed, ...]]:
     """Return the paired change, and the seeds that could not be paired."""
     if runs is None or start is None:
         return None, ()
@@ -239,20 +268,19 @@ def _change(
     return (paired_difference(a, b) if a and b else None), unpaired
 
 
-def common(a: Runs, b: Runs) -> tuple[Runs | None, Runs | None, tuple[int | None, ...]]:
+def common(a: Runs, b: Runs) -> tuple[Runs | None, Runs | None, tuple[Seed, ...]]:
     """Return both on the seeds they share, and those that only one has."""
     if not (a.drawn and b.drawn):
         return a, b, ()
     shared = [seed for seed in a.seeds if seed in b.seeds]
-    unpaired = tuple(sorted(set(a.seeds) ^ set(b.seeds), key=str))
-    if not shared:
-        return None, None, unpaired
-    return _on(a, shared), _on(b, shared), unpaired
+    unpaired = tuple(sorted({*a.seeds} ^ {*b.seeds}, key=str))
+    return (_on(a, shared), _on(b, shared), unpaired) if shared else (None, None, unpaired)
 
 
-def _on(runs: Runs, seeds: Sequence[int | None]) -> Runs:
-    rows = [runs.seeds.index(seed) for seed in seeds]
-    return dataclasses.replace(
+def _on(runs: Runs, seeds: Sequence[Seed]) -> Runs:
+    """Return the runs on these seeds; one that draws nothing stands for each."""
+    rows = [runs.seeds.index(seed) if runs.drawn else 0 for seed in seeds]
+    return replace(
         runs, scores=runs.scores[rows], replicates=runs.replicates[rows], seeds=tuple(seeds)
     )
 
@@ -271,52 +299,121 @@ def area(points: Sequence[Point], start: Runs | None) -> Difference | None:
     weights[1:] += np.diff(rates) / 2
     weights /= rates[-1] - rates[0]
     drawn = [runs.seeds for runs in known if runs.drawn]
-    shared: list[int | None] = [None]
-    if drawn:
-        shared = [seed for seed in drawn[0] if all(seed in seeds for seeds in drawn)]
+    shared = [seed for seed in drawn[0] if all(seed in s for s in drawn)] if drawn else [None]
     if not shared:
         return None
-    parts = [_spread(runs, shared) for runs in known]
-    whole = dataclasses.replace(
+    parts = [_on(runs, shared) for runs in known]
+    together = replace(
         parts[0],
         scores=np.sum([w * r.scores for w, r in zip(weights, parts, strict=True)], axis=0),
         replicates=np.sum([w * r.replicates for w, r in zip(weights, parts, strict=True)], axis=0),
     )
-    a, b, _ = common(whole, start)
+    a, b, _ = common(together, start)
     return paired_difference(a, b) if a and b else None
 
 
-def _spread(runs: Runs, seeds: Sequence[int | None]) -> Runs:
-    """Return the runs on these seeds; one that draws nothing stands for each."""
-    if runs.drawn:
-        return _on(runs, seeds)
-    n = len(seeds)
-    return dataclasses.replace(
-        runs,
-        scores=np.repeat(runs.scores, n),
-        replicates=np.repeat(runs.replicates, n, axis=0),
-        seeds=tuple(seeds),
-    )
+# ---------------------------------------------------------------------------------------- families
 
 
-def _unmoved(hidden: Sequence[Record], plain: Sequence[Record]) -> bool:
-    """Return whether every run with something hidden predicts what its seed does without."""
-    whole = {r.seed: r.predictions.values_sha256 for r in plain if r.predictions}
-    return all(
-        r.predictions is not None and whole.get(r.seed) == r.predictions.values_sha256
-        for r in hidden
-    )
+@dataclass(frozen=True)
+class Family:
+    """Curves that share a table: one dataset, or several averaged, and one setting."""
+
+    datasets: tuple[str, ...]
+    title: str
+    metric: MetricName
+    setting: Setting
+    curves: tuple[Curve, ...]
+
+    @property
+    def rates(self) -> list[float]:
+        """Return all rates but 0, ascending."""
+        return sorted({p.rate for c in self.curves for p in c.points} - {0.0})
+
+    def mean_change(self, curve: Curve) -> Difference | None:
+        """Return the mean change from 0 to the last rate, None where any rate has no score."""
+        scored = {p.rate for p in curve.points if p.score is not None}
+        return curve.area if scored >= {0.0, *self.rates} else None
 
 
-def _told_apart(found: Sequence[Curve]) -> list[Curve]:
-    """Return the curves, numbered where two of one dataset and setting share a label."""
-    seen: dict[tuple[str, ...], int] = defaultdict(int)
-    result = []
+def families_of(store: RecordStore) -> list[Family]:
+    """Return the tables of a store; none where nothing was ever masked."""
+    return families(curves(store))
+
+
+def families(found: Sequence[Curve]) -> list[Family]:
+    """Return the tables: one a dataset and setting, then the mean over datasets of one metric."""
+    groups: dict[tuple[Any, ...], list[Curve]] = defaultdict(list)
     for curve in found:
-        what = (curve.dataset.digest, curve.split.digest, curve.metric, str(curve.setting))
-        key = (*what, curve.label, str(curve.shuffled))
-        seen[key] += 1
-        if seen[key] > 1:
-            curve = dataclasses.replace(curve, label=f"{curve.label} (#{seen[key]})")
-        result.append(curve)
-    return result
+        digests = curve.facts["dataset_digest"], curve.facts["split_digest"]
+        groups[(*digests, curve.metric, curve.setting)].append(curve)
+    single = [
+        Family((c[0].facts["dataset"],), _title(c[0]), c[0].metric, c[0].setting, tuple(c))
+        for c in groups.values()
+    ]
+    alike: dict[tuple[Any, ...], list[Family]] = defaultdict(list)
+    for family in single:
+        facts = family.curves[0].facts
+        if not facts["synthetic"] and facts["origin"] == "registered":
+            alike[family.setting, family.metric, facts["split"]].append(family)
+    means = [_mean_family(members) for members in alike.values()]
+    return [*single, *(family for family in means if family is not None)]
+
+
+def _title(curve: Curve) -> str:
+    facts = curve.facts
+    mark = " (SYNTHETIC)" if facts["synthetic"] else ""
+    split = "" if facts["split"] == "reference" else f", {facts['split']} split"
+    seed = "" if facts["split_seed"] is None else f" (seed {facts['split_seed']})"
+    return f"{facts['dataset']}{mark}{split}{seed}: {curve.setting}"
+
+
+def _mean_family(members: Sequence[Family]) -> Family | None:
+    """Return the mean over the real datasets of one setting, split method and metric."""
+    names = tuple(family.datasets[0] for family in members)
+    if len(names) < 2 or len(set(names)) < len(names):
+        return None
+    by_row = [{(c.label, c.shuffled): c for c in family.curves} for family in members]
+    shared = [[rows[key] for rows in by_row] for key in by_row[0] if all(key in r for r in by_row)]
+    if not shared:
+        return None
+    first = members[0]
+    means = tuple(_mean_curve(same) for same in shared)
+    title = f"mean over {', '.join(names)}: {first.setting}"
+    return Family(names, title, first.metric, first.setting, means)
+
+
+def _mean_curve(same: Sequence[Curve]) -> Curve:
+    """Return the mean of a row over datasets, at the rates that all of them have."""
+    start = _mean_runs([c.plain for c in same])
+    points = []
+    for rate in sorted(set.intersection(*({p.rate for p in c.points} for c in same))):
+        found = [p for c in same if (p := c.at(rate)) is not None]
+        runs = _mean_runs([p.runs for p in found])
+        n_failed, n_weights = sum(p.n_failed for p in found), min(p.n_pretrainings for p in found)
+        points.append(Point(rate, runs, n_failed, *_change(runs, start), {}, n_weights))
+    return replace(
+        same[0],
+        plain=start,
+        points=tuple(points),
+        area=area(points, start),
+        unmoved=all(c.unmoved for c in same),
+        identities=tuple(identity for c in same for identity in c.identities),
+    )
+
+
+def _mean_runs(found: Sequence[Runs | None]) -> Runs | None:
+    """Return the mean over datasets of runs with the same seeds; None where they differ.
+
+    It is taken to be known no better than on the smallest of them.
+    """
+    runs = [r for r in found if r is not None]
+    if len(runs) < len(found) or len({r.seeds for r in runs}) != 1:
+        return None
+    return replace(
+        runs[0],
+        scores=np.mean([r.scores for r in runs], axis=0),
+        replicates=np.mean([r.replicates for r in runs], axis=0),
+        n_units=min((r.n_units for r in runs if r.n_units is not None), default=None),
+        n_effective=min((r.n_effective for r in runs if r.n_effective is not None), default=None),
+    )

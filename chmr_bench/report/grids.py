@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from chmr_bench.metrics import METRICS
-from chmr_bench.report.boards import Overall, OverallRow
-from chmr_bench.report.clean import (
-    NOT_AUDITED,
-    clean_mean,
-    clean_note,
-    clean_score,
-    clean_scores,
-    is_audited,
-    leaked_note,
-)
-from chmr_bench.report.pretraining import pretraining_notes, seen_notes
-from chmr_bench.report.rows import Row, Table
-from chmr_bench.report.sources import caveats
+from chmr_bench.report.aggregate import Row, Table
+from chmr_bench.report.boards import BoardRow, FilledBoard
+from chmr_bench.report.digits import NONE as NONE
+from chmr_bench.report.digits import extra_decimals, fixed
+from chmr_bench.report.notes import FEWER, NOT_AUDITED, TIME_NOTE, board_notes, table_notes
 from chmr_bench.types import MetricName
 
-NONE = "-"
 PERCENT: tuple[MetricName, ...] = ("roc_auc", "average_precision")
 """Metrics from 0 to 1 that are written in percent."""
 
@@ -33,9 +23,12 @@ class Grid:
 
     Attributes
     ----------
-    left : columns of words; all others hold numbers and are aligned right.
-    notes : lines that stand under it.
-    folded : too long for a page that is read from top to bottom; shown closed where that can be.
+    left :
+        Columns of words; all others hold numbers and are aligned right.
+    notes :
+        Lines that stand under it.
+    folded :
+        Too long for a page that is read from top to bottom; shown closed where that can be.
     """
 
     title: str
@@ -46,23 +39,43 @@ class Grid:
     folded: bool = False
 
 
-def number(metric: MetricName | None, value: float | None, digits: int = 1) -> str:
+def number(metric: MetricName | None, value: float | None, extra: int = 0) -> str:
     """Return a score as it is shown: percent with one decimal, or three decimals of the unit.
 
     What rounds to zero has no sign.
+
+    Parameters
+    ----------
+    extra :
+        Decimals beyond these, see `extra_digits`.
     """
     if value is None:
         return NONE
-    if metric in PERCENT:
-        return f"{100 * value:z.{digits}f}"
-    return f"{value:z.3f}" if abs(value) < 100 else f"{value:.1f}"
+    scale, usual = _scale(metric)
+    if metric not in PERCENT and abs(value) >= 100:
+        usual = 1
+    return fixed(scale * value, usual, extra)
 
 
-def span(metric: MetricName | None, low: float | None, high: float | None) -> str:
+def _scale(metric: MetricName | None) -> tuple[float, int]:
+    """Return what a score is multiplied by, and its usual decimals."""
+    return (100.0, 1) if metric in PERCENT else (1.0, 3)
+
+
+def extra_digits(metric: MetricName | None, rows: Iterable[Row]) -> int:
+    """Return how many decimals a table needs beyond the usual ones."""
+    scale, usual = _scale(metric)
+    scored = [row for row in rows if row.score is not None]
+    widths = [r.high - r.low for r in scored if r.low is not None and r.high is not None]
+    values = [scale * (row.score or 0.0) for row in scored]
+    return extra_decimals(values, [scale * width for width in widths], usual)
+
+
+def span(metric: MetricName | None, low: float | None, high: float | None, extra: int = 0) -> str:
     """Return an interval as it is shown."""
     if low is None or high is None:
         return NONE
-    return f"{number(metric, low)} to {number(metric, high)}"
+    return f"{number(metric, low, extra)} to {number(metric, high, extra)}"
 
 
 def heading(metric: MetricName | None) -> str:
@@ -73,237 +86,107 @@ def heading(metric: MetricName | None) -> str:
     return title if METRICS[metric].greater_is_better else f"{title} ↓"
 
 
-def wrapped(grid: Grid, width: int) -> list[Grid]:
-    """Return the grid in pieces of at most `width` characters, each with the columns of words.
-
-    Headings are broken between words, so that a column is no wider than its widest cell or word.
-    """
-    n_left = sum(column in grid.left for column in grid.columns)
-    widths = [_width(grid, j) + 2 for j in range(len(grid.columns))]
-    pieces: list[list[int]] = [[]]
-    for j in range(n_left, len(grid.columns)):
-        used = sum(widths[:n_left]) + sum(widths[i] for i in pieces[-1])
-        if pieces[-1] and used + widths[j] > width:
-            pieces.append([])
-        pieces[-1].append(j)
-    return [_piece(grid, [*range(n_left), *piece], widths) for piece in pieces]
-
-
-def _width(grid: Grid, j: int) -> int:
-    head = grid.columns[j]
-    widest = max(len(text) for text in [*(head.split() or [""]), *(row[j] for row in grid.rows)])
-    return max(widest, -(-len(head) // 2))
-
-
-def _piece(grid: Grid, chosen: Sequence[int], widths: Sequence[int]) -> Grid:
-    heads = {j: "\n".join(textwrap.wrap(grid.columns[j], widths[j] - 2)) for j in chosen}
-    return replace(
-        grid,
-        columns=tuple(heads.values()),
-        rows=tuple(tuple(row[j] for j in chosen) for row in grid.rows),
-        left=tuple(head for j, head in heads.items() if grid.columns[j] in grid.left),
-    )
-
-
 # ------------------------------------------------------------------------------------- one dataset
 
 
 def table_grid(table: Table) -> Grid:
     """Return a dataset's rows."""
-    shares = table.metric == "roc_auc"
     score = heading(table.metric)
-    audited = [f"{score}, all test rows", "clean rows", "leaked"]
-    columns = ["model", *(audited if table.audited else [score])]
-    columns += ["95 % interval", "s.d.", "runs", "behind the best"]
-    columns += ["tasks", *(["tasks ≥ 0.80"] if shares else [])]
+    columns = ["model"]
+    columns += [f"{score}, all test rows", "clean rows", "leaked"] if table.audited else [score]
+    columns += ["95 % interval", "s.d.", "runs", "behind the best", "tasks"]
+    columns += ["tasks ≥ 0.80"] if table.metric == "roc_auc" else []
     columns += ["failed"] if any(row.failures for row in table.rows) else []
-    rows = tuple(tuple(_table_cells(table, row, shares)) for row in table.rows)
-    return Grid(table_title(table), tuple(columns), rows, notes=tuple(_table_notes(table)))
+    extra = extra_digits(table.metric, table.rows)
+    rows = tuple(tuple(_table_cells(table, row, extra)) for row in table.rows)
+    return Grid(table_title(table), tuple(columns), rows, notes=tuple(table_notes(table)))
 
 
 def table_title(table: Table) -> str:
     """Return ``bace, scaffold split``, marked where it is no benchmark."""
     mark = {"benchmark": "", "user": " (user's table)", "synthetic": " (SYNTHETIC)"}[table.kind]
     split = "" if table.split_name == "reference" else f", {table.split_name} split"
-    return f"{table.dataset.name}{mark}{split}"
+    return f"{table.name}{mark}{split}"
 
 
-def _table_cells(table: Table, row: Row, shares: bool) -> list[str]:
-    metric = table.metric
-    runs = f"{len(row.good)} (no seed)" if row.first.seed is None else str(len(row.good))
-    cells = [row.label, number(metric, row.score), *_clean(table, row)]
+def _table_cells(table: Table, row: Row, extra: int) -> list[str]:
+    metric, n_runs = table.metric, len(row.good)
+    cells = [row.label, number(metric, row.score, extra)]
+    if table.audited is not None:
+        known = row.clean is not None or not n_runs
+        cells.append(number(metric, row.clean_score, extra) if known else NOT_AUDITED)
+        cells.append(f"{100 * table.audited.leaked_share:.1f} %")
     cells += [
-        span(metric, row.low, row.high),
-        number(metric, row.sd),
-        runs if row.good else "0",
-        _behind(metric, row),
+        span(metric, row.low, row.high, extra),
+        number(metric, row.sd, extra),
+        f"{n_runs} (no seed)" if n_runs and row.first["seed"] is None else str(n_runs),
+        _behind(metric, row, extra),
+        f"{row.n_evaluable} of {table.facts['n_tasks']}" if n_runs else NONE,
     ]
-    cells.append(f"{row.n_evaluable} of {table.dataset.n_tasks}" if row.good else NONE)
-    if shares:
-        cells.append(_share(row))
+    if metric == "roc_auc":  # a share is never without what it is a share of
+        share = row.share_080
+        cells.append(NONE if share is None else f"{100 * share:.1f} % of {row.n_evaluable}")
     if any(other.failures for other in table.rows):
-        cells.append(str(len(row.failures)) if row.failures else NONE)
+        cells.append(str(len(row.failures) or NONE))
     return cells
 
 
-def _clean(table: Table, row: Row) -> list[str]:
-    if table.audited is None:
-        return []
-    known = clean_scores(table, row) is not None or not row.good
-    score = number(table.metric, clean_score(table, row)) if known else NOT_AUDITED
-    return [score, f"{100 * table.audited.leaked_share:.1f} %"]
-
-
-def _behind(metric: MetricName | None, row: Row) -> str:
+def _behind(metric: MetricName | None, row: Row, extra: int) -> str:
     if row.behind is None:
         return NONE
     difference, low, high = row.behind
     if difference == 0:
         return "best"
-    around = "" if low is None else f" ({span(metric, low, high)})"
-    return f"{number(metric, difference)}{around}"
-
-
-def _share(row: Row) -> str:
-    """Return a share, never without what it is a share of."""
-    if row.share_080 is None:
-        return NONE
-    return f"{100 * row.share_080:.1f} % of {row.n_evaluable}"
-
-
-TIME_NOTE = (
-    "Wall clock of each run as it was made, beside whatever else the machine was doing: an order "
-    "of magnitude, no comparison; what an earlier run had left (embeddings, linear heads) was not "
-    "computed again. `make bench` measures ratios side by side."
-)
-
-
-def _table_notes(table: Table) -> list[str]:
-    notes = []
-    if table.n_dropped:
-        rows = "1 row of the source was" if table.n_dropped == 1 else None
-        rows = rows or f"{table.n_dropped} rows of the source were"
-        notes.append(
-            f"{rows} left out on the user's order (--on-invalid drop); every score here is without."
-        )
-    others = [name for name in table.split_names if name != table.split.name]
-    if others:
-        notes.append(
-            f"Asked for as {', '.join(others)} split too: the same rows of train, valid and test."
-        )
-    if table.not_evaluable:
-        reasons = [f"`{t.task}` ({t.reason})" for t in table.not_evaluable]
-        shown = "; ".join(reasons[:20]) + (
-            f"; {len(reasons) - 20} more in the JSON file" if len(reasons) > 20 else ""
-        )
-        notes.append(
-            f"Not evaluable: {len(reasons)} of {table.dataset.n_tasks} tasks, in no mean and in "
-            f"no share: {shown}."
-        )
-    notes += clean_note(table)
-    notes += [*pretraining_notes(table.rows), *seen_notes(table.rows)]
-    known = caveats(table.dataset)
-    known = (f"Known of these data: {'; '.join(known)}.",) if known else ()
-    return [*notes, *(line for row in table.rows for line in _failures(row)), *known]
-
-
-def _failures(row: Row) -> list[str]:
-    """Return a line a kind of failure, with how many jobs it hit."""
-    seeds: dict[tuple[str, str], list[str]] = {}
-    for failure in row.failures:
-        seed = "no seed" if failure.seed is None else str(failure.seed)
-        seeds.setdefault((failure.phase, failure.error), []).append(seed)
-    lines = []
-    for (phase, error), which in seeds.items():
-        jobs = "1 job" if len(which) == 1 else f"{len(which)} jobs"
-        word = "" if which == ["no seed"] else ("seed " if len(which) == 1 else "seeds ")
-        lines.append(f"Failed: {row.label}, {jobs} ({word}{', '.join(which)}), in {phase}: {error}")
-    return lines
+    around = "" if low is None else f" ({span(metric, low, high, extra)})"
+    return f"{number(metric, difference, extra)}{around}"
 
 
 # ----------------------------------------------------------------------------------------- a board
 
 
-def overall_grid(overall: Overall) -> Grid:
+def board_grid(board: FilledBoard) -> Grid:
     """Return a board: one row a model."""
-    board = overall.board
-    columns = ["model", *(_dataset_heading(overall, n) for n in board.datasets)]
-    classes = _classification(overall)
-    columns.append(f"mean of {len(classes)}")
-    columns += [f"mean of {len(classes)}, clean rows"] if is_audited(overall, classes) else []
+    spec = board.board
+    mean = f"mean of {len(board.classification)}"
+    clean = board.is_audited and not spec.is_drawn
+    columns = ["model", *(_dataset_heading(board, name) for name in spec.datasets), mean]
+    columns += [f"{mean}, clean rows"] if clean else []
     columns += ["rank", "datasets"]
-    columns += ["failed"] if any(row.n_failed for row in overall.rows) else []
-    rows = tuple(tuple(_overall_cells(overall, row)) for row in overall.rows)
-    title = f"{board.title}, {board.split} split"
-    return Grid(title, tuple(columns), rows, notes=tuple(_overall_notes(overall)))
+    columns += ["failed"] if any(row.n_failed for row in board.rows) else []
+    metric = next((board.metric(n) for n in board.classification if board.metric(n)), None)
+    rows = []
+    for row in board.rows:
+        cells = [row.label, *(_board_cell(board, row, name) for name in spec.datasets)]
+        cells.append(_around(number(metric, row.classification), number(metric, row.sd)))
+        cells += [number(metric, board.clean_mean(row))] if clean else []
+        cells.append(NONE if row.average_rank is None else f"{row.average_rank:.1f}")
+        cells.append(f"{len(row.cells)} of {len(spec.datasets)}")
+        rows.append((*cells, *([str(row.n_failed or NONE)] if columns[-1] == "failed" else [])))
+    title = f"{spec.title}, {spec.split} {'splits' if spec.is_drawn else 'split'}"
+    return Grid(title, tuple(columns), tuple(rows), notes=tuple(board_notes(board)))
 
 
-def _dataset_heading(overall: Overall, name: str) -> str:
-    table = overall.tables.get(name)
-    if table is None or table.metric in (None, "roc_auc"):
-        return name
-    return f"{name} {heading(table.metric)}"
+def _dataset_heading(board: FilledBoard, name: str) -> str:
+    metric = board.metric(name)
+    unit = "" if metric in (None, "roc_auc") else f" {heading(metric)}"
+    if not board.board.is_drawn or name not in board.tables:
+        return f"{name}{unit}"
+    n = sum(any(row.score is not None for row in table.rows) for table in board.tables[name])
+    return f"{name}{unit} ({n} splits)" if n != 1 else f"{name}{unit} (1 split)"
 
 
-def _overall_cells(overall: Overall, row: OverallRow) -> list[str]:
-    cells = [row.label]
-    for name in overall.board.datasets:
-        measured = row.rows.get(name)
-        table = overall.tables.get(name)
-        cells.append(number(table.metric, measured.score) if table and measured else NONE)
-    cells.append(number(_shared_metric(overall), row.classification))
-    classes = _classification(overall)
-    if is_audited(overall, classes):
-        cells.append(number(_shared_metric(overall), clean_mean(overall, row, classes)))
-    cells.append(NONE if row.average_rank is None else f"{row.average_rank:.1f}")
-    cells.append(f"{len(row.rows)} of {len(overall.board.datasets)}")
-    if any(other.n_failed for other in overall.rows):
-        cells.append(str(row.n_failed) if row.n_failed else NONE)
-    return cells
+def _board_cell(board: FilledBoard, row: BoardRow, name: str) -> str:
+    cell = row.cells.get(name)
+    if cell is None:
+        return NONE
+    metric, tables = board.metric(name), board.tables[name]
+    extra = max(extra_digits(metric, table.rows) for table in tables)
+    text = _around(number(metric, cell.mean, extra), number(metric, cell.sd, extra))
+    return text if cell.is_complete else f"{text} ({len(cell.rows)}){FEWER}"
 
 
-def _shared_metric(overall: Overall) -> MetricName | None:
-    return next((overall.tables[n].metric for n in overall.of_type("classification")), None)
-
-
-def _classification(overall: Overall) -> list[str]:
-    """Return the board's classification datasets, measured or not."""
-    other = {*overall.of_type("regression"), *overall.board.regression}
-    return [n for n in overall.board.datasets if n not in other]
-
-
-def _overall_notes(overall: Overall) -> list[str]:
-    board = overall.board
-    n_class = len(_classification(overall))
-    n_complete = sum(r.average_rank is not None for r in overall.rows)
-    notes = [
-        "Each cell is the mean over seeds of the dataset's score, which is the unweighted mean "
-        "over its evaluable tasks: ROC-AUC in percent unless the heading says otherwise.",
-        f"mean of {n_class}: over the {n_class} classification datasets, each counting once; never "
-        "over tasks.",
-        _rank_note(n_complete, len(board.datasets)),
-        f"'{NONE}': not measured; a mean or a rank over fewer datasets than the board's is not "
-        "comparable, so none is given.",
-    ]
-    notes += [*board.notes, *leaked_note(overall)]
-    notes += pretraining_notes(row for o in overall.rows for row in o.rows.values())
-    notes += [
-        f"{t.dataset.name} was also measured on other content (data {t.dataset.digest[:12]}, split "
-        f"{t.split.digest[:12]}); that is in a table of its own and not here."
-        for t in overall.left_out
-    ]
-    return notes
-
-
-def _rank_note(n_complete: int, n_datasets: int) -> str:
-    if n_complete == 0:
-        return f"rank: none yet, since no model covers all {n_datasets} datasets."
-    models = "1 model that covers" if n_complete == 1 else f"{n_complete} models that cover"
-    return (
-        f"rank: average over the datasets of the rank among the {models} all {n_datasets}. On a "
-        "dataset, two models whose 95 % intervals overlap are tied: rank = 1 + models clearly "
-        "better + half of those tied."
-    )
+def _around(mean: str, sd: str) -> str:
+    return mean if sd == NONE else f"{mean} ± {sd}"
 
 
 # -------------------------------------------------------------------------------------------- time
@@ -311,28 +194,17 @@ def _rank_note(n_complete: int, n_datasets: int) -> str:
 
 def time_grid(tables: Sequence[Table], names: Sequence[str]) -> Grid:
     """Return the seconds of fit and predict, mean over seeds, of one table a dataset name."""
-    by_name = {t.dataset.name: t for t in tables}
+    by_name = {t.name: {r.label: r for r in t.rows if r.good} for t in tables}
     shown = [by_name[n] for n in names if n in by_name]
-    labels = sorted({r.label for t in shown for r in t.rows if r.good})
-    rows = []
-    for label in labels:
-        cells = [label]
-        for table in shown:
-            row = next((r for r in table.rows if r.label == label and r.good), None)
-            cells.append(NONE if row is None else seconds(row))
-        rows.append(tuple(cells))
-    columns = ("model", *(t.dataset.name for t in shown))
-    return Grid(
-        "Seconds to fit and predict, mean over seeds", columns, tuple(rows), notes=(TIME_NOTE,)
+    rows = tuple(
+        (label, *(seconds(rows[label]) if label in rows else NONE for rows in shown))
+        for label in sorted({label for rows in shown for label in rows})
     )
+    columns = ("model", *(n for n in names if n in by_name))
+    return Grid("Seconds to fit and predict, mean over seeds", columns, rows, notes=(TIME_NOTE,))
 
 
 def seconds(row: Row) -> str:
     """Return the mean seconds of fit and predict."""
-    value = fit_and_predict(row)
+    value = row.fit_and_predict
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
-
-
-def fit_and_predict(row: Row) -> float:
-    """Return the mean over seeds of the seconds that fit and predict took."""
-    return sum(r.timing.fit + r.timing.predict for r in row.good) / len(row.good)

@@ -1,4 +1,4 @@
-"""Records to tables on disk: a page, a CSV and a JSON file a table, from the records alone.
+"""Records to tables on disk: pages, CSV and JSON files, from the records alone.
 
 The same records give the same bytes, so a committed table can be checked against its records.
 """
@@ -8,52 +8,76 @@ from __future__ import annotations
 import difflib
 import json
 import secrets
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from chmr_bench.errors import UsageError
 from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import read_all
-from chmr_bench.report import missing
-from chmr_bench.report.boards import Overall, load_boards
-from chmr_bench.report.files import BOARD_SCHEMA, TABLE_SCHEMA, TABLES, files
-from chmr_bench.report.missing_tables import SCHEMA as MISSING_SCHEMA
-from chmr_bench.report.over_splits import OverSplits, fill_any
-from chmr_bench.report.page import MARK, page
+from chmr_bench.report import curve_tables, exports, render
+from chmr_bench.report.aggregate import Collected, collect
+from chmr_bench.report.boards import FilledBoard, fill, load_boards
 from chmr_bench.report.published import all_published
-from chmr_bench.report.rows import Collected, collect
 
 PAGE = "README.md"
 OTHER_PAGE = "LEADERBOARD.md"
+PRINTED, PROVENANCE = "printed.md", "provenance.md"
 BOARDS = "boards"
 DIFF_LINES = 12
+SCHEMAS = "chmr-bench "
+"""How the schema of every JSON file of ours begins, in any version."""
 CSV_HEADS = (b"dataset,synthetic,split,metric,row,", b",classification_mean,")
 """How the first line of a dataset's CSV begins, and what stands in that of a board."""
+OURS = (
+    (exports.TABLES, "*"),
+    *(("", stem) for stem in ("overall*", "missing", "printed", "provenance")),
+)
+"""Folder and stem of the files that a build may have made."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The tables of a store as text, by relative path, the page first; and what they show."""
+
+    texts: Mapping[str, str]
+    collected: Collected
+    masked: curve_tables.MaskedFiles
 
 
 def build(store: RecordStore, out: Path) -> list[Path]:
     """Write the tables of a store below `out`; return their paths, the page first.
 
     Each file is replaced as a whole, and two builds take turns. Tables that an earlier build made
-    and no record gives any more are removed. Without a record nothing is written.
+    and no record gives any more are removed. Without a record nothing is written. Intervals that an
+    earlier build computed from the same runs are taken over.
 
     Raises
     ------
-    UsageError : `out` cannot be written. DataError : a board is not what it should be.
+    UsageError
+        `out` cannot be written.
+    DataError
+        A board is not what it should be.
     """
     check(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        lock = store.lock_path("tables")
+        lock.parent.mkdir(parents=True, exist_ok=True)
         # Under the lock from reading to writing: the last build to finish has seen every record
         # that was there when it began.
-        with _lock(store):
-            texts = render(store, out)
+        with FileLock(lock):
+            memory = lock.with_name("statistics.json")
+            rendered = render_all(store, out, _remembered(memory))
+            texts = rendered.texts
             changed = {name for name, text in texts.items() if _write(out / name, text.encode())}
-            _draw(store, out, texts, redraw=missing.JSON in changed)
+            _draw(rendered, out, redraw=curve_tables.JSON in changed)
             for path in _stale(out, texts) if texts else []:
                 path.unlink(missing_ok=True)
+            _write(memory, json.dumps(rendered.collected.evidence.used).encode())
     except OSError as error:
         raise UsageError(
             f"cannot write tables to {out}: {error.strerror or error}; choose another folder with "
@@ -62,19 +86,31 @@ def build(store: RecordStore, out: Path) -> list[Path]:
     return [out / name for name in texts]
 
 
-def _draw(store: RecordStore, out: Path, texts: dict[str, str], *, redraw: bool) -> None:
-    """Draw the pictures on missing cells, where their figures changed or one is not there.
+def _remembered(path: Path) -> dict[str, Any]:
+    """Return the statistics of the last build; nothing where there are none, or none that read."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
-    They are no part of `render`: another version of matplotlib draws other bytes.
+
+def _draw(rendered: Rendered, out: Path, *, redraw: bool) -> None:
+    """Draw the pictures on masked cells, where their figures changed or one is not there.
+
+    They are no part of `render_all`: another version of matplotlib draws other bytes.
     """
-    found = missing.families_of(store) if missing.JSON in texts else []
-    names = missing.names(found)
-    for path in out.glob(f"{missing.STEM}-*.png"):
+    names = rendered.masked.pictures
+    for path in out.glob(f"{curve_tables.STEM}-*.png"):
         if path.name not in names:
             path.unlink(missing_ok=True)
     if redraw or not all((out / name).is_file() for name in names):
-        for name, content in missing.images(found):
-            _write(out / name, content)
+        from chmr_bench.report import curves, figures
+
+        collected = rendered.collected
+        found = curves.families(curves.curves_of(collected.runs.frame, collected.evidence))
+        for name, shown in figures.pictures(found).items():
+            _write(out / name, figures.draw(shown))
 
 
 def check(out: Path) -> None:
@@ -82,19 +118,21 @@ def check(out: Path) -> None:
 
     Raises
     ------
-    UsageError : a file where a folder belongs, or the other way round.
-    DataError : a board, or an audit, is not what it should be.
+    UsageError
+        A file where a folder belongs, or the other way round.
+    DataError
+        A board, or an audit, is not what it should be.
     """
     load_boards(out / BOARDS)
     read_all(out)
-    tables = out / TABLES
+    tables = out / exports.TABLES
     if tables.exists() and not tables.is_dir():
         raise UsageError(
             f"{tables} is a file, where the folder of tables belongs; move it away, or choose "
             "another folder with --out DIR"
         )
     pages = [out / PAGE, *out.glob("*.csv"), *out.glob("overall*.json")]
-    for path in [*pages, *tables.glob("*.csv"), *tables.glob("*.json")]:
+    for path in [*pages, *tables.glob("*.csv"), *tables.glob("*.json"), *tables.glob("*.md")]:
         if path.is_dir():
             raise UsageError(
                 f"{path} is a folder, where a table belongs; move it away, or choose another "
@@ -102,46 +140,67 @@ def check(out: Path) -> None:
             )
 
 
-def render(store: RecordStore, out: Path) -> dict[str, str]:
-    """Return relative path -> text of every table, the page first; nothing without a record.
+def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = None) -> Rendered:
+    """Return every table as text; nothing without a record.
 
     `out` is read for its boards, and to leave a README.md alone that is not ours.
     """
-    collected, boards = gather(store, out)
-    more = missing.texts(missing.families_of(store))
-    if not collected.tables:
-        return more
-    papers = all_published()
-    return {
-        _page_name(out): page(collected, boards, papers, missing=bool(more)),
-        **files(collected, boards, papers),
-        **more,
-    }
+    collected, boards = gather(store, out, known)
+    masked = curve_tables.masked_files(collected.runs.frame, collected.evidence)
+    texts = dict(masked.texts)
+    tables = collected.tables
+    if tables:
+        papers = all_published()
+        page = render.leaderboard_page(collected, boards, papers, missing=bool(texts))
+        texts = {_page_name(out): page, **_files(collected, boards), **texts}
+        if printed := render.printed_page(papers, tables):
+            texts[PRINTED] = printed
+        texts["printed.csv"] = exports.printed_csv(papers)
+    return Rendered(texts, collected, masked)
 
 
-def gather(store: RecordStore, out: Path) -> tuple[Collected, list[Overall | OverSplits]]:
-    """Return the tables of a store, and its boards filled in."""
-    collected = collect(store)
+def _files(collected: Collected, boards: list[FilledBoard]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for board in boards:
+        stem = exports.board_stem(board)
+        found[f"{stem}.csv"] = exports.board_csv(board)
+        found[f"{stem}.json"] = exports.as_json(exports.board_json(board))
+    for stem, tables in exports.by_file(collected.tables).items():
+        path = f"{exports.TABLES}/{stem}"
+        found[f"{path}.md"] = render.dataset_page(tables[0].name, tables)
+        found[f"{path}.csv"] = exports.tables_csv(tables)
+        found[f"{path}.json"] = exports.tables_json(tables)
+    found[PROVENANCE] = render.provenance_page(collected.tables)
+    found["timing.csv"] = exports.timing_csv(collected.tables)
+    return found
+
+
+def gather(
+    store: RecordStore, out: Path, known: Mapping[str, Any] | None = None
+) -> tuple[Collected, list[FilledBoard]]:
+    """Return the tables of a store, in the order of its first board, and its boards filled in."""
+    collected = collect(store, known)
     boards = load_boards(out / BOARDS)
-    filled = [fill_any(board, collected.tables) for board in boards]
+    filled = [fill(board, collected.tables) for board in boards]
     order = {name: i for i, name in enumerate(boards[0].datasets if boards else ())}
-    tables = sorted(collected.tables, key=lambda t: order.get(t.dataset.name, len(order)))
+    tables = sorted(collected.tables, key=lambda t: order.get(t.name, len(order)))
     return replace(collected, tables=tuple(tables)), [b for b in filled if b is not None]
 
 
 def differences(store: RecordStore, out: Path) -> list[str]:
-    """Return what on disk is not what the records give, a line or a short diff each."""
-    texts = render(store, out)
+    """Return what on disk is not what the records give, a line or a short diff each.
+
+    Everything is computed anew.
+    """
+    texts = render_all(store, out).texts
     if not texts:
-        raise UsageError(f"there are no records in {store.folder}; nothing to check")
+        raise UsageError(f"there are no records in {store.root}; nothing to check")
     found = []
     for name, text in texts.items():
         path = out / name
         if not path.is_file():
             found.append(f"{name}: is missing")
-            continue
-        present = path.read_bytes()
-        if present != text.encode():
+        elif (present := path.read_bytes()) != text.encode():
             found.append(_difference(name, present, text))
     found += [f"{path.relative_to(out)}: no record gives it" for path in _stale(out, texts)]
     return found
@@ -154,16 +213,11 @@ def _difference(name: str, content: bytes, expected: str) -> str:
         return f"{name}: is no UTF-8 text ({error.reason} at byte {error.start})"
     if present.split() == expected.split():
         return f"{name}: differs in line ends or blanks alone; a table's lines end in LF"
-    lines = list(
-        difflib.unified_diff(
-            present.splitlines(),
-            expected.splitlines(),
-            f"{name} on disk",
-            f"{name} from the records",
-            lineterm="",
-            n=0,
-        )
+    names = f"{name} on disk", f"{name} from the records"
+    compared = difflib.unified_diff(
+        present.splitlines(), expected.splitlines(), *names, lineterm="", n=0
     )
+    lines = [line if len(line) <= 500 else f"{line[:497]}..." for line in compared]
     more = f"\n... {len(lines) - DIFF_LINES} more lines" if len(lines) > DIFF_LINES else ""
     return "\n".join(lines[:DIFF_LINES]) + more
 
@@ -171,50 +225,44 @@ def _difference(name: str, content: bytes, expected: str) -> str:
 def _page_name(out: Path) -> str:
     """Return the page's name: README.md unless somebody else's is there."""
     readme = out / PAGE
-    if readme.is_file() and not readme.read_text(encoding="utf-8", errors="replace").startswith(
-        MARK
-    ):
-        return OTHER_PAGE
-    return PAGE
+    return PAGE if not readme.is_file() or _is_page(readme) else OTHER_PAGE
 
 
-def _stale(out: Path, texts: dict[str, str]) -> list[Path]:
+def _stale(out: Path, texts: Mapping[str, str]) -> list[Path]:
     """Return tables that an earlier build made and the records give no more."""
-    stale: list[Path] = []
-    places = [(out / TABLES, "*"), (out, "overall*"), (out, missing.STEM)]
-    for path in sorted(p for folder, stem in places for p in folder.glob(f"{stem}.json")):
-        if path.relative_to(out).as_posix() not in texts and _is_ours(path):
-            beside = (path.with_suffix(".csv"), path.with_suffix(".md"))
-            stale += [path, *(p for p in beside if p.is_file())]
-    for path in sorted(p for folder, stem in places for p in folder.glob(f"{stem}.csv")):
-        if path.relative_to(out).as_posix() not in texts and path not in stale and _is_csv(path):
-            stale.append(path)
+    stale = []
+    for folder, stem in OURS:
+        for path in sorted((out / folder).glob(f"{stem}.*")):
+            ours = {".json": _is_json, ".csv": _is_csv, ".md": _is_page}.get(path.suffix)
+            name = path.relative_to(out).as_posix()
+            if ours is not None and name not in texts and ours(path):
+                stale.append(path)
     return stale
 
 
-def _is_ours(path: Path) -> bool:
+def _is_json(path: Path) -> bool:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    schemas = (TABLE_SCHEMA, BOARD_SCHEMA, MISSING_SCHEMA)
-    return isinstance(content, dict) and content.get("schema") in schemas
+    return isinstance(content, dict) and str(content.get("schema")).startswith(SCHEMAS)
 
 
 def _is_csv(path: Path) -> bool:
-    """Return whether a CSV file begins as ours do: one of ours whose JSON file is gone."""
+    """Return whether a CSV file begins as ours do, or lies beside a JSON file of ours."""
     try:
         with path.open("rb") as file:
             head = file.readline(10_000)
     except OSError:
         return False
-    return head.startswith(CSV_HEADS[0]) or (head.startswith(b"row,") and CSV_HEADS[1] in head)
+    beside = path.with_suffix(".json")
+    known = head.startswith(CSV_HEADS[0]) or (head.startswith(b"row,") and CSV_HEADS[1] in head)
+    return known or (beside.is_file() and _is_json(beside))
 
 
-def _lock(store: RecordStore) -> FileLock:
-    path = store.lock_path("tables")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path)
+def _is_page(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return text.startswith(render.OLD_MARK)
 
 
 def _write(path: Path, content: bytes) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chmr_bench.records.audited import Leaked
+from chmr_bench.report.aggregate import Table
 from chmr_bench.report.grids import NONE, Grid
-from chmr_bench.report.rows import Table
 
 LEVEL_WORDS = {
     "smiles": "same SMILES",
@@ -18,6 +18,11 @@ LEVEL_NOTE = (
     "Same SMILES: canonical, with stereo marks. Parent: without salt and charge. Connectivity: "
     "first 14 characters of the InChIKey, so stereoisomers are one, a salt and its acid are not. "
     "Flat scaffold: Bemis-Murcko of the parent, without stereo marks."
+)
+AUDIT_NOTE = (
+    "Counted by `chmr-bench audit --records`, with the data at hand; several drawn splits of "
+    "a dataset are summed. In the tables below a row is clean where neither its connectivity "
+    "nor its parent is in train or valid."
 )
 COLUMNS = ("dataset", "split", "test rows", *LEVEL_WORDS.values())
 
@@ -35,25 +40,15 @@ def audited_grid(tables: Sequence[Table]) -> Grid | None:
     groups: dict[tuple[str, str], list[Mapping[str, Leaked]]] = {}
     for table in tables:
         if table.audited is not None and table.audited.levels.keys() >= LEVEL_WORDS.keys():
-            key = (table.dataset.name, table.audited.split)
+            key = (table.name, table.audited.split)
             groups.setdefault(key, []).append(table.audited.levels)
     if not groups:
         return None
-    rows = tuple(_row(name, split, audits) for (name, split), audits in groups.items())
-    return Grid("Test rows with a twin in training", COLUMNS, rows, ("dataset", "split"), _notes())
-
-
-def _row(name: str, split: str, audits: Sequence[Mapping[str, Leaked]]) -> tuple[str, ...]:
-    n_test = sum(one["smiles"].test_rows for one in audits)
-    leaked = [sum(one[level].leaked_rows for one in audits) for level in LEVEL_WORDS]
-    splits = f", {len(audits)} of them" if len(audits) > 1 else ""
-    return (name, split + splits, f"{n_test:,}", *(percent(count, n_test) for count in leaked))
-
-
-def _notes() -> tuple[str, ...]:
-    return (
-        LEVEL_NOTE,
-        "Counted by `chmr-bench audit --records`, with the data at hand; several drawn splits of "
-        "a dataset are summed. In the tables below a row is clean where neither its connectivity "
-        "nor its parent is in train or valid.",
-    )
+    rows = []
+    for (name, split), audits in groups.items():
+        n_test = sum(one["smiles"].test_rows for one in audits)
+        leaked = [sum(one[level].leaked_rows for one in audits) for level in LEVEL_WORDS]
+        split += f", {len(audits)} of them" if len(audits) > 1 else ""
+        rows.append((name, split, f"{n_test:,}", *(percent(count, n_test) for count in leaked)))
+    left, notes = ("dataset", "split"), (LEVEL_NOTE, AUDIT_NOTE)
+    return Grid("Test rows with a twin in training", COLUMNS, tuple(rows), left, notes)

@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from chmr_bench.records import Record
-from chmr_bench.records.pretrained import weights_of_row
+from chmr_bench.report.aggregate import Row, Table
+from chmr_bench.report.evidence import Run
 from chmr_bench.report.grids import NONE, Grid
-from chmr_bench.report.rows import Collected, Row, Table
 
 SHOWN = 12
-"""Characters of a digest in a table; the JSON files hold them whole."""
+"""Characters of a digest in a table; the JSON files hold all."""
 
 
-def provenance_grids(collected: Collected) -> list[Grid]:
+def provenance_grids(tables: Sequence[Table]) -> list[Grid]:
     """Return the tables of data, models and machines."""
-    records = collected.records()
-    return [_data(collected.tables), _models(collected.tables), _machines(records)]
+    return [_data(tables), _models(tables), _machines(tables)]
 
 
 def _data(tables: Sequence[Table]) -> Grid:
-    columns = (
-        "dataset",
-        "version",
-        "molecules",
-        "tasks",
-        "data",
-        "split",
-        "rows",
-        "train/valid/test",
-    )
+    columns = ("dataset", "version", "molecules", "tasks", "data", "split", "rows")
     rows = tuple(
         (
-            table.dataset.name,
-            table.dataset.version,
-            str(table.dataset.n_molecules),
-            str(table.dataset.n_tasks),
-            table.dataset.digest[:SHOWN],
-            table.split_name,
-            table.split.digest[:SHOWN],
-            f"{table.split.n_train}/{table.split.n_valid}/{table.split.n_test}",
+            t.name,
+            t.facts["dataset_version"],
+            str(t.facts["n_molecules"]),
+            str(t.facts["n_tasks"]),
+            t.facts["dataset_digest"][:SHOWN],
+            t.split_name,
+            t.facts["split_digest"][:SHOWN],
+            f"{t.facts['n_train']}/{t.facts['n_valid']}/{t.facts['n_test']}",
         )
-        for table in tables
+        for t in tables
     )
     left = ("dataset", "version", "data", "split", "rows")
     notes = ("data and rows: first characters of the sha256 of the content and of the split.",)
-    return Grid("Data", columns, rows, left, notes)
+    return Grid("Data", (*columns, "train/valid/test"), rows, left, notes)
 
 
 def _models(tables: Sequence[Table]) -> Grid:
@@ -55,18 +45,12 @@ def _models(tables: Sequence[Table]) -> Grid:
         for row in table.rows:
             by_label.setdefault(row.label, []).append(row)
     rows = []
-    for label in sorted(by_label):
-        first = by_label[label][0].first
-        seeds = sorted({s for row in by_label[label] for s in row.seeds})
-        rows.append(
-            (
-                label,
-                first.model.version,
-                f"{first.plugin.distribution} {first.plugin.version} ({first.plugin.name})",
-                _weights(first),
-                ", ".join(map(str, seeds)) or ("no seed" if first.seed is None else NONE),
-            )
-        )
+    for label, found in sorted(by_label.items()):
+        first = found[0].first
+        seeds = sorted({seed for row in found for seed in row.seeds})
+        plugin = f"{first['plugin_distribution']} {first['plugin_version']} ({first['plugin']})"
+        shown = ", ".join(map(str, seeds)) or ("no seed" if first["seed"] is None else NONE)
+        rows.append((label, first["model_version"], plugin, _weights(first), shown))
     columns = ("model", "version", "registered by", "weights", "seeds")
     notes = (
         "weights: sha256 of weights the model starts from. The settings of every row stand in the "
@@ -75,41 +59,28 @@ def _models(tables: Sequence[Table]) -> Grid:
     return Grid("Models", columns, tuple(rows), columns, notes)
 
 
-def _weights(record: Record) -> str:
-    if record.model.weights is None:
+def _weights(run: Run) -> str:
+    if run["weights"] is None:
         return "none"
-    shared = weights_of_row(record)
-    return shared[:SHOWN] if shared else "of each seed"
+    return run["row_weights"][:SHOWN] if run["row_weights"] else "of each seed"
 
 
-def _machines(records: Sequence[Record]) -> Grid:
-    counted = Counter(_machine(r) for r in records)
+def _machines(tables: Sequence[Table]) -> Grid:
+    runs = [line for table in tables for row in table.rows for line in row.lines]
+    counted = Counter(_machine(run) for run in runs)
     rows = tuple((*machine, str(n)) for machine, n in sorted(counted.items()))
     columns = ("commit", "processor", "device", "cores", "platform", "python", "records")
-    notes = tuple(_versions(records))
-    return Grid("Machines", columns, rows, ("commit", *columns[1:3], *columns[4:6]), notes)
-
-
-def _machine(record: Record) -> tuple[str, ...]:
-    environment, resources = record.environment, record.resources
-    commit = (environment.commit or "installed")[:SHOWN]
-    if environment.dirty:
-        commit += " + changes"
-    return (
-        commit,
-        environment.cpu,
-        resources.device_name or resources.device,
-        str(resources.n_jobs),
-        environment.platform,
-        environment.python,
-    )
-
-
-def _versions(records: Iterable[Record]) -> list[str]:
-    """Return one line: every package with every version that was used."""
+    left = ("commit", "processor", "device", "platform", "python")
     seen: dict[str, set[str]] = {}
-    for record in records:
-        for package, version in record.environment.packages.items():
+    for packages in {run["packages"] for run in runs}:
+        for package, version in json.loads(packages).items():
             seen.setdefault(package, set()).add(version)
     listed = [f"{package} {' and '.join(sorted(v))}" for package, v in sorted(seen.items())]
-    return ["Packages: " + ", ".join(listed) + "."] if listed else []
+    notes = ("Packages: " + ", ".join(listed) + ".",) if listed else ()
+    return Grid("Machines", columns, rows, left, notes)
+
+
+def _machine(run: Run) -> tuple[str, ...]:
+    commit = (run["commit"] or "installed")[:SHOWN] + (" + changes" if run["dirty"] else "")
+    device = run["device_name"] or run["device"]
+    return (commit, run["cpu"], device, str(run["n_jobs"]), run["platform"], run["python"])

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench.plugins import registry
@@ -33,6 +34,7 @@ from chmr_bench.records import (
 from chmr_bench.records.folder import damage
 from chmr_bench.records.pretrained import making_of_row, n_test_seen, pretrained_on, weights_of_row
 from chmr_bench.report.labels import row_labels
+from chmr_bench.statistics import effective_sample_size
 from chmr_bench.types import PARTS
 
 if TYPE_CHECKING:
@@ -106,9 +108,17 @@ JSON_PATHS = {
     "missing": "missing",
     "hidden": "hidden",
     "packages": "environment.packages",
+    "dropped_rows": "dataset.dropped_rows",
 }
 """Column of canonical JSON -> where the record says it; None where it says nothing."""
+SECTIONS: dict[str, list[tuple[str, str]]] = {}
+"""Part of a record -> columns and what they are called in it."""
+for _column, _path in {**PATHS, **JSON_PATHS}.items():
+    SECTIONS.setdefault(_path.rpartition(".")[0], []).append((_column, _path.rpartition(".")[2]))
 NUMBERS = ("score", "low", "high", "share_080", "seconds", "fit_seconds", "predict_seconds")
+FACTS = ("row_key", "seal", "n_effective", "not_evaluable")
+TASK = ("task", "n", "n_minority", "reason")
+"""What is kept of a task that cannot be evaluated."""
 DATA = ("dataset", "origin", "dataset_digest", "split_digest")
 """What the runs of one table share, the metric left out."""
 
@@ -159,7 +169,7 @@ def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return records, as plain values, as a frame of runs."""
     import pandas as pd
 
-    columns = [*PATHS, *JSON_PATHS, *FACTS]
+    columns = [*PATHS, *JSON_PATHS, *WEIGHTS_FACTS, *FACTS]
     runs = pd.DataFrame([_line(line) for line in lines], columns=columns, dtype=object)
     runs = runs.astype(dict.fromkeys(NUMBERS, "float64"))
     runs["failed"] = runs["status"] == "failed"
@@ -177,12 +187,23 @@ def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:
-    told = {name: _at(line, path) for name, path in PATHS.items()}
-    for name, path in JSON_PATHS.items():
-        value = _at(line, path)
-        told[name] = None if value is None else canonical_json(value)
-    record = record_of(line)
-    return {**told, **{name: fact(record) for name, fact in FACTS.items()}}
+    told: dict[str, Any] = {}
+    for section, names in SECTIONS.items():
+        part = _at(line, section) if section else line
+        for name, key in names:
+            told[name] = None if part is None else part.get(key)
+    for name in JSON_PATHS:
+        told[name] = None if told[name] is None else _canonical(told[name])
+    model = SimpleNamespace(**line["model"])
+    record: Any = SimpleNamespace(model=model, precision=line.get("precision"))
+    told |= {name: fact(record) for name, fact in WEIGHTS_FACTS.items()}
+    return told | _facts(line, record)
+
+
+def _canonical(value: Any) -> str:
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _at(line: Mapping[str, Any], path: str) -> Any:
@@ -193,43 +214,85 @@ def _at(line: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def record_of(line: Mapping[str, Any]) -> Record:
-    """Return as much of a record as names it: no scores, and nothing checked again."""
-    dataset = DatasetInfo.model_construct(**line["dataset"])
-    return Record.model_construct(
-        **{
-            **line,
-            "model": ModelInfo.model_construct(**line["model"]),
-            "dataset": dataset,
-            "split": SplitInfo.model_construct(**line["split"]),
-        }
-    )
-
-
-def _row_key(record: Record) -> str:
-    """Return all that can change the numbers of a record on given data, the seed left out."""
-    line: Mapping[str, Any] = record.__dict__
-    return canonical_json(
-        {
-            "model": record.model.id,
-            "version": record.model.version,
-            "weights": making_of_row(record),
-            "params": record.model.params,
-            "plugin": [_at(line, f"plugin.{n}") for n in ("name", "distribution", "version")],
-            "missing": line.get("missing"),
-            "precision": record.precision,
-            "device": _at(line, "resources.device"),
-        }
-    )
-
-
-FACTS = {
-    "row_key": _row_key,
+WEIGHTS_FACTS: Mapping[str, Callable[[Record], Any]] = {
     "row_weights": weights_of_row,
     "pretrained_on": pretrained_on,
     "n_test_seen": n_test_seen,
 }
-"""Column -> what is made of a record: of the weights, those that all seeds of a row share."""
+"""Column -> what a record says of its weights; those of a row are the ones all its seeds share."""
+
+
+def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
+    """Return the columns that follow from several entries of a record."""
+    metrics = line.get("metrics") or {}
+    tasks = _tasks(metrics.get("per_task"))
+    evaluable = [task for task in tasks if task["evaluable"]]
+    counts = [t["n"] if t["n_minority"] is None else t["n_minority"] for t in evaluable]
+    n_effective = metrics.get("n_effective")
+    if metrics and n_effective is None:  # written before it was stored
+        n_effective = effective_sample_size(counts)
+    return {
+        "row_key": _row_key(line, making_of_row(record)),
+        "seal": _seal(line, metrics),
+        "n_effective": n_effective,
+        "not_evaluable": _canonical(
+            [{name: t[name] for name in TASK} for t in tasks if not t["evaluable"]]
+        ),
+    }
+
+
+def _tasks(told: Any) -> list[dict[str, Any]]:
+    """Return what a record says of its tasks, from a list or from the columns of a packed run."""
+    if not isinstance(told, Mapping):
+        return told or []
+    columns = told["tasks"]
+    reasons = columns["reason"]
+    return [
+        {"task": task, "n": n, "n_minority": rarer, "evaluable": good, "reason": reasons.get(i, "")}
+        for i, task, n, rarer, good in zip(
+            map(str, range(len(columns["task"]))),
+            *(columns[name] for name in ("task", "n", "n_minority", "evaluable")),
+            strict=True,
+        )
+    ]
+
+
+def _row_key(line: Mapping[str, Any], making: str | None) -> str:
+    """Return all that can change the numbers of a record on given data, the seed left out."""
+    plugin = line["plugin"]
+    return canonical_json(
+        {
+            "model": line["model"]["id"],
+            "version": line["model"]["version"],
+            "weights": making,
+            "params": line["model"]["params"],
+            "plugin": [plugin["name"], plugin["distribution"], plugin["version"]],
+            "missing": line.get("missing"),
+            "precision": line.get("precision"),
+            "device": line["resources"]["device"],
+        }
+    )
+
+
+def _seal(line: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Return a hash that another score, prediction or replicate of the same run changes."""
+    told = [line["identity"], line.get("predictions_sha256"), _at(line, "rescored.created")]
+    told += [metrics.get(name) for name in ("macro", "low", "high")]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def record_of_run(run: Mapping[str, Any]) -> Record:
+    """Return as much of the record behind a line of the frame as names its files."""
+    return Record.model_construct(
+        identity=run["identity"],
+        status=run["status"],
+        model=ModelInfo.model_construct(id=run["model"]),
+        dataset=DatasetInfo.model_construct(name=run["dataset"]),
+        split=SplitInfo.model_construct(
+            name=run["split_recorded"], seed=run["split_recorded_seed"]
+        ),
+        seed=run["seed"],
+    )
 
 
 # ----------------------------------------------------------------------------- splits and tables
@@ -301,6 +364,7 @@ def _tables(runs: pd.DataFrame) -> list[str]:
 def _sound_lines(store: RecordStore) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Return the records that are not damaged, one an identity, and what is wrong with others."""
     lines: dict[str, dict[str, Any]] = {}
+    kept: dict[str, Record] = {}
     problems = store.problems()
     entries = store.stored()
     order = {entry.record.identity: i for i, entry in reversed(list(enumerate(entries)))}
@@ -310,8 +374,9 @@ def _sound_lines(store: RecordStore) -> tuple[list[dict[str, Any]], list[Problem
             what = f"damaged, and so in no table: {reason}; {MEND}"
             problems.append(Problem(entry.path, what, record))
         elif record.identity in lines:
-            place = store.path_of(record_of(lines[record.identity])).name
+            place = store.path_of(kept[record.identity]).name
             problems.append(Problem(entry.path, f"the same run as {place}, which is in the tables"))
         else:
+            kept[record.identity] = record
             lines[record.identity] = record.model_dump(mode="json")
     return sorted(lines.values(), key=lambda line: order[line["identity"]]), problems

@@ -18,13 +18,13 @@ def test_one_command_gives_table_picture_and_records(inside: Run, tmp_path: Path
     done = inside(*CELLS, "--missing", "0.5,1")
     assert done.returncode == 0, done.stderr
     out = tmp_path / "leaderboards"
-    assert "50 % hidden" in done.stdout
-    assert "100 % hidden" in done.stdout
+    assert "50 % masked" in done.stdout
+    assert "100 % masked" in done.stdout
     assert (out / "missing-cells-hidden-world.png").is_file()
     assert len(list((out / "records").glob("quick-cells/*/*/result.json"))) == 5
     again = inside(*CELLS, "--missing", "0.5,1")
     assert "Nothing to compute" in again.stdout
-    assert "50 % hidden" in again.stdout
+    assert "50 % masked" in again.stdout
 
 
 def test_half_and_three_seeds_are_what_is_meant_by_nothing(inside: Run) -> None:
@@ -70,7 +70,7 @@ def test_a_model_taught_by_an_atlas(inside: Run) -> None:
     done = inside("ablate", "--dataset", "quick-cells", "-m", "quick.taught", *arguments)
     assert done.returncode == 0, done.stderr
     assert "first, for the weights: average quick-atlas (seed 0); 50 % of cells" in done.stdout
-    assert "quick-cells, random split (seed 0): cells hidden (pretrain)" in done.stdout
+    assert "quick-cells, random split (seed 0): cells masked (pretrain)" in done.stdout
 
 
 def test_controls_fills_and_mechanisms(inside: Run) -> None:

@@ -6,12 +6,11 @@ import importlib.util
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from chmr_bench.report.rows import Row
 from chmr_bench.statistics import Runs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -77,20 +76,25 @@ TABLE = """dataset,synthetic,split,metric,row,score,low,high,n_runs
 """
 
 
-def runs_of(score: float, replicates: Any) -> Runs:
-    return Runs(np.array([score]), replicates[None], (None,), "mae")
+def a_row(
+    label: str, score: float | None, replicates: Any = None, model: str = "", overrides: str = "{}"
+) -> Any:
+    """Return what stands for a row of a table."""
+    runs = None if replicates is None else Runs(np.array([score]), replicates, (None,), "mae")
+    first = {"model": model or label, "overrides": overrides}
+    return SimpleNamespace(label=label, score=score, runs=runs, first=first)
 
 
 def a_table(name: str, metric: str, **scores: float) -> Any:
     """Return a table with these rows; the replicates of all move together, almost."""
     wave = 0.02 * np.sin(np.arange(100))
     moved = {label: score + wave * (1 + 1e-3 * score) for label, score in scores.items()}
-    rows = [Row(k, (), (), score, runs=runs_of(score, moved[k])) for k, score in scores.items()]
+    rows = [a_row(label, score, moved[label][None]) for label, score in scores.items()]
     return SimpleNamespace(
-        dataset=SimpleNamespace(name=name),
+        name=name,
         metric=metric,
         greater_is_better=metric != "mae",
-        rows=(*rows, Row("fingerprint.forest", (), ())),
+        rows=(*rows, a_row("fingerprint.forest", None)),
     )
 
 
@@ -115,12 +119,11 @@ def test_a_difference_that_never_varies_has_no_interval() -> None:
 
 
 def test_a_control_with_a_longer_name_is_not_left_out() -> None:
-    control = SimpleNamespace(model=SimpleNamespace(id="chmr.random-encoder", overrides={}))
-    changed = SimpleNamespace(model=SimpleNamespace(id="chmr.random-encoder", overrides={"a": 1}))
     table = a_table("bace", "roc_auc", chmr=0.8)
-    for label, record, score in (("(weights ab)", control, 0.75), ("[a=1]", changed, 0.5)):
-        runs = runs_of(score, np.full(100, score))
-        row = Row(f"chmr.random-encoder {label}", (cast(Any, record),), (), score, runs=runs)
+    name = "chmr.random-encoder"
+    for label, overrides, score in (("(weights ab)", "{}", 0.75), ("[a=1]", '{"a":1}', 0.5)):
+        replicates = np.full((1, 100), score)
+        row = a_row(f"{name} {label}", score, replicates, name, overrides)
         table.rows = (*table.rows, row)
     lines = load_generator()._gains([table]).splitlines()
     assert lines[0] == "| chmr minus | chmr.random-encoder |"

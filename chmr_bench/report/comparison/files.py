@@ -14,8 +14,8 @@ from chmr_bench.report.comparison.gains import Gain
 from chmr_bench.report.comparison.protocol import Folds
 from chmr_bench.report.comparison.results import Comparison, OnDataset
 from chmr_bench.report.comparison.tables import grids
-from chmr_bench.report.files import as_csv, as_json
-from chmr_bench.report.page import section
+from chmr_bench.report.exports import as_csv, as_json
+from chmr_bench.report.render import section
 from chmr_bench.statistics import LEVEL
 
 SCHEMA = "chmr-bench comparison 1"

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from chmr_bench.cli import run_tables
-from chmr_bench.sweep.results import ResultRow, SplitsRow
+from chmr_bench.report.results import ResultRow, SplitsRow, TaskScore
 
 ROW = ResultRow(
     model="m",
@@ -54,3 +54,29 @@ def test_left_out_rows_are_told_once_a_dataset(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.count("d: 2 rows of the source left out") == 1
     run_tables.show_results([ROW])
     assert "left out" not in capsys.readouterr().out
+
+
+def test_small_units_and_the_tasks_of_a_regression(capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = (TaskScore("solubility", 12.3456), TaskScore("binding", 0.00001234))
+    row = dataclasses.replace(ROW, mean=6e-5, low=5.5e-5, high=6.5e-5, n_tasks=2, tasks=tasks)
+    run_tables.show_results([row])
+    words = " ".join(capsys.readouterr().out.split())
+    assert "0.0000600 0.0000550 to 0.0000650" in words
+    assert "d m solubility r2 12.3456" in words
+    assert "d m binding r2 0.0000123" in words
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "80"])
+def test_no_number_is_broken_in_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    from rich.console import Console
+
+    console = Console(width=int(columns), highlight=False)
+    monkeypatch.setattr("chmr_bench.cli.console.console", console)
+    monkeypatch.setattr("chmr_bench.cli.run_tables.console", console)
+    row = dataclasses.replace(ROW, model="fingerprint.forest", dataset="a-long-name", mean=0.4999)
+    run_tables.show_results([row])
+    out = capsys.readouterr().out
+    assert "0.4999" in out
+    assert "-7974.845 to -0.649" in out

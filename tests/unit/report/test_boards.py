@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from chmr_bench.errors import DataError
-from chmr_bench.report.boards import Board, Overall, fill, load_boards
-from chmr_bench.report.grids import overall_grid
-from chmr_bench.report.rows import collect
+from chmr_bench.report.aggregate import collect
+from chmr_bench.report.boards import Board, FilledBoard, fill, load_boards
+from chmr_bench.report.grids import board_grid
 
 BOARD = Board(title="Three", datasets=("bace", "hiv", "biogen3k"), regression=("biogen3k",))
 
 
-def filled(results: Any, board: Board = BOARD) -> Overall:
+def filled(results: Any, board: Board = BOARD) -> FilledBoard:
     overall = fill(board, collect(results.store).tables)
     assert overall is not None
     return overall
@@ -43,7 +43,7 @@ def test_the_mean_needs_no_regression_dataset(results: Any) -> None:
     results.add("forest", "hiv", 0.5)
     (row,) = filled(results).rows
     assert row.classification == pytest.approx(0.7)
-    assert (len(row.rows), row.average_rank) == (2, None)
+    assert (len(row.cells), row.average_rank) == (2, None)
 
 
 def test_a_mean_over_fewer_datasets_is_not_given(results: Any) -> None:
@@ -51,7 +51,7 @@ def test_a_mean_over_fewer_datasets_is_not_given(results: Any) -> None:
     results.add("gp", "bace", 0.99)
     forest, gp = filled(results).rows
     assert forest.label == "forest"
-    assert (gp.classification, gp.average_rank, len(gp.rows)) == (None, None, 1)
+    assert (gp.classification, gp.average_rank, len(gp.cells)) == (None, None, 1)
     # The one that does not cover all takes part in no rank.
     assert forest.average_rank == 1
 
@@ -60,7 +60,7 @@ def test_average_rank_with_ties_where_intervals_overlap(results: Any) -> None:
     add_everywhere(results, "a", 0.90, 0.90, 0.70)
     add_everywhere(results, "b", 0.89, 0.70, 0.50)
     add_everywhere(results, "c", 0.60, 0.60, 0.50)
-    ranks = {r.label: (dict(r.ranks or {}), r.average_rank) for r in filled(results).rows}
+    ranks = {r.label: (dict(r.ranks), r.average_rank) for r in filled(results).rows}
     assert ranks == {
         "a": ({"bace": 1.5, "hiv": 1.0, "biogen3k": 3.0}, pytest.approx(5.5 / 3)),
         "b": ({"bace": 1.5, "hiv": 2.0, "biogen3k": 1.5}, pytest.approx(5.0 / 3)),
@@ -74,7 +74,7 @@ def test_failed_jobs_are_counted_and_do_not_cover(results: Any) -> None:
     results.add("gp", "bace", 0.8)
     results.add("gp", "hiv", error="boom")
     rows = {r.label: r for r in filled(results).rows}
-    assert (rows["gp"].n_failed, set(rows["gp"].rows)) == (1, {"bace"})
+    assert (rows["gp"].n_failed, set(rows["gp"].cells)) == (1, {"bace"})
     assert rows["forest"].n_failed == 0
 
 
@@ -105,8 +105,8 @@ def test_stray_runs_on_other_content_do_not_take_the_board_over(results: Any) ->
     results.add("a", "bace", 0.7, seed=1)
     results.add("a", "bace", 0.99, dataset__digest="ff" * 32)
     overall = filled(results)
-    assert overall.rows[0].rows["bace"].score == pytest.approx(0.7)
-    assert [t.dataset.digest for t in overall.left_out] == ["ff" * 32]
+    assert overall.rows[0].cells["bace"].mean == pytest.approx(0.7)
+    assert [t.facts["dataset_digest"] for t in overall.left_out] == ["ff" * 32]
 
 
 def test_boards_are_read_main_first(tmp_path: Path) -> None:
@@ -143,4 +143,4 @@ def test_a_boards_own_notes_stand_under_it(results: Any, tmp_path: Path) -> None
     (tmp_path / "main.toml").write_text(text)
     results.add("forest", "bace", 0.7)
     (board,) = load_boards(tmp_path)
-    assert "Settings were chosen elsewhere." in overall_grid(filled(results, board)).notes
+    assert "Settings were chosen elsewhere." in board_grid(filled(results, board)).notes

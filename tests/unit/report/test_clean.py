@@ -10,8 +10,8 @@ import pytest
 from chmr_bench.errors import DataError
 from chmr_bench.records.audited import read_all, write_all
 from chmr_bench.report import leaderboard
+from chmr_bench.report.aggregate import Table, collect
 from chmr_bench.report.grids import table_grid
-from chmr_bench.report.rows import Table, collect
 
 
 def only_table(results: Any) -> Table:
@@ -72,7 +72,7 @@ def test_build_shows_it_and_check_sees_a_change(results: Any) -> None:
     assert leaderboard.differences(results.store, results.root)
     leaderboard.build(results.store, results.root)
     assert leaderboard.differences(results.store, results.root) == []
-    (row,) = json.loads((results.root / "tables" / "bace.json").read_text())["rows"]
+    (row,) = json.loads((results.root / "tables" / "bace.json").read_text())["tables"][0]["rows"]
     assert (row["score_clean"], row["leaked_share"], row["audited"]) == (0.6, 0.25, True)
 
 

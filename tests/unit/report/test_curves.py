@@ -10,11 +10,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.report import leaderboard, missing
-from chmr_bench.report.curves import Curve, curves
-from chmr_bench.report.hidden_runs import Setting
-from chmr_bench.report.missing_figure import PER_PANEL, draw, parts, pictures, slug, stretch
-from chmr_bench.report.missing_tables import as_document, as_rows, families, grids
+from chmr_bench.report import leaderboard
+from chmr_bench.report.curve_tables import as_document, as_rows, grids
+from chmr_bench.report.curves import Curve, curves, families_of
+from chmr_bench.report.figures import PER_PANEL, draw, parts, pictures, slug, stretch
+from chmr_bench.report.masking import Setting
 
 WORLD = ("pretrain", "finetune", "test")
 
@@ -30,7 +30,7 @@ def add(results: Any, rate: float, score: float | None, seed: int | None = 0, **
     asked = Missing(rate, seed=draw_seed, **said).settled()
     rest = {k: v for k, v in more.items() if k not in known and k != "by"}
     if asked is not None:
-        rest |= {"missing": asked.told(), "predicted": 0.5 + 0.1 * rate}
+        rest |= {"missing": asked.to_dict(), "predicted": 0.5 + 0.1 * rate}
     model, dataset = rest.pop("model", "chmr"), rest.pop("dataset", "bace")
     return results.add(model, dataset, score, seed=seed, **rest)
 
@@ -66,7 +66,7 @@ def test_a_curve_begins_with_the_plain_runs(results: Any) -> None:
 def test_without_a_single_hidden_run_there_is_no_curve(results: Any) -> None:
     add(results, 0.0, 0.8)
     assert curves(results.store) == []
-    assert missing.texts(missing.families_of(results.store)) == {}
+    assert leaderboard.render_all(results.store, results.root).masked.texts == {}
 
 
 def test_rate_1_ends_the_curve_of_every_mechanism(results: Any) -> None:
@@ -92,10 +92,10 @@ def test_stages_modalities_and_fills_are_settings_of_their_own(results: Any) -> 
         add(results, 1.0, 0.7, **more)
     found = {str(c.setting): rates(c) for c in curves(results.store)}
     assert found == {
-        "cells hidden (world)": [0, 0.5, 1],
-        "cells hidden (test)": [0, 0.5, 1],
-        "m hidden (world)": [0, 0.5, 1],
-        "cells hidden (world, filled with mean)": [0, 0.5, 1],
+        "cells masked (world)": [0, 0.5, 1],
+        "cells masked (test)": [0, 0.5, 1],
+        "m masked (world)": [0, 0.5, 1],
+        "cells masked (world, filled with mean)": [0, 0.5, 1],
     }
 
 
@@ -151,7 +151,7 @@ def test_seeds_of_one_rate_alone_are_told_not_dropped(results: Any) -> None:
     assert point.unpaired == (1, 2)
     assert point.change is not None
     assert point.change.n_pairs == 1
-    (grid,) = grids(families([curve]))
+    (grid,) = grids(families_of(results.store))
     assert any("on record there or at 0 % alone: seed 1, 2" in note for note in grid.notes)
     assert any(note.startswith("one seed") and note.endswith("chmr") for note in grid.notes)
 
@@ -168,11 +168,11 @@ def test_the_start_and_a_change_are_the_score_of_the_same_seeds(results: Any) ->
     assert last.change is not None
     assert start.seeds == (0, 1, 2)
     assert start.scores.mean() + last.change.mean == pytest.approx(last.score)
-    (grid,) = grids(families([curve]))
+    (grid,) = grids(families_of(results.store))
     assert grid.rows[0][1] == "81.0"
     assert grid.rows[0][4].startswith("-3.0 (")
     assert (
-        "chmr, nothing hidden: over seed 0, 1, 2, as the change at 50 %; over all 5 it is 84.6; "
+        "chmr, nothing masked: over seed 0, 1, 2, as the change at 50 %; over all 5 it is 84.6; "
         "the change at 25 % is over other seeds"
     ) in grid.notes
 
@@ -184,10 +184,10 @@ def test_the_start_is_over_all_seeds_where_no_change_is_against_it(results: Any)
     add(results, 0.5, 0.5, 0, shuffled=True)
     results.add("knn", "bace", 0.7, seed=0)
     results.add("knn", "bace", 0.8, seed=1)
-    results.add("knn", "bace", 0.7, seed=0, missing=Missing(0.5).told())  # nothing moved
-    (grid,) = grids(families(curves(results.store)))
+    results.add("knn", "bace", 0.7, seed=0, missing=Missing(0.5).to_dict())  # nothing moved
+    (grid,) = grids(families_of(results.store))
     assert {row[0]: row[1] for row in grid.rows} == {"chmr (shuffled)": "65.0", "knn": "75.0"}
-    assert not any("nothing hidden: over" in note for note in grid.notes)
+    assert not any("nothing masked: over" in note for note in grid.notes)
 
 
 def test_a_failed_run_is_counted(results: Any) -> None:
@@ -195,9 +195,9 @@ def test_a_failed_run_is_counted(results: Any) -> None:
     add(results, 0.5, None, error="no")
     curve = only(results)
     assert [(p.n_runs, p.n_failed) for p in curve.points] == [(1, 0), (0, 1)]
-    (grid,) = grids(families([curve]))
+    (grid,) = grids(families_of(results.store))
     assert "failed" in grid.rows[0][3]
-    assert as_rows(families([curve]))[1]["n_failed"] == 1
+    assert as_rows(families_of(results.store))[1]["n_failed"] == 1
 
 
 def test_a_failed_share_leaves_no_mean_change(results: Any) -> None:
@@ -205,7 +205,7 @@ def test_a_failed_share_leaves_no_mean_change(results: Any) -> None:
         for share in (0.0, 0.5, 1.0):
             error = "no" if share == failed else ""
             add(results, share, None if error else 0.8 - share / 10, model=model, error=error)
-    found = families(curves(results.store))
+    found = families_of(results.store)
     (grid,) = grids(found)
     assert grid.columns[-1] == "mean change, 0 to 100 %"
     assert {row[0]: row[-1] == "-" for row in grid.rows} == {"a": False, "b": True, "c": True}
@@ -224,27 +224,27 @@ def test_a_share_that_failed_on_one_dataset_is_a_column_of_the_mean(results: Any
         for share in (0.0, 0.5, 1.0):
             error = "no" if (dataset, share) == ("bbbp", 0.5) else ""
             add(results, share, None if error else 0.8 - share / 10, dataset=dataset, error=error)
-    mean = families(curves(results.store))[-1]
+    mean = families_of(results.store)[-1]
     (grid,) = grids([mean])
     assert grid.rows[0][3:] == ("failed", "-10.0 (-10.0 to -10.0)", "-")
 
 
 def test_predictions_that_do_not_move_are_no_flat_line(results: Any) -> None:
     add(results, 0.0, 0.8)
-    asked = Missing(1.0).told()
+    asked = Missing(1.0).to_dict()
     results.add("chmr", "bace", 0.8, missing=asked)
     curve = only(results)
     assert curve.unmoved
-    (grid,) = grids(families([curve]))
+    (grid,) = grids(families_of(results.store))
     assert grid.rows[0][3] == "does not read it"
 
 
-@pytest.mark.parametrize(("n", "words"), [(0, "nothing was hidden"), (7, "did not move")])
+@pytest.mark.parametrize(("n", "words"), [(0, "nothing was masked"), (7, "did not move")])
 def test_what_could_be_read_is_told_from_what_could_not(results: Any, n: int, words: str) -> None:
     add(results, 0.0, 0.8)
     hidden = {"test": {"m": {"observed": 10, "hidden": n, "filled": 0}}}
-    results.add("chmr", "bace", 0.8, missing=Missing(0.5).told(), hidden=hidden)
-    (grid,) = grids(families([only(results)]))
+    results.add("chmr", "bace", 0.8, missing=Missing(0.5).to_dict(), hidden=hidden)
+    (grid,) = grids(families_of(results.store))
     assert grid.rows[0][3] == words
 
 
@@ -259,7 +259,7 @@ def test_shares_are_those_that_were_hidden(results: Any) -> None:
     curves_found = curves(results.store)
     (point,) = (p for c in curves_found for p in c.points if p.rate == 0.5)
     assert dict(point.shares) == {"pretrain": 0.4, "test": 0.5}
-    row = next(r for r in as_rows(families(curves_found)) if r["rate"] == 0.5)
+    row = next(r for r in as_rows(families_of(results.store)) if r["rate"] == 0.5)
     assert (row["hidden_pretrain"], row["hidden_test"], row["hidden_train"]) == (0.4, 0.5, None)
     assert row["n_hidden"] == 90
 
@@ -300,7 +300,7 @@ def test_a_mean_change_is_over_the_same_shares_in_every_row(results: Any) -> Non
     for model, shares in (("a", (0.0, 0.5, 1.0)), ("b", (0.0, 1.0))):
         for share in shares:
             add(results, share, 0.8 - share / 10, model=model)
-    (grid,) = grids(families(curves(results.store)))
+    (grid,) = grids(families_of(results.store))
     assert {row[0]: row[-1] == "-" for row in grid.rows} == {"a": False, "b": True}
 
 
@@ -308,15 +308,15 @@ def test_a_mean_change_says_how_many_seeds_it_has(results: Any) -> None:
     for seed in (0, 1):
         add(results, 0.0, 0.8, seed)
         add(results, 0.5, 0.75, seed)
-    results.add("chmr", "bace", 0.7, seed=0, missing=Missing(1.0).told(), predicted=0.9)
-    (grid,) = grids(families(curves(results.store)))
+    results.add("chmr", "bace", 0.7, seed=0, missing=Missing(1.0).to_dict(), predicted=0.9)
+    (grid,) = grids(families_of(results.store))
     assert any("mean change of chmr: over 1 of the seeds" in note for note in grid.notes)
 
 
 def test_hitting_molecules_is_not_hiding_entries(results: Any) -> None:
     add(results, 0.0, 0.8)
     add(results, 1.0, 0.7, mechanism="asymmetric")
-    (grid,) = grids(families(curves(results.store)))
+    (grid,) = grids(families_of(results.store))
     assert grid.columns[3] == "100 % of molecules hit"
 
 
@@ -349,7 +349,7 @@ def test_the_mean_over_datasets_takes_what_all_have(results: Any) -> None:
             add(results, 1.0, 0.8 - loss, seed, dataset=dataset)
     add(results, 0.0, 0.9, model="forest")
     add(results, 0.5, 0.8, model="forest")
-    *single, mean = families(curves(results.store))
+    *single, mean = families_of(results.store)
     assert [f.datasets for f in single] == [("bace",), ("bbbp",)]
     assert mean.datasets == ("bace", "bbbp")
     (curve,) = mean.curves  # the forest lacks a dataset
@@ -362,24 +362,24 @@ def test_simulated_and_real_data_are_never_averaged(results: Any) -> None:
     for dataset, synthetic in (("bace", False), ("planted", True)):
         for rate in (0.0, 0.5):
             add(results, rate, 0.8, dataset=dataset, dataset__synthetic=synthetic)
-    assert all(len(f.datasets) == 1 for f in families(curves(results.store)))
+    assert all(len(f.datasets) == 1 for f in families_of(results.store))
 
 
 def test_what_is_shown(results: Any) -> None:
     add(results, 0.0, 0.8, half=0.0)
     add(results, 0.25, 0.75, half=0.0)
     add(results, 1.0, 0.7, half=0.0)
-    (grid,) = grids(families(curves(results.store)))
-    assert grid.title == "bace: cells hidden (world)"
+    (grid,) = grids(families_of(results.store))
+    assert grid.title == "bace: cells masked (world)"
     assert grid.columns[1:] == (
-        "ROC-AUC %, nothing hidden",
+        "ROC-AUC %, nothing masked",
         "runs",
-        "25 % hidden",
-        "100 % hidden",
+        "25 % masked",
+        "100 % masked",
         "mean change, 0 to 100 %",
     )
     assert grid.rows[0][:4] == ("chmr", "80.0", "1", "-5.0 (-)")
-    document = as_document(families(curves(results.store)))
+    document = as_document(families_of(results.store))
     points = document["tables"][0]["rows"][0]["points"]
     assert [p["rate"] for p in points] == [0, 0.25, 1]
     assert len(document["tables"][0]["rows"][0]["records"]) == 3
@@ -394,7 +394,7 @@ def test_the_files_come_with_the_other_tables_and_go_with_the_records(results: A
     assert names == {"missing.md", "missing.csv", "missing.json", "missing-cells-hidden-world.png"}
     assert leaderboard.differences(results.store, out) == []
     assert "missing.md" in (out / "README.md").read_text()
-    assert "50 % hidden" in (out / "missing.md").read_text()
+    assert "50 % masked" in (out / "missing.md").read_text()
     assert (out / "tables/bace.csv").read_text().count(
         "chmr,chmr"
     ) == 1  # the hidden run is not there
@@ -411,7 +411,7 @@ def test_the_files_come_with_the_other_tables_and_go_with_the_records(results: A
 def test_a_picture_is_named_after_its_setting_and_is_one(results: Any) -> None:
     add(results, 0.0, 0.8)
     add(results, 0.5, 0.75, mechanism="scaffold", stages=("test",))
-    found = families(curves(results.store))
+    found = families_of(results.store)
     assert slug(found[0].setting) == "cells-hidden-test-scaffold"
     assert draw(found).startswith(b"\x89PNG")
 
@@ -420,15 +420,15 @@ def test_there_is_no_picture_without_a_curve(results: Any) -> None:
     add(results, 0.0, 0.8)
     add(results, 0.5, None, error="no")
     results.add("knn", "bace", 0.7)
-    results.add("knn", "bace", 0.7, missing=Missing(0.5).told())
-    found = families(curves(results.store))
-    assert missing.names(found) == []
+    results.add("knn", "bace", 0.7, missing=Missing(0.5).to_dict())
+    found = families_of(results.store)
+    assert list(pictures(found)) == []
     leaderboard.build(results.store, results.root)
     assert not list(results.root.glob("missing*.png"))
     assert "![" not in (results.root / "missing.md").read_text()
     for rate in (0.0, 0.5):  # a dataset with a curve: the one without gets no panel
         add(results, rate, 0.8, dataset="bbbp")
-    ((shown,),) = pictures(families(curves(results.store))).values()
+    ((shown,),) = pictures(families_of(results.store)).values()
     assert shown.datasets == ("bbbp",)
 
 
@@ -458,7 +458,7 @@ def test_an_axis_in_other_units_is_as_it_was() -> None:
 
 def test_settings_are_told_in_words() -> None:
     setting = Setting(("test",), ("a", "b"), "activity", "zero", draw=3)
-    assert str(setting) == "a+b hidden (test, activity, filled with zero), draw 3"
+    assert str(setting) == "a+b masked (test, activity, filled with zero), draw 3"
 
 
 def test_the_run_of_one_draws_own_seed_gets_no_table_of_its_own(results: Any) -> None:
@@ -481,7 +481,7 @@ def test_runs_that_begin_with_one_pretraining_are_said_to(results: Any) -> None:
         add(results, 0.5, 0.7, seed, model__weights=f"{seed}" * 64, **made)
         add(results, 0.5, 0.7, seed, model="cells.mlp")
         add(results, 0.0, 0.8, seed, model="cells.mlp")
-    (family,) = families(curves(results.store))
+    (family,) = families_of(results.store)
     assert {c.label: [p.n_pretrainings for p in c.points] for c in family.curves} == {
         "chmr": [1, 2],
         "cells.mlp": [0, 0],
@@ -497,11 +497,11 @@ def test_many_models_get_a_panel_a_family(results: Any) -> None:
     for name in names[:PER_PANEL]:
         add(results, 0.0, 0.8, model=name)
         add(results, 0.5, 0.7, model=name)
-    (family,) = families(curves(results.store))
+    (family,) = families_of(results.store)
     assert parts(family) == [family]
     for name in names[PER_PANEL:]:
         add(results, 0.5, 0.7, model=name)
-    (family,) = families(curves(results.store))
+    (family,) = families_of(results.store)
     shown = [[curve.label for curve in part.curves] for part in parts(family)]
     assert [len(labels) for labels in shown] == [2, len(names) - 2]
     assert sorted(label for labels in shown for label in labels) == sorted(names)
@@ -513,7 +513,7 @@ def test_models_without_a_curve_get_no_panel_of_their_own(results: Any) -> None:
         add(results, 0.0, 0.8, model=name)
         add(results, 0.5, 0.7, model=name)
     add(results, 0.5, 0.7, model="cells.mlp")  # nothing on record without anything hidden
-    (family,) = families(curves(results.store))
+    (family,) = families_of(results.store)
     (panel,) = parts(family)
     assert len(panel.curves) == PER_PANEL + 1
     assert sum(not curve.is_line for curve in panel.curves) == 1

@@ -8,9 +8,9 @@ import pytest
 
 from chmr_bench.plugins import registry
 from chmr_bench.report import grids, printed, published
+from chmr_bench.report.aggregate import collect
 from chmr_bench.report.boards import Board, fill
 from chmr_bench.report.grids import Grid
-from chmr_bench.report.rows import collect
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,34 @@ from chmr_bench.report.rows import collect
 )
 def test_numbers(metric: Any, value: float | None, shown: str) -> None:
     assert grids.number(metric, value) == shown
+
+
+@pytest.mark.parametrize(
+    ("scores", "half", "shown"),
+    [
+        ((0.000123, 0.000456), 0.00004, ("0.000123", "0.000456")),
+        ((1.2e-12, 3.4e-12), 1e-12, ("1.2e-12", "3.4e-12")),
+        ((0.5, 0.6), 0.1, ("0.500", "0.600")),
+        ((1200.0, 1300.0), 10.0, ("1200.0", "1300.0")),
+    ],
+)
+def test_digits_tell_scores_in_small_units_apart(
+    results: Any, scores: tuple[float, float], half: float, shown: tuple[str, str]
+) -> None:
+    for model, score in zip("ab", scores, strict=True):
+        results.add(model, "mine", score, metric="mae", half=half, seed=None)
+    grid = only_grid(results)
+    cells = [dict(zip(grid.columns, row, strict=True)) for row in grid.rows]
+    assert tuple(row["MAE ↓"] for row in cells) == shown
+    for row in cells:
+        low, _, high = row["95 % interval"].partition(" to ")
+        assert float(low) < float(row["MAE ↓"]) < float(high)
+
+
+def test_digits_tell_the_ends_of_a_narrow_interval_apart(results: Any) -> None:
+    results.add("a", "mine", 0.98765, half=0.00004, seed=None)
+    (row,) = only_grid(results).rows
+    assert row[1:3] == ("98.765", "98.761 to 98.769")
 
 
 def only_grid(results: Any) -> Grid:
@@ -98,7 +126,7 @@ def test_a_board(results: Any) -> None:
     board = Board(title="B", datasets=("bace", "hiv", "biogen3k"), regression=("biogen3k",))
     overall = fill(board, collect(results.store).tables)
     assert overall is not None
-    grid = grids.overall_grid(overall)
+    grid = grids.board_grid(overall)
     assert grid.columns == (
         *("model", "bace", "hiv", "biogen3k MAE ↓"),
         *("mean of 2", "rank", "datasets", "failed"),
@@ -117,20 +145,6 @@ def test_time_is_fit_and_predict(results: Any) -> None:
     results.add("mean", "bace", error="boom")
     tables = collect(results.store).tables
     assert grids.time_grid(tables, ["bace", "hiv"]).rows == (("forest", "4.5"), ("gp", "302"))
-
-
-def test_a_grid_is_cut_where_the_terminal_is_narrow() -> None:
-    grid = Grid("t", ("model", "one two three", "b", "c"), (("x", "1", "2", "3"),))
-    (whole,) = grids.wrapped(grid, 80)
-    assert whole.columns == ("model", "one two\nthree", "b", "c")
-    assert whole.rows == grid.rows
-    pieces = grids.wrapped(grid, 19)
-    assert [p.columns for p in pieces] == [
-        ("model", "one two\nthree", "b"),
-        ("model", "c"),
-    ]
-    assert [p.rows for p in pieces] == [(("x", "1", "2"),), (("x", "3"),)]
-    assert all(p.left == ("model",) for p in pieces)
 
 
 # ------------------------------------------------------------------------------------ as printed

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from chmr_bench.report.labels import labels, row_key
+from chmr_bench.report.runs import runs_frame
 
 
 def names(results: Any) -> set[tuple[str, str]]:
-    records = results.store.records()
-    found = labels(records)
-    return {(r.dataset.name, found[r.dataset.name, row_key(r)]) for r in records}
+    runs = runs_frame(results.store)
+    return set(zip(runs["dataset"], runs["row"], strict=True))
 
 
 def test_a_plain_model_is_called_by_its_name(results: Any) -> None:

@@ -47,9 +47,11 @@ def test_what_is_written(board: Any) -> None:
         *(
             f"tables/{name}.{kind}"
             for name in ("biogen3k", "bace", "planted")
-            for kind in ("csv", "json")
+            for kind in ("md", "csv", "json")
         ),
+        "provenance.md",
         "timing.csv",
+        "printed.md",
         "printed.csv",
     ]
     assert set(contents(board.root)) == {p.relative_to(board.root).as_posix() for p in paths}
@@ -58,7 +60,7 @@ def test_what_is_written(board: Any) -> None:
 def test_files_hold_full_precision_and_the_page_does_not(board: Any) -> None:
     leaderboard.build(board.store, board.root)
     expected = (0.7 + 0.7 + 1 / 30) / 2
-    table = json.loads((board.root / "tables/bace.json").read_text())
+    (table,) = json.loads((board.root / "tables/bace.json").read_text())["tables"]
     assert table["rows"][0]["score"] == pytest.approx(expected, abs=1e-11)
     assert table["rows"][0]["params"] == {"n_trees": 10}
     assert len(table["rows"][0]["records"]) == 2
@@ -126,8 +128,8 @@ def test_check_finds_every_kind_of_difference(board: Any) -> None:
     assert "tables/bace.csv on disk" in found[1]
     assert "+bace,False,reference,roc_auc,mean,mean,0.5" in found[1]
     assert found[2:] == [
-        "tables/old.json: no record gives it",
         "tables/old.csv: no record gives it",
+        "tables/old.json: no record gives it",
     ]
     leaderboard.build(board.store, board.root)
     assert leaderboard.differences(board.store, board.root) == []
@@ -223,9 +225,9 @@ def test_names_that_are_no_file_names(results: Any) -> None:
     results.add("forest", "A-b c", dataset__origin={"kind": "file"})
     results.add("forest", "..", dataset__origin={"kind": "file"})
     names = {p.name for p in leaderboard.build(results.store, results.root) if p.suffix == ".json"}
-    assert "a-b-c-deepchem-butina.json" in names
-    assert "unnamed.json" in names
-    assert sum(n.lower().startswith("a-b-c-") for n in names) == 3
+    assert names == {"A-b-c.json", "unnamed.json"}
+    content = json.loads((results.root / "tables" / "A-b-c.json").read_text())
+    assert [t["dataset"]["name"] for t in content["tables"]] == ["A-b c", "a/b c", "a/b c"]
 
 
 def test_without_records_nothing_is_written(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from chmr_bench.records import Record
 from chmr_bench.records.audited import AuditFile, Leaked, write_all
 from chmr_bench.report import leaderboard
+from chmr_bench.report.aggregate import collect
 from chmr_bench.report.leaks import COLUMNS, LEVEL_WORDS, audited_grid, percent
-from chmr_bench.report.rows import collect
 
 COUNTS = {"smiles": 0, "parent": 1, "connectivity": 2, "scaffold": 3}
 
@@ -71,8 +71,8 @@ def test_an_audit_without_levels_is_no_line(results: Any) -> None:
 def test_the_page_has_it_before_the_datasets(results: Any) -> None:
     record = results.add("forest", "bace", 0.7)
     title = "## Test rows with a twin in training"
-    assert title not in leaderboard.render(results.store, results.root)["README.md"]
+    assert title not in leaderboard.render_all(results.store, results.root).texts["README.md"]
     write_all(results.root, [audit_of(results, record, COUNTS)])
-    page = leaderboard.render(results.store, results.root)["README.md"]
+    page = leaderboard.render_all(results.store, results.root).texts["README.md"]
     assert page.index(title) < page.index("## Datasets")
     assert "50.0 % (2)" in page

@@ -9,16 +9,10 @@ from typing import Any
 
 import pytest
 
-from chmr_bench.report.boards import Board, Overall
-from chmr_bench.report.over_splits import (
-    OverSplits,
-    fill_any,
-    splits_flat,
-    splits_grid,
-    splits_json,
-    splits_row,
-)
-from chmr_bench.report.rows import collect
+from chmr_bench.report.aggregate import collect
+from chmr_bench.report.boards import Board, FilledBoard, fill
+from chmr_bench.report.exports import board_json, board_row, flat
+from chmr_bench.report.grids import board_grid
 
 BOARD = Board(title="Two", datasets=("bace", "biogen3k"), regression=("biogen3k",), split="strict")
 
@@ -34,9 +28,9 @@ def add(results: Any, model: str, dataset: str, scores: list[float], **more: Any
         results.add(model, dataset, score, **split, **more)
 
 
-def filled(results: Any, board: Board = BOARD) -> OverSplits:
-    found = fill_any(board, collect(results.store).tables)
-    assert isinstance(found, OverSplits)
+def filled(results: Any, board: Board = BOARD) -> FilledBoard:
+    found = fill(board, collect(results.store).tables)
+    assert found is not None
     return found
 
 
@@ -68,7 +62,7 @@ def test_a_row_on_fewer_splits_is_marked_and_in_no_mean(results: Any) -> None:
     forest, gp = found.rows
     assert (gp.classification, gp.average_rank) == (None, None)
     assert not gp.cells["bace"].is_complete
-    grid = splits_grid(found)
+    grid = board_grid(found)
     assert grid.columns[1] == "bace (3 splits)"
     assert [row[1] for row in grid.rows] == ["72.0 ± 2.0", "99.0 ± 0.0 (2)*"]
     assert any(note.startswith("* on fewer splits") for note in grid.notes)
@@ -100,25 +94,25 @@ def test_failed_jobs_are_counted_and_a_split_without_a_score_is_none(results: An
     results.add("a", "bace", error="no memory", **split)
     found = filled(results)
     assert (found.rows[0].n_failed, found.rows[0].cells["bace"].wanted) == (1, (0, 1))
-    assert splits_grid(found).columns[-1] == "failed"
+    assert board_grid(found).columns[-1] == "failed"
 
 
 def test_other_splits_are_on_other_boards(results: Any) -> None:
     results.add("a", "bace", 0.5)
-    assert fill_any(BOARD, collect(results.store).tables) is None
+    assert fill(BOARD, collect(results.store).tables) is None
     main = BOARD.model_copy(update={"split": "reference"})
-    assert isinstance(fill_any(main, collect(results.store).tables), Overall)
+    assert fill(main, collect(results.store).tables) is not None
 
 
 def test_json_and_csv_say_how_many_splits(results: Any, tmp_path: Path) -> None:
     add(results, "a", "bace", [0.9, 0.8])
     found = filled(results)
-    (row,) = splits_json(found)["rows"]
+    (row,) = board_json(found)["rows"]
     assert row["scores"]["bace"]["by_split_seed"] == pytest.approx({"0": 0.9, "1": 0.8})
     assert row["scores"]["biogen3k"] is None
-    flat = splits_flat(splits_row(found, found.rows[0]))
-    assert (flat["bace_n_splits"], flat["biogen3k_n_splits"]) == (2, 0)
-    assert "classification_mean" in flat
+    line = flat(board_row(found, found.rows[0]))
+    assert (line["bace_n_splits"], line["biogen3k_n_splits"]) == (2, 0)
+    assert "classification_mean" in line
 
 
 def test_what_pretraining_saw_of_drawn_test_parts_is_told(results: Any) -> None:
@@ -126,7 +120,7 @@ def test_what_pretraining_saw_of_drawn_test_parts_is_told(results: Any) -> None:
         told = {"model__weights": "a" * 64, "model__pretraining": {"n_test_seen": seen}}
         add(results, "taught", "bace", scores, seed=seen, **told)
     add(results, "forest", "bace", [0.7, 0.72])
-    notes = splits_grid(filled(results)).notes
+    notes = board_grid(filled(results)).notes
     (seen_note,) = (note for note in notes if "pretraining saw" in note)
     assert "taught (bace 5)" in seen_note
     assert "forest" not in seen_note
@@ -135,5 +129,5 @@ def test_what_pretraining_saw_of_drawn_test_parts_is_told(results: Any) -> None:
 def test_a_boards_own_notes_stand_under_it(results: Any) -> None:
     add(results, "forest", "bace", [0.7, 0.8])
     board = BOARD.model_copy(update={"notes": ("Settings were chosen elsewhere.",)})
-    assert "Settings were chosen elsewhere." in splits_grid(filled(results, board)).notes
-    assert "Settings were chosen elsewhere." not in splits_grid(filled(results)).notes
+    assert "Settings were chosen elsewhere." in board_grid(filled(results, board)).notes
+    assert "Settings were chosen elsewhere." not in board_grid(filled(results)).notes

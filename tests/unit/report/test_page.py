@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from chmr_bench.report.aggregate import collect
 from chmr_bench.report.boards import Board, fill
 from chmr_bench.report.grids import Grid
-from chmr_bench.report.page import MARK, markdown, page
 from chmr_bench.report.published import all_published
-from chmr_bench.report.rows import collect
+from chmr_bench.report.render import (
+    MARK,
+    MOST_BYTES,
+    leaderboard_page,
+    markdown,
+    printed_page,
+    provenance_page,
+)
 
 BOARD = Board(title="Two", datasets=("bace", "chembl2k"))
 
@@ -16,7 +23,7 @@ BOARD = Board(title="Two", datasets=("bace", "chembl2k"))
 def made(results: Any) -> str:
     collected = collect(results.store)
     overall = fill(BOARD, collected.tables)
-    return page(collected, [overall] if overall else [], all_published())
+    return leaderboard_page(collected, [overall] if overall else [], all_published())
 
 
 def headings(text: str) -> list[str]:
@@ -37,7 +44,6 @@ def test_sections_come_in_order(results: Any) -> None:
         "## Datasets",
         "## Users' own tables",
         "## SYNTHETIC data",
-        "## Seconds to fit and predict, mean over seeds",
         "## Left out",
         "## Provenance",
     ]
@@ -45,32 +51,47 @@ def test_sections_come_in_order(results: Any) -> None:
     assert str(results.root) not in text
 
 
-def test_printed_and_measured_figures_share_no_table(results: Any) -> None:
+def printed(results: Any) -> str:
+    return printed_page(all_published(), collect(results.store).tables)
+
+
+def test_printed_and_measured_figures_share_no_page(results: Any) -> None:
     results.add("CHMR", "chembl2k", 0.7)
-    text = made(results)
-    before, printed = text.split("\n## As printed\n")
-    printed, after = printed.split("\n## Datasets\n")
-    assert "84.7" in printed
-    assert "84.7" not in before + after
-    assert "70.0 ± 0.1" in printed  # InfoAlign on Broad6K, as printed
-    assert sum("| CHMR" in line for line in printed.splitlines()) == 2  # and by endpoint
-    assert "Hard labels: ROC-AUC computed on hard 0/1" in printed
+    measured, page = made(results), printed(results)
+    assert "[printed.md](printed.md)" in measured
+    assert "84.7" in page
+    assert "84.7" not in measured
+    assert "70.0 ± 0.1" in page  # InfoAlign on Broad6K, as printed
+    assert sum("| CHMR |" in line for line in page.splitlines()) == 2  # and by endpoint
+    assert "Hard labels: ROC-AUC computed on hard 0/1" in page
 
 
 def test_no_printed_figures_without_their_dataset(results: Any) -> None:
     results.add("forest", "planted", dataset__synthetic=True)
     results.add("forest", "chembl2k", dataset__origin={"kind": "file"})
     assert "As printed" not in made(results)
+    assert printed(results) == ""
+
+
+def test_a_long_page_links_to_the_pages_of_its_datasets(results: Any) -> None:
+    for number in range(40):
+        results.add("forest [x]", f"data-{number}", dataset__title="Long. " * 200)
+    text = made(results)
+    assert len(text.encode()) <= MOST_BYTES
+    assert "### data-3" not in text
+    assert "| [data-3](tables/data-3.md) | reference | 1 | forest \\[x\\] | 70.0 |" in text
 
 
 def test_provenance_names_data_models_and_machines(results: Any) -> None:
     results.add("forest", "bace", seed=3, environment__dirty=True)
     results.add("forest", "bace", seed=4, environment__packages={"numpy": "2.1.0"})
     results.add("mean", "bace", seed=None)
-    text = made(results).split("## Provenance")[1]
+    assert "[provenance.md](provenance.md)" in made(results)
+    text = provenance_page(collect(results.store).tables)
     assert "3200/400/400" in text
     assert "c0ffeec0ffee + changes" in text
     assert "Packages: numpy 2.0.0 and 2.1.0." in text
+    assert "## Seconds to fit and predict, mean over seeds" in text
     rows = [[c.strip() for c in line.split("|")] for line in text.splitlines() if "|" in line]
     models = {r[1]: r[-2] for r in rows if "chmr-bench 0.1.0 (fingerprints)" in r}
     assert models == {"forest": "3, 4", "mean": "no seed"}

@@ -6,12 +6,12 @@ from typing import Any
 
 from chmr_bench.records import Record
 from chmr_bench.records.pretrained import n_test_seen, pretrained_on, weights_of_row
-from chmr_bench.report.files import table_json
-from chmr_bench.report.grids import overall_grid, table_grid
+from chmr_bench.report.aggregate import Collected, collect
+from chmr_bench.report.exports import table_json
+from chmr_bench.report.grids import board_grid, table_grid
 from chmr_bench.report.leaderboard import gather
 from chmr_bench.report.provenance import provenance_grids
-from chmr_bench.report.rows import Collected, collect
-from chmr_bench.sweep.results import rows as result_rows
+from chmr_bench.report.results import rows as result_rows
 
 WEIGHTS = {"model__weights": "ab" * 32}
 TOLD = {"atlases": ["cells", "genes"], "n_molecules": 115_002, "n_left_out": 713}
@@ -55,7 +55,7 @@ def test_notes_name_the_atlas_once_and_the_rows_that_start_from_it(results: Any)
     ]
     assert "Test molecules that pretraining saw, without labels: 0 (a, b); 4 (c)." in notes
     _, boards = gather(results.store, results.root)
-    assert any(n.startswith("Pretrained on cells + genes") for n in overall_grid(boards[0]).notes)
+    assert any(n.startswith("Pretrained on cells + genes") for n in board_grid(boards[0]).notes)
 
 
 def test_tables_without_weights_say_nothing_of_them(results: Any) -> None:
@@ -79,7 +79,7 @@ def test_other_weights_are_another_row_unless_each_seed_has_its_own(results: Any
     (row,) = (r for r in table_json(table)["rows"] if r["row"] == "each")
     assert row["weights"] is None
     assert len(row["pretraining"]) == 2
-    (models,) = (g for g in provenance_grids(found) if g.title == "Models")
+    (models,) = (g for g in provenance_grids(found.tables) if g.title == "Models")
     assert {r[0]: r[3] for r in models.rows}["each"] == "of each seed"
     told = result_rows(results.store.records(), results.store)
     assert sorted((r.model, r.n_runs) for r in told) == [("each", 2), ("fixed", 1), ("fixed", 1)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chmr_bench.plugins import registry
-from chmr_bench.report.rows import Collected, Table, collect
+from chmr_bench.report.aggregate import Collected, Table, collect
 
 
 def only_table(results: Any) -> Table:
@@ -80,7 +80,7 @@ def test_a_dataset_where_everything_failed_is_still_a_table(results: Any) -> Non
 def test_tasks_that_cannot_be_evaluated_are_listed(results: Any) -> None:
     results.add("forest", "toxcast", 0.7, n_tasks=5, not_evaluable=2)
     table = only_table(results)
-    assert [t.task for t in table.not_evaluable] == ["flat0", "flat1"]
+    assert [t["task"] for t in table.not_evaluable] == ["flat0", "flat1"]
     assert table.rows[0].n_evaluable == 3
 
 
@@ -91,7 +91,7 @@ def test_a_run_without_any_evaluable_task_has_no_score(results: Any) -> None:
 
 
 def keys(collected: Collected) -> list[tuple[str, str, str, int]]:
-    return [(t.kind, t.dataset.name, t.split_name, len(t.rows)) for t in collected.tables]
+    return [(t.kind, t.name, t.split_name, len(t.rows)) for t in collected.tables]
 
 
 def test_other_data_splits_and_metrics_are_tables_of_their_own(results: Any) -> None:
@@ -112,7 +112,7 @@ def test_other_data_splits_and_metrics_are_tables_of_their_own(results: Any) -> 
         ("user", "mine", "reference", 1),
         ("synthetic", "planted", "reference", 1),
     ]
-    assert len(collected.records()) == 7
+    assert len(collected.runs.frame) == 7
 
 
 @pytest.mark.parametrize("name", ["bootstrap.npy", "predictions.parquet"])
@@ -154,7 +154,10 @@ def test_one_split_under_two_names_is_one_table(results: Any) -> None:
     results.add("knn", "bace", 0.7, split__name="scaffold")
     results.add("forest", "bace", 0.8)
     table = only_table(results)
-    assert (table.split.name, table.split_names) == ("reference", ("reference", "scaffold"))
+    assert (table.split_name, table.facts["split_names"]) == (
+        "reference",
+        ("reference", "scaffold"),
+    )
     assert [r.label for r in table.rows] == ["forest", "knn"]
 
 
@@ -169,7 +172,7 @@ def test_a_pinned_split_is_the_reference_whatever_it_was_called(results: Any) ->
     digest = hashlib.sha256("\n".join(pinned).encode()).hexdigest()
     results.add("knn", "bace", split__name="scaffold", split__digest=digest)
     results.add("knn", "hiv", split__name="scaffold", split__digest=digest)
-    names = {t.dataset.name: t.split_name for t in collect(results.store).tables}
+    names = {t.name: t.split_name for t in collect(results.store).tables}
     assert names == {"bace": "reference", "hiv": "scaffold"}
 
 
@@ -181,7 +184,7 @@ def test_one_run_in_two_folders_counts_once(results: Any) -> None:
     file = copy / "result.json"
     file.write_text(file.read_text().replace('"name": "reference"', '"name": "scaffold"'))
     collected = collect(results.store)
-    assert len(collected.records()) == 1
+    assert len(collected.runs.frame) == 1
     assert "the same run as reference-s0" in collected.problems[0].reason
 
 

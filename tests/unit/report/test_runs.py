@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chmr_bench.report.runs import JSON_PATHS, PATHS, load_runs, runs_frame
+from chmr_bench.report.runs import JSON_PATHS, PATHS, frame_of, load_runs, runs_frame
 
 
 def test_a_line_a_run_with_its_scores_and_settings(results: Any) -> None:
@@ -47,3 +47,17 @@ def test_what_is_damaged_is_a_problem_and_no_line(results: Any) -> None:
     loaded = load_runs(results.store)
     assert len(loaded.frame) == 0
     assert [p.record.identity for p in loaded.problems if p.record] == [record.identity]
+
+
+def test_the_tasks_of_a_packed_run_are_those_of_a_loose_one(results: Any) -> None:
+    content = results.add("forest", "bace", 0.7, n_tasks=3, not_evaluable=1).model_dump(mode="json")
+    tasks = content["metrics"]["per_task"]
+    columns = {n: [task[n] for task in tasks] for n in ("task", "n", "n_minority", "evaluable")}
+    reasons = {str(i): task["reason"] for i, task in enumerate(tasks) if task["reason"]}
+    packed = {"sha256": "0" * 64, "tasks": {**columns, "reason": reasons}}
+    short = {**content, "metrics": {**content["metrics"], "per_task": packed}}
+    names = ["n_effective", "not_evaluable"]
+    loose = frame_of([content])[names].to_dict("records")
+    assert frame_of([short])[names].to_dict("records") == loose
+    (task,) = json.loads(loose[0]["not_evaluable"])
+    assert task["reason"] == "one class in test (all 0)"

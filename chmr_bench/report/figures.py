@@ -1,4 +1,4 @@
-"""What missing cells cost, as pictures: a curve a model, over the share that is hidden."""
+"""Pictures: what masked cells cost, and how near test molecules are to training molecules."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.audit import Audit
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
-from chmr_bench.report.curves import Curve, Point
+from chmr_bench.report.audits import label, split_label
+from chmr_bench.report.curves import Curve, Family, Point
 from chmr_bench.report.grids import PERCENT, heading
-from chmr_bench.report.hidden_runs import Setting
-from chmr_bench.report.missing_tables import Family, row_label, unmoved_words
+from chmr_bench.report.masking import Setting
 from chmr_bench.types import MetricName
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 2
+AUDITS_A_LINE = 3
 LEGEND_COLUMNS = 3
 LONG_LABEL = 32
 """Characters; a panel's own legend with a longer label has one column."""
@@ -48,15 +50,25 @@ def pictures(families: Sequence[Family]) -> dict[str, list[Family]]:
 
 
 def slug(setting: Setting) -> str:
-    """Return a setting as part of a file name."""
-    return re.sub(r"[^a-z0-9]+", "-", str(setting).lower()).strip("-")
+    """Return a setting as part of a file name; names of files keep the word of the first ones."""
+    words = str(setting).lower().replace("masked", "hidden", 1)
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
+
+
+def row_label(curve: Curve) -> str:
+    """Return what a curve is called in a table or picture."""
+    return curve.label + (" (shuffled)" if curve.shuffled else "")
+
+
+def unmoved_words(curve: Curve) -> str:
+    """Return why the predictions of a curve do not move."""
+    if curve.n_masked is None:
+        return "does not read it"
+    return "did not move" if curve.n_masked else "nothing was masked"
 
 
 def draw(families: Sequence[Family]) -> bytes:
     """Return a picture as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     panels = [part for family in families for part in parts(family)]
     n_columns = min(COLUMNS, len(panels))
     n_rows = math.ceil(len(panels) / n_columns)
@@ -65,8 +77,7 @@ def draw(families: Sequence[Family]) -> bytes:
     own = len(set(colours.values())) < len(colours)  # one colour for several: a legend each
     wide = 5.4 * n_columns if n_columns > 1 else 7.5
     high = (4.9 if own else 4.0) * n_rows + 0.2 * math.ceil(len(shown) / LEGEND_COLUMNS) + 0.3
-    figure = Figure(figsize=(wide, high), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _blank(wide, high)
     alike: dict[str, Axes] = {}
     for i, panel in enumerate(panels):
         beside = alike.get(panel.title)
@@ -77,8 +88,22 @@ def draw(families: Sequence[Family]) -> bytes:
         stretch(axes, panel.metric)
     _legends(figure, own)
     figure.suptitle(f"{families[0].setting}; band: 95 % interval of the change", fontsize=10)
+    return _png(figure, dpi=130)
+
+
+def _blank(wide: float, high: float) -> Figure:
+    """Return a figure of that size in inches, drawn without a screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(wide, high), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: Figure, dpi: int) -> bytes:
     picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
+    figure.savefig(picture, format="png", dpi=dpi, metadata={"Software": None})
     return picture.getvalue()
 
 
@@ -153,12 +178,9 @@ def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
         place: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 7, "color": "#777777"}
         place["transform"] = axes.get_yaxis_transform()
         axes.text(1.0, scale * value, f"ceiling: {name} ", **place)
-    mark = " (SYNTHETIC)" if first.dataset.synthetic else ""
-    split = "" if first.split.name == "reference" else f", {first.split.name} split"
-    seed = "" if first.split.seed is None else f" {first.split.seed}"
-    axes.set_title(first.dataset.name + mark + split + seed, fontsize=10)
+    axes.set_title(family.title.partition(":")[0].replace(" (seed ", " ").rstrip(")"), fontsize=10)
     hit = family.setting.mechanism == "asymmetric"
-    axes.set_xlabel("molecules hit, %" if hit else "cell read-outs hidden, %", fontsize=9)
+    axes.set_xlabel("molecules hit, %" if hit else "cell read-outs masked, %", fontsize=9)
     axes.set_ylabel(heading(family.metric), fontsize=9)
     axes.tick_params(labelsize=8)
 
@@ -191,10 +213,11 @@ def _height(curve: Curve, point: Point) -> float:
 
 def _ceilings(curve: Curve, metric: MetricName) -> dict[str, float]:
     """Return the computed ceilings of a simulated dataset in its metric, on the labels it has."""
-    registered = registry().datasets.get(curve.dataset.name)
-    if registered is None or not registered.spec.ceilings or not curve.dataset.synthetic:
+    registered = registry().datasets.get(curve.facts["dataset"])
+    on_reference = curve.facts["split"] == "reference"
+    if registered is None or not registered.spec.ceilings or not curve.facts["synthetic"]:
         return {}
-    if registered.spec.version != curve.dataset.version or curve.split.name != "reference":
+    if registered.spec.version != curve.facts["dataset_version"] or not on_reference:
         return {}
     known = {
         name.removeprefix(f"{metric}_"): value
@@ -203,3 +226,37 @@ def _ceilings(curve: Curve, metric: MetricName) -> dict[str, float]:
     }
     actual = {n.removesuffix(ACTUAL): v for n, v in known.items() if n.endswith(ACTUAL)}
     return actual or known
+
+
+# ---------------------------------------------------------------------------------------- audits
+
+
+def draw_similarity(audits: Sequence[Audit]) -> bytes:
+    """Return a PNG: the share of test rows in each tenth of similarity to the nearest training row.
+
+    The part of the last bar that has the very same bits is red.
+    """
+    columns = min(AUDITS_A_LINE, len(audits))
+    lines = math.ceil(len(audits) / columns)
+    width = 8.0 if columns > 1 else 4.5
+    figure = _blank(width, 2.5 * lines + 0.6)
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, one in zip(panels, audits, strict=False):
+        found = one.similarity
+        shares = [100 * count / found.n for count in found.counts]
+        alike = 100 * found.identical / found.n
+        places = [i / 10 + 0.05 for i in range(len(shares))]
+        axes.bar(places, shares, width=0.09, color=COLOURS[0])
+        axes.bar(places[-1:], [alike], width=0.09, color=COLOURS[1])
+        axes.axvline(found.median, color="black", linewidth=0.8, linestyle=":")
+        axes.set_title(f"{label(one)}, {split_label(one)} ({found.n:,} test rows)", fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.set_xlim(0, 1)
+    for axes in panels[len(audits) :]:
+        axes.set_visible(False)
+    for i, axes in enumerate(panels[: len(audits)]):
+        axes.tick_params(labelbottom=i + columns >= len(audits))
+    figure.supxlabel("Tanimoto similarity to the nearest training molecule", fontsize=9)
+    figure.supylabel("% of test rows", fontsize=9)
+    figure.suptitle("red: the same bits; dotted: median", fontsize=8)
+    return _png(figure, dpi=150)

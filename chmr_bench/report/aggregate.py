@@ -1,0 +1,371 @@
+"""Runs to rows: a table a dataset, split and metric, a row a model with its settings."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from chmr_bench.metrics import METRICS
+from chmr_bench.records import Problem, RecordStore
+from chmr_bench.records.audited import AuditFile, CleanScore, read_all
+from chmr_bench.report.evidence import Evidence, Run, finite, interval_of, paired_ends
+from chmr_bench.report.runs import REFERENCE, LoadedRuns, load_runs
+from chmr_bench.statistics import Runs, mean_over_seeds
+from chmr_bench.types import FloatArray, MetricName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["benchmark", "user", "synthetic"]
+KINDS: Mapping[Kind, int] = {"benchmark": 0, "user": 1, "synthetic": 2}
+"""In which order they stand on a page."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that failed."""
+
+    seed: int | None
+    phase: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model with one choice of settings on one dataset and split.
+
+    Attributes
+    ----------
+    lines :
+        Its runs, as the frame of runs holds them, by seed; failed ones too.
+    score :
+        Mean over seeds of the dataset's score, in the metric's own unit; None where no run has one.
+    sd :
+        Sample s.d. over seeds, None below two seeds.
+    low, high :
+        95 % interval over test molecules of the mean over seeds.
+    behind :
+        By how much the best row of the table is better, with its 95 % interval, paired over seeds
+        and test molecules; no interval where the two rows have other seeds.
+    share_080 :
+        Mean over seeds of the share of evaluable tasks with ROC-AUC >= 0.80.
+    clean :
+        The clean score of each run; None unless every one was audited.
+    """
+
+    label: str
+    lines: tuple[Run, ...]
+    evidence: Evidence = field(compare=False, repr=False)
+    score: float | None = None
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+    behind: tuple[float, float | None, float | None] | None = None
+    n_evaluable: int = 0
+    share_080: float | None = None
+    clean: tuple[CleanScore, ...] | None = None
+
+    @property
+    def first(self) -> Run:
+        """Return a run that stands for the row; settings and versions are the same in all."""
+        return self.lines[0]
+
+    @property
+    def good(self) -> list[Run]:
+        """Return the runs that have a score."""
+        return [line for line in self.lines if finite(line["score"]) is not None]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Return the seeds that have a score; none where the model draws nothing."""
+        return [line["seed"] for line in self.good if line["seed"] is not None]
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Return the jobs that failed, with what each said in one line."""
+        return [
+            Failure(
+                line["seed"],
+                line["error_phase"] or "unknown",
+                f"{line['error_type']}: {' '.join(line['error'].split())}"
+                if line["error_type"]
+                else "no error was recorded",
+            )
+            for line in self.lines
+            if line["failed"]
+        ]
+
+    @property
+    def runs(self) -> Runs | None:
+        """Return scores and replicates by seed, read anew; None where they cannot be read."""
+        good = self.good
+        return self.evidence.runs(good, [line["seed"] for line in good])
+
+    @property
+    def replicates(self) -> FloatArray | None:
+        """Return the (n_replicates,) of the mean over seeds, None where they cannot be read."""
+        runs = self.runs
+        return None if runs is None else mean_over_seeds([*runs.replicates])
+
+    @property
+    def clean_score(self) -> float | None:
+        """Return the mean over seeds on clean test rows; None where it is not known."""
+        values = [one.macro for one in self.clean or () if one.macro is not None]
+        known = bool(values) and len(values) == len(self.clean or ())
+        return math.fsum(values) / len(values) if known else None
+
+    @property
+    def fit_and_predict(self) -> float:
+        """Return the mean over seeds of the seconds that fit and predict took."""
+        good = self.good
+        seconds = math.fsum(r["fit_seconds"] + r["predict_seconds"] for r in good)
+        return seconds / len(good)
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows that were measured on the same data with the same rows of train, valid and test.
+
+    Attributes
+    ----------
+    facts :
+        A run that stands for the table: its dataset and split.
+    audited :
+        What `chmr-bench audit --records` found of these data and this split, if it was run.
+    """
+
+    facts: Run
+    rows: tuple[Row, ...]
+    metric: MetricName | None
+    not_evaluable: tuple[Mapping[str, Any], ...]
+    n_dropped: int = 0
+    audited: AuditFile | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the dataset's name."""
+        return str(self.facts["dataset"])
+
+    @property
+    def kind(self) -> Kind:
+        """Return whether the labels are a benchmark's, a user's, or simulated."""
+        kind: Kind = self.facts["kind"]
+        return kind
+
+    @property
+    def split_name(self) -> str:
+        """Return the split's name, with its seed where it has one."""
+        return str(self.facts["split_name"])
+
+    @property
+    def greater_is_better(self) -> bool:
+        """Return which way is better; True where nothing was scored."""
+        return self.metric is None or METRICS[self.metric].greater_is_better
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Everything the runs of a store say; `runs` are all of them, those with masked cells too."""
+
+    tables: tuple[Table, ...]
+    runs: LoadedRuns
+    evidence: Evidence
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what is left out, without the place where the store lies: tables travel."""
+        root = self.runs.store.root
+        places = sorted({f"{root}/", f"{root.resolve()}/"}, key=len, reverse=True)
+        result = []
+        for problem in (*self.runs.problems, *self.evidence.problems.values()):
+            reason = problem.reason
+            for place in places:
+                reason = reason.replace(place, "")
+            result.append(Problem(problem.path.relative_to(root), reason))
+        return tuple(sorted(result, key=lambda p: str(p.path)))
+
+
+def collect(store: RecordStore, known: Mapping[str, Any] | None = None) -> Collected:
+    """Read a store into tables; what cannot be read is listed, never dropped in silence.
+
+    Parameters
+    ----------
+    known :
+        Statistics of an earlier build, see `Evidence`.
+    """
+    loaded = load_runs(store)
+    evidence = Evidence(store, known)
+    tables = tables_of(loaded.frame, evidence, read_all(store.root))
+    return Collected(tuple(tables), loaded, evidence)
+
+
+def tables_of(
+    runs: pd.DataFrame,
+    evidence: Evidence,
+    audits: Mapping[tuple[str, str, str], AuditFile] | None = None,
+) -> list[Table]:
+    """Return the tables of a frame of runs; runs with masked cells are in none."""
+    runs = runs[runs["missing"].isna()]
+    by_row = runs.groupby(["table", "row_key"], sort=False)
+    numbers = by_row.agg(
+        score=("score", "mean"),
+        sd=("score", lambda scores: scores.std()),
+        n_scores=("score", "count"),
+        share_080=("share_080", "mean"),
+        n_shares=("share_080", "count"),
+    )
+    lines: list[Any] = runs.to_dict("records")
+    rows: dict[str, list[Row]] = {}
+    for numbered, places in zip(numbers.itertuples(), by_row.indices.values(), strict=True):
+        group = [lines[i] for i in places]
+        rows.setdefault(group[0]["table"], []).append(_row(numbered, group, evidence))
+    tables = [_table(members, audits or {}, evidence) for members in rows.values()]
+    return sorted(tables, key=_order)
+
+
+def rows_frame(store: RecordStore) -> pd.DataFrame:
+    """Return a row a model, dataset and split, over its seeds: the lines of the CSV tables.
+
+    Example
+    -------
+    >>> rows = rows_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
+    >>> rows.pivot_table(index="row", columns="dataset", values="score")  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        [row_numbers(table, row) for table in collect(store).tables for row in table.rows]
+    )
+
+
+def row_numbers(table: Table, row: Row) -> dict[str, Any]:
+    """Return a row's numbers, by the names they have in CSV and JSON."""
+    behind = row.behind or (None, None, None)
+    return {
+        "dataset": table.name,
+        "synthetic": table.facts["synthetic"],
+        "split": table.split_name,
+        "metric": table.metric,
+        "row": row.label,
+        "model": row.first["model"],
+        "score": row.score,
+        "low": row.low,
+        "high": row.high,
+        "sd_over_seeds": row.sd,
+        "n_runs": len(row.good),
+        "deterministic": row.first["deterministic"],
+        "behind_best": behind[0],
+        "behind_best_low": behind[1],
+        "behind_best_high": behind[2],
+        "n_tasks": table.facts["n_tasks"],
+        "n_evaluable": row.n_evaluable,
+        "share_080": row.share_080,
+        "n_failed": len(row.failures),
+        **_clean_numbers(table, row),
+        "n_dropped": table.n_dropped,
+    }
+
+
+def _clean_numbers(table: Table, row: Row) -> dict[str, Any]:
+    """Return the numbers on clean test rows; none where the table was not audited."""
+    audit = table.audited
+    if audit is None:
+        return {}
+    return {
+        "score_clean": row.clean_score,
+        "n_evaluable_clean": row.clean[0].n_evaluable if row.clean else None,
+        "n_test_rows": audit.n_test,
+        "n_clean_rows": audit.n_clean,
+        "leaked_share": audit.leaked_share,
+        "audited": row.clean is not None,
+    }
+
+
+# ------------------------------------------------------------------------------------------ one row
+
+
+def _row(numbers: Any, group: Sequence[Run], evidence: Evidence) -> Row:
+    """Return a row but for what it takes from its table."""
+    group = sorted(group, key=lambda run: (run["seed"] is not None, run["seed"] or 0))
+    row = Row(group[0]["row"], tuple(group), evidence)
+    if not numbers.n_scores:
+        return row
+    return replace(
+        row,
+        score=float(numbers.score),
+        sd=finite(numbers.sd),
+        n_evaluable=int(row.good[0]["n_evaluable"]),
+        share_080=finite(numbers.share_080) if numbers.n_shares == numbers.n_scores else None,
+    )
+
+
+def _table(
+    rows: Sequence[Row], audits: Mapping[tuple[str, str, str], AuditFile], evidence: Evidence
+) -> Table:
+    """Return the rows of one table, best first."""
+    lines = [line for row in rows for line in row.lines]
+    first = next((line for line in lines if line["metric"] is not None), None)
+    table = Table(
+        facts=lines[0],
+        rows=(),
+        metric=first["metric"] if first else None,
+        not_evaluable=tuple(json.loads(first["not_evaluable"])) if first else (),
+        n_dropped=max(line["n_dropped"] for line in lines),
+    )
+    audit = audits.get((table.name, lines[0]["dataset_digest"], lines[0]["split_digest"]))
+    audit = audit if audit is not None and audit.metric == table.metric else None
+    sign = -1.0 if table.greater_is_better else 1.0
+    ordered = sorted(
+        rows,
+        key=lambda r: (r.score is None, sign * (r.score or 0.0), r.label, r.first["row_key"]),
+    )
+    scored = [row for row in ordered if row.score is not None]
+    in_order = [line for row in scored for line in row.good]
+    ends = evidence.remembered(f"table {sign}", in_order, lambda: _ends(scored, sign))
+    finished = [
+        replace(
+            row,
+            low=low,
+            high=high,
+            behind=(abs((row.score or 0.0) - (scored[0].score or 0.0)), *behind),
+        )
+        for row, (low, high, *behind) in zip(scored, ends, strict=True)
+    ]
+    finished += ordered[len(scored) :]
+    rows = [replace(row, clean=_clean(audit, row)) for row in finished]
+    return replace(table, rows=tuple(rows), audited=audit)
+
+
+def _ends(rows: Sequence[Row], sign: float) -> list[tuple[float | None, ...]]:
+    """Return the intervals of each row's score and of its difference to the first row."""
+    runs = [row.runs for row in rows]
+    return [(*interval_of(one), *paired_ends(one, runs[0], sign)) for one in runs]
+
+
+def _clean(audit: AuditFile | None, row: Row) -> tuple[CleanScore, ...] | None:
+    """Return the clean score of each run; None unless every one was audited as it is."""
+    if audit is None or not row.good:
+        return None
+    found = [(line, audit.scores.get(line["identity"])) for line in row.good]
+    known = [
+        one
+        for line, one in found
+        if one is not None and one.predictions_sha256 == line["predictions_sha256"]
+    ]
+    return tuple(known) if len(known) == len(found) else None
+
+
+def _order(table: Table) -> tuple[Any, ...]:
+    facts = table.facts
+    return (
+        KINDS[table.kind],
+        table.name,
+        facts["split"] != REFERENCE,
+        table.split_name,
+        facts["dataset_digest"],
+        facts["split_digest"],
+        table.metric or "",
+    )

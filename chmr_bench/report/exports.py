@@ -1,0 +1,268 @@
+"""The tables as CSV and JSON: full precision, every row, nothing that changes without a record.
+
+The tables of one dataset, whatever its splits, share a page, a CSV and a JSON file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from chmr_bench.records.audited import AuditFile
+from chmr_bench.report.aggregate import Row, Table, row_numbers
+from chmr_bench.report.boards import MAIN, BoardRow, Cell, FilledBoard
+from chmr_bench.report.published import Published
+
+TABLES_SCHEMA = "chmr-bench tables 2"
+BOARD_SCHEMA = "chmr-bench board 1"
+TABLES = "tables"
+DIGITS = 12
+"""Significant digits: all that single-precision replicates hold, and the same on every machine."""
+
+
+def by_file(tables: Sequence[Table]) -> dict[str, list[Table]]:
+    """Return file stem -> the tables in it: those of datasets whose names make one file name."""
+    stems: dict[str, str] = {}
+    found: dict[str, list[Table]] = {}
+    for table in tables:
+        stem = re.sub(r"[^A-Za-z0-9._+]+", "-", table.name).strip("-.") or "unnamed"
+        found.setdefault(stems.setdefault(stem.lower(), stem), []).append(table)
+    return found
+
+
+def board_stem(board: FilledBoard) -> str:
+    """Return what a board's files are called."""
+    return "overall" if board.board.name == MAIN else f"overall-{board.board.name}"
+
+
+# --------------------------------------------------------------------------------------- one table
+
+
+def tables_json(tables: Sequence[Table]) -> str:
+    """Return the JSON file of a dataset: a line a table, and a line a row."""
+    texts = []
+    for table in tables:
+        content = _rounded(table_json(table))
+        rows = ",\n".join(_compact(row) for row in content.pop("rows"))
+        texts.append(f'{_compact(content)[:-1]},"rows":[\n{rows}\n]}}')
+    return f'{{"schema":"{TABLES_SCHEMA}","tables":[\n' + ",\n".join(texts) + "\n]}\n"
+
+
+def tables_csv(tables: Sequence[Table]) -> str:
+    """Return the CSV file of a dataset: a line a row of any of its tables."""
+    return as_csv([row_numbers(table, row) for table in tables for row in table.rows])
+
+
+def table_json(table: Table) -> dict[str, Any]:
+    """Return everything about one table."""
+    facts = table.facts
+    numbers = ("n_molecules", "n_tasks")
+    return {
+        "kind": table.kind,
+        "synthetic": facts["synthetic"],
+        "dataset": {
+            "name": table.name,
+            **{n: facts[f"dataset_{n}"] for n in ("title", "digest", "version")},
+            "task_type": facts["task_type"],
+            "metric": facts["dataset_metric"],
+            "unit": facts["unit"],
+            **{n: facts[n] for n in numbers},
+            "dropped": facts["n_dropped"],
+            "synthetic": facts["synthetic"],
+            "dropped_rows": json.loads(facts["dropped_rows"]),
+        },
+        "split": {
+            "name": facts["split"],
+            "seed": facts["split_seed"],
+            "digest": facts["split_digest"],
+            **{n: facts[n] for n in ("n_train", "n_valid", "n_test")},
+        },
+        "metric": table.metric,
+        "greater_is_better": table.greater_is_better,
+        "not_evaluable": list(table.not_evaluable),
+        **({"audit": _audit(table.audited)} if table.audited else {}),
+        "rows": [_row_json(table, row) for row in table.rows],
+    }
+
+
+def _audit(audit: AuditFile) -> dict[str, Any]:
+    """Return the counts of an audit; its scores stand in the rows."""
+    counts = {"levels", "levels_with_valid", "n_test", "n_clean"}
+    return {**audit.model_dump(mode="json", include=counts), "leaked_share": audit.leaked_share}
+
+
+def _row_json(table: Table, row: Row) -> dict[str, Any]:
+    first = row.first
+    of_table = ("dataset", "synthetic", "split", "metric", "n_dropped")
+    numbers = {k: v for k, v in row_numbers(table, row).items() if k not in of_table}
+    pretraining = [json.loads(r["pretraining"]) for r in row.lines if r["pretraining"]]
+    return {
+        **numbers,
+        "version": first["model_version"],
+        "plugin": {
+            "name": first["plugin"],
+            "distribution": first["plugin_distribution"],
+            "version": first["plugin_version"],
+        },
+        "weights": first["row_weights"],
+        **({"pretraining": pretraining} if pretraining else {}),
+        "overrides": json.loads(first["overrides"]),
+        "params": json.loads(first["params"]),
+        "missing": None,
+        "precision": first["precision"],
+        "device": first["device"],
+        "seeds": row.seeds,
+        "failures": [{"seed": f.seed, "phase": f.phase, "error": f.error} for f in row.failures],
+        "records": [line["identity"] for line in row.lines],
+    }
+
+
+# ----------------------------------------------------------------------------------------- a board
+
+
+def board_json(board: FilledBoard) -> dict[str, Any]:
+    """Return everything about one board."""
+    spec = board.board
+    told = {
+        "schema": BOARD_SCHEMA,
+        "name": spec.name,
+        **spec.model_dump(mode="json"),
+        "metrics": {name: board.metric(name) for name in board.tables},
+    }
+    if spec.is_drawn:
+        told["split_seeds"] = {
+            name: [t.facts["split_seed"] for t in drawn if any(r.score is not None for r in t.rows)]
+            for name, drawn in board.tables.items()
+        }
+    return {**told, "rows": [board_row(board, row) for row in board.rows]}
+
+
+def board_row(board: FilledBoard, row: BoardRow) -> dict[str, Any]:
+    """Return a row's numbers."""
+    names, drawn = board.board.datasets, board.board.is_drawn
+    cells = {name: row.cells.get(name) for name in names}
+    if drawn:
+        scores: dict[str, Any] = {name: _drawn_cell(cell) for name, cell in cells.items()}
+        around = {"classification_sd_over_splits": row.sd}
+    else:
+        scores = {name: cell.mean if cell else None for name, cell in cells.items()}
+        around = {"classification_low": row.low, "classification_high": row.high}
+    return {
+        "row": row.label,
+        "scores": scores,
+        "classification_mean": row.classification,
+        **around,
+        "average_rank": row.average_rank,
+        **({} if drawn else {"ranks": {name: row.ranks.get(name) for name in names}}),
+        "n_covered": len(row.cells),
+        "n_datasets": len(names),
+        "n_failed": row.n_failed,
+    }
+
+
+def _drawn_cell(cell: Cell | None) -> dict[str, Any] | None:
+    if cell is None:
+        return None
+    return {
+        "mean": cell.mean,
+        "sd_over_splits": cell.sd,
+        "low": cell.low,
+        "high": cell.high,
+        "n_splits": len(cell.rows),
+        "n_splits_on_record": len(cell.wanted),
+        "by_split_seed": {str(seed): score for seed, score in sorted(cell.scores.items())},
+    }
+
+
+def board_csv(board: FilledBoard) -> str:
+    """Return a board's rows with columns a dataset."""
+    return as_csv([flat(board_row(board, row)) for row in board.rows])
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of `board_row` with columns a dataset."""
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        if key == "ranks":
+            found |= {f"rank_{name}": rank for name, rank in value.items()}
+        elif key != "scores":
+            found[key] = value
+        elif "ranks" in row:
+            found |= value
+        else:
+            for name, cell in value.items():
+                told = cell or {}
+                found[name] = told.get("mean")
+                found[f"{name}_sd_over_splits"] = told.get("sd_over_splits")
+                found[f"{name}_n_splits"] = told.get("n_splits", 0)
+    return found
+
+
+# ------------------------------------------------------------------------------- time, and papers
+
+
+def timing_csv(tables: Iterable[Table]) -> str:
+    """Return a line a row: what varies from run to run is kept out of the other tables."""
+    return as_csv(
+        [
+            {
+                "dataset": table.name,
+                "split": table.split_name,
+                "row": row.label,
+                "n_runs": len(good),
+                "fit_and_predict_seconds": row.fit_and_predict,
+                "total_seconds": sum(run["seconds"] for run in good) / len(good),
+                "peak_memory_mb": max(run["peak_memory_mb"] or 0.0 for run in good) or None,
+                "n_jobs": max(run["n_jobs"] for run in good),
+                "device": row.first["device_name"] or row.first["device"],
+            }
+            for table in tables
+            for row in table.rows
+            if (good := row.good)
+        ]
+    )
+
+
+def printed_csv(papers: Iterable[Published]) -> str:
+    """Return a line a figure that papers print."""
+    return as_csv(
+        [
+            {"paper": paper.paper.key, "table": table.name, **figure.model_dump(mode="json")}
+            for paper in papers
+            for table in paper.table
+            for figure in table.figures
+        ]
+    )
+
+
+# ------------------------------------------------------------------------------------------- text
+
+
+def as_json(value: Any) -> str:
+    """Return JSON with rounded numbers and a line end."""
+    return json.dumps(_rounded(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return CSV; an unknown value is an empty cell."""
+    import pandas as pd
+
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    frame = pd.DataFrame([_rounded(dict(row)) for row in rows], columns=columns, dtype=object)
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value

@@ -1,0 +1,93 @@
+"""Intervals are computed from replicates once, and again only where their runs have changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chmr_bench.report import leaderboard
+from chmr_bench.report.aggregate import collect
+
+
+@pytest.fixture
+def board(results: Any) -> Any:
+    for model in ("a", "b"):
+        for seed in (0, 1):
+            results.add(model, "bace", 0.7 + 0.1 * (model == "b"), seed=seed)
+    return results
+
+
+def reads(results: Any, monkeypatch: pytest.MonkeyPatch, known: dict[str, Any]) -> list[str]:
+    """Return which models' replicates are read while the tables are made."""
+    seen = []
+    store, replicates = type(results.store), type(results.store).replicates
+
+    def spy(self: Any, record: Any) -> Any:
+        seen.append(record.model.id)
+        return replicates(self, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "replicates", spy)
+        collect(results.store, known)
+    return seen
+
+
+def test_what_is_known_is_not_read_again(board: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = collect(board.store)
+    assert reads(board, monkeypatch, first.evidence.used) == []
+    again = collect(board.store, first.evidence.used)
+    assert again.tables == first.tables
+    assert again.evidence.used == first.evidence.used
+
+
+def test_a_new_run_makes_its_own_row_and_the_distances_to_it_be_read(
+    board: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = collect(board.store).evidence.used
+    board.add("a", "bace", 0.72, seed=2)
+    assert set(reads(board, monkeypatch, known)) == {"a", "b"}  # b is the best of the table
+    assert collect(board.store, known).tables == collect(board.store).tables
+    results_elsewhere = collect(board.store, known).evidence.used
+    board.add("c", "hiv", 0.72)
+    assert set(reads(board, monkeypatch, results_elsewhere)) == {"c"}
+
+
+def test_replicates_of_another_computation_are_read(
+    board: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = collect(board.store).evidence.used
+    entry = board.store.stored()[0]
+    replicates = np.linspace(0.6, 0.8, 1000, dtype=np.float32)
+    board.store.rescore(entry, entry.record.metrics, replicates)
+    assert entry.record.model.id in reads(board, monkeypatch, known)
+
+
+def test_what_cannot_be_read_is_told_every_time(board: Any, monkeypatch: Any) -> None:
+    from chmr_bench.errors import RecordError
+
+    def broken(self: Any, record: Any) -> Any:
+        raise RecordError("bootstrap.npy: cannot be read")
+
+    monkeypatch.setattr(type(board.store), "replicates", broken)
+    first = collect(board.store)
+    assert all(row.low is None for table in first.tables for row in table.rows)
+    assert {p.reason for p in first.problems} == {"no interval: bootstrap.npy: cannot be read"}
+    again = collect(board.store, first.evidence.used)
+    assert again.problems == first.problems
+    monkeypatch.undo()
+    later = collect(board.store, again.evidence.used)
+    assert all(row.low is not None for table in later.tables for row in table.rows)
+
+
+def test_a_build_remembers_and_a_spoiled_memory_is_no_harm(board: Any) -> None:
+    leaderboard.build(board.store, board.root)
+    memory = board.store.lock_path("tables").with_name("statistics.json")
+    first = memory.read_text()
+    table = (board.root / "tables" / "bace.csv").read_text()
+    for text in ("{", "[1]", first):
+        memory.write_text(text)
+        leaderboard.build(board.store, board.root)
+        assert memory.read_text() == first
+        assert (board.root / "tables" / "bace.csv").read_text() == table
