@@ -25,15 +25,22 @@ class TaskScore:
 
     Attributes
     ----------
-    task : the task's name.
-    score : the metric in its own unit (ROC-AUC from 0 to 1, MAE in the unit of y), None where the
+    task :
+        The task's name.
+    score :
+        The metric in its own unit (ROC-AUC from 0 to 1, MAE in the unit of y), None where the
         task is not evaluable.
-    low, high : ends of the 95 % bootstrap interval over test molecules, None until filled by
+    low, high :
+        Ends of the 95 % bootstrap interval over test molecules, None until filled by
         `with_intervals` or where there is none.
-    n : labelled rows.
-    n_minority : rows of the rarer class; None for regression.
-    evaluable : True where `score` is a number.
-    reason : why not, else "".
+    n :
+        Labelled rows.
+    n_minority :
+        Rows of the rarer class; None for regression.
+    evaluable :
+        True where `score` is a number.
+    reason :
+        Why not, else "".
     """
 
     task: str
@@ -73,13 +80,17 @@ def score_tasks(
 
     Parameters
     ----------
-    y : (n, t), NaN = not measured; 0 or 1 for a classification metric.
-    y_pred : (n, t), finite: probabilities of class 1, or values in the unit of y.
+    y :
+        (n, t), NaN = not measured; 0 or 1 for a classification metric.
+    y_pred :
+        (n, t), finite: probabilities of class 1, or values in the unit of y.
 
     Raises
     ------
-    DataError : shapes do not fit, or a class label is neither 0 nor 1.
-    PredictionError : a prediction is not finite.
+    DataError
+        Shapes do not fit, or a class label is neither 0 nor 1.
+    PredictionError
+        A prediction is not finite.
     """
     chosen = metric_called(metric)
     y = np.asarray(y, dtype=np.float64)

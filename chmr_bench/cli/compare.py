@@ -66,8 +66,8 @@ def compare(
         raise UsageError(f"--protocol {protocol} is of the split {CV5X5}, not {split}")
     query = _query(models, suite, dataset, split)
     datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
-    found = _compared(query, datasets, out, protocol)
-    _show(found, to, as_json)
+    comparison = _compared(query, datasets, out, protocol)
+    _show(comparison, to, as_json)
 
 
 def _query(
@@ -97,15 +97,15 @@ def _compared(query: Query, datasets: Datasets, out: Path, protocol: str) -> Com
         )
 
 
-def _show(found: Comparison, to: Path | None, as_json: bool) -> None:
+def _show(comparison: Comparison, to: Path | None, as_json: bool) -> None:
     from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.report.comparison import as_dict, grids, write
 
-    written = [] if to is None else write(found, to)
+    written = [] if to is None else write(comparison, to)
     if as_json:
-        print_json(as_dict(found))
+        print_json(as_dict(comparison))
     else:
-        for grid in grids(found):
+        for grid in grids(comparison):
             print_grid(grid)
     for path in written:
         print_note(f"written: {path}")

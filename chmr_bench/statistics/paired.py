@@ -251,8 +251,8 @@ def _variance(replicates: FloatArray) -> float:
 
 def spread(values: FloatArray) -> float:
     """Return the sample variance of two values or more, 0 where it is rounding alone."""
-    found = float(values.var(ddof=1))
-    return 0.0 if found < 1e-24 * float(np.square(values).max()) else found
+    variance = float(values.var(ddof=1))
+    return 0.0 if variance < 1e-24 * float(np.square(values).max()) else variance
 
 
 def why_none(law: MixedT, n_effective: float = math.inf) -> str:

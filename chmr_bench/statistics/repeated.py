@@ -23,9 +23,12 @@ class RepeatedMeasures:
 
     Attributes
     ----------
-    f, p : of the models against what is left beside folds and models.
-    df_models, df_error : k - 1 and (k - 1) (n - 1).
-    error : mean square that is left, in the metric's unit squared.
+    f, p :
+        Of the models against what is left beside folds and models.
+    df_models, df_error :
+        Degrees of freedom: k - 1 and (k - 1) (n - 1).
+    error :
+        Mean square that is left, in the metric's unit squared.
     """
 
     f: float
@@ -52,7 +55,8 @@ def repeated_measures(scores: FloatArray) -> RepeatedMeasures:
 
     Raises
     ------
-    DataError : fewer than two folds or models, or a score that is not finite.
+    DataError
+        Fewer than two folds or models, or a score that is not finite.
     """
     from scipy import stats
 
@@ -82,10 +86,10 @@ def tukey_pairs(scores: FloatArray, level: float = LEVEL) -> list[TukeyPair]:
     """
     from scipy import stats
 
-    found = repeated_measures(scores)
+    anova = repeated_measures(scores)
     n, k = scores.shape
-    spread = math.sqrt(found.error / n)
-    widest = float(stats.studentized_range.ppf(level, k, found.df_error)) * spread
+    spread = math.sqrt(anova.error / n)
+    widest = float(stats.studentized_range.ppf(level, k, anova.df_error)) * spread
     pairs = []
     for a in range(k):
         for b in range(a + 1, k):
@@ -93,6 +97,6 @@ def tukey_pairs(scores: FloatArray, level: float = LEVEL) -> list[TukeyPair]:
             if spread == 0:
                 p = 1.0 if mean == 0 else 0.0
             else:
-                p = float(stats.studentized_range.sf(abs(mean) / spread, k, found.df_error))
+                p = float(stats.studentized_range.sf(abs(mean) / spread, k, anova.df_error))
             pairs.append(TukeyPair(a, b, mean, mean - widest, mean + widest, p))
     return pairs

@@ -21,12 +21,15 @@ def corrected_resampled(
 
     Parameters
     ----------
-    differences : (j,) one a split, j >= 2.
-    n_train, n_test : rows of a split's parts; their means where splits differ a little.
+    differences :
+        (j,) one a split, j >= 2.
+    n_train, n_test :
+        Rows of a split's parts; their means where splits differ a little.
 
     Raises
     ------
-    DataError : fewer than two splits, or an empty part.
+    DataError
+        Fewer than two splits, or an empty part.
     """
     j = len(differences)
     if j < 2 or n_train <= 0 or n_test <= 0:
@@ -34,8 +37,8 @@ def corrected_resampled(
             f"{j} splits of {n_train:g} training and {n_test:g} test rows: expected two splits or "
             "more, with rows"
         )
-    mean, found = float(differences.mean()), spread(differences)
-    law = MixedT((found / j, found * n_test / n_train), (j - 1, j - 1))
+    mean, variance = float(differences.mean()), spread(differences)
+    law = MixedT((variance / j, variance * n_test / n_train), (j - 1, j - 1))
     low, high, p = law.test(mean, level)
     note = why_none(law) if math.isnan(p) else ""
     return Difference(mean, low, high, p, law.error, j - 1, j, over_splits=True, note=note)

@@ -130,7 +130,8 @@ def multiplicities(
 
     Raises
     ------
-    DataError : `clusters` has another shape than (n,).
+    DataError
+        `clusters` has another shape than (n,).
     """
     k, member = (n, None) if clusters is None else _members(n, clusters)
     stream = np.random.PCG64(seed)

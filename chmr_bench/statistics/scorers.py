@@ -24,7 +24,8 @@ def prepared(metric: MetricName, y: FloatArray, y_pred: FloatArray) -> Scorer:
 
     Raises
     ------
-    UnknownNameError : no such metric.
+    UnknownNameError
+        No such metric.
     """
     if metric not in _SCORERS:
         raise UnknownNameError("metric", metric, _SCORERS)

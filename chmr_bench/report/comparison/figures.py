@@ -85,11 +85,13 @@ def _panel(
             gain = on.gains[model]
             if gain.difference is None:
                 continue
-            found, at = gain.difference, i + offset
+            difference, at = gain.difference, i + offset
             clear = gain.verdict in ("better", "worse")
-            axes.hlines(at, scale * found.low, scale * found.high, color=colour, linewidth=1.3)
+            axes.hlines(
+                at, scale * difference.low, scale * difference.high, color=colour, linewidth=1.3
+            )
             axes.plot(
-                scale * found.mean,
+                scale * difference.mean,
                 at,
                 MARKERS[j % len(MARKERS)],
                 color=colour,
@@ -155,7 +157,7 @@ def draw_ranks(path: Path, comparison: Comparison) -> bool:
     axes.set_xlim(1 - 0.02 * (k - 1), k + 0.02 * (k - 1))
     axes.set_xticks(range(1, k + 1))
     axes.tick_params(labelsize=8)
-    told = f"average rank over {len(overall.datasets)} datasets, 1 = best"
-    axes.set_title(f"{told}; critical difference {overall.difference:.2f}", fontsize=9)
+    title = f"average rank over {len(overall.datasets)} datasets, 1 = best"
+    axes.set_title(f"{title}; critical difference {overall.difference:.2f}", fontsize=9)
     figure.savefig(path, format="png", dpi=DPI)
     return True

@@ -31,7 +31,10 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
 
     Raises
     ------
-    UsageError : the folder cannot be written. MissingDependencyError : matplotlib is not installed.
+    UsageError
+        The folder cannot be written.
+    MissingDependencyError
+        matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingDependencyError(
@@ -72,7 +75,7 @@ def _page(comparison: Comparison, pictures: list[Path]) -> str:
 def as_dict(comparison: Comparison) -> dict[str, Any]:
     """Return everything about a comparison as JSON can hold it; unknown numbers are null."""
     overall = comparison.overall
-    found: dict[str, Any] = {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "baseline": comparison.baseline,
         "models": list(comparison.models),
@@ -82,7 +85,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         "datasets": [_dataset(on) for on in comparison.datasets],
         "overall": None if overall is None else dataclasses.asdict(overall),
     }
-    cleaned: dict[str, Any] = _finite(found)
+    cleaned: dict[str, Any] = _finite(content)
     return cleaned
 
 
@@ -110,15 +113,15 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
 
 
 def _gain(gain: Gain) -> dict[str, Any]:
-    found = gain.difference
+    difference = gain.difference
     return {
         "model": gain.model,
         "verdict": gain.verdict,
         "baseline_score": gain.base_score,
         "score": gain.score,
         "p_holm": gain.p_holm,
-        "difference": None if found is None else dataclasses.asdict(found),
-        "in_errors": None if found is None else found.in_errors,
+        "difference": None if difference is None else dataclasses.asdict(difference),
+        "in_errors": None if difference is None else difference.in_errors,
         "one_pretraining": list(gain.one_pretraining),
         "notes": list(gain.notes),
     }
@@ -165,9 +168,9 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 def _row(on: OnDataset, baseline: str, gain: Gain) -> dict[str, Any]:
     names = ("mean", "low", "high", "p", "se", "se_molecules", "se_seeds", "df", "n_pairs")
-    found: dict[str, Any] = dict.fromkeys(names)
+    numbers: dict[str, Any] = dict.fromkeys(names)
     if gain.difference is not None:
-        found = {name: getattr(gain.difference, name) for name in names}
+        numbers = {name: getattr(gain.difference, name) for name in names}
     row = {
         "dataset": on.name,
         "synthetic": on.synthetic,
@@ -177,8 +180,8 @@ def _row(on: OnDataset, baseline: str, gain: Gain) -> dict[str, Any]:
         "model": gain.model,
         "baseline_score": gain.base_score,
         "score": gain.score,
-        "gain": found.pop("mean"),
-        **found,
+        "gain": numbers.pop("mean"),
+        **numbers,
         "p_holm": gain.p_holm,
         "verdict": gain.verdict,
     }

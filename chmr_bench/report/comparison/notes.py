@@ -68,12 +68,12 @@ def gain_notes(comparison: Comparison, model: str) -> list[str]:
 def _left_out(comparison: Comparison, model: str) -> list[str]:
     """Return what runs of the two models are in no score."""
     pair = (comparison.baseline, model)
-    found = []
+    lines = []
     for on in comparison.datasets:
         chosen = on.chosen
         failed = {m: n for m, n in (chosen.n_failed or {}).items() if m in pair}
         unscored = {m: len(splits) for m, splits in chosen.unscored.items() if m in pair}
-        found += [
+        lines += [
             *(
                 f"{on.name}: {_plural(n, 'failed run')} of {m}, in no score."
                 for m, n in failed.items()
@@ -85,11 +85,11 @@ def _left_out(comparison: Comparison, model: str) -> list[str]:
             ),
         ]
         if chosen.n_damaged:
-            found.append(
+            lines.append(
                 f"{on.name}: {_plural(chosen.n_damaged, 'damaged record')} of the models left out; "
                 "chmr-bench verify names them."
             )
-    return found
+    return lines
 
 
 def _plural(n: int, what: str) -> str:
@@ -98,14 +98,14 @@ def _plural(n: int, what: str) -> str:
 
 def _others_on_record(comparison: Comparison, model: str) -> list[str]:
     """Return the rows that a model without a run may have been meant by."""
-    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for on in comparison.datasets:
         for name, others in on.chosen.on_record.items():
             if name in (comparison.baseline, model):
-                found.setdefault((name, others), []).append(on.name)
+                groups.setdefault((name, others), []).append(on.name)
     return [
         f"{', '.join(names)}: missing {name}; on record: {', '.join(map(repr, others))}."
-        for (name, others), names in found.items()
+        for (name, others), names in groups.items()
     ]
 
 
@@ -113,22 +113,26 @@ def _one_pretraining(comparison: Comparison, model: str) -> list[str]:
     """Say whose runs begin with the same weights: their spread is not that of a pretraining."""
     gains = [(d.name, d.gains[model]) for d in comparison.datasets]
     compared = [name for name, gain in gains if gain.difference is not None]
-    found: dict[tuple[str, ...], list[str]] = {}
+    groups: dict[tuple[str, ...], list[str]] = {}
     for name, gain in gains:
         if gain.one_pretraining:
-            found.setdefault(gain.one_pretraining, []).append(name)
+            groups.setdefault(gain.one_pretraining, []).append(name)
     return [
         f"{' and '.join(models)}: all runs{'' if names == compared else ' on ' + ', '.join(names)} "
         f"begin with one pretraining{' each' if len(models) > 1 else ''}, so that the intervals "
         "leave out what another would move."
-        for models, names in found.items()
+        for models, names in groups.items()
     ]
 
 
 def method_notes(comparison: Comparison) -> list[str]:
     """Return how the intervals were made: of the tests that were made, each."""
     pairs = [(d, g.difference) for d in comparison.datasets for g in d.gains.values()]
-    made = [(d.folds is not None, found.over_splits) for d, found in pairs if found is not None]
+    made = [
+        (d.folds is not None, difference.over_splits)
+        for d, difference in pairs
+        if difference is not None
+    ]
     kinds = [
         (METHOD, any(not folds and not splits for folds, splits in made)),
         (METHOD_SPLITS, any(not folds and splits for folds, splits in made)),
@@ -136,7 +140,7 @@ def method_notes(comparison: Comparison) -> list[str]:
         (VERDICTS, bool(made)),
         (HOLM, bool(made)),
     ]
-    return [text for text, told in kinds if told]
+    return [text for text, applies in kinds if applies]
 
 
 def covers_zero(difference: Difference) -> bool:

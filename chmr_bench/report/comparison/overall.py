@@ -28,11 +28,14 @@ class Entry:
 
     Attributes
     ----------
-    scores : model -> score, greater = better, over the splits and seeds that all models have; empty
+    scores :
+        Model -> score, greater = better, over the splits and seeds that all models have; empty
         where there are none.
-    gains : model -> its paired difference from the baseline in units of its standard error
+    gains :
+        Model -> its paired difference from the baseline in units of its standard error
         (`Difference.in_errors`), above zero where it is better.
-    missing : models without a score.
+    missing :
+        Models without a score.
     """
 
     scores: Mapping[str, float]
@@ -56,13 +59,19 @@ class Overall:
 
     Attributes
     ----------
-    datasets, left_out : used; and not used, with the reason.
-    average_rank : by model, 1 = best.
-    p, p_holm : of each model against the baseline, signed-rank of the paired differences in units
+    datasets, left_out :
+        Used; and not used, with the reason.
+    average_rank :
+        By model, 1 = best.
+    p, p_holm :
+        Of each model against the baseline, signed-rank of the paired differences in units
         of their own standard errors; the second for all models.
-    difference : of average ranks that Nemenyi's test needs.
-    groups : models that Nemenyi's test does not tell apart, best rank first.
-    warnings : what so few datasets cannot show.
+    difference :
+        Of average ranks that Nemenyi's test needs.
+    groups :
+        Models that Nemenyi's test does not tell apart, best rank first.
+    warnings :
+        What so few datasets cannot show.
     """
 
     datasets: tuple[str, ...]
@@ -76,26 +85,28 @@ class Overall:
     warnings: tuple[str, ...]
 
 
-def over_datasets(models: Sequence[str], found: Mapping[str, Entry]) -> Overall | None:
+def over_datasets(models: Sequence[str], entries: Mapping[str, Entry]) -> Overall | None:
     """Return the models over the datasets that all of them have; None below two such.
 
     Parameters
     ----------
-    models : the baseline first.
-    found : dataset -> what it gives.
+    models :
+        The baseline first.
+    entries :
+        Dataset -> what it gives.
     """
-    whole = [name for name, entry in found.items() if not entry.lacking]
+    whole = [name for name, entry in entries.items() if not entry.lacking]
     if len(whole) < 2:
         return None
-    table = np.array([[found[name].scores[m] for m in models] for name in whole])
+    table = np.array([[entries[name].scores[m] for m in models] for name in whole])
     ranks = dataset_ranks(table)
     average = ranks.mean(axis=0)
-    p = [signed_rank_p([found[name].gains[m] for name in whole]) for m in models[1:]]
+    p = [signed_rank_p([entries[name].gains[m] for name in whole]) for m in models[1:]]
     difference = critical_difference(len(models), len(whole))
     groups = cliques(average.tolist(), difference)
     return Overall(
         datasets=tuple(whole),
-        left_out={name: entry.lacking for name, entry in found.items() if entry.lacking},
+        left_out={name: entry.lacking for name, entry in entries.items() if entry.lacking},
         average_rank=dict(zip(models, average.tolist(), strict=True)),
         friedman=friedman(ranks),
         p=dict(zip(models[1:], p, strict=True)),

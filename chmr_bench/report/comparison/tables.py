@@ -16,9 +16,9 @@ from chmr_bench.types import MetricName
 
 def grids(comparison: Comparison) -> list[Grid]:
     """Return a table a model, then one of all models over the datasets."""
-    found = [gains_grid(comparison, model) for model in comparison.models[1:]]
-    found += [folds_grid(d.name, d.metric, d.folds) for d in comparison.datasets if d.folds]
-    return [*found, overall_grid(comparison)]
+    tables = [gains_grid(comparison, model) for model in comparison.models[1:]]
+    tables += [folds_grid(d.name, d.metric, d.folds) for d in comparison.datasets if d.folds]
+    return [*tables, overall_grid(comparison)]
 
 
 def gains_grid(comparison: Comparison, model: str) -> Grid:
@@ -39,19 +39,19 @@ def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
     gain, metric = on.gains[model], on.metric
     scores = [number(metric, gain.base_score), number(metric, gain.score)]
     lacking = on.missing((base, model))
-    told = f"missing: {' and '.join(lacking)}" if lacking else gain.verdict
-    found = gain.difference
-    if found is None:
-        return (dataset_title(on), told, *scores, *[NONE] * 5)
-    if found.note == ONE_SEED and gain.verdict in ("better", "worse"):
-        told += " (one seed)"
+    verdict = f"missing: {' and '.join(lacking)}" if lacking else gain.verdict
+    difference = gain.difference
+    if difference is None:
+        return (dataset_title(on), verdict, *scores, *[NONE] * 5)
+    if difference.note == ONE_SEED and gain.verdict in ("better", "worse"):
+        verdict += " (one seed)"
     return (
         dataset_title(on),
-        told,
+        verdict,
         *scores,
-        signed(metric, found.mean),
-        span(metric, _known(found.low), _known(found.high)),
-        p_value(found.p),
+        signed(metric, difference.mean),
+        span(metric, _known(difference.low), _known(difference.high)),
+        p_value(difference.p),
         p_value(gain.p_holm),
         _pairs(on, gain),
     )
@@ -66,13 +66,13 @@ def dataset_title(on: OnDataset) -> str:
 
 
 def _pairs(on: OnDataset, gain: Gain) -> str:
-    found = gain.difference
-    if found is None:
+    difference = gain.difference
+    if difference is None:
         return NONE
     if on.folds:
-        return f"{found.n_pairs} folds"
-    what = "split" if found.over_splits else "run"
-    return f"{found.n_pairs} {what}" + ("s" if found.n_pairs > 1 else "")
+        return f"{difference.n_pairs} folds"
+    what = "split" if difference.over_splits else "run"
+    return f"{difference.n_pairs} {what}" + ("s" if difference.n_pairs > 1 else "")
 
 
 def _known(value: float) -> float | None:
