@@ -97,7 +97,6 @@ PATHS = {
     "cpu": "environment.cpu",
     "platform": "environment.platform",
     "python": "environment.python",
-    "predictions_sha256": "predictions_sha256",
     "values_sha256": "predictions.values_sha256",
 }
 """Column -> where the record says it."""
@@ -116,7 +115,7 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {}
 for _column, _path in {**PATHS, **JSON_PATHS}.items():
     SECTIONS.setdefault(_path.rpartition(".")[0], []).append((_column, _path.rpartition(".")[2]))
 NUMBERS = ("score", "low", "high", "share_080", "seconds", "fit_seconds", "predict_seconds")
-FACTS = ("row_key", "seal", "n_effective", "not_evaluable")
+FACTS = ("row_key", "predictions_sha256", "seal", "n_effective", "not_evaluable")
 TASK = ("task", "n", "n_minority", "reason")
 """What is kept of a task that cannot be evaluated."""
 DATA = ("dataset", "origin", "dataset_digest", "split_digest")
@@ -226,6 +225,8 @@ def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
     """Return the columns that follow from several entries of a record."""
     metrics = line.get("metrics") or {}
     tasks = _tasks(metrics.get("per_task"))
+    info = line.get("predictions") or {}
+    sha256 = info.get("sha256") or info.get("values_sha256")
     evaluable = [task for task in tasks if task["evaluable"]]
     counts = [t["n"] if t["n_minority"] is None else t["n_minority"] for t in evaluable]
     n_effective = metrics.get("n_effective")
@@ -233,7 +234,8 @@ def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
         n_effective = effective_sample_size(counts)
     return {
         "row_key": _row_key(line, making_of_row(record)),
-        "seal": _seal(line, metrics),
+        "predictions_sha256": sha256,
+        "seal": _seal(line, metrics, sha256),
         "n_effective": n_effective,
         "not_evaluable": _canonical(
             [{name: t[name] for name in TASK} for t in tasks if not t["evaluable"]]
@@ -274,9 +276,9 @@ def _row_key(line: Mapping[str, Any], making: str | None) -> str:
     )
 
 
-def _seal(line: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+def _seal(line: Mapping[str, Any], metrics: Mapping[str, Any], sha256: str | None) -> str:
     """Return a hash that another score, prediction or replicate of the same run changes."""
-    told = [line["identity"], line.get("predictions_sha256"), _at(line, "rescored.created")]
+    told = [line["identity"], line.get("seal"), sha256, _at(line, "rescored.created")]
     told += [metrics.get(name) for name in ("macro", "low", "high")]
     return hashlib.sha256(repr(told).encode()).hexdigest()
 

@@ -33,9 +33,8 @@ def headings(text: str) -> list[str]:
 def test_sections_come_in_order(results: Any) -> None:
     results.add("forest", "chembl2k", 0.74)
     results.add("forest", "mine", dataset__origin={"kind": "file"})
-    results.add("forest", "planted", dataset__synthetic=True)
-    (results.root / "records" / "junk").mkdir()
-    (results.root / "records" / "junk" / "file.txt").write_text("")
+    record = results.add("forest", "planted", dataset__synthetic=True)
+    results.store.path_of(record).with_name("junk").mkdir()
     text = made(results)
     assert text.startswith(MARK)
     assert [h for h in headings(text) if h.startswith("## ")] == [
