@@ -28,17 +28,13 @@ from chmr_bench import (
 from chmr_bench.nn.trainer import validation_score
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.reading import bits_of
-from chmr_bench_chmr.regressor_config import RegressorConfig, requests
+from chmr_bench_chmr.regressor_config import LAYERS, NO_LAYERS, RegressorConfig, requests
 from chmr_bench_chmr.weights import checked_sha256, read_header, read_tensors
 
 REGRESSOR_VERSION = "1"
 """Changes whenever the same settings, atlas and seed give other weights."""
 
 
-NO_LAYERS = "no_layers"
-"""The one tensor of weights that were made of no read-out at all."""
-LAYERS = {"first.weight", "first.bias", "last.weight", "last.bias", "mean", "sd"}
-"""The tensors of all others."""
 PRETRAINING = (
     "atlas",
     "transductive",

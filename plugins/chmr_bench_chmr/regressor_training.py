@@ -19,8 +19,7 @@ from chmr_bench.paths import feature_folder
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.pretraining.values import require_readouts
 from chmr_bench_chmr.reading import bits_of
-from chmr_bench_chmr.regressor import NO_LAYERS
-from chmr_bench_chmr.regressor_config import RegressorConfig, requests
+from chmr_bench_chmr.regressor_config import NO_LAYERS, RegressorConfig, requests
 from chmr_bench_chmr.weights import feature_spec, write_tensors, write_whole
 
 HELD_OUT = 10

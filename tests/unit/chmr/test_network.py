@@ -90,9 +90,7 @@ def test_a_shape_of_before_is_read_without_the_new_parts() -> None:
     assert NetworkShape.from_json(old) == SHAPE
 
 
-def test_a_geometry_that_is_not_observed_adds_nothing(
-    network: ChmrNetwork, graphs: Batch
-) -> None:
+def test_a_geometry_that_is_not_observed_adds_nothing(network: ChmrNetwork, graphs: Batch) -> None:
     observed = torch.tensor([True, False, True])
     geometry = torch.randn(3, 6)
     geometry[1] = float("nan")
