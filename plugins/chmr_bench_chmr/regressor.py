@@ -28,8 +28,8 @@ from chmr_bench import (
 from chmr_bench.nn.trainer import validation_score
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.reading import bits_of
-from chmr_bench_chmr.regressor_config import RegressorConfig, requests
-from chmr_bench_chmr.weights import read_header, read_tensors, sha256_of
+from chmr_bench_chmr.regressor_config import LAYERS, NO_LAYERS, RegressorConfig, requests
+from chmr_bench_chmr.weights import checked_sha256, read_header, read_tensors
 
 REGRESSOR_VERSION = "1"
 """Changes whenever the same settings, atlas and seed give other weights."""
@@ -63,14 +63,31 @@ def find_or_make(config: RegressorConfig, request: WeightsRequest) -> Weights | 
     }
     key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     path = request.folder / f"regressor-{key[:16]}" / "weights.safetensors"
-    if not path.is_file():
-        if not request.make:
-            return PendingWeights(f"regress {' + '.join(config.atlas)} on bits (seed {seed})")
-        from chmr_bench_chmr.regressor_training import make
+    weights = _stored(path)
+    if weights is not None:
+        return weights
+    if not request.make:
+        return PendingWeights(f"regress {' + '.join(config.atlas)} on bits (seed {seed})")
+    from chmr_bench_chmr.regressor_training import make
 
-        make(config, request, seed, path)
-    seen = path.parent / "seen.npy"
-    return Weights(path, sha256_of(path), read_header(path)["info"], seen)
+    if path.is_file():
+        request.log.warning("%s is damaged; the weights are made again", path)
+        path.unlink()
+    make(config, request, seed, path)
+    weights = _stored(path)
+    if weights is None:
+        raise DataError(f"pretraining ended, but {path} is not there")
+    return weights
+
+
+def _stored(path: Path) -> Weights | None:
+    """Return the weights of a file; None where there is none, or it is damaged."""
+    try:
+        info = read_header(path).get("info")
+        sha256 = checked_sha256(path)
+    except DataError:
+        return None
+    return Weights(path, sha256, info, path.parent / "seen.npy") if isinstance(info, dict) else None
 
 
 class Regressor:
@@ -155,11 +172,16 @@ class _Body:
 
     def __init__(self, path: Path) -> None:
         tensors, _ = read_tensors(path)
+        if set(tensors) not in ({NO_LAYERS}, LAYERS):
+            raise DataError(
+                f"{path} is damaged: it holds the tensors {sorted(tensors)}, expected "
+                f"{sorted(LAYERS)}; make the weights again with chmr-bench pretrain"
+            )
         self._parts = {name: tensor.numpy().astype(np.float64) for name, tensor in tensors.items()}
 
     def __call__(self, bits: FloatArray) -> FloatArray:
         p = self._parts
-        if "first.weight" not in p:
+        if NO_LAYERS in p:
             return bits
         first = np.maximum(bits @ p["first.weight"].T + p["first.bias"], 0.0)  # (n, hidden)
         last = np.maximum(first @ p["last.weight"].T + p["last.bias"], 0.0)  # (n, h)

@@ -11,18 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chmr_bench import DataError, Inputs, WeightsRequest
+from chmr_bench import Inputs, WeightsRequest
 from chmr_bench.contracts import connectivity_hash
 from chmr_bench.features.cache import featurise
 from chmr_bench.nn.trainer import TrainerSettings, seeded, train
 from chmr_bench.paths import feature_folder
 from chmr_bench.types import FloatArray
+from chmr_bench_chmr.pretraining.values import require_readouts
 from chmr_bench_chmr.reading import bits_of
-from chmr_bench_chmr.regressor_config import RegressorConfig, requests
+from chmr_bench_chmr.regressor_config import NO_LAYERS, RegressorConfig, requests
 from chmr_bench_chmr.weights import feature_spec, write_tensors, write_whole
 
-NO_LAYERS = "no_layers"
-"""The one tensor of weights that were made of no read-out at all."""
 HELD_OUT = 10
 """One molecule in so many of the atlas says when to stop."""
 
@@ -30,6 +29,7 @@ HELD_OUT = 10
 def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path) -> None:
     """Learn on the atlas and write the weights, then nothing of the atlas is needed any more."""
     atlas, info = request.data.open(config.atlas, config.transductive)
+    require_readouts(atlas.name, atlas.blocks, masked="hidden" in info)
     target, seen = profiles(atlas.blocks)
     request.stage("features of the atlas")
     blocks = {
@@ -80,18 +80,11 @@ def _learnt(
 
 
 def profiles(blocks: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
-    """Return standardised read-outs, 0 where not observed, and 1 where they are: (n, d) float32.
-
-    Raises
-    ------
-    DataError : the atlas has no read-out.
-    """
+    """Return standardised read-outs, 0 where not observed, and 1 where they are: (n, d) float32."""
     parts = []
     for block in blocks.values():
         values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
         parts.append(np.where(block.observed[:, None], values, np.nan).astype(np.float64))
-    if not parts:
-        raise DataError("the atlas has no cell read-outs to regress on; name another --atlas")
     joined = np.concatenate(parts, axis=1)
     seen = np.isfinite(joined)
     kept = seen.any(axis=0)

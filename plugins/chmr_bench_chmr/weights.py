@@ -12,12 +12,12 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from chmr_bench import DataError, FeatureRequest, FeatureSpec, UsageError
 from chmr_bench.errors import UnknownNameError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from chmr_bench_chmr.network import ChmrNetwork
 
 FORMAT = 1
+WEIGHTS, CARD_JSON, SHA256 = "weights.safetensors", "card.json", ".sha256"
+"""Names in the folder of pretrained weights; the sha256 has the weights' name and this ending."""
 HEADER = "chmr"
 """The one key of the safetensors metadata: one, because several come in no fixed order."""
 
@@ -74,10 +76,31 @@ def feature_spec(request: FeatureRequest) -> FeatureSpec:
     return specs[request.feature]
 
 
-def save_network(path: Path, network: ChmrNetwork, metadata: WeightsMetadata) -> str:
+class WeightsHeader(BaseModel):
+    """The header of a weights file as it is written."""
+
+    format: Literal[1]
+    shape: dict[str, Any]
+    config: PretrainConfig
+    features: dict[str, FeatureRequest]
+    feature_versions: dict[str, Any]
+    info: dict[str, Any]
+
+
+def save_network(
+    path: Path,
+    network: ChmrNetwork,
+    metadata: WeightsMetadata,
+    write_card: Callable[[str], None] = lambda sha256: None,
+) -> str:
     """Write the network, atomically; return the sha256 of the file.
 
     The same network and metadata always give the same bytes.
+
+    Parameters
+    ----------
+    write_card :
+        Called with the sha256 before the file is there.
     """
     header = {
         "format": FORMAT,
@@ -87,8 +110,7 @@ def save_network(path: Path, network: ChmrNetwork, metadata: WeightsMetadata) ->
         "feature_versions": dict(metadata.feature_versions),
         "info": dict(metadata.info),
     }
-    write_tensors(path, network.state_dict(), header, path.with_suffix(".sha256"))
-    return sha256_of(path)
+    return write_tensors(path, network.state_dict(), header, write_card)
 
 
 def load_network(path: Path) -> tuple[ChmrNetwork, WeightsMetadata]:
@@ -96,20 +118,30 @@ def load_network(path: Path) -> tuple[ChmrNetwork, WeightsMetadata]:
 
     Raises
     ------
-    DataError : there is no such file, or it is damaged, or holds something else.
+    DataError
+        There is no such file, or it is damaged, or holds something else.
     """
     from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
 
     metadata, header = _metadata(path)
     tensors, _ = read_tensors(path)
     try:
-        network = ChmrNetwork(NetworkShape.from_json(header["shape"]))
+        network = ChmrNetwork(NetworkShape.from_json(header.shape))
         network.load_state_dict(tensors, strict=True)
-    except (KeyError, TypeError, RuntimeError, UsageError) as error:
+    except (
+        ArithmeticError,
+        LookupError,
+        MemoryError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise DataError(
             f"{path}: its tensors do not fit the network its header describes: {error}; "
             "make the weights again with chmr-bench pretrain"
         ) from error
+    except UsageError as error:
+        raise DataError(f"{path}: its header describes no network: {error}") from error
     network.eval()
     return network, metadata
 
@@ -124,45 +156,89 @@ def read_metadata(path: Path) -> WeightsMetadata:
     return _metadata(path)[0]
 
 
-def _metadata(path: Path) -> tuple[WeightsMetadata, dict[str, Any]]:
-    header = read_header(path)
-    if header.get("format") != FORMAT:
+def _metadata(path: Path) -> tuple[WeightsMetadata, WeightsHeader]:
+    stored = read_header(path)
+    if stored.get("format") != FORMAT:
         raise DataError(
-            f"{path} has format {header.get('format')!r}, expected {FORMAT}: it is no file of "
+            f"{path} has format {stored.get('format')!r}, expected {FORMAT}: it is no file of "
             "chmr-bench pretrain, or of another version"
         )
     try:
-        requests = TypeAdapter(dict[str, FeatureRequest]).validate_python(header["features"])
-        metadata = WeightsMetadata(
-            config=PretrainConfig.model_validate(header["config"]),
-            features=requests,
-            feature_versions=header["feature_versions"],
-            info=header["info"],
-        )
-    except (KeyError, ValidationError) as error:
+        header = WeightsHeader.model_validate(stored)
+    except ValidationError as error:
         raise DataError(f"{path}: its header cannot be read: {error}") from error
-    return metadata, header
+    parts = (header.config, header.features, header.feature_versions, header.info)
+    return WeightsMetadata(*parts), header
 
 
 # ------------------------------------------------------------------------------------------- files
 
 
 def write_tensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], header: Any, digest: Path | None = None
-) -> None:
-    """Write tensors and a JSON-able header as safetensors, beside the place and renamed into it.
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    header: Any,
+    write_card: Callable[[str], None] = lambda sha256: None,
+) -> str:
+    """Write tensors and a JSON-able header as safetensors; return the sha256 of the file.
+
+    It is written beside its place and renamed into it; its sha256 is there before, in a file of
+    the same name that ends in ``.sha256``.
 
     Parameters
     ----------
-    digest : a file that is given the sha256, before.
+    write_card :
+        Called with the sha256 before the file is there.
     """
     from safetensors.torch import save
 
-    whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    content = save(whole, metadata={HEADER: json.dumps(header, sort_keys=True)})
-    if digest is not None:
-        write_whole(digest, f"{hashlib.sha256(content).hexdigest()}\n".encode())
+    copied = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    content = save(copied, metadata={HEADER: json.dumps(header, sort_keys=True)})
+    sha256 = hashlib.sha256(content).hexdigest()
+    write_card(sha256)
+    write_whole(path.with_suffix(SHA256), f"{sha256}\n".encode())
     write_whole(path, content)
+    return sha256
+
+
+def checked_sha256(path: Path) -> str:
+    """Return the sha256 of a weights file, after a look at what lies beside it.
+
+    Raises
+    ------
+    DataError
+        It is not the sha256 that was written down when the weights were made.
+    """
+    sha256 = sha256_of(path)
+    for source, expected in _written_sha256(path).items():
+        if expected != sha256:
+            raise DataError(
+                f"{path} is damaged: its sha256 is {sha256[:16]}..., expected {expected[:16]!r}... "
+                f"as {source} beside it says; copy the file again, or make the weights again with "
+                "chmr-bench pretrain"
+            )
+    return sha256
+
+
+def _written_sha256(path: Path) -> dict[str, str]:
+    """Return file -> the sha256 that it says the weights have."""
+    found: dict[str, str] = {}
+    digest, card = path.with_suffix(SHA256), path.parent / CARD_JSON
+    with contextlib.suppress(OSError):
+        found[digest.name] = digest.read_text(encoding="utf-8", errors="replace").strip()
+    if path.name == WEIGHTS:
+        expected = read_card(card).get("sha256")
+        found |= {} if expected is None else {card.name: str(expected)}
+    return found
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return a model card for programs; nothing where there is none that can be read."""
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -183,15 +259,21 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return the tensors and the header of a file that `write_tensors` wrote."""
+    """Return the tensors and the header of a file that `write_tensors` wrote; all are finite."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     header = read_header(path)
     try:
-        return load_file(path), header
+        tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path} cannot be read as safetensors: {error}") from error
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise DataError(
+                f"{path} is damaged: its tensor {name} holds numbers that are not finite"
+            )
+    return tensors, header
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from chmr_bench_chmr.pretraining import place as places
-from chmr_bench_chmr.weights import write_whole
+from chmr_bench_chmr.weights import CARD_JSON, WEIGHTS, write_whole
 
 if TYPE_CHECKING:
     from chmr_bench_chmr.pretraining.loop import Learner
@@ -50,11 +50,11 @@ def peak_memory_mb() -> float | None:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, 1)
 
 
-def write(folder: Path, info: Mapping[str, Any], made: Mapping[str, Any]) -> None:
-    """Write the card twice: for programs, and for people."""
-    told = {**info, "made": dict(made)}
-    text = json.dumps(told, indent=1, sort_keys=True) + "\n"
-    write_whole(folder / places.CARD_JSON, text.encode())
+def write(folder: Path, info: Mapping[str, Any], made: Mapping[str, Any], sha256: str) -> None:
+    """Write the card of the weights with this sha256 twice: for programs, and for people."""
+    card = {**info, "made": dict(made), "sha256": sha256}
+    text = json.dumps(card, indent=1, sort_keys=True) + "\n"
+    write_whole(folder / CARD_JSON, text.encode())
     write_whole(folder / places.CARD, readme(info, made).encode())
 
 
@@ -86,10 +86,10 @@ def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         "",
         "## Files",
         "",
-        f"- `{places.WEIGHTS}`: the tensors, with shape, settings and features in the header",
+        f"- `{WEIGHTS}`: the tensors, with shape, settings and features in the header",
         f"- `{places.SEEN}`: molecules learnt from, as sorted 64-bit hashes of their connectivity",
         *([LOSS_FILES] if info["losses"] else []),
-        f"- `{places.CARD_JSON}`: all of this, and more, for programs",
+        f"- `{CARD_JSON}`: all of this, and more, for programs",
         "",
         "## Settings",
         "",

@@ -19,10 +19,16 @@ from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.pretraining import card, checkpoint, figure
 from chmr_bench_chmr.pretraining import place as places
 from chmr_bench_chmr.pretraining.loop import Learner, new_network, torch_settings
-from chmr_bench_chmr.pretraining.material import Material, prepare
+from chmr_bench_chmr.pretraining.material import Material, check_readouts, prepare
 from chmr_bench_chmr.pretraining.state import learn_state
 from chmr_bench_chmr.pretraining.usage import tree_usage
-from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, save_network, write_whole
+from chmr_bench_chmr.weights import (
+    WEIGHTS,
+    WeightsMetadata,
+    feature_requests,
+    save_network,
+    write_whole,
+)
 
 CHECKPOINT_SECONDS = 120.0
 """How much learning a kill costs at most."""
@@ -50,7 +56,7 @@ def make(config: PretrainConfig, request: WeightsRequest, place: places.Place) -
         request.stage("waiting for another process that makes the same weights")
         lock.acquire()
     try:
-        if not (place.folder / places.WEIGHTS).is_file():
+        if not (place.folder / WEIGHTS).is_file():
             with torch_settings(request):
                 _make(config, request, place)
     finally:
@@ -58,13 +64,14 @@ def make(config: PretrainConfig, request: WeightsRequest, place: places.Place) -
 
 
 def _make(config: PretrainConfig, request: WeightsRequest, place: places.Place) -> None:
-    atlas, told = request.data.open(config.atlas, config.transductive)
+    atlas, atlas_info = request.data.open(config.atlas, config.transductive)
+    check_readouts(atlas, config, masked="hidden" in atlas_info)
     material = prepare(atlas, config, request, place.seed)
     learner = learn(config, request, place, material)
     calibration = learn_state(learner.network, material, request)
     history = learner.standing.history
     info = {
-        "atlas": dict(told),
+        "atlas": dict(atlas_info),
         "key": place.key,
         **place.inputs,
         "material": dict(material.counts),
@@ -80,14 +87,18 @@ def _make(config: PretrainConfig, request: WeightsRequest, place: places.Place) 
     }
     write_whole(place.folder / places.SEEN, _npy(connectivity_hash(material.keys)))
     figure.draw(place.folder / places.FIGURE, history, f"pretraining on {atlas.name}")
-    card.write(place.folder, info, made)
     metadata = WeightsMetadata(
         config=config,
         features=feature_requests(config),
         feature_versions=places.feature_versions(config),
         info=info,
     )
-    save_network(place.folder / places.WEIGHTS, learner.network, metadata)
+    save_network(
+        place.folder / WEIGHTS,
+        learner.network,
+        metadata,
+        lambda sha256: card.write(place.folder, info, made, sha256),
+    )
     shutil.rmtree(place.folder / places.CHECKPOINT, ignore_errors=True)
 
 

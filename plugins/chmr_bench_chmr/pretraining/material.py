@@ -25,7 +25,7 @@ from chmr_bench.types import IntArray
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.pretraining.filling import NEEDS_NEIGHBOURS, Filled, fill
 from chmr_bench_chmr.pretraining.seeding import generator, held_out
-from chmr_bench_chmr.pretraining.values import Values, shuffled, standardised
+from chmr_bench_chmr.pretraining.values import Values, require_readouts, shuffled, standardised
 from chmr_bench_chmr.weights import feature_requests, feature_spec
 
 PERTURBATION = "perturbation"
@@ -119,22 +119,38 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
 def cell_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, MatrixBlock]:
     """Return the blocks to learn from: those the settings name, shuffled where they say so.
 
-    A block that no molecule has, since all of it was hidden on purpose, is left out.
+    A block that no molecule has, since all of it was masked on purpose, is left out.
     """
-    if config.cells is None:
-        kept = list(atlas.blocks)
-    else:
-        for wanted in config.cells:
-            if wanted not in atlas.modalities and wanted not in atlas.blocks:
-                hint = f"(atlas {atlas.name!r})"
-                raise UnknownNameError("cell modality", wanted, atlas.modalities, hint)
-        kept = [b for b in atlas.blocks if {b, modality_of(b)} & set(config.cells)]
-    blocks = {name: atlas.blocks[name] for name in kept if atlas.blocks[name].observed.any()}
+    blocks = {n: b for n, b in _chosen_blocks(atlas, config).items() if b.observed.any()}
     if not config.shuffle_cells:
         return blocks
     return {
         name: shuffled(block, generator(seed, "shuffle", name)) for name, block in blocks.items()
     }
+
+
+def _chosen_blocks(atlas: Atlas, config: PretrainConfig) -> dict[str, MatrixBlock]:
+    """Return the blocks that the settings name; all where they name none."""
+    if config.cells is None:
+        return dict(atlas.blocks)
+    for wanted in config.cells:
+        if wanted not in atlas.modalities and wanted not in atlas.blocks:
+            hint = f"(atlas {atlas.name!r})"
+            raise UnknownNameError("cell modality", wanted, atlas.modalities, hint)
+    chosen = set(config.cells)
+    return {n: block for n, block in atlas.blocks.items() if {n, modality_of(n)} & chosen}
+
+
+def check_readouts(atlas: Atlas, config: PretrainConfig, *, masked: bool) -> None:
+    """Raise DataError where read-outs are to be learnt from and there are none.
+
+    Parameters
+    ----------
+    masked :
+        Read-outs were masked on purpose, so that there may be none left.
+    """
+    if config.cells != ():
+        require_readouts(atlas.name, _chosen_blocks(atlas, config), masked=masked)
 
 
 def gene_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, Values]:

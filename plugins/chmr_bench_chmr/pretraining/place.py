@@ -17,8 +17,7 @@ from chmr_bench_chmr.weights import feature_requests, feature_spec
 PRETRAINING_VERSION = "4"
 """Changes whenever the same settings, data and seed give other weights."""
 
-WEIGHTS, CARD, CARD_JSON, SEEN = "weights.safetensors", "README.md", "card.json", "seen.npy"
-SHA256 = "weights.sha256"
+CARD, SEEN = "README.md", "seen.npy"
 LOSSES, FIGURE, CHECKPOINT = "losses.csv", "losses.png", "checkpoint"
 KEY_LENGTH = 16
 """Characters of the key in a folder's name."""

@@ -8,23 +8,14 @@ being made, also ``checkpoint/``. The weights file is written last: where it is,
 from __future__ import annotations
 
 import functools
-import json
 from pathlib import Path
-from typing import Any
 
 from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
 from chmr_bench.errors import SettingError
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
-from chmr_bench_chmr.pretraining.place import (
-    CARD_JSON,
-    SEEN,
-    SHA256,
-    WEIGHTS,
-    Place,
-    place_of,
-)
+from chmr_bench_chmr.pretraining.place import SEEN, Place, place_of
 from chmr_bench_chmr.reading import uses_encoder
-from chmr_bench_chmr.weights import read_metadata, sha256_of
+from chmr_bench_chmr.weights import CARD_JSON, WEIGHTS, checked_sha256, read_card, read_metadata
 
 INPUTS = frozenset({"radius", "n_bits", "geometry"})
 """Settings that say what is read of a molecule: weights and fit must always agree on them."""
@@ -88,17 +79,10 @@ def _given(config: ChmrConfig, chosen: frozenset[str]) -> Weights:
 
 def _found(place: Place) -> Weights | None:
     """Return the weights of that place, None where they are not (all) there, or are damaged."""
-    path = place.folder / WEIGHTS
-    if not path.is_file():
-        return None
     try:
-        found = _of_file(path)
+        return _of_file(place.folder / WEIGHTS)
     except DataError:
         return None
-    written = place.folder / SHA256
-    if written.is_file() and written.read_text(encoding="utf-8").strip() != found.sha256:
-        return None
-    return found
 
 
 def _of_file(path: Path) -> Weights:
@@ -117,19 +101,13 @@ def _read(path: Path, size: int, changed: int) -> Weights:
     seen = path.parent / SEEN
     return Weights(
         path=path,
-        sha256=sha256_of(path),
-        info={**read_metadata(path).info, "made": _made(path.parent / CARD_JSON)},
+        sha256=checked_sha256(path),
+        info={
+            **read_metadata(path).info,
+            "made": read_card(path.parent / CARD_JSON).get("made", {}),
+        },
         seen=seen if seen.is_file() else None,
     )
-
-
-def _made(card: Path) -> dict[str, Any]:
-    """Return when and on what the weights were made, as far as the card beside them says."""
-    try:
-        found = json.loads(card.read_text(encoding="utf-8"))["made"]
-    except (OSError, ValueError, KeyError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _title(config: PretrainConfig, place: Place) -> str:

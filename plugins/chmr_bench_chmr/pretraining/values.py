@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,34 @@ class Values:
     mean: npt.NDArray[np.float32]
     sd: npt.NDArray[np.float32]
     binary: bool = False
+
+
+def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: bool) -> None:
+    """Raise DataError where the blocks of an atlas hold nothing to learn from.
+
+    Parameters
+    ----------
+    masked :
+        Read-outs were masked on purpose, so that there may be none left.
+    """
+    for name, block in blocks.items():
+        values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+        if not values.shape[1] or (block.observed.any() and not _any_finite(values, block)):
+            what = "is not finite in any molecule" if values.shape[1] else "has no column"
+            raise DataError(
+                f"atlas {atlas!r}: the cell read-out {name!r} {what}, so there is nothing to learn "
+                "from; mend the atlas, name others with --set cells=..., or pretrain on molecules "
+                "alone with --set cells="
+            )
+    if not masked and not any(block.observed.any() for block in blocks.values()):
+        raise DataError(
+            f"atlas {atlas!r} has no cell read-outs to learn from (blocks: {sorted(blocks)}): name "
+            "another --atlas, or pretrain on molecules alone with --set cells="
+        )
+
+
+def _any_finite(values: npt.NDArray[Any], block: MatrixBlock) -> bool:
+    return bool(np.isfinite(values[block.observed]).any())
 
 
 def shuffled(block: MatrixBlock, rng: np.random.Generator) -> MatrixBlock:

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch_geometric.data import Batch
 
 from chmr_bench import DataError
 from chmr_bench.errors import SettingError, UnknownNameError
 from chmr_bench.features.graphs import graph
-from chmr_bench.nn.batch import GraphBatch, graph_batch
+from chmr_bench.nn.batch import graph_batch
 from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
 
 SHAPE = NetworkShape(
@@ -34,14 +35,14 @@ def network() -> ChmrNetwork:
 
 
 @pytest.fixture
-def graphs() -> GraphBatch:
+def graphs() -> Batch:
     return graph_batch(graph(["CCO", "c1ccccc1", "CN"]))
 
 
 BITS = (torch.arange(36).reshape(3, 12) % 3 == 0).to(torch.uint8)
 
 
-def test_the_latents_and_their_sum(network: ChmrNetwork, graphs: GraphBatch) -> None:
+def test_the_latents_and_their_sum(network: ChmrNetwork, graphs: Batch) -> None:
     geometry = torch.randn(3, 6)
     latents = network.encode(BITS, graphs, geometry)
     assert {n: tuple(p.shape) for n, p in latents.items()} == dict.fromkeys(
@@ -53,7 +54,7 @@ def test_the_latents_and_their_sum(network: ChmrNetwork, graphs: GraphBatch) -> 
     torch.testing.assert_close(latents["fingerprint"], x * torch.sigmoid(x))
 
 
-def test_the_bits_may_have_a_hidden_layer(graphs: GraphBatch) -> None:
+def test_the_bits_may_have_a_hidden_layer(graphs: Batch) -> None:
     network = ChmrNetwork(replace(SHAPE, fingerprint_hidden=7)).eval()
     widths = {
         name: [tuple(layer.weight.shape) for layer in chain if isinstance(layer, nn.Linear)]
@@ -66,7 +67,7 @@ def test_the_bits_may_have_a_hidden_layer(graphs: GraphBatch) -> None:
     torch.testing.assert_close(network.encode(BITS, graphs, torch.zeros(3, 6))["fingerprint"], x)
 
 
-def test_latents_drop_out_while_learning_alone(graphs: GraphBatch) -> None:
+def test_latents_drop_out_while_learning_alone(graphs: Batch) -> None:
     network = ChmrNetwork(replace(SHAPE, dropout=0.0, latent_dropout=0.5))
     names = (*network.shape.molecular, *(cell.name for cell in SHAPE.cells))
 
@@ -89,9 +90,7 @@ def test_a_shape_of_before_is_read_without_the_new_parts() -> None:
     assert NetworkShape.from_json(old) == SHAPE
 
 
-def test_a_geometry_that_is_not_observed_adds_nothing(
-    network: ChmrNetwork, graphs: GraphBatch
-) -> None:
+def test_a_geometry_that_is_not_observed_adds_nothing(network: ChmrNetwork, graphs: Batch) -> None:
     observed = torch.tensor([True, False, True])
     geometry = torch.randn(3, 6)
     geometry[1] = float("nan")
@@ -105,7 +104,7 @@ def test_a_geometry_that_is_not_observed_adds_nothing(
     assert all(g is None or (g == 0).all() for g in touched)
 
 
-def test_a_network_without_geometry(graphs: GraphBatch) -> None:
+def test_a_network_without_geometry(graphs: Batch) -> None:
     network = ChmrNetwork(NetworkShape(fingerprint=12, hidden=16, layers=1, tree="none"))
     latents = network.encode(BITS, graphs)
     assert list(latents) == ["fingerprint", "graph"]
@@ -114,7 +113,7 @@ def test_a_network_without_geometry(graphs: GraphBatch) -> None:
         network.codes(latents["graph"])
 
 
-def test_missing_geometry_is_said(network: ChmrNetwork, graphs: GraphBatch) -> None:
+def test_missing_geometry_is_said(network: ChmrNetwork, graphs: Batch) -> None:
     with pytest.raises(DataError, match="needs `geometry`"):
         network.encode(BITS, graphs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from chmr_bench.features.tanimoto import nearest
 from chmr_bench_chmr.pretraining import material as materials
 from chmr_bench_chmr.pretraining.batches import Batcher
 from chmr_bench_chmr.pretraining.filling import fill
-from chmr_bench_chmr.pretraining.material import Material, cell_blocks
+from chmr_bench_chmr.pretraining.material import Material, cell_blocks, check_readouts
 from chmr_bench_chmr.pretraining.seeding import generator, held_out, number
 from chmr_bench_chmr.pretraining.values import CLIP, shuffled, standardised
 
@@ -234,6 +235,38 @@ def test_an_untrained_encoder_needs_no_graph(prepare: Any) -> None:
     made = prepare(encoder="random")
     assert made.links is None
     assert not made.filled
+
+
+def readouts(tiny: Any, values: Any, observed: bool = True) -> Any:
+    """Return the tiny atlas with these read-outs alone."""
+    there = np.full(64, observed)
+    return replace(tiny.atlas(), blocks={"morphology": MatrixBlock(values, there)})
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        (np.full((64, 3), np.nan), "'morphology' is not finite in any molecule"),
+        (np.full((64, 3), -np.inf), "'morphology' is not finite in any molecule"),
+        (np.zeros((64, 0)), "'morphology' has no column"),
+    ],
+)
+def test_read_outs_that_say_nothing_are_refused(tiny: Any, values: Any, what: str) -> None:
+    """Else structure alone would be learnt, and called what the cells taught."""
+    atlas = readouts(tiny, values)
+    for masked in (False, True):
+        with pytest.raises(DataError, match=what):
+            check_readouts(atlas, tiny.config(), masked=masked)
+    check_readouts(atlas, tiny.config(cells=()), masked=False)  # nobody asked for cells
+
+
+def test_an_atlas_without_read_outs_is_refused_unless_they_were_masked(tiny: Any) -> None:
+    nowhere = readouts(tiny, np.full((64, 3), np.nan), observed=False)
+    for atlas in (nowhere, replace(nowhere, blocks={})):
+        with pytest.raises(DataError, match="'tiny' has no cell read-outs to learn from"):
+            check_readouts(atlas, tiny.config(), masked=False)
+    check_readouts(nowhere, tiny.config(), masked=True)
+    check_readouts(tiny.atlas(), tiny.config(), masked=False)
 
 
 def test_an_atlas_without_molecules(tiny: Any, home: Path, tmp_path: Path) -> None:

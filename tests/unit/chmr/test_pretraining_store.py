@@ -58,7 +58,7 @@ def test_what_was_seen_lies_beside_the_weights(ask: Any, tiny: Any) -> None:
 def test_the_card_tells_programs_and_people(ask: Any) -> None:
     made = ask(make=True, cells=("morphology",))
     card = json.loads((made.path.parent / "card.json").read_text())
-    assert made.info == card
+    assert card == {**made.info, "sha256": made.sha256}
     assert card["config"]["cells"] == ["morphology"]
     assert list(card["material"]["cells"]) == ["morphology"]
     assert card["n_learnt"] == 64
@@ -120,6 +120,13 @@ def test_weights_of_a_file(ask: Any, tmp_path: Path) -> None:
     assert (named.path, named.sha256, named.seen) == (alone, made.sha256, None)
     assert named.info["key"] == made.info["key"]
     assert named.info["made"] == {}
+    damaged = made.path.read_bytes()
+    damaged = damaged[:-5] + bytes([damaged[-5] ^ 1]) + damaged[-4:]
+    made.path.write_bytes(damaged)
+    for beside in ("weights.sha256", "card.json"):
+        with pytest.raises(SettingError, match=rf"is damaged.*as {beside}"):
+            ask(weights=str(made.path))
+        (made.path.parent / beside).unlink()
     alone.write_bytes(b"something else")
     with pytest.raises(SettingError, match="cannot be read"):
         ask(weights=str(alone))

@@ -27,7 +27,7 @@ from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor import Regressor, _Body, find_or_make
 from chmr_bench_chmr.regressor_config import RegressorConfig, requests
 from chmr_bench_chmr.regressor_training import profiles
-from chmr_bench_chmr.weights import feature_spec
+from chmr_bench_chmr.weights import feature_spec, write_tensors
 
 CONFIG = RegressorConfig(n_bits=64, hidden=32, embedding=8, epochs=40, dropout=0.0, batch_size=16)
 CHAINS = tuple("C" * i + end for i in range(1, 21) for end in ("O", "N", "Cl", "F"))
@@ -41,7 +41,8 @@ def has_oxygen(smiles: Sequence[str]) -> Any:
 class Data:
     """An atlas of chains whose read-outs say whether there is an oxygen."""
 
-    def __init__(self, blocks: Mapping[str, MatrixBlock] | None = None) -> None:
+    def __init__(self, blocks: Mapping[str, MatrixBlock] | None = None, **info: Any) -> None:
+        self.info = info
         signal = has_oxygen(CHAINS)[:, None] * np.array([[3.0, -2.0]])
         seen = np.arange(len(CHAINS)) % 5 > 0
         block = MatrixBlock(np.where(seen[:, None], signal, np.nan), seen)
@@ -54,7 +55,10 @@ class Data:
     def open(self, atlases: Sequence[str], transductive: bool) -> tuple[Any, Mapping[str, Any]]:
         self.opened += 1
         keys = tuple(f"KEY{i:011d}" for i in range(len(CHAINS)))
-        return Atlas("chains", CHAINS, keys, self.blocks, synthetic=True), {"atlas": ["chains"]}
+        return Atlas("chains", CHAINS, keys, self.blocks, synthetic=True), {
+            "atlas": ["chains"],
+            **self.info,
+        }
 
 
 def weights_of(folder: Path, data: Data, config: RegressorConfig = CONFIG, **more: Any) -> Weights:
@@ -142,6 +146,35 @@ def test_an_atlas_without_read_outs_is_an_error(home: Path, tmp_path: Path) -> N
         weights_of(tmp_path, Data(blocks={}))
 
 
+def test_a_read_out_without_a_number_is_an_error(home: Path, tmp_path: Path) -> None:
+    endless = MatrixBlock(np.full((len(CHAINS), 2), np.inf), np.ones(len(CHAINS), dtype=bool))
+    with pytest.raises(DataError, match="'morphology' is not finite in any molecule"):
+        weights_of(tmp_path, Data({"morphology": endless}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_weights_are_made_again(
+    home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = weights_of(tmp_path, Data())
+    content = made.path.read_bytes()
+    made.path.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+    assert isinstance(find_or_make(CONFIG, WeightsRequest(Data(), tmp_path)), PendingWeights)
+    assert weights_of(tmp_path, Data()) == made
+    assert "is damaged" in caplog.text
+    assert made.path.read_bytes() == content
+
+
+def test_a_missing_tensor_is_refused(tmp_path: Path) -> None:
+    """Without its first layer a file would be read as one that learnt nothing."""
+    import torch
+
+    path = tmp_path / "weights.safetensors"
+    write_tensors(path, {"last.weight": torch.ones(2, 2)}, {"info": {}})
+    with pytest.raises(DataError, match=r"damaged.*\['last.weight'\], expected \['first.bias'"):
+        _Body(path)
+
+
 def test_bits_are_morgan_then_maccs() -> None:
     assert bits_of(inputs_of(("CCO",))).shape == (1, 64 + 167)
 
@@ -149,7 +182,9 @@ def test_bits_are_morgan_then_maccs() -> None:
 def test_where_every_read_out_is_hidden_it_reads_the_bits(home: Path, tmp_path: Path) -> None:
     n = len(CHAINS)
     nothing = MatrixBlock(np.full((n, 2), np.nan), np.zeros(n, dtype=bool))
-    made = weights_of(tmp_path, Data({"morphology": nothing}))
+    with pytest.raises(DataError, match="'chains' has no cell read-outs to learn from"):
+        weights_of(tmp_path, Data({"morphology": nothing}))
+    made = weights_of(tmp_path, Data({"morphology": nothing}, hidden={"share": 1.0}))
     assert made.info["epochs"] == 0
     x = np.random.default_rng(0).integers(0, 2, (5, 64)).astype(np.float32)
     assert _Body(made.path)(x) is x

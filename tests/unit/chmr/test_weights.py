@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
 from chmr_bench_chmr.weights import (
     FeatureRequest,
     WeightsMetadata,
+    checked_sha256,
     feature_requests,
     feature_spec,
     load_network,
     read_metadata,
+    read_tensors,
     save_network,
     write_tensors,
     write_whole,
@@ -86,6 +89,73 @@ def test_tensors_that_do_not_fit_their_header(tmp_path: Path) -> None:
     save_network(tmp_path / "w", made, metadata())
     with pytest.raises(DataError, match="do not fit the network"):
         load_network(tmp_path / "w")
+
+
+@pytest.mark.parametrize("part", ["shape", "config", "features", "feature_versions", "info"])
+@pytest.mark.parametrize("value", [None, 3, [], "text"])
+def test_odd_headers_are_refused(part: str, value: object, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_network(path, network(), metadata())
+    tensors, header = read_tensors(path)
+    write_tensors(path, tensors, {**header, part: value})
+    with pytest.raises(DataError, match=rf"its header cannot be read: [^:]*\n{part}"):
+        load_network(path)
+    del header[part]
+    write_tensors(path, tensors, header)
+    with pytest.raises(DataError, match=rf"{part}\n  Field required"):
+        read_metadata(path)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"hidden": None},
+        {"hidden": -1},
+        {"cells": 3},
+        {"cells": [None]},
+        {"odd": 1},
+        {"tree": []},
+    ],
+)
+def test_odd_shapes_are_refused(shape: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_network(path, network(), metadata())
+    tensors, header = read_tensors(path)
+    changed = {**header["shape"], **shape} if shape else {}
+    write_tensors(path, tensors, {**header, "shape": changed})
+    with pytest.raises(DataError, match=r"weights.safetensors: its (tensors|header)"):
+        load_network(path)
+
+
+def test_missing_and_endless_tensors_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_network(path, network(), metadata())
+    tensors, header = read_tensors(path)
+    name = "graph_encoder.convs.0.eps"
+    write_tensors(path, {**tensors, name: torch.tensor([float("inf")])}, header)
+    with pytest.raises(DataError, match=rf"its tensor {name} holds numbers that are not finite"):
+        load_network(path)
+    write_tensors(path, {n: t for n, t in tensors.items() if n != name}, header)
+    with pytest.raises(DataError, match=f"Missing key.*{name}"):
+        load_network(path)
+
+
+def test_a_flipped_bit_differs_from_what_lies_beside(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    sha256 = save_network(path, network(), metadata())
+    assert checked_sha256(path) == sha256
+    content = path.read_bytes()
+    path.write_bytes(content[:-5] + bytes([content[-5] ^ 1]) + content[-4:])
+    load_network(path)  # nothing in the file itself gives it away
+    with pytest.raises(DataError, match=rf"expected '{sha256[:16]}'... as weights.sha256 beside"):
+        checked_sha256(path)
+    (tmp_path / "weights.sha256").unlink()
+    (tmp_path / "card.json").write_text(json.dumps({"sha256": sha256}))
+    with pytest.raises(DataError, match=rf"expected '{sha256[:16]}'... as card.json beside"):
+        checked_sha256(path)
+    (tmp_path / "card.json").write_text("[]")
+    assert checked_sha256(path) != sha256  # there is nothing to compare with
 
 
 def test_a_write_that_fails_leaves_the_old_file(
