@@ -1,4 +1,4 @@
-"""What worker processes cost: a hundred jobs of ``mean``, beside an older checkout.
+"""What worker processes cost: a hundred jobs of ``mean`` beside an older checkout in the same run.
 
 Usage: ``python benchmarks/isolation.py [--base FOLDER] [--rounds 3]``; FOLDER is a checkout of the
 commit to compare with (``git worktree add FOLDER COMMIT``). The two run in turn; without FOLDER

@@ -1,0 +1,155 @@
+"""A sweep with one faulty model of each kind: each is named, and harms nobody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import QUICK_PLUGIN, THIS_TREE
+
+FAULTY_PLUGIN = QUICK_PLUGIN.parent / "faulty"
+FAILURES = {
+    "leaves": ("WorkerDiedError", "exit code 0"),
+    "leaves-with-7": ("WorkerDiedError", "exit code 7"),
+    "crashes": ("WorkerDiedError", "SIGSEGV"),
+    "sleeps": ("TimeLimitError", "the limit of 6 s"),
+    "allocates": ("MemoryLimitError", "the limit of 0.5 GB"),
+    "patches-numpy": ("PredictionError", "not numbers"),
+    "changes-inputs": ("ValueError", "read-only"),
+    "raises-base": ("BaseException", "neither an error nor an exit"),
+    "raises-generator-exit": ("GeneratorExit", ""),
+    "forks": ("LeftoverProcessError", "left processes behind"),
+}
+WELL = ("looks-around", "moves", "peeks")
+DATA = ("-d", "quick-data", "--out", "out")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faulty")
+
+
+def chmr_bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(FAULTY_PLUGIN), str(QUICK_PLUGIN), *THIS_TREE])
+    environment = {
+        **{k: v for k, v in os.environ.items() if k != "CHMR_BENCH_MIRROR"},
+        "PYTHONPATH": path,
+        "CHMR_BENCH_HOME": str(folder / "home"),
+        "COLUMNS": "200",
+    }
+    command = [sys.executable, "-m", "chmr_bench", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path) -> subprocess.CompletedProcess[str]:
+    """A sweep over all of them between two good models."""
+    names = ["mean", *(f"faulty.{name}" for name in (*FAILURES, *WELL)), "fingerprint.knn"]
+    models = [word for name in names for word in ("-m", name)]
+    limits = ("--time-limit", "6", "--memory-limit", "0.5")
+    return chmr_bench(folder, "run", *models, *DATA, *limits, "--json")
+
+
+@pytest.fixture(scope="module")
+def records(folder: Path, done: Any) -> dict[str, dict[str, Any]]:
+    """Record by model."""
+    files = (folder / "out" / "records").glob("*/*/*/result.json")
+    contents = [json.loads(file.read_text()) for file in files]
+    return {content["model"]["id"]: content for content in contents}
+
+
+def test_the_sweep_goes_on_and_says_that_jobs_failed(
+    done: subprocess.CompletedProcess[str], records: dict[str, dict[str, Any]]
+) -> None:
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr.replace("Traceback (most recent call first)", "")
+    table = {row["model"]: row for row in json.loads(done.stdout)["results"]}
+    assert table["mean"]["mean"] == 0.5
+    assert table["fingerprint.knn"]["n_runs"] == 1
+    assert len(records) == len(FAILURES) + len(WELL) + 2
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_each_is_a_failed_record_with_its_reason(
+    name: str, done: subprocess.CompletedProcess[str], records: dict[str, dict[str, Any]]
+) -> None:
+    kind, words = FAILURES[name]
+    record = records[f"faulty.{name}"]
+    assert record["status"] == "failed"
+    assert record["error"]["type"] == kind
+    assert words in record["error"]["message"]
+    (line,) = [row for row in done.stderr.splitlines() if f"faulty.{name}  FAILED in" in row]
+    log = Path(line.rpartition("log: ")[2].rstrip(")"))
+    assert kind in log.read_text()
+
+
+def test_the_last_lines_of_its_log_stand_in_the_record(
+    records: dict[str, dict[str, Any]],
+) -> None:
+    assert "about to leave" in records["faulty.leaves"]["error"]["traceback"]
+    crash = records["faulty.crashes"]["error"]["traceback"]
+    assert "faulty_models.py" in crash
+    assert "in fit" in crash
+
+
+def test_good_models_score_as_they_do_alone(
+    folder: Path, records: dict[str, dict[str, Any]]
+) -> None:
+    alone = ("-m", "mean", "-m", "fingerprint.knn", "-d", "quick-data", "--out", "alone")
+    assert chmr_bench(folder, "run", *alone, "-q").returncode == 0
+    for file in (folder / "alone" / "records").glob("*/*/*/result.json"):
+        content = json.loads(file.read_text())
+        assert records[content["model"]["id"]]["metrics"] == content["metrics"]
+
+
+def test_a_model_that_moves_does_not_move_the_records(
+    folder: Path, records: dict[str, dict[str, Any]]
+) -> None:
+    assert records["faulty.moves"]["status"] == "ok"
+    assert not (folder / "elsewhere" / "out").exists()
+
+
+def test_predictions_that_depend_on_batch_mates_are_marked(
+    done: subprocess.CompletedProcess[str], records: dict[str, dict[str, Any]]
+) -> None:
+    marked = {name for name, record in records.items() if record["remarks"]}
+    assert "faulty.looks-around" in marked
+    assert marked <= {"faulty.looks-around", "faulty.peeks"}
+    line = "warning: faulty.looks-around on quick-data: predictions depend on which molecules"
+    assert line in done.stderr
+
+
+def test_no_test_label_is_within_reach(records: dict[str, dict[str, Any]]) -> None:
+    assert records["faulty.peeks"]["status"] == "ok"
+    assert records["faulty.peeks"]["metrics"]["macro"] < 0.8
+
+
+def test_nothing_is_left_behind(folder: Path, done: Any) -> None:
+    assert done is not None
+    folders = [str(process.info["cwd"] or "") for process in psutil.process_iter(["cwd"])]
+    assert [place for place in folders if place.startswith(str(folder))] == []
+
+
+def test_printing_at_import_does_not_spoil_json(folder: Path) -> None:
+    listed = chmr_bench(folder, "list", "models", "--json")
+    assert "FAULTY import" not in listed.stdout
+    assert "faulty.leaves" in {entry["name"] for entry in json.loads(listed.stdout)}
+
+
+def test_the_plan_shows_the_limits(folder: Path) -> None:
+    asked = ("run", "-m", "mean", *DATA, "--plan", "--time-limit", "30", "--memory-limit", "2")
+    assert "A job may take 30 s and 2 GB." in chmr_bench(folder, *asked).stdout
+    plan = json.loads(chmr_bench(folder, *asked, "--json").stdout)
+    assert (plan["time_limit"], plan["memory_limit"]) == (30, 2)
+    wrong = chmr_bench(folder, *asked[:-1], "0")
+    assert wrong.returncode == 2
+    assert "--memory-limit 0: expected a number above 0" in wrong.stderr
