@@ -285,7 +285,7 @@ class _Memory(threading.Thread):
     used :
         Their resident memory in bytes, when last seen.
     children :
-        Of all generations, when last seen.
+        Of all generations: all that were seen and run still.
     """
 
     def __init__(self, pid: int) -> None:
@@ -302,7 +302,9 @@ class _Memory(threading.Thread):
                 worker_process = psutil.Process(self.pid)
                 children = worker_process.children(recursive=True)
                 self.used = worker_process.memory_info().rss + sum(map(_resident, children))
-                self.children = children
+                # Also those seen before: what a worker that just died left is its child no more.
+                before = [one for one in self.children if one not in children and one.is_running()]
+                self.children = children + before
 
 
 def _resident(process: Any) -> int:

@@ -25,6 +25,7 @@ from chmr_bench.lazy import load_object
 SET_CHILD_SUBREAPER = 36
 """Of Linux's ``prctl``: orphans among our descendants become our children."""
 LEFTOVER_SECONDS = 0.5
+CLEAR_LOOKS = 3
 TENDERS = ("resource_tracker", "forkserver", "semaphore_tracker")
 TRACEBACK_FRAMES = 8
 
@@ -154,13 +155,14 @@ def _end_with_the_caller() -> None:
 def _kill_leftovers() -> list[str]:
     """Kill the children that do not end by themselves; return their names."""
     deadline = time.monotonic() + LEFTOVER_SECONDS
-    while _has_children():
+    n_clear = 0  # one look may fall between a child's end and its own child becoming ours
+    while _has_children() and n_clear < CLEAR_LOOKS:
         import psutil
 
-        children = [one for one in psutil.Process().children(recursive=True) if not _is_tender(one)]
-        if not children:
-            break
-        if time.monotonic() > deadline:
+        me = psutil.Process()
+        children = [one for one in me.children(recursive=True) if not _is_tender(one, me)]
+        n_clear = 0 if children else n_clear + 1
+        if children and time.monotonic() > deadline:
             names = [f"{one.name()} (process {one.pid})" for one in children]
             for one in children:
                 with contextlib.suppress(psutil.Error):
@@ -170,13 +172,16 @@ def _kill_leftovers() -> list[str]:
     return []
 
 
-def _is_tender(process: Any) -> bool:
-    """Return whether it is a helper of multiprocessing's, which ends with the one it serves."""
+def _is_tender(process: Any, me: Any) -> bool:
+    """Return whether it is a helper of multiprocessing's, which ends with the one it serves.
+
+    A fork of this process has its command line, which is the fork server's, and is no helper.
+    """
     try:
-        words = " ".join(process.cmdline())
+        words, ours = " ".join(process.cmdline()), " ".join(me.cmdline())
+        return words != ours and any(f"{name} import main" in words for name in TENDERS)
     except Exception:  # noqa: BLE001 - it has ended
         return True
-    return any(f"{name} import main" in words for name in TENDERS)
 
 
 def _has_children() -> bool:

@@ -48,4 +48,16 @@ def _log_warning(
 
 def short_message(error: BaseException) -> str:
     """Return an error's message with the user's home folder as ``~``."""
-    return str(error).replace(str(Path.home()), "~") if Path.home() != Path("/") else str(error)
+    message = encodable(str(error))
+    return message.replace(str(Path.home()), "~") if Path.home() != Path("/") else message
+
+
+def encodable(text: str) -> str:
+    r"""Return the text with escapes for what no file can hold: lone surrogates.
+
+    Examples
+    --------
+    >>> encodable("caf\u00e9 \udcff") == "caf\u00e9 \\udcff"
+    True
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -149,7 +149,7 @@ def settle(
             log.error("the same weights failed in an earlier job: %s", failed.message)
         if failed is not None:
             record = _record(job, options, clock, failed)
-            return Finished(record, stream.getvalue())
+            return Finished(record, logs.encodable(stream.getvalue()))
         clock.stop()
     return replace(job, weights=weights, weights_seconds=clock.seconds["weights"])
 
@@ -184,8 +184,8 @@ def run_job(
             failure = error_info(error, clock)
         record = _record(job, options, clock, failure, result)
     if result is None:
-        return Finished(record, stream.getvalue())
-    return Finished(record, stream.getvalue(), result.predictions, result.replicates)
+        return Finished(record, logs.encodable(stream.getvalue()))
+    return Finished(record, logs.encodable(stream.getvalue()), result.predictions, result.replicates)
 
 
 def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
@@ -264,10 +264,10 @@ def error_info(error: BaseException, clock: Clock) -> ErrorInfo:
         lines = clock.stream.getvalue().splitlines()[-LOG_LINES:]
         trace = "\n".join(["the last lines of its log (all of it: run.log):", *lines])
     failure = ErrorInfo(
-        type=error.kind if isinstance(error, RemoteError) else type(error).__name__,
+        type=logs.encodable(error.kind) if isinstance(error, RemoteError) else type(error).__name__,
         message=logs.short_message(error) or "no message",
         phase=clock.phase,
-        traceback=trace,
+        traceback=logs.encodable(trace),
     )
     log.error("%s: %s\n%s", failure.type, failure.message, failure.traceback)
     return failure
@@ -293,7 +293,7 @@ def _record(
         hidden=dict(result.masked) if result and result.masked else None,
         precision=job.precision,
         metrics=result.metrics if result else None,
-        remarks=list(result.predicted.remarks) if result else [],
+        remarks=[logs.encodable(r) for r in result.predicted.remarks] if result else [],
         timing=clock.timing(job.weights_seconds),
         resources=_resources(job, options, result),
         environment=environment(),
