@@ -185,7 +185,9 @@ def run_job(
         record = _record(job, options, clock, failure, result)
     if result is None:
         return Finished(record, logs.encodable(stream.getvalue()))
-    return Finished(record, logs.encodable(stream.getvalue()), result.predictions, result.replicates)
+    return Finished(
+        record, logs.encodable(stream.getvalue()), result.predictions, result.replicates
+    )
 
 
 def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
