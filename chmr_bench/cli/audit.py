@@ -220,7 +220,7 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
     from chmr_bench.sweep.interrupt import stoppable
 
     store = RecordStore(out)
-    if not store.folder.is_dir():
+    if not store.exists():
         raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
     with stoppable(), display(1, quiet=quiet) as shown:
         shown.begun("clean scores")

@@ -85,7 +85,7 @@ def _compared(query: Query, datasets: Datasets, out: Path, protocol: str) -> Com
     from chmr_bench.report.comparison import compare as compare_models
 
     store = RecordStore(out)
-    if not store.folder.is_dir():
+    if not store.exists():
         raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
     with notes.status("comparing") as status:
         return compare_models(

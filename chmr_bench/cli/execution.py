@@ -42,6 +42,7 @@ def sweep(
     store.prepare()
     summary = _execute(plan, store, session, output.quiet)
     show(plan, summary, store, output)
+    store.pack()
     shown = records(plan, summary)
     _remark(shown)
     _tables(store, output.out)

@@ -1,4 +1,4 @@
-"""``chmr-bench score`` and ``chmr-bench verify``: are the stored results still true?"""
+"""``records``, ``score`` and ``verify``: what is stored, where, and whether it is still true."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chmr_bench.cli.group import Group
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from chmr_bench.data.fetch import FetchOptions
+    from chmr_bench.records import RecordStore, Stored
+    from chmr_bench.records.packing import Labels, Packing
     from chmr_bench.verify.runs import Check, Depth
+
+OUT = Path("leaderboards")
+SHORTEST = 6
+"""Characters of an identity that `rm` takes for one."""
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of records and tables.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
@@ -52,42 +60,56 @@ def verify(
     offline: OfflineOption = False,
     jobs: JobsOption = 0,
     as_json: JsonOption = False,
+    check_all: Annotated[
+        bool, typer.Option("--all", help="Also what was verified before and is the same since.")
+    ] = False,
 ) -> int:
     """Hash data, splits and predictions again; compute scores and intervals again.
 
-    Clean scores that 'audit --records' left are computed again too.
+    Clean scores that 'audit --records' left are computed again too. What was verified before, and
+    is the same since in every byte, is hashed alone; --all computes it again.
 
     Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
     nothing at all could be checked.
     """
-    return _check("verify", out, mirror, offline, jobs, as_json)
+    return _check("verify", out, mirror, offline, jobs, as_json, check_all=check_all)
 
 
 def _check(
-    depth: Depth, out: Path, mirror: str | None, offline: bool, jobs: int, as_json: bool
+    depth: Depth,
+    out: Path,
+    mirror: str | None,
+    offline: bool,
+    jobs: int,
+    as_json: bool,
+    *,
+    check_all: bool = False,
 ) -> int:
     from chmr_bench.cli.console import notes, print_json, print_note
     from chmr_bench.cli.requests import cores
     from chmr_bench.data.fetch import options_from_env
-    from chmr_bench.records import RecordStore
     from chmr_bench.runner.loading import Datasets
+    from chmr_bench.verify import runs
     from chmr_bench.verify.audits import check_audits
-    from chmr_bench.verify.runs import check_all
+    from chmr_bench.verify.known import Verified
 
-    store = RecordStore(out)
-    if not store.folder.is_dir():
-        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+    store = _store(out)
     if depth == "write":
         store.prepare()
     datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
+    known = None if check_all or depth != "verify" else Verified()
     checks: list[Check] = []
     with notes.status("checking") as status:
-        audits = check_audits(store, datasets) if depth == "verify" else ()
-        for check in itertools.chain(check_all(store, datasets, depth), audits):
+        audits = check_audits(store, datasets, known) if depth == "verify" else ()
+        for check in itertools.chain(runs.check_all(store, datasets, depth, known), audits):
             checks.append(check)
             status.update(f"checking {check.path}")
             if not as_json:
                 _show(check)
+    if known is not None:
+        known.save()
+    if depth == "write" and store.folder.is_dir():
+        store.pack()
     counts: Counter[str] = Counter(c.state for c in checks)
     if as_json:
         entries = [dataclasses.asdict(c) for c in checks]
@@ -139,3 +161,207 @@ def _nothing_checked(checks: list[Check]) -> bool:
     """Return whether there were records to check and the data of none."""
     states = {c.state for c in checks}
     return "not at hand" in states and states <= {"not at hand", "failed run"}
+
+
+# -------------------------------------------------------------------------------- what is stored
+
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, help="List, pack, unpack and remove the stored runs."
+)
+ModelOption = Annotated[list[str] | None, typer.Option("--model", "-m", help="Of this model.")]
+DatasetOption = Annotated[
+    list[str] | None, typer.Option("--dataset", "-d", help="On this dataset.")
+]
+StatusOption = Annotated[str | None, typer.Option("--status", help="ok or failed.")]
+IdentitiesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[IDENTITY]...", help="First characters of runs.")
+]
+
+
+@app.command("list")
+def list_runs(
+    identities: IdentitiesArgument = None,
+    out: OutOption = OUT,
+    model: ModelOption = None,
+    dataset: DatasetOption = None,
+    status: StatusOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the stored runs: what, where it lies, and its score."""
+    from chmr_bench.cli.console import plural, print_json, print_note, print_table
+
+    store = _store(out)
+    rows = [_row(run, store) for run in _selected(store, identities, model, dataset, status)]
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["identity", "dataset", "model", "split", "seed", "status", "score", "stored"]
+    shown = [["" if row[name] is None else str(row[name]) for name in columns] for row in rows]
+    print_table("", columns, shown, right=["seed", "score"])
+    print_note(plural(len(rows), "run"))
+
+
+@app.command()
+def pack(out: OutOption = OUT, mirror: MirrorOption = None, offline: OfflineOption = False) -> int:
+    """Move runs from folders of their own into two files a model; 'run' does so at its end.
+
+    Folders of version 1 (records/) are read, checked against their hashes, and packed too:
+    predictions without a label are left out, where the data are at hand to tell. Files of audits
+    are put together. Safe to kill, and to run twice at once.
+    """
+    from chmr_bench.cli.console import print_note
+    from chmr_bench.data.fetch import options_from_env
+    from chmr_bench.records import audited
+
+    store = _store(out)
+    store.check_writable()
+    store.prepare()
+    done = store.pack(_labels(options_from_env(mirror, offline)))
+    if audited.paths(out):
+        audited.write_all(out, ())
+    print_note(f"{done.moved} packed")
+    return _show_problems(done, store)
+
+
+@app.command()
+def unpack(
+    identities: IdentitiesArgument = None,
+    out: OutOption = OUT,
+    model: ModelOption = None,
+    dataset: DatasetOption = None,
+    status: StatusOption = None,
+) -> int:
+    """Move packed runs into folders of their own, to look at them; 'pack' moves them back."""
+    from chmr_bench.cli.console import print_note
+    from chmr_bench.records import packing
+
+    store = _store(out)
+    store.check_writable()
+    store.prepare()
+    done = packing.unpack(store, _selected(store, identities, model, dataset, status))
+    print_note(f"{done.moved} unpacked below {store.folder / 'loose'}")
+    return _show_problems(done, store)
+
+
+@app.command()
+def rm(
+    identities: IdentitiesArgument = None,
+    out: OutOption = OUT,
+    model: ModelOption = None,
+    dataset: DatasetOption = None,
+    status: StatusOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are listed.")] = (
+        False
+    ),
+) -> None:
+    """Remove stored runs: those named by identity, or all of a model, dataset or status."""
+    from chmr_bench.cli.console import console, plural, print_note
+    from chmr_bench.records import packing
+
+    if not (identities or model or dataset or status):
+        raise UsageError(
+            "say which runs to remove: their identities ('chmr-bench records list' shows them), "
+            "--model, --dataset or --status"
+        )
+    store = _store(out)
+    runs = _selected(store, identities, model, dataset, status)
+    for run in runs:
+        row = _row(run, store)
+        words = (row["dataset"], row["model"], row["split"], f"seed {row['seed']}", row["status"])
+        console.print(f"{row['identity']}  {'  '.join(words)}", markup=False, soft_wrap=True)
+    if not yes:
+        raise UsageError(f"{plural(len(runs), 'run')} would be removed; say --yes to remove them")
+    store.check_writable()
+    store.prepare()
+    packing.remove(store, runs)
+    print_note(f"{plural(len(runs), 'run')} removed; now: chmr-bench leaderboard build")
+
+
+def _store(out: Path) -> RecordStore:
+    from chmr_bench.records import RecordStore
+
+    store = RecordStore(out)
+    if not store.exists():
+        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+    return store
+
+
+def _selected(
+    store: RecordStore,
+    identities: list[str] | None,
+    models: list[str] | None,
+    datasets: list[str] | None,
+    status: str | None,
+) -> list[Stored]:
+    """Return the runs that fit all that is given; UsageError where a given name fits none."""
+    if status not in (None, "ok", "failed"):
+        raise UsageError(f"--status {status}: expected ok or failed")
+    runs = store.stored()
+    given = [("identity", list(identities or ()), lambda run: run.identity)]
+    given += [
+        ("model", list(models or ()), lambda run: run.content["model"]["id"]),
+        ("dataset", list(datasets or ()), lambda run: run.content["dataset"]["name"]),
+        ("status", [status] if status else [], lambda run: run.content["status"]),
+    ]
+    for what, wanted, of in given:
+        short = what == "identity"
+        for name in wanted:
+            if short and len(name) < SHORTEST:
+                raise UsageError(f"{name!r}: give at least {SHORTEST} characters of an identity")
+            if not any(of(run).startswith(name) if short else of(run) == name for run in runs):
+                raise UsageError(
+                    f"no stored run is of {what} {name!r}; see: chmr-bench records list"
+                )
+        if wanted:
+            starts = tuple(wanted)
+            runs = [r for r in runs if (of(r).startswith(starts) if short else of(r) in starts)]
+    return runs
+
+
+def _row(run: Stored, store: RecordStore) -> dict[str, object]:
+    content = run.content
+    split, metrics = content["split"], content["metrics"] or {}
+    return {
+        "identity": run.identity[:12],
+        "dataset": content["dataset"]["name"],
+        "model": content["model"]["id"],
+        "split": split["name"] if split["seed"] is None else f"{split['name']} {split['seed']}",
+        "seed": content["seed"],
+        "masked": content.get("missing") is not None,
+        "status": content["status"],
+        "metric": content["dataset"]["metric"],
+        "score": metrics.get("macro"),
+        "created": content["created"],
+        "stored": run.kind,
+        "path": run.path.relative_to(store.root).as_posix(),
+    }
+
+
+def _labels(options: FetchOptions) -> Labels:
+    """Return what tells which test cells have a label; None where the data are not at hand."""
+    from chmr_bench.data.requests import DatasetRequest
+    from chmr_bench.errors import ChmrBenchError
+    from chmr_bench.runner.loading import Datasets, SplitRequest
+
+    datasets = Datasets(options, n_jobs=1)
+
+    def labelled(record):  # type: ignore[no-untyped-def]
+        try:
+            loaded = datasets.load(DatasetRequest.of_record(record))
+            split = loaded.split(SplitRequest(record.split.name, record.split.seed))
+        except ChmrBenchError:
+            return None
+        if (loaded.digest, split.digest()) != (record.dataset.digest, record.split.digest):
+            return None
+        y = loaded.dataset.y[split.test]
+        return y == y  # NaN = not measured
+
+    return labelled
+
+
+def _show_problems(done: Packing, store: RecordStore) -> int:
+    from chmr_bench.cli.console import print_note
+
+    for problem in done.problems:
+        print_note(f"{problem.path.relative_to(store.root)}: {problem.reason}")
+    return 1 if done.problems else 0

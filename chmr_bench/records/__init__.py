@@ -1,10 +1,10 @@
-"""One result, and the store that keeps a folder for each."""
+"""One result, and the store that keeps runs loose and packed."""
 
 from __future__ import annotations
 
-from chmr_bench.records.folder import Stored, read_record
 from chmr_bench.records.identity import RunKey, canonical_json
-from chmr_bench.records.predictions import Predictions
+from chmr_bench.records.predictions import Molecules, Predictions
+from chmr_bench.records.run import Problem, Stored
 from chmr_bench.records.schema import (
     SCHEMA_VERSION,
     DatasetInfo,
@@ -23,7 +23,7 @@ from chmr_bench.records.schema import (
     TaskResult,
     Timing,
 )
-from chmr_bench.records.store import Problem, RecordStore
+from chmr_bench.records.store import RecordStore
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -33,6 +33,7 @@ __all__ = [
     "ErrorInfo",
     "Metrics",
     "ModelInfo",
+    "Molecules",
     "Origin",
     "Phase",
     "PluginRef",
@@ -48,5 +49,4 @@ __all__ = [
     "TaskResult",
     "Timing",
     "canonical_json",
-    "read_record",
 ]

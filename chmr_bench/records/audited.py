@@ -1,4 +1,4 @@
-"""Scores on clean test rows, kept beside the records: ``audit/<dataset>-<split>.json``.
+"""Scores on clean test rows, kept beside the records: ``audit/<dataset>.json``, all its splits.
 
 A row of the test part is clean where no row of train or valid has its connectivity, nor its parent
 (what is left without salt and charge). The tables are
@@ -8,15 +8,16 @@ made from files alone; these files say what else would need the data.
 from __future__ import annotations
 
 import json
-import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chmr_bench.errors import DataError, UsageError
+from chmr_bench.records.run import file_name
 from chmr_bench.records.schema import Record
 
 FOLDER = "audit"
@@ -43,7 +44,7 @@ class CleanScore(_Part):
     low: float | None = Field(description="95 % bootstrap interval over the clean test rows")
     high: float | None
     n_evaluable: int
-    predictions_sha256: str = Field(description="of the predictions.parquet it was computed from")
+    predictions_sha256: str = Field(description="of the predictions it was computed from")
 
 
 class AuditFile(_Part):
@@ -79,24 +80,41 @@ class AuditFile(_Part):
         return found
 
 
+class _File(_Part):
+    """The audits of a dataset."""
+
+    schema_name: Literal["chmr-bench audits 3"] = Field(
+        default="chmr-bench audits 3", alias="schema"
+    )
+    audits: list[AuditFile]
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
 def read_all(root: Path) -> dict[tuple[str, str, str], AuditFile]:
     """Return the audits below a folder of records and tables, by dataset and both digests.
 
     Raises
     ------
-    DataError : a file is no audit.
+    DataError
+        a file is no audit.
     """
-    found = {}
-    for path in sorted((root / FOLDER).glob("*.json")):
-        one = read(path)
-        found[one.dataset, one.dataset_digest, one.split_digest] = one
-    return found
+    audits = (one for path in paths(root) for one in read(path))
+    return {(one.dataset, one.dataset_digest, one.split_digest): one for one in audits}
 
 
-def read(path: Path) -> AuditFile:
-    """Return the audit of a file; DataError where it is none."""
+def paths(root: Path) -> list[Path]:
+    """Return the files of audits."""
+    return sorted((root / FOLDER).glob("*.json"))
+
+
+def read(path: Path) -> list[AuditFile]:
+    """Return the audits of a file, also of an older one that holds one split; DataError if none."""
     try:
-        return AuditFile.model_validate_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if '"chmr-bench audit 2"' in text[:80]:
+            return [AuditFile.model_validate_json(text)]
+        return _File.model_validate_json(text).audits
     except (OSError, ValueError, ValidationError) as error:
         first = str(error).splitlines()[0]
         raise DataError(
@@ -105,43 +123,47 @@ def read(path: Path) -> AuditFile:
 
 
 def write_all(root: Path, audits: Iterable[AuditFile]) -> list[Path]:
-    """Write a file an audit, each replaced as a whole; return their paths.
+    """Write a file a dataset, each replaced as a whole, and return their paths.
+
+    Audits that are there of other data and splits stay; those in files of one split move.
 
     Raises
     ------
-    UsageError : the folder cannot be written.
+    UsageError
+        the folder cannot be written.
     """
     folder = root / FOLDER
+    files: dict[str, dict[tuple[str, ...], AuditFile]] = defaultdict(dict)
+    old = paths(root)
+    known = (one for path in old for one in _readable(path))
+    for one in (*known, *audits):
+        key = (one.dataset_digest, one.split_digest, one.metric)
+        files[f"{file_name(one.dataset)}.json"][key] = one
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_write(folder / name, one) for name, one in _named(audits).items()]
+        written = [_write(folder / name, list(of.values())) for name, of in sorted(files.items())]
+        for path in old:
+            if path not in written and _readable(path):
+                path.unlink()
     except OSError as error:
         raise UsageError(
             f"cannot write to {folder}: {error.strerror or error}; choose another folder with "
             "--out DIR, or make this one writable"
         ) from error
+    return written
 
 
-def as_text(one: AuditFile) -> str:
-    """Return the file's content: the same for the same audit."""
-    content = one.model_dump(mode="json", by_alias=True)
-    return json.dumps(_rounded(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+def _readable(path: Path) -> list[AuditFile]:
+    try:
+        return read(path)
+    except DataError:
+        return []
 
 
-def _named(audits: Iterable[AuditFile]) -> Mapping[str, AuditFile]:
-    """Return file name -> audit; where two datasets have one name, their digests tell them."""
-    named: dict[str, AuditFile] = {}
-    for one in sorted(audits, key=lambda a: (a.dataset, a.split, a.split_seed or 0)):
-        seed = "" if one.split_seed is None else f"-{one.split_seed}"
-        stem = re.sub(r"[^A-Za-z0-9._+]+", "-", f"{one.dataset}-{one.split}{seed}").strip("-.")
-        if f"{stem}.json" in named:
-            stem += f"-{one.dataset_digest[:6]}{one.split_digest[:6]}"
-        named[f"{stem}.json"] = one
-    return named
-
-
-def _write(path: Path, one: AuditFile) -> Path:
-    text = as_text(one)
+def _write(path: Path, audits: list[AuditFile]) -> Path:
+    ordered = sorted(audits, key=lambda a: (a.dataset, a.split, a.split_seed or 0, a.metric))
+    content = _rounded(_File(audits=ordered).model_dump(mode="json", by_alias=True))
+    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     if path.is_file() and path.read_bytes() == text.encode():
         return path
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")

@@ -1,38 +1,43 @@
-"""Stored predictions: one Parquet file a run, and the hashes that pin it.
-
-Two layouts. As a rule column ``row``, then a column a task. Where fewer than half of the test cells
-have a label (ToxCast: 27 %), only those are kept, a line each: ``row``, ``task``, ``value``. No
-score rests on the others, and a leaderboard of many seeds stays small enough to be handed on.
-"""
+"""Predictions as they are stored: of labelled cells, in the precision that scores are made from."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from chmr_bench.errors import RecordError
 from chmr_bench.types import BoolArray, FloatArray, IntArray, TaskType
 
-FILE_NAME = "predictions.parquet"
-ROW_COLUMN = "row"
-LONG_COLUMNS = ("row", "task", "value")
-LONG_MARK = b"chmr_bench_cells"
-"""Key in the metadata of a file of labelled cells: its rows and task names, as JSON."""
-SPLIT = "BYTE_STREAM_SPLIT"
-LABELLED_BELOW = 0.5
-"""Share of labelled cells below which only they are kept."""
-DTYPES: dict[TaskType, Literal["float16", "float32"]] = {
+DTYPES: dict[TaskType, Literal["float16", "float64"]] = {
     "classification": "float16",
-    "regression": "float32",
+    "regression": "float64",
 }
-"""Half precision keeps a leaderboard small. Two probabilities closer than one part in 2000 may
-become a tie; scores are made from the stored values, so score and predictions always agree."""
+"""Half precision keeps a leaderboard small (float32 would make it 2.3 times as large): two
+probabilities closer than one part in 2000 may become a tie. Scores are made from the stored values,
+so score and predictions always agree. A target in a unit of its own may have any offset: float64.
+"""
+
+
+@dataclass(frozen=True)
+class Molecules:
+    """Which lines of a user's table the test rows are.
+
+    Attributes
+    ----------
+    file_rows : (n_test,)
+        row of the file, counted as the file's reader counts them.
+    smiles : (n_test,)
+        as they stand in the file.
+    ids : (n_test,)
+        of the id column; empty texts where there is none.
+    """
+
+    file_rows: IntArray
+    smiles: tuple[str, ...]
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,24 @@ class Predictions:
 
     Attributes
     ----------
-    rows : (n_test,) int32, rows of the dataset.
-    values : (n_test, t) float16 for classification, float32 for regression; NaN in cells that
-        were not kept, which have no label.
+    rows : (n_test,)
+        int32, rows of the dataset.
+    values : (n_test, t)
+        float16 for classification, float64 for regression; NaN in cells that were not kept, which
+        have no label.
+    task_names : (t,)
+        the columns of `values`.
+    valid : optional
+        the same for the validation rows, where the model gave them.
+    molecules : optional
+        what a user's table says of the test rows.
     """
 
     rows: IntArray
     values: FloatArray
     task_names: tuple[str, ...]
+    valid: Predictions | None = None
+    molecules: Molecules | None = None
 
     @property
     def cells(self) -> Literal["all", "labelled"]:
@@ -56,12 +71,17 @@ class Predictions:
         return "labelled" if np.isnan(self.values).any() else "all"
 
     def digest(self) -> str:
-        """Return the sha256 of rows, task names and values."""
+        """Return the sha256 of rows, task names, values, and of what else there is."""
         h = hashlib.sha256("\n".join(self.task_names).encode() + b"\0")
         h.update(np.ascontiguousarray(self.rows, dtype="<i4").tobytes())
-        little = self.values.dtype.newbyteorder("<")
         h.update(str(self.values.dtype).encode() + b"\0")
-        h.update(np.ascontiguousarray(self.values, dtype=little).tobytes())
+        h.update(_bytes(self.values))
+        if self.valid is not None:
+            h.update(self.valid.digest().encode())
+        if self.molecules is not None:
+            of = self.molecules
+            h.update(np.asarray(of.file_rows, dtype="<i8").tobytes())
+            h.update("\0".join([*of.smiles, *of.ids]).encode())
         return h.hexdigest()
 
 
@@ -72,101 +92,25 @@ def as_stored(
     task_type: TaskType,
     labelled: BoolArray | None = None,
 ) -> Predictions:
-    """Return predictions (n_test, t) in the precision they are stored in.
+    """Return predictions (n, t) in the precision they are stored in.
 
     Parameters
     ----------
-    labelled : (n_test, t); where few cells are, the others are not kept. None = keep all.
+    labelled : (n, t)
+        the other cells are not kept, for no score rests on them. None = keep all.
     """
     values = np.array(y_pred, dtype=DTYPES[task_type], order="C")
-    if labelled is not None and labelled.mean() < LABELLED_BELOW:
+    if labelled is not None:
         values[~labelled] = np.nan
     return Predictions(np.asarray(rows, dtype=np.int32), values, tuple(task_names))
 
 
-def write(path: Path, predictions: Predictions) -> None:
-    """Write the Parquet file in the layout that fits."""
-    import pyarrow.parquet as pq
-
-    is_long = predictions.cells == "labelled"
-    pq.write_table(
-        _long(predictions) if is_long else _wide(predictions),
-        path,
-        compression="zstd",
-        compression_level=9,
-        # Few values repeat: a dictionary a column makes the file half larger.
-        use_dictionary=["task"] if is_long else False,
-        column_encoding={"row": "DELTA_BINARY_PACKED", "value": SPLIT} if is_long else None,
-        write_statistics=False,
-    )
+def replicates_digest(replicates: FloatArray) -> str:
+    """Return the sha256 of bootstrap replicates: of their values, whatever the precision."""
+    return hashlib.sha256(_bytes(np.asarray(replicates, dtype=np.float64))).hexdigest()
 
 
-def _wide(predictions: Predictions) -> Any:
-    import pyarrow as pa
-
-    columns = [pa.array(predictions.rows)]
-    columns += [pa.array(np.ascontiguousarray(column)) for column in predictions.values.T]
-    return pa.Table.from_arrays(columns, names=[ROW_COLUMN, *predictions.task_names])
-
-
-def _long(predictions: Predictions) -> Any:
-    """Return a line a kept cell, task by task."""
-    import pyarrow as pa
-
-    tasks, rows = np.nonzero(~np.isnan(predictions.values.T))
-    names = pa.array(predictions.task_names, pa.string())
-    columns = [
-        pa.array(predictions.rows[rows]),
-        pa.DictionaryArray.from_arrays(pa.array(tasks.astype(np.int32)), names),
-        pa.array(predictions.values.T[tasks, rows]),
-    ]
-    held = {"rows": predictions.rows.tolist(), "tasks": list(predictions.task_names)}
-    table = pa.Table.from_arrays(columns, names=list(LONG_COLUMNS))
-    return table.replace_schema_metadata({LONG_MARK: json.dumps(held)})
-
-
-def read(path: Path) -> Predictions:
-    """Read the Parquet file; RecordError where it is missing or not what `write` writes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table: Any = pq.read_table(path)
-        held = (table.schema.metadata or {}).get(LONG_MARK)
-        found = _of_wide(table) if held is None else _of_long(table, json.loads(held))
-    except (OSError, ValueError, KeyError, IndexError, TypeError, pa.ArrowException) as error:
-        raise RecordError(f"{path}: cannot be read as predictions: {error}") from error
-    if not found.task_names:
-        raise RecordError(f"{path}: holds no task")
-    return found
-
-
-def _of_wide(table: Any) -> Predictions:
-    names = table.column_names
-    if not names or names[0] != ROW_COLUMN:
-        raise ValueError(f"the first column is {names[:1]}, expected 'row'")
-    columns = [table.column(i).to_numpy() for i in range(1, len(names))]
-    rows = table.column(0).to_numpy()
-    values = np.column_stack(columns) if columns else np.zeros((len(rows), 0))
-    return Predictions(rows, values, tuple(names[1:]))
-
-
-def _of_long(table: Any, held: Any) -> Predictions:
-    rows: Any = np.array(held["rows"], dtype=np.int32)
-    names = tuple(str(name) for name in held["tasks"])
-    row, value = (table.column(name).to_numpy() for name in ("row", "value"))
-    task = table.column("task").combine_chunks()
-    place = {name: j for j, name in enumerate(names)}
-    known = np.array([place[name] for name in task.dictionary.to_pylist()], dtype=np.int64)
-    at = np.searchsorted(rows, row)
-    if not np.array_equal(rows[at], row):
-        raise ValueError("a cell is of a row that is not among the rows")
-    values = np.full((len(rows), len(names)), np.nan, dtype=value.dtype)
-    values[at, known[task.indices.to_numpy()]] = value
-    return Predictions(rows, values, names)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _bytes(values: FloatArray) -> bytes:
+    """Return the little-endian bytes, with one NaN for all that there are."""
+    same: Any = np.where(np.isnan(values), values.dtype.type(np.nan), values)
+    return bytes(np.ascontiguousarray(same, dtype=values.dtype.newbyteorder("<")).tobytes())

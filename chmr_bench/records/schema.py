@@ -1,4 +1,4 @@
-"""What a stored result says: the documented schema of ``result.json``, version 1."""
+"""What a stored result says: the documented schema of a record, version 2."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from chmr_bench.data.requests import Origin as Origin
 from chmr_bench.types import DeviceKind, MetricName, TaskType
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION: Literal["2"] = "2"
 
 Phase = Literal["weights", "load", "features", "fit", "predict", "score"]
 PHASES: tuple[Phase, ...] = ("weights", "load", "features", "fit", "predict", "score")
@@ -205,24 +205,28 @@ class Rescored(_Part):
 
 
 class PredictionsInfo(_Part):
-    """The stored predictions of the test rows: column ``row``, then a column a task.
+    """The stored predictions and replicates: their hashes, whatever file they lie in."""
 
-    Where only labelled cells are kept: a line each, ``row``, ``task``, ``value``.
-    """
-
-    dtype: Literal["float16", "float32"]
-    n_rows: int
+    dtype: Literal["float16", "float32", "float64"]
+    n_rows: int = Field(description="test molecules")
+    n_valid: int = Field(default=0, description="validation molecules; 0 = not kept")
     cells: Literal["all", "labelled"] = Field(
         default="all", description="labelled = predictions without a label were not kept"
     )
-    values_sha256: str = Field(description="of rows, task names and values, whatever the file")
-    sha256: str = Field(description="of the file predictions.parquet")
+    values_sha256: str = Field(description="of rows, task names and values")
+    replicates_dtype: Literal["float32", "float64"] = "float32"
+    replicates_sha256: str | None = Field(
+        default=None, description="of the bootstrap replicates; null in version 1"
+    )
+    sha256: str | None = Field(
+        default=None, description="of the file predictions.parquet of version 1; null = none"
+    )
 
 
 class Record(_Part):
     """One result: a model on a dataset with a split and a seed."""
 
-    schema_version: Literal["1"] = "1"
+    schema_version: Literal["1", "2"] = SCHEMA_VERSION
     identity: str = Field(description="sha256 of all that can change the numbers")
     status: Literal["ok", "failed"]
     error: ErrorInfo | None = None
@@ -251,14 +255,21 @@ class Record(_Part):
     resources: Resources
     environment: Environment
     predictions: PredictionsInfo | None = None
-    predictions_sha256: str | None = Field(
-        default=None, description="of the file predictions.parquet"
-    )
     command: list[str]
     created: str = Field(description="UTC, ISO 8601")
+    seal: str | None = Field(
+        default=None,
+        description="sha256 of every other field (chmr_bench.records.seal); null in version 1",
+    )
+
+    @property
+    def predictions_sha256(self) -> str | None:
+        """Return what tells these predictions from others, None where there are none."""
+        info = self.predictions
+        return info and (info.sha256 or info.values_sha256)
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of ``result.json``, as kept in ``docs/result.schema.json``."""
+    """Return the JSON schema of a record, as kept in ``docs/result.schema.json``."""
     schema = Record.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,162 +1,243 @@
-"""The store: one folder a record, written whole or not at all.
+"""The store of an output folder: runs loose and packed, as git keeps objects.
 
-Layout: ``records/<dataset>/<model>/<split>-s<seed>-<identity[:12]>/`` with ``result.json``,
-``predictions.parquet``, ``bootstrap.npy`` and ``run.log``; a failed run has the first and the last.
-A record is made in ``records/.tmp`` and renamed into place, so a kill leaves no half of it.
+``runs/loose/<dataset>/<model>/<split>-s<seed>-<identity[:12]>/`` is a run that has just ended,
+written whole or not at all. ``runs/<board>/<model>.jsonl`` and ``.parquet`` are the packed runs of
+a model (`packing`). ``records/`` are folders of version 1, which are read and can be packed.
 """
 
 from __future__ import annotations
 
 import datetime
 import os
-import re
-import secrets
-import shutil
-import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from chmr_bench.errors import RecordError, UsageError
-from chmr_bench.records import predictions as prediction_files
+from chmr_bench.records import loose, packing
+from chmr_bench.records.arrays import FILE_NAME, Arrays
 from chmr_bench.records.environment import environment
-from chmr_bench.records.folder import (
-    LOG,
-    REPLICATES,
-    RESULT,
-    Stored,
-    damage,
-    read_record,
-    read_replicates,
-    to_json,
-)
+from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack
+from chmr_bench.records.places import aside, clear_stale, discard, entries
 from chmr_bench.records.predictions import Predictions
-from chmr_bench.records.schema import Metrics, PredictionsInfo, Record, Rescored
+from chmr_bench.records.run import (
+    IDENTITY_LENGTH,
+    LOOSE,
+    Problem,
+    Stored,
+    Whole,
+    as_text,
+    counts,
+    file_name,
+    run_name,
+    sealed,
+)
+from chmr_bench.records.schema import Metrics, Record, Rescored
 from chmr_bench.types import FloatArray
-
-IDENTITY_LENGTH = 12
-"""Characters of the identity in a folder name."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something in the records folder that is not a record, or one that is damaged.
-
-    Attributes
-    ----------
-    record : what is damaged; None = no record, or none that is.
-    """
-
-    path: Path
-    reason: str
-    record: Record | None = None
 
 
 class RecordStore:
-    """The records below ``<root>/records``.
+    """The runs of an output folder.
 
     Parameters
     ----------
-    root : the output folder (``leaderboards`` by default). Reading needs nothing to be there.
+    root
+        the output folder (``leaderboards`` by default). Reading needs nothing to be there.
+
+    Examples
+    --------
+    >>> store = RecordStore(Path("leaderboards"))  # doctest: +SKIP
+    >>> [record.metrics.macro for record in store.records()]  # doctest: +SKIP
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root)
-        self.folder = self.root / "records"
+        self.root = Path(root).absolute() if str(root) else Path(root)
+        self.folder = self.root / "runs"
+        self.first = self.root / "records"
+        self.temporary = self.folder / ".tmp"
+        self.locks = self.folder / ".locks"
+        self._packs: dict[Path, tuple[object, Pack]] = {}
+
+    def exists(self) -> bool:
+        """Return whether there is a folder of runs."""
+        return self.folder.is_dir() or self.first.is_dir()
 
     # ------------------------------------------------------------------------------------ reading
 
     def find(self, identity: str) -> Record | None:
         """Return the record of that identity, or None; a good one before a failed one.
 
-        Unreadable folders, and records whose predictions or replicates are damaged, are passed
-        over.
+        Unreadable runs, and those whose predictions or replicates are damaged, are passed over.
         """
-        whole = [entry.record for entry in self._of(identity) if not damage(entry)]
+        whole = [run.record for run in self._of(identity) if not run.damage()]
         return next((r for r in whole if r.status == "ok"), whole[0] if whole else None)
 
     def is_damaged(self, identity: str) -> bool:
         """Return whether there is a record of that identity, but none that is whole."""
         found = self._of(identity)
-        return bool(found) and all(damage(entry) for entry in found)
+        return bool(found) and all(run.damage() for run in found)
 
     def damaged(self) -> list[Problem]:
         """Return the records whose predictions or replicates are missing or damaged."""
-        told = [(entry.path, damage(entry)) for entry in self.stored()]
-        return [Problem(path, reason) for path, reason in told if reason]
-
-    def _of(self, identity: str) -> list[Stored]:
-        """Return the readable records of an identity: as a rule none or one."""
-        found = []
-        for path in sorted(self.folder.glob(f"*/*/*-{identity[:IDENTITY_LENGTH]}")):
-            try:
-                record = read_record(path)
-            except RecordError:
-                continue
-            if record.identity == identity:
-                found.append(Stored(path, record))
-        return found
+        found = [(run.path, run.damage()) for run in self.stored()]
+        return [Problem(path, reason) for path, reason in found if reason]
 
     def records(self) -> list[Record]:
-        """Return every readable record, in the order of the folders' names."""
-        return [stored.record for stored in self.stored()]
+        """Return every readable record, in the order of dataset, model, split and seed."""
+        return [run.record for run in self.stored()]
 
     def stored(self) -> list[Stored]:
-        """Return every readable record with its folder."""
-        return [entry for entry in self._scan() if isinstance(entry, Stored)]
+        """Return every readable run; of a loose and a packed one the better."""
+        return self._chosen()[0]
+
+    def problems(self) -> list[Problem]:
+        """Return what lies in the store and is no run, and loose runs that differ from packed."""
+        return self._chosen()[1]
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield every run as JSON, fast: without the scores of the tasks, and not to be changed.
+
+        ``metrics`` has `counts` in place of ``per_task``: the test rows that the score of each
+        evaluable task rests on.
+
+        Examples
+        --------
+        >>> pandas.json_normalize(store.lines())  # doctest: +SKIP
+        """
+        known: dict[int, list[int]] = {}
+        for run in self.stored():
+            content = run.content
+            metrics = content.get("metrics")
+            if metrics is None:
+                yield content
+                continue
+            tasks = metrics["per_task"]
+            shared = id(tasks["tasks"] if isinstance(tasks, dict) else tasks)
+            if shared not in known:
+                known[shared] = counts(tasks)
+            short = {k: v for k, v in metrics.items() if k != "per_task"}
+            yield {**content, "metrics": {**short, "counts": known[shared]}}
 
     def of(self, dataset: str, model: str) -> list[Record]:
         """Return the readable records of one model on one dataset."""
-        folder = self.folder / _folder_name(dataset) / _folder_name(model)
-        entries = [self._entry(path) for path in _entries(folder)]
-        return [entry.record for entry in entries if isinstance(entry, Stored)]
-
-    def problems(self) -> list[Problem]:
-        """Return what lies in the records folder and is no record."""
-        return [entry for entry in self._scan() if isinstance(entry, Problem)]
+        wanted = (file_name(dataset), file_name(model))
+        return [run.record for run in self.stored() if run_name(run.content)[:2] == wanted]
 
     def path_of(self, record: Record) -> Path:
-        """Return the folder of a record, there or not."""
-        seed = "once" if record.seed is None else f"s{record.seed}"
-        split = (
-            record.split.name
-            if record.split.seed is None
-            else (f"{record.split.name}{record.split.seed}")
-        )
-        name = f"{_folder_name(split)}-{seed}-{record.identity[:IDENTITY_LENGTH]}"
-        dataset, model = _folder_name(record.dataset.name), _folder_name(record.model.id)
-        return self.folder / dataset / model / name
+        """Return where a record lies: its folder, or the file of lines; or where it would go."""
+        run = self._locate(record)
+        return self._loose_path(record.model_dump(mode="json")) if run is None else run.path
 
     def predictions(self, record: Record) -> Predictions:
         """Return the stored predictions; RecordError where there are none or they are damaged."""
-        if record.predictions is None:
-            raise RecordError(f"{self.path_of(record)}: a failed run has no predictions")
-        return prediction_files.read(self.path_of(record) / prediction_files.FILE_NAME)
+        return self._stored_as(record).predictions()
 
     def replicates(self, record: Record) -> FloatArray:
-        """Return the (1000,) float32 bootstrap replicates of the macro score."""
-        return read_replicates(self.path_of(record) / REPLICATES)
+        """Return the (1000,) bootstrap replicates of the macro score."""
+        return self._stored_as(record).replicates()
 
-    def _scan(self) -> Iterator[Stored | Problem]:
-        for dataset in _entries(self.folder):
-            for model in _entries(dataset) if dataset.is_dir() else [dataset]:
-                for path in _entries(model) if model.is_dir() else [model]:
-                    yield self._entry(path)
+    def _stored_as(self, record: Record) -> Stored:
+        run = self._locate(record)
+        if run is None:
+            raise RecordError(
+                f"{self._loose_path(record.model_dump(mode='json'))}: there is no such run"
+                if record.predictions
+                else "a failed run has no predictions"
+            )
+        return run
 
-    def _entry(self, path: Path) -> Stored | Problem:
+    def _locate(self, record: Record) -> Stored | None:
+        """Return the run of a record, the very one where several have its identity."""
+        found = self._of(record.identity)
+        if len(found) < 2:
+            return found[0] if found else None
+        return next((run for run in found if run.record == record), found[0])
+
+    def _of(self, identity: str) -> list[Stored]:
+        """Return the readable runs of an identity: as a rule none or one."""
+        found: list[Stored] = []
+        for folder in (self.folder / LOOSE, self.first):
+            for path in sorted(folder.glob(f"*/*/*-{identity[:IDENTITY_LENGTH]}")):
+                try:
+                    found.append(loose.read(path))
+                except RecordError:
+                    continue
+        packed = (pack.runs.get(identity) for pack in self.packs() if isinstance(pack, Pack))
+        found += [run for run in packed if run is not None]
+        return [run for run in found if run.identity == identity]
+
+    def unpacked(self) -> Iterator[Stored | Problem]:
+        """Yield the loose runs and those of version 1, and what lies among them."""
+        for folder in (self.first, self.folder / LOOSE):
+            for dataset in entries(folder):
+                for model in entries(dataset) if dataset.is_dir() else [dataset]:
+                    for path in entries(model) if model.is_dir() else [model]:
+                        yield self._entry(folder, path)
+
+    def packs(self) -> Iterator[Pack | Problem]:
+        """Yield the packs, and what lies among them."""
+        for board in entries(self.folder):
+            if board.name == LOOSE and board.is_dir():
+                continue
+            for path in entries(board) if board.is_dir() else [board]:
+                if path.suffix == NUMBERS and path.with_suffix(SUFFIX).exists():
+                    continue
+                if path.suffix != SUFFIX or path.parent == self.folder:
+                    yield Problem(path, "a stray file; it belongs to no runs")
+                    continue
+                try:
+                    yield self.pack_at(path)
+                except RecordError as error:
+                    yield Problem(path, str(error))
+
+    def pack_at(self, path: Path) -> Pack:
+        """Return the pack of that file, read again where it changed; RecordError if it is none."""
+        now = [_signature(p) for p in (path, path.with_suffix(NUMBERS))]
+        known = self._packs.get(path)
+        if known is None or known[0] != now:
+            known = self._packs[path] = now, Pack(path)
+        return known[1]
+
+    def _entry(self, folder: Path, path: Path) -> Stored | Problem:
         if not path.is_dir():
             return Problem(path, "a stray file; records are folders")
         try:
-            record = read_record(path)
+            run = loose.read(path)
         except RecordError as error:
             return Problem(path, str(error))
-        if self.path_of(record) != path:
-            expected = self.path_of(record).relative_to(self.folder)
+        expected = "/".join(run_name(run.content))
+        if folder.joinpath(expected) != path:
             return Problem(path, f"its result.json belongs to {expected}")
-        return Stored(path, record)
+        return run
+
+    def _chosen(self) -> tuple[list[Stored], list[Problem]]:
+        problems: list[Problem] = []
+        packed: dict[str, Stored] = {}
+        chosen: list[Stored] = []
+        for pack in self.packs():
+            if isinstance(pack, Problem):
+                problems.append(pack)
+                continue
+            problems += [Problem(pack.path, reason) for reason, _ in pack.bad]
+            for identity, run in pack.runs.items():
+                packed[identity] = run
+                chosen.append(run)
+        hidden = set()
+        for entry in self.unpacked():
+            if isinstance(entry, Problem):
+                problems.append(entry)
+                continue
+            other = packed.get(entry.identity)
+            which = "newer" if other is None else packing.compared(other, entry)
+            if which == "newer":
+                chosen.append(entry)
+                hidden.update([id(other)])
+            elif which == "differs":
+                problems.append(Problem(entry.path, packing.DIFFERS))
+        shown = [run for run in chosen if id(run) not in hidden]
+        return sorted(shown, key=lambda run: run_name(run.content)), problems
 
     # ------------------------------------------------------------------------------------ writing
 
@@ -169,10 +250,16 @@ class RecordStore:
             raise _unwritable(self.root, f"{place} is read-only")
 
     def check_places(self, places: Iterable[tuple[str, str]]) -> None:
-        """Raise UsageError where a file lies at the folder of a (dataset, model)."""
+        """Raise UsageError where a run of a (dataset, model) could not be stored."""
         for dataset, model in dict.fromkeys(places):
-            outer = self.folder / _folder_name(dataset)
-            for path in (outer, outer / _folder_name(model)):
+            for what, name in (("dataset", dataset), ("model", model)):
+                if not _is_text(name):
+                    raise UsageError(
+                        f"the name of the {what} {name!r} is not UTF-8, so no record can hold it; "
+                        "give its file another name"
+                    )
+            outer = self.folder / LOOSE / file_name(dataset)
+            for path in (self.folder / LOOSE, outer, outer / file_name(model)):
                 if path.exists() and not path.is_dir():
                     raise UsageError(
                         f"{path} is a file, where a folder of records belongs; move it away, or "
@@ -184,21 +271,19 @@ class RecordStore:
 
         Raises
         ------
-        UsageError : the folder cannot be made or written.
+        UsageError
+            the folder cannot be made or written.
         """
         try:
-            for folder in (self._temporary, self._locks):
-                folder.mkdir(parents=True, exist_ok=True)
-            probe = self._temporary / _temporary_name()
-            probe.mkdir()
-            probe.rmdir()
+            self.locks.mkdir(parents=True, exist_ok=True)
+            with aside(self.temporary):
+                clear_stale(self.temporary)
         except OSError as error:
             raise _unwritable(self.root, error.strerror or str(error)) from error
-        self._clear_stale()
 
     def lock_path(self, identity: str) -> Path:
         """Return the file that a run of this identity locks while it works."""
-        return self._locks / f"{identity[:32]}.lock"
+        return self.locks / f"{identity[:32]}.lock"
 
     def write(
         self,
@@ -207,127 +292,99 @@ class RecordStore:
         replicates: FloatArray | None = None,
         log: str = "",
     ) -> Record:
-        """Store a record whole, and return it with the hashes of its predictions filled in.
+        """Store a run whole, and return its record, sealed and with the hashes filled in.
 
         A failed or damaged record of the same identity is replaced, whatever its split is called;
         a good one is kept, and returned.
 
         Raises
         ------
-        RecordError : the folder cannot be made where it belongs.
+        RecordError
+            the folder cannot be made where it belongs, or written.
         """
-        with self._aside() as temporary:
-            if predictions is not None and replicates is not None:
-                record = _with_predictions(temporary, record, predictions, replicates)
-            (temporary / LOG).write_text(log, encoding="utf-8")
-            (temporary / RESULT).write_text(to_json(record), encoding="utf-8")
-            _flush(temporary)
-            return self._move_into_place(temporary, record)
+        made = None
+        if predictions is not None and replicates is not None:
+            made = Arrays(predictions, replicates, np.zeros((0, 3)))
+        whole = Whole(sealed(record.model_dump(mode="json"), made), made, log)
+        try:
+            with aside(self.temporary) as temporary:
+                loose.write(temporary, whole)
+                return self._move_into_place(temporary, whole.content)
+        except OSError as error:
+            raise RecordError(
+                f"{self._loose_path(whole.content)}: the record cannot be put there: "
+                f"{error.strerror or error}; mend that, and run again"
+            ) from error
 
-    def rescore(self, entry: Stored, metrics: Metrics, replicates: FloatArray) -> Record:
-        """Put other scores of the same predictions into a record, and return it.
+    def rescore(self, run: Stored, metrics: Metrics, replicates: FloatArray) -> Record:
+        """Put other scores of the same predictions into a run, and return its record.
 
-        Two files are replaced, each in one step, the replicates first: where that is cut short,
-        `verify` tells, and nothing is lost.
+        It becomes a loose run that is newer than a packed one, until it is packed.
         """
         here = environment()
-        told = Rescored(
+        new = Rescored(
             version=here.packages.get("chmr-bench", ""),
             commit=here.commit,
             dirty=here.dirty,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
-        record = entry.record.model_copy(update={"metrics": metrics, "rescored": told})
-        with self._aside() as temporary:
-            _save_replicates(temporary, replicates)
-            (temporary / RESULT).write_text(to_json(record), encoding="utf-8")
-            _flush(temporary)
-            for name in (REPLICATES, RESULT):
-                (temporary / name).replace(entry.path / name)
-        return record
-
-    @contextmanager
-    def _aside(self) -> Iterator[Path]:
-        """Make a folder that no reader sees, and remove what is left of it."""
-        temporary = self._temporary / _temporary_name()
-        temporary.mkdir(parents=True)
-        try:
-            yield temporary
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        record = run.record.model_copy(update={"metrics": metrics, "rescored": new})
+        arrays = Arrays(run.predictions(), replicates, np.zeros((0, 3)))
+        whole = Whole(sealed(record.model_dump(mode="json"), arrays), arrays, run.log())
+        target = self._loose_path(whole.content)
+        with aside(self.temporary) as temporary:
+            loose.write(temporary, whole)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                temporary.rename(target)
+            else:
+                for name in (FILE_NAME, loose.RESULT):
+                    (temporary / name).replace(target / name)
+        return loose.read(target).record
 
     def discard_failed(self, identity: str) -> None:
         """Remove the failed records of an identity, each in one step."""
-        for entry in self._of(identity):
-            if entry.record.status == "failed":
-                self._discard(entry.path)
+        failed = [run for run in self._of(identity) if run.record.status == "failed"]
+        packing.remove(self, failed)
 
-    def _discard(self, path: Path) -> None:
-        aside = self._temporary / _temporary_name()
-        path.rename(aside)
-        _remove(aside)
+    def pack(self, labelled: packing.Labels | None = None) -> packing.Packing:
+        """Move loose runs and those of version 1 into packs; see `packing.pack`."""
+        return packing.pack(self, labelled)
 
-    def _move_into_place(self, temporary: Path, record: Record) -> Record:
-        target = self.path_of(record)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordError(
-                f"{target.parent}: the record cannot be put there: {error.strerror or error}; "
-                "move away what lies there, and run again"
-            ) from error
-        present = self.find(record.identity)
+    def _loose_path(self, content: dict[str, Any]) -> Path:
+        return self.folder.joinpath(LOOSE, *run_name(content))
+
+    def _move_into_place(self, temporary: Path, content: dict[str, Any]) -> Record:
+        target, identity = self._loose_path(content), content["identity"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        present = self.find(identity)
         if present is not None and present.status == "ok":
             return present
         # A failed or a damaged record, or what is left of one: make room in one step.
-        for path in {target, *(entry.path for entry in self._of(record.identity))}:
+        unpacked = [run.path for run in self._of(identity) if run.kind != "packed"]
+        for path in {target, *unpacked}:
             if path.exists():
-                self._discard(path)
+                discard(path, self.temporary)
         try:
             temporary.rename(target)
         except OSError:  # another run without our lock was faster
-            present = self.find(record.identity)
+            present = self.find(identity)
             if present is None:
                 raise
             return present
-        return record
-
-    @property
-    def _temporary(self) -> Path:
-        return self.folder / ".tmp"
-
-    @property
-    def _locks(self) -> Path:
-        return self.folder / ".locks"
-
-    def _clear_stale(self) -> None:
-        """Remove what killed runs on this machine left behind."""
-        for path in self._temporary.iterdir():
-            if _is_stale(path.name):
-                shutil.rmtree(path, ignore_errors=True)
+        return loose.read(target).record
 
 
-def _with_predictions(
-    folder: Path, record: Record, predictions: Predictions, replicates: FloatArray
-) -> Record:
-    file = folder / prediction_files.FILE_NAME
-    prediction_files.write(file, predictions)
-    _save_replicates(folder, replicates)
-    sha256 = prediction_files.file_sha256(file)
-    info = PredictionsInfo.model_validate(
-        {
-            "dtype": str(predictions.values.dtype),
-            "n_rows": len(predictions.rows),
-            "cells": predictions.cells,
-            "values_sha256": predictions.digest(),
-            "sha256": sha256,
-        }
-    )
-    return record.model_copy(update={"predictions": info, "predictions_sha256": sha256})
+def _is_text(name: str) -> bool:
+    return name == as_text(name)
 
 
-def _save_replicates(folder: Path, replicates: FloatArray) -> None:
-    np.save(folder / REPLICATES, replicates.astype(np.float32), allow_pickle=False)
+def _signature(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _unwritable(root: Path, reason: str) -> UsageError:
@@ -335,60 +392,3 @@ def _unwritable(root: Path, reason: str) -> UsageError:
         f"cannot write to {root}: {reason}; "
         "choose another folder with --out DIR, or make this one writable"
     )
-
-
-def _entries(folder: Path) -> list[Path]:
-    """Return what lies in a folder, hidden names left out; nothing where there is no folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _folder_name(name: str) -> str:
-    """Return a name that is one folder on every platform."""
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "unnamed"
-
-
-def _flush(folder: Path) -> None:
-    """Push the files to the disk, so that a power cut after the rename leaves no empty file."""
-    for path in folder.iterdir():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-
-
-# ------------------------------------------------------------------------------- temporary folders
-
-
-def _temporary_name() -> str:
-    """Return a name that says which process of which machine owns the folder."""
-    return f"{_host()}~{os.getpid()}~{_started(os.getpid())}~{secrets.token_hex(4)}"
-
-
-def _is_stale(name: str) -> bool:
-    """Return whether the owner is a process of this machine that runs no more."""
-    parts = name.split("~")
-    if len(parts) != 4 or not parts[1].isdigit():
-        return True
-    host, process, started = parts[0], int(parts[1]), parts[2]
-    return host == _host() and _started(process) != started
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
-
-
-def _started(process: int) -> str:
-    """Return when a process started, "" where there is none: ids are used again, times are not."""
-    import psutil
-
-    try:
-        return str(int(psutil.Process(process).create_time()))
-    except psutil.Error:
-        return ""

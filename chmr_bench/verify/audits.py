@@ -4,31 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chmr_bench.errors import DataError
+from chmr_bench.data.requests import DatasetRequest
+from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.records import RecordStore
-from chmr_bench.records.audited import FOLDER, AuditFile, read
+from chmr_bench.records.audited import FOLDER, AuditFile, paths, read
 from chmr_bench.runner.clean_scores import Skipped, audit_records, differences
 from chmr_bench.runner.loading import Datasets
+from chmr_bench.verify.known import Verified
 from chmr_bench.verify.runs import Check
 
 
-def check_audits(store: RecordStore, datasets: Datasets) -> Iterator[Check]:
-    """Yield a check a file below ``audit/``; nothing where there is none."""
+def check_audits(
+    store: RecordStore, datasets: Datasets, known: Verified | None = None
+) -> Iterator[Check]:
+    """Yield a check an audit below ``audit/``; nothing where there is none.
+
+    Parameters
+    ----------
+    known
+        audits that were verified before are not computed again, where their runs are the same.
+    """
     stored: dict[str, AuditFile] = {}
-    for path in sorted((store.root / FOLDER).glob("*.json")):
+    for path in paths(store.root):
         name = f"{FOLDER}/{path.name}"
         try:
-            stored[name] = read(path)
+            audits = read(path)
         except DataError as error:
             yield Check(name, "unreadable", (str(error),))
-    if not stored:
-        return
-    wanted = {(one.dataset, one.split_digest) for one in stored.values()}
-    found = list(audit_records(store, datasets, only=wanted))
+            continue
+        for one in audits:
+            seed = "" if one.split_seed is None else f" {one.split_seed}"
+            stored[f"{name}: {one.split}{seed}"] = one
+    parts = {name: _parts(one, store, datasets) for name, one in stored.items()} if known else {}
+    old = {name for name, of in parts.items() if of and known and known.has(*of)}
+    wanted = {(one.dataset, one.split_digest) for name, one in stored.items() if name not in old}
+    found = list(audit_records(store, datasets, only=wanted)) if wanted else []
     fresh = {_key(one): one for one in found if isinstance(one, AuditFile)}
     skipped = [one for one in found if isinstance(one, Skipped)]
     for name, one in stored.items():
-        yield _check(name, one, fresh, skipped)
+        check = Check(name, "ok") if name in old else _check(name, one, fresh, skipped)
+        if known and check.state == "ok" and parts[name]:
+            known.add(*parts[name])
+        yield check
+
+
+def _parts(one: AuditFile, store: RecordStore, datasets: Datasets) -> tuple[str, ...]:
+    """Return what an audit rests on: itself, its runs and the data; () where these are not had."""
+    runs = [
+        run
+        for run in store.stored()
+        if run.content["dataset"]["name"] == one.dataset
+        and run.content["split"]["digest"] == one.split_digest
+    ]
+    if not runs or any(not run.sealed or run.damage() or not run.record.seal for run in runs):
+        return ()
+    try:
+        digest = datasets.load(DatasetRequest.of_record(runs[0].record)).digest
+    except ChmrBenchError:
+        return ()
+    return one.model_dump_json(), digest, *sorted(str(run.record.seal) for run in runs)
 
 
 def _key(one: AuditFile) -> tuple[str, str, str]:
@@ -49,4 +83,4 @@ def _check(
     if missing:
         blocking = any(one.blocking for one in missing)
         return Check(name, "not at hand", tuple(one.reason for one in missing), blocking)
-    return Check(name, "different", ("no record is of these data and this split; remove the file",))
+    return Check(name, "different", ("no record is of these data and this split; remove it",))

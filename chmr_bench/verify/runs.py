@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,13 +17,17 @@ from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError, RecordError
 from chmr_bench.plugins import registry
 from chmr_bench.records import Metrics, Predictions, Record, RecordStore, Stored
-from chmr_bench.records.folder import REPLICATES
-from chmr_bench.records.predictions import FILE_NAME, file_sha256
+from chmr_bench.records.arrays import FILE_NAME
+from chmr_bench.records.loose import REPLICATES
+from chmr_bench.records.predictions import replicates_digest
+from chmr_bench.records.run import run_name
+from chmr_bench.records.seal import seal
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.job import dataset_info, key_of
 from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
 from chmr_bench.runner.scoring import score, score_only
 from chmr_bench.types import PARTS, FloatArray, IntArray
+from chmr_bench.verify.known import Verified
 
 Depth = Literal["score", "verify", "write"]
 State = Literal["ok", "written", "different", "unreadable", "failed run", "not at hand"]
@@ -32,6 +37,7 @@ TOLERANCE = 1e-6
 MEND = "to have it computed anew, run the same command again"
 """What to do about files that are damaged."""
 REWRITE = "chmr-bench score --write puts what the predictions give into the record"
+SEAL_BROKEN = "its seal does not fit: a field was changed after the run"
 REPLICATES_DIFFER = "the bootstrap replicates are not those of the predictions"
 DATASET_WORDS = (
     "title",
@@ -65,21 +71,27 @@ class Check:
     blocking: bool = False
 
 
-def check_all(store: RecordStore, datasets: Datasets, depth: Depth) -> Iterator[Check]:
-    """Yield a check a record, and one a folder that is no record.
+def check_all(
+    store: RecordStore, datasets: Datasets, depth: Depth, known: Verified | None = None
+) -> Iterator[Check]:
+    """Yield a check a record, and one a place that holds no record.
 
-    Each dataset and split is opened once. ``score`` recomputes the scores; ``verify`` also hashes
+    Each dataset and split is loaded once. ``score`` recomputes the scores; ``verify`` also hashes
     data, split and predictions again, and recomputes the intervals and the identity; ``write``
     verifies, and puts other scores or intervals into a record where these alone differ.
+
+    Parameters
+    ----------
+    known
+        what was verified before and is the same still, byte by byte, is not computed again.
     """
     for problem in store.problems():
-        path = problem.path.relative_to(store.folder).as_posix()
-        yield Check(path, "unreadable", (problem.reason,))
-    for _, group in groupby(store.stored(), key=lambda s: s.record.dataset.name):
-        checker = _Checker(store, datasets, depth)
+        yield Check(_relative(problem.path, store), "unreadable", (problem.reason,))
+    for _, group in groupby(store.stored(), key=lambda s: s.content["dataset"]["name"]):
+        checker = _Checker(store, datasets, depth, known)
         entries = list(group)
         for entry in entries:
-            checker.open(entry.record)
+            checker.open(entry)
         with ThreadPoolExecutor(datasets.n_jobs) as pool:
             yield from pool.map(checker.check, entries)
 
@@ -90,7 +102,8 @@ class _Data:
 
     Attributes
     ----------
-    clusters : (n_test,) which test rows are one molecule; None where no interval is computed.
+    split, clusters
+        None where no interval is computed; (n_test,) which test rows are one molecule.
     """
 
     loaded: LoadedDataset | None
@@ -100,32 +113,60 @@ class _Data:
 
 
 class _Checker:
-    def __init__(self, store: RecordStore, datasets: Datasets, depth: Depth) -> None:
+    def __init__(
+        self, store: RecordStore, datasets: Datasets, depth: Depth, known: Verified | None
+    ) -> None:
         self.store, self.datasets, self.depth = store, datasets, depth
-        self.data: dict[tuple[DatasetRequest, SplitRequest], _Data] = {}
+        self.known = known if depth == "verify" else None
+        self.loaded: dict[DatasetRequest, _Data] = {}
+        self.data: dict[tuple[str, DatasetRequest, SplitRequest], _Data] = {}
 
-    def open(self, record: Record) -> None:
+    def open(self, entry: Stored) -> None:
         """Open what the record rests on, once; in the main thread."""
-        key = _needed(record)
-        if key not in self.data and record.status == "ok":
-            self.data[key] = self._open(*key)
+        record = entry.record
+        if record.status != "ok":
+            return
+        request, split = _needed(record)
+        if request not in self.loaded:
+            self.loaded[request] = self._open(request)
+        loaded = self.loaded[request].loaded
+        key = record.dataset.digest, request, split
+        if key not in self.data and loaded is not None and not self._is_known(entry, loaded):
+            self.data[key] = self._split(loaded, record, split)
 
-    def _open(self, request: DatasetRequest, split: SplitRequest) -> _Data:
+    def _open(self, request: DatasetRequest) -> _Data:
         try:
-            loaded = self.datasets.load(request)
-            if self.depth == "score":
-                return _Data(loaded)
-            made = loaded.split(split)
-            clusters = connectivity_clusters(loaded, made.test)
+            return _Data(self.datasets.load(request))
         except ChmrBenchError as error:
             return _Data(None, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a loader's bug must not stop the other checks
             return _Data(None, reason=f"{type(error).__name__}: {error}")
-        return _Data(loaded, made, clusters)
+
+    def _split(self, loaded: LoadedDataset, record: Record, split: SplitRequest) -> _Data:
+        if self.depth == "score" or loaded.digest != record.dataset.digest:
+            return _Data(loaded)
+        try:
+            made = loaded.split(split)
+            return _Data(loaded, made, connectivity_clusters(loaded, made.test))
+        except ChmrBenchError as error:
+            return _Data(None, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - a splitter's bug must not stop the other checks
+            return _Data(None, reason=f"{type(error).__name__}: {error}")
+
+    def _is_known(self, entry: Stored, loaded: LoadedDataset) -> bool:
+        """Return whether this was verified before: the same record, numbers, data and code."""
+        seal = entry.record.seal
+        return (
+            self.known is not None
+            and seal is not None
+            and entry.sealed
+            and self.known.has(seal, loaded.digest)
+            and not entry.damage()
+        )
 
     def check(self, entry: Stored) -> Check:
         """Return what became of a record; one that is damaged in any way raises nothing."""
-        path = entry.path.relative_to(self.store.folder).as_posix()
+        path = "/".join(run_name(entry.content))
         try:
             return self._check(path, entry)
         except RecordError as error:
@@ -137,31 +178,48 @@ class _Checker:
 
     def _check(self, path: str, entry: Stored) -> Check:
         record = entry.record
+        broken = () if entry.sealed else (SEAL_BROKEN,)
         if record.status == "failed":
-            found = (*_identity_differences(record), *_failure_differences(entry))
+            found = (*broken, *_identity_differences(record), *_failure_differences(entry))
             return Check(path, "different" if found else "failed run", found)
-        data = self.data[_needed(record)]
+        request, split = _needed(record)
+        data = self.loaded[request]
+        data = self.data.get((record.dataset.digest, request, split), data)
         if data.loaded is None:
+            found = (*broken, *_interval_differences(record))
             blocking = record.dataset.origin.kind == "registered"
-            return Check(path, "not at hand", (data.reason,), blocking)
+            return Check(
+                path, "different" if found else "not at hand", (*found, data.reason), blocking
+            )
+        if self._is_known(entry, data.loaded):
+            return Check(path, "ok")
+        if data.loaded.digest != record.dataset.digest:
+            more = _identity_differences(record) if self.depth != "score" else ()
+            return Check(path, "different", (*broken, _other_data(record, data.loaded), *more))
         return self._compare(path, entry, data.loaded, data)
 
     def _compare(self, path: str, entry: Stored, loaded: LoadedDataset, data: _Data) -> Check:
         record = entry.record
         found, predictions = self._below_the_scores(entry, loaded, data)
         if predictions is None or (found and self.depth == "write"):
-            return Check(path, "different", tuple(found))
+            return Check(path, "different", (*found, *([] if entry.sealed else [SEAL_BROKEN])))
         if data.clusters is None:
-            told = score_only(loaded.spec, loaded.dataset, predictions)
-            found += _metric_differences(record.metrics, told, intervals=False)
+            fresh = score_only(loaded.spec, loaded.dataset, predictions)
+            found += _metric_differences(record.metrics, fresh, intervals=False)
             return Check(path, "different" if found else "ok", tuple(found))
         fresh, replicates = score(loaded.spec, loaded.dataset, predictions, data.clusters)
         others = _metric_differences(record.metrics, fresh, intervals=True)
-        others += self._replicate_differences(record, replicates)
-        if others and self.depth == "write":
+        others += self._replicate_differences(entry, replicates)
+        if not entry.sealed and not (self.depth == "write" and _only_scores(entry, fresh)):
+            found.append(SEAL_BROKEN)
+        if others and not found and self.depth == "write":
             self.store.rescore(entry, fresh, replicates)
             return Check(path, "written", tuple(others))
+        if not found and not others and self.known is not None and record.seal:
+            self.known.add(record.seal, loaded.digest)
         hint = [REWRITE] if others and not found else []
+        if others and found == [SEAL_BROKEN] and _only_scores(entry, fresh):
+            hint = [REWRITE]
         return Check(path, "different" if found + others else "ok", (*found, *others, *hint))
 
     def _below_the_scores(
@@ -172,26 +230,77 @@ class _Checker:
         found: list[str] = []
         if self.depth != "score":
             found += _identity_differences(record)
-            found += _digest_differences(record, loaded, data.split)
+            found += _split_differences(record, data.split)
             found += _word_differences(record, loaded, data.split)
-        told = _file_differences(entry)
-        if told:  # what is not the file on record is not even parsed
-            return [*found, *told], None
-        predictions = self.store.predictions(record)
+        if record.metrics is None or record.predictions is None:
+            return [*found, "status is ok, but there are no metrics, or no predictions"], None
+        predictions = entry.predictions()
+        if predictions.digest() != record.predictions.values_sha256:
+            return [*found, f"the predictions are not those on record; {MEND}"], None
         if predictions.task_names != loaded.dataset.task_names:
             return [*found, "the predictions are of other tasks than the dataset's"], None
         if self.depth != "score":
             found += _prediction_differences(record, predictions, data.split)
         return found, predictions
 
-    def _replicate_differences(self, record: Record, replicates: FloatArray) -> list[str]:
+    def _replicate_differences(self, entry: Stored, replicates: FloatArray) -> list[str]:
         try:
-            on_record = self.store.replicates(record)
+            on_record = entry.replicates()
         except RecordError as error:
             if self.depth == "write":
                 return [str(error)]
             raise RecordError(f"{error}; {MEND}") from error
-        return [] if _same_array(on_record, replicates) else [REPLICATES_DIFFER]
+        info = entry.record.predictions
+        pinned = info.replicates_sha256 if info else None
+        same = _same_array(on_record, replicates)
+        same = same and pinned in (None, replicates_digest(on_record))
+        return [] if same else [REPLICATES_DIFFER]
+
+
+def _relative(path: Path, store: RecordStore) -> str:
+    return path.relative_to(store.root).as_posix()
+
+
+def _only_scores(entry: Stored, fresh: Metrics) -> bool:
+    """Return whether the seal fits with the scores computed anew: nothing else was changed."""
+    content = {**entry.content, "metrics": fresh.model_dump(mode="json")}
+    return bool(seal(content) == entry.content.get("seal"))
+
+
+def _interval_differences(record: Record) -> list[str]:
+    """Return which scores lie outside their own interval: all that is seen without the data."""
+    if record.metrics is None:
+        return ["status is ok, but there are no metrics, or no predictions"]
+    whole = [("macro", record.metrics.macro, record.metrics.low, record.metrics.high)]
+    scores = whole + [(f"task {t.task}", t.score, t.low, t.high) for t in record.metrics.per_task]
+    found = [
+        f"{name}: {score} lies outside its own interval, {low} to {high}"
+        for name, score, low, high in scores
+        if None not in (score, low, high) and not _within(score, low, high)
+    ]
+    return _shortened(found)
+
+
+def _within(score: float | None, low: float | None, high: float | None) -> bool:
+    if score is None or low is None or high is None:
+        return True
+    slack = TOLERANCE * max(abs(low), abs(high))
+    return low - slack <= score <= high + slack
+
+
+def _shortened(found: list[str]) -> list[str]:
+    return found[:5] + ([f"and {len(found) - 5} more differences"] if len(found) > 5 else [])
+
+
+def _other_data(record: Record, loaded: LoadedDataset) -> str:
+    digests = f"{record.dataset.digest[:12]} on record, {loaded.digest[:12]} here"
+    origin = record.dataset.origin
+    if origin.kind == "registered":
+        return f"dataset digest: {digests}"
+    return (
+        f"{origin.file} is not the table of this run: its content was changed or replaced since "
+        f"(dataset digest: {digests}); with the old table the record can be verified"
+    )
 
 
 def _needed(record: Record) -> tuple[DatasetRequest, SplitRequest]:
@@ -208,16 +317,17 @@ def _identity_differences(record: Record) -> tuple[str, ...]:
 def _failure_differences(entry: Stored) -> list[str]:
     """Return what a failed record has that none can have."""
     record = entry.record
-    found = [] if record.error else ["status is failed, but no error is told"]
-    if record.metrics or record.predictions or record.predictions_sha256:
+    found = [] if record.error else ["status is failed, but there is no error"]
+    if record.metrics or record.predictions:
         found.append("status is failed, but there are metrics or predictions on record")
-    there = [name for name in (FILE_NAME, REPLICATES) if (entry.path / name).exists()]
-    return found + [f"status is failed, but {name} is there" for name in there]
+    there = [] if entry.kind == "packed" else sorted(p.name for p in entry.path.iterdir())
+    stray = [name for name in there if name in (FILE_NAME, REPLICATES)]
+    return found + [f"status is failed, but {name} is there" for name in stray]
 
 
 def _word_differences(record: Record, loaded: LoadedDataset, split: Split | None) -> list[str]:
     """Return what the tables print and neither identity nor scores hold, where it is not so."""
-    found = [] if record.error is None else ["status is ok, but an error is told"]
+    found = [] if record.error is None else ["status is ok, but there is an error"]
     fresh = dataset_info(loaded)
     found += [
         _difference(f"dataset.{name}", getattr(record.dataset, name), getattr(fresh, name))
@@ -249,37 +359,16 @@ def _model_differences(record: Record) -> list[str]:
     return found
 
 
-def _digest_differences(record: Record, loaded: LoadedDataset, split: Split | None) -> list[str]:
-    pairs = {"dataset": (record.dataset.digest, loaded.digest)}
-    if split is not None:
-        pairs["split"] = (record.split.digest, split.digest())
-    return [
-        f"{what} digest: {stored[:12]} on record, {fresh[:12]} here"
-        for what, (stored, fresh) in pairs.items()
-        if stored != fresh
-    ]
-
-
-def _file_differences(entry: Stored) -> list[str]:
-    """Return what is wrong with the file of predictions before a byte of it is parsed."""
-    record, info = entry.record, entry.record.predictions
-    if record.metrics is None or info is None:
-        return ["status is ok, but there are no metrics, or no predictions"]
-    if record.predictions_sha256 != info.sha256:
-        return ["predictions_sha256 and predictions.sha256 differ"]
-    try:
-        sha256 = file_sha256(entry.path / FILE_NAME)
-    except OSError as error:
-        raise RecordError(f"{FILE_NAME}: cannot be read: {error.strerror}; {MEND}") from error
-    return [] if sha256 == info.sha256 else [f"{FILE_NAME} is not the file on record; {MEND}"]
+def _split_differences(record: Record, split: Split | None) -> list[str]:
+    if split is None or split.digest() == record.split.digest:
+        return []
+    return [f"split digest: {record.split.digest[:12]} on record, {split.digest()[:12]} here"]
 
 
 def _prediction_differences(
     record: Record, predictions: Predictions, split: Split | None
 ) -> list[str]:
     info, found = record.predictions, []
-    if info is None or predictions.digest() != info.values_sha256:
-        found.append("the predictions are not those on record")
     if info is not None:
         found.append(_difference("predictions.n_rows", info.n_rows, len(predictions.rows)))
         found.append(_difference("predictions.cells", info.cells, predictions.cells))
@@ -311,8 +400,7 @@ def _metric_differences(stored: Metrics | None, fresh: Metrics, *, intervals: bo
             _difference(f"task {a.task}: {name}", getattr(a, name), getattr(b, name))
             for name in ((*fields, "low", "high") if intervals else fields)
         ]
-    told = [f for f in found if f]
-    return told[:5] + ([f"and {len(told) - 5} more differences"] if len(told) > 5 else [])
+    return _shortened([f for f in found if f])
 
 
 def _difference(name: str, stored: object, fresh: object) -> str:

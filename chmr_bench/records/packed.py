@@ -1,0 +1,177 @@
+"""The packed runs of a model on a board: ``<model>.jsonl`` and ``<model>.parquet``.
+
+The lines say everything but the numbers of tasks, predictions and replicates. The last line holds
+the hash of the Parquet file; where it does not fit, as after a kill between the two files, each run
+is checked by its own hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chmr_bench.errors import RecordError
+from chmr_bench.records import arrays, lines
+from chmr_bench.records.arrays import ArrayFile, Arrays
+from chmr_bench.records.predictions import Predictions
+from chmr_bench.records.run import (
+    Kind,
+    Stored,
+    Whole,
+    checked_replicates,
+    run_name,
+    validated,
+    with_tasks,
+    without_tasks,
+)
+from chmr_bench.records.seal import is_sealed, sha256
+from chmr_bench.types import FloatArray
+
+SUFFIX, NUMBERS = ".jsonl", ".parquet"
+FILE_HASH = "parquet_sha256"
+
+
+class Pack:
+    """A pair of files.
+
+    Attributes
+    ----------
+    runs
+        by identity, in the order of the lines.
+    bad
+        number and text of the lines that hold no run, and what is wrong with them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.numbers = ArrayFile(path.with_suffix(NUMBERS))
+        self.runs: dict[str, PackedRun] = {}
+        self.bad: list[tuple[str, bytes]] = []
+        self._sha256 = ""
+        self._read()
+
+    def _read(self) -> None:
+        if not self.path.is_file():
+            raise RecordError("is no file of runs")
+        try:
+            texts = self.path.read_bytes().splitlines()
+        except OSError as error:
+            raise RecordError(f"cannot be read: {error.strerror}") from error
+        for number, content in lines.read(texts):
+            if isinstance(content, str):
+                self.bad.append((content, texts[number - 1]))
+            elif FILE_HASH in content:
+                self._sha256 = str(content[FILE_HASH])
+            else:
+                reason = self._add(content)
+                if reason:
+                    self.bad.append((f"line {number}: {reason}", texts[number - 1]))
+
+    def _add(self, content: dict[str, Any]) -> str:
+        """Add a run; return what is wrong with it, "" where nothing."""
+        log = content.pop("log", "")
+        if not is_sealed(content):
+            try:
+                validated(with_tasks(content, None))
+            except RecordError as error:
+                return str(error)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                return "is no record"
+        run = PackedRun(self, content, log)
+        if run.identity in self.runs:
+            return f"the same run as an earlier line, {run.identity[:12]}"
+        self.runs[run.identity] = run
+        return ""
+
+    @cached_property
+    def is_intact(self) -> bool:
+        """Return whether the Parquet file is the one that was written with the lines."""
+        try:
+            return hashlib.sha256(self.numbers.path.read_bytes()).hexdigest() == self._sha256
+        except OSError:
+            return False
+
+
+class PackedRun(Stored):
+    """A run that shares its files with others."""
+
+    kind: Kind = "packed"
+
+    def __init__(self, pack: Pack, content: dict[str, Any], log: Any) -> None:
+        super().__init__(pack.path, content)
+        self.pack, self._log = pack, log
+
+    def full_content(self) -> dict[str, Any]:
+        """Return the record; the scores of the tasks are null where they cannot be read."""
+        if self.content["metrics"] is None:
+            return self.content
+        try:
+            return with_tasks(self.content, self.pack.numbers.results(self.identity)[1])
+        except (RecordError, ValueError):
+            return with_tasks(self.content, None)
+
+    def predictions(self) -> Predictions:
+        """Return the predictions."""
+        info = self.content["predictions"]
+        if info is None:
+            raise RecordError(f"{self.path}: a failed run has no predictions")
+        return self.pack.numbers.predictions(self.identity, info["dtype"])
+
+    def replicates(self) -> FloatArray:
+        """Return the replicates."""
+        info = self.content["predictions"]
+        values = self.pack.numbers.results(self.identity)[0]
+        dtype = "float64" if info is None else info["replicates_dtype"]
+        return checked_replicates(values.astype(dtype), self.pack.numbers.path)
+
+    def log(self) -> str:
+        """Return what the run logged."""
+        try:
+            return zlib.decompress(base64.b64decode(self._log)).decode(errors="replace")
+        except (ValueError, TypeError, zlib.error):
+            return ""
+
+    def _damage(self) -> str:
+        if self.pack.is_intact and self.identity in self.pack.numbers.identities():
+            return ""
+        found = super()._damage()
+        if (
+            not found
+            and sha256(self.full_content()["metrics"]["per_task"])
+            != (self.content["metrics"]["per_task"]["sha256"])
+        ):
+            found = "the scores of the tasks are not those on record"
+        return found.replace(arrays.FILE_NAME, self.pack.numbers.path.name)
+
+
+def write(folder: Path, wholes: Mapping[str, Whole], bad: list[bytes]) -> tuple[Path, Path]:
+    """Write runs into an empty folder, and return the two files; `bad` lines are kept as they are.
+
+    The Parquet file is missing where no run has numbers.
+    """
+    ordered = sorted(wholes.values(), key=lambda whole: run_name(whole.content))
+    numbers: dict[str, Arrays] = {}
+    contents = []
+    for whole in ordered:
+        content, scores = without_tasks(whole.content)
+        contents.append({**content, "log": _shortened(whole.log)})
+        if whole.arrays is not None:
+            given = whole.arrays
+            numbers[str(content["identity"])] = Arrays(given.predictions, given.replicates, scores)
+    text, file = folder / f"pack{SUFFIX}", folder / f"pack{NUMBERS}"
+    made = lines.write(contents) + [line + b"\n" for line in bad]
+    if numbers:
+        arrays.write(file, numbers)
+        made += lines.write([{FILE_HASH: hashlib.sha256(file.read_bytes()).hexdigest()}])
+    text.write_bytes(b"".join(made))
+    return text, file
+
+
+def _shortened(log: str) -> str:
+    """Return a log as it stands in a line: compressed, in letters."""
+    return base64.b64encode(zlib.compress(log.encode("utf-8", "backslashreplace"))).decode()

@@ -1,0 +1,283 @@
+"""Moving runs into packs and out of them, so that a kill at any point loses nothing.
+
+New files are written aside, read back, compared, and renamed into place, the Parquet file first: it
+holds all that the old lines speak of. Loose runs go last. What a kill leaves between is a loose run
+that is packed as well, which the next packing removes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from filelock import FileLock
+
+from chmr_bench.errors import RecordError
+from chmr_bench.records import loose, packed
+from chmr_bench.records.arrays import Arrays
+from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack
+from chmr_bench.records.places import aside, discard, remove_empty
+from chmr_bench.records.run import (
+    LOOSE,
+    Problem,
+    Stored,
+    Whole,
+    board_name,
+    file_name,
+    run_name,
+    sealed,
+)
+from chmr_bench.records.schema import Record
+from chmr_bench.types import BoolArray
+
+if TYPE_CHECKING:
+    from chmr_bench.records.store import RecordStore
+
+Labels = Callable[[Record], BoolArray | None]
+"""Return which test cells of a version 1 record have a label, (n_test, t); None = not known."""
+DIFFERS = "differs from the packed run of the same identity, which is shown; remove one of them"
+ASIDE = ".damaged"
+"""Suffix of a Parquet file that could not be read when new runs came."""
+
+
+@dataclass
+class Packing:
+    """What became of the runs that were to be packed, or taken out."""
+
+    moved: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def pack(store: RecordStore, labelled: Labels | None = None) -> Packing:
+    """Move loose runs and those of version 1 into the packs of their models.
+
+    What cannot be packed stays where it is, and is named.
+
+    Parameters
+    ----------
+    labelled
+        tells which predictions of version 1 to keep; None = all.
+    """
+    done = Packing()
+    groups: dict[Path, list[Path]] = defaultdict(list)
+    for entry in store.unpacked():
+        if isinstance(entry, Problem):
+            done.problems.append(entry)
+        else:
+            groups[pack_path(store, entry.content)].append(entry.path)
+    for path, folders in groups.items():
+        try:
+            with _locked(store, path):
+                _pack(store, path, folders, labelled, done)
+        except (OSError, RecordError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            done.problems.append(Problem(path, f"nothing was packed: {reason or error}"))
+    for folder in (store.first, store.folder / LOOSE):
+        remove_empty(folder, depth=2)
+    return done
+
+
+def unpack(store: RecordStore, runs: Iterable[Stored]) -> Packing:
+    """Move packed runs into folders of their own."""
+    done = Packing()
+    for path, members in _by_pack(runs).items():
+        with _locked(store, path):
+            for run in members:
+                reason = run.damage()
+                if reason:
+                    name = "/".join(run_name(run.content))
+                    done.problems.append(Problem(path, f"{name}: {reason}"))
+                    continue
+                target = store.folder.joinpath(LOOSE, *run_name(run.content))
+                if not target.exists():
+                    with aside(store.temporary) as temporary:
+                        loose.write(temporary, _whole(run))
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        temporary.rename(target)
+                _rewrite(store, path, without={run.identity})
+                done.moved += 1
+    return done
+
+
+def remove(store: RecordStore, runs: Sequence[Stored]) -> None:
+    """Remove runs, each folder in one step and the packed ones of a model in one."""
+    for run in runs:
+        if run.kind != "packed" and run.path.exists():
+            discard(run.path, store.temporary)
+    for path, members in _by_pack(runs).items():
+        with _locked(store, path):
+            _rewrite(store, path, without={run.identity for run in members})
+    for folder in (store.first, store.folder / LOOSE):
+        remove_empty(folder, depth=2)
+
+
+def compared(packed_run: Stored, other: Stored) -> Literal["same", "newer", "older", "differs"]:
+    """Return what a run in a folder is to a packed run of the same identity."""
+    if _fingerprint(packed_run) == _fingerprint(other):
+        return "newer" if packed_run.damage() and not other.damage() else "same"
+    ranks = [_rank(run) for run in (packed_run, other)]
+    if ranks[0] == ranks[1]:
+        return "differs"
+    return "newer" if ranks[1] > ranks[0] else "older"
+
+
+def pack_path(store: RecordStore, content: Mapping[str, Any]) -> Path:
+    """Return the file of lines that a run belongs to."""
+    return store.folder / board_name(content) / f"{file_name(content['model']['id'])}{SUFFIX}"
+
+
+# ----------------------------------------------------------------------------------------- one pack
+
+
+def _pack(
+    store: RecordStore, path: Path, folders: list[Path], labelled: Labels | None, done: Packing
+) -> None:
+    """Move the runs of folders into one pack; under its lock."""
+    before = store.pack_at(path).runs if path.exists() else {}
+    fresh: dict[str, Whole] = {}
+    finished = []
+    for folder in folders:
+        if not folder.exists():  # another packing was faster
+            continue
+        run = loose.read(folder)
+        reason = run.damage()
+        old = before.get(run.identity)
+        which = "newer" if old is None else compared(old, run)
+        if not reason and which == "differs":
+            reason = DIFFERS
+        if reason:
+            done.problems.append(Problem(folder, reason))
+            continue
+        if which == "newer":
+            if run.identity in fresh:
+                done.problems.append(Problem(folder, "the same run as another folder's"))
+                continue
+            fresh[run.identity] = _whole(run, labelled)
+        finished.append(folder)
+    if fresh:
+        _rewrite(store, path, fresh)
+    for folder in finished:
+        discard(folder, store.temporary)
+    done.moved += len(finished)
+
+
+def _rewrite(
+    store: RecordStore,
+    path: Path,
+    fresh: Mapping[str, Whole] | None = None,
+    without: Iterable[str] = (),
+) -> None:
+    """Put a pack with other runs in place of the present one."""
+    present = store.pack_at(path) if path.exists() else None
+    wholes = {} if present is None else {name: _kept(run) for name, run in present.runs.items()}
+    wholes |= fresh or {}
+    for identity in without:
+        wholes.pop(identity, None)
+    bad = [] if present is None else [text for _, text in present.bad]
+    numbers = path.with_suffix(NUMBERS)
+    if present is not None and numbers.exists() and not _is_readable(present):
+        numbers.rename(numbers.with_name(numbers.name + ASIDE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with aside(store.temporary) as temporary:
+        new = packed.write(temporary, wholes, bad)
+        loose.flush(temporary)
+        _check(Pack(new[0]), wholes)
+        pairs = [(new[1], numbers), (new[0], path)]
+        # The lines that remain never speak of what is not in the other file.
+        for made, place in pairs if not without else reversed(pairs):
+            if made is new[0] and not (wholes or bad):
+                place.unlink(missing_ok=True)
+            elif made.exists():
+                made.replace(place)
+            else:
+                place.unlink(missing_ok=True)
+    remove_empty(path.parent, depth=0)
+
+
+def _check(pack: Pack, wholes: Mapping[str, Whole]) -> None:
+    """Raise RecordError where what was written is not what was given, to the bit."""
+    for identity, whole in wholes.items():
+        run = pack.runs.get(identity)
+        if run is None:
+            raise RecordError(f"{identity[:12]} cannot be read back; nothing was changed")
+        if whole.arrays is None:
+            if run.content != whole.content:
+                raise RecordError(f"{identity[:12]} was not written as it is; nothing was changed")
+            continue
+        back, given = run.predictions(), whole.arrays.predictions
+        pairs = [(back.values, given.values), (run.replicates(), whole.arrays.replicates)]
+        same = run.full_content() == whole.content and back.digest() == given.digest()
+        if not same or not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
+            raise RecordError(f"{identity[:12]} was not written as it is; nothing was changed")
+
+
+def _whole(run: Stored, labelled: Labels | None = None) -> Whole:
+    """Return all of a healthy run; one of version 1 as a run of this version."""
+    if run.record.predictions is None:
+        content = run.full_content() if run.kind != "version 1" else _raised(run, None)
+        return Whole(content, None, run.log())
+    arrays = Arrays(run.predictions(), run.replicates(), np.zeros((0, 3)))
+    if run.kind != "version 1":
+        return Whole(run.full_content(), arrays, run.log())
+    if arrays.predictions.digest() != run.record.predictions.values_sha256:
+        raise RecordError(f"{run.path}: the predictions are not those on record")
+    known = labelled(run.record) if labelled else None
+    if known is not None:
+        values = arrays.predictions.values.copy()
+        values[~known] = np.nan
+        arrays = replace(arrays, predictions=replace(arrays.predictions, values=values))
+    return Whole(_raised(run, arrays), arrays, run.log())
+
+
+def _raised(run: Stored, arrays: Arrays | None) -> dict[str, Any]:
+    """Return the record of version 1 as one of this version; the hash of its file stays in it."""
+    info = run.record.predictions
+    more = {"sha256": info.sha256} if info else {}
+    return sealed(run.record.model_dump(mode="json"), arrays, **more)
+
+
+def _kept(run: Stored) -> Whole:
+    """Return a run that is packed already; one whose numbers are damaged without them."""
+    if run.record.predictions is not None and run.damage():
+        return Whole(run.content, None, run.log())
+    return _whole(run)
+
+
+def _is_readable(pack: Pack) -> bool:
+    try:
+        pack.numbers.identities()
+    except RecordError:
+        return False
+    return True
+
+
+def _by_pack(runs: Iterable[Stored]) -> dict[Path, list[Stored]]:
+    groups: dict[Path, list[Stored]] = defaultdict(list)
+    for run in runs:
+        if run.kind == "packed":
+            groups[run.path].append(run)
+    return groups
+
+
+def _locked(store: RecordStore, path: Path) -> FileLock:
+    """Return the lock of a pack; its file stays, for a lock whose file goes is none."""
+    store.locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(store.locks / f"{path.parent.name}~{path.stem}.pack.lock")
+
+
+def _fingerprint(run: Stored) -> object:
+    """Return what is the same for one run in two places, one of them of version 1 maybe."""
+    info = run.content.get("predictions") or {}
+    of = info.get("sha256") or info.get("values_sha256")
+    rescored = run.content.get("rescored") or {}
+    return run.content["status"], run.content["created"], rescored.get("created"), of
+
+
+def _rank(run: Stored) -> tuple[bool, str]:
+    """Return how good a run is: one with a score, the one scored last."""
+    rescored = run.content.get("rescored") or {}
+    return run.content["status"] == "ok" and not run.damage(), str(rescored.get("created") or "")

@@ -1,0 +1,271 @@
+"""A stored run: what every form of storage gives, and the names a run goes by."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from chmr_bench.errors import RecordError
+from chmr_bench.records.arrays import SCORES, Arrays
+from chmr_bench.records.predictions import Predictions, replicates_digest
+from chmr_bench.records.schema import Record
+from chmr_bench.records.seal import is_sealed, seal, sha256
+from chmr_bench.types import FloatArray
+
+Kind = Literal["loose", "packed", "version 1"]
+LOOSE = "loose"
+"""Folder of the runs that are not packed."""
+COLUMNS = ("task", "n", "n_minority")
+"""Fields of a task that every run on the same test rows shares."""
+N_REPLICATES = 1000
+"""Bootstrap replicates of a record."""
+IDENTITY_LENGTH = 12
+"""Characters of the identity in a name."""
+NAME_LENGTH = 80
+"""Characters of a folder's name; most file systems take 255 bytes."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in the store that is not a run, or one that is damaged.
+
+    Attributes
+    ----------
+    record
+        what is damaged; None = no record, or none that is.
+    """
+
+    path: Path
+    reason: str
+    record: Record | None = None
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All of a run, to be stored elsewhere.
+
+    Attributes
+    ----------
+    content
+        the record as JSON, sealed, with the scores of the tasks.
+    arrays
+        None for a failed run, and where the numbers are lost.
+    """
+
+    content: dict[str, Any]
+    arrays: Arrays | None
+    log: str
+
+
+class Stored(ABC):
+    """A run in a store.
+
+    Attributes
+    ----------
+    path
+        its folder, or the file of lines that it stands in.
+    content
+        the record as JSON; in a packed run the list of tasks is shortened.
+    """
+
+    kind: Kind
+
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        self.path, self.content = path, content
+
+    @property
+    def identity(self) -> str:
+        """Return the run's identity."""
+        return str(self.content["identity"])
+
+    @cached_property
+    def sealed(self) -> bool:
+        """Return whether the record is as it was when it was sealed; True for version 1."""
+        return is_sealed(self.content)
+
+    @cached_property
+    def record(self) -> Record:
+        """Return the record; RecordError says what is wrong with it."""
+        return validated(self.full_content())
+
+    def full_content(self) -> dict[str, Any]:
+        """Return the record as JSON with the scores of the tasks."""
+        return self.content
+
+    @abstractmethod
+    def predictions(self) -> Predictions:
+        """Return the predictions; RecordError where they are missing or damaged."""
+
+    @abstractmethod
+    def replicates(self) -> FloatArray:
+        """Return the (1000,) replicates; RecordError where they are missing or damaged."""
+
+    @abstractmethod
+    def log(self) -> str:
+        """Return what the run logged, "" where that is lost."""
+
+    def damage(self) -> str:
+        """Return what is missing or damaged of a good run's numbers, "" where nothing."""
+        record, info = self.record, self.record.predictions
+        if record.status == "failed":
+            return ""
+        if info is None or record.metrics is None:
+            return "status is ok, but there are no metrics, or no predictions"
+        try:
+            return self._damage()
+        except RecordError as error:
+            return str(error).replace(f"{self.path.parent}/", "").replace(f"{self.path.name}/", "")
+
+    def _damage(self) -> str:
+        info = self.record.predictions
+        if info is None or self.predictions().digest() != info.values_sha256:
+            return "predictions.parquet: the predictions are not those on record"
+        if replicates_digest(self.replicates()) != info.replicates_sha256:
+            return "predictions.parquet: the bootstrap replicates are not those on record"
+        return ""
+
+
+def sealed(content: dict[str, Any], arrays: Arrays | None, **info: Any) -> dict[str, Any]:
+    """Return the record of a run with the hashes of its numbers, of this version, and sealed.
+
+    Parameters
+    ----------
+    info
+        further entries of ``predictions``.
+    """
+    found = content["predictions"]
+    if arrays is not None:
+        predictions, valid = arrays.predictions, arrays.predictions.valid
+        found = {
+            "dtype": str(predictions.values.dtype),
+            "n_rows": len(predictions.rows),
+            "n_valid": 0 if valid is None else len(valid.rows),
+            "cells": predictions.cells,
+            "values_sha256": predictions.digest(),
+            "replicates_dtype": str(arrays.replicates.dtype),
+            "replicates_sha256": replicates_digest(arrays.replicates),
+            "sha256": None,
+            **info,
+        }
+    content = {**as_text(content), "schema_version": "2", "predictions": found}
+    return {**content, "seal": seal(content)}
+
+
+def as_text(value: Any) -> Any:
+    """Return a value of which every text is UTF-8; half a character becomes ``\\udcff``."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {as_text(name): as_text(inner) for name, inner in value.items()}
+    return [as_text(inner) for inner in value] if isinstance(value, list) else value
+
+
+def validated(content: Any) -> Record:
+    """Return the record of a JSON object; RecordError names the first field that is wrong."""
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RecordError(f"{where}: {first['msg']}".splitlines()[0]) from error
+
+
+def checked_replicates(values: Any, path: Path) -> FloatArray:
+    """Return (1000,) replicates; RecordError where they are something else."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
+        raise RecordError(f"{path}: expected {N_REPLICATES} floating-point numbers")
+    if values.shape != (N_REPLICATES,):
+        raise RecordError(
+            f"{path}: its shape is {values.shape}, expected {N_REPLICATES} floating-point numbers"
+        )
+    return values
+
+
+# ------------------------------------------------------------------------------ scores of the tasks
+
+
+def without_tasks(content: Mapping[str, Any]) -> tuple[dict[str, Any], FloatArray]:
+    """Return a record without the scores of its tasks, and these, (t, 3); NaN = none.
+
+    What it says of its tasks besides becomes a column a field, which other seeds share.
+    """
+    metrics = content["metrics"]
+    if metrics is None or isinstance(metrics["per_task"], Mapping):
+        return dict(content), np.zeros((0, 3))
+    tasks = metrics["per_task"]
+    scores = np.array([[task[name] for name in SCORES] for task in tasks], dtype=np.float64)
+    columns: dict[str, Any] = {name: [task[name] for task in tasks] for name in COLUMNS}
+    columns["evaluable"] = [int(task["evaluable"]) for task in tasks]
+    columns["reason"] = {str(i): task["reason"] for i, task in enumerate(tasks) if task["reason"]}
+    short = {"sha256": sha256(tasks), "tasks": columns}
+    return {**content, "metrics": {**metrics, "per_task": short}}, scores.reshape(-1, 3)
+
+
+def with_tasks(content: Mapping[str, Any], scores: FloatArray | None) -> dict[str, Any]:
+    """Return the record that `without_tasks` was given; without scores where they are lost."""
+    metrics = content["metrics"]
+    if metrics is None:
+        return dict(content)
+    columns = metrics["per_task"]["tasks"]
+    if scores is None:
+        scores = np.full((len(columns["task"]), 3), np.nan)
+    rows = [[None if value != value else value for value in row] for row in scores.tolist()]
+    tasks = [
+        {
+            "task": columns["task"][i],
+            **dict(zip(SCORES, row, strict=True)),
+            "n": columns["n"][i],
+            "n_minority": columns["n_minority"][i],
+            "evaluable": bool(columns["evaluable"][i]),
+            "reason": columns["reason"].get(str(i), ""),
+        }
+        for i, row in zip(range(len(columns["task"])), rows, strict=True)
+    ]
+    return {**content, "metrics": {**metrics, "per_task": tasks}}
+
+
+def counts(tasks: Any) -> list[int]:
+    """Return the test rows that a task's score rests on: of the rarer class, or labelled."""
+    if isinstance(tasks, Mapping):
+        of = tasks["tasks"]
+        rows = zip(of["n"], of["n_minority"], of["evaluable"], strict=True)
+    else:
+        rows = ((task["n"], task["n_minority"], task["evaluable"]) for task in tasks)
+    return [n if minority is None else minority for n, minority, evaluable in rows if evaluable]
+
+
+# -------------------------------------------------------------------------------------------- names
+
+
+def run_name(content: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return what a run is called: dataset, model, and split with seed and identity."""
+    split, seed = content["split"], content["seed"]
+    method = split["name"] if split["seed"] is None else f"{split['name']}{split['seed']}"
+    of_seed = "once" if seed is None else f"s{seed}"
+    name = f"{file_name(method)}-{of_seed}-{content['identity'][:IDENTITY_LENGTH]}"
+    return file_name(content["dataset"]["name"]), file_name(content["model"]["id"]), name
+
+
+def board_name(content: Mapping[str, Any]) -> str:
+    """Return the folder of a run's board: its split method; runs with masked cells stand apart."""
+    method = file_name(content["split"]["name"])
+    method = f"{method}-split" if method == LOOSE else method
+    return f"{method}-masked" if content.get("missing") is not None else method
+
+
+def file_name(name: str) -> str:
+    """Return a name that is one folder on every platform; a long one ends in its hash."""
+    plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "unnamed"
+    if len(plain) <= NAME_LENGTH:
+        return plain
+    end = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    return f"{plain[: NAME_LENGTH - 9]}-{end}"
