@@ -65,6 +65,7 @@ class FirstRun(LooseRun):
     """A run in a folder of version 1."""
 
     kind: Kind = "version 1"
+    sealed = True  # there was no seal
 
     def predictions(self) -> Predictions:
         """Return the predictions."""

@@ -89,7 +89,7 @@ class Stored(ABC):
 
     @cached_property
     def sealed(self) -> bool:
-        """Return whether the record is as it was when it was sealed; True for version 1."""
+        """Return whether the record is as it was when it was sealed."""
         return is_sealed(self.content)
 
     @cached_property

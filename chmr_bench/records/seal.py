@@ -39,5 +39,5 @@ def seal(content: Mapping[str, Any]) -> str:
 
 
 def is_sealed(content: Mapping[str, Any]) -> bool:
-    """Return whether a stored record is as it was when it was sealed; True for version 1."""
-    return content.get("schema_version") == "1" or content.get("seal") == seal(content)
+    """Return whether a stored record is as it was when it was sealed."""
+    return bool(content.get("seal") == seal(content))

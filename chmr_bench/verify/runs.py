@@ -234,7 +234,10 @@ class _Checker:
             found += _word_differences(record, loaded, data.split)
         if record.metrics is None or record.predictions is None:
             return [*found, "status is ok, but there are no metrics, or no predictions"], None
-        predictions = entry.predictions()
+        try:
+            predictions = entry.predictions()
+        except RecordError as error:
+            raise RecordError(f"{error}; {MEND}") from error
         if predictions.digest() != record.predictions.values_sha256:
             return [*found, f"the predictions are not those on record; {MEND}"], None
         if predictions.task_names != loaded.dataset.task_names:

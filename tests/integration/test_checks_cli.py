@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 
+from chmr_bench.records.arrays import FILE_NAME, ArrayFile, Arrays, write
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def done(inside: Run, tmp_path: Path) -> Path:
-    """A folder with records of three models on one dataset; returns the first's folder."""
+    """A folder with runs of three models on one dataset, unpacked; returns the first's folder."""
     arguments = ("run", "-m", "quick.noise", "-m", "quick.mean", "-m", "quick.raises")
     inside(*arguments, "-d", "quick-small")
-    (folder,) = (tmp_path / "leaderboards" / "records" / "quick-small" / "quick.noise").iterdir()
+    assert inside("records", "unpack").returncode == 0
+    loose = tmp_path / "leaderboards" / "runs" / "loose"
+    (folder,) = (loose / "quick-small" / "quick.noise").iterdir()
     return folder
 
 
@@ -54,9 +58,9 @@ def test_another_score_on_record_is_a_difference(inside: Run, done: Path, check:
         (lambda c: c["dataset"].update(digest="0" * 64), "dataset digest"),
         (lambda c: c["split"].update(digest="0" * 64), "split digest"),
         (lambda c: c["model"]["params"].update(scale=0.5), "identity"),
-        (lambda c: c["predictions"].update(sha256="0" * 64), "sha256 differ"),
+        (lambda c: c["predictions"].update(sha256="0" * 64), "its seal does not fit"),
         (lambda c: c["predictions"].update(values_sha256="0" * 64), "not those on record"),
-        (lambda c: c.update(predictions_sha256="0" * 64), "sha256 differ"),
+        (lambda c: c.update(seal="0" * 64), "its seal does not fit"),
     ],
 )
 def test_verify_sees_every_edit(
@@ -68,18 +72,23 @@ def test_verify_sees_every_edit(
     assert message in checked.stdout
 
 
-def test_verify_sees_other_predictions_and_missing_files(inside: Run, done: Path) -> None:
-    from chmr_bench.records.predictions import read, write
+def other_numbers(folder: Path, change: Callable[[Arrays], None]) -> None:
+    """Write other numbers into a run's file, which stays sound."""
+    content = json.loads((folder / "result.json").read_text())
+    identity, dtype = content["identity"], content["predictions"]["dtype"]
+    file = ArrayFile(folder / FILE_NAME)
+    made = Arrays(file.predictions(identity, dtype), *file.results(identity))
+    change(made)
+    write(folder / FILE_NAME, {identity: made})
 
-    file = done / "predictions.parquet"
-    predictions = read(file)
-    predictions.values[0, 0] = 1.0 - predictions.values[0, 0]
-    write(file, predictions)
+
+def test_verify_sees_other_predictions_and_missing_files(inside: Run, done: Path) -> None:
+    other_numbers(done, lambda made: made.predictions.values.__setitem__((0, 0), 0.125))
     checked = inside("verify")
     assert checked.returncode == 1
-    assert "predictions.parquet is not the file on record" in checked.stdout
+    assert "the predictions are not those on record" in checked.stdout
     assert inside("score").returncode == 1
-    file.unlink()
+    (done / FILE_NAME).unlink()
     gone = inside("verify")
     assert gone.returncode == 1
     assert "unreadable" in gone.stdout
@@ -89,7 +98,7 @@ def test_verify_sees_other_predictions_and_missing_files(inside: Run, done: Path
 def test_damage_is_told_with_what_to_do_and_the_same_command_mends_it(
     inside: Run, done: Path
 ) -> None:
-    (done / "bootstrap.npy").write_bytes(b"")
+    (done / FILE_NAME).write_bytes(b"")
     told = inside("verify")
     assert told.returncode == 1
     assert "run the same command again" in told.stdout
@@ -97,6 +106,26 @@ def test_damage_is_told_with_what_to_do_and_the_same_command_mends_it(
     assert again.returncode == 0
     assert "0 cached, 1 damaged (will be computed again)" in again.stdout
     assert inside("verify").returncode == 0
+
+
+def test_what_was_verified_is_not_computed_again_until_it_changes(
+    inside: Run, done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chmr_bench.verify import runs
+
+    scored, score = [], runs.score
+    monkeypatch.setattr(runs, "score", lambda *a: scored.append(1) or score(*a))
+    assert inside("verify").returncode == 0
+    assert inside("records", "pack").returncode == 0
+    assert inside("verify").returncode == 0
+    assert len(scored) == 2
+    assert inside("verify", "--all").returncode == 0
+    assert len(scored) == 4
+    inside("records", "unpack")
+    other_numbers(done, lambda made: made.replicates.__setitem__(0, 0.125))
+    changed = inside("verify")
+    assert changed.returncode == 1
+    assert "the bootstrap replicates are not those" in changed.stdout
 
 
 def test_a_users_table_that_is_gone_is_counted_not_blamed(
@@ -116,7 +145,22 @@ def test_a_users_table_that_is_gone_is_counted_not_blamed(
     assert "1 ok; 1 cannot check" in some.stdout
     assert "nothing was checked" not in some.stderr
     table.write_text(rings(39))
-    assert inside("verify").returncode == 1
+    replaced = inside("verify")
+    assert replaced.returncode == 1
+    assert "mine.csv is not the table of this run: its content was changed" in replaced.stdout
+
+
+def test_without_its_table_a_score_must_lie_inside_its_interval(
+    inside: Run, table: Path, tmp_path: Path
+) -> None:
+    inside("run", "-m", "quick.noise", "-d", "mine.csv", "--smiles", "smiles", "--tasks", "active")
+    table.unlink()
+    inside("records", "unpack")
+    (folder,) = (tmp_path / "leaderboards" / "runs" / "loose" / "mine" / "quick.noise").iterdir()
+    edit(folder, lambda content: content["metrics"].update(macro=2.0))
+    checked = inside("verify")
+    assert checked.returncode == 1
+    assert "macro: 2.0 lies outside its own interval" in checked.stdout
 
 
 def test_verify_of_nothing_is_a_usage_error(inside: Run) -> None:
@@ -129,26 +173,21 @@ def test_verify_of_nothing_is_a_usage_error(inside: Run) -> None:
 
 
 def test_write_puts_scores_of_the_predictions_into_the_record(inside: Run, done: Path) -> None:
-    before = {f.name: f.read_bytes() for f in done.iterdir()}
-    others = {f: f.read_bytes() for f in done.parents[1].rglob("result.json") if f.parent != done}
+    first = json.loads((done / "result.json").read_text())
     edit(done, lambda content: content["metrics"].update(macro=0.99, low=0.98))
-    (done / "bootstrap.npy").write_bytes(b"damaged")
+    other_numbers(done, lambda made: made.replicates.__setitem__(0, 0.125))
+    assert "score --write" in inside("verify").stdout
     written = inside("score", "--write")
     assert written.returncode == 0, written.stdout
     assert "1 ok; 1 written; 1 failed runs" in written.stdout
     assert "macro: 0.99 on record" in written.stdout
-    assert "bootstrap.npy: cannot be read" in written.stdout
     assert inside("verify").returncode == 0
-    content, first = (
-        json.loads((done / "result.json").read_text()),
-        json.loads(before["result.json"]),
-    )
+    inside("records", "unpack")
+    content = json.loads((done / "result.json").read_text())
     assert content.pop("rescored")["created"]
+    assert content.pop("seal") != first.pop("seal")
     assert first.pop("rescored") is None
     assert content == first
-    for name in ("bootstrap.npy", "predictions.parquet", "run.log"):
-        assert (done / name).read_bytes() == before[name]
-    assert all(file.read_bytes() == text for file, text in others.items())
     assert "2 ok; 1 failed runs" in inside("score", "--write").stdout
 
 

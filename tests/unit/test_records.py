@@ -26,11 +26,15 @@ from chmr_bench.records import (
     SplitInfo,
     TaskResult,
     Timing,
+    loose,
+    places,
 )
-from chmr_bench.records import store as store_module
+from chmr_bench.records.arrays import Arrays
+from chmr_bench.records.arrays import write as write_arrays
 from chmr_bench.records.environment import environment
-from chmr_bench.records.predictions import Predictions, as_stored
+from chmr_bench.records.predictions import Predictions, as_stored, replicates_digest
 from chmr_bench.records.schema import json_schema
+from chmr_bench.records.seal import is_sealed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -101,8 +105,9 @@ def test_written_results_keep_the_documented_schema(tmp_path: Path, status: str)
     record = stored(store) if status == "ok" else store.write(a_record("failed"))
     content = json.loads((store.path_of(record) / "result.json").read_text())
     jsonschema.validate(content, json_schema())
-    assert content["schema_version"] == "1"
+    assert content["schema_version"] == "2"
     assert Record.model_validate(content) == record
+    assert is_sealed(content)
 
 
 def test_unknown_keys_are_refused() -> None:
@@ -117,26 +122,25 @@ def test_unknown_keys_are_refused() -> None:
 def test_a_record_is_one_folder_and_comes_back(tmp_path: Path) -> None:
     store = RecordStore(tmp_path)
     record = stored(store)
-    folder = tmp_path / "records" / "d" / "m" / f"reference-s0-{record.identity[:12]}"
+    folder = tmp_path / "runs" / "loose" / "d" / "m" / f"reference-s0-{record.identity[:12]}"
     names = {p.name for p in folder.iterdir()}
-    assert names == {"result.json", "predictions.parquet", "bootstrap.npy", "run.log"}
+    assert names == {"result.json", "predictions.parquet", "run.log"}
     assert store.find(record.identity) == record
     assert store.records() == store.of("d", "m") == [record]
     assert store.predictions(record).digest() == some_predictions().digest()
     assert store.replicates(record).shape == (1000,)
     assert store.problems() == []
-    assert list((tmp_path / "records" / ".tmp").iterdir()) == []
+    assert list((tmp_path / "runs" / ".tmp").iterdir()) == []
 
 
-def test_the_record_pins_its_predictions(tmp_path: Path) -> None:
+def test_the_record_pins_its_predictions_and_replicates(tmp_path: Path) -> None:
     store = RecordStore(tmp_path)
     record = stored(store)
-    file = store.path_of(record) / "predictions.parquet"
-    assert record.predictions is not None
-    assert record.predictions.n_rows == 4
-    assert record.predictions.dtype == "float16"
-    assert record.predictions_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert record.predictions.values_sha256 == store.predictions(record).digest()
+    info = record.predictions
+    assert info is not None
+    assert (info.n_rows, info.dtype, info.replicates_dtype) == (4, "float16", "float64")
+    assert info.values_sha256 == store.predictions(record).digest() == record.predictions_sha256
+    assert info.replicates_sha256 == replicates_digest(store.replicates(record))
 
 
 def test_nothing_is_found_in_an_empty_or_missing_folder(tmp_path: Path) -> None:
@@ -174,21 +178,21 @@ def test_a_crash_while_writing_leaves_no_record(
 ) -> None:
     store = RecordStore(tmp_path)
 
-    def crash(record: Record) -> str:
+    def crash(content: dict[str, Any]) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store_module, "to_json", crash)
+    monkeypatch.setattr(loose, "to_json", crash)
     with pytest.raises(KeyboardInterrupt):
         stored(store)
     assert store.records() == store.problems() == []
-    assert list((tmp_path / "records" / ".tmp").iterdir()) == []
+    assert list((tmp_path / "runs" / ".tmp").iterdir()) == []
 
 
 def test_leftovers_of_dead_processes_are_cleared_and_of_living_ones_kept(tmp_path: Path) -> None:
     store = RecordStore(tmp_path)
     store.prepare()
-    folder = tmp_path / "records" / ".tmp"
-    own = folder / store_module._temporary_name()
+    folder = tmp_path / "runs" / ".tmp"
+    own = folder / places.temporary_name()
     host, _, started, end = own.name.split("~")
     dead = folder / f"{host}~{2**22 + 7}~{started}~{end}"
     reused = folder / f"{host}~{os.getpid()}~1~{end}"
@@ -208,6 +212,12 @@ def test_leftovers_of_dead_processes_are_cleared_and_of_living_ones_kept(tmp_pat
         ("result.json", "[1, 2]", "schema_version is None"),
         ("result.json", '{"schema_version": "9"}', "schema_version is '9'"),
         ("result.json", '{"schema_version": "1"}', "Field required"),
+        ("result.json", '{"schema_version": "2"}', "Field required"),
+        ("result.json", '{"schema_version": "1", "predictions": [1]}', "Field required"),
+        ("result.json", '{"schema_version": "2", "dataset": [], "split": 3}', "Field required"),
+        ("result.json", '{"schema_version": ' + "9" * 5000 + "}", "is not JSON"),
+        ("result.json", "[" * 100_000, "is not JSON"),
+        ("result.json", '{"schema_version": ["' + "x" * 9000 + '"]}', "schema_version is"),
         ("result.json", "\x00\xff", "is not JSON"),
         ("notes.txt", "hello", "has no result.json"),
     ],
@@ -217,7 +227,7 @@ def test_garbage_is_reported_and_harms_nobody(
 ) -> None:
     store = RecordStore(tmp_path)
     record = stored(store)
-    garbage = tmp_path / "records" / "d" / "m" / f"x-{record.identity[:12]}"
+    garbage = tmp_path / "runs" / "loose" / "d" / "m" / f"x-{record.identity[:12]}"
     garbage.mkdir()
     (garbage / name).write_text(content, encoding="latin-1")
     assert store.records() == [record]
@@ -225,16 +235,18 @@ def test_garbage_is_reported_and_harms_nobody(
     (problem,) = store.problems()
     assert problem.path == garbage
     assert reason in problem.reason
+    assert len(problem.reason) < 300
+    assert "\n" not in problem.reason
 
 
 def test_stray_files_and_copies_are_problems(tmp_path: Path) -> None:
     store = RecordStore(tmp_path)
     record = stored(store)
     folder = store.path_of(record)
-    (tmp_path / "records" / "stray.txt").write_text("x")
-    (tmp_path / "records" / "d" / "stray.txt").write_text("x")
+    (tmp_path / "runs" / "stray.txt").write_text("x")
+    (tmp_path / "runs" / "loose" / "d" / "stray.txt").write_text("x")
     shutil.copytree(folder, folder.with_name("copy"))
-    (tmp_path / "records" / ".hidden").write_text("x")
+    (tmp_path / "runs" / ".hidden").write_text("x")
     reasons = {p.path.name: p.reason for p in store.problems()}
     assert set(reasons) == {"stray.txt", "copy"}
     assert "belongs to d/m/reference-s0" in reasons["copy"]
@@ -254,30 +266,38 @@ def test_garbage_where_the_record_belongs_is_replaced(tmp_path: Path) -> None:
 def test_missing_parts_are_record_errors(tmp_path: Path) -> None:
     store = RecordStore(tmp_path)
     record = stored(store)
-    (store.path_of(record) / "bootstrap.npy").write_bytes(b"\x93NUMPY cut")
     (store.path_of(record) / "predictions.parquet").unlink()
-    with pytest.raises(RecordError, match=r"bootstrap\.npy"):
-        store.replicates(record)
-    with pytest.raises(RecordError, match=r"predictions\.parquet"):
-        store.predictions(record)
+    for read in (store.predictions, store.replicates):
+        with pytest.raises(RecordError, match=r"predictions\.parquet"):
+            read(record)
     with pytest.raises(RecordError, match="a failed run has no predictions"):
-        store.predictions(a_record("failed"))
+        store.predictions(a_record("failed", seed=7))
 
 
-@pytest.mark.parametrize("name", ["predictions.parquet", "bootstrap.npy"])
-@pytest.mark.parametrize("content", [None, b"", b"cut"])
-def test_a_damaged_record_is_not_there_and_is_replaced(
-    tmp_path: Path, name: str, content: bytes | None
-) -> None:
+@pytest.mark.parametrize("content", [None, b"", b"cut", "half", "values", "replicates"])
+def test_a_damaged_record_is_not_there_and_is_replaced(tmp_path: Path, content: Any) -> None:
     store = RecordStore(tmp_path)
     record = stored(store)
     assert not store.is_damaged(record.identity)
-    file = store.path_of(record) / name
-    file.unlink() if content is None else file.write_bytes(content)
+    file = store.path_of(record) / "predictions.parquet"
+    other = Arrays(store.predictions(record), store.replicates(record), np.zeros((0, 3)))
+    if content == "values":
+        other.predictions.values[0, 0] = 0.5
+    elif content == "replicates":
+        other.replicates[3] = 0.5
+    if content is None:
+        file.unlink()
+    elif content == "half":
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    elif isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        write_arrays(file, {record.identity: other})
     assert store.find(record.identity) is None
     assert store.is_damaged(record.identity)
     (problem,) = store.damaged()
-    assert name in problem.reason
+    assert "predictions.parquet" in problem.reason
+    assert str(tmp_path) not in problem.reason
     again = stored(store)
     assert store.find(record.identity) == again == record
     assert store.damaged() == []
@@ -294,18 +314,10 @@ def test_what_is_replaced_may_lie_under_another_name_of_the_split(
         store.write(a_record("failed", split=split))
     else:
         old = stored(store, a_record(split=split))
-        (store.path_of(old) / "bootstrap.npy").unlink()
+        (store.path_of(old) / "predictions.parquet").unlink()
     good = stored(store)
     assert store.records() == [good]
     assert store.find(good.identity) == good
-
-
-def test_replicates_of_another_shape_are_a_record_error(tmp_path: Path) -> None:
-    store = RecordStore(tmp_path)
-    record = stored(store)
-    np.save(store.path_of(record) / "bootstrap.npy", np.zeros(999, dtype=np.float32))
-    with pytest.raises(RecordError, match=r"reference-s0.*bootstrap\.npy: its shape is \(999,\)"):
-        store.replicates(record)
 
 
 @pytest.mark.parametrize(
@@ -337,13 +349,13 @@ def test_a_file_where_a_folder_belongs_is_told_beforehand_and_when_writing(
 ) -> None:
     store = RecordStore(tmp_path)
     store.prepare()
-    file = store.folder / place
-    file.parent.mkdir(exist_ok=True)
+    file = store.folder / "loose" / place
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("x")
-    with pytest.raises(UsageError, match=f"records/{place} is a file"):
+    with pytest.raises(UsageError, match=f"loose/{place} is a file"):
         store.check_places([("other", "m"), ("d", "m")])
     store.check_places([("other", "m")])
-    with pytest.raises(RecordError, match="records/d/m: the record cannot be put there"):
+    with pytest.raises(RecordError, match=r"loose/d/m/reference.*: the record cannot be put there"):
         stored(store)
     assert list((store.folder / ".tmp").iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from chmr_bench import splits, sweep
 from chmr_bench.contracts import Dataset, Split
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import MissingDependencyError
-from chmr_bench.records import RecordStore
+from chmr_bench.records import RecordStore, arrays
 from chmr_bench.runner import DatasetRequest, RunOptions
 from chmr_bench.sweep import Request, Session
 from chmr_bench.verify.runs import Check, Depth, check_all
@@ -75,54 +76,93 @@ def damaged(content: bytes, n: int, seed: int) -> Iterator[bytes]:
 # ------------------------------------------------------------------------------------ damaged files
 
 
-@pytest.mark.parametrize("name", ["result.json", "predictions.parquet", "bootstrap.npy"])
+@pytest.mark.parametrize("name", ["result.json", "predictions.parquet"])
 def test_no_damage_ends_the_check_of_the_others(
     store: RecordStore, session: Session, name: str
 ) -> None:
     (entry,) = store.stored()
     file = entry.path / name
-    content = file.read_bytes()
+    content, log = file.read_bytes(), entry.log()
     for changed in damaged(content, 12, seed=3):
         file.write_bytes(changed)
         for depth in DEPTHS:
             (found,) = checks(store, session, depth)
-            if name == "predictions.parquet":
-                assert found.state == "different"
-                assert "predictions.parquet is not the file on record" in found.details[0]
+            if name == "predictions.parquet" and found.state != "ok":
                 assert "run the same command again" in found.details[0]
             assert found.state == "ok" or found.details or found.state == "failed run"
+            if depth == "verify" and found.state == "ok":
+                (after,) = store.stored()
+                assert after.record == entry.record
+                assert after.predictions().digest() == entry.predictions().digest()
+                np.testing.assert_array_equal(after.replicates(), entry.replicates())
     file.write_bytes(content)
+    assert log
     assert [c.state for depth in DEPTHS for c in checks(store, session, depth)] == ["ok", "ok"]
 
 
-@pytest.mark.parametrize("place", range(0, 70, 3))
-def test_a_damaged_header_of_the_replicates_is_told_or_changes_nothing(
-    store: RecordStore, session: Session, place: int
-) -> None:
+def rewrite(store: RecordStore, values: Any = None, replicates: Any = None) -> None:
+    """Write other numbers into the only run, in a file that is sound."""
     (entry,) = store.stored()
-    file = entry.path / "bootstrap.npy"
-    content, before = bytearray(file.read_bytes()), store.replicates(entry.record)
-    content[place] ^= 8
-    file.write_bytes(content)
+    predictions = entry.predictions()
+    if values is not None:
+        predictions = dataclasses.replace(predictions, values=values(predictions.values.copy()))
+    replicates = entry.replicates() if replicates is None else replicates
+    made = {entry.identity: arrays.Arrays(predictions, replicates, np.zeros((0, 3)))}
+    arrays.write(entry.path / "predictions.parquet", made)
+
+
+def test_other_predictions_and_replicates_are_different(
+    store: RecordStore, session: Session
+) -> None:
+    rewrite(store, values=lambda values: values[::-1])
     (found,) = checks(store, session, "verify")
-    if found.state == "ok":
-        np.testing.assert_array_equal(store.replicates(entry.record), before)
-    else:
-        assert found.state in ("unreadable", "different")
-        assert found.details
+    assert found.state == "different"
+    assert "the predictions are not those on record" in found.details[0]
+    rewrite(store, values=lambda values: values[::-1])
+    assert checks(store, session, "verify")[0].state == "ok"
+    rewrite(store, replicates=np.linspace(0, 1, 1000))
+    (found,) = checks(store, session, "verify")
+    assert found.state == "different"
+    assert "the bootstrap replicates are not those" in found.details[0]
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 2)), np.zeros(999), np.array(["a"]), np.array(1.0)])
-def test_replicates_of_another_kind_are_unreadable(
-    store: RecordStore, session: Session, array: Any
+@pytest.mark.parametrize("n", [0, 999, 1001])
+def test_another_number_of_replicates_is_unreadable(
+    store: RecordStore, session: Session, n: int
 ) -> None:
-    (entry,) = store.stored()
-    np.save(entry.path / "bootstrap.npy", array, allow_pickle=False)
+    rewrite(store, replicates=np.zeros(n))
     (found,) = checks(store, session, "verify")
     assert found.state == "unreadable"
-    assert "reference-s0" in found.details[0]
-    assert "expected 1000 floating-point numbers" in found.details[0]
+    assert "reference-s0" in found.path
     assert "run the same command again" in found.details[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("model.pretraining", {"atlases": ["another"]}),
+        ("environment.python", "2.7"),
+        ("environment.packages", {}),
+        ("command", ["chmr-bench", "run", "--seeds", "5"]),
+        ("created", "2001-01-01T00:00:00+00:00"),
+        ("timing.fit", 0.001),
+        ("resources.peak_memory_mb", 1.0),
+        ("hidden", {"test": {}}),
+        ("plugin.distribution", "another"),
+        ("seal", "0" * 64),
+        ("seal", None),
+    ],
+)
+def test_no_field_can_be_changed(
+    store: RecordStore, session: Session, place: str, value: Any
+) -> None:
+    edit(store, place, value)
+    (found,) = checks(store, session, "verify")
+    assert found.state == "different"
+    assert "its seal does not fit" in found.details[0]
+    store.pack()
+    (found,) = checks(RecordStore(store.root), session, "verify")
+    assert "its seal does not fit" in found.details[0]
 
 
 @pytest.mark.parametrize(
@@ -153,8 +193,8 @@ def test_replicates_of_another_kind_are_unreadable(
         ("predictions.dtype", "float32", "different"),
         ("status", "failed", "different"),
         ("error", {"type": "E", "message": "no", "phase": "fit"}, "different"),
-        ("dataset.origin", {"kind": "file", "file": "a\0b", "smiles": "s"}, "not at hand"),
-        ("dataset.origin", {"kind": "molnet", "file": "molnet:nothing"}, "not at hand"),
+        ("dataset.origin", {"kind": "file", "file": "a\0b", "smiles": "s"}, "different"),
+        ("dataset.origin", {"kind": "molnet", "file": "molnet:nothing"}, "different"),
     ],
 )
 def test_words_that_cannot_be(

@@ -40,7 +40,7 @@ class StoredReplicates:
 @pytest.fixture(autouse=True)
 def without_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A power cut may eat these records: to wait for the disk takes most of the time."""
-    monkeypatch.setattr("chmr_bench.records.store._flush", lambda folder: None)
+    monkeypatch.setattr("chmr_bench.records.loose.flush", lambda folder: None)
 
 
 @pytest.fixture
