@@ -15,8 +15,9 @@ from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.data.fetch import FetchOptions
-    from chmr_bench.records import RecordStore, Stored
+    from chmr_bench.records import Record, RecordStore, Stored
     from chmr_bench.records.packing import Labels, Packing
+    from chmr_bench.types import BoolArray
     from chmr_bench.verify.runs import Check, Depth
 
 OUT = Path("leaderboards")
@@ -267,8 +268,8 @@ def rm(
     runs = _selected(store, identities, model, dataset, status)
     for run in runs:
         row = _row(run, store)
-        words = (row["dataset"], row["model"], row["split"], f"seed {row['seed']}", row["status"])
-        console.print(f"{row['identity']}  {'  '.join(words)}", markup=False, soft_wrap=True)
+        words = [str(row[name]) for name in ("identity", "dataset", "model", "split", "status")]
+        console.print("  ".join([*words, f"seed {row['seed']}"]), markup=False, soft_wrap=True)
     if not yes:
         raise UsageError(f"{plural(len(runs), 'run')} would be removed; say --yes to remove them")
     store.check_writable()
@@ -297,25 +298,25 @@ def _selected(
     if status not in (None, "ok", "failed"):
         raise UsageError(f"--status {status}: expected ok or failed")
     runs = store.stored()
-    given = [("identity", list(identities or ()), lambda run: run.identity)]
-    given += [
-        ("model", list(models or ()), lambda run: run.content["model"]["id"]),
-        ("dataset", list(datasets or ()), lambda run: run.content["dataset"]["name"]),
-        ("status", [status] if status else [], lambda run: run.content["status"]),
-    ]
-    for what, wanted, of in given:
-        short = what == "identity"
-        for name in wanted:
-            if short and len(name) < SHORTEST:
-                raise UsageError(f"{name!r}: give at least {SHORTEST} characters of an identity")
-            if not any(of(run).startswith(name) if short else of(run) == name for run in runs):
+    for name in identities or ():
+        if len(name) < SHORTEST:
+            raise UsageError(f"{name!r}: give at least {SHORTEST} characters of an identity")
+    given = {"identity": identities, "model": models, "dataset": datasets}
+    for what, wanted in given.items():
+        for name in wanted or ():
+            if not any(_fits(run, what, name) for run in runs):
                 raise UsageError(
-                    f"no stored run is of {what} {name!r}; see: chmr-bench records list"
+                    f"no stored run is of {what} {name!r}; see chmr-bench records list"
                 )
         if wanted:
-            starts = tuple(wanted)
-            runs = [r for r in runs if (of(r).startswith(starts) if short else of(r) in starts)]
-    return runs
+            runs = [run for run in runs if any(_fits(run, what, name) for name in wanted)]
+    return [run for run in runs if status in (None, run.content["status"])]
+
+
+def _fits(run: Stored, what: str, name: str) -> bool:
+    if what == "identity":
+        return run.identity.startswith(name)
+    return bool(run.content[what]["id" if what == "model" else "name"] == name)
 
 
 def _row(run: Stored, store: RecordStore) -> dict[str, object]:
@@ -339,13 +340,15 @@ def _row(run: Stored, store: RecordStore) -> dict[str, object]:
 
 def _labels(options: FetchOptions) -> Labels:
     """Return what tells which test cells have a label; None where the data are not at hand."""
+    import numpy as np
+
     from chmr_bench.data.requests import DatasetRequest
     from chmr_bench.errors import ChmrBenchError
     from chmr_bench.runner.loading import Datasets, SplitRequest
 
     datasets = Datasets(options, n_jobs=1)
 
-    def labelled(record):  # type: ignore[no-untyped-def]
+    def labelled(record: Record) -> BoolArray | None:
         try:
             loaded = datasets.load(DatasetRequest.of_record(record))
             split = loaded.split(SplitRequest(record.split.name, record.split.seed))
@@ -353,8 +356,8 @@ def _labels(options: FetchOptions) -> Labels:
             return None
         if (loaded.digest, split.digest()) != (record.dataset.digest, record.split.digest):
             return None
-        y = loaded.dataset.y[split.test]
-        return y == y  # NaN = not measured
+        known: BoolArray = ~np.isnan(loaded.dataset.y[split.test])
+        return known
 
     return labelled
 

@@ -88,7 +88,7 @@ class ArrayFile:
         as `write` made it.
     """
 
-    _recent: ClassVar[tuple[object, Any]] = (None, None)
+    _recent: ClassVar[tuple[object, int, Any]] = (None, 0, None)
     """The row group that was read last, by whatever file; its other runs are often next."""
 
     def __init__(self, path: Path) -> None:
@@ -109,14 +109,28 @@ class ArrayFile:
 
     def predictions(self, identity: str, dtype: str) -> Predictions:
         """Return the predictions of a run, in the precision that its record names."""
+        table, own = self._own(identity)
+        if table is None:  # another process has put other runs into the file
+            self._places, ArrayFile._recent = None, (None, 0, None)
+            table, own = self._own(identity)
+        found: Predictions = self._safely(lambda _: _predictions(table, own, dtype))
+        return found
+
+    def _own(self, identity: str) -> tuple[Any, slice]:
+        """Return the table with a run's predictions, None if it is elsewhere, and its lines."""
         if identity not in self.identities():
             raise RecordError(f"{self.path}: the run is not in this file")
         group, place, size = self.identities()[identity]
-        key, table = ArrayFile._recent
-        if key != (id(self), group):
+        table = self._group(group)
+        name = self._safely(lambda _: table.column("run")[place].as_py())
+        return table if name == identity else None, slice(place, None, size)
+
+    def _group(self, group: int) -> Any:
+        owner, known, table = ArrayFile._recent
+        if owner is not self or known != group:
             table = self._safely(lambda file: file.read_row_group(group))
-            ArrayFile._recent = (id(self), group), table
-        return self._safely(lambda _: _predictions(table, slice(place, None, size), dtype))
+            ArrayFile._recent = self, group, table
+        return table
 
     def results(self, identity: str) -> tuple[FloatArray, FloatArray]:
         """Return the (1000,) replicates and the (t, 3) scores of a run, float64."""
@@ -155,10 +169,9 @@ def _groups(runs: Mapping[str, Arrays]) -> list[list[str]]:
 
 def _cells_digest(of: Predictions) -> str:
     """Return what is the same for predictions of the same cells and molecules."""
+    valid = None if of.valid is None else _cells_digest(of.valid)
     kept = np.where(np.isnan(of.values), np.nan, 1.0)
-    valid = None if of.valid is None else np.where(np.isnan(of.valid.values), np.nan, 1.0)
-    same = replace(of, values=kept)
-    return replace(same, valid=of.valid and replace(of.valid, values=valid)).digest()
+    return f"{replace(of, values=kept, valid=None).digest()} {valid}"
 
 
 def _table(runs: Any, parts: Any, tasks: Any, rows: Any, values: Any, **more: Any) -> Any:
@@ -248,7 +261,8 @@ def _kept(of: Predictions) -> tuple[Any, Any]:
     """
     kept = ~np.isnan(of.values.T)
     kept[:1], kept[:, :1] = True, True
-    return np.nonzero(kept)
+    tasks, rows = np.nonzero(kept)
+    return tasks, rows
 
 
 # ----------------------------------------------------------------------------------------- reading

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from chmr_bench.errors import DataError, UsageError
 from chmr_bench.records.run import file_name
@@ -111,11 +111,13 @@ def paths(root: Path) -> list[Path]:
 def read(path: Path) -> list[AuditFile]:
     """Return the audits of a file, also of an older one that holds one split; DataError if none."""
     try:
-        text = path.read_text(encoding="utf-8")
-        if '"chmr-bench audit 2"' in text[:80]:
-            return [AuditFile.model_validate_json(text)]
-        return _File.model_validate_json(text).audits
-    except (OSError, ValueError, ValidationError) as error:
+        if not path.is_file():
+            raise ValueError("no such file")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and content.get("schema") == "chmr-bench audit 2":
+            return [AuditFile.model_validate(content)]
+        return _File.model_validate(content).audits
+    except (OSError, ValueError, RecursionError) as error:
         first = str(error).splitlines()[0]
         raise DataError(
             f"{path}: is no audit: {first}; make it again with: chmr-bench audit --records"

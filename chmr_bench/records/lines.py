@@ -60,7 +60,8 @@ def unfold(value: Any, shared: Mapping[str, Any]) -> Any:
 
 def write(runs: Iterable[Mapping[str, Any]]) -> list[bytes]:
     """Return the lines of runs, each value before the first that needs it."""
-    lines, known = [], set()
+    lines: list[bytes] = []
+    known: set[str] = set()
     for run in runs:
         shared: dict[str, Any] = {}
         folded = fold(run, shared, keep=True)

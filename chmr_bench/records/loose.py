@@ -122,9 +122,11 @@ def read(path: Path) -> LooseRun:
     first = version == "1"
     run = (FirstRun if first else LooseRun)(path, _without_file(content) if first else content)
     try:
-        _ = run.record
+        record = run.record
     except RecordError as error:
         raise RecordError(f"{RESULT}: {error}") from error
+    if first:  # later fields were not there
+        run.content = record.model_dump(mode="json")
     return run
 
 

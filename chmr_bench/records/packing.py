@@ -86,21 +86,25 @@ def unpack(store: RecordStore, runs: Iterable[Stored]) -> Packing:
     done = Packing()
     for path, members in _by_pack(runs).items():
         with _locked(store, path):
+            healthy = [run for run in members if not run.damage()]
             for run in members:
-                reason = run.damage()
-                if reason:
+                if run not in healthy:
                     name = "/".join(run_name(run.content))
-                    done.problems.append(Problem(path, f"{name}: {reason}"))
-                    continue
-                target = store.folder.joinpath(LOOSE, *run_name(run.content))
-                if not target.exists():
-                    with aside(store.temporary) as temporary:
-                        loose.write(temporary, _whole(run))
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        temporary.rename(target)
-                _rewrite(store, path, without={run.identity})
-                done.moved += 1
+                    done.problems.append(Problem(path, f"{name}: {run.damage()}"))
+            for run in healthy:
+                _write_loose(store, run)
+            _rewrite(store, path, without={run.identity for run in healthy})
+            done.moved += len(healthy)
     return done
+
+
+def _write_loose(store: RecordStore, run: Stored) -> None:
+    target = store.folder.joinpath(LOOSE, *run_name(run.content))
+    if not target.exists():
+        with aside(store.temporary) as temporary:
+            loose.write(temporary, _whole(run))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.rename(target)
 
 
 def remove(store: RecordStore, runs: Sequence[Stored]) -> None:

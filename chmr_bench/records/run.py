@@ -115,10 +115,9 @@ class Stored(ABC):
 
     def damage(self) -> str:
         """Return what is missing or damaged of a good run's numbers, "" where nothing."""
-        record, info = self.record, self.record.predictions
-        if record.status == "failed":
+        if self.content["status"] == "failed":
             return ""
-        if info is None or record.metrics is None:
+        if not self.content["predictions"] or not self.content["metrics"]:
             return "status is ok, but there are no metrics, or no predictions"
         try:
             return self._damage()
@@ -126,12 +125,20 @@ class Stored(ABC):
             return str(error).replace(f"{self.path.parent}/", "").replace(f"{self.path.name}/", "")
 
     def _damage(self) -> str:
-        info = self.record.predictions
-        if info is None or self.predictions().digest() != info.values_sha256:
+        info = self.content["predictions"]
+        if self.predictions().digest() != info["values_sha256"]:
             return "predictions.parquet: the predictions are not those on record"
-        if replicates_digest(self.replicates()) != info.replicates_sha256:
+        if replicates_digest(self.replicates()) != info["replicates_sha256"]:
             return "predictions.parquet: the bootstrap replicates are not those on record"
         return ""
+
+    def line(self) -> dict[str, Any]:
+        """Return the record as JSON without the scores of its tasks; see `RecordStore.lines`."""
+        metrics = self.content["metrics"]
+        if metrics is None:
+            return self.content
+        short = {name: value for name, value in metrics.items() if name != "per_task"}
+        return {**self.content, "metrics": {**short, "counts": counts(metrics["per_task"])}}
 
 
 def sealed(content: dict[str, Any], arrays: Arrays | None, **info: Any) -> dict[str, Any]:
@@ -235,11 +242,11 @@ def with_tasks(content: Mapping[str, Any], scores: FloatArray | None) -> dict[st
 
 def counts(tasks: Any) -> list[int]:
     """Return the test rows that a task's score rests on: of the rarer class, or labelled."""
+    names = ("n", "n_minority", "evaluable")
     if isinstance(tasks, Mapping):
-        of = tasks["tasks"]
-        rows = zip(of["n"], of["n_minority"], of["evaluable"], strict=True)
+        rows = list(zip(*(tasks["tasks"][name] for name in names), strict=True))
     else:
-        rows = ((task["n"], task["n_minority"], task["evaluable"]) for task in tasks)
+        rows = [tuple(task[name] for name in names) for task in tasks]
     return [n if minority is None else minority for n, minority, evaluable in rows if evaluable]
 
 

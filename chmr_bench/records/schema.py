@@ -266,7 +266,7 @@ class Record(_Part):
     def predictions_sha256(self) -> str | None:
         """Return what tells these predictions from others, None where there are none."""
         info = self.predictions
-        return info and (info.sha256 or info.values_sha256)
+        return None if info is None else info.sha256 or info.values_sha256
 
 
 def json_schema() -> dict[str, Any]:

@@ -29,7 +29,6 @@ from chmr_bench.records.run import (
     Stored,
     Whole,
     as_text,
-    counts,
     file_name,
     run_name,
     sealed,
@@ -53,7 +52,7 @@ class RecordStore:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root).absolute() if str(root) else Path(root)
+        self.root = Path(root)
         self.folder = self.root / "runs"
         self.first = self.root / "records"
         self.temporary = self.folder / ".tmp"
@@ -106,19 +105,7 @@ class RecordStore:
         --------
         >>> pandas.json_normalize(store.lines())  # doctest: +SKIP
         """
-        known: dict[int, list[int]] = {}
-        for run in self.stored():
-            content = run.content
-            metrics = content.get("metrics")
-            if metrics is None:
-                yield content
-                continue
-            tasks = metrics["per_task"]
-            shared = id(tasks["tasks"] if isinstance(tasks, dict) else tasks)
-            if shared not in known:
-                known[shared] = counts(tasks)
-            short = {k: v for k, v in metrics.items() if k != "per_task"}
-            yield {**content, "metrics": {**short, "counts": known[shared]}}
+        return (run.line() for run in self.stored())
 
     def of(self, dataset: str, model: str) -> list[Record]:
         """Return the readable records of one model on one dataset."""
@@ -376,7 +363,7 @@ class RecordStore:
 
 
 def _is_text(name: str) -> bool:
-    return name == as_text(name)
+    return bool(name == as_text(name))
 
 
 def _signature(path: Path) -> object:

@@ -31,7 +31,6 @@ from chmr_bench.records import (
     SplitInfo,
     canonical_json,
 )
-from chmr_bench.records.folder import damage
 from chmr_bench.records.pretrained import making_of_row, n_test_seen, pretrained_on, weights_of_row
 from chmr_bench.report.labels import row_labels
 from chmr_bench.statistics import effective_sample_size
@@ -366,19 +365,19 @@ def _tables(runs: pd.DataFrame) -> list[str]:
 def _sound_lines(store: RecordStore) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Return the records that are not damaged, one an identity, and what is wrong with others."""
     lines: dict[str, dict[str, Any]] = {}
-    kept: dict[str, Record] = {}
+    first: dict[str, str] = {}
     problems = store.problems()
     entries = store.stored()
-    order = {entry.record.identity: i for i, entry in reversed(list(enumerate(entries)))}
-    for entry in sorted(entries, key=lambda e: e.record.status == "failed"):
-        record, reason = entry.record, damage(entry)
+    order = {entry.identity: i for i, entry in reversed(list(enumerate(entries)))}
+    for entry in sorted(entries, key=lambda e: bool(e.content["status"] == "failed")):
+        reason = entry.damage()
         if reason:
             what = f"damaged, and so in no table: {reason}; {MEND}"
-            problems.append(Problem(entry.path, what, record))
-        elif record.identity in lines:
-            place = store.path_of(kept[record.identity]).name
-            problems.append(Problem(entry.path, f"the same run as {place}, which is in the tables"))
+            problems.append(Problem(entry.path, what, entry.record))
+        elif entry.identity in lines:
+            what = f"the same run as {first[entry.identity]}, which is in the tables"
+            problems.append(Problem(entry.path, what))
         else:
-            kept[record.identity] = record
-            lines[record.identity] = record.model_dump(mode="json")
+            lines[entry.identity] = entry.line()
+            first[entry.identity] = entry.path.name
     return sorted(lines.values(), key=lambda line: order[line["identity"]]), problems

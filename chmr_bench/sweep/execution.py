@@ -10,7 +10,7 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.records.folder import LOG
+from chmr_bench.records.loose import LOG
 from chmr_bench.runner import Finished, Job, Listener, Silent, run_job, settle
 from chmr_bench.sweep.interrupt import stoppable
 from chmr_bench.sweep.planning import Item, Plan, Session

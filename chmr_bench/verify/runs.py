@@ -2,56 +2,45 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from chmr_bench.contracts import Split
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError, RecordError
-from chmr_bench.plugins import registry
 from chmr_bench.records import Metrics, Predictions, Record, RecordStore, Stored
-from chmr_bench.records.arrays import FILE_NAME
-from chmr_bench.records.loose import REPLICATES
 from chmr_bench.records.predictions import replicates_digest
 from chmr_bench.records.run import run_name
 from chmr_bench.records.seal import seal
 from chmr_bench.runner.clusters import connectivity_clusters
-from chmr_bench.runner.job import dataset_info, key_of
 from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
 from chmr_bench.runner.scoring import score, score_only
-from chmr_bench.types import PARTS, FloatArray, IntArray
+from chmr_bench.types import FloatArray, IntArray
+from chmr_bench.verify.differences import (
+    failure_differences,
+    identity_differences,
+    interval_differences,
+    metric_differences,
+    other_data,
+    prediction_differences,
+    same_array,
+    split_differences,
+    word_differences,
+)
 from chmr_bench.verify.known import Verified
 
 Depth = Literal["score", "verify", "write"]
 State = Literal["ok", "written", "different", "unreadable", "failed run", "not at hand"]
 
-TOLERANCE = 1e-6
-"""Another processor or numpy may add in another order; a real difference is far larger."""
 MEND = "to have it computed anew, run the same command again"
 """What to do about files that are damaged."""
 REWRITE = "chmr-bench score --write puts what the predictions give into the record"
 SEAL_BROKEN = "its seal does not fit: a field was changed after the run"
 REPLICATES_DIFFER = "the bootstrap replicates are not those of the predictions"
-DATASET_WORDS = (
-    "title",
-    "version",
-    "task_type",
-    "metric",
-    "unit",
-    "n_molecules",
-    "n_tasks",
-    "dropped",
-    "dropped_rows",
-    "synthetic",
-)
-"""What a record says of its dataset beside name and digest."""
 
 
 @dataclass(frozen=True)
@@ -180,13 +169,13 @@ class _Checker:
         record = entry.record
         broken = () if entry.sealed else (SEAL_BROKEN,)
         if record.status == "failed":
-            found = (*broken, *_identity_differences(record), *_failure_differences(entry))
+            found = (*broken, *identity_differences(record), *failure_differences(entry))
             return Check(path, "different" if found else "failed run", found)
         request, split = _needed(record)
         data = self.loaded[request]
         data = self.data.get((record.dataset.digest, request, split), data)
         if data.loaded is None:
-            found = (*broken, *_interval_differences(record))
+            found = (*broken, *interval_differences(record))
             blocking = record.dataset.origin.kind == "registered"
             return Check(
                 path, "different" if found else "not at hand", (*found, data.reason), blocking
@@ -194,8 +183,8 @@ class _Checker:
         if self._is_known(entry, data.loaded):
             return Check(path, "ok")
         if data.loaded.digest != record.dataset.digest:
-            more = _identity_differences(record) if self.depth != "score" else ()
-            return Check(path, "different", (*broken, _other_data(record, data.loaded), *more))
+            more = identity_differences(record) if self.depth != "score" else ()
+            return Check(path, "different", (*broken, other_data(record, data.loaded), *more))
         return self._compare(path, entry, data.loaded, data)
 
     def _compare(self, path: str, entry: Stored, loaded: LoadedDataset, data: _Data) -> Check:
@@ -205,10 +194,10 @@ class _Checker:
             return Check(path, "different", (*found, *([] if entry.sealed else [SEAL_BROKEN])))
         if data.clusters is None:
             fresh = score_only(loaded.spec, loaded.dataset, predictions)
-            found += _metric_differences(record.metrics, fresh, intervals=False)
+            found += metric_differences(record.metrics, fresh, intervals=False)
             return Check(path, "different" if found else "ok", tuple(found))
         fresh, replicates = score(loaded.spec, loaded.dataset, predictions, data.clusters)
-        others = _metric_differences(record.metrics, fresh, intervals=True)
+        others = metric_differences(record.metrics, fresh, intervals=True)
         others += self._replicate_differences(entry, replicates)
         if not entry.sealed and not (self.depth == "write" and _only_scores(entry, fresh)):
             found.append(SEAL_BROKEN)
@@ -229,9 +218,9 @@ class _Checker:
         record = entry.record
         found: list[str] = []
         if self.depth != "score":
-            found += _identity_differences(record)
-            found += _split_differences(record, data.split)
-            found += _word_differences(record, loaded, data.split)
+            found += identity_differences(record)
+            found += split_differences(record, data.split)
+            found += word_differences(record, loaded, data.split)
         if record.metrics is None or record.predictions is None:
             return [*found, "status is ok, but there are no metrics, or no predictions"], None
         try:
@@ -243,7 +232,7 @@ class _Checker:
         if predictions.task_names != loaded.dataset.task_names:
             return [*found, "the predictions are of other tasks than the dataset's"], None
         if self.depth != "score":
-            found += _prediction_differences(record, predictions, data.split)
+            found += prediction_differences(record, predictions, data.split)
         return found, predictions
 
     def _replicate_differences(self, entry: Stored, replicates: FloatArray) -> list[str]:
@@ -255,7 +244,7 @@ class _Checker:
             raise RecordError(f"{error}; {MEND}") from error
         info = entry.record.predictions
         pinned = info.replicates_sha256 if info else None
-        same = _same_array(on_record, replicates)
+        same = same_array(on_record, replicates)
         same = same and pinned in (None, replicates_digest(on_record))
         return [] if same else [REPLICATES_DIFFER]
 
@@ -270,151 +259,5 @@ def _only_scores(entry: Stored, fresh: Metrics) -> bool:
     return bool(seal(content) == entry.content.get("seal"))
 
 
-def _interval_differences(record: Record) -> list[str]:
-    """Return which scores lie outside their own interval: all that is seen without the data."""
-    if record.metrics is None:
-        return ["status is ok, but there are no metrics, or no predictions"]
-    whole = [("macro", record.metrics.macro, record.metrics.low, record.metrics.high)]
-    scores = whole + [(f"task {t.task}", t.score, t.low, t.high) for t in record.metrics.per_task]
-    found = [
-        f"{name}: {score} lies outside its own interval, {low} to {high}"
-        for name, score, low, high in scores
-        if None not in (score, low, high) and not _within(score, low, high)
-    ]
-    return _shortened(found)
-
-
-def _within(score: float | None, low: float | None, high: float | None) -> bool:
-    if score is None or low is None or high is None:
-        return True
-    slack = TOLERANCE * max(abs(low), abs(high))
-    return low - slack <= score <= high + slack
-
-
-def _shortened(found: list[str]) -> list[str]:
-    return found[:5] + ([f"and {len(found) - 5} more differences"] if len(found) > 5 else [])
-
-
-def _other_data(record: Record, loaded: LoadedDataset) -> str:
-    digests = f"{record.dataset.digest[:12]} on record, {loaded.digest[:12]} here"
-    origin = record.dataset.origin
-    if origin.kind == "registered":
-        return f"dataset digest: {digests}"
-    return (
-        f"{origin.file} is not the table of this run: its content was changed or replaced since "
-        f"(dataset digest: {digests}); with the old table the record can be verified"
-    )
-
-
 def _needed(record: Record) -> tuple[DatasetRequest, SplitRequest]:
     return DatasetRequest.of_record(record), SplitRequest(record.split.name, record.split.seed)
-
-
-def _identity_differences(record: Record) -> tuple[str, ...]:
-    made = key_of(record).identity()
-    if made == record.identity:
-        return ()
-    return (f"its words make the identity {made[:12]}, not {record.identity[:12]}",)
-
-
-def _failure_differences(entry: Stored) -> list[str]:
-    """Return what a failed record has that none can have."""
-    record = entry.record
-    found = [] if record.error else ["status is failed, but there is no error"]
-    if record.metrics or record.predictions:
-        found.append("status is failed, but there are metrics or predictions on record")
-    there = [] if entry.kind == "packed" else sorted(p.name for p in entry.path.iterdir())
-    stray = [name for name in there if name in (FILE_NAME, REPLICATES)]
-    return found + [f"status is failed, but {name} is there" for name in stray]
-
-
-def _word_differences(record: Record, loaded: LoadedDataset, split: Split | None) -> list[str]:
-    """Return what the tables print and neither identity nor scores hold, where it is not so."""
-    found = [] if record.error is None else ["status is ok, but there is an error"]
-    fresh = dataset_info(loaded)
-    found += [
-        _difference(f"dataset.{name}", getattr(record.dataset, name), getattr(fresh, name))
-        for name in DATASET_WORDS
-    ]
-    if split is not None:
-        found += [
-            _difference(f"split.n_{part}", getattr(record.split, f"n_{part}"), len(rows))
-            for part, rows in ((p, split.part(p)) for p in PARTS)
-        ]
-    found += _model_differences(record)
-    return [f for f in found if f]
-
-
-def _model_differences(record: Record) -> list[str]:
-    model = record.model
-    found = []
-    if model.deterministic != (record.seed is None):
-        found.append(f"model.deterministic is {model.deterministic}, but the seed {record.seed}")
-    registered = registry().models.get(model.id)
-    if registered is not None and registered.spec.version == model.version:
-        fresh = registered.spec.deterministic
-        found.append(_difference("model.deterministic", model.deterministic, fresh))
-    found += [
-        f"model.overrides: {name} is not what model.params holds"
-        for name, value in model.overrides.items()
-        if name not in model.params or model.params[name] != value
-    ]
-    return found
-
-
-def _split_differences(record: Record, split: Split | None) -> list[str]:
-    if split is None or split.digest() == record.split.digest:
-        return []
-    return [f"split digest: {record.split.digest[:12]} on record, {split.digest()[:12]} here"]
-
-
-def _prediction_differences(
-    record: Record, predictions: Predictions, split: Split | None
-) -> list[str]:
-    info, found = record.predictions, []
-    if info is not None:
-        found.append(_difference("predictions.n_rows", info.n_rows, len(predictions.rows)))
-        found.append(_difference("predictions.cells", info.cells, predictions.cells))
-        found.append(_difference("predictions.dtype", info.dtype, str(predictions.values.dtype)))
-    if split is not None and not np.array_equal(predictions.rows, split.test):
-        found.append("the predicted rows are not the test rows of the split")
-    return [f for f in found if f]
-
-
-def _metric_differences(stored: Metrics | None, fresh: Metrics, *, intervals: bool) -> list[str]:
-    """Return what differs, the first few tasks named."""
-    if stored is None:
-        return ["there are no metrics on record"]
-    names: Sequence[str] = (
-        "metric",
-        "greater_is_better",
-        "n_tasks",
-        "n_evaluable",
-        "macro",
-        "share_080",
-    )
-    names = [*names, "low", "high"] if intervals else names
-    found = [_difference(name, getattr(stored, name), getattr(fresh, name)) for name in names]
-    if len(stored.per_task) != len(fresh.per_task):
-        return [*filter(None, found), "the tasks on record are not the dataset's"]
-    for a, b in zip(stored.per_task, fresh.per_task, strict=True):
-        fields = ("task", "score", "n", "n_minority", "evaluable")
-        found += [
-            _difference(f"task {a.task}: {name}", getattr(a, name), getattr(b, name))
-            for name in ((*fields, "low", "high") if intervals else fields)
-        ]
-    return _shortened([f for f in found if f])
-
-
-def _difference(name: str, stored: object, fresh: object) -> str:
-    if isinstance(stored, float) and isinstance(fresh, float):
-        same = math.isclose(stored, fresh, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    else:
-        same = stored == fresh
-    return "" if same else f"{name}: {stored} on record, {fresh} computed"
-
-
-def _same_array(stored: FloatArray, fresh: FloatArray) -> bool:
-    if stored.shape != fresh.shape:
-        return False
-    return bool(np.allclose(stored, fresh, rtol=1e-5, atol=TOLERANCE, equal_nan=True))

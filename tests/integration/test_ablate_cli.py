@@ -10,6 +10,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from chmr_bench.records import RecordStore
+
 Run = Callable[..., "CompletedProcess[str]"]
 CELLS = ("ablate", "--dataset", "quick-cells", "-m", "quick.reader", "-j", "1")
 
@@ -21,7 +23,7 @@ def test_one_command_gives_table_picture_and_records(inside: Run, tmp_path: Path
     assert "50 % masked" in done.stdout
     assert "100 % masked" in done.stdout
     assert (out / "missing-cells-hidden-world.png").is_file()
-    assert len(list((out / "records").glob("quick-cells/*/*/result.json"))) == 5
+    assert len(RecordStore(out).records()) == 5
     again = inside(*CELLS, "--missing", "0.5,1")
     assert "Nothing to compute" in again.stdout
     assert "50 % masked" in again.stdout

@@ -152,8 +152,8 @@ def test_an_output_folder_that_is_a_file(inside: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "content", "code", "message"),
     [
-        ("records/quick-small", "x", 2, "quick-small is a file"),
-        ("records/quick-small/quick.noise", "x", 2, "quick.noise is a file"),
+        ("runs/loose/quick-small", "x", 2, "quick-small is a file"),
+        ("runs/loose/quick-small/quick.noise", "x", 2, "quick.noise is a file"),
         ("tables", "x", 2, "tables is a file"),
         ("boards/main.toml", "title =", 3, "main.toml: cannot be read"),
     ],
@@ -198,9 +198,9 @@ def test_a_read_only_output_folder(command: Run, tmp_path: Path) -> None:
 def test_a_folder_with_garbage_is_named_and_harms_nobody(inside: Run, tmp_path: Path) -> None:
     asked = ("run", "-m", "quick.noise", "-d", "quick-small")
     assert inside(*asked).returncode == 0
-    records = tmp_path / "leaderboards" / "records"
-    garbage = records / "quick-small" / "quick.noise" / "garbage"
-    garbage.mkdir()
+    loose = tmp_path / "leaderboards" / "runs" / "loose"
+    garbage = loose / "quick-small" / "quick.noise" / "garbage"
+    garbage.mkdir(parents=True)
     (garbage / "result.json").write_text('{"schema_version": "1", "cut')
     done = inside(*asked)
     assert done.returncode == 0

@@ -157,7 +157,7 @@ def test_without_its_table_a_score_must_lie_inside_its_interval(
     table.unlink()
     inside("records", "unpack")
     (folder,) = (tmp_path / "leaderboards" / "runs" / "loose" / "mine" / "quick.noise").iterdir()
-    edit(folder, lambda content: content["metrics"].update(macro=2.0))
+    edit(folder, lambda content: content["metrics"].update(macro=2.0, low=0.4, high=0.6))
     checked = inside("verify")
     assert checked.returncode == 1
     assert "macro: 2.0 lies outside its own interval" in checked.stdout

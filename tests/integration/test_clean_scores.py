@@ -34,14 +34,16 @@ def done(inside: Run, tmp_path: Path) -> Path:
 
 
 def audits(folder: Path) -> dict[str, dict[str, Any]]:
-    return {p.name: json.loads(p.read_text()) for p in (folder / "audit").glob("*.json")}
+    """Return split -> audit."""
+    files = (folder / "audit").glob("*.json")
+    return {one["split"]: one for p in files for one in json.loads(p.read_text())["audits"]}
 
 
 def test_clean_scores_are_written_shown_and_verified(inside: Run, done: Path) -> None:
     made = inside("audit", "--records", "--jobs", "1")
     assert made.returncode == 0, made.stderr
     found = audits(done)
-    random, strict = found["twice-random-0.json"], found["twice-strict-0.json"]
+    random, strict = found["random"], found["strict"]
     assert strict["n_clean"] == strict["n_test"] == 12
     assert random["n_clean"] < 6  # a twin is in test with a chance of a tenth
     leaked = random["levels_with_valid"]["connectivity"]["leaked_rows"]
@@ -51,7 +53,7 @@ def test_clean_scores_are_written_shown_and_verified(inside: Run, done: Path) ->
     assert inside("leaderboard", "build", "--check").returncode == 0
     checked = inside("verify", "--jobs", "1")
     assert checked.returncode == 0, checked.stdout
-    assert "audit/twice-random-0.json" in checked.stdout
+    assert "audit/twice.json: random 0" in checked.stdout
     assert "4 ok" in checked.stdout
 
 
@@ -80,9 +82,9 @@ def test_verify_sees_an_edit(
     inside: Run, done: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     inside("audit", "--records", "--jobs", "1")
-    file = done / "audit" / "twice-strict-0.json"
+    file = done / "audit" / "twice.json"
     content = json.loads(file.read_text())
-    change(content)
+    change(content["audits"][-1])
     file.write_text(json.dumps(content))
     checked = inside("verify", "--jobs", "1")
     assert checked.returncode == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import subprocess
@@ -23,18 +22,18 @@ TIMES = {"timing.csv"}
 
 def tables(out: Path) -> dict[str, bytes]:
     """Return every written table but the one of seconds."""
-    files = [p for p in out.rglob("*") if p.is_file() and "records" not in p.parts]
+    files = [p for p in out.rglob("*") if p.is_file() and "runs" not in p.parts]
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in files if p.name not in TIMES}
 
 
 def scores(out: Path) -> dict[str, Any]:
     """Return what the records say, without what no two runs share."""
     found = {}
-    for file in sorted((out / "records").glob("*/*/*/result.json")):
-        content = json.loads(file.read_text())
-        for key in ("timing", "resources", "created", "command", "error"):
+    for record in RecordStore(out).records():
+        content = record.model_dump(mode="json")
+        for key in ("timing", "resources", "created", "command", "error", "seal"):
             content.pop(key)
-        found[file.parent.relative_to(out).as_posix()] = content
+        found[record.identity] = content
     return found
 
 
@@ -65,7 +64,7 @@ def check_resumes(command: Any, seeds: int, kills: int, least: int) -> None:
     assert scores(killed) == scores(quiet)
     assert tables(killed) == tables(quiet)
     assert undisturbed.stdout == resumed.stdout
-    assert list((killed / "records" / ".tmp").iterdir()) == []
+    assert list((killed / "runs" / ".tmp").iterdir()) == []
     assert command("verify", "--out", "killed").returncode == 0
 
 
@@ -81,13 +80,15 @@ def test_killed_twenty_times_and_resumed(command: Any) -> None:
 DYING = """
 import os, signal, sys
 from chmr_bench.cli import main
-from chmr_bench.records import store
-setattr(store, sys.argv[1], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+import importlib
+module, name = sys.argv[1].rsplit(".", 1)
+module = importlib.import_module(f"chmr_bench.records.{module}")
+setattr(module, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
 main(sys.argv[2:])
 """
 
 
-@pytest.mark.parametrize("step", ["_with_predictions", "to_json", "_flush"])
+@pytest.mark.parametrize("step", ["store.sealed", "loose.to_json", "arrays.write", "loose.flush"])
 def test_killed_while_a_record_is_written(command: Any, step: str) -> None:
     one = ("run", "-m", "quick.noise", "-d", "quick-small", "-q", "--out", "out")
     dead = subprocess.run(
@@ -99,7 +100,28 @@ def test_killed_while_a_record_is_written(command: Any, step: str) -> None:
     assert dead.returncode == -signal.SIGKILL, dead.stderr
     records = RecordStore(command.folder / "out")
     assert records.records() == records.problems() == []
-    assert len(list((records.folder / ".tmp").iterdir())) == 1
+    assert len(list(records.temporary.iterdir())) == (step != "store.sealed")
     assert command(*one).returncode == 0
     assert len(records.records()) == 1
     assert list((records.folder / ".tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["packed.write", "packing._check", "packing.discard"])
+def test_killed_while_runs_are_packed(command: Any, step: str) -> None:
+    one = ("run", "-m", "quick.noise", "-d", "quick-small", "--seeds", "3", "-q", "--out", "out")
+    dead = subprocess.run(
+        [sys.executable, "-c", DYING, step, *one],
+        cwd=command.folder,
+        env=command.environment,
+        capture_output=True,
+    )
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    store = RecordStore(command.folder / "out")
+    assert len(store.records()) == 3
+    assert store.problems() == store.damaged() == []
+    assert command("records", "pack", "--out", "out").returncode == 0
+    after = RecordStore(command.folder / "out")
+    assert after.records() == store.records()
+    assert {run.kind for run in after.stored()} == {"packed"}
+    assert list(after.temporary.iterdir()) == []
+    assert command("verify", "--out", "out").returncode == 0

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from chmr_bench.records import RecordStore
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 CONTROL = "\x1b"
@@ -154,11 +156,10 @@ def test_a_users_table_beside_a_registered_dataset(inside: Run, table: Path) -> 
         *("--smiles", "smiles", "--tasks", "active", "--out", "out"),
     )
     assert done.returncode == 0, done.stderr
-    (result,) = (table.parent / "out" / "records").glob("mine*/quick.noise/*/result.json")
-    content = json.loads(result.read_text())
-    assert content["dataset"]["origin"]["file"] == "mine.csv"
-    assert content["dataset"]["task_type"] == "classification"
-    assert content["split"]["name"] == "scaffold"
+    (record,) = RecordStore(table.parent / "out").of("mine", "quick.noise")
+    assert record.dataset.origin.file == "mine.csv"
+    assert record.dataset.task_type == "classification"
+    assert record.split.name == "scaffold"
 
 
 def test_dropped_rows_are_counted_in_the_record(inside: Run, table: Path) -> None:
@@ -173,8 +174,8 @@ def test_dropped_rows_are_counted_in_the_record(inside: Run, table: Path) -> Non
     done = inside(*asked, "--on-invalid", "drop", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["results"][0]["metric"] == "rmse"
-    (result,) = (table.parent / "leaderboards" / "records").glob("*/*/*/result.json")
-    assert json.loads(result.read_text())["dataset"]["dropped"] == 1
+    (record,) = RecordStore(table.parent / "leaderboards").records()
+    assert record.dataset.dropped == 1
     shown = inside(*asked, "--on-invalid", "drop").stdout
     assert "mine: 1 row of the source left out (--on-invalid drop)" in shown
     page = (table.parent / "leaderboards" / "README.md").read_text()
@@ -209,9 +210,9 @@ def test_ctrl_c_once_stops_cleanly_and_the_same_command_goes_on(
     assert "press Ctrl-C again to stop at once" in err
     assert "1 job done, 2 left" in err
     assert "Traceback" not in err
-    records = tmp_path / "leaderboards" / "records"
-    assert len(list(records.glob("*/*/*/result.json"))) == 1
-    assert list((records / ".tmp").iterdir()) == []
+    store = RecordStore(tmp_path / "leaderboards")
+    assert len(store.records()) == 1
+    assert list(store.temporary.iterdir()) == []
     again = command(*asked)
     assert again.returncode == 0
     assert "2 jobs new, 1 cached" in again.stdout
@@ -242,7 +243,7 @@ def test_ctrl_c_twice_stops_at_once_even_a_model_that_does_not_listen(
     process.communicate(timeout=20)
     assert time.monotonic() - begun < 5
     assert process.returncode == 130
-    assert not list((tmp_path / "leaderboards" / "records").glob("*/*/*"))
+    assert RecordStore(tmp_path / "leaderboards").records() == []
 
 
 # ------------------------------------------------------------------------------- two runs at once
@@ -266,8 +267,7 @@ def test_two_runs_into_one_folder_share_the_work(command: Any, tmp_path: Path) -
     tables = [json.loads(out) for out, _ in results]
     assert tables[0]["results"] == tables[1]["results"]
     assert tables[0]["n_computed"] + tables[1]["n_computed"] == 6
-    records = tmp_path / "leaderboards" / "records"
-    assert len(list(records.glob("*/*/*/result.json"))) == 6
+    assert len(RecordStore(tmp_path / "leaderboards").records()) == 6
     assert command("verify").returncode == 0
 
 

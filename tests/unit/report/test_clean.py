@@ -81,7 +81,24 @@ def test_files_are_read_as_they_were_written(results: Any) -> None:
     one = results.audit([record], [0.6])
     other = results.audit([record], [0.5], split="strict", split_seed=3, split_digest="1" * 64)
     names = [path.name for path in write_all(results.root, [one, other])]
-    assert names == ["bace-reference.json", "bace-strict-3.json"]
+    assert names == ["bace.json"]
+    assert list(read_all(results.root).values()) == [one, other]
+    again = one.model_copy(update={"n_clean": 2})
+    write_all(results.root, [again])
+    assert list(read_all(results.root).values()) == [again, other]
+
+
+def test_files_of_one_split_are_read_and_put_together(results: Any) -> None:
+    record = results.add("forest", "bace", 0.7)
+    one = results.audit([record], [0.6])
+    other = results.audit([record], [0.5], split="strict", split_seed=3, split_digest="1" * 64)
+    folder = results.root / "audit"
+    folder.mkdir()
+    for name, audit in (("bace-reference", one), ("bace-strict-3", other)):
+        (folder / f"{name}.json").write_text(audit.model_dump_json(by_alias=True, indent=1))
+    assert list(read_all(results.root).values()) == [one, other]
+    write_all(results.root, [])
+    assert [path.name for path in folder.iterdir()] == ["bace.json"]
     assert list(read_all(results.root).values()) == [one, other]
 
 

@@ -115,7 +115,7 @@ def test_other_data_splits_and_metrics_are_tables_of_their_own(results: Any) -> 
     assert len(collected.runs.frame) == 7
 
 
-@pytest.mark.parametrize("name", ["bootstrap.npy", "predictions.parquet"])
+@pytest.mark.parametrize("name", ["predictions.parquet"])
 @pytest.mark.parametrize("way", ["gone", "cut short", "another"])
 def test_a_damaged_record_is_in_no_table_and_is_named(results: Any, name: str, way: str) -> None:
     record = results.add("forest", "bace", 0.7, seed=0)

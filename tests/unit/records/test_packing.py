@@ -1,0 +1,483 @@
+"""Runs in packs: nothing is lost, whatever happens while they are moved."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chmr_bench.errors import RecordError
+from chmr_bench.records import RecordStore, arrays, lines, packed, packing
+from chmr_bench.records.loose import FirstRun
+from tests.unit.test_records import a_record, stored
+
+VERSION_1 = Path(__file__).resolve().parents[2] / "fixtures" / "version-1"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RecordStore:
+    """Three good runs of a model, and one that failed."""
+    made = RecordStore(tmp_path / "out")
+    for seed in range(3):
+        stored(made, a_record(seed=seed))
+    made.write(a_record("failed", seed=7), log="what went wrong: µ\n")
+    return made
+
+
+def files(store: RecordStore) -> list[str]:
+    """Return the files of the store, locks left out."""
+    found = (p.relative_to(store.root) for p in store.root.rglob("*") if p.is_file())
+    return sorted(p.as_posix() for p in found if ".locks" not in p.parts)
+
+
+def content(store: RecordStore) -> dict[str, Any]:
+    """Return all there is of every run, by identity."""
+    return {
+        run.identity: (
+            run.record,
+            run.log(),
+            None if run.record.status == "failed" else run.predictions().digest(),
+            None if run.record.status == "failed" else run.replicates().tolist(),
+        )
+        for run in RecordStore(store.root).stored()
+    }
+
+
+PAIR = ["runs/reference/m.jsonl", "runs/reference/m.parquet"]
+
+
+def test_packing_keeps_everything_in_two_files(store: RecordStore) -> None:
+    before = content(store)
+    done = store.pack()
+    assert (done.moved, done.problems) == (4, [])
+    assert files(store) == PAIR
+    assert content(store) == before
+    assert store.problems() == store.damaged() == []
+    for identity, (record, *_) in before.items():
+        assert store.find(identity) == record
+        assert store.path_of(record).name == "m.jsonl"
+    assert store.pack().moved == 0
+
+
+def test_more_runs_join_and_unpacking_is_the_way_back(store: RecordStore) -> None:
+    store.pack()
+    text = (store.root / PAIR[0]).read_text().splitlines()
+    stored(store, a_record(seed=5))
+    stored(store, a_record(seed=0, missing={"rate": 0.5}, identity="ab" * 32))
+    before = content(store)
+    assert store.pack().moved == 2
+    assert content(store) == before
+    assert set(text[:-1]) <= set((store.root / PAIR[0]).read_text().splitlines())
+    assert "runs/reference-masked/m.jsonl" in files(store)
+    done = packing.unpack(store, store.stored())
+    assert (done.moved, done.problems) == (6, [])
+    assert content(store) == before
+    assert all(name.startswith("runs/loose/d/m/") for name in files(store))
+
+
+def test_removed_runs_are_gone_and_the_others_stay(store: RecordStore) -> None:
+    store.pack()
+    stored(store, a_record(seed=5))
+    before = content(store)
+    gone = [run for run in store.stored() if run.record.seed in (1, 5, 7)]
+    packing.remove(store, gone)
+    kept = {name: value for name, value in before.items() if name not in {r.identity for r in gone}}
+    assert content(store) == kept
+    packing.remove(store, store.stored())
+    assert files(store) == []
+
+
+def test_a_failed_packed_run_is_discarded_and_replaced(store: RecordStore) -> None:
+    store.pack()
+    failed = a_record("failed", seed=7)
+    store.discard_failed(failed.identity)
+    assert store.find(failed.identity) is None
+    store.write(failed)
+    store.pack()
+    good = stored(store, a_record(seed=7))
+    assert store.find(failed.identity) == good
+    store.pack()
+    assert [r.status for r in store.records()] == ["ok"] * 4
+    assert files(store) == PAIR
+
+
+def test_lines_say_what_records_say_without_the_tasks(store: RecordStore) -> None:
+    loose = list(store.lines())
+    store.pack()
+    found = list(store.lines())
+    assert found == loose
+    for line, record in zip(found, store.records(), strict=True):
+        metrics = line["metrics"]
+        if metrics is not None and record.metrics is not None:
+            assert metrics.pop("counts") == record.metrics.counts == [2]
+            whole = record.model_dump(mode="json")
+            whole["metrics"].pop("per_task")
+            assert {**line, "metrics": metrics} == whole
+
+
+def test_an_empty_or_read_only_store_is_no_error(tmp_path: Path, store: RecordStore) -> None:
+    assert RecordStore(tmp_path / "nowhere").pack().moved == 0
+    store.pack()
+    before = content(store)
+    for path in (store.root, *store.root.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        assert content(store) == before
+    finally:
+        for path in (store.root, *store.root.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_any_path_will_do(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path / "ein Ordner für µ, 分子")
+    record = stored(store, a_record(model={**a_record().model.model_dump(), "id": "m" * 300}))
+    store.pack()
+    assert content(store)[record.identity][0] == record
+    assert all(len(Path(name).name) < 100 for name in files(store))
+
+
+def test_half_a_character_is_written_out(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    record = stored(store, a_record(command=["run", "\udcff.csv"]))
+    store.pack()
+    assert store.find(record.identity) == record
+    assert record.command[1] == "\\udcff.csv"
+
+
+# ------------------------------------------------------------------------------------------ damage
+
+
+def line_of(store: RecordStore, seed: int) -> int:
+    texts = (store.root / PAIR[0]).read_bytes().splitlines()
+    return next(i for i, text in enumerate(texts) if f'"seed":{seed},"missing"'.encode() in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"{ cut sho", "is not JSON"),
+        (b"[1]", "is not JSON: expected an object"),
+        (b"{}", "is no record"),
+        (b'{"$": "abc"}', "refers to 'value'"),
+        (b'{"$": 7, "value": {"$": "abc"}}', "refers to 'abc'"),
+        (b'{"schema_version":"2","dataset":[],"metrics":3}', "no record"),
+        (b'{"schema_version":"2","metrics":null}', "Field required"),
+        (b'{"seed":' + b"9" * 5000 + b"}", ""),
+        (b"[" * 3000, "is not JSON"),
+        (b'{"a":"\\ud800"}', "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b"<<<<<<< ours", "is not JSON"),
+    ],
+)
+def test_a_bad_line_is_one_problem_and_is_kept(
+    store: RecordStore, text: bytes, reason: str
+) -> None:
+    store.pack()
+    texts = (store.root / PAIR[0]).read_bytes().splitlines()
+    at = line_of(store, 1)
+    (store.root / PAIR[0]).write_bytes(b"\n".join([*texts[:at], text, *texts[at + 1 :], b""]))
+    again = RecordStore(store.root)
+    (problem,) = again.problems()
+    assert reason in problem.reason
+    assert f"line {at + 1}: " in problem.reason
+    assert "\n" not in problem.reason
+    assert len(problem.reason) < 300
+    assert sorted(r.seed for r in again.records() if r.seed is not None) == [0, 2, 7]
+    stored(again, a_record(seed=1))
+    again.pack()
+    assert sorted(r.seed for r in again.records() if r.seed is not None) == [0, 1, 2, 7]
+    assert text in (store.root / PAIR[0]).read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99, None])
+def test_a_truncated_parquet_file_is_said_of_its_runs_and_set_aside(
+    store: RecordStore, share: float | None
+) -> None:
+    store.pack()
+    file = store.root / PAIR[1]
+    whole = file.read_bytes()
+    file.unlink() if share is None else file.write_bytes(whole[: int(share * len(whole))])
+    again = RecordStore(store.root)
+    assert again.problems() == []
+    assert len(again.records()) == 4
+    assert len(again.damaged()) == 3
+    assert all("m.parquet" in problem.reason for problem in again.damaged())
+    record = a_record(seed=1)
+    assert again.find(record.identity) is None
+    with pytest.raises(RecordError, match=r"m\.parquet: cannot be read"):
+        again.predictions(record)
+    good = stored(again, record)
+    again.pack()
+    assert again.find(record.identity) == good
+    assert len(again.damaged()) == 2
+    assert {r.seed for r in again.records()} == {0, 1, 2, 7}
+    if share is not None:
+        aside_file = file.with_name("m.parquet.damaged")
+        assert aside_file.read_bytes() == whole[: int(share * len(whole))]
+        assert [p.path for p in again.problems()] == [aside_file]
+
+
+def test_a_parquet_file_of_another_hash_is_checked_run_by_run(store: RecordStore) -> None:
+    store.pack()
+    file = store.root / PAIR[1]
+    made = {}
+    for run in store.stored():
+        if run.record.status == "ok":
+            scores = run.pack.numbers.results(run.identity)[1]  # type: ignore[attr-defined]
+            made[run.identity] = arrays.Arrays(run.predictions(), run.replicates(), scores)
+    names = list(made)
+    arrays.write(file, {name: made[name] for name in reversed(names)})
+    assert RecordStore(store.root).damaged() == []
+    made[names[0]].predictions.values[0, 0] = 0.5
+    made[names[1]].replicates[0] = 0.5
+    made[names[2]].scores[0, 0] = 0.5
+    arrays.write(file, made)
+    again = RecordStore(store.root)
+    reasons = [problem.reason for problem in again.damaged()]
+    assert [re.sub(".*: ", "", reason) for reason in reasons] == [
+        "the predictions are not those on record",
+        "the bootstrap replicates are not those on record",
+        "the scores of the tasks are not those on record",
+    ]
+
+
+def test_one_run_loose_and_packed(store: RecordStore) -> None:
+    loose = store.root / "copy"
+    shutil.copytree(store.folder / "loose", loose)
+    store.pack()
+    shutil.copytree(loose, store.folder / "loose")  # as after a kill before they were removed
+    assert store.problems() == []
+    assert len(store.records()) == 4
+    (folder,) = (store.folder / "loose").glob("d/m/reference-s1-*")
+    text = (folder / "result.json").read_text()
+    (folder / "result.json").write_text(text.replace("2026-01-01", "2027-01-01"))
+    (problem,) = store.problems()
+    assert problem.path == folder
+    assert "differs from the packed run" in problem.reason
+    done = store.pack()
+    assert [p.path for p in done.problems] == [folder]
+    assert folder.exists()
+    assert len(list((store.folder / "loose").glob("*/*/*"))) == 1
+    assert {r.created for r in store.records()} == {"2026-01-01T00:00:00+00:00"}
+
+
+def test_foreign_files_are_named(store: RecordStore, tmp_path: Path) -> None:
+    store.pack()
+    for name in ("runs/notes.txt", "runs/reference/notes.txt", "runs/reference/x.parquet"):
+        (store.root / name).write_text("x")
+    (store.folder / "reference" / "dir.jsonl").mkdir()
+    os.mkfifo(store.folder / "reference" / "pipe.jsonl")
+    (store.folder / "loop").symlink_to(store.folder / "loop")
+    folder = store.folder / "loose" / "d" / "m" / "pipe"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "result.json")
+    problems = {p.path.relative_to(store.folder).as_posix(): p.reason for p in store.problems()}
+    assert problems.keys() == {
+        "notes.txt",
+        "reference/notes.txt",
+        "reference/x.parquet",
+        "reference/dir.jsonl",
+        "reference/pipe.jsonl",
+        "loop",
+        "loose/d/m/pipe",
+    }
+    assert len(store.records()) == 4
+
+
+# --------------------------------------------------------------------------- while runs are packed
+
+
+@pytest.mark.parametrize("step", ["arrays", "lines", "check", "flush"])
+def test_a_full_disk_loses_nothing(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    before, there = content(store), files(store)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place, name = {
+        "arrays": (arrays, "write"),
+        "lines": (lines, "write"),
+        "check": (packing, "_check"),
+        "flush": (packing.loose, "flush"),
+    }[step]
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, full)
+        done = store.pack()
+    assert done.moved == 0
+    (problem,) = done.problems
+    assert problem.reason == "nothing was packed: No space left on device"
+    assert files(store) == there
+    assert content(store) == before
+    assert store.pack().problems == []
+    assert content(store) == before
+
+
+def test_what_is_not_read_back_is_not_packed(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, real = content(store), packed.write
+
+    def wrong(folder: Path, wholes: Any, bad: Any) -> Any:
+        written = real(folder, wholes, bad)
+        text = written[0].read_text()
+        written[0].write_text(text.replace('"fit":1.0', '"fit":2.0'))
+        return written
+
+    monkeypatch.setattr(packed, "write", wrong)
+    done = store.pack()
+    assert done.moved == 0
+    assert "was not written as it is" in done.problems[0].reason
+    assert content(store) == before
+
+
+PACKING = """
+import sys
+from pathlib import Path
+from chmr_bench.records import RecordStore
+done = RecordStore(Path(sys.argv[1])).pack()
+print(done.moved, done.problems)
+"""
+
+
+def test_two_packings_at_once(store: RecordStore) -> None:
+    for seed in range(10, 25):
+        stored(store, a_record(seed=seed))
+    before = content(store)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PACKING, str(store.root)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    told = [process.communicate(timeout=60)[0].split(" ", 1) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert sum(int(n) for n, _ in told) == 19
+    assert content(store) == before
+    assert files(store) == PAIR
+
+
+def test_a_kill_between_the_two_files_leaves_every_run(store: RecordStore) -> None:
+    store.pack()
+    stored(store, a_record(seed=5))
+    before = content(store)
+    old = (store.root / PAIR[0]).read_bytes()
+    new = RecordStore(store.root)
+    loose = store.root / "copy"
+    shutil.copytree(store.folder / "loose", loose)
+    new.pack()
+    (store.root / PAIR[0]).write_bytes(old)  # the Parquet file is the new one
+    shutil.copytree(loose, store.folder / "loose")
+    shutil.rmtree(loose)
+    after = RecordStore(store.root)
+    assert content(after) == before
+    assert after.damaged() == after.problems() == []
+    after.pack()
+    assert content(after) == before
+    assert files(after) == PAIR
+
+
+# --------------------------------------------------------------------------------------- version 1
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> RecordStore:
+    """A store of version 1."""
+    shutil.copytree(VERSION_1, tmp_path / "old")
+    return RecordStore(tmp_path / "old")
+
+
+def test_version_1_is_read_and_packed_with_every_value(first: RecordStore) -> None:
+    runs = first.stored()
+    assert {run.kind for run in runs} == {"version 1"}
+    assert first.problems() == first.damaged() == []
+    before = content(first)
+    done = first.pack()
+    assert (done.moved, done.problems) == (len(runs), [])
+    assert not first.first.exists()
+    after = content(first)
+    for identity, (record, log, digest, replicates) in before.items():
+        new = after[identity]
+        assert (new[1], new[2], new[3]) == (log, digest, replicates)
+        assert new[0].predictions_sha256 == record.predictions_sha256
+        changed = {"schema_version", "seal", "predictions"}
+        assert new[0].model_dump(exclude=changed) == record.model_dump(exclude=changed)
+        assert new[0].predictions.values_sha256 == record.predictions.values_sha256
+    assert all(run.sealed for run in first.stored())
+    assert first.damaged() == []
+
+
+def test_predictions_of_version_1_without_a_label_are_left_out(first: RecordStore) -> None:
+    (before,) = (run for run in first.stored() if run.record.dataset.name == "sider")
+    values = before.predictions().values
+    known = np.random.default_rng(0).random(values.shape) < 0.6
+    first.pack(lambda record: known if record.dataset.name == "sider" else None)
+    (after,) = (run for run in first.stored() if run.record.dataset.name == "sider")
+    new = after.predictions().values
+    np.testing.assert_array_equal(new[known], values[known])
+    assert np.isnan(new[~known]).all()
+    assert new.dtype == values.dtype
+    assert after.record.predictions is not None
+    assert after.record.predictions.cells == "labelled"
+
+
+@pytest.mark.parametrize("name", ["result.json", "predictions.parquet", "bootstrap.npy"])
+def test_a_damaged_folder_of_version_1_stays_where_it_is(first: RecordStore, name: str) -> None:
+    path = next(run.path for run in first.stored() if run.record.model.id == "fingerprint.knn")
+    (path / name).write_bytes((path / name).read_bytes()[:-30])
+    others = {k: v[2:] for k, v in content_of(first, path).items()}
+    done = first.pack()
+    (problem,) = done.problems
+    assert problem.path == path
+    assert (path / name).exists()
+    assert {k: v[2:] for k, v in content_of(first, path).items()} == others
+
+
+def content_of(store: RecordStore, without: Path) -> dict[str, Any]:
+    runs = [run for run in RecordStore(store.root).stored() if run.path != without]
+    return {
+        run.identity: (run.record, run.log(), run.predictions().digest(), run.replicates().tolist())
+        for run in runs
+    }
+
+
+def test_predictions_of_version_1_that_are_not_those_on_record_are_not_packed(
+    first: RecordStore,
+) -> None:
+    path = next(run.path for run in first.stored() if run.record.model.id == "fingerprint.knn")
+    told = json.loads((path / "result.json").read_text())
+    told["predictions"]["values_sha256"] = "0" * 64
+    (path / "result.json").write_text(json.dumps(told))
+    done = first.pack()
+    assert any("the predictions are not those on record" in p.reason for p in done.problems)
+    assert isinstance(next(r for r in first.stored() if r.path == path), FirstRun)
+
+
+def test_version_1_that_is_packed_and_still_there_is_one_run(first: RecordStore) -> None:
+    shutil.copytree(first.first, first.root / "copy")
+    first.pack()
+    shutil.copytree(first.root / "copy", first.first)
+    shutil.rmtree(first.root / "copy")
+    assert first.problems() == []
+    n = len(first.records())
+    assert first.pack().moved == n
+    assert not first.first.exists()
+    assert len(first.records()) == n
+
+
+def test_names_that_look_like_a_hash_come_back() -> None:
+    inner = {"$": "y" * 90, "b": {"$": 1}}
+    told = {"$": "x", "$$": [1] * 50, "a": inner, "metrics": {"x": "z" * 99}}
+    text = lines.write([told, told])
+    assert [run for _, run in lines.read(text)] == [told, told]
+    assert len(text) == len(set(text)) + 1
