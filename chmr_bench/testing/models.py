@@ -35,13 +35,17 @@ def check_model(model: str | ModelSpec, settings: Mapping[str, Any] | None = Non
 
     Parameters
     ----------
-    model : a spec, or the name of a registered model.
-    settings : overrides that make the check quick, for instance fewer trees.
+    model :
+        A spec, or the name of a registered model.
+    settings :
+        Overrides that make the check quick, for instance fewer trees.
 
     Raises
     ------
-    MissingDependencyError : a package that the model needs is not installed.
-    PluginError : the model breaks a promise; the message says which, and on which data.
+    MissingDependencyError
+        A package that the model needs is not installed.
+    PluginError
+        The model breaks a promise; the message says which, and on which data.
     """
     spec = registry().model(model).spec if isinstance(model, str) else model
     require(spec)
