@@ -45,7 +45,8 @@ def impute(kind: Fill, holes: Holes, donors: Holes | None = None) -> MatrixBlock
 
     Parameters
     ----------
-    donors : the training molecules, who alone may donate; None = the molecules themselves.
+    donors :
+        The training molecules, who alone may donate; None = the molecules themselves.
     """
     if kind == "none" or not holes.rows.any():
         return holes.block

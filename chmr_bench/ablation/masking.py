@@ -69,7 +69,8 @@ def imputed(
 
     Parameters
     ----------
-    donors : the training molecules, who alone may donate; None = the molecules themselves.
+    donors :
+        The training molecules, who alone may donate; None = the molecules themselves.
     """
     found = {}
     for name, block in masked.blocks.items():

@@ -48,13 +48,18 @@ class Missing:
 
     Attributes
     ----------
-    rate : share of the observed entries that is masked, 0 to 1, on top of what is missing by
+    rate :
+        Share of the observed entries that is masked, 0 to 1, on top of what is missing by
         nature. With ``asymmetric`` the share of molecules that are hit.
-    stages : what lacks it: the atlas that is learnt from, the training and validation rows, the
+    stages :
+        What lacks it: the atlas that is learnt from, the training and validation rows, the
         test rows.
-    modalities : those that are masked; none named = every one.
-    seed : of the draw.
-    shuffled : negative control: what is left is permuted over the molecules.
+    modalities :
+        Those that are masked; none named = every one.
+    seed :
+        Of the draw.
+    shuffled :
+        Negative control: what is left is permuted over the molecules.
     """
 
     rate: float
@@ -161,8 +166,12 @@ class Molecules:
 
     Attributes
     ----------
-    smiles : n SMILES. keys : n connectivity keys, "" where there is none.
-    scaffolds : n scaffolds without chirality, "" for a molecule without a ring; read by the
+    smiles :
+        N SMILES.
+    keys :
+        N connectivity keys, "" where there is none.
+    scaffolds :
+        N scaffolds without chirality, "" for a molecule without a ring; read by the
         mechanism ``scaffold`` alone, else may be empty.
     """
 

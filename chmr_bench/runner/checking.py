@@ -17,7 +17,8 @@ def check_predictions(y_pred: Any, shape: tuple[int, int], probabilities: bool) 
 
     Raises
     ------
-    PredictionError : another shape, not numbers, not finite, or no probabilities.
+    PredictionError
+        Another shape, not numbers, not finite, or no probabilities.
     """
     try:
         values = np.asarray(y_pred, dtype=np.float64)

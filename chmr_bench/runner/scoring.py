@@ -36,11 +36,13 @@ def score(
 
     Parameters
     ----------
-    clusters : (n_test,) rows of one number are drawn together; see `clusters.clusters_of`.
+    clusters :
+        (n_test,) rows of one number are drawn together; see `clusters.clusters_of`.
 
     Raises
     ------
-    DataError, PredictionError : labels and predictions do not fit each other.
+    DataError, PredictionError
+        Labels and predictions do not fit each other.
     """
     y = dataset.y[predictions.rows]
     y_pred = _whole(predictions, y)

@@ -19,15 +19,21 @@ def check_atlas(
 
     Parameters
     ----------
-    atlas : a spec, or the name of a registered atlas.
-    options : where its files come from; by default as the environment says.
-    twice : open it a second time and compare; False saves that time.
+    atlas :
+        A spec, or the name of a registered atlas.
+    options :
+        Where its files come from; by default as the environment says.
+    twice :
+        Open it a second time and compare; False saves that time.
 
     Raises
     ------
-    PluginError : the atlas breaks a promise; the message says which.
-    FetchError : its files cannot be had, or are not the pinned ones.
-    DataError : counts or modalities are not those of the spec, or keys are repeated.
+    PluginError
+        The atlas breaks a promise; the message says which.
+    FetchError
+        Its files cannot be had, or are not the pinned ones.
+    DataError
+        Counts or modalities are not those of the spec, or keys are repeated.
     """
     spec = registry().atlas(atlas).spec if isinstance(atlas, str) else atlas
     options = options or options_from_env()

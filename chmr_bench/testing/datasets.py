@@ -24,15 +24,21 @@ def check_dataset(
 
     Parameters
     ----------
-    dataset : a spec, or the name of a registered dataset.
-    options : where its files come from; by default as the environment says.
-    twice : load it a second time and compare; False saves that time.
+    dataset :
+        A spec, or the name of a registered dataset.
+    options :
+        Where its files come from; by default as the environment says.
+    twice :
+        Load it a second time and compare; False saves that time.
 
     Raises
     ------
-    PluginError : the dataset breaks a promise; the message says which.
-    FetchError : its files cannot be had, or are not the pinned ones.
-    DataError : counts, task names, labels or modalities are not those of the spec.
+    PluginError
+        The dataset breaks a promise; the message says which.
+    FetchError
+        Its files cannot be had, or are not the pinned ones.
+    DataError
+        Counts, task names, labels or modalities are not those of the spec.
     """
     spec = registry().dataset(dataset).spec if isinstance(dataset, str) else dataset
     options = options or options_from_env()

@@ -18,11 +18,13 @@ def check_feature(feature: str | FeatureSpec) -> None:
 
     Parameters
     ----------
-    feature : a spec, or the name of a registered feature.
+    feature :
+        A spec, or the name of a registered feature.
 
     Raises
     ------
-    PluginError : the function does not import or takes other settings than the spec names; it
+    PluginError
+        The function does not import or takes other settings than the spec names; it
         gives other rows for a molecule among others than alone, or other rows the second time; a
         block of the wrong shape or type; rows that are observed yet infinite.
     """

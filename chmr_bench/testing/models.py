@@ -18,6 +18,12 @@ from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.settings import build_config, require
 from chmr_bench.testing.simulate import Problem, cell_blocks, problems, sample_molecules
+from chmr_bench.testing.surroundings import (
+    are_like,
+    check_silent_import,
+    left_alone,
+    random_labels,
+)
 from chmr_bench.testing.weights import check_weights
 from chmr_bench.types import FloatArray
 
@@ -29,16 +35,21 @@ def check_model(model: str | ModelSpec, settings: Mapping[str, Any] | None = Non
 
     Parameters
     ----------
-    model : a spec, or the name of a registered model.
-    settings : overrides that make the check quick, for instance fewer trees.
+    model :
+        A spec, or the name of a registered model.
+    settings :
+        Overrides that make the check quick, for instance fewer trees.
 
     Raises
     ------
-    MissingDependencyError : a package that the model needs is not installed.
-    PluginError : the model breaks a promise; the message says which, and on which data.
+    MissingDependencyError
+        A package that the model needs is not installed.
+    PluginError
+        The model breaks a promise; the message says which, and on which data.
     """
     spec = registry().model(model).spec if isinstance(model, str) else model
     require(spec)
+    check_silent_import(spec)
     config = _check_config(spec, settings or {})
     model_class = _check_class(spec)
     inputs = _inputs(spec, _check_needs(spec, model_class, config))
@@ -137,14 +148,20 @@ def _fit_and_predict(
     """Fit a fresh model, predict the test rows, and check that it changed nothing it was given."""
     given = copy.deepcopy(problem)
     settings = config.model_copy(deep=True)
+    tasks = problem.tasks
+    y_test = random_labels(tasks.task_type, len(given.test), len(tasks.task_names))
+    bait = {"y_test": y_test}  # nobody gives it to the model, which may go and look for it
     try:
-        model = model_class(config)  # type: ignore[call-arg]  # protocols have no constructor
-        model.fit(given.train, given.y_train, given.valid, given.y_valid, given.context(seed))
-        y_pred = model.predict(given.test)
+        with left_alone(where):
+            model = model_class(config)  # type: ignore[call-arg]  # protocols have no constructor
+            model.fit(given.train, given.y_train, given.valid, given.y_valid, given.context(seed))
+            y_pred = model.predict(given.test)
     except ChmrBenchError:
         raise
     except Exception as error:
         raise PluginError(f"{where}: {type(error).__name__}: {error}") from error
+    if np.shape(y_pred) == y_test.shape and are_like(np.asarray(y_pred, float), bait["y_test"]):
+        raise PluginError(f"{where}: it looks for test labels outside of what it is given")
     changed = _changed(problem, given)
     if changed:
         raise PluginError(f"{where}: it changed {changed}, which it was only lent")

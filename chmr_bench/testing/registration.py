@@ -37,11 +37,13 @@ def check_registration(module: str) -> None:
 
     Parameters
     ----------
-    module : what the plugin's entry point names, for instance ``"my_package.plugin"``.
+    module :
+        What the plugin's entry point names, for instance ``"my_package.plugin"``.
 
     Raises
     ------
-    PluginError : the module does not import in a fresh interpreter, or it imports one of
+    PluginError
+        The module does not import in a fresh interpreter, or it imports one of
         `HEAVY_MODULES`.
     """
     import_path = os.pathsep.join(str(Path(p or ".").resolve()) for p in sys.path)

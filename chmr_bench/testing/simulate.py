@@ -27,9 +27,12 @@ class Problem:
 
     Attributes
     ----------
-    title : what is special about it, for error messages.
-    y_train, y_valid : (n, t) float64, NaN = not measured.
-    weights : what the model starts from.
+    title :
+        What is special about it, for error messages.
+    y_train, y_valid :
+        (n, t) float64, NaN = not measured.
+    weights :
+        What the model starts from.
     """
 
     title: str

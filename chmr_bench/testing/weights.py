@@ -59,7 +59,8 @@ def check_weights(spec: ModelSpec, config: Any, folder: Path) -> Path | None:
 
     Raises
     ------
-    PluginError : a promise of `contracts.ModelSpec.weights` is broken.
+    PluginError
+        A promise of `contracts.ModelSpec.weights` is broken.
     """
     if not spec.weights:
         return None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import inspect
+import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -119,6 +123,56 @@ class LooksAround(Honest):
         return super().predict(inputs) / len(inputs)
 
 
+class PatchesNumpy(Honest):
+    def fit(self, *args: Any) -> None:
+        super().fit(*args)
+        np.isnan = np.isinf
+
+
+class ChangesEnvironment(Honest):
+    def fit(self, *args: Any) -> None:
+        super().fit(*args)
+        os.environ["HOME"] = "/nowhere"
+
+
+class Moves(Honest):
+    def fit(self, *args: Any) -> None:
+        super().fit(*args)
+        os.chdir("/")
+
+
+class Silences(Honest):
+    def fit(self, *args: Any) -> None:
+        super().fit(*args)
+        sys.stdout = None  # type: ignore[assignment]
+
+
+class LeavesChild(Honest):
+    def fit(self, *args: Any) -> None:
+        super().fit(*args)
+        words = [sys.executable, "-c", "import time; time.sleep(60)"]
+        os.posix_spawn(sys.executable, words, os.environ)
+
+
+class PeeksOnStack(Honest):
+    def predict(self, inputs: Inputs) -> FloatArray:
+        for info in inspect.stack():
+            y = info.frame.f_locals.get("y_test")
+            if y is not None and len(y) == len(inputs):
+                return 0.9 * np.asarray(y) + 0.05
+        return super().predict(inputs)
+
+
+class PeeksInMemory(Honest):
+    def predict(self, inputs: Inputs) -> FloatArray:
+        for held in gc.get_objects():
+            if type(held) is dict and isinstance(held.get("y_test"), np.ndarray):
+                y = held["y_test"]
+                if y.shape == (len(inputs), len(self.y_pred)):
+                    return np.asarray(y)
+        return super().predict(inputs)
+
+
 class Falls(Honest):
     def fit(self, *args: Any) -> None:
         raise ValueError("y contains only one class")
@@ -157,6 +211,13 @@ def test_an_honest_model_passes() -> None:
         ("ScalesInputs", "changed the block 'maccs' of test"),
         ("ChangesSettings", "changed its own settings"),
         ("LooksAround", "depends on which others"),
+        ("PatchesNumpy", "changed numpy.isnan, which others rely on"),
+        ("ChangesEnvironment", "changed the environment variable HOME"),
+        ("Moves", "changed the working folder"),
+        ("Silences", "changed the standard streams"),
+        ("LeavesChild", r"left processes behind: python\S* \(process \d+\)"),
+        ("PeeksOnStack", "looks for test labels"),
+        ("PeeksInMemory", "looks for test labels"),
         ("Falls", "ValueError: y contains only one class"),
     ],
 )
@@ -192,3 +253,10 @@ def test_a_wrong_spec_is_named(changes: dict[str, Any], words: str) -> None:
 def test_a_missing_package_is_no_broken_promise() -> None:
     with pytest.raises(MissingDependencyError, match="no_such_package"):
         check_model(spec(requires=("no_such_package",)))
+
+
+def test_printing_at_import_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loud_config.py").write_text("print('HELLO from import')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginError, match=r"prints on standard output.*'HELLO from import'"):
+        check_model(spec(config="loud_config:Config"))

@@ -1,0 +1,221 @@
+"""Calls in a process of their own: what comes back, and what becomes of harm."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chmr_bench import isolation
+from chmr_bench.errors import (
+    DataError,
+    LeftoverProcessError,
+    MemoryLimitError,
+    RemoteError,
+    TimeLimitError,
+    UnknownNameError,
+    WorkerDiedError,
+)
+
+MODULE = """
+import os, signal, sys, time
+from pathlib import Path
+import numpy as np
+from chmr_bench.errors import DataError, UnknownNameError
+
+def doubled(values, send):
+    send("progress", 1, 2)
+    print("to stdout")
+    os.write(2, b"to stderr\\n")
+    return 2 * values, values.flags.writeable, os.getcwd(), os.environ.get("MARK")
+
+def changes_everything(send):
+    np.mean = None
+    os.environ["MARK"] = "changed"
+    os.chdir("/")
+    sys.path.clear()
+
+def is_clean(send):
+    return np.mean is not None and bool(sys.path)
+
+def leaves(code, send):
+    os._exit(code)
+
+def killed(send):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def raises(send):
+    raise ZeroDivisionError("one by none")
+
+def raises_ours(send):
+    raise DataError("row 7 is empty")
+
+def raises_name(send):
+    raise UnknownNameError("dataset", "board6k", ["broad6k"])
+
+def sleeps(send):
+    time.sleep(60)
+
+def allocates(send):
+    kept = []
+    while True:
+        kept.append(bytearray(20_000_000))
+
+def forks_and_returns(send):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(60)
+        os._exit(0)
+    time.sleep(0.2)
+
+def starts_a_child_and_waits(place, send):
+    import subprocess
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    Path(place).write_text(str(child.pid))
+    time.sleep(60)
+"""
+
+
+class Listening:
+    """Keeps what a worker says."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[Any, ...]] = []
+        self.text = ""
+
+    def receive(self, name: str, *values: Any) -> None:
+        self.messages.append((name, *values))
+
+    def printed(self, text: str) -> None:
+        self.text += text
+
+
+@pytest.fixture(autouse=True)
+def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that a worker finds, whenever its server was started."""
+    (tmp_path / "called_module.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def call(name: str, *arguments: Any, **more: Any) -> Any:
+    return isolation.call(f"called_module:{name}", *arguments, **more)
+
+
+def test_value_messages_and_prints_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MARK", "set by the caller")
+    heard = Listening()
+    doubled, writeable, folder, mark = call("doubled", np.arange(3), receiver=heard)
+    np.testing.assert_array_equal(doubled, [0, 2, 4])
+    assert not writeable
+    assert (folder, mark) == (str(tmp_path), "set by the caller")
+    assert heard.messages == [("progress", 1, 2)]
+    assert heard.text.splitlines() == ["to stdout", "to stderr"]
+
+
+def test_what_a_call_changes_reaches_neither_the_caller_nor_the_next() -> None:
+    folder = Path.cwd()
+    call("changes_everything")
+    assert call("is_clean")
+    assert Path.cwd() == folder
+    assert "MARK" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "error", "message"),
+    [
+        ("leaves", (0,), WorkerDiedError, "exit code 0"),
+        ("leaves", (7,), WorkerDiedError, "exit code 7"),
+        ("killed", (), WorkerDiedError, "SIGKILL; often the machine was out of memory"),
+        ("raises", (), RemoteError, "one by none"),
+        ("raises_ours", (), DataError, "row 7 is empty"),
+        ("raises_name", (), UnknownNameError, "did you mean 'broad6k'"),
+        ("forks_and_returns", (), LeftoverProcessError, "left processes behind"),
+    ],
+)
+def test_how_it_ended_is_said(
+    name: str, arguments: tuple[Any, ...], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        call(name, *arguments)
+
+
+def test_the_kind_and_place_of_an_error_are_kept() -> None:
+    with pytest.raises(RemoteError) as caught:
+        call("raises")
+    assert caught.value.kind == "ZeroDivisionError"
+    assert "called_module.py" in caught.value.trace
+
+
+def test_a_time_limit_ends_the_process() -> None:
+    begun = time.monotonic()
+    with pytest.raises(TimeLimitError, match=r"limit of 0\.5 s"):
+        call("sleeps", limits=isolation.Limits(seconds=0.5))
+    assert time.monotonic() - begun < 20
+
+
+def test_a_memory_limit_ends_the_process() -> None:
+    with pytest.raises(MemoryLimitError, match=r"limit of 0\.3 GB"):
+        call("allocates", limits=isolation.Limits(memory_gb=0.3))
+
+
+def test_children_go_with_a_process_that_is_ended(tmp_path: Path) -> None:
+    place = tmp_path / "child"
+    with pytest.raises(TimeLimitError):
+        call("starts_a_child_and_waits", str(place), limits=isolation.Limits(seconds=1.5))
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{place.read_text()}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_script_without_a_guard_does_not_start_itself_again(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            from chmr_bench import isolation
+            print("once")
+            print(isolation.call("called_module:is_clean"))
+            """
+        )
+    )
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert done.stdout.splitlines() == ["once", "True"]
+
+
+def test_workers_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
+    place = tmp_path / "child"
+    code = (
+        "from chmr_bench import isolation\n"
+        f"isolation.call('called_module:starts_a_child_and_waits', {str(place)!r})"
+    )
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as caller:
+        deadline = time.monotonic() + 30
+        while not (place.exists() and place.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        caller.kill()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{place.read_text()}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
