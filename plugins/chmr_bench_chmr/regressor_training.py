@@ -66,8 +66,9 @@ def _learnt(
 
     Parameters
     ----------
-    data : bits (n, d), read-outs (n, c) and which are known (n, c), float32. Where every read-out
-        was hidden on purpose c is 0, and the linear models read the bits themselves.
+    data : tuple[FloatArray, FloatArray, FloatArray]
+        Bits (n, d), read-outs (n, c) and which are known (n, c), float32. Where every read-out was
+        masked on purpose c is 0, and the linear models read the bits themselves.
     """
     bits, target, seen = data
     if not target.shape[1]:

@@ -42,11 +42,15 @@ class WeightsMetadata:
 
     Attributes
     ----------
-    config : the settings of pretraining.
-    features : name of an input -> the feature it is: ``morgan``, ``maccs``, ``graph`` and, unless
-        the geometry is off, ``geometry``. A fingerprint is the Morgan bits followed by MACCS.
-    feature_versions : feature -> version and the versions of the packages it was computed with.
-    info : JSON-able; what a record says of the weights (atlas, molecules, epochs, hardware).
+    config : PretrainConfig
+        The settings of pretraining.
+    features : Mapping[str, FeatureRequest]
+        Name of an input -> the feature it is: ``morgan``, ``maccs``, ``graph`` and, unless the
+        geometry is off, ``geometry``. A fingerprint is the Morgan bits followed by MACCS.
+    feature_versions : Mapping[str, Any]
+        Feature -> version and the versions of the packages it was computed with.
+    info : Mapping[str, Any]
+        JSON-able; what a record says of the weights (atlas, molecules, epochs, hardware).
     """
 
     config: PretrainConfig
@@ -99,7 +103,7 @@ def save_network(
 
     Parameters
     ----------
-    write_card :
+    write_card : Callable[[str], None]
         Called with the sha256 before the file is there.
     """
     header = {
@@ -151,7 +155,8 @@ def read_metadata(path: Path) -> WeightsMetadata:
 
     Raises
     ------
-    DataError : there is no such file, or it is damaged, or holds something else.
+    DataError
+        There is no such file, or it is damaged, or holds something else.
     """
     return _metadata(path)[0]
 
@@ -187,7 +192,7 @@ def write_tensors(
 
     Parameters
     ----------
-    write_card :
+    write_card : Callable[[str], None]
         Called with the sha256 before the file is there.
     """
     from safetensors.torch import save

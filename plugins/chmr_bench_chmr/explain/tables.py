@@ -94,7 +94,8 @@ def agreement(coded: CodedLatents, name: str, level: int) -> float | str:
 
     Parameters
     ----------
-    name : the modality compared with all others, or `ALL` for all pairs.
+    name : str
+        The modality compared with all others, or `ALL` for all pairs.
     """
     same, pairs = 0, 0
     for a, b in itertools.combinations(coded.modalities, 2):

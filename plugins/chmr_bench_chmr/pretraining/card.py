@@ -104,8 +104,10 @@ def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
 def _tree_lines(levels: Sequence[Mapping[str, Any]]) -> list[str]:
     if not levels:
         return []
-    told = ", ".join(f"{at['used']} of {at['codes']} ({at['perplexity']:g})" for at in levels)
-    return [f"- Codes used by level of the tree, and their perplexity: {told}"]
+    levels_used = ", ".join(
+        f"{at['used']} of {at['codes']} ({at['perplexity']:g})" for at in levels
+    )
+    return [f"- Codes used by level of the tree, and their perplexity: {levels_used}"]
 
 
 def _state_lines(state: Mapping[str, float]) -> list[str]:

@@ -19,7 +19,8 @@ def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
 
     Parameters
     ----------
-    history : rows with ``epoch``, ``part`` (train, valid) and one number a loss term.
+    history : Sequence[Mapping[str, Any]]
+        Rows with ``epoch``, ``part`` (train, valid) and one number a loss term.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -44,8 +44,10 @@ def make(config: PretrainConfig, request: WeightsRequest, place: places.Place) -
 
     Raises
     ------
-    DataError, UsageError : the atlas or the settings are no good.
-    PluginError : a loss is not finite.
+    DataError, UsageError
+        The atlas or the settings are no good.
+    PluginError
+        A loss is not finite.
     """
     os.environ.setdefault(PRIMITIVES, "16")
     request.folder.mkdir(parents=True, exist_ok=True)
