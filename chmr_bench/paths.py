@@ -29,3 +29,18 @@ def feature_folder() -> Path:
 def weights_folder() -> Path:
     """Return the folder of pretrained weights, one folder a plugin inside."""
     return home() / "weights"
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether a path or word can be written down; bytes of another encoding cannot.
+
+    Examples
+    --------
+    >>> is_utf8("caf\u00e9"), is_utf8("caf\udce9")
+    (True, False)
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

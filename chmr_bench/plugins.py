@@ -26,6 +26,7 @@ from chmr_bench.streams import stdout_to_stderr
 Spec = TypeVar("Spec", ModelSpec, DatasetSpec, FeatureSpec, AtlasSpec)
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_+-]*(\.[a-z0-9][a-z0-9_+-]*)*")
+NAME_LENGTH = 80
 OBJECT_PATTERN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 REQUIRED_OBJECTS = ("factory", "config", "load", "compute")
 OPTIONAL_OBJECTS = ("split_rule", "ceilings", "details", "weights", "explain")
@@ -252,6 +253,11 @@ def _check_spec(spec: Any, kind: type[Spec]) -> None:
         raise PluginError(
             f"{kind.__name__} name {spec.name!r} is not of the form 'method' or 'method.variant' "
             "(lower-case letters, digits, - and _)"
+        )
+    if len(spec.name) > NAME_LENGTH:
+        raise PluginError(
+            f"{kind.__name__} name {spec.name[:20]!r}... has {len(spec.name)} characters; "
+            f"expected at most {NAME_LENGTH}: folders are called by it"
         )
     if not spec.title:
         raise PluginError(f"{kind.__name__} {spec.name!r} has no title")

@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 from chmr_bench.cli import streams
-from chmr_bench.errors import ChmrBenchError
+from chmr_bench.errors import ChmrBenchError, UsageError
+from chmr_bench.paths import is_utf8
 
 INTERRUPTED = 130
 BUG = 70
@@ -44,6 +45,7 @@ def _run(argv: list[str] | None) -> int:
     from chmr_bench.cli.console import print_error
 
     try:
+        _check_words(sys.argv[1:] if argv is None else argv)
         result: Any = app(args=argv, prog_name="chmr-bench", standalone_mode=False)
     except ChmrBenchError as error:
         print_error(str(error))
@@ -54,6 +56,13 @@ def _run(argv: list[str] | None) -> int:
     except Exception as error:  # noqa: BLE001 - the parser's own errors, or a bug: both are shown
         return _foreign(error)
     return int(result or 0) if isinstance(result, int) else 0
+
+
+def _check_words(words: list[str]) -> None:
+    """Raise UsageError for a word that is not UTF-8: no record, table or log could hold it."""
+    for word in words:
+        if not is_utf8(word):
+            raise UsageError(f"{word!r}: expected UTF-8; give the file, folder or name another name")
 
 
 def _foreign(error: Exception) -> int:

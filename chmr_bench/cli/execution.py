@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chmr_bench.cli.options import OutputGroup
+from chmr_bench.errors import UsageError
+from chmr_bench.paths import is_utf8
 
 if TYPE_CHECKING:
     from chmr_bench.records import Record, RecordStore
@@ -30,6 +32,8 @@ def sweep(
     from chmr_bench.report import leaderboard
 
     output = replace(output, out=output.out.expanduser().resolve())  # whatever a model does
+    if not is_utf8(str(output.out)):
+        raise UsageError(f"--out {str(output.out)!r}: expected UTF-8; choose another folder")
     store = RecordStore(output.out)
     if not output.plan_only:
         store.check_writable()

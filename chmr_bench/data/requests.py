@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from chmr_bench.errors import UnknownNameError, UsageError, nearest
+from chmr_bench.paths import is_utf8
 from chmr_bench.types import MetricName, TaskType
 
 MOLNET_PREFIX = "molnet:"
@@ -179,6 +180,8 @@ class DatasetRequest(TableOptions):
 
 def unusable_path(file: Path | str) -> str | None:
     """Return why there is no file to read at that path, and what to do; None where there is one."""
+    if not is_utf8(str(file)):
+        return "its path is not UTF-8; give it another name"
     if re.match(r"[A-Za-z]{2,}:/", str(file)):  # one letter is a drive of Windows
         return "this is an address; download the file, then name it here"
     path = Path(file)
@@ -189,6 +192,8 @@ def unusable_path(file: Path | str) -> str | None:
             return f"this is a folder; name a file ({held})"
         if path.exists():
             return None if path.is_file() else "this is no ordinary file; save it as one"
+        if path.is_symlink():
+            return "this is a link to nowhere"
         near = nearest(path.name, [p.name for p in path.parent.iterdir()])
     except (OSError, ValueError):
         near = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from chmr_bench.data.table_files import TableCells, plain_name, read_cells, same
 from chmr_bench.errors import DataError, SettingError, nearest
 from chmr_bench.types import MetricName, TaskType
 
+NAME_LENGTH = 80
+"""Characters of a dataset's name, so that every folder and table called by it can be written."""
 N_SHOWN = 5
 """Bad rows listed in one message."""
 
@@ -275,6 +278,12 @@ def _shown_path(path: Path) -> str:
 
 
 def dataset_name(path: Path) -> str:
-    """Return the file's name without its endings, with only characters that any folder may hold."""
+    """Return the file's name without its endings, with only characters that any folder may hold.
+
+    A long one is cut, and told from others by a hash: folders and tables are called by it.
+    """
     plain = Path(plain_name(path)).stem
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.") or "table"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.") or "table"
+    if len(name) <= NAME_LENGTH:
+        return name
+    return f"{name[: NAME_LENGTH - 9]}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
