@@ -62,7 +62,9 @@ def _check_words(words: list[str]) -> None:
     """Raise UsageError for a word that is not UTF-8: no record, table or log could hold it."""
     for word in words:
         if not is_utf8(word):
-            raise UsageError(f"{word!r}: expected UTF-8; give the file, folder or name another name")
+            raise UsageError(
+                f"{word!r}: expected UTF-8; give the file, folder or name another name"
+            )
 
 
 def _foreign(error: Exception) -> int:
