@@ -7,7 +7,7 @@ values and is set in few molecules, and that is what makes them cheap:
 - a split is judged by its set side alone, the clear side being the node's sums less that: the
   cost of a candidate is min(molecules in the node, molecules with the bit), not the node's size;
 - in a small node, the bits that are neither set nor clear in all its molecules are found at once,
-  by AND and OR of whole 64-bit words, so constant candidates cost one look each.
+  by AND and OR of 64-bit words, so constant candidates cost one look each.
 
 Gini impurity of a 0/1 label is twice its variance: one criterion, variance, serves both task types.
 Everything here is pure numpy in, numpy out, and releases the interpreter lock.
@@ -290,12 +290,18 @@ def grow(
 
     Parameters
     ----------
-    y : (n,) labels: 0 and 1, or values.
-    words : (n, k) packed bits.
-    indptr, members : the same bits by column: members[indptr[f]:indptr[f + 1]] have bit f.
-    limits : (features tried at a node, smallest weight of a leaf).
-    n_features : d; bits from there on are padding.
-    seeds : one a tree.
+    y : FloatArray
+        (n,) labels: 0 and 1, or values.
+    words : Words
+        (n, k) packed bits.
+    indptr, members : Index
+        The same bits by column: members[indptr[f]:indptr[f + 1]] have bit f.
+    limits : tuple[int, float]
+        (features tried at a node, smallest weight of a leaf).
+    n_features : int
+        Number of bits d; those from there on are padding.
+    seeds : Words
+        One a tree.
 
     Returns
     -------

@@ -21,11 +21,16 @@ def weighted_labels(
 
     Parameters
     ----------
-    order : (n, m) training rows, nearest first.
-    weights : (n, m) the weight of each training row, by row.
-    labels : (m, t), NaN where there is none.
-    k : neighbours a task.
-    sums, totals : (n, t), filled with sum of weight times label, and sum of weights.
+    order : IntArray
+        (n, m) training rows, nearest first.
+    weights : FloatArray
+        (n, m) the weight of each training row, by row.
+    labels : FloatArray
+        (m, t), NaN where there is none.
+    k : int
+        Neighbours a task.
+    sums, totals : FloatArray
+        (n, t), filled with sum of weight times label, and sum of weights.
     """
     n_tasks = labels.shape[1]
     taken = np.empty(n_tasks, np.int64)

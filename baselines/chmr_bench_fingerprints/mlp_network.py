@@ -32,8 +32,10 @@ class BitNetwork(nn.Module):
 
         Parameters
         ----------
-        indices : (set bits of the batch,) which bits are set, row by row.
-        begins : (b,) where each row begins in `indices`.
+        indices : Tensor
+            (set bits of the batch,) which bits are set, row by row.
+        begins : Tensor
+            (b,) where each row begins in `indices`.
         """
         hidden = self.weight(indices, begins) + self.bias  # (b, h)
         found: Tensor = self.rest(hidden)

@@ -29,7 +29,8 @@ class Fusion:
 
     Attributes
     ----------
-    on_logits : average the logits of probabilities, and not the probabilities themselves.
+    on_logits : bool
+        Average the logits of probabilities, and not the probabilities themselves.
     """
 
     tasks: TaskInfo
@@ -40,8 +41,10 @@ class Fusion:
 
         Parameters
         ----------
-        members : (n, t) each; NaN where a member predicts nothing.
-        weights : one positive weight a member.
+        members : Sequence[FloatArray]
+            (n, t) each; NaN where a member predicts nothing.
+        weights : FloatArray
+            One positive weight a member.
         """
         if len(members) == 1:
             return members[0]
@@ -62,8 +65,10 @@ class Fusion:
 
         Parameters
         ----------
-        members : predictions of the validation rows, (n, t) each.
-        y_valid : (n, t) labels, NaN = not measured.
+        members : Sequence[FloatArray]
+            Predictions of the validation rows, (n, t) each.
+        y_valid : FloatArray
+            (n, t) labels, NaN = not measured.
         """
         shares = np.ones(len(members))
         best = validation_score(self.tasks, y_valid, self.mean(members, shares))

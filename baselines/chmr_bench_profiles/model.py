@@ -54,11 +54,11 @@ class Table:
 
     Attributes
     ----------
-    x, x_valid :
+    x, x_valid : FloatArray
         (n, d) float32; NaN where a profile has no number.
-    y, y_valid :
+    y, y_valid : FloatArray
         (n, t) labels, NaN = not measured.
-    modalities :
+    modalities : tuple[slice, ...]
         The columns of each modality that may be masked while learning.
     """
 
@@ -83,11 +83,11 @@ class EnsembleMember:
 
     Attributes
     ----------
-    fitted :
+    fitted : Member
         The model itself.
-    reads :
+    reads : str
         The modality it reads; "" = the bits and, in early fusion, all that there is.
-    learnt :
+    learnt : BoolArray
         (t,) False where it could learn nothing of a task.
     """
 

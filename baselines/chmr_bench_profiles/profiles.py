@@ -25,9 +25,12 @@ class Scale:
 
     Attributes
     ----------
-    block : its name.
-    centre, spread : (d,) mean and s.d. of the observed training rows; 0 and 1 where they say none.
-    axes : (d, k) principal axes, scaled so that the components have s.d. 1; None = no reduction.
+    block : str
+        Its name.
+    centre, spread : FloatArray
+        (d,) mean and s.d. of the observed training rows; 0 and 1 where they say none.
+    axes : FloatArray | None
+        (d, k) principal axes, scaled so that the components have s.d. 1; None = no reduction.
     """
 
     block: str
@@ -51,8 +54,10 @@ class View:
 
     Attributes
     ----------
-    values : (n, d) float32, standardised, NaN where there is no number.
-    blocks : (n, k) bool, True where the molecule has the k-th block of the modality.
+    values : FloatArray
+        (n, d) float32, standardised, NaN where there is no number.
+    blocks : BoolArray
+        (n, k) bool, True where the molecule has the k-th block of the modality.
     """
 
     values: FloatArray
@@ -69,7 +74,8 @@ def learn(train: Inputs, components: int) -> dict[str, tuple[Scale, ...]]:
 
     Parameters
     ----------
-    components : principal components a block is reduced to; 0 = none, its columns as they are.
+    components : int
+        Principal components a block is reduced to; 0 = none, its columns as they are.
     """
     found: dict[str, tuple[Scale, ...]] = {}
     for modality in MODALITIES:
@@ -88,7 +94,8 @@ def read(inputs: Inputs, scales: Scales) -> dict[str, View]:
 
     Raises
     ------
-    DataError : a block has not one row a molecule, or not the columns it had in training.
+    DataError
+        A block has not one row a molecule, or not the columns it had in training.
     """
     return {name: _view(inputs, blocks) for name, blocks in scales.items()}
 

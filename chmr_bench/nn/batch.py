@@ -29,13 +29,13 @@ def graph_batch(
 
     Parameters
     ----------
-    block :
+    block : GraphBlock
         Graphs, as `Inputs.graph()` gives them.
-    rows :
+    rows : IntArray | None
         The molecules taken, in this order; all where it is None.
-    device :
+    device : torch.device | str
         Where the tensors go.
-    one_hot :
+    one_hot : bool
         Give `x` (v, 173) and `edge_attr` (e, 13) as float32 zeros and ones, for layers that
         multiply and do not embed.
 

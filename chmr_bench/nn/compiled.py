@@ -22,13 +22,13 @@ class BondOrder:
 
     Attributes
     ----------
-    codes :
+    codes : Any
         (e,) row of each bond in the table of bond embeddings.
-    source, target :
+    source, target : Any
         (e,) the atoms a bond leads from and to.
-    incoming, incoming_starts :
+    incoming, incoming_starts : Any
         (e,) bonds ordered by target, and (v + 1,) where each atom's begin.
-    outgoing, outgoing_starts :
+    outgoing, outgoing_starts : Any
         The same by source.
     """
 
@@ -65,11 +65,11 @@ def receive(h: Tensor, bonds: Tensor, eps: Tensor, order: BondOrder) -> Tensor:
 
     Parameters
     ----------
-    h :
+    h : Tensor
         (v, h) atoms.
-    bonds :
+    bonds : Tensor
         (60, h) a row for each bond code.
-    eps :
+    eps : Tensor
         (1,) learnt weight of an atom's own vector.
     """
     received: Tensor = _Receive.apply(h.float(), bonds.float(), eps.float(), order)  # type: ignore[no-untyped-call]

@@ -43,13 +43,13 @@ class GinVirtualNode(nn.Module):
 
     Parameters
     ----------
-    hidden :
+    hidden : int
         Width h.
-    layers :
+    layers : int
         Number of layers.
-    dropout :
+    dropout : float
         After every layer and virtual-node MLP.
-    backend :
+    backend : Backend | None
         None = as the environment variable `BACKEND_VARIABLE` says, else compiled.
     """
 
@@ -77,7 +77,7 @@ class GinVirtualNode(nn.Module):
 
         Parameters
         ----------
-        graph :
+        graph : Batch
             OGB's categories of atoms and bonds, as `graph_batch` gives them.
         """
         table = limited(self.atom_table)
@@ -131,9 +131,9 @@ class GinLayer(GINEConv):  # type: ignore[misc]  # torch_geometric has no types
 
         Parameters
         ----------
-        codes :
+        codes : Tensor
             (e,) row of each bond in the table of all combinations of bond features.
-        order :
+        order : compiled.BondOrder | None
             The bonds as the compiled back end walks through them; None = without it.
         """
         bonds = combined(limited(self.bond_table))  # (60, h)

@@ -31,9 +31,9 @@ class HeadSettings(TrainerSettings):
 
     Attributes
     ----------
-    layers :
+    layers : int
         Hidden layers; 0 = a linear head.
-    batch_size :
+    batch_size : int
         Molecules a step; 0 = all of them (full batch).
     """
 
@@ -83,9 +83,9 @@ class TaskNetwork(ABC):
 
         Parameters
         ----------
-        x_train, x_valid :
+        x_train, x_valid : Any
             (n, d) features, float32.
-        y_train, y_valid :
+        y_train, y_valid : FloatArray
             (n, t) labels, NaN = not measured.
         """
         self._context = context
@@ -135,9 +135,9 @@ class Head(TaskNetwork):
 
     Parameters
     ----------
-    augment :
-        Called on the features (b, d) of every training step, gives others of that shape, and
-        leaves what it was given as it was; None = they are taken as they are.
+    augment : Callable[[torch.Tensor], torch.Tensor] | None
+        Called on the features (b, d) of every training step, gives others of that shape, and leaves
+        what it was given as it was; None = they are taken as they are.
     """
 
     settings: HeadSettings

@@ -35,9 +35,14 @@ class _Basis:
 
     Attributes
     ----------
-    x : (n, k) float32, centred. power : (k,) sums of its squared columns.
-    back : (d, k), what brings weights of the axes back to weights of the features.
-    centre : (d,) the features' means.
+    x : torch.Tensor
+        (n, k) float32, centred.
+    power : torch.Tensor
+        (k,) sums of its squared columns.
+    back : FloatArray
+        (d, k), what brings weights of the axes back to weights of the features.
+    centre : FloatArray
+        (d,) the features' means.
     """
 
     x: torch.Tensor
@@ -92,8 +97,10 @@ class LinearHead:
 
     Parameters
     ----------
-    strengths : the penalties tried.
-    rounds : how often the shared matrix is learnt; 0 = tasks share nothing.
+    strengths : Sequence[float]
+        The penalties tried.
+    rounds : int
+        How often the shared matrix is learnt; 0 = tasks share nothing.
     """
 
     def __init__(self, strengths: Sequence[float], rounds: int = 0) -> None:
@@ -111,8 +118,10 @@ class LinearHead:
 
         Parameters
         ----------
-        x_train, x_valid : (n, d) features, of about the same spread.
-        y_train, y_valid : (n, t) labels, NaN = not measured.
+        x_train, x_valid : FloatArray
+            (n, d) features, of about the same spread.
+        y_train, y_valid : FloatArray
+            (n, t) labels, NaN = not measured.
         """
         self._context = context
         self._centre, self._spread = label_scale(y_train, context.tasks.task_type)
@@ -123,14 +132,14 @@ class LinearHead:
             while len(_FITTED) >= REMEMBERED:
                 _FITTED.pop(next(iter(_FITTED)))
             _FITTED[key] = self._best(x_train, y_train, x_valid, y_valid)
-        self._found, strength, score = _FITTED[key]
+        self._fitted, strength, score = _FITTED[key]
         context.log.info("linear head: penalty %g, validation score %.4f", strength, score)
 
     def _key(self, *arrays: FloatArray) -> str:
         """Return the hash of all that a fit depends on; no seed is among it."""
         tasks = self._context.tasks
-        told = (self.strengths, self.rounds, tasks.task_type, tasks.metric)
-        digest = hashlib.blake2b(repr(told).encode(), digest_size=16)
+        settings = (self.strengths, self.rounds, tasks.task_type, tasks.metric)
+        digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
         for array in arrays:
             digest.update(repr((array.shape, str(array.dtype))).encode())
             digest.update(np.ascontiguousarray(array).data)
@@ -144,21 +153,21 @@ class LinearHead:
         with one_thread():
             basis = _Basis.of(x_train)
             for strength in self.strengths:
-                found = self._solve(basis, y_train, strength)
+                fitted = self._solve(basis, y_train, strength)
                 for _ in range(self.rounds):
-                    turn = _shared(found[0])
+                    turn = _shared(fitted[0])
                     weight, bias = self._solve(_Basis.of(x_train @ turn), y_train, strength)
-                    found = turn @ weight, bias
-                y_pred = self._apply(found, x_valid)
+                    fitted = turn @ weight, bias
+                y_pred = self._apply(fitted, x_valid)
                 score = validation_score(tasks, y_valid, y_pred)
                 value = 0.0 if score is None else score
                 if value > best:
-                    best, chosen = value, (found, strength)
+                    best, chosen = value, (fitted, strength)
         return *chosen, abs(best)
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Return probabilities of class 1, or values in the labels' unit, (n, t)."""
-        return self._apply(self._found, x)
+        return self._apply(self._fitted, x)
 
     def _solve(self, basis: _Basis, y: FloatArray, strength: float) -> _Plane:
         """Return the weights and intercepts that the sum of loss and penalty is smallest at."""
@@ -219,10 +228,10 @@ class LinearHead:
             each = 0.5 * (raw - y).square()
         return (each.double() * seen).sum()
 
-    def _apply(self, found: _Plane, x: FloatArray) -> FloatArray:
+    def _apply(self, fitted: _Plane, x: FloatArray) -> FloatArray:
         from scipy.special import expit
 
-        weight, bias = found
+        weight, bias = fitted
         raw = x @ weight + bias
         values = expit(raw) if self._is_classifier else raw
         return np.asarray(values * self._spread + self._centre)

@@ -25,7 +25,8 @@ def info_nce(anchor: Tensor, other: Tensor, temperature: float) -> Tensor:
 
     Parameters
     ----------
-    anchor, other : (k, h), row by row partners: only molecules that have both.
+    anchor, other : Tensor
+        (k, h), row by row partners: only molecules that have both.
     """
     if len(anchor) == 0:
         return nothing(anchor, other)
@@ -45,7 +46,8 @@ def vicreg(x: Tensor, y: Tensor, weights: VicregWeights | None = None) -> Tensor
 
     Parameters
     ----------
-    x, y : (k, h).
+    x, y : Tensor
+        (k, h).
     """
     w = weights or VicregWeights()
     if len(x) == 0:
@@ -67,7 +69,10 @@ def reconstruction(prediction: Tensor, target: Tensor, weight: Tensor, *, binary
 
     Parameters
     ----------
-    prediction, target : (k, d). weight : (k,) non-negative.
+    prediction, target : Tensor
+        (k, d).
+    weight : Tensor
+        (k,) non-negative.
     """
     known = torch.isfinite(target) & (weight > 0)[:, None]  # (k, d)
     n_known = known.sum()

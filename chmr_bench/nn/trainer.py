@@ -24,11 +24,11 @@ class TrainerSettings:
 
     Attributes
     ----------
-    learning_rate, weight_decay :
+    learning_rate, weight_decay : float
         AdamW's.
-    epochs :
+    epochs : int
         Passes over the training rows at most.
-    patience :
+    patience : int
         Epochs without a better validation score before it stops.
     """
 
@@ -52,11 +52,11 @@ class EarlyStopping:
 
     Attributes
     ----------
-    patience :
+    patience : int
         Epochs without a better score before it stops.
-    best :
+    best : float | None
         The best score so far, greater is better; None where there was none.
-    state :
+    state : Any
         What `take_state` gave at the best epoch; None as `best`.
     """
 
@@ -87,9 +87,9 @@ def train(
 
     Parameters
     ----------
-    losses :
+    losses : Callable[[], Iterable[torch.Tensor]]
         Called once an epoch; gives the loss of one step after the other.
-    score :
+    score : Callable[[], float | None]
         Called after every epoch, in eval mode; the validation score, greater is better, or None.
 
     Examples
@@ -166,9 +166,9 @@ def masked_loss(raw: torch.Tensor, y: torch.Tensor, is_classifier: bool) -> torc
 
     Parameters
     ----------
-    raw :
+    raw : torch.Tensor
         (b, t) logits or standardised values.
-    y :
+    y : torch.Tensor
         (b, t) labels, NaN = not measured.
     """
     import torch

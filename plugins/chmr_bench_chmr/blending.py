@@ -27,7 +27,8 @@ class Blend:
 
     Attributes
     ----------
-    y_valid : (n, t) labels, NaN = not measured.
+    y_valid : FloatArray
+        (n, t) labels, NaN = not measured.
     """
 
     tasks: TaskInfo
@@ -40,8 +41,10 @@ class Blend:
 
         Parameters
         ----------
-        predicted : name -> predictions of the validation rows, (n, t).
-        most : how many may be averaged.
+        predicted : Mapping[str, FloatArray]
+            Name -> predictions of the validation rows, (n, t).
+        most : int
+            How many may be averaged.
         """
         scores = {name: self._score([y]) for name, y in predicted.items()}
         order = sorted(scores, key=lambda name: -scores[name])

@@ -1,8 +1,8 @@
-"""A molecule's own cell read-outs as an input of the head: observed, or borrowed and marked so.
+"""A molecule's own cell read-outs as an input of the head: observed, or imputed and marked so.
 
 Only `chmr.cell-input` reads them. Where a molecule has no read-out of its own, its structural
-neighbours among the *training* molecules lend theirs (one step of eq. 1); two flags say which of
-both it is, and where nobody lends, both are 0.
+neighbours among the *training* molecules impute it (one step of eq. 1); two flags say which of both
+it is, and where no neighbour has one, both are 0.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from chmr_bench_chmr.weights import sha256_of
 
 
 class CellReader:
-    """Projects the read-outs of molecules; `train` are those that may lend theirs.
+    """Projects the read-outs of molecules; others are imputed from `train`.
 
     Where the weights know no read-out, or no training molecule has one, since all of them were
-    hidden on purpose, there is nothing to project: `names` is empty.
+    masked on purpose, there is nothing to project: `names` is empty.
 
     Raises
     ------
-    DataError : the dataset has no cell read-out that the weights know.
+    DataError
+        The dataset has no cell read-out that the weights know.
     """
 
     def __init__(self, train: Inputs, config: ChmrConfig, context: FitContext) -> None:
@@ -46,7 +47,7 @@ class CellReader:
         self.neighbours, self.n_jobs = config.neighbours, context.n_jobs
         known = {cell.name: cell.d for cell in self.network.shape.cells}
         self.names = [n for n, d in known.items() if n in train.blocks and _width(train, n) == d]
-        if not self.names and known and not _all_hidden(train, config):
+        if not self.names and known and not _all_masked(train, config):
             raise DataError(
                 f"the dataset has the read-outs {_widths(train, known)} and the weights know "
                 f"{known} (columns of each); none is common to both: choose a dataset that comes "
@@ -56,21 +57,22 @@ class CellReader:
         if not self.names:
             context.log.warning("nobody has a cell read-out: structure alone is read")
         self.bits = _bits(train)
-        self.lenders = {name: self._standardised(train, name) for name in self.names}
+        self.donors = {name: self._standardised(train, name) for name in self.names}
 
     def read(self, inputs: Inputs, readouts: FloatArray | None) -> dict[str, FloatArray]:
         """Return what the head may read of n molecules: no ``cells`` where `names` is empty.
 
         Parameters
         ----------
-        readouts : (n, q) predicted from structure, as `embedding.embed` gives them; None where
-            the weights know no read-out.
+        readouts : FloatArray | None
+            (n, q) predicted from structure, as `embedding.embed` gives them; None where the weights
+            know no read-out.
 
         Returns
         -------
-        ``cells`` : (n, m (h + 2)) float32, per modality the projection, observed, borrowed.
+        ``cells`` : (n, m (h + 2)) float32, per modality the projection, observed, imputed.
         ``state`` : (n, f) float32, the cell state given the structure and the molecule's own
-        read-outs, where the weights know one; what is borrowed tells nothing more of it.
+        read-outs, where the weights know one; what is imputed says nothing more of it.
         """
         self.network.cpu()  # embedding the molecules may have moved it
         flags: list[BoolArray] = []
@@ -78,12 +80,12 @@ class CellReader:
         own: dict[str, tuple[FloatArray, BoolArray]] = {}
         for name in self.names:
             own[name] = x, observed = self._standardised(inputs, name)
-            lent, borrowed = self._borrowed(inputs, name)
-            borrowed &= ~observed
-            x = np.where(observed[:, None], x, np.where(borrowed[:, None], lent, 0.0))
+            values, imputed = self._imputed(inputs, name)
+            imputed &= ~observed
+            x = np.where(observed[:, None], x, np.where(imputed[:, None], values, 0.0))
             p = self._apply(partial(self.network.project, name), x)
-            latents[name] = np.where((observed | borrowed)[:, None], p, 0.0)
-            flags += [observed, borrowed]
+            latents[name] = np.where((observed | imputed)[:, None], p, 0.0)
+            flags += [observed, imputed]
         found: dict[str, FloatArray] = {}
         if self.names:
             marks = np.stack(flags, axis=1).astype(np.float32)  # (n, 2 m)
@@ -107,13 +109,13 @@ class CellReader:
         x: FloatArray = np.where(block.observed[:, None], values, 0.0)
         return x, block.observed
 
-    def _borrowed(self, inputs: Inputs, name: str) -> tuple[FloatArray, BoolArray]:
-        """Return what the training molecules lend, and who is lent anything."""
-        values, observed = self.lenders[name]
+    def _imputed(self, inputs: Inputs, name: str) -> tuple[FloatArray, BoolArray]:
+        """Return the neighbours' means, and which molecules have one."""
+        values, observed = self.donors[name]
         k = min(self.neighbours, len(observed))
         near = nearest(self.bits, k, queries=_bits(inputs), exclude_self=False, n_jobs=self.n_jobs)
-        lent = borrow(values.astype(np.float32), observed, near)
-        return np.nan_to_num(lent.values), lent.reached
+        means = borrow(values.astype(np.float32), observed, near)
+        return np.nan_to_num(means.values), means.reached
 
 
 def _state(
@@ -130,7 +132,7 @@ def _state(
     return np.asarray(found.numpy(), dtype=np.float32)
 
 
-def _all_hidden(inputs: Inputs, config: ChmrConfig) -> bool:
+def _all_masked(inputs: Inputs, config: ChmrConfig) -> bool:
     """Return whether there are cell read-outs, and no molecule has one."""
     cells = set(inputs.blocks) - set(reading.requests(config))
     return bool(cells) and not any(inputs.blocks[name].observed.any() for name in cells)

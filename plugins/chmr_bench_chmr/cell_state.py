@@ -33,8 +33,12 @@ class Views:
 
     Attributes
     ----------
-    predicted : (n, q) read-outs predicted from structure.
-    x : modality -> (n, d), anything where not observed. observed : modality -> (n,) bool.
+    predicted : Tensor
+        (n, q) read-outs predicted from structure.
+    x : Mapping[str, Tensor]
+        Modality -> (n, d), anything where not observed.
+    observed : Mapping[str, Tensor]
+        Modality -> (n,) bool.
     """
 
     predicted: Tensor
@@ -64,7 +68,7 @@ class _Posterior:
 
 _DOUBLE = torch.float64
 _KINDS = ("loadings", "mean", "noise")
-"""The parameters of a modality, in the order they are asked for."""
+"""The parameters of a modality, in the order they are read."""
 
 
 class CellState(nn.Module):
@@ -72,8 +76,12 @@ class CellState(nn.Module):
 
     Parameters
     ----------
-    predicted : q, the columns of all predicted read-outs. cells : modality -> its columns.
-    factors : f, the width of the state.
+    predicted : int
+        Q, the columns of all predicted read-outs.
+    cells : Mapping[str, int]
+        Modality -> its columns.
+    factors : int
+        F, the width of the state.
     """
 
     centre: Tensor
@@ -102,14 +110,14 @@ class CellState(nn.Module):
         mean, total = torch.empty_like(information), torch.zeros_like(certainty)
         of_cell = {name: torch.zeros_like(certainty) for name in self.cells}
         for rows, names in views.patterns():
-            precision, told = certainty.clone(), information[rows]
+            precision, evidence = certainty.clone(), information[rows]
             for name in names:
                 loadings, middle, noise = (self._of(kind, name) for kind in _KINDS)
                 weighted = loadings / noise[:, None]  # (d, f)
                 precision = precision + loadings.T @ weighted
-                told = told + (views.x[name][rows].double() - middle) @ weighted
+                evidence = evidence + (views.x[name][rows].double() - middle) @ weighted
             covariance = torch.linalg.inv(precision)
-            mean[rows] = told @ covariance
+            mean[rows] = evidence @ covariance
             for part in (total, *(of_cell[name] for name in names)):
                 part += len(rows) * covariance
         return _Posterior(mean, total, of_cell)
@@ -131,13 +139,15 @@ class CellState(nn.Module):
         """
         prior, spread = self.prior.clone(), self.spread.clone()
         certainty = torch.linalg.inv(spread)
-        told = (views.predicted.double() - self.centre) @ prior  # (n, f)
-        weighted = told @ certainty
+        predicted = (views.predicted.double() - self.centre) @ prior  # (n, f)
+        weighted = predicted @ certainty
         trust, width = 1.0, 1.0
         for _ in range(steps):
             found = self._posterior(views)
-            trust = float((weighted * found.mean).sum() / (weighted * told).sum().clamp(min=1e-12))
-            left = found.mean - trust * told
+            trust = float(
+                (weighted * found.mean).sum() / (weighted * predicted).sum().clamp(min=1e-12)
+            )
+            left = found.mean - trust * predicted
             about = torch.trace(certainty @ (found.total + left.T @ left))
             width = float(about) / (len(views) * self.factors)
             self.prior.copy_(trust * prior)

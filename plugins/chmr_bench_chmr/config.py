@@ -37,7 +37,7 @@ class PretrainConfig(BaseModel):
         description="cell modalities to learn from; null = all of the atlas, [] = molecules alone",
     )
     shuffle_cells: bool = Field(
-        False, description="a control: give every molecule the cell read-outs of another"
+        False, description="negative control: permute the profiles among the molecules"
     )
     geometry: Literal["geometry", "unimol", "none"] = Field(
         "geometry", description="feature of the 3D modality; unimol needs its extra"

@@ -49,7 +49,8 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
 
     Raises
     ------
-    DataError : there are no weights, or they were pretrained on other features.
+    DataError
+        There are no weights, or they were pretrained on other features.
     """
     if context.weights is None:
         raise DataError("the head reads the encoder, but there are no pretrained weights")

@@ -78,7 +78,8 @@ class Chmr:
 
         Raises
         ------
-        DataError : the head reads the encoder and no weights were given; or no head named in the
+        DataError
+            The head reads the encoder and no weights were given; or no head named in the.
         settings has anything to read.
         """
         if reading.uses_encoder(self.config) and context.weights is None:
@@ -106,10 +107,10 @@ class Chmr:
             raise DataError(NO_CELLS)
         blend = Blend(context.tasks, y_valid)
         most = len(fitted) if self.config.head_blend else 1
-        chosen, told = blend.choose({one.kind: one.y_valid for one in fitted}, most)
+        chosen, scores = blend.choose({one.kind: one.y_valid for one in fitted}, most)
         self._blend = blend
         self._kept = [one for kind in chosen for one in fitted if one.kind == kind]
-        context.log.info("heads by validation score: %s; kept: %s", told, " and ".join(chosen))
+        context.log.info("heads by validation score: %s; kept: %s", scores, " and ".join(chosen))
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return probabilities of class 1, or values, (n, t)."""

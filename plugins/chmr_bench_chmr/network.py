@@ -39,13 +39,22 @@ class NetworkShape:
 
     Attributes
     ----------
-    fingerprint : width of the bits. geometry : of the 3D descriptors, 0 = no such modality.
-    cells : the cell modalities, each with a projector and a decoder.
-    genes : what is known of the genes on the walks, each with a decoder.
-    target_bits : width of the bits the molecule decoder gives; 0 = as `fingerprint`.
-    fingerprint_hidden : width of a hidden layer in the projector of the bits; 0 = none.
-    latent_dropout : dropout of every projected modality.
-    state : factors of the cell state that `cell_state` learns; 0 = none.
+    fingerprint : int
+        Width of the bits.
+    geometry : int
+        Of the 3D descriptors, 0 = no such modality.
+    cells : tuple[Modality, ...]
+        The cell modalities, each with a projector and a decoder.
+    genes : tuple[Modality, ...]
+        What is known of the genes on the walks, each with a decoder.
+    target_bits : int
+        Width of the bits the molecule decoder gives; 0 = as `fingerprint`.
+    fingerprint_hidden : int
+        Width of a hidden layer in the projector of the bits; 0 = none.
+    latent_dropout : float
+        Dropout of every projected modality.
+    state : int
+        Factors of the cell state that `cell_state` learns; 0 = none.
     """
 
     fingerprint: int
@@ -80,14 +89,14 @@ class NetworkShape:
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape as JSON-able values; without genes as it was before there were any."""
-        told = asdict(self)
-        return told if self.genes else {n: value for n, value in told.items() if n != "genes"}
+        values = asdict(self)
+        return values if self.genes else {n: v for n, v in values.items() if n != "genes"}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> NetworkShape:
         """Return the shape that `to_json` wrote."""
-        told = {n: tuple(Modality(**m) for m in values.get(n, ())) for n in ("cells", "genes")}
-        return cls(**{**values, **told})
+        parts = {n: tuple(Modality(**m) for m in values.get(n, ())) for n in ("cells", "genes")}
+        return cls(**{**values, **parts})
 
 
 class ChmrNetwork(nn.Module):
@@ -137,9 +146,12 @@ class ChmrNetwork(nn.Module):
 
         Parameters
         ----------
-        fingerprint : (b, d) bits in any numeric type.
-        geometry : (b, d) standardised; rows that are not observed may hold anything, NaN included.
-        geometry_observed : (b,) bool; none given = all.
+        fingerprint : Tensor
+            (b, d) bits in any numeric type.
+        geometry : Tensor | None
+            (b, d) standardised; rows that are not observed may hold anything, NaN included.
+        geometry_observed : Tensor | None
+            (b,) bool; none given = all.
         """
         latents = {
             FINGERPRINT: self.project(FINGERPRINT, fingerprint),
@@ -160,7 +172,8 @@ class ChmrNetwork(nn.Module):
 
         Parameters
         ----------
-        observed : name -> (b,) bool; a modality not named is observed in all molecules.
+        observed : Mapping[str, Tensor] | None
+            Name -> (b,) bool; a modality not named is observed in all molecules.
         """
         parts = []
         for name in self.shape.molecular:

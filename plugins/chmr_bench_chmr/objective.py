@@ -24,8 +24,12 @@ class WalkTargets:
 
     Attributes
     ----------
-    molecule : (k,) int64, row of the batch the walk began at.
-    target : (k, d) bits or standardised values. weight : (k,) product of the walk's edge weights.
+    molecule : Tensor
+        (k,) int64, row of the batch the walk began at.
+    target : Tensor
+        (k, d) bits or standardised values.
+    weight : Tensor
+        (k,) product of the walk's edge weights.
     """
 
     molecule: Tensor
@@ -39,14 +43,19 @@ class StepInputs:
 
     Attributes
     ----------
-    latents : molecular modality -> (b, h), as `ChmrNetwork.encode` gives them.
-    observed : modality -> (b,) bool, for every cell modality; a molecular modality that is not
-        named is observed in all molecules.
-    cells : cell modality -> (b, d) standardised; rows not observed may hold NaN.
-    augmented : cell modality -> (b, d), the second view of eq. 3; rows with a NaN have none. For an
-        observed row it should be what its neighbours say: eq. 1 leaves such a row as it was, and
-        a view equal to the first aligns nothing.
-    walks : ``molecule``, a cell modality or what is known of genes -> what walks met.
+    latents : Mapping[str, Tensor]
+        Molecular modality -> (b, h), as `ChmrNetwork.encode` gives them.
+    observed : Mapping[str, Tensor]
+        Modality -> (b,) bool, for every cell modality; a molecular modality that is not named is
+        observed in all molecules.
+    cells : Mapping[str, Tensor]
+        Cell modality -> (b, d) standardised; rows not observed may hold NaN.
+    augmented : Mapping[str, Tensor]
+        Cell modality -> (b, d), the second view of eq. 3; rows with a NaN have none. For an
+        observed row it should be what its neighbours say: eq. 1 leaves such a row as it was, and a
+        view equal to the first aligns nothing.
+    walks : Mapping[str, WalkTargets]
+        ``molecule``, a cell modality or what is known of genes -> what walks met.
     """
 
     latents: Mapping[str, Tensor]

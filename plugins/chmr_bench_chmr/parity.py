@@ -55,7 +55,8 @@ def compare(folder: Path) -> list[Difference]:
 
     Raises
     ------
-    DataError : a file is missing or unreadable, or holds an output that cannot be computed here.
+    DataError
+        A file is missing or unreadable, or holds an output that cannot be computed here.
     """
     weights, graphs, given = (_tensors(folder, name) for name in ("weights", "graphs", "outputs"))
     network = load(weights)
@@ -115,7 +116,7 @@ def losses(
     given: Mapping[str, Tensor],
     temperature: float,
 ) -> dict[str, Tensor]:
-    """Return the published losses as the objective gives them when told to follow that code."""
+    """Return the published losses as the objective gives them with `as_published`."""
     everywhere = torch.ones(len(latents[FINGERPRINT]), dtype=torch.bool)
     kinds = [name.removeprefix(WRITTEN) for name in given if name.startswith(WRITTEN)]
     step = StepInputs(

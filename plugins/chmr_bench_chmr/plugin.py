@@ -50,7 +50,7 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {"atlas": ("jump-activity", "cmea", "lincs-cellcount", "l1000-skb100")},
     ),
     "shuffled-cells": (
-        "control: pretrained on read-outs given to the wrong molecules",
+        "negative control: pretrained on permuted profiles",
         {"shuffle_cells": True},
     ),
     "as-published": (

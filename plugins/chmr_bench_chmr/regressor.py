@@ -53,7 +53,7 @@ PRETRAINING = (
 
 
 def find_or_make(config: RegressorConfig, request: WeightsRequest) -> Weights | PendingWeights:
-    """Return the network's weights; where they are not there, learn them if asked to."""
+    """Return the network's weights; where they are not there, learn them if the request says so."""
     seed = request.seed if config.pretrain_seed == "run" else config.pretrain_seed
     inputs = {
         "version": REGRESSOR_VERSION,

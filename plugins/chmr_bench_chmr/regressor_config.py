@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chmr_bench import FeatureRequest
 
-
 NO_LAYERS = "no_layers"
 """The one tensor of weights that were made of no read-out at all."""
 LAYERS = frozenset({"first.weight", "first.bias", "last.weight", "last.bias", "mean", "sd"})

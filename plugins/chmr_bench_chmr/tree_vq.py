@@ -23,8 +23,10 @@ class Codes:
 
     Attributes
     ----------
-    codes : (b, l) int64, the code within each level.
-    quantised : (b, l, h), the codes' vectors at length one; gradients reach the codebook.
+    codes : Tensor
+        (b, l) int64, the code within each level.
+    quantised : Tensor
+        (b, l, h), the codes' vectors at length one; gradients reach the codebook.
     """
 
     codes: Tensor
@@ -82,7 +84,10 @@ def tree_loss(p: Tensor, codes: Codes, commitment: float) -> Tensor:
 
     Parameters
     ----------
-    p : (b, h). commitment : eta.
+    p : Tensor
+        (b, h).
+    commitment : float
+        Eta.
     """
     if len(p) == 0:
         return nothing(p, codes.quantised)
@@ -121,7 +126,10 @@ def perplexity(codes: Tensor, sizes: Sequence[int]) -> list[float]:
 
     Parameters
     ----------
-    codes : (n, l) as `Codes.codes`. sizes : l numbers of codes.
+    codes : Tensor
+        (n, l) as `Codes.codes`.
+    sizes : Sequence[int]
+        L numbers of codes.
     """
     found = []
     for level, size in enumerate(sizes):

@@ -42,11 +42,15 @@ class WeightsMetadata:
 
     Attributes
     ----------
-    config : the settings of pretraining.
-    features : name of an input -> the feature it is: ``morgan``, ``maccs``, ``graph`` and, unless
-        the geometry is off, ``geometry``. A fingerprint is the Morgan bits followed by MACCS.
-    feature_versions : feature -> version and the versions of the packages it was computed with.
-    info : JSON-able; what a record says of the weights (atlas, molecules, epochs, hardware).
+    config : PretrainConfig
+        The settings of pretraining.
+    features : Mapping[str, FeatureRequest]
+        Name of an input -> the feature it is: ``morgan``, ``maccs``, ``graph`` and, unless the
+        geometry is off, ``geometry``. A fingerprint is the Morgan bits followed by MACCS.
+    feature_versions : Mapping[str, Any]
+        Feature -> version and the versions of the packages it was computed with.
+    info : Mapping[str, Any]
+        JSON-able; what a record says of the weights (atlas, molecules, epochs, hardware).
     """
 
     config: PretrainConfig
@@ -99,7 +103,7 @@ def save_network(
 
     Parameters
     ----------
-    write_card :
+    write_card : Callable[[str], None]
         Called with the sha256 before the file is there.
     """
     header = {
@@ -151,7 +155,8 @@ def read_metadata(path: Path) -> WeightsMetadata:
 
     Raises
     ------
-    DataError : there is no such file, or it is damaged, or holds something else.
+    DataError
+        There is no such file, or it is damaged, or holds something else.
     """
     return _metadata(path)[0]
 
@@ -187,7 +192,7 @@ def write_tensors(
 
     Parameters
     ----------
-    write_card :
+    write_card : Callable[[str], None]
         Called with the sha256 before the file is there.
     """
     from safetensors.torch import save
@@ -196,8 +201,8 @@ def write_tensors(
     content = save(copied, metadata={HEADER: json.dumps(header, sort_keys=True)})
     sha256 = hashlib.sha256(content).hexdigest()
     write_card(sha256)
-    write_whole(path.with_suffix(SHA256), f"{sha256}\n".encode())
-    write_whole(path, content)
+    write_atomically(path.with_suffix(SHA256), f"{sha256}\n".encode())
+    write_atomically(path, content)
     return sha256
 
 
@@ -241,7 +246,7 @@ def read_card(path: Path) -> dict[str, Any]:
     return card if isinstance(card, dict) else {}
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a kill, never meets half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)

@@ -31,17 +31,23 @@ def explain(
 
     Parameters
     ----------
-    inputs : all molecules, with the blocks that the model `needs`; a cell block that the network
-        knows by name and width gets codes too.
-    weights : a file of ``chmr-bench pretrain``.
-    out : the folder of the files; made where it is missing.
-    context : its seed places the picture; device, precision, cores and progress are those of a
-        fit; its `weights` are not looked at.
+    inputs : Inputs
+        All molecules, with the blocks that the model `needs`; a cell block that the network knows
+        by name and width gets codes too.
+    weights : Path
+        A file of ``chmr-bench pretrain``.
+    out : Path
+        The folder of the files; made where it is missing.
+    context : FitContext
+        Its seed places the picture; device, precision, cores and progress are those of a fit; its
+        `weights` are not looked at.
 
     Raises
     ------
-    SettingError : the weights have no tree, or the settings read no encoder.
-    DataError : no molecules, or weights of other features than the settings ask for.
+    SettingError
+        The weights have no tree, or the settings read no encoder.
+    DataError
+        No molecules, or weights of other features than the settings ask for.
     """
     from chmr_bench_chmr.explain.coding import coded_latents
     from chmr_bench_chmr.explain.picture import draw

@@ -27,9 +27,12 @@ class CodedModality:
 
     Attributes
     ----------
-    latents : (n, h) projected values; rows that are not observed mean nothing.
-    codes : (n, l) the code within each level, from 0; -1 where it is not observed.
-    observed : (n,) bool.
+    latents : FloatArray
+        (n, h) projected values; rows that are not observed mean nothing.
+    codes : IntArray
+        (n, l) the code within each level, from 0; -1 where it is not observed.
+    observed : BoolArray
+        (n,) bool.
     """
 
     latents: FloatArray
@@ -43,9 +46,12 @@ class CodedLatents:
 
     Attributes
     ----------
-    modalities : name -> its latents and codes; the molecular ones first.
-    sizes : number of codes of each of the l levels.
-    is_tree : True where level h has 2^h codes and code c has the children 2c and 2c + 1.
+    modalities : Mapping[str, CodedModality]
+        Name -> its latents and codes; the molecular ones first.
+    sizes : tuple[int, ...]
+        Number of codes of each of the l levels.
+    is_tree : bool
+        True where level h has 2^h codes and code c has the children 2c and 2c + 1.
     """
 
     modalities: Mapping[str, CodedModality]

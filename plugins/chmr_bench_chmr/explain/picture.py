@@ -10,7 +10,7 @@ import numpy as np
 
 from chmr_bench.types import FloatArray, IntArray
 from chmr_bench_chmr.explain.coding import CodedLatents
-from chmr_bench_chmr.weights import write_whole
+from chmr_bench_chmr.weights import write_atomically
 
 MAX_POINTS = 2400
 """In the picture, all modalities together: more hide each other, and t-SNE takes minutes."""
@@ -20,7 +20,7 @@ PCA_WIDTH = 50
 """What t-SNE starts from (van der Maaten and Hinton 2008 used 30)."""
 PERPLEXITY = 30.0
 SHOWN_LEVEL = 3
-"""Of the tree, counted from 1: its eight codes can still be told apart by colour."""
+"""Of the tree, counted from 1: its eight codes can still be distinguished by colour."""
 COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee8866", "#44bb99",
     "#882255", "#999933",
@@ -49,7 +49,7 @@ def draw(path: Path, coded: CodedLatents, seed: int) -> None:
     figure.suptitle(f"{len(placed)} latents of CHMR, {method}", fontsize=10)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=120, metadata={"Software": None})
-    write_whole(path, picture.getvalue())
+    write_atomically(path, picture.getvalue())
 
 
 def sampled(coded: CodedLatents, seed: int) -> tuple[FloatArray, Any, IntArray]:
@@ -67,9 +67,9 @@ def sampled(coded: CodedLatents, seed: int) -> tuple[FloatArray, Any, IntArray]:
         points.append(modality.latents[rows])
         names += [name] * len(rows)
         codes.append(modality.codes[rows])
-    whole = np.concatenate(points).astype(np.float64)
-    lengths = np.linalg.norm(whole, axis=1, keepdims=True)
-    unit = whole / np.maximum(lengths, 1e-12)  # the tree goes by the cosine
+    joined = np.concatenate(points).astype(np.float64)
+    lengths = np.linalg.norm(joined, axis=1, keepdims=True)
+    unit = joined / np.maximum(lengths, 1e-12)  # the tree goes by the cosine
     return unit, np.array(names), np.concatenate(codes)
 
 

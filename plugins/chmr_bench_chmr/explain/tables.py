@@ -16,7 +16,7 @@ from chmr_bench import Inputs
 from chmr_bench.types import IntArray
 from chmr_bench_chmr.explain.coding import CodedLatents, CodedModality
 from chmr_bench_chmr.tree_vq import perplexity
-from chmr_bench_chmr.weights import write_whole
+from chmr_bench_chmr.weights import write_atomically
 
 ALL = "all"
 """The row of `levels.csv` that takes all modalities together."""
@@ -45,7 +45,7 @@ def write_tables(out: Path, inputs: Inputs, coded: CodedLatents) -> list[Path]:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-        write_whole(out / name, text.getvalue().encode())
+        write_atomically(out / name, text.getvalue().encode())
     return [out / name for name in tables]
 
 
@@ -94,7 +94,8 @@ def agreement(coded: CodedLatents, name: str, level: int) -> float | str:
 
     Parameters
     ----------
-    name : the modality compared with all others, or `ALL` for all pairs.
+    name : str
+        The modality compared with all others, or `ALL` for all pairs.
     """
     same, pairs = 0, 0
     for a, b in itertools.combinations(coded.modalities, 2):

@@ -29,10 +29,16 @@ class Batch:
 
     Attributes
     ----------
-    fingerprint : (b, d) float32. geometry : (b, d) standardised, None where there is none.
-    observed : ``geometry`` and cell block -> (b,) bool.
-    cells, augmented : cell block -> (b, d) standardised, the own read-out and the second view.
-    walks : ``molecule`` and cell block -> what is to be reconstructed.
+    fingerprint : Tensor
+        (b, d) float32.
+    geometry : Tensor | None
+        (b, d) standardised, None where there is none.
+    observed : Mapping[str, Tensor]
+        ``geometry`` and cell block -> (b,) bool.
+    cells, augmented : Mapping[str, Tensor]
+        Cell block -> (b, d) standardised, the own read-out and the second view.
+    walks : Mapping[str, WalkTargets]
+        ``molecule`` and cell block -> what is to be reconstructed.
     """
 
     fingerprint: Tensor
@@ -52,7 +58,8 @@ class Batcher:
 
     Parameters
     ----------
-    hidden : (n,) bool, molecules whose read-outs no walk may bring home: those held out.
+    held_out : BoolArray | None
+        (n,) bool, molecules whose read-outs no walk may bring home: those held out.
     """
 
     def __init__(
@@ -60,9 +67,9 @@ class Batcher:
         material: Material,
         config: PretrainConfig,
         device: torch.device,
-        hidden: BoolArray | None = None,
+        held_out: BoolArray | None = None,
     ) -> None:
-        self.material, self.config, self.device, self.hidden = material, config, device, hidden
+        self.material, self.config, self.device, self.held_out = material, config, device, held_out
 
     def batch(self, rows: IntArray, rng: np.random.Generator) -> Batch:
         """Return the batch of these molecules; `rng` draws the walks."""
@@ -117,8 +124,8 @@ class Batcher:
                 targets |= self._genes(met, there, row)
             elif name in self.material.cells:
                 walker, step = np.nonzero(there)
-                if self.hidden is not None:
-                    seen = ~self.hidden[row[walker, step]]
+                if self.held_out is not None:
+                    seen = ~self.held_out[row[walker, step]]
                     walker, step = walker[seen], step[seen]
                 values = self.material.cells[name]
                 own = np.flatnonzero(values.observed[rows])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from chmr_bench_chmr.pretraining import place as places
-from chmr_bench_chmr.weights import CARD_JSON, WEIGHTS, write_whole
+from chmr_bench_chmr.weights import CARD_JSON, WEIGHTS, write_atomically
 
 if TYPE_CHECKING:
     from chmr_bench_chmr.pretraining.loop import Learner
@@ -54,8 +54,8 @@ def write(folder: Path, info: Mapping[str, Any], made: Mapping[str, Any], sha256
     """Write the card of the weights with this sha256 twice: for programs, and for people."""
     card = {**info, "made": dict(made), "sha256": sha256}
     text = json.dumps(card, indent=1, sort_keys=True) + "\n"
-    write_whole(folder / CARD_JSON, text.encode())
-    write_whole(folder / places.CARD, readme(info, made).encode())
+    write_atomically(folder / CARD_JSON, text.encode())
+    write_atomically(folder / places.CARD, readme(info, made).encode())
 
 
 def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
@@ -104,8 +104,10 @@ def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
 def _tree_lines(levels: Sequence[Mapping[str, Any]]) -> list[str]:
     if not levels:
         return []
-    told = ", ".join(f"{at['used']} of {at['codes']} ({at['perplexity']:g})" for at in levels)
-    return [f"- Codes used by level of the tree, and their perplexity: {told}"]
+    levels_used = ", ".join(
+        f"{at['used']} of {at['codes']} ({at['perplexity']:g})" for at in levels
+    )
+    return [f"- Codes used by level of the tree, and their perplexity: {levels_used}"]
 
 
 def _state_lines(state: Mapping[str, float]) -> list[str]:

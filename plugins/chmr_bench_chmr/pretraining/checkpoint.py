@@ -27,12 +27,22 @@ class Standing:
 
     Attributes
     ----------
-    key : of the weights it works on; a checkpoint of another key is not read.
-    epoch, step : the next step to be made, from 0.
-    sums : sum over this epoch's steps of each loss term times its molecules; `molecules` of them.
-    history : one row per epoch and part: ``epoch``, ``part`` and the loss terms.
-    best_epoch : whose weights are kept so far; -1 before the first. best : its validation loss.
-    seconds : spent learning, over all sittings. sittings : 1 + how often it was taken up again.
+    key : str
+        Of the weights it works on; a checkpoint of another key is not read.
+    epoch, step : int
+        The next step to be made, from 0.
+    sums : dict[str, float]
+        Sum over this epoch's steps of each loss term times its molecules; `molecules` of them.
+    history : list[dict[str, Any]]
+        One row per epoch and part: ``epoch``, ``part`` and the loss terms.
+    best_epoch : int
+        Whose weights are kept so far; -1 before the first.
+    best : float | None
+        Its validation loss.
+    seconds : float
+        Spent learning, over all sittings.
+    sittings : int
+        1 + how often it was taken up again.
     """
 
     key: str
@@ -62,7 +72,7 @@ class Checkpoint:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write the checkpoint, over the one before it; a kill leaves one of the two, whole."""
+    """Write the checkpoint, over the one before it; a kill leaves one of the two, complete."""
     parts = {
         "network": checkpoint.network,
         "optimiser": checkpoint.optimiser,
@@ -78,7 +88,8 @@ def read(folder: Path, key: str) -> Checkpoint | None:
 
     Raises
     ------
-    DataError : there is one, but it is damaged or of another key.
+    DataError
+        There is one, but it is damaged or of another key.
     """
     path = folder / FILE
     if not path.is_file():

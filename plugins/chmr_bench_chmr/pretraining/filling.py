@@ -47,8 +47,8 @@ def fill(
 def _propagated(values: Values, near: Neighbours, steps: int, put_back: bool) -> Filled:
     """Return what T steps of eq. 1 give; the last of them for observed rows too."""
     if put_back:
-        whole = propagation.propagate(values.x, values.observed, near, steps)
-        return Filled(whole.values.astype(np.float32, copy=False), whole.reached)
+        filled = propagation.propagate(values.x, values.observed, near, steps)
+        return Filled(filled.values.astype(np.float32, copy=False), filled.reached)
     before = propagation.propagate(values.x, values.observed, near, max(steps - 1, 0))
     last = propagation.borrow(before.values, before.reached, near)
     return Filled(last.values.astype(np.float32, copy=False), last.reached)

@@ -105,7 +105,8 @@ class Learner:
 
     Attributes
     ----------
-    keep : called with a checkpoint every `keep_seconds` seconds, between two steps.
+    keep : Keep
+        Called with a checkpoint every `keep_seconds` seconds, between two steps.
     """
 
     material: Material
@@ -132,9 +133,9 @@ class Learner:
             use_buffers=True,
         )
         self.best: Tensors = {}
-        hidden = np.zeros(len(self.material), dtype=bool)
-        hidden[self.material.valid] = True
-        self.learning = Batcher(self.material, self.config, device, hidden)
+        held_out = np.zeros(len(self.material), dtype=bool)
+        held_out[self.material.valid] = True
+        self.learning = Batcher(self.material, self.config, device, held_out)
         self.checking = Batcher(self.material, self.config, device)
         self._resumed = self._kept = time.monotonic()
         self._before = self.standing.seconds
@@ -159,7 +160,8 @@ class Learner:
 
         Raises
         ------
-        PluginError : a loss term is not finite.
+        PluginError
+            A loss term is not finite.
         """
         while self.standing.epoch < self.config.epochs:
             self._epoch()
@@ -232,17 +234,17 @@ class Learner:
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
         terms = self.terms(batch, self.network)
-        told = _numbers(terms)
-        wrong = [name for name, value in told.items() if not math.isfinite(value)]
+        numbers = _numbers(terms)
+        wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
         if wrong:
             raise PluginError(
-                f"pretraining went astray: {wrong[0]} is {told[wrong[0]]} in epoch {epoch + 1}, "
+                f"pretraining went astray: {wrong[0]} is {numbers[wrong[0]]} in epoch {epoch + 1}, "
                 f"step {step + 1}; a smaller learning_rate or float32 may help"
             )
         terms["total"].backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.averaged.update_parameters(self.network)
-        return told
+        return numbers
 
     def terms(self, batch: Batch, network: ChmrNetwork) -> dict[str, Tensor]:
         """Return the loss terms of a batch, and their ``total``."""

@@ -42,12 +42,22 @@ class Material:
 
     Attributes
     ----------
-    bits : (n, d) uint8, Morgan bits followed by MACCS.
-    geometry : None where the settings want none.
-    cells : cell block -> its read-outs. filled : cell block -> the second view of eq. 3.
-    links : the context graph; None where no walk is asked for.
-    genes : ``gene.BLOCK`` -> what is known of the genes on the graph, (number of genes, d).
-    train, valid : rows. counts : JSON-able, for the card.
+    bits : sparse.csr_array
+        (n, d) uint8, Morgan bits followed by MACCS.
+    geometry : Values | None
+        None where the settings want none.
+    cells : Mapping[str, Values]
+        Cell block -> its read-outs.
+    filled : Mapping[str, Filled]
+        Cell block -> the second view of eq. 3.
+    links : ContextGraph | None
+        The context graph; None where there is no walk.
+    genes : Mapping[str, Values]
+        ``gene.BLOCK`` -> what is known of the genes on the graph, (number of genes, d).
+    train, valid : IntArray
+        Rows.
+    counts : Mapping[str, Any]
+        JSON-able, for the card.
     """
 
     keys: tuple[str, ...]
@@ -71,8 +81,12 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
 
     Raises
     ------
-    UnknownNameError : the settings name a cell modality the atlas does not have.
-    DataError : the atlas is empty. FeatureError : a molecule cannot be featurised.
+    UnknownNameError
+        The settings name a cell modality the atlas does not have.
+    DataError
+        The atlas is empty.
+    FeatureError
+        A molecule cannot be featurised.
     """
     if len(atlas) < 2:
         raise DataError(
@@ -146,7 +160,7 @@ def check_readouts(atlas: Atlas, config: PretrainConfig, *, masked: bool) -> Non
 
     Parameters
     ----------
-    masked :
+    masked : bool
         Read-outs were masked on purpose, so that there may be none left.
     """
     if config.cells != ():
@@ -260,14 +274,14 @@ def _counts(
     """Return what the card says of the material."""
     counts: dict[str, Any] = {"n_molecules": len(atlas), "cells": {}}
     for name, values in cells.items():
-        told: dict[str, Any] = {
+        cell_counts: dict[str, Any] = {
             "observed": int(values.observed.sum()),
             "columns": values.x.shape[1],
             "binary": values.binary,
         }
         if name in filled:
-            told["not_reached"] = int((~filled[name].reached).sum())
-        counts["cells"][name] = told
+            cell_counts["not_reached"] = int((~filled[name].reached).sum())
+        counts["cells"][name] = cell_counts
     if geometry is not None:
         counts["geometry_failed"] = int((~geometry.observed).sum())
     if links is not None:

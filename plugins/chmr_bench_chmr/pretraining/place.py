@@ -29,8 +29,12 @@ class Place:
 
     Attributes
     ----------
-    key : sha256 over `inputs`. seed : of pretraining, settled.
-    inputs : JSON-able; whatever can change a number in the weights.
+    key : str
+        sha256 over `inputs`.
+    seed : int
+        Of pretraining, settled.
+    inputs : Mapping[str, Any]
+        JSON-able; whatever can change a number in the weights.
     """
 
     folder: Path

@@ -24,15 +24,18 @@ INPUTS = frozenset({"radius", "n_bits", "geometry"})
 def find_or_make(
     config: PretrainConfig, request: WeightsRequest
 ) -> Weights | PendingWeights | None:
-    """Return the weights a fit starts from; where they are not there, make them if asked to.
+    """Return the weights a fit starts from; where they are not there, make them if `request.make`.
 
     None where the settings read no encoder (a head on the raw bits alone). Weights whose bytes are
     no longer those that were written count as not there.
 
     Raises
     ------
-    SettingError : the file named by the setting ``weights`` cannot be read, or was made with other
-        settings than were chosen. DataError : the atlas is no good.
+    SettingError
+        The file named by the setting ``weights`` cannot be read, or was made with other settings
+        than were chosen.
+    DataError
+        The atlas is no good.
     """
     if isinstance(config, ChmrConfig):
         if not uses_encoder(config):
@@ -69,9 +72,9 @@ def _given(config: ChmrConfig, chosen: frozenset[str]) -> Weights:
     checked = (chosen | INPUTS) & set(PretrainConfig.model_fields) - {"pretrain_seed"}
     other = [n for n in sorted(checked) if getattr(config, n) != getattr(made, n)]
     if other:
-        told = ", ".join(f"{n}={getattr(made, n)!r} (here {getattr(config, n)!r})" for n in other)
+        others = ", ".join(f"{n}={getattr(made, n)!r} (here {getattr(config, n)!r})" for n in other)
         raise SettingError(
-            f"weights={config.weights} were made with {told}: choose the same with --set, or a "
+            f"weights={config.weights} were made with {others}: choose the same with --set, or a "
             "variant that has it, or leave weights out"
         )
     return weights
@@ -88,12 +91,12 @@ def _found(place: Place) -> Weights | None:
 def _of_file(path: Path) -> Weights:
     """Return weights by their file; what was seen lies beside it, if it does.
 
-    A plan asks for the same weights once a job, so a file is hashed once, until it changes.
+    A plan looks for the same weights once a job, so a file is hashed once, until it changes.
     """
     if not path.is_file():
         raise DataError(f"there is no weights file {path}; chmr-bench pretrain makes one")
-    told = path.stat()
-    return _read(path, told.st_size, told.st_mtime_ns)
+    status = path.stat()
+    return _read(path, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=64)

@@ -23,8 +23,10 @@ class Values:
 
     Attributes
     ----------
-    x : (n, d) float32; rows not observed are 0 and must not be read.
-    mean, sd : (d,) float32, what x was standardised with; 0 and 1 where it is binary.
+    x : npt.NDArray[np.float32]
+        (n, d) float32; rows not observed are 0 and must not be read.
+    mean, sd : npt.NDArray[np.float32]
+        (d,) float32, what x was standardised with; 0 and 1 where it is binary.
     """
 
     x: npt.NDArray[np.float32]
@@ -39,7 +41,7 @@ def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: b
 
     Parameters
     ----------
-    masked :
+    masked : bool
         Read-outs were masked on purpose, so that there may be none left.
     """
     for name, block in blocks.items():
