@@ -20,7 +20,7 @@ from chmr_bench.types import FloatArray
 from chmr_bench_chmr.pretraining.values import require_readouts
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor_config import NO_LAYERS, RegressorConfig, requests
-from chmr_bench_chmr.weights import feature_spec, write_tensors, write_whole
+from chmr_bench_chmr.weights import feature_spec, write_atomically, write_tensors
 
 HELD_OUT = 10
 """One molecule in so many of the atlas says when to stop."""
@@ -48,7 +48,7 @@ def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path
     tensors, epochs = _learnt((bits, target, seen), config, request, seed)
     stored = io.BytesIO()
     np.save(stored, np.sort(connectivity_hash(atlas.keys)))
-    write_whole(path.parent / "seen.npy", stored.getvalue())
+    write_atomically(path.parent / "seen.npy", stored.getvalue())
     header = {
         "config": config.model_dump(mode="json"),
         "info": {**info, "seed": seed, "epochs": epochs},

@@ -201,8 +201,8 @@ def write_tensors(
     content = save(copied, metadata={HEADER: json.dumps(header, sort_keys=True)})
     sha256 = hashlib.sha256(content).hexdigest()
     write_card(sha256)
-    write_whole(path.with_suffix(SHA256), f"{sha256}\n".encode())
-    write_whole(path, content)
+    write_atomically(path.with_suffix(SHA256), f"{sha256}\n".encode())
+    write_atomically(path, content)
     return sha256
 
 
@@ -246,7 +246,7 @@ def read_card(path: Path) -> dict[str, Any]:
     return card if isinstance(card, dict) else {}
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a kill, never meets half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)

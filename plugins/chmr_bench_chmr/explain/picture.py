@@ -10,7 +10,7 @@ import numpy as np
 
 from chmr_bench.types import FloatArray, IntArray
 from chmr_bench_chmr.explain.coding import CodedLatents
-from chmr_bench_chmr.weights import write_joined
+from chmr_bench_chmr.weights import write_atomically
 
 MAX_POINTS = 2400
 """In the picture, all modalities together: more hide each other, and t-SNE takes minutes."""
@@ -49,7 +49,7 @@ def draw(path: Path, coded: CodedLatents, seed: int) -> None:
     figure.suptitle(f"{len(placed)} latents of CHMR, {method}", fontsize=10)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=120, metadata={"Software": None})
-    write_joined(path, picture.getvalue())
+    write_atomically(path, picture.getvalue())
 
 
 def sampled(coded: CodedLatents, seed: int) -> tuple[FloatArray, Any, IntArray]:

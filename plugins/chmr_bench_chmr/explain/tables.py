@@ -16,7 +16,7 @@ from chmr_bench import Inputs
 from chmr_bench.types import IntArray
 from chmr_bench_chmr.explain.coding import CodedLatents, CodedModality
 from chmr_bench_chmr.tree_vq import perplexity
-from chmr_bench_chmr.weights import write_whole
+from chmr_bench_chmr.weights import write_atomically
 
 ALL = "all"
 """The row of `levels.csv` that takes all modalities together."""
@@ -45,7 +45,7 @@ def write_tables(out: Path, inputs: Inputs, coded: CodedLatents) -> list[Path]:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-        write_whole(out / name, text.getvalue().encode())
+        write_atomically(out / name, text.getvalue().encode())
     return [out / name for name in tables]
 
 

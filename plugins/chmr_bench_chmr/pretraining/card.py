@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from chmr_bench_chmr.pretraining import place as places
-from chmr_bench_chmr.weights import CARD_JSON, WEIGHTS, write_whole
+from chmr_bench_chmr.weights import CARD_JSON, WEIGHTS, write_atomically
 
 if TYPE_CHECKING:
     from chmr_bench_chmr.pretraining.loop import Learner
@@ -54,8 +54,8 @@ def write(folder: Path, info: Mapping[str, Any], made: Mapping[str, Any], sha256
     """Write the card of the weights with this sha256 twice: for programs, and for people."""
     card = {**info, "made": dict(made), "sha256": sha256}
     text = json.dumps(card, indent=1, sort_keys=True) + "\n"
-    write_whole(folder / CARD_JSON, text.encode())
-    write_whole(folder / places.CARD, readme(info, made).encode())
+    write_atomically(folder / CARD_JSON, text.encode())
+    write_atomically(folder / places.CARD, readme(info, made).encode())
 
 
 def readme(info: Mapping[str, Any], made: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from chmr_bench_chmr.weights import write_whole
+from chmr_bench_chmr.weights import write_atomically
 
 COLUMNS = 4
 PARTS = {"train": "#4477aa", "valid": "#ee6677"}
@@ -46,7 +46,7 @@ def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
     figure.suptitle(title, fontsize=10)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=100)
-    write_whole(path, picture.getvalue())
+    write_atomically(path, picture.getvalue())
     return True
 
 

@@ -27,7 +27,7 @@ from chmr_bench_chmr.weights import (
     WeightsMetadata,
     feature_requests,
     save_network,
-    write_whole,
+    write_atomically,
 )
 
 CHECKPOINT_SECONDS = 120.0
@@ -87,7 +87,7 @@ def _make(config: PretrainConfig, request: WeightsRequest, place: places.Place) 
         "tree": tree_usage(learner.network, material, request.device),
         "cell_state": dict(calibration),
     }
-    write_whole(place.folder / places.SEEN, _npy(connectivity_hash(material.keys)))
+    write_atomically(place.folder / places.SEEN, _npy(connectivity_hash(material.keys)))
     figure.draw(place.folder / places.FIGURE, history, f"pretraining on {atlas.name}")
     metadata = WeightsMetadata(
         config=config,
@@ -130,7 +130,7 @@ def learn(
 
     def each_epoch(standing: checkpoint.Standing) -> None:
         content = losses_csv(standing.history).encode()
-        write_whole(place.folder / places.LOSSES, content)
+        write_atomically(place.folder / places.LOSSES, content)
         last = standing.history[-1]
         seconds = time.monotonic() - started
         request.log.info(

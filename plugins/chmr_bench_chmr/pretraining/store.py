@@ -24,7 +24,7 @@ INPUTS = frozenset({"radius", "n_bits", "geometry"})
 def find_or_make(
     config: PretrainConfig, request: WeightsRequest
 ) -> Weights | PendingWeights | None:
-    """Return the weights a fit starts from; where they are not there, make them if the request says so.
+    """Return the weights a fit starts from; where they are not there, make them if `request.make`.
 
     None where the settings read no encoder (a head on the raw bits alone). Weights whose bytes are
     no longer those that were written count as not there.

@@ -21,8 +21,8 @@ from chmr_bench_chmr.weights import (
     read_metadata,
     read_tensors,
     save_network,
+    write_atomically,
     write_tensors,
-    write_whole,
 )
 
 CONFIG = PretrainConfig(radius=3, n_bits=64, geometry="none")
@@ -162,14 +162,14 @@ def test_a_write_that_fails_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
-    write_whole(path, b"old")
+    write_atomically(path, b"old")
 
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="no space"):
-        write_whole(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
