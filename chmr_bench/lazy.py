@@ -21,8 +21,13 @@ def load_object(path: str) -> Any:
         raise PluginError(f"{path!r} is not of the form 'module:name'")
     try:
         module = importlib.import_module(module_name)
+    except KeyboardInterrupt:
+        raise
     except ImportError as error:
         raise PluginError(f"{path!r}: importing {module_name} failed: {error}") from error
+    except BaseException as error:  # a plugin's module may raise anything
+        kind = type(error).__name__
+        raise PluginError(f"{path!r}: importing {module_name} failed: {kind}: {error}") from error
     try:
         return getattr(module, name)
     except AttributeError as error:

@@ -23,6 +23,7 @@ from chmr_bench.records.environment import MemoryScope, peak_memory_mb, reset_pe
 from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.settings import require
+from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import FloatArray
 
 FIT = "chmr_bench.runner.fitting:fit_and_predict"
@@ -111,6 +112,19 @@ def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArra
     if time.perf_counter() - started > SPOT_SECONDS:
         return y_pred, ()
     return y_pred, tuple(spot_check(model.predict, test, y_pred))
+
+
+def load_classes(spec: ModelSpec, send: Send | None = None) -> None:
+    """Import the modules of a model.
+
+    Raises
+    ------
+    PluginError
+        One does not import, or lacks what the spec names.
+    """
+    with stdout_to_stderr():
+        for path in (spec.config, spec.factory):
+            load_object(path)
 
 
 def spot_check(predict: Callable[[Inputs], Any], test: Inputs, y_pred: FloatArray) -> Iterator[str]:

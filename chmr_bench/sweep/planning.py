@@ -13,11 +13,11 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel
 
-from chmr_bench import splits
+from chmr_bench import isolation, splits
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
-from chmr_bench.errors import MissingDependencyError, UsageError
-from chmr_bench.plugins import Registered, registry
+from chmr_bench.errors import MissingDependencyError, PluginError, UsageError
+from chmr_bench.plugins import OURS, Registered, registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import (
     DatasetRequest,
@@ -28,10 +28,13 @@ from chmr_bench.runner import (
     SplitRequest,
     WeightsCache,
 )
+from chmr_bench.runner.fitting import load_classes
 from chmr_bench.settings import build_config, require
 from chmr_bench.sweep.draws import draws, modalities_of
 from chmr_bench.types import DeviceKind
 
+IMPORT = "chmr_bench.runner.fitting:load_classes"
+IMPORT_LIMITS = isolation.Limits(seconds=60.0)
 State = Literal["new", "cached", "damaged", "failed", "impossible"]
 STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
 
@@ -87,6 +90,23 @@ class Session:
     def __post_init__(self) -> None:
         self.datasets = Datasets(self.options.fetch, self.options.n_jobs)
         self.weights = WeightsCache(self.options)
+        self.imports: dict[str, str] = {}
+
+    def import_obstacle(self, model: Registered[ModelSpec]) -> str:
+        """Return why the model's modules cannot be imported, "" where they can.
+
+        Those of another distribution are imported in a worker process first: they may end it.
+        """
+        name = model.spec.name
+        if name not in self.imports:
+            self.imports[name] = ""
+            try:
+                if model.plugin.distribution != OURS:
+                    isolation.call(IMPORT, model.spec, limits=IMPORT_LIMITS)
+                load_classes(model.spec)
+            except PluginError as error:
+                self.imports[name] = f"{name}: {error}"
+        return self.imports[name]
 
 
 @dataclass(frozen=True)
@@ -212,7 +232,7 @@ def _items(
     blank = Item(spec.name, dataset, split.method, None, "impossible", split.seed)
     blank = dataclasses.replace(blank, synthetic=data.spec.synthetic)
     wanted = draws(request.missing, _unique(request.seeds), request.hide_seed, spec, data)
-    obstacle = _obstacle(spec, data)
+    obstacle = _obstacle(spec, data) or session.import_obstacle(model)
     if obstacle:
         for draw in wanted:
             yield dataclasses.replace(blank, reason=obstacle, seed=draw.seed, missing=draw.missing)

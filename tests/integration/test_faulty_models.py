@@ -139,6 +139,16 @@ def test_nothing_is_left_behind(folder: Path, done: Any) -> None:
     assert [place for place in folders if place.startswith(str(folder))] == []
 
 
+def test_a_model_that_ends_the_process_at_import_cannot_run_and_others_do(folder: Path) -> None:
+    models = ("-m", "faulty.ends-at-import", "-m", "mean")
+    both = chmr_bench(folder, "run", *models, "-d", "quick-data", "--out", "imports")
+    assert both.returncode == 1
+    assert "cannot run: faulty.ends-at-import: the worker process ended itself" in both.stdout
+    assert "mean" in both.stdout.partition("Results")[2]
+    alone = chmr_bench(folder, "run", *models[:2], "-d", "quick-data", "--out", "imports")
+    assert alone.returncode == 4
+
+
 def test_printing_at_import_does_not_spoil_json(folder: Path) -> None:
     listed = chmr_bench(folder, "list", "models", "--json")
     assert "FAULTY import" not in listed.stdout
