@@ -27,6 +27,10 @@ from chmr_bench.types import FloatArray, IntArray
 Words = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.int32]
 Features = npt.NDArray[np.uint16]
+Columns = tuple[Index, Index]
+"""The bits by column: of (indptr, members), members[indptr[f]:indptr[f + 1]] have bit f."""
+Bag = tuple[Index, Index, FloatArray, FloatArray]
+"""Rows node by node, each row's place there, its weight, and its weight times its label."""
 
 SMALL_NODE = 96
 """Molecules up to which a node's varying bits are found by AND and OR of its rows."""
@@ -70,27 +74,18 @@ def _below(state: Words, bound: int) -> Any:
 @njit(nogil=True, cache=True)
 def _varying(words: Words, rows: Index, start: int, end: int, low: Words, high: Words) -> None:
     """Leave in `high` the bits that are set in some and clear in other rows of a node."""
-    n_words = words.shape[1]
-    first = rows[start]
-    for k in range(n_words):
-        low[k] = words[first, k]
-        high[k] = words[first, k]
-    for i in range(start + 1, end):
-        row = rows[i]
-        for k in range(n_words):
+    low[:] = words[rows[start]]
+    high[:] = low
+    for row in rows[start + 1 : end]:
+        for k in range(words.shape[1]):
             low[k] &= words[row, k]
             high[k] |= words[row, k]
-    for k in range(n_words):
-        high[k] &= ~low[k]
+    high &= ~low
 
 
 @njit(nogil=True, cache=True)
 def _set_side(
-    feature: int,
-    node: tuple[int, int],
-    words: Words,
-    columns: tuple[Index, Index],
-    bag: tuple[Index, Index, FloatArray, FloatArray],
+    feature: int, node: tuple[int, int], words: Words, columns: Columns, bag: Bag
 ) -> tuple[int, float, float]:
     """Return (molecules, weight, weighted label sum) of the node's molecules with the bit set."""
     start, end = node
@@ -121,8 +116,8 @@ def _best_split(
     limits: tuple[int, float],
     order: Index,
     words: Words,
-    columns: tuple[Index, Index],
-    bag: tuple[Index, Index, FloatArray, FloatArray],
+    columns: Columns,
+    bag: Bag,
     scratch: tuple[Words, Words, Words],
 ) -> tuple[int, float, float]:
     """Return (feature, weight, label sum) of the best split's set side; feature -1 where none is.
@@ -137,15 +132,13 @@ def _best_split(
     if small:
         _varying(words, bag[0], start, end, low, high)
     best, best_gain, best_weight, best_labels = -1, -np.inf, 0.0, 0.0
-    varied = False
-    d = order.shape[0]
+    varied, d = False, order.shape[0]
     for drawn in range(d):
         if drawn >= max_features and varied:
             break
         other = drawn + _below(state, d - drawn)
         feature = order[other]
-        order[other] = order[drawn]
-        order[drawn] = feature
+        order[other], order[drawn] = order[drawn], feature
         if small and not (high[feature >> 6] >> np.uint64(feature & 63)) & _ONE:
             continue
         count, w, s = _set_side(feature, (start, end), words, columns, bag)
@@ -161,11 +154,7 @@ def _best_split(
 
 
 @njit(nogil=True, cache=True)
-def _swap_to(
-    place: int,
-    row: int,
-    bag: tuple[Index, Index, FloatArray, FloatArray],
-) -> None:
+def _swap_to(place: int, row: int, bag: Bag) -> None:
     rows, position = bag[0], bag[1]
     here, other = position[row], rows[place]
     rows[place], rows[here] = row, other
@@ -174,11 +163,7 @@ def _swap_to(
 
 @njit(nogil=True, cache=True)
 def _partition(
-    feature: int,
-    node: tuple[int, int],
-    words: Words,
-    columns: tuple[Index, Index],
-    bag: tuple[Index, Index, FloatArray, FloatArray],
+    feature: int, node: tuple[int, int], words: Words, columns: Columns, bag: Bag
 ) -> int:
     """Move the node's molecules with the bit set to its end; return where they begin."""
     start, end = node
@@ -205,11 +190,7 @@ def _partition(
 
 
 @njit(nogil=True, cache=True)
-def _draw_bag(
-    y: FloatArray,
-    state: Words,
-    bag: tuple[Index, Index, FloatArray, FloatArray],
-) -> tuple[int, float]:
+def _draw_bag(y: FloatArray, state: Words, bag: Bag) -> tuple[int, float]:
     """Draw n of n molecules with replacement; return (distinct molecules, label sum)."""
     rows, position, weight, weighted = bag
     n = y.shape[0]
@@ -242,10 +223,10 @@ def _is_pure(start: int, end: int, y: FloatArray, rows: Index) -> bool:
 def _grow_tree(
     y: FloatArray,
     words: Words,
-    columns: tuple[Index, Index],
+    columns: Columns,
     limits: tuple[int, float],
     order: Index,
-    bag: tuple[Index, Index, FloatArray, FloatArray],
+    bag: Bag,
     scratch: tuple[Words, Words, Words],
     out: tuple[Features, Index],
 ) -> int:
@@ -295,7 +276,7 @@ def grow(
     words : Words
         (n, k) packed bits.
     indptr, members : Index
-        The same bits by column: members[indptr[f]:indptr[f + 1]] have bit f.
+        The same bits by column, `Columns`.
     limits : tuple[int, float]
         (features tried at a node, smallest weight of a leaf).
     n_features : int

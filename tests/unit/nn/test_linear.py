@@ -183,7 +183,7 @@ def test_rounds_go_down_the_penalised_trace_norm() -> None:
     scaled = (y - y.mean(0)) / y.std(0)
     values = []
     for rounds in (0, 1, 2, 4, 8, 16):
-        weight, bias = fitted(x, y, rounds)._found
+        weight, bias = fitted(x, y, rounds)._fitted
         loss = 0.5 * np.square(x @ weight + bias - scaled).sum()
         norm = np.linalg.svd(weight, compute_uv=False).sum()
         values.append(loss + 0.5 * 20.0 * norm**2 / x.shape[1])
