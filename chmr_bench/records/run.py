@@ -134,11 +134,7 @@ class Stored(ABC):
 
     def line(self) -> dict[str, Any]:
         """Return the record as JSON without the scores of its tasks; see `RecordStore.lines`."""
-        metrics = self.content["metrics"]
-        if metrics is None:
-            return self.content
-        short = {name: value for name, value in metrics.items() if name != "per_task"}
-        return {**self.content, "metrics": {**short, "counts": counts(metrics["per_task"])}}
+        return without_tasks(self.content)[0]
 
 
 def sealed(content: dict[str, Any], arrays: Arrays | None, **info: Any) -> dict[str, Any]:
@@ -238,16 +234,6 @@ def with_tasks(content: Mapping[str, Any], scores: FloatArray | None) -> dict[st
         for i, row in zip(range(len(columns["task"])), rows, strict=True)
     ]
     return {**content, "metrics": {**metrics, "per_task": tasks}}
-
-
-def counts(tasks: Any) -> list[int]:
-    """Return the test rows that a task's score rests on: of the rarer class, or labelled."""
-    names = ("n", "n_minority", "evaluable")
-    if isinstance(tasks, Mapping):
-        rows = list(zip(*(tasks["tasks"][name] for name in names), strict=True))
-    else:
-        rows = [tuple(task[name] for name in names) for task in tasks]
-    return [n if minority is None else minority for n, minority, evaluable in rows if evaluable]
 
 
 # -------------------------------------------------------------------------------------------- names

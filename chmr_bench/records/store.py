@@ -98,8 +98,7 @@ class RecordStore:
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield every run as JSON, fast: without the scores of the tasks, and not to be changed.
 
-        ``metrics`` has `counts` in place of ``per_task``: the test rows that the score of each
-        evaluable task rests on.
+        ``metrics.per_task`` has a column a field (``tasks``), which runs on the same rows share.
 
         Examples
         --------
