@@ -47,7 +47,7 @@ def build(
             raise typer.Exit(1)
         print_note(f"the tables in {out} are what the records give")
         return
-    written = leaderboard.build(store, out) if store.exists() else []
+    written = leaderboard.build(store, out, anew=True) if store.exists() else []
     if not written:
         raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
     for problem in store.damaged()[:PROBLEMS_SHOWN]:

@@ -194,12 +194,19 @@ def collect(store: RecordStore, known: Mapping[str, Any] | None = None) -> Colle
     Parameters
     ----------
     known :
-        Statistics of an earlier build, see `Evidence`.
+        What an earlier build left, see `memory_of`.
     """
-    loaded = load_runs(store)
-    evidence = Evidence(store, known)
+    known = known or {}
+    loaded = load_runs(store, sound=frozenset(known.get("sound", ())))
+    evidence = Evidence(store, known.get("statistics"))
     tables = tables_of(loaded.frame, evidence, read_all(store.root))
     return Collected(tuple(tables), loaded, evidence)
+
+
+def memory_of(collected: Collected) -> dict[str, Any]:
+    """Return what spares the next build work: statistics by hash, and the seals of sound runs."""
+    seals = collected.runs.frame["seal"].tolist()
+    return {"statistics": collected.evidence.used, "sound": seals}
 
 
 def tables_of(

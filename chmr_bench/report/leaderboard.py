@@ -19,7 +19,7 @@ from chmr_bench.errors import UsageError
 from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import read_all
 from chmr_bench.report import curve_tables, exports, render
-from chmr_bench.report.aggregate import Collected, collect
+from chmr_bench.report.aggregate import Collected, collect, memory_of
 from chmr_bench.report.boards import FilledBoard, fill, load_boards
 from chmr_bench.report.published import all_published
 
@@ -48,12 +48,17 @@ class Rendered:
     masked: curve_tables.MaskedFiles
 
 
-def build(store: RecordStore, out: Path) -> list[Path]:
+def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
     """Write the tables of a store below `out`; return their paths, the page first.
 
     Each file is replaced as a whole, and two builds take turns. Tables that an earlier build made
-    and no record gives any more are removed. Without a record nothing is written. Intervals that an
-    earlier build computed from the same runs are taken over.
+    and no record gives any more are removed. Without a record nothing is written.
+
+    Parameters
+    ----------
+    anew :
+        Take nothing over from an earlier build: neither intervals of the same runs, nor that their
+        stored predictions are sound.
 
     Raises
     ------
@@ -71,13 +76,13 @@ def build(store: RecordStore, out: Path) -> list[Path]:
         # that was there when it began.
         with FileLock(lock):
             memory = lock.with_name("statistics.json")
-            rendered = render_all(store, out, _remembered(memory))
+            rendered = render_all(store, out, {} if anew else _remembered(memory))
             texts = rendered.texts
             changed = {name for name, text in texts.items() if _write(out / name, text.encode())}
             _draw(rendered, out, redraw=curve_tables.JSON in changed)
             for path in _stale(out, texts) if texts else []:
                 path.unlink(missing_ok=True)
-            _write(memory, json.dumps(rendered.collected.evidence.used).encode())
+            _write(memory, json.dumps(memory_of(rendered.collected)).encode())
     except OSError as error:
         raise UsageError(
             f"cannot write tables to {out}: {error.strerror or error}; choose another folder with "
@@ -87,7 +92,7 @@ def build(store: RecordStore, out: Path) -> list[Path]:
 
 
 def _remembered(path: Path) -> dict[str, Any]:
-    """Return the statistics of the last build; nothing where there are none, or none that read."""
+    """Return what the last build left; nothing where there is none, or none that can be read."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):

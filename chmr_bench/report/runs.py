@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +142,10 @@ class LoadedRuns:
 
 
 def runs_frame(store: RecordStore) -> pd.DataFrame:
-    """Return every sound run of a store, one a line, failed ones included.
+    """Return every readable run of a store, one a line, failed ones included.
+
+    Damage to stored predictions is not looked for, which takes time: `load_runs` and
+    ``chmr-bench verify`` do.
 
     Columns are those of `PATHS` and `JSON_PATHS`, and what follows from them: ``row_key`` (all that
     can change the numbers, but data and seed), ``row`` (what the row is called in tables),
@@ -154,12 +158,22 @@ def runs_frame(store: RecordStore) -> pd.DataFrame:
     >>> runs = runs_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
     >>> runs.query("dataset == 'bace' and missing.isna()")[["row", "seed", "score"]]
     """
-    return load_runs(store).frame
+    return load_runs(store, check=False).frame
 
 
-def load_runs(store: RecordStore) -> LoadedRuns:
-    """Return the runs of a store, and what is wrong with the others."""
-    lines, problems = _sound_lines(store)
+def load_runs(
+    store: RecordStore, *, check: bool = True, sound: Container[str] = frozenset()
+) -> LoadedRuns:
+    """Return the runs of a store, and what is wrong with the others.
+
+    Parameters
+    ----------
+    check :
+        Whether to leave out runs whose stored predictions or replicates are damaged.
+    sound :
+        Seals of runs that are known not to be, and are not looked at again.
+    """
+    lines, problems = _lines(store, check, sound)
     return LoadedRuns(frame_of(lines), store, tuple(problems))
 
 
@@ -224,8 +238,6 @@ def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
     """Return the columns that follow from several entries of a record."""
     metrics = line.get("metrics") or {}
     tasks = _tasks(metrics.get("per_task"))
-    info = line.get("predictions") or {}
-    sha256 = info.get("sha256") or info.get("values_sha256")
     evaluable = [task for task in tasks if task["evaluable"]]
     counts = [t["n"] if t["n_minority"] is None else t["n_minority"] for t in evaluable]
     n_effective = metrics.get("n_effective")
@@ -233,8 +245,8 @@ def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
         n_effective = effective_sample_size(counts)
     return {
         "row_key": _row_key(line, making_of_row(record)),
-        "predictions_sha256": sha256,
-        "seal": _seal(line, metrics, sha256),
+        "predictions_sha256": _predictions_sha256(line),
+        "seal": _seal(line),
         "n_effective": n_effective,
         "not_evaluable": _canonical(
             [{name: t[name] for name in TASK} for t in tasks if not t["evaluable"]]
@@ -275,11 +287,19 @@ def _row_key(line: Mapping[str, Any], making: str | None) -> str:
     )
 
 
-def _seal(line: Mapping[str, Any], metrics: Mapping[str, Any], sha256: str | None) -> str:
+def _seal(line: Mapping[str, Any]) -> str:
     """Return a hash that another score, prediction or replicate of the same run changes."""
-    told = [line["identity"], line.get("seal"), sha256, _at(line, "rescored.created")]
+    metrics = line.get("metrics") or {}
+    told = [line["identity"], line.get("seal"), _predictions_sha256(line)]
+    told += [_at(line, "rescored.created"), line.get("created")]
     told += [metrics.get(name) for name in ("macro", "low", "high")]
     return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _predictions_sha256(line: Mapping[str, Any]) -> str | None:
+    """Return what tells a run's predictions from others, None where there are none."""
+    info = line.get("predictions") or {}
+    return info.get("sha256") or info.get("values_sha256")
 
 
 def record_of_run(run: Mapping[str, Any]) -> Record:
@@ -362,22 +382,24 @@ def _tables(runs: pd.DataFrame) -> list[str]:
 # ------------------------------------------------------------------------------------- reading
 
 
-def _sound_lines(store: RecordStore) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """Return the records that are not damaged, one an identity, and what is wrong with others."""
+def _lines(
+    store: RecordStore, check: bool, sound: Container[str]
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Return the records as plain values, one an identity, and what is wrong with the others."""
     lines: dict[str, dict[str, Any]] = {}
-    first: dict[str, str] = {}
+    places: dict[str, Path] = {}
     problems = store.problems()
-    entries = store.stored()
-    order = {entry.identity: i for i, entry in reversed(list(enumerate(entries)))}
-    for entry in sorted(entries, key=lambda e: bool(e.content["status"] == "failed")):
-        reason = entry.damage()
+    entries = [(entry, entry.content) for entry in store.stored()]
+    order = {line["identity"]: i for i, (_, line) in reversed(list(enumerate(entries)))}
+    for entry, line in sorted(entries, key=lambda pair: bool(pair[1]["status"] == "failed")):
+        identity = line["identity"]
+        reason = entry.damage() if check and _seal(line) not in sound else ""
         if reason:
             what = f"damaged, and so in no table: {reason}; {MEND}"
             problems.append(Problem(entry.path, what, entry.record))
-        elif entry.identity in lines:
-            what = f"the same run as {first[entry.identity]}, which is in the tables"
+        elif identity in lines:
+            what = f"the same run as {places[identity].name}, which is in the tables"
             problems.append(Problem(entry.path, what))
         else:
-            lines[entry.identity] = entry.line()
-            first[entry.identity] = entry.path.name
+            lines[identity], places[identity] = line, entry.path
     return sorted(lines.values(), key=lambda line: order[line["identity"]]), problems

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chmr_bench.report import leaderboard
-from chmr_bench.report.aggregate import collect
+from chmr_bench.report.aggregate import collect, memory_of
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def reads(results: Any, monkeypatch: pytest.MonkeyPatch, known: dict[str, Any]) 
 
 def test_what_is_known_is_not_read_again(board: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first = collect(board.store)
-    assert reads(board, monkeypatch, first.evidence.used) == []
-    again = collect(board.store, first.evidence.used)
+    assert reads(board, monkeypatch, memory_of(first)) == []
+    again = collect(board.store, memory_of(first))
     assert again.tables == first.tables
     assert again.evidence.used == first.evidence.used
 
@@ -45,11 +45,11 @@ def test_what_is_known_is_not_read_again(board: Any, monkeypatch: pytest.MonkeyP
 def test_a_new_run_makes_its_own_row_and_the_distances_to_it_be_read(
     board: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = collect(board.store).evidence.used
+    known = memory_of(collect(board.store))
     board.add("a", "bace", 0.72, seed=2)
     assert set(reads(board, monkeypatch, known)) == {"a", "b"}  # b is the best of the table
     assert collect(board.store, known).tables == collect(board.store).tables
-    results_elsewhere = collect(board.store, known).evidence.used
+    results_elsewhere = memory_of(collect(board.store, known))
     board.add("c", "hiv", 0.72)
     assert set(reads(board, monkeypatch, results_elsewhere)) == {"c"}
 
@@ -57,7 +57,7 @@ def test_a_new_run_makes_its_own_row_and_the_distances_to_it_be_read(
 def test_replicates_of_another_computation_are_read(
     board: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = collect(board.store).evidence.used
+    known = memory_of(collect(board.store))
     entry = board.store.stored()[0]
     replicates = np.linspace(0.6, 0.8, 1000, dtype=np.float32)
     board.store.rescore(entry, entry.record.metrics, replicates)
@@ -74,10 +74,10 @@ def test_what_cannot_be_read_is_told_every_time(board: Any, monkeypatch: Any) ->
     first = collect(board.store)
     assert all(row.low is None for table in first.tables for row in table.rows)
     assert {p.reason for p in first.problems} == {"no interval: bootstrap.npy: cannot be read"}
-    again = collect(board.store, first.evidence.used)
+    again = collect(board.store, memory_of(first))
     assert again.problems == first.problems
     monkeypatch.undo()
-    later = collect(board.store, again.evidence.used)
+    later = collect(board.store, memory_of(again))
     assert all(row.low is not None for table in later.tables for row in table.rows)
 
 
@@ -91,3 +91,17 @@ def test_a_build_remembers_and_a_spoiled_memory_is_no_harm(board: Any) -> None:
         leaderboard.build(board.store, board.root)
         assert memory.read_text() == first
         assert (board.root / "tables" / "bace.csv").read_text() == table
+
+
+def test_soundness_is_remembered_until_a_build_anew(board: Any) -> None:
+    leaderboard.build(board.store, board.root)
+    record = board.store.records()[0]
+    (board.store.path_of(record) / "predictions.parquet").unlink()
+    page = board.root / "README.md"
+    leaderboard.build(board.store, board.root)
+    assert "damaged" not in page.read_text()
+    leaderboard.build(board.store, board.root, anew=True)
+    assert "damaged, and so in no table" in page.read_text()
+    leaderboard.build(board.store, board.root)
+    assert "damaged, and so in no table" in page.read_text()
+    assert leaderboard.differences(board.store, board.root) == []
