@@ -26,6 +26,11 @@ def feature_folder() -> Path:
     return home() / "features"
 
 
+def log_folder() -> Path:
+    """Return the folder of what failed jobs said."""
+    return home() / "logs"
+
+
 def weights_folder() -> Path:
     """Return the folder of pretrained weights, one folder a plugin inside."""
     return home() / "weights"

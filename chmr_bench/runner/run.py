@@ -264,7 +264,7 @@ def error_info(error: BaseException, clock: Clock) -> ErrorInfo:
     trace = short_traceback(error)
     if isinstance(error, WorkerError):
         lines = clock.stream.getvalue().splitlines()[-LOG_LINES:]
-        trace = "\n".join(["the last lines of its log (all of it: run.log):", *lines])
+        trace = "\n".join(["the last lines of its log:", *lines])
     failure = ErrorInfo(
         type=logs.encodable(error.kind) if isinstance(error, RemoteError) else type(error).__name__,
         message=logs.short_message(error) or "no message",

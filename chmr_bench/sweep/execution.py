@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from filelock import FileLock, Timeout
 
+from chmr_bench.paths import log_folder
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.records.loose import LOG
 from chmr_bench.runner import Finished, Job, Listener, Silent, run_job, settle
 from chmr_bench.sweep.interrupt import stoppable
 from chmr_bench.sweep.planning import Item, Plan, Session
@@ -172,5 +173,17 @@ class _Queue:
 
     def _written(self, item: Item, done: Finished) -> Outcome:
         record = self.store.write(done.record, done.predictions, done.replicates, done.log)
-        log = self.store.path_of(record) / LOG if record.status == "failed" else None
+        log = _kept_log(record, done.log) if record.status == "failed" else None
         return Outcome(item, record, computed=True, log=log)
+
+
+def _kept_log(record: Record, text: str) -> Path | None:
+    """Return the file that holds a failed job's log, written to be read: records are packed."""
+    name = f"{record.dataset.name}-{record.model.id}-{record.identity[:12]}.log"
+    path = log_folder() / re.sub(r"[^\w.+-]+", "-", name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError:  # a cache that cannot be written: the log is in the record all the same
+        return None
+    return path

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from chmr_bench.records import RecordStore
 from tests.conftest import QUICK_PLUGIN, THIS_TREE
 
 FAULTY_PLUGIN = QUICK_PLUGIN.parent / "faulty"
@@ -50,6 +51,12 @@ def chmr_bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
+def contents(out: Path) -> dict[str, dict[str, Any]]:
+    """Return record by model."""
+    records = RecordStore(out).records()
+    return {record.model.id: record.model_dump(mode="json") for record in records}
+
+
 @pytest.fixture(scope="module")
 def done(folder: Path) -> subprocess.CompletedProcess[str]:
     """A sweep over all of them between two good models."""
@@ -62,9 +69,7 @@ def done(folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def records(folder: Path, done: Any) -> dict[str, dict[str, Any]]:
     """Record by model."""
-    files = (folder / "out" / "records").glob("*/*/*/result.json")
-    contents = [json.loads(file.read_text()) for file in files]
-    return {content["model"]["id"]: content for content in contents}
+    return contents(folder / "out")
 
 
 def test_the_sweep_goes_on_and_says_that_jobs_failed(
@@ -106,9 +111,8 @@ def test_good_models_score_as_they_do_alone(
 ) -> None:
     alone = ("-m", "mean", "-m", "fingerprint.knn", "-d", "quick-data", "--out", "alone")
     assert chmr_bench(folder, "run", *alone, "-q").returncode == 0
-    for file in (folder / "alone" / "records").glob("*/*/*/result.json"):
-        content = json.loads(file.read_text())
-        assert records[content["model"]["id"]]["metrics"] == content["metrics"]
+    for name, content in contents(folder / "alone").items():
+        assert records[name]["metrics"] == content["metrics"]
 
 
 def test_a_model_that_moves_does_not_move_the_records(
