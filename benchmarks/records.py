@@ -1,6 +1,6 @@
 """Ten thousand runs: processor seconds to read their lines, a frame of them, and ``records list``.
 
-Usage: ``python benchmarks/records.py [--runs 10000] [--before FOLDER --after FOLDER]``. With FOLDERs
+Usage: ``python benchmarks/records.py [--runs 10000] [--before FOLDER --after FOLDER]``. With both
 (an output folder before and after ``records pack``) the files and megabytes of both are printed.
 Leaves with 1 where reading takes longer than its limit.
 """

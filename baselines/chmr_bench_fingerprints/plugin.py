@@ -21,12 +21,19 @@ def _spec(name: str, title: str, module: str, class_name: str, **more: Any) -> M
 
 MODELS: tuple[ModelSpec, ...] = (
     _spec("mean", "Mean training label of each task", "mean", "Mean", deterministic=True),
-    _spec("fingerprint.forest", "Random forest on fingerprint bits", "forest", "Forest"),
+    _spec(
+        "fingerprint.forest",
+        "Random forest on fingerprint bits",
+        "forest",
+        "Forest",
+        requires=("numba",),
+    ),
     _spec(
         "fingerprint.forest-sklearn",
         "scikit-learn's random forest on fingerprint bits, settings of fingerprint.forest",
         "forest_sklearn",
         "SklearnForest",
+        requires=("sklearn",),
         config=f"{_PACKAGE}.forest:ForestConfig",
         recipe=str(_RECIPES / "fingerprint.forest.toml"),
     ),
@@ -43,6 +50,7 @@ MODELS: tuple[ModelSpec, ...] = (
         "Logistic and ridge regression on fingerprint bits",
         "linear",
         "Linear",
+        requires=("sklearn",),
         deterministic=True,
     ),
     _spec(
@@ -50,6 +58,7 @@ MODELS: tuple[ModelSpec, ...] = (
         "Nearest neighbours by Tanimoto similarity",
         "knn",
         "Knn",
+        requires=("numba",),
         deterministic=True,
     ),
     _spec(

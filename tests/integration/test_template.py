@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from chmr_bench.records import RecordStore
+
 TEMPLATE = Path(__file__).resolve().parents[2] / "plugins" / "template"
 
 
@@ -51,11 +53,11 @@ def test_it_runs_on_the_demo(installed: Path, tmp_path: Path) -> None:
     names = ("--model", "template.ridge", "--suite", "demo", "--seeds", "1")
     done = run("chmr_bench", "run", *names, "--out", str(out), home=tmp_path, path=installed)
     assert done.returncode == 0, done.stdout + done.stderr
-    results = [json.loads(p.read_text()) for p in out.rglob("result.json")]
-    assert {r["status"] for r in results} == {"ok"}
-    assert {r["model"]["id"] for r in results} == {"template.ridge"}
-    assert {r["dataset"]["name"] for r in results} == {"planted", "planted-regression"}
-    assert all(r["plugin"]["version"] == "0.1.0" for r in results)
+    records = RecordStore(out).records()
+    assert {r.status for r in records} == {"ok"}
+    assert {r.model.id for r in records} == {"template.ridge"}
+    assert {r.dataset.name for r in records} == {"planted", "planted-regression"}
+    assert all(r.plugin.version == "0.1.0" for r in records)
     assert "template.ridge" in done.stdout
 
 
