@@ -28,6 +28,7 @@ def sweep(
 ) -> int:
     """Plan, do what is to be done, show the results, write the tables; return the exit code."""
     from chmr_bench import sweep as sweeping
+    from chmr_bench.cli.console import print_note
     from chmr_bench.records import RecordStore
     from chmr_bench.report import leaderboard
 
@@ -46,7 +47,8 @@ def sweep(
     store.prepare()
     summary = _execute(plan, store, session, output.quiet)
     show(plan, summary, store, output)
-    store.pack()
+    for problem in store.pack(only_good=True).failed:
+        print_note(f"{problem.path}: {problem.reason}")
     shown = records(plan, summary)
     _remark(shown)
     _tables(store, output.out)

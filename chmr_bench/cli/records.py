@@ -203,7 +203,14 @@ def list_runs(
 
 
 @app.command()
-def pack(out: OutOption = OUT, mirror: MirrorOption = None, offline: OfflineOption = False) -> int:
+def pack(
+    out: OutOption = OUT,
+    mirror: MirrorOption = None,
+    offline: OfflineOption = False,
+    best: Annotated[
+        bool, typer.Option("--best", help="Write every pack as small as can be: slow, 6 % less.")
+    ] = False,
+) -> int:
     """Move runs from folders of their own into two files a model; 'run' does so at its end.
 
     Folders of version 1 (records/) are read, checked against their hashes, and packed too:
@@ -217,7 +224,7 @@ def pack(out: OutOption = OUT, mirror: MirrorOption = None, offline: OfflineOpti
     store = _store(out)
     store.check_writable()
     store.prepare()
-    done = store.pack(_labels(options_from_env(mirror, offline)))
+    done = store.pack(_labels(options_from_env(mirror, offline)), best=best)
     if audited.paths(out):
         audited.write_all(out, ())
     print_note(f"{done.moved} packed")

@@ -149,7 +149,9 @@ class PackedRun(Stored):
         return found.replace(arrays.FILE_NAME, self.pack.numbers.path.name)
 
 
-def write(folder: Path, wholes: Mapping[str, Whole], bad: list[bytes]) -> tuple[Path, Path]:
+def write(
+    folder: Path, wholes: Mapping[str, Whole], bad: list[bytes], *, best: bool = False
+) -> tuple[Path, Path]:
     """Write runs into an empty folder, and return the two files; `bad` lines are kept as they are.
 
     The Parquet file is missing where no run has numbers.
@@ -166,7 +168,7 @@ def write(folder: Path, wholes: Mapping[str, Whole], bad: list[bytes]) -> tuple[
     text, file = folder / f"pack{SUFFIX}", folder / f"pack{NUMBERS}"
     made = lines.write(contents) + [line + b"\n" for line in bad]
     if numbers:
-        arrays.write(file, numbers)
+        arrays.write(file, numbers, best=best)
         made += lines.write([{FILE_HASH: hashlib.sha256(file.read_bytes()).hexdigest()}])
     text.write_bytes(b"".join(made))
     return text, file

@@ -19,6 +19,7 @@ from filelock import FileLock
 from chmr_bench.errors import RecordError
 from chmr_bench.records import loose, packed
 from chmr_bench.records.arrays import Arrays
+from chmr_bench.records.loose import LooseRun
 from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack
 from chmr_bench.records.places import aside, discard, remove_empty
 from chmr_bench.records.run import (
@@ -51,8 +52,19 @@ class Packing:
     moved: int = 0
     problems: list[Problem] = field(default_factory=list)
 
+    @property
+    def failed(self) -> list[Problem]:
+        """Return the packs that could not be written."""
+        return [problem for problem in self.problems if problem.path.suffix == SUFFIX]
 
-def pack(store: RecordStore, labelled: Labels | None = None) -> Packing:
+
+def pack(
+    store: RecordStore,
+    labelled: Labels | None = None,
+    *,
+    only_good: bool = False,
+    best: bool = False,
+) -> Packing:
     """Move loose runs and those of version 1 into the packs of their models.
 
     What cannot be packed stays where it is, and is named.
@@ -61,18 +73,29 @@ def pack(store: RecordStore, labelled: Labels | None = None) -> Packing:
     ----------
     labelled
         tells which predictions of version 1 to keep; None = all.
+    only_good
+        leave failed runs where their logs can be read.
+    best
+        write every pack anew, as small as can be.
     """
     done = Packing()
     groups: dict[Path, list[Path]] = defaultdict(list)
     for entry in store.unpacked():
         if isinstance(entry, Problem):
             done.problems.append(entry)
-        else:
+        elif not only_good or entry.content["status"] == "ok":
             groups[pack_path(store, entry.content)].append(entry.path)
+    if best:
+        for known in store.packs():
+            if not isinstance(known, Problem):
+                groups.setdefault(known.path, [])
     for path, folders in groups.items():
         try:
             with _locked(store, path):
-                _pack(store, path, folders, labelled, done)
+                runs, finished = _sorted_out(store, path, folders, done)
+                new = {run.identity: _whole(run, labelled) for run in runs}
+                _pack(store, path, finished, new, best=best)
+                done.moved += len(finished)
         except (OSError, RecordError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             done.problems.append(Problem(path, f"nothing was packed: {reason or error}"))
@@ -93,7 +116,7 @@ def unpack(store: RecordStore, runs: Iterable[Stored]) -> Packing:
                     done.problems.append(Problem(path, f"{name}: {run.damage()}"))
             for run in healthy:
                 _write_loose(store, run)
-            _rewrite(store, path, without={run.identity for run in healthy})
+            _rewrite(store, path, {}, without={run.identity for run in healthy})
             done.moved += len(healthy)
     return done
 
@@ -114,7 +137,7 @@ def remove(store: RecordStore, runs: Sequence[Stored]) -> None:
             discard(run.path, store.temporary)
     for path, members in _by_pack(runs).items():
         with _locked(store, path):
-            _rewrite(store, path, without={run.identity for run in members})
+            _rewrite(store, path, {}, without={run.identity for run in members})
     for folder in (store.first, store.folder / LOOSE):
         remove_empty(folder, depth=2)
 
@@ -138,47 +161,52 @@ def pack_path(store: RecordStore, content: Mapping[str, Any]) -> Path:
 
 
 def _pack(
-    store: RecordStore, path: Path, folders: list[Path], labelled: Labels | None, done: Packing
+    store: RecordStore, path: Path, runs: list[LooseRun], new: Mapping[str, Whole], *, best: bool
 ) -> None:
-    """Move the runs of folders into one pack; under its lock."""
+    """Put new runs into a pack, and remove the folders of all that are in it; under its lock."""
+    if new or best:
+        _rewrite(store, path, new, best=best)
+    for run in runs:
+        discard(run.path, store.temporary)
+
+
+def _sorted_out(
+    store: RecordStore, path: Path, folders: list[Path], done: Packing
+) -> tuple[list[LooseRun], list[LooseRun]]:
+    """Return which runs are to be packed, and which will be in the pack then; name the others."""
     before = store.pack_at(path).runs if path.exists() else {}
-    fresh: dict[str, Whole] = {}
+    new: dict[str, LooseRun] = {}
     finished = []
     for folder in folders:
         if not folder.exists():  # another packing was faster
             continue
         run = loose.read(folder)
-        reason = run.damage()
         old = before.get(run.identity)
         which = "newer" if old is None else compared(old, run)
-        if not reason and which == "differs":
-            reason = DIFFERS
+        reason = run.damage() or (DIFFERS if which == "differs" else "")
+        if which == "newer" and run.identity in new:
+            reason = "the same run as another folder's"
         if reason:
             done.problems.append(Problem(folder, reason))
             continue
         if which == "newer":
-            if run.identity in fresh:
-                done.problems.append(Problem(folder, "the same run as another folder's"))
-                continue
-            fresh[run.identity] = _whole(run, labelled)
-        finished.append(folder)
-    if fresh:
-        _rewrite(store, path, fresh)
-    for folder in finished:
-        discard(folder, store.temporary)
-    done.moved += len(finished)
+            new[run.identity] = run
+        finished.append(run)
+    return list(new.values()), finished
 
 
 def _rewrite(
     store: RecordStore,
     path: Path,
-    fresh: Mapping[str, Whole] | None = None,
+    fresh: Mapping[str, Whole],
     without: Iterable[str] = (),
+    *,
+    best: bool = False,
 ) -> None:
     """Put a pack with other runs in place of the present one."""
     present = store.pack_at(path) if path.exists() else None
     wholes = {} if present is None else {name: _kept(run) for name, run in present.runs.items()}
-    wholes |= fresh or {}
+    wholes |= fresh
     for identity in without:
         wholes.pop(identity, None)
     bad = [] if present is None else [text for _, text in present.bad]
@@ -187,15 +215,13 @@ def _rewrite(
         numbers.rename(numbers.with_name(numbers.name + ASIDE))
     path.parent.mkdir(parents=True, exist_ok=True)
     with aside(store.temporary) as temporary:
-        new = packed.write(temporary, wholes, bad)
+        new = packed.write(temporary, wholes, bad, best=best)
         loose.flush(temporary)
         _check(Pack(new[0]), wholes)
         pairs = [(new[1], numbers), (new[0], path)]
         # The lines that remain never speak of what is not in the other file.
         for made, place in pairs if not without else reversed(pairs):
-            if made is new[0] and not (wholes or bad):
-                place.unlink(missing_ok=True)
-            elif made.exists():
+            if made.exists() and made.stat().st_size:
                 made.replace(place)
             else:
                 place.unlink(missing_ok=True)

@@ -333,9 +333,15 @@ class RecordStore:
         failed = [run for run in self._of(identity) if run.record.status == "failed"]
         packing.remove(self, failed)
 
-    def pack(self, labelled: packing.Labels | None = None) -> packing.Packing:
+    def pack(
+        self,
+        labelled: packing.Labels | None = None,
+        *,
+        only_good: bool = False,
+        best: bool = False,
+    ) -> packing.Packing:
         """Move loose runs and those of version 1 into packs; see `packing.pack`."""
-        return packing.pack(self, labelled)
+        return packing.pack(self, labelled, only_good=only_good, best=best)
 
     def _loose_path(self, content: dict[str, Any]) -> Path:
         return self.folder.joinpath(LOOSE, *run_name(content))

@@ -68,6 +68,14 @@ def test_packing_keeps_everything_in_two_files(store: RecordStore) -> None:
     assert store.pack().moved == 0
 
 
+def test_failed_runs_may_stay_where_their_logs_can_be_read(store: RecordStore) -> None:
+    before = content(store)
+    assert store.pack(only_good=True).moved == 3
+    (failed,) = (run for run in store.stored() if run.kind == "loose")
+    assert (failed.path / "run.log").read_text(encoding="utf-8") == "what went wrong: µ\n"
+    assert content(store) == before
+
+
 def test_more_runs_join_and_unpacking_is_the_way_back(store: RecordStore) -> None:
     store.pack()
     text = (store.root / PAIR[0]).read_text().splitlines()
@@ -82,6 +90,15 @@ def test_more_runs_join_and_unpacking_is_the_way_back(store: RecordStore) -> Non
     assert (done.moved, done.problems) == (6, [])
     assert content(store) == before
     assert all(name.startswith("runs/loose/d/m/") for name in files(store))
+
+
+def test_the_best_packs_hold_the_same(store: RecordStore) -> None:
+    store.pack()
+    before, size = content(store), (store.root / PAIR[1]).stat().st_size
+    assert store.pack(best=True).problems == []
+    assert content(store) == before
+    assert (store.root / PAIR[1]).stat().st_size < size
+    assert files(store) == PAIR
 
 
 def test_removed_runs_are_gone_and_the_others_stay(store: RecordStore) -> None:
@@ -329,8 +346,8 @@ def test_what_is_not_read_back_is_not_packed(
 ) -> None:
     before, real = content(store), packed.write
 
-    def wrong(folder: Path, wholes: Any, bad: Any) -> Any:
-        written = real(folder, wholes, bad)
+    def wrong(*given: Any, **more: Any) -> Any:
+        written = real(*given, **more)
         text = written[0].read_text()
         written[0].write_text(text.replace('"fit":1.0', '"fit":2.0'))
         return written
