@@ -35,6 +35,8 @@ for number in range(len(records), n):
     changes = {"seed": 1000 + number, "identity": f"{number:064d}"}
     made = record.model_copy(update=changes)
     store.write(made, store.predictions(record), store.replicates(record), "made up")
+if hasattr(store, "pack"):  # as `run` does when it ends
+    store.pack()
 """
 BUILD = """
 import sys, time

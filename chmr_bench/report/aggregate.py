@@ -198,7 +198,7 @@ def collect(store: RecordStore, known: Mapping[str, Any] | None = None) -> Colle
     """
     known = known or {}
     loaded = load_runs(store, sound=frozenset(known.get("sound", ())))
-    evidence = Evidence(store, known.get("statistics"))
+    evidence = Evidence(store, known.get("statistics"), loaded.stored)
     tables = tables_of(loaded.frame, evidence, read_all(store.root))
     return Collected(tuple(tables), loaded, evidence)
 

@@ -279,11 +279,26 @@ def _cell(board: Board, tables: Sequence[Table], rows: Mapping[int | None, Row])
     cell = Cell(scored, tuple(t.facts["split_seed"] for t in measured), mean)
     if n < 2:
         return cell
-    facts = next(iter(rows.values())).first
-    found = corrected_resampled(np.array(values), facts["n_train"], facts["n_test"])
-    sd = statistics.stdev(values)
-    ends = (found.low, found.high) if sd else (mean, mean)  # the same on every split
-    return replace(cell, sd=sd, low=ends[0], high=ends[1])
+    low, high = _ends(scored)
+    return replace(cell, sd=statistics.stdev(values), low=low, high=high)
+
+
+def _ends(scored: Mapping[int | None, Row]) -> Ends:
+    """Return the interval of a mean over splits, whose training sets overlap."""
+    rows = [*scored.values()]
+    values = np.array([row.score for row in rows])
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    first = rows[0].first
+
+    def compute() -> Ends:
+        found = corrected_resampled(values, first["n_train"], first["n_test"])
+        return found.low, found.high
+
+    lines = [line for row in rows for line in row.good]
+    what = f"splits {[len(row.good) for row in rows]}"
+    low, high = rows[0].evidence.remembered(what, lines, compute)
+    return low, high
 
 
 def _with_mean(row: BoardRow, board: Board, tables: Mapping[str, tuple[Table, ...]]) -> BoardRow:

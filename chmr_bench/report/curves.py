@@ -155,7 +155,7 @@ class Curve:
 def curves(store: RecordStore) -> list[Curve]:
     """Return every curve that the records of a store give."""
     loaded = load_runs(store)
-    return curves_of(loaded.frame, Evidence(store))
+    return curves_of(loaded.frame, Evidence(store, stored=loaded.stored))
 
 
 def curves_of(runs: pd.DataFrame, evidence: Evidence) -> list[Curve]:

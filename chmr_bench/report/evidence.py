@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from chmr_bench.errors import DataError, RecordError
-from chmr_bench.records import Problem, RecordStore
+from chmr_bench.records import Problem, RecordStore, Stored
 from chmr_bench.report.runs import record_of_run
 from chmr_bench.statistics import Runs, mean_over_seeds, paired_difference, score_interval
+from chmr_bench.types import FloatArray
 
 Run = Mapping[str, Any]
 """A line of the frame of runs."""
@@ -35,10 +36,18 @@ class Evidence:
         Where replicates are read.
     known :
         Statistics by hash, from an earlier build.
+    stored :
+        Runs by identity, where they are at hand: the store need not look for them again.
     """
 
-    def __init__(self, store: RecordStore, known: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        store: RecordStore,
+        known: Mapping[str, Any] | None = None,
+        stored: Mapping[str, Stored] | None = None,
+    ) -> None:
         self.store = store
+        self.stored = stored or {}
         self.known = dict(known or {})
         self.used: dict[str, Any] = {}
         self.problems: dict[Path, Problem] = {}
@@ -49,7 +58,7 @@ class Evidence:
         found = []
         for line in lines:
             try:
-                found.append(self.store.replicates(record_of_run(line)))
+                found.append(self.replicates(line))
             except RecordError as error:
                 self._note(line, error)
         if len(found) < len(lines) or not lines:
@@ -69,6 +78,11 @@ class Evidence:
         except DataError as error:
             self._note(lines[0], error)
             return None
+
+    def replicates(self, line: Run) -> FloatArray:
+        """Return the (1000,) bootstrap replicates of a run; RecordError where they are damaged."""
+        entry = self.stored.get(line["identity"])
+        return entry.replicates() if entry else self.store.replicates(record_of_run(line))
 
     def _note(self, line: Run, error: Exception) -> None:
         self.n_unread += 1

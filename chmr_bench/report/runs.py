@@ -18,7 +18,6 @@ import hashlib
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ from chmr_bench.records import (
     Record,
     RecordStore,
     SplitInfo,
+    Stored,
     canonical_json,
 )
 from chmr_bench.records.pretrained import making_of_row, n_test_seen, pretrained_on, weights_of_row
@@ -133,12 +133,15 @@ class LoadedRuns:
     problems :
         What lies among the records and is in no table, with the reason.
     store :
-        Where replicates and the scores of single tasks are read from.
+        Where they are from.
+    stored :
+        Identity -> the run in the store.
     """
 
     frame: pd.DataFrame
     store: RecordStore
     problems: tuple[Problem, ...] = field(default=())
+    stored: Mapping[str, Stored] = field(default_factory=dict)
 
 
 def runs_frame(store: RecordStore) -> pd.DataFrame:
@@ -173,8 +176,10 @@ def load_runs(
     sound :
         Seals of runs that are known not to be, and are not looked at again.
     """
-    lines, problems = _lines(store, check, sound)
-    return LoadedRuns(frame_of(lines), store, tuple(problems))
+    stored, problems = _chosen(store, check, sound)
+    frame = frame_of(entry.content for entry in stored)
+    by_identity = {entry.identity: entry for entry in stored}
+    return LoadedRuns(frame, store, tuple(problems), by_identity)
 
 
 def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -382,24 +387,23 @@ def _tables(runs: pd.DataFrame) -> list[str]:
 # ------------------------------------------------------------------------------------- reading
 
 
-def _lines(
+def _chosen(
     store: RecordStore, check: bool, sound: Container[str]
-) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """Return the records as plain values, one an identity, and what is wrong with the others."""
-    lines: dict[str, dict[str, Any]] = {}
-    places: dict[str, Path] = {}
+) -> tuple[list[Stored], list[Problem]]:
+    """Return the runs of a store, one an identity, and what is wrong with the others."""
+    chosen: dict[str, Stored] = {}
     problems = store.problems()
-    entries = [(entry, entry.content) for entry in store.stored()]
-    order = {line["identity"]: i for i, (_, line) in reversed(list(enumerate(entries)))}
-    for entry, line in sorted(entries, key=lambda pair: bool(pair[1]["status"] == "failed")):
-        identity = line["identity"]
-        reason = entry.damage() if check and _seal(line) not in sound else ""
+    entries = store.stored()
+    order = {entry.identity: i for i, entry in reversed(list(enumerate(entries)))}
+    for entry in sorted(entries, key=lambda e: bool(e.content["status"] == "failed")):
+        known = chosen.get(entry.identity)
+        reason = entry.damage() if check and _seal(entry.content) not in sound else ""
         if reason:
             what = f"damaged, and so in no table: {reason}; {MEND}"
             problems.append(Problem(entry.path, what, entry.record))
-        elif identity in lines:
-            what = f"the same run as {places[identity].name}, which is in the tables"
+        elif known is not None:
+            what = f"the same run as {known.path.name}, which is in the tables"
             problems.append(Problem(entry.path, what))
         else:
-            lines[identity], places[identity] = line, entry.path
-    return sorted(lines.values(), key=lambda line: order[line["identity"]]), problems
+            chosen[entry.identity] = entry
+    return sorted(chosen.values(), key=lambda entry: order[entry.identity]), problems

@@ -9,6 +9,7 @@ import pytest
 
 from chmr_bench.report import leaderboard
 from chmr_bench.report.aggregate import collect, memory_of
+from chmr_bench.report.evidence import Evidence, Run
 
 
 @pytest.fixture
@@ -22,14 +23,14 @@ def board(results: Any) -> Any:
 def reads(results: Any, monkeypatch: pytest.MonkeyPatch, known: dict[str, Any]) -> list[str]:
     """Return which models' replicates are read while the tables are made."""
     seen = []
-    store, replicates = type(results.store), type(results.store).replicates
+    replicates = Evidence.replicates
 
-    def spy(self: Any, record: Any) -> Any:
-        seen.append(record.model.id)
-        return replicates(self, record)
+    def spy(self: Evidence, line: Run) -> Any:
+        seen.append(line["model"])
+        return replicates(self, line)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "replicates", spy)
+        patch.setattr(Evidence, "replicates", spy)
         collect(results.store, known)
     return seen
 
@@ -67,10 +68,10 @@ def test_replicates_of_another_computation_are_read(
 def test_what_cannot_be_read_is_told_every_time(board: Any, monkeypatch: Any) -> None:
     from chmr_bench.errors import RecordError
 
-    def broken(self: Any, record: Any) -> Any:
+    def broken(self: Evidence, line: Run) -> Any:
         raise RecordError("bootstrap.npy: cannot be read")
 
-    monkeypatch.setattr(type(board.store), "replicates", broken)
+    monkeypatch.setattr(Evidence, "replicates", broken)
     first = collect(board.store)
     assert all(row.low is None for table in first.tables for row in table.rows)
     assert {p.reason for p in first.problems} == {"no interval: bootstrap.npy: cannot be read"}
