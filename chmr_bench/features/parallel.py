@@ -144,12 +144,12 @@ def ordered(
             f"{what}: a worker process died: it was killed, crashed or ran out of memory "
             f"({type(error).__name__}); try again with fewer jobs"
         ) from error
-    except BaseException as error:  # what has begun may end, nothing else begins
-        for future in pending:
-            future.cancel()
+    except BaseException as error:
         mild = isinstance(error, Exception | GeneratorExit) and not isinstance(error, WorkerError)
-        if pending and not mild:  # Ctrl-C, or over a limit: it may never end
+        if pending and not mild:  # Ctrl-C, or over a limit: what has begun may never end
             _kill(pool)
+        for future in pending if mild else ():  # what has begun may end, nothing else begins
+            future.cancel()
         raise
 
 
