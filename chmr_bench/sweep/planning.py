@@ -17,7 +17,7 @@ from chmr_bench import splits
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
 from chmr_bench.errors import MissingDependencyError, PluginError, UsageError
-from chmr_bench.plugins import OURS, Registered, registry
+from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import (
     DatasetRequest,

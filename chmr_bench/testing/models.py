@@ -187,7 +187,8 @@ def _fit_and_predict(
     settings = config.model_copy(deep=True)
     tasks = problem.tasks
     y_test = random_labels(tasks.task_type, len(given.test), len(tasks.task_names))
-    bait = {"y_test": y_test}  # nobody gives it to the model, which may go and look for it
+    # Nobody gives it to the model, which may go and look for it; gc lists no dict of arrays alone.
+    bait: dict[str, Any] = {"y_test": y_test, "where": [where]}
     try:
         with left_alone(where):
             model = model_class(config)  # type: ignore[call-arg]  # protocols have no constructor

@@ -202,7 +202,12 @@ class Forks(Honest):
 
 
 def spec(name: str = "Honest", **changes: Any) -> ModelSpec:
-    values = {"name": "toy", "title": "A toy", "factory": f"{__name__}:{name}", "config": f"{__name__}:Config"}
+    values = {
+        "name": "toy",
+        "title": "A toy",
+        "factory": f"{__name__}:{name}",
+        "config": f"{__name__}:Config",
+    }
     return ModelSpec(**values | changes)  # type: ignore[arg-type]
 
 
