@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from chmr_bench import probes
 from chmr_bench.errors import PluginError
 
 
@@ -14,11 +15,17 @@ def load_object(path: str) -> Any:
     Raises
     ------
     PluginError
-        The path is malformed, the module does not import, or it has no such name.
+        The path is malformed, the module does not import or would end or hang this process, or it
+        has no such name.
     """
     module_name, _, name = path.partition(":")
     if not module_name or not name:
         raise PluginError(f"{path!r} is not of the form 'module:name'")
+    if probes.is_foreign(module_name):
+        try:
+            probes.check_module(module_name, seconds=probes.MODULE_SECONDS)
+        except PluginError as error:
+            raise PluginError(f"{path!r}: {error}") from error
     try:
         module = importlib.import_module(module_name)
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ import pluggy
 from chmr_bench import hookspecs
 from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, Suite
 from chmr_bench.errors import PluginError, UnknownNameError, nearest
-from chmr_bench.probes import check_import
+from chmr_bench.probes import check_import, note_foreign
 from chmr_bench.streams import stdout_to_stderr
 
 Spec = TypeVar("Spec", ModelSpec, DatasetSpec, FeatureSpec, AtlasSpec)
@@ -154,6 +154,7 @@ def build_registry(entry_points: Iterable[metadata.EntryPoint]) -> Registry:
             )
         infos.append(info)
     result.plugins = tuple(infos)
+    note_foreign(_packages(result))
     return result
 
 
@@ -206,6 +207,17 @@ def _add(target: Registry, info: PluginInfo, plugin: Any) -> None:
     target.datasets |= datasets
     target.features |= features
     target.atlases |= atlases
+
+
+def _packages(known: Registry) -> set[str]:
+    """Return the packages that the specs of others' plugins name, without ours."""
+    named: dict[bool, set[str]] = {True: {hookspecs.PROJECT}, False: set()}
+    tables = (known.models, known.datasets, known.features, known.atlases)
+    for one in (one for table in tables for one in table.values()):
+        paths = (getattr(one.spec, name, "") for name in (*REQUIRED_OBJECTS, *OPTIONAL_OBJECTS))
+        packages = {path.partition(":")[0].partition(".")[0] for path in paths}
+        named[one.plugin.distribution == OURS] |= packages - {""}
+    return named[False] - named[True]
 
 
 def _check_hook_names(plugin: ModuleType) -> None:

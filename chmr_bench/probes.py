@@ -10,9 +10,10 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from importlib.machinery import PathFinder
+from multiprocessing import parent_process
 from pathlib import Path
 
 from chmr_bench.errors import PluginError
@@ -20,6 +21,8 @@ from chmr_bench.paths import home
 
 SECONDS = 30.0
 """Time a plugin has to be imported; ours take less than one."""
+MODULE_SECONDS = 180.0
+"""Time for a module that a plugin names, which may import torch from a slow disk."""
 SURVIVED = 86
 """The exit code of an import that came back, which nobody uses by chance."""
 PROBE = f"""
@@ -32,18 +35,40 @@ os._exit({SURVIVED})
 """
 
 
+_foreign: set[str] = set()
+"""Packages that plugins of others name."""
+
+
+def note_foreign(packages: Iterable[str]) -> None:
+    """Remember packages as another's: their modules are tried before they are imported."""
+    _foreign.update(packages)
+
+
+def is_foreign(module: str) -> bool:
+    """Return whether a module is of a package that `note_foreign` was given."""
+    return module.partition(".")[0] in _foreign
+
+
 def check_import(entry_point: metadata.EntryPoint) -> None:
     """Raise PluginError where importing the plugin's module would end or hang this process.
 
     An exception at import is no such case: whoever imports it hears of that.
     """
-    module = entry_point.value.partition(":")[0]
-    if module in sys.modules:
+    version = entry_point.dist.version if entry_point.dist is not None else ""
+    check_module(entry_point.value.partition(":")[0], version)
+
+
+def check_module(module: str, version: str = "", seconds: float | None = None) -> None:
+    """Raise PluginError where importing a module would end or hang this process.
+
+    In a worker process nothing is tried: it may end.
+    """
+    if module in sys.modules or parent_process() is not None:
         return
-    place = home() / "plugins" / _digest(entry_point, module)
+    place = home() / "plugins" / _digest(module, version)
     if place.exists():
         return
-    _import_elsewhere(module)
+    _import_elsewhere(module, SECONDS if seconds is None else seconds)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
@@ -51,7 +76,7 @@ def check_import(entry_point: metadata.EntryPoint) -> None:
         return
 
 
-def _import_elsewhere(module: str) -> None:
+def _import_elsewhere(module: str, seconds: float) -> None:
     paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     try:
         done = subprocess.run(
@@ -60,11 +85,11 @@ def _import_elsewhere(module: str) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": paths},
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise PluginError(f"its import did not return within {SECONDS:g} s") from None
+        raise PluginError(f"its import did not return within {seconds:g} s") from None
     if done.returncode != SURVIVED:
         ending = f"by signal {-done.returncode}"
         if done.returncode >= 0:
@@ -72,10 +97,9 @@ def _import_elsewhere(module: str) -> None:
         raise PluginError(f"its import ends the process {ending}")
 
 
-def _digest(entry_point: metadata.EntryPoint, module: str) -> str:
-    """Return a name for the plugin as it is: its version, and its files with size and time."""
-    version = entry_point.dist.version if entry_point.dist is not None else ""
-    parts = [entry_point.value, version, sys.version, *_files(module.partition(".")[0])]
+def _digest(module: str, version: str) -> str:
+    """Return a name for the module as it is: its version, and its package's files."""
+    parts = [module, version, sys.version, *_files(module.partition(".")[0])]
     return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:32]
 
 

@@ -29,8 +29,8 @@ def _width(stream: TextIO | None) -> int | None:
     return None if known else PIPE_WIDTH
 
 
-console = Console(highlight=False, soft_wrap=False, width=_width(sys.stdout))
-notes = Console(stderr=True, highlight=False, width=_width(sys.stderr))
+console = Console(emoji=False, highlight=False, soft_wrap=False, width=_width(sys.stdout))
+notes = Console(stderr=True, emoji=False, highlight=False, width=_width(sys.stderr))
 
 
 SYNTHETIC = "* synthetic: simulated labels on real molecules"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chmr_bench import foreign
 from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, SourceFile, Suite
-from chmr_bench.lazy import load_object
 from chmr_bench.plugins import PluginInfo, Registered, registry
 
 
@@ -58,9 +58,9 @@ def dataset_details(registered: Registered[DatasetSpec]) -> dict[str, Any]:
     details["notes"] = list(spec.notes)
     details["files"] = [_file(source) for source in spec.sources]
     if spec.details:
-        details["details"] = load_object(spec.details)()
+        details["details"] = foreign.call(spec.details, seconds=foreign.QUICK_SECONDS)
     if spec.ceilings:
-        details["ceilings"] = load_object(spec.ceilings)()
+        details["ceilings"] = foreign.call(spec.ceilings)
     return details
 
 

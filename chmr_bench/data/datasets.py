@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import sys
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from chmr_bench import foreign
 from chmr_bench.contracts import Dataset, DatasetSpec, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions, files_of
 from chmr_bench.data.requests import (
@@ -33,14 +37,44 @@ def open_dataset(
     PluginError
         The spec's `load` is not to be found, or returns no `Dataset`.
     """
-    load = load_object(spec.load)
-    dataset = load(spec, files_of(spec, options, progress))
+    if foreign.is_foreign(spec.load):
+        target = f"{__name__}:load_here"
+        dataset = foreign.isolated(spec.load, target, spec, options, receiver=_Progress(progress))
+    else:
+        dataset = _loaded(spec, options, progress)
     if not isinstance(dataset, Dataset):
         raise PluginError(
             f"dataset {spec.name!r}: {spec.load} returned {type(dataset).__name__}, not a Dataset"
         )
     check_dataset(spec, dataset)
     return dataset
+
+
+def _loaded(spec: DatasetSpec, options: FetchOptions, progress: Progress) -> Any:
+    return load_object(spec.load)(spec, files_of(spec, options, progress))
+
+
+def load_here(spec: DatasetSpec, options: FetchOptions, send: Callable[..., None]) -> Any:
+    """Return what the spec's `load` gives; runs in a worker process."""
+
+    def progress(done: int, total: int, unit: str) -> None:
+        send("progress", done, total, unit)
+
+    return _loaded(spec, options, progress)
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """Passes on how far a worker process is; what it prints goes to stderr."""
+
+    progress: Progress
+
+    def receive(self, name: str, *values: Any) -> None:
+        if name == "progress":
+            self.progress(*values)
+
+    def printed(self, text: str) -> None:
+        sys.stderr.write(text)
 
 
 def dataset_request(name: str, table: TableOptions, registered: Collection[str]) -> DatasetRequest:

@@ -106,7 +106,7 @@ def strictly_parsable(smiles: str) -> str | None:
     return "RDKit refuses it"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return what went wrong in one line: RDKit's messages have many."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("Pre-condition Violation")]

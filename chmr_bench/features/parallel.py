@@ -18,6 +18,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import parent_process, resource_tracker
@@ -26,12 +27,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chmr_bench.contracts import Block, FeatureSpec, GraphBlock, MatrixBlock, Progress, no_progress
-from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError
+from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError, WorkerError
 from chmr_bench.features.concatenation import concatenate
 from chmr_bench.lazy import load_object
 
 IDLE_SECONDS = 300
 WATCH_SECONDS = 1.0
+TICK_SECONDS = 1.0
 CHUNK_LIMITS = (16, 256)
 CHUNKS_PER_WORKER = 8
 """At least so many, so that one slow chunk at the end does not leave the other cores idle."""
@@ -71,7 +73,11 @@ def compute_block(
     tasks = [(spec, dict(settings), chunk, sys.path) for chunk in chunks]
     progress(0, n, "molecules")
     what = f"feature {spec.name!r}"
-    with contextlib.closing(ordered(what, _run, tasks, n_jobs)) as results:
+
+    def tick() -> None:
+        progress(done, n, "molecules")
+
+    with contextlib.closing(ordered(what, _run, tasks, n_jobs, tick)) as results:
         for result in results:
             if isinstance(result, _Failure):
                 from chmr_bench.features.molecules import shown
@@ -95,7 +101,11 @@ def split_evenly(smiles: Sequence[str], n_jobs: int) -> list[Sequence[str]]:
 
 
 def ordered(
-    what: str, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], n_jobs: int
+    what: str,
+    function: Callable[..., T],
+    tasks: Sequence[tuple[Any, ...]],
+    n_jobs: int,
+    tick: Callable[[], None] = lambda: None,
 ) -> Generator[T, None, None]:
     """Yield what workers make of the tasks, in order; in a worker already, compute here.
 
@@ -103,6 +113,8 @@ def ordered(
     ----------
     what : str
         What is computed, for messages.
+    tick : Callable
+        Called every second while a worker computes; a `WorkerError` of it ends the workers.
 
     Raises
     ------
@@ -123,6 +135,8 @@ def ordered(
                     pending.append(pool.submit(function, *task))
             if not pending:
                 return
+            while wait([pending[0]], timeout=TICK_SECONDS).not_done:
+                tick()
             yield pending[0].result()
             pending.popleft()
     except BrokenProcessPool as error:
@@ -130,13 +144,12 @@ def ordered(
             f"{what}: a worker process died: it was killed, crashed or ran out of memory "
             f"({type(error).__name__}); try again with fewer jobs"
         ) from error
-    except (Exception, GeneratorExit):  # an error: what has begun may end, nothing else begins
-        for future in pending:
-            future.cancel()
-        raise
-    except BaseException:  # Ctrl-C
-        if pending:
+    except BaseException as error:
+        mild = isinstance(error, Exception | GeneratorExit) and not isinstance(error, WorkerError)
+        if pending and not mild:  # Ctrl-C, or over a limit: what has begun may never end
             _kill(pool)
+        for future in pending if mild else ():  # what has begun may end, nothing else begins
+            future.cancel()
         raise
 
 
@@ -225,11 +238,11 @@ def _run(
         block = compute(list(smiles), **settings)
     except (UsageError, PluginError):
         raise
-    except Exception as error:  # a plugin's feature may raise anything
+    except BaseException as error:  # a plugin's feature may raise anything
         for row, text in enumerate(smiles):
             try:
                 compute([text], **settings)
-            except Exception as one:  # noqa: BLE001 - as above
+            except BaseException as one:  # noqa: BLE001 - as above
                 return _Failure(row, _reason(one))
         raise PluginError(f"feature {spec.name!r} fails: {_reason(error)}") from error
     if not isinstance(block, MatrixBlock | GraphBlock):
@@ -260,7 +273,7 @@ def _not_finite(block: Block) -> _Failure | None:
     )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     from chmr_bench.features.molecules import first_line
 
     if isinstance(error, ChmrBenchError):

@@ -14,6 +14,7 @@ from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry
 from chmr_bench.runner.fitting import Send, speaking, throttled
 from chmr_bench.runner.job import Job
+from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.run import Clock
 from chmr_bench.runner.weights import WeightsCache
@@ -45,8 +46,8 @@ def explain(
     if not isinstance(weights, Weights):
         raise UsageError(f"model {spec.name!r} starts from no weights with these settings")
     listener.step("features")
+    needs = needs_of(spec, job.config)
     with stdout_to_stderr():
-        needs = load_object(spec.factory).needs(job.config)
         everything = replace(spec, reads=tuple(data.dataset.blocks))  # nothing is scored
         inputs = data.inputs(everything, needs, listener.progress)
         inputs = replace(inputs, keys=data.keys(listener.progress))

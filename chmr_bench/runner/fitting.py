@@ -114,7 +114,7 @@ def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArra
     return y_pred, tuple(spot_check(model.predict, test, y_pred))
 
 
-def load_classes(spec: ModelSpec, send: Send | None = None) -> None:
+def load_classes(spec: ModelSpec) -> None:
     """Import the modules of a model.
 
     Raises

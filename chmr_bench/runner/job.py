@@ -11,7 +11,6 @@ from pydantic import BaseModel
 
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import ModelSpec, PendingWeights, Weights
-from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
     DatasetInfo,
@@ -22,9 +21,9 @@ from chmr_bench.records import (
     RunKey,
 )
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
+from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.weights import WeightsKey
 from chmr_bench.settings import build_config
-from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import DeviceKind
 
 DROPPED_SHOWN = 100
@@ -113,8 +112,7 @@ class Job:
         """
         known = registry().features
         try:
-            with stdout_to_stderr():
-                needs = load_object(self.model.spec.factory).needs(self.config)
+            needs = needs_of(self.model.spec, self.config)
             names = {request.feature for request in needs.values()}
         except (Exception, SystemExit, GeneratorExit):  # noqa: BLE001 - a stranger's code; it fails again, on record
             return {}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from chmr_bench import foreign
 from chmr_bench.contracts import (
     Block,
     Dataset,
@@ -21,7 +23,6 @@ from chmr_bench.contracts import (
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.data.requests import MOLNET_PREFIX, DatasetRequest
 from chmr_bench.errors import DataError, SettingError
-from chmr_bench.lazy import load_object
 from chmr_bench.paths import feature_folder
 from chmr_bench.records import canonical_json
 from chmr_bench.streams import stdout_to_stderr
@@ -94,7 +95,7 @@ class LoadedDataset:
         made = splits.make_split(
             request.method,
             self.dataset,
-            rule=load_object(self.spec.split_rule) if by_rule else None,
+            rule=partial(foreign.call, self.spec.split_rule) if by_rule else None,
             seed=request.seed or 0,
             keys=self.keys() if splits.needs_keys(request.method) else (),
             n_jobs=self.n_jobs,

@@ -8,16 +8,16 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chmr_bench import paths
+from chmr_bench import foreign, paths
 from chmr_bench.ablation.missing import Missing, Molecules
 from chmr_bench.contracts import AtlasSpec, DatasetSpec, MatrixBlock, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError
-from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.records import canonical_json
 
@@ -210,7 +210,9 @@ def _test_keys(
     from chmr_bench.splits import make_split
 
     dataset = open_dataset(spec, options, progress)
-    split = make_split("reference", dataset, rule=load_object(spec.split_rule), n_jobs=n_jobs)
+    split = make_split(
+        "reference", dataset, rule=partial(foreign.call, spec.split_rule), n_jobs=n_jobs
+    )
     pinned = hashlib.sha256("\n".join(spec.split_digests).encode()).hexdigest()
     if len(spec.split_digests) == 3 and split.digest() != pinned:
         raise DataError(

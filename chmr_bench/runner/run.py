@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from chmr_bench import isolation
-from chmr_bench.contracts import FitContext, PendingWeights, TaskInfo, Weights
-from chmr_bench.errors import PredictionError, RemoteError, WorkerError
-from chmr_bench.lazy import load_object
+from chmr_bench.contracts import FitContext, PendingWeights, Progress, TaskInfo, Weights
+from chmr_bench.errors import PredictionError, RemoteError, TimeLimitError, WorkerError
 from chmr_bench.plugins import registry
 from chmr_bench.records import (
     ErrorInfo,
@@ -37,6 +36,7 @@ from chmr_bench.runner.fitting import FIT, FitTask, Predicted
 from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
 from chmr_bench.runner.listening import Listener, Silent
 from chmr_bench.runner.masking import SplitInputs, split_inputs
+from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.scoring import score
 from chmr_bench.runner.weights import WeightsCache, n_seen
@@ -83,6 +83,27 @@ class Clock:
         now = time.perf_counter()
         self.seconds[self.phase] = self.seconds.get(self.phase, 0.0) + now - self.begun
         self.begun = now
+
+    def limited(self, seconds: float | None) -> Progress:
+        """Return what tells the listener of progress, for so many seconds.
+
+        Raises
+        ------
+        TimeLimitError
+            From what is returned, where the time is over.
+        """
+        if seconds is None:
+            return self.listener.progress
+        end = time.monotonic() + seconds
+
+        def progress(done: int, total: int, unit: str) -> None:
+            if time.monotonic() > end:
+                raise TimeLimitError(
+                    f"its features took longer than the limit of {seconds:g} s (--time-limit)"
+                )
+            self.listener.progress(done, total, unit)
+
+        return progress
 
     def receive(self, name: str, *values: Any) -> None:
         """Take a worker's message."""
@@ -192,13 +213,13 @@ def run_job(
 
 def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
     """Return scored predictions; the labels of the test rows stay in this process."""
-    data, report = job.data, clock.listener.progress
+    data, report = job.data, clock.limited(options.limits.seconds)
     clock.stage("load")
     require(job.model.spec)
     split = data.split(job.split)
     clock.stage("features")
+    needs = needs_of(job.model.spec, job.config)
     with stdout_to_stderr():
-        needs = load_object(job.model.spec.factory).needs(job.config)
         parts = split_inputs(
             data.inputs(job.model.spec, needs, report), split, job.missing, data, report
         )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel
 
-from chmr_bench import isolation, paths
+from chmr_bench import foreign, isolation, paths
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import (
     ModelSpec,
@@ -34,6 +34,7 @@ from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import DeviceKind, IntArray
 
 MAKE = "chmr_bench.runner.weights:make_here"
+LOOK = "chmr_bench.runner.weights:look_here"
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,7 @@ class WeightsCache:
         if key.text() in self.known:
             return self.known[key.text()]
         try:
-            with stdout_to_stderr():
-                weights = _weights(key, _request(key, self._atlas_data(key)))
+            weights = self._looked_up(key)
         except UsageError:
             raise
         except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - a stranger's code; it fails again, on record
@@ -121,6 +121,16 @@ class WeightsCache:
         if isinstance(weights, Weights):
             self.known[key.text()] = weights
         return _with_missing(key, weights)
+
+    def _looked_up(self, key: WeightsKey) -> Weights | PendingWeights | None:
+        data, source = self._atlas_data(key), key.model.spec.weights
+        if foreign.is_foreign(source):
+            found: Weights | PendingWeights | None = foreign.isolated(
+                source, LOOK, key, data, registry()
+            )
+            return found
+        with stdout_to_stderr():
+            return _weights(key, _request(key, data))
 
     def _atlas_data(self, key: WeightsKey) -> AtlasData:
         """Return the same object for the same masking: it remembers digests."""
@@ -147,6 +157,14 @@ class WeightsCache:
         if weights is not None:
             self.known[key.text()] = weights
         return weights
+
+
+def look_here(
+    key: WeightsKey, data: AtlasData, known: Registry, send: Send
+) -> Weights | PendingWeights | None:
+    """Return the weights that are there, or what is pending; runs in a worker process."""
+    with speaking(send, known):
+        return _weights(key, _request(key, data))
 
 
 def make_here(key: WeightsKey, data: AtlasData, known: Registry, send: Send) -> Weights | None:

@@ -13,11 +13,11 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel
 
-from chmr_bench import isolation, splits
+from chmr_bench import splits
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
 from chmr_bench.errors import MissingDependencyError, PluginError, UsageError
-from chmr_bench.plugins import OURS, Registered, registry
+from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import (
     DatasetRequest,
@@ -33,8 +33,6 @@ from chmr_bench.settings import build_config, require
 from chmr_bench.sweep.draws import draws, modalities_of
 from chmr_bench.types import DeviceKind
 
-IMPORT = "chmr_bench.runner.fitting:load_classes"
-IMPORT_LIMITS = isolation.Limits(seconds=60.0)
 State = Literal["new", "cached", "damaged", "failed", "impossible"]
 STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
 
@@ -95,14 +93,12 @@ class Session:
     def import_obstacle(self, model: Registered[ModelSpec]) -> str:
         """Return why the model's modules cannot be imported, "" where they can.
 
-        Those of another distribution are imported in a worker process first: they may end it.
+        Those of another distribution are tried in a process of their own first.
         """
         name = model.spec.name
         if name not in self.imports:
             self.imports[name] = ""
             try:
-                if model.plugin.distribution != OURS:
-                    isolation.call(IMPORT, model.spec, limits=IMPORT_LIMITS)
                 load_classes(model.spec)
             except PluginError as error:
                 self.imports[name] = f"{name}: {error}"

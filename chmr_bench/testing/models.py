@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from chmr_bench import isolation
 from chmr_bench.contracts import FeatureRequest, Inputs, Model, ModelSpec
 from chmr_bench.contracts.blocks import Block, block_arrays
-from chmr_bench.errors import ChmrBenchError, PluginError
+from chmr_bench.errors import ChmrBenchError, PluginError, RemoteError, WorkerError
 from chmr_bench.features.cache import connectivity_keys, featurise
 from chmr_bench.lazy import load_object
-from chmr_bench.plugins import registry
+from chmr_bench.plugins import Registry, registry, use_registry
 from chmr_bench.settings import build_config, require
 from chmr_bench.testing.simulate import Problem, cell_blocks, problems, sample_molecules
 from chmr_bench.testing.surroundings import (
@@ -27,11 +29,19 @@ from chmr_bench.testing.surroundings import (
 from chmr_bench.testing.weights import check_weights
 from chmr_bench.types import FloatArray
 
+CHECK = "chmr_bench.testing.models:check_here"
+CHECK_SECONDS = 1800.0
 _CONNECTIVITY = "connectivity"
 
 
-def check_model(model: str | ModelSpec, settings: Mapping[str, Any] | None = None) -> None:
+def check_model(
+    model: str | ModelSpec,
+    settings: Mapping[str, Any] | None = None,
+    time_limit: float = CHECK_SECONDS,
+) -> None:
     """Check a model on some seventy molecules, for each task type that it offers.
+
+    It is done in a process of its own, as in a run: the model may end it, or never return.
 
     Parameters
     ----------
@@ -39,6 +49,8 @@ def check_model(model: str | ModelSpec, settings: Mapping[str, Any] | None = Non
         A spec, or the name of a registered model.
     settings :
         Overrides that make the check quick, for instance fewer trees.
+    time_limit :
+        Seconds that the check may take.
 
     Raises
     ------
@@ -47,10 +59,35 @@ def check_model(model: str | ModelSpec, settings: Mapping[str, Any] | None = Non
     PluginError
         The model breaks a promise; the message says which, and on which data.
     """
-    spec = registry().model(model).spec if isinstance(model, str) else model
+    known = registry()
+    spec = known.model(model).spec if isinstance(model, str) else model
     require(spec)
-    check_silent_import(spec)
-    config = _check_config(spec, settings or {})
+    limits, words = isolation.Limits(time_limit), (spec, dict(settings or {}), known)
+    try:
+        check_silent_import(spec)
+        isolation.call(CHECK, *words, limits=limits, receiver=_Printed())
+    except RemoteError as error:
+        raise PluginError(f"model {spec.name!r}: {error.kind}: {error or 'no message'}") from error
+    except WorkerError as error:
+        raise PluginError(f"model {spec.name!r}: {error}") from error
+
+
+class _Printed:
+    """Passes on what a model prints."""
+
+    def receive(self, name: str, *values: Any) -> None:
+        pass
+
+    def printed(self, text: str) -> None:
+        sys.stderr.write(text)
+
+
+def check_here(
+    spec: ModelSpec, settings: Mapping[str, Any], known: Registry, send: Callable[..., None]
+) -> None:
+    """Check a model; runs in a worker process."""
+    use_registry(known)
+    config = _check_config(spec, settings)
     model_class = _check_class(spec)
     inputs = _inputs(spec, _check_needs(spec, model_class, config))
     with tempfile.TemporaryDirectory() as folder:
@@ -150,7 +187,8 @@ def _fit_and_predict(
     settings = config.model_copy(deep=True)
     tasks = problem.tasks
     y_test = random_labels(tasks.task_type, len(given.test), len(tasks.task_names))
-    bait = {"y_test": y_test}  # nobody gives it to the model, which may go and look for it
+    # Nobody gives it to the model, which may go and look for it; gc lists no dict of arrays alone.
+    bait: dict[str, Any] = {"y_test": y_test, "where": [where]}
     try:
         with left_alone(where):
             model = model_class(config)  # type: ignore[call-arg]  # protocols have no constructor

@@ -27,6 +27,13 @@ FAILURES = {
     "raises-base": ("BaseException", "neither an error nor an exit"),
     "raises-generator-exit": ("GeneratorExit", ""),
     "forks": ("LeftoverProcessError", "left processes behind"),
+    "becomes-a-daemon": ("LeftoverProcessError", "left processes behind"),
+    "says-what-no-file-holds": ("RuntimeError", "and :A: in the message \\udcff"),
+    "needs-and-leaves": ("PluginError", "ended itself with exit code 0"),
+    "needs-and-raises": ("PluginError", "BaseException: asked what it needs"),
+    "needs-nothing-known": ("PluginError", "needs() gave 5"),
+    "feature-raises": ("FeatureError", "neither an error nor an exit"),
+    "feature-sleeps": ("TimeLimitError", "its features took longer than the limit of 6 s"),
 }
 WELL = ("looks-around", "moves", "peeks")
 DATA = ("-d", "quick-data", "--out", "out")
@@ -144,12 +151,16 @@ def test_nothing_is_left_behind(folder: Path, done: Any) -> None:
 
 
 def test_a_model_that_ends_the_process_at_import_cannot_run_and_others_do(folder: Path) -> None:
-    models = ("-m", "faulty.ends-at-import", "-m", "mean")
+    bad = ("-m", "faulty.ends-at-import", "-m", "faulty.raises-at-import")
+    models = (*bad, "-m", "faulty.config-ends-at-import", "-m", "mean")
     both = chmr_bench(folder, "run", *models, "-d", "quick-data", "--out", "imports")
     assert both.returncode == 1
-    assert "cannot run: faulty.ends-at-import: the worker process ended itself" in both.stdout
+    ending = "faulty_import:{}': its import ends the process with exit code 5"
+    assert "faulty.ends-at-import: '" + ending.format("Model") in both.stdout
+    assert "faulty.config-ends-at-import: '" + ending.format("Config") in both.stdout
+    assert "importing faulty_raising failed: BaseException: at import" in both.stdout
     assert "mean" in both.stdout.partition("Results")[2]
-    alone = chmr_bench(folder, "run", *models[:2], "-d", "quick-data", "--out", "imports")
+    alone = chmr_bench(folder, "run", *bad, "-d", "quick-data", "--out", "imports")
     assert alone.returncode == 4
 
 
@@ -157,6 +168,12 @@ def test_printing_at_import_does_not_spoil_json(folder: Path) -> None:
     listed = chmr_bench(folder, "list", "models", "--json")
     assert "FAULTY import" not in listed.stdout
     assert "faulty.leaves" in {entry["name"] for entry in json.loads(listed.stdout)}
+
+
+def test_a_dataset_that_ends_the_process_is_named(folder: Path) -> None:
+    done = chmr_bench(folder, "run", "-m", "mean", "-d", "faulty-data", "--out", "none")
+    assert done.returncode == 4, done.stderr
+    assert "error: faulty_models:load_and_leave: the worker process ended itself" in done.stderr
 
 
 def test_the_plan_shows_the_limits(folder: Path) -> None:

@@ -43,9 +43,11 @@ LAYERS = """
     FRONT
     hookspecs
     contracts
+    foreign
     isolation
     worker
-    lazy | probes
+    lazy
+    probes
     paths | streams
     errors | types
 """

@@ -50,5 +50,5 @@ def test_it_is_tried_again_when_it_has_changed(site: Path) -> None:
 def test_it_is_tried_once(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(site, "p_once", "")
     probes.check_import(entry("p_once"))
-    monkeypatch.setattr(probes, "_import_elsewhere", lambda module: pytest.fail("tried twice"))
+    monkeypatch.setattr(probes, "_import_elsewhere", lambda *_: pytest.fail("tried twice"))
     probes.check_import(entry("p_once"))

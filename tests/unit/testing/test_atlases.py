@@ -49,11 +49,13 @@ def test_an_honest_atlas_passes(monkeypatch: pytest.MonkeyPatch, home: Path) -> 
 BROKEN = {
     "begins with 'LFQSCWFLJHTTHZ'": lambda: replace(honest(), keys=("A", "B", "C")),
     "no molecule": lambda: honest().take(np.zeros(0, dtype=np.int64)),
-    "no molecule has this read-out": lambda: with_block(VALUES * np.nan, np.zeros(3, bool)),
+    "no molecule has a finite number in the 1 columns": lambda: with_block(
+        VALUES * np.nan, np.zeros(3, bool)
+    ),
     "hold numbers; expected NaN": lambda: with_block(np.ones((3, 1)), OBSERVED),
     "observed is float64, not bool": lambda: with_block(VALUES, OBSERVED.astype(float)),
     "expected floats": lambda: with_block(np.ones((3, 1), dtype=int), np.ones(3, bool)),
-    "NaN or infinity": lambda: with_block(VALUES * np.inf, OBSERVED),
+    "NaN or infinity": lambda: with_block(VALUES * np.array([[1.0], [1.0], [np.inf]]), OBSERVED),
 }
 
 

@@ -6,9 +6,9 @@ import gc
 import inspect
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -178,17 +178,36 @@ class Falls(Honest):
         raise ValueError("y contains only one class")
 
 
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("toys")
-    for name, value in globals().items():
-        if isinstance(value, type):
-            setattr(module, name, value)
-    monkeypatch.setitem(sys.modules, "toys", module)
+class Leaves(Honest):
+    def fit(self, *args: Any) -> None:
+        os._exit(0)
+
+
+class Sleeps(Honest):
+    def fit(self, *args: Any) -> None:
+        time.sleep(600)
+
+
+class RaisesBase(Honest):
+    def predict(self, inputs: Inputs) -> FloatArray:
+        raise BaseException("neither an error nor an exit")
+
+
+class Forks(Honest):
+    def fit(self, *args: Any) -> None:
+        super().fit(*args)
+        if os.fork() == 0:
+            time.sleep(300)
+            os._exit(0)
 
 
 def spec(name: str = "Honest", **changes: Any) -> ModelSpec:
-    values = {"name": "toy", "title": "A toy", "factory": f"toys:{name}", "config": "toys:Config"}
+    values = {
+        "name": "toy",
+        "title": "A toy",
+        "factory": f"{__name__}:{name}",
+        "config": f"{__name__}:Config",
+    }
     return ModelSpec(**values | changes)  # type: ignore[arg-type]
 
 
@@ -218,12 +237,20 @@ def test_an_honest_model_passes() -> None:
         ("LeavesChild", r"left processes behind: python\S* \(process \d+\)"),
         ("PeeksOnStack", "looks for test labels"),
         ("PeeksInMemory", "looks for test labels"),
+        ("Leaves", "model 'toy': the worker process ended itself with exit code 0"),
+        ("RaisesBase", "BaseException: neither an error nor an exit"),
+        ("Forks", "left processes behind"),
         ("Falls", "ValueError: y contains only one class"),
     ],
 )
 def test_a_broken_promise_is_named(toy: str, words: str) -> None:
     with pytest.raises(PluginError, match=words):
         check_model(spec(toy))
+
+
+def test_one_that_never_returns_is_ended() -> None:
+    with pytest.raises(PluginError, match="model 'toy': it took longer than the limit of 2 s"):
+        check_model(spec("Sleeps"), time_limit=2)
 
 
 def test_logits_are_no_matter_for_regression() -> None:
@@ -238,8 +265,8 @@ def test_an_unknown_feature_offers_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"config": "toys:LooseConfig"}, "extra='forbid'"),
-        ({"config": "toys:Honest"}, "no pydantic model"),
+        ({"config": f"{__name__}:LooseConfig"}, "extra='forbid'"),
+        ({"config": f"{__name__}:Honest"}, "no pydantic model"),
         ({"recipe": "nowhere.toml"}, "no recipe file"),
         ({"deterministic": True}, "yet the seed changes it"),
         ({"preset": {"widht": 2}}, "unknown"),

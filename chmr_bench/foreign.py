@@ -1,0 +1,76 @@
+"""Call a plugin's function: one that is not ours in a process of its own.
+
+It may end the process, never return, print, or change what it finds: none of it reaches the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from multiprocessing import parent_process
+from typing import Any
+
+from chmr_bench import isolation, probes
+from chmr_bench.errors import PluginError, RemoteError, WorkerError
+from chmr_bench.lazy import load_object
+from chmr_bench.streams import stdout_to_stderr
+
+QUICK_SECONDS = 60.0
+"""Time for a function that has nothing to compute, such as a model's `needs`."""
+
+
+def is_foreign(path: str) -> bool:
+    """Return whether ``"module:name"`` is of another's plugin, and this is no worker process."""
+    return probes.is_foreign(path.partition(":")[0]) and parent_process() is None
+
+
+def call(path: str, *arguments: Any, method: str = "", seconds: float | None = None) -> Any:
+    """Return what the function ``"module:name"``, or a method of that class, gives.
+
+    That of another's plugin is called in a worker process; arguments and value are pickled.
+
+    Raises
+    ------
+    PluginError
+        Another's function raised, ended its process, or took longer than `seconds`.
+
+    Examples
+    --------
+    >>> call("math:sqrt", 16.0)
+    4.0
+    """
+    if is_foreign(path):
+        return isolated(path, f"{__name__}:apply", path, method, arguments, seconds=seconds)
+    with stdout_to_stderr():
+        return _apply(path, method, arguments)
+
+
+def isolated(
+    path: str,
+    target: str,
+    *arguments: Any,
+    seconds: float | None = None,
+    receiver: isolation.Receiver | None = None,
+) -> Any:
+    """Return what `target` gives in a worker process; an error names `path`, which it calls."""
+    limits = isolation.Limits(seconds)
+    try:
+        return isolation.call(target, *arguments, limits=limits, receiver=receiver)
+    except RemoteError as error:
+        raise PluginError(f"{path}: {error.kind}: {error or 'no message'}") from error
+    except WorkerError as error:
+        raise PluginError(f"{path}: {_plain(error)}") from error
+
+
+def apply(path: str, method: str, arguments: tuple[Any, ...], send: Callable[..., None]) -> Any:
+    """Return what the function gives; runs in a worker process."""
+    return _apply(path, method, arguments)
+
+
+def _apply(path: str, method: str, arguments: tuple[Any, ...]) -> Any:
+    function = load_object(path)
+    return (getattr(function, method) if method else function)(*arguments)
+
+
+def _plain(error: WorkerError) -> str:
+    """Return its message without the option of a job, which does not hold here."""
+    return str(error).replace(" (--time-limit)", "")
