@@ -20,6 +20,7 @@ ROOTS = {
     HOST: REPOSITORY,
     "chmr_bench_nine": REPOSITORY / "plugins",
     "chmr_bench_chmr": REPOSITORY / "plugins",
+    "chmr_bench_atlases": REPOSITORY / "plugins",
     "chmr_bench_fingerprints": REPOSITORY / "baselines",
     "chmr_bench_profiles": REPOSITORY / "baselines",
     "chmr_bench_template": REPOSITORY / "plugins" / "template" / "src",
