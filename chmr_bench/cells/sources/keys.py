@@ -23,6 +23,8 @@ KEYS = FeatureSpec(
     compute="chmr_bench.cells.sources.keys:codes_where_readable",
 )
 UNREADABLE = 1
+RDKIT_REFUSES = (ValueError, RuntimeError)
+"""What RDKit raises on a molecule that it parsed and cannot kekulise, or fails on within."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ def codes_where_readable(smiles: Sequence[str]) -> MatrixBlock:
 
     try:
         return connectivity(smiles)
-    except FeatureError:
+    except (FeatureError, *RDKIT_REFUSES):
         codes: Any = np.zeros((len(smiles), KEY_LENGTH), dtype=np.uint8)
         for row, text in enumerate(smiles):
             try:
                 codes[row] = connectivity([text]).values[0]
-            except FeatureError:
+            except (FeatureError, *RDKIT_REFUSES):
                 codes[row, 0] = UNREADABLE
         return MatrixBlock(values=codes, observed=codes[:, 0] > UNREADABLE)
