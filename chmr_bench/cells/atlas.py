@@ -73,6 +73,9 @@ class ProfileTable:
         n connectivity keys if they come from RDKit's InChI; else empty, and they are computed.
     counts : Mapping[str, int]
         What the loader left out before, reason -> rows.
+    strict : bool
+        SMILES that RDKit reads and does not sanitise are left out as unreadable: a public table's
+        slip would get another molecule's key.
     """
 
     smiles: tuple[str, ...]
@@ -80,6 +83,7 @@ class ProfileTable:
     keys: tuple[str, ...] = ()
     genes: Genes | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    strict: bool = False
 
     def __len__(self) -> int:
         return len(self.smiles)

@@ -142,7 +142,7 @@ def mean_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
     dtype = np.result_type(np.float32, values.dtype)
     observed = counts > 0
     if (observed.all(axis=1) | ~observed.any(axis=1)).all():
-        observed = observed.all(axis=1)
+        observed = np.asarray(observed.all(axis=1))
     return MatrixBlock(mean.astype(dtype), observed, pieces[0][0].names), conflicts
 
 

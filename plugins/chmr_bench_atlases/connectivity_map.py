@@ -65,6 +65,7 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
             BLOCK: MatrixBlock(values, np.ones(values.shape, dtype=bool), tuple(map(str, columns)))
         },
         counts={"name_not_found": int((~kept).sum())},
+        strict=True,
     )
 
 

@@ -50,8 +50,8 @@ class Layout:
     files : tuple[str, ...]
         Mirror paths of tables of one layout: csv, tsv, xlsx, or zip of csv.
     columns : Mapping[str, str]
-        Column of the file -> name of the read-out. ``*`` matches any text, and stands for it in the
-        name; ``{member}`` is the name of a zip's member without its ending.
+        Column of the file -> name of the read-out. ``*`` matches any text, and stands in the name
+        for what the last one matched; ``{member}`` is the name of a zip's member without its ending.
     smiles : str
         Column of SMILES.
     structures : Structures | None
@@ -128,7 +128,7 @@ def _spec(name: str, table: Mapping[str, Any]) -> AtlasSpec:
 
 def layout_of(table: Mapping[str, Any]) -> Layout:
     """Return the layout that a table ``[[NAME.tables]]`` of the file describes."""
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
     if "structures" in given:
         structures = {k: tuple(v) if k == "files" else v for k, v in given["structures"].items()}
         given["structures"] = Structures(**structures)

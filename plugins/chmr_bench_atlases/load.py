@@ -22,7 +22,6 @@ from chmr_bench_atlases.layouts import Layout, Structures, layouts
 from chmr_bench_atlases.readers import tables
 
 
-
 @dataclass(frozen=True)
 class Part:
     """Read-outs of one table.
@@ -61,7 +60,9 @@ def load_layouts(described: Sequence[Layout], files: LoadFiles) -> ProfileTable:
     counts: Counter[str] = Counter()
     parts = [part for layout in described for part in _parts(layout, files, counts)]
     fewest = {layout.block: layout.min_values for layout in described}
-    columns = {block: _names([p for p in parts if p.block == block], n) for block, n in fewest.items()}
+    columns = {
+        block: _names([p for p in parts if p.block == block], n) for block, n in fewest.items()
+    }
     smiles, blocks = _stacked(parts, columns)
     observed = {name: ~np.isnan(values) for name, values in blocks.items()}
     rows = np.logical_or.reduce([entries.any(axis=1) for entries in observed.values()])
@@ -73,6 +74,7 @@ def load_layouts(described: Sequence[Layout], files: LoadFiles) -> ProfileTable:
             for name, values in blocks.items()
         },
         counts={what: n for what, n in counts.items() if n},
+        strict=True,
     )
 
 
@@ -224,7 +226,7 @@ def _readout(column: str, layout: Layout, member: str) -> str:
     for pattern, name in layout.columns.items():
         found = re.fullmatch(re.escape(pattern).replace(r"\*", "(.*)"), column)
         if found:
-            name = name.replace("*", found[1]) if found.groups() else name
+            name = name.replace("*", found[found.lastindex]) if found.lastindex else name
             name = name.replace("{member}", member)
             for ending in layout.repeats:
                 name = name.removesuffix(ending)

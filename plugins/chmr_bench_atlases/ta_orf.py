@@ -54,9 +54,7 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
     return _table(values, of_wells, kept, columns)
 
 
-def _table(
-    values: Any, of_wells: list[str], kept: Any, columns: tuple[str, ...]
-) -> ProfileTable:
+def _table(values: Any, of_wells: list[str], kept: Any, columns: tuple[str, ...]) -> ProfileTable:
     perturbed = [gene for gene, keep in zip(of_wells, kept, strict=True) if keep]
     names = tuple(dict.fromkeys([*perturbed, *columns]))
     index = {gene: i for i, gene in enumerate(names)}

@@ -333,6 +333,7 @@ def test_the_front_door() -> None:
         "ModelSpec",
         "PendingWeights",
         "PluginError",
+        "ReadOuts",
         "SourceFile",
         "Split",
         "TaskInfo",

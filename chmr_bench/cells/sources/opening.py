@@ -132,7 +132,7 @@ def atlas_of_table(
     counts = Counter(table.counts)
     keys = table.keys
     if not keys:
-        found = keys_where_readable(table.smiles, progress)
+        found = keys_where_readable(table.smiles, progress, strict=table.strict)
         keys = found.keys
         empty = np.array([not text.strip() for text in table.smiles], dtype=bool)
         counts["no_smiles"] += int(empty.sum())
