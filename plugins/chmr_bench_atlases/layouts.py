@@ -51,7 +51,7 @@ class Layout:
         Mirror paths of tables of one layout: csv, tsv, xlsx, or zip of csv.
     columns : Mapping[str, str]
         Column of the file -> name of the read-out. ``*`` matches any text, and stands in the name
-        for what the last one matched; ``{member}`` is the name of a zip's member without its ending.
+        for what the last one matched; ``{member}`` is the name of a zip's member, without ending.
     smiles : str
         Column of SMILES.
     structures : Structures | None
@@ -130,6 +130,7 @@ def layout_of(table: Mapping[str, Any]) -> Layout:
     """Return the layout that a table ``[[NAME.tables]]`` of the file describes."""
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
     if "structures" in given:
-        structures = {k: tuple(v) if k == "files" else v for k, v in given["structures"].items()}
-        given["structures"] = Structures(**structures)
+        described: dict[str, Any] = {**table["structures"]}
+        described["files"] = tuple(described["files"])
+        given["structures"] = Structures(**described)
     return Layout(**given)

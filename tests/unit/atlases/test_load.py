@@ -173,11 +173,9 @@ def workbook(**sheets: str) -> bytes:
             f'{head}<Relationships xmlns="{office}/package/2006/relationships"><Relationship '
             f'Id="rId1" Type="{links}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         )
-        for i, rows_of_cells in enumerate(sheets.values(), 1):
-            archive.writestr(
-                f"xl/worksheets/s{i}.xml",
-                f'{head}<worksheet xmlns="{main}"><sheetData>{rows_of_cells}</sheetData></worksheet>',
-            )
+        for i, xml in enumerate(sheets.values(), 1):
+            text = f'{head}<worksheet xmlns="{main}"><sheetData>{xml}</sheetData></worksheet>'
+            archive.writestr(f"xl/worksheets/s{i}.xml", text)
     return made.getvalue()
 
 

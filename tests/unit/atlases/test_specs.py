@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from chmr_bench_atlases.layouts import layouts, specs
 from chmr_bench_atlases.plugin import chmr_bench_atlases
 
 SPECS = {spec.name: spec for spec in specs()}
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "atlases.md"
 
 
 def test_what_is_registered() -> None:
@@ -60,25 +61,78 @@ def test_what_the_files_do_not_say_is_said_in_notes() -> None:
 # ----------------------------------------------------------------------------- on their real files
 
 
-@pytest.fixture
-def atlas(request: pytest.FixtureRequest, mirror: Path) -> Atlas:
-    """The atlas that a test names, from the mirror; its keys come from the feature cache."""
-    name = request.param
+def opened(name: str, mirror: Path) -> Atlas:
+    """Return an atlas from the mirror; its keys come from the feature cache where they are there."""
     return open_atlas(SPECS[name], FetchOptions(mirror=str(mirror), offline=True))
 
 
-REAL: Mapping[str, tuple[int, Mapping[str, tuple[int, float]]]] = {
-    # name: molecules, block -> (read-outs, share filled)
-}
+SMALL = ["cmap02", "comas", "nci60-zscores", "yeast-cgm"]
+LARGE = ["antibacmap", "burkholderia", "malaria", "nci60", "pancreatic", "redial", "supertoxic"]
+LARGE.append("wong2024")
+
+
+@pytest.mark.parametrize(
+    "name", [*SMALL, *(pytest.param(n, marks=pytest.mark.slow) for n in LARGE)]
+)
+def test_a_real_one_is_what_is_registered(name: str, mirror: Path) -> None:
+    """Molecules, read-outs, share filled, calls within 0 and 1, keys those of the SMILES."""
+    check_atlas(SPECS[name], FetchOptions(mirror=str(mirror), offline=True), twice=False)
+
+
+def test_cmap_counts_the_names_that_are_not_found(mirror: Path) -> None:
+    atlas = opened("cmap02", mirror)
+    assert atlas.counts["name_not_found"] == 328
+    values = np.asarray(atlas.blocks["expression.cmap02"].values)
+    assert (np.count_nonzero(values) / values.size) == pytest.approx(0.065, abs=0.005)
+
+
+def test_repeats_of_a_yeast_strain_are_averaged(mirror: Path) -> None:
+    block = opened("yeast-cgm", mirror).blocks["fitness.yeast-cgm"]
+    assert block.in_part
+    assert not [name for name in block.names if name.endswith(("-2ND", "-3RD"))]
+    assert len(set(block.names)) == 247
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("atlas", "name"), [(name, name) for name in REAL], indirect=["atlas"])
-def test_counts(atlas: Atlas, name: str) -> None:
-    n_molecules, blocks = REAL[name]
-    assert abs(len(atlas) - n_molecules) <= 2
-    for block_name, (n_readouts, filled) in blocks.items():
-        block = atlas.blocks[block_name]
-        assert block.values.shape[1] == n_readouts
-        entries = block.observed if block.in_part else block.observed[:, None]
-        assert entries[block.observed_rows].mean() == pytest.approx(filled, abs=0.005)
+def test_most_of_supertoxic_stands_at_the_top_dose(mirror: Path) -> None:
+    values = np.asarray(opened("supertoxic", mirror).blocks["growth.supertoxic"].values)
+    measured = values[np.isfinite(values)]
+    assert (measured == 4.0).mean() == pytest.approx(0.77, abs=0.01)
+
+
+@pytest.mark.slow
+def test_wong_counts_the_calls_that_contradict_each_other(mirror: Path) -> None:
+    atlas = opened("wong2024", mirror)
+    assert atlas.counts["rows"] == 39312
+    assert atlas.counts["conflicts"] > 1000
+    values = np.asarray(atlas.blocks["cytotoxicity.wong2024"].values)
+    assert ((values > 0) & (values < 1)).any()
+
+
+def test_genes_over_expressed_join_an_atlas_of_molecules(mirror: Path) -> None:
+    pytest.importorskip("rdata", reason="the extra atlases is not installed")
+    genes = opened("ta-orf", mirror)
+    assert genes.genes is not None
+    block = genes.genes.blocks["orf-expression"]
+    assert int(block.observed_rows.sum()) == 188
+    assert block.values.shape == (len(genes.genes), 978)
+    joined = merge([opened("comas", mirror), genes])
+    assert joined.genes is genes.genes
+    check_atlas(SPECS["ta-orf"], FetchOptions(mirror=str(mirror), offline=True))
+
+
+def test_without_rdata_one_is_told_what_to_install(
+    mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rdata", None)
+    with pytest.raises(UsageError, match=r"pip install 'chmr-bench\[atlases\]'"):
+        opened("ta-orf", mirror)
+
+
+def test_the_page_shows_what_is_registered() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for spec in specs():
+        assert f"| `{spec.name}` |" in text
+        for block in spec.readouts:
+            n_molecules = block.n_molecules or spec.n_molecules
+            assert f" {n_molecules:,} | {block.block.partition('.')[0]} | {block.n:,} |" in text
