@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from chmr_bench.cells import Atlas
+from chmr_bench import UsageError
+from chmr_bench.cells import Atlas, merge
 from chmr_bench.cells.sources import open_atlas
 from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.testing import check_atlas
 from chmr_bench.testing.registration import check_registration
 from chmr_bench_atlases.layouts import layouts, specs
 from chmr_bench_atlases.plugin import chmr_bench_atlases
@@ -61,22 +65,31 @@ def test_what_the_files_do_not_say_is_said_in_notes() -> None:
 # ----------------------------------------------------------------------------- on their real files
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the keys of this module's atlases, computed once, apart from a user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHMR_BENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+def options(mirror: Path) -> FetchOptions:
+    return FetchOptions(mirror=str(mirror), offline=True)
+
+
 def opened(name: str, mirror: Path) -> Atlas:
-    """Return an atlas from the mirror; its keys come from the feature cache where they are there."""
-    return open_atlas(SPECS[name], FetchOptions(mirror=str(mirror), offline=True))
+    return open_atlas(SPECS[name], options(mirror))
 
 
 SMALL = ["cmap02", "comas", "nci60-zscores", "yeast-cgm"]
 LARGE = ["antibacmap", "burkholderia", "malaria", "nci60", "pancreatic", "redial", "supertoxic"]
-LARGE.append("wong2024")
+EACH = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in (*LARGE, "wong2024"))]
 
 
-@pytest.mark.parametrize(
-    "name", [*SMALL, *(pytest.param(n, marks=pytest.mark.slow) for n in LARGE)]
-)
+@pytest.mark.parametrize("name", EACH)
 def test_a_real_one_is_what_is_registered(name: str, mirror: Path) -> None:
     """Molecules, read-outs, share filled, calls within 0 and 1, keys those of the SMILES."""
-    check_atlas(SPECS[name], FetchOptions(mirror=str(mirror), offline=True), twice=False)
+    check_atlas(SPECS[name], options(mirror), twice=False)
 
 
 def test_cmap_counts_the_names_that_are_not_found(mirror: Path) -> None:
@@ -118,7 +131,7 @@ def test_genes_over_expressed_join_an_atlas_of_molecules(mirror: Path) -> None:
     assert block.values.shape == (len(genes.genes), 978)
     joined = merge([opened("comas", mirror), genes])
     assert joined.genes is genes.genes
-    check_atlas(SPECS["ta-orf"], FetchOptions(mirror=str(mirror), offline=True))
+    check_atlas(SPECS["ta-orf"], options(mirror))
 
 
 def test_without_rdata_one_is_told_what_to_install(
