@@ -134,7 +134,7 @@ def test_genes_over_expressed_join_an_atlas_of_molecules(mirror: Path) -> None:
     check_atlas(SPECS["ta-orf"], options(mirror))
 
 
-def test_without_rdata_one_is_told_what_to_install(
+def test_without_rdata_the_error_says_what_to_install(
     mirror: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "rdata", None)

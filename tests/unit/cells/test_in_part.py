@@ -157,7 +157,7 @@ def test_an_observed_array_that_is_none(
         open_atlas(folder_with(tmp_path, data=VALUES, **arrays), FetchOptions(offline=True))
 
 
-def test_an_index_that_is_not_utf8_is_told_so(tmp_path: Path) -> None:
+def test_an_index_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, data=VALUES)
     text = "smiles,name\nCCO,é\nCCN,b\nOCC,c\n".encode("latin-1")
     (folder / "index.csv.gz").write_bytes(gzip.compress(text))
