@@ -118,6 +118,7 @@ def _block(inputs: Inputs, name: str) -> MatrixBlock:
     block = inputs.matrix(name)
     if len(block) != len(inputs):
         raise DataError(f"block {name!r} has {len(block)} rows, expected {len(inputs)}")
+    block.complete_rows(name, "a model on cell profiles")
     return block
 
 

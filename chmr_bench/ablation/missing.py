@@ -233,6 +233,7 @@ def _by_modality(
     for name in sorted(blocks):
         modality = name.partition(".")[0]
         if not missing.modalities or modality in missing.modalities:
+            blocks[name].complete_rows(name, "masking")
             found.setdefault(modality, []).append(blocks[name])
     return found
 

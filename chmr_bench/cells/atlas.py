@@ -73,6 +73,9 @@ class ProfileTable:
         n connectivity keys if they come from RDKit's InChI; else empty, and they are computed.
     counts : Mapping[str, int]
         What the loader left out before, reason -> rows.
+    strict : bool
+        SMILES that RDKit reads and does not sanitise are left out as unreadable: a public table's
+        slip would get another molecule's key.
     """
 
     smiles: tuple[str, ...]
@@ -80,6 +83,7 @@ class ProfileTable:
     keys: tuple[str, ...] = ()
     genes: Genes | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    strict: bool = False
 
     def __len__(self) -> int:
         return len(self.smiles)
@@ -99,13 +103,15 @@ class Atlas:
         n different connectivity keys (first 14 characters of the InChIKey), none empty.
     blocks : Mapping[str, MatrixBlock]
         Block name -> n rows, dense. The part of a name before the first dot is the modality; what
-        follows is the source, where sources have other columns (``morphology.bray``).
+        follows is the source, where sources have other columns (``morphology.bray``). A block
+        whose `observed` is (n, d) is measured in part, and NaN where it is not.
     synthetic : bool
         The read-outs are simulated.
     counts : Mapping[str, int]
         What became of the rows of the sources, for the record: ``rows`` there were, and where there
         are any, those ``without_key`` (``no_smiles``, ``unreadable_smiles``) and those ``repeated``
-        are left out; ``conflicts`` are read-outs that differ from the one kept.
+        are left out; ``conflicts`` are read-outs that differ from the one kept, or entries of
+        profiles measured in part whose measurements differ and were averaged.
     """
 
     name: str
@@ -178,7 +184,7 @@ def _check_blocks(where: str, blocks: Mapping[str, MatrixBlock], n: int) -> None
             raise DataError(
                 f"{where}, block {name!r}: observed is {block.observed.dtype}, not bool"
             )
-        if block.observed.shape != (n,) or block.values.shape[0] != n:
+        if block.values.shape[0] != n or block.observed.shape not in ((n,), block.values.shape):
             raise DataError(f"{where}, block {name!r}: {len(block)} rows, expected {n}")
         if block.names and len(block.names) != block.values.shape[1]:
             raise DataError(
@@ -192,11 +198,12 @@ def _add_text(h: hashlib._Hash, texts: tuple[str, ...]) -> None:
 
 
 def _add_blocks(h: hashlib._Hash, blocks: Mapping[str, MatrixBlock]) -> None:
-    """Add the blocks in the order of their names; rows that are not observed hold nothing."""
+    """Add the blocks in the order of their names; what is not observed holds nothing."""
     for name in sorted(blocks):
         block = blocks[name]
         values = np.asarray(block.values)
-        h.update(f"{name} {values.dtype.str} {values.shape}\0".encode())
+        in_part = " in part" if block.in_part else ""
+        h.update(f"{name} {values.dtype.str} {values.shape}{in_part}\0".encode())
         _add_text(h, block.names)
         h.update(np.ascontiguousarray(block.observed).tobytes())
         h.update(np.ascontiguousarray(values[block.observed]).tobytes())

@@ -175,6 +175,8 @@ def build(
     for what, size in sizes.items():
         if size != len(atlas):
             raise DataError(f"{what} of {size} molecules for an atlas of {len(atlas)}")
+    for name, block in atlas.blocks.items():
+        block.complete_rows(name, "the context graph")
     kinds, offsets, row = _nodes(atlas)
     within = within_groups(words, scaffolds, settings.scaffold, n_jobs)
     report: dict[str, float] = {"scaffold_threshold": within.threshold}

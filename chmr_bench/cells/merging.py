@@ -11,7 +11,7 @@ import numpy as np
 from chmr_bench.cells.atlas import Atlas, Genes, ProfileTable
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import DataError
-from chmr_bench.types import IntArray
+from chmr_bench.types import BoolArray, IntArray
 
 Piece: TypeAlias = tuple[MatrixBlock, IntArray]
 """A block, and the molecule each of its rows belongs to; -1 = to none."""
@@ -22,7 +22,9 @@ def one_row_a_molecule(
 ) -> Atlas:
     """Return the atlas of a table: rows of one connectivity are joined, in the order of the table.
 
-    Of several observed rows of one molecule the first stands. Rows without a key, whose molecule
+    Of several observed rows of one molecule the first stands; of a block measured in part each
+    entry is the mean of its measurements, and the block counts as measured in full if then every
+    row is. Rows without a key, whose molecule
     can be matched with nothing, are left out. `Atlas.counts` says how many of each there were.
 
     Parameters
@@ -33,7 +35,7 @@ def one_row_a_molecule(
     first, targets = _number(keys)
     blocks, conflicts = {}, 0
     for block_name, block in table.blocks.items():
-        blocks[block_name], n = first_observed([(block, targets)], len(first))
+        blocks[block_name], n = join_rows([(block, targets)], len(first))
         conflicts += n
     rows = list(first.values())
     counts = {
@@ -52,7 +54,8 @@ def merge(atlases: Sequence[Atlas]) -> Atlas:
     """Return all molecules of the atlases in one, the same connectivity being one molecule.
 
     A block of the same name and columns in two atlases becomes one block: each molecule takes its
-    row from the first atlas that observed it. Blocks of one name with different columns are all
+    row from the first atlas that observed it, or, where either is measured in part, the mean of
+    each entry. Blocks of one name with different columns are all
     kept, as ``name.source``. A molecule's SMILES is that of the first atlas that has it.
     `counts` are those of the parts as ``source.what``, and how much they share.
 
@@ -102,6 +105,53 @@ def _parts(targets: IntArray, parts: Sequence[Any]) -> list[IntArray]:
     return np.split(targets, np.cumsum([len(part) for part in parts])[:-1])
 
 
+def join_rows(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
+    """Return one block of n molecules, and the conflicts: by entries where any is in part."""
+    if not any(block.in_part for block, _ in pieces):
+        return first_observed(pieces, n)
+    return mean_observed(pieces, n)
+
+
+def mean_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
+    """Return one block of n molecules, each entry the mean of its measurements; and the conflicts.
+
+    A conflict is an entry with two measurements that differ. Where every molecule has all columns
+    or none, `observed` is (n,). The pieces have the same columns.
+
+    Examples
+    --------
+    >>> calls = MatrixBlock(np.array([[1.0], [0.0]]), np.ones((2, 1), dtype=bool))
+    >>> block, conflicts = mean_observed([(calls, np.array([0, 0]))], 1)
+    >>> block.values.tolist(), conflicts
+    ([[0.5]], 1)
+    """
+    from scipy import sparse
+
+    targets = np.concatenate([part for _, part in pieces])
+    values = np.concatenate([np.asarray(block.values) for block, _ in pieces])
+    known = np.concatenate([_entries(block) for block, _ in pieces])
+    rows = np.flatnonzero(targets >= 0)
+    ones = np.ones(len(rows), dtype=np.float64)
+    join = sparse.csr_array((ones, (targets[rows], np.arange(len(rows)))), shape=(n, len(rows)))
+    values, known, targets = values[rows], known[rows], targets[rows]
+    counts = join @ known.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        mean = (join @ np.where(known, values, 0).astype(np.float64)) / counts
+    differs = known & ~np.isclose(values, mean[targets], rtol=1e-6, atol=0)
+    conflicts = int(((join @ differs.astype(np.float64)) > 0).sum())
+    dtype = np.result_type(np.float32, values.dtype)
+    observed = counts > 0
+    if (observed.all(axis=1) | ~observed.any(axis=1)).all():
+        observed = np.asarray(observed.all(axis=1))
+    return MatrixBlock(mean.astype(dtype), observed, pieces[0][0].names), conflicts
+
+
+def _entries(block: MatrixBlock) -> BoolArray:
+    """Return (n, d) bool, which entries are measured."""
+    rows = block.observed if block.in_part else block.observed[:, None]
+    return np.asarray(rows & np.isfinite(np.asarray(block.values)))
+
+
 def first_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
     """Return one block of n molecules, the first observed row of each, and the conflicts.
 
@@ -142,7 +192,7 @@ def _merge_blocks(
     for name, by_columns in groups.items():
         for source, pieces in by_columns.values():
             full = name if len(by_columns) == 1 else _free(f"{name}.{_suffix(source)}", merged)
-            merged[full], more = first_observed(pieces, n)
+            merged[full], more = join_rows(pieces, n)
             conflicts += more
     return merged, conflicts
 

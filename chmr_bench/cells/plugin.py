@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chmr_bench import AtlasSpec, SourceFile, hookimpl
+from chmr_bench import AtlasSpec, ReadOuts, SourceFile, hookimpl
 
 _GITHUB = "https://raw.githubusercontent.com/srijitseal"
 
@@ -31,6 +31,7 @@ JUMP_ACTIVITY = AtlasSpec(
     licence="JUMP Cell Painting data: CC0 1.0; the two repositories state no licence of their own",
     citation="Chandrasekaran et al. 2023 (JUMP); Kalinin et al. 2025 (mAP)",
     source="https://github.com/srijitseal/JUMPCP_Production_Analysis",
+    readouts=(ReadOuts("activity", 3, unit="mAP; -log10 p", direction="high = far from DMSO"),),
     notes=(
         "Strength of the phenotype only: three numbers a compound, no profile.",
         "1,030 of the 116,753 JUMP compounds have no read-out and are left out.",
@@ -66,6 +67,7 @@ CMEA = AtlasSpec(
     licence="see the source; not redistributed here",
     citation="Nassiri and McCall 2018 (CMEA)",
     source="https://github.com/isarnassiri/CMEA",
+    readouts=(ReadOuts("morphology", 812), ReadOuts("expression", 978)),
     notes=(_NEEDS_MIRROR, "Every molecule has both read-outs."),
 )
 
@@ -85,6 +87,9 @@ LINCS_CELLCOUNT = AtlasSpec(
     licence="CC0 1.0",
     citation="Way et al. 2022 (LINCS Cell Painting)",
     source="https://github.com/broadinstitute/lincs-cell-painting",
+    readouts=(
+        ReadOuts("viability", 6, unit="log2 cell count", direction="low = fewer cells than DMSO"),
+    ),
     notes=(_NEEDS_MIRROR,),
 )
 
@@ -109,6 +114,7 @@ L1000_SKB100 = AtlasSpec(
     licence="see the source; not redistributed here",
     citation="Duan et al. 2020 (signatureSearch); Subramanian et al. 2017 (L1000)",
     source="https://github.com/girke-lab/signatureSearch",
+    readouts=(ReadOuts("expression", 978, unit="z-score"),),
     notes=(_NEEDS_MIRROR, "25 of the 100 signatures come without a structure and are left out."),
 )
 

@@ -156,7 +156,8 @@ def _check_modalities(request: Request, named: Sequence[str]) -> None:
     from chmr_bench.errors import UnknownNameError
     from chmr_bench.plugins import registry
 
-    known = {m for atlas in registry().atlases.values() for m in atlas.spec.modalities}
+    blocks = {name for atlas in registry().atlases.values() for name in atlas.spec.modalities}
+    known = {name.partition(".")[0] for name in blocks}
     for name in request.models:
         spec = registry().model(name).spec
         known |= {*spec.reads, *spec.learns}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from chmr_bench import foreign
@@ -68,7 +69,8 @@ def atlas_entry(registered: Registered[AtlasSpec]) -> dict[str, Any]:
     """Return what ``list atlases --json`` says of one atlas; molecules are None where unknown."""
     names = ("name", "title", "n_molecules", "modalities", "synthetic")
     entry = _entry(registered, *names, "licence", "citation", "source", "version")
-    return entry | {"n_molecules": registered.spec.n_molecules or None}
+    readouts = [asdict(block) for block in registered.spec.readouts]
+    return entry | {"n_molecules": registered.spec.n_molecules or None, "readouts": readouts}
 
 
 def feature_entry(registered: Registered[FeatureSpec]) -> dict[str, Any]:

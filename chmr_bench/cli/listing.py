@@ -35,7 +35,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 Entry: TypeAlias = dict[str, Any]
 Columns: TypeAlias = Mapping[str, Callable[[Entry], str]]
 """Heading -> what stands there of an entry."""
-NUMBERS = ("molecules", "tasks", "datasets")
+NUMBERS = ("molecules", "tasks", "datasets", "read-outs", "filled")
 
 
 def _print_entries(entries: Sequence[Entry], as_json: bool, *tables: Columns) -> bool:
@@ -128,15 +128,22 @@ def _needs(entry: Entry) -> str:
 def list_atlases(as_json: JsonOption = False) -> None:
     """List the atlases: cell read-outs of unlabelled molecules, to pretrain on."""
     entries = [atlas_entry(r) for r in registry().atlases.values()]
-    columns: Columns = {
+    sizes: Columns = {
         "name": _label,
-        "title": _field("title"),
         "molecules": lambda e: str(e["n_molecules"] or "?"),
-        "modalities": _field("modalities"),
+        "modality": lambda e: _lines(e, "block") or ", ".join(e["modalities"]) or "genes alone",
+        "read-outs": lambda e: _lines(e, "n"),
+        "filled": lambda e: "\n".join(f"{block['filled']:.0%}" for block in e["readouts"]),
     }
-    if _print_entries(entries, as_json, columns):
+    origins: Columns = {"name": _label, "title": _field("title"), "licence": _field("licence")}
+    if _print_entries(entries, as_json, sizes, origins):
         simulated = " * simulated." if any(e["synthetic"] for e in entries) else ""
         _line(f"\nYour own: folder:PATH, a folder of index.csv.gz and *_feature.npz.{simulated}")
+
+
+def _lines(entry: Entry, key: str) -> str:
+    """Return one value of each block of an atlas, a line each."""
+    return "\n".join(str(block[key]) for block in entry["readouts"])
 
 
 @list_app.command("features")

@@ -18,6 +18,7 @@ from chmr_bench.contracts.specs import (
     FeatureSpec,
     LoadFiles,
     ModelSpec,
+    ReadOuts,
     SourceFile,
     Suite,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "PendingWeights",
     "PretrainingData",
     "Progress",
+    "ReadOuts",
     "SourceFile",
     "Split",
     "Suite",

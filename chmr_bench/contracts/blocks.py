@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from chmr_bench.errors import DataError
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ class MatrixBlock:
     Attributes
     ----------
     values
-        (n, d) float or integer array, or a scipy CSR matrix. Rows that are not observed
-        hold NaN (dense) or nothing (sparse) and must not be read.
+        (n, d) float or integer array, or a scipy CSR matrix. Rows and entries that are not
+        observed hold NaN (dense) or nothing (sparse) and must not be read.
     observed
         (n,) bool, True where the molecule has this modality; or (n, d), where it may have a
         part of it.
@@ -44,6 +45,41 @@ class MatrixBlock:
 
     def __len__(self) -> int:
         return int(self.observed.shape[0])
+
+    @property
+    def in_part(self) -> bool:
+        """Whether a row may be measured in part: `observed` is (n, d)."""
+        return self.observed.ndim == 2
+
+    @property
+    def observed_rows(self) -> BoolArray:
+        """(n,) bool, True where the molecule has anything of this modality."""
+        return np.asarray(self.observed.any(axis=1) if self.in_part else self.observed)
+
+    def complete_rows(self, name: str, reader: str) -> BoolArray:
+        """Return (n,) bool, which molecules have a profile, for a reader of full profiles alone.
+
+        Parameters
+        ----------
+        name : str
+            Of the block, for the message.
+        reader : str
+            What reads it, for the message.
+
+        Raises
+        ------
+        DataError
+            The block is measured in part.
+        """
+        if self.in_part:
+            rows = self.observed_rows
+            share = self.observed[rows].mean() if rows.any() else 0.0
+            raise DataError(
+                f"block {name!r} is measured in part ({share:.0%} of the entries of its molecules) "
+                f"and {reader} reads full profiles alone; take one that reads entry by entry, "
+                "or read-outs that are measured in full"
+            )
+        return self.observed
 
     def take(self, rows: IntArray) -> MatrixBlock:
         """Return the block of the given rows, in that order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from chmr_bench.types import MetricName, TaskType
 
@@ -240,6 +240,46 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
+class ReadOuts:
+    """What is registered of one block of an atlas, so that it can be shown unopened.
+
+    Attributes
+    ----------
+    block
+        Its name, ``modality`` or ``modality.source``.
+    n
+        Columns.
+    filled
+        Share of the entries measured, of the molecules that have any.
+    kind
+        ``calls`` (0 or 1; where measurements of a molecule differ, their mean) or ``numbers``.
+    unit
+        Of a number.
+    direction
+        What a high one means.
+    censored_at
+        Values stand at this where the true one lies beyond: the highest dose, say.
+    n_molecules
+        That have any; 0 = all of the atlas.
+
+    Examples
+    --------
+    ```python
+    ReadOuts("growth.my-screen", n=60, filled=0.12, kind="calls", direction="1 = growth stopped")
+    ```
+    """
+
+    block: str
+    n: int
+    filled: float = 1.0
+    kind: Literal["calls", "numbers"] = "numbers"
+    unit: str = ""
+    direction: str = ""
+    censored_at: float | None = None
+    n_molecules: int = 0
+
+
+@dataclass(frozen=True)
 class AtlasSpec:
     """A registered atlas: unlabelled molecules with cell read-outs, to pretrain on.
 
@@ -254,6 +294,8 @@ class AtlasSpec:
         Simulated read-outs; only synthetic benchmarks can leak into it.
     version
         Changes whenever the same files give another atlas.
+    readouts
+        What is known of its blocks without opening it.
 
     Examples
     --------
@@ -274,6 +316,7 @@ class AtlasSpec:
     source: str = ""
     notes: tuple[str, ...] = ()
     version: str = "1"
+    readouts: tuple[ReadOuts, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,10 @@ def check_atlas(
     options = options or options_from_env()
     where = f"atlas {spec.name!r}"
     found = open_atlas(spec, options)
-    _check_molecules(found, where)
+    if found.genes is None or len(found) or found.blocks:  # genes alone: no molecule to check
+        _check_molecules(found, where)
     _check_blocks(found, where)
+    _check_readouts(spec, found, where)
     if twice and open_atlas(spec, options).digest() != found.digest():
         raise PluginError(f"{where}: opened twice, it has two contents; it must be repeatable")
 
@@ -72,3 +74,28 @@ def _check_blocks(atlas: Atlas, where: str) -> None:
             raise PluginError(
                 f"{where}, block {name!r}: rows that are not observed hold numbers; expected NaN"
             )
+
+
+def _check_readouts(spec: AtlasSpec, atlas: Atlas, where: str) -> None:
+    """Refuse an atlas whose blocks are not what its spec says of them, if it says anything."""
+    if not spec.readouts:
+        return
+    stated = {readouts.block: readouts for readouts in spec.readouts}
+    if set(stated) != set(atlas.blocks):
+        raise PluginError(f"{where}: blocks {sorted(atlas.blocks)}, registered {sorted(stated)}")
+    for name, block in atlas.blocks.items():
+        fact, rows = stated[name], block.observed_rows
+        values = np.asarray(block.values)
+        entries = np.isfinite(values)[rows]
+        n_molecules = fact.n_molecules or spec.n_molecules or len(atlas)
+        found = {"n": values.shape[1], "filled": entries.mean(), "n_molecules": rows.sum()}
+        expected = {"n": fact.n, "filled": fact.filled, "n_molecules": n_molecules}
+        slack = {"n": 0.0, "filled": 0.01, "n_molecules": max(2, n_molecules // 100)}
+        for what, number in found.items():
+            if abs(number - expected[what]) > slack[what]:
+                raise PluginError(
+                    f"{where}, block {name!r}: {what} is {number:g}, registered {expected[what]:g}"
+                )
+        measured = values[rows][entries]
+        if fact.kind == "calls" and not ((measured >= 0) & (measured <= 1)).all():
+            raise PluginError(f"{where}, block {name!r}: registered as calls; expected 0 to 1")

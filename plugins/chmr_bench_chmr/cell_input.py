@@ -106,8 +106,9 @@ class CellReader:
         raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32))
         values = self.network.standardise(name, raw).numpy()
         values = np.clip(np.nan_to_num(values), -CLIP, CLIP)  # as while learning
-        x: FloatArray = np.where(block.observed[:, None], values, 0.0)
-        return x, block.observed
+        observed = block.complete_rows(name, "chmr.cell-input")
+        x: FloatArray = np.where(observed[:, None], values, 0.0)
+        return x, observed
 
     def _imputed(self, inputs: Inputs, name: str) -> tuple[FloatArray, BoolArray]:
         """Return the neighbours' means, and which molecules have one."""

@@ -2,7 +2,8 @@
 
 ``index.csv.gz`` has a row a molecule, with a column ``smiles``. Each ``NAME_feature.npz`` holds a
 matrix ``data`` with a row for each row of the index, NaN throughout where the molecule has none,
-and may hold ``columns``. ``CP-...`` becomes the block ``morphology``, ``GE`` becomes
+and may hold ``columns``; an array ``observed`` (n, d) of booleans says that profiles are measured
+in part. ``CP-...`` becomes the block ``morphology``, ``GE`` becomes
 ``expression``, any other ``NAME`` the block of that name in lower case.
 """
 

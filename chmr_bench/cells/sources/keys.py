@@ -22,7 +22,15 @@ KEYS = FeatureSpec(
     title="Connectivity keys as ASCII codes; 1 where the SMILES cannot be read",
     compute="chmr_bench.cells.sources.keys:codes_where_readable",
 )
+STRICT_KEYS = FeatureSpec(
+    name="connectivity-where-sanitised",
+    title="Connectivity keys as ASCII codes; 1 where RDKit does not sanitise the molecule",
+    compute="chmr_bench.cells.sources.keys:codes_where_sanitised",
+)
 UNREADABLE = 1
+KEY_LENGTH = 14  # of features.identity, which imports rdkit
+RDKIT_REFUSES = (ValueError, RuntimeError)
+"""What RDKit raises on a molecule that it parsed and cannot kekulise, or fails on within."""
 
 
 @dataclass(frozen=True)
@@ -33,32 +41,59 @@ class Keys:
     unreadable: BoolArray
 
 
-def keys_where_readable(smiles: Sequence[str], progress: Progress = no_progress) -> Keys:
-    """Return the keys, over all cores, from the feature cache where they are there."""
+def keys_where_readable(
+    smiles: Sequence[str], progress: Progress = no_progress, *, strict: bool = False
+) -> Keys:
+    """Return the keys, over all cores, from the feature cache where they are there.
+
+    Parameters
+    ----------
+    strict : bool
+        A molecule that RDKit parses and does not sanitise is unreadable too: an indole written
+        without its hydrogen, say, which would have another molecule's key.
+    """
     from chmr_bench.features.cache import featurise, keys_of
 
     if not smiles:
         return Keys((), np.zeros(0, dtype=bool))
-    block = featurise(KEYS, {}, smiles, progress=progress, cache=paths.feature_folder())
+    different = list(dict.fromkeys(smiles))
+    spec = STRICT_KEYS if strict else KEYS
+    block = featurise(spec, {}, different, progress=progress, cache=paths.feature_folder())
     if not isinstance(block, MatrixBlock):
         raise PluginError(f"the feature {KEYS.name!r} is no matrix")
     codes: Any = np.array(block.values, dtype=np.uint8)
     unreadable = codes[:, 0] == UNREADABLE
     codes[unreadable] = 0
-    return Keys(keys_of(MatrixBlock(codes, block.observed)), unreadable)
+    keys = keys_of(MatrixBlock(codes, block.observed))
+    place = {text: i for i, text in enumerate(different)}
+    rows = np.array([place[text] for text in smiles], dtype=np.int64)
+    return Keys(tuple(keys[i] for i in rows), unreadable[rows])
+
+
+def codes_where_sanitised(smiles: Sequence[str]) -> MatrixBlock:
+    """Return what `codes_where_readable` does; unreadable is what RDKit does not sanitise, too."""
+    from chmr_bench.features.molecules import strictly_parsable
+
+    refused = np.array([strictly_parsable(text) is not None for text in smiles], dtype=bool)
+    kept = [text for text, refuse in zip(smiles, refused, strict=True) if not refuse]
+    codes: Any = np.zeros((len(smiles), KEY_LENGTH), dtype=np.uint8)
+    codes[refused, 0] = UNREADABLE
+    if kept:
+        codes[~refused] = codes_where_readable(kept).values
+    return MatrixBlock(values=codes, observed=codes[:, 0] > UNREADABLE)
 
 
 def codes_where_readable(smiles: Sequence[str]) -> MatrixBlock:
     """Return the keys' codes, (n, 14) uint8; a row is 0 without a key, 1 and 0 if unreadable."""
-    from chmr_bench.features.identity import KEY_LENGTH, connectivity
+    from chmr_bench.features.identity import connectivity
 
     try:
         return connectivity(smiles)
-    except FeatureError:
+    except (FeatureError, *RDKIT_REFUSES):
         codes: Any = np.zeros((len(smiles), KEY_LENGTH), dtype=np.uint8)
         for row, text in enumerate(smiles):
             try:
                 codes[row] = connectivity([text]).values[0]
-            except FeatureError:
+            except (FeatureError, *RDKIT_REFUSES):
                 codes[row, 0] = UNREADABLE
         return MatrixBlock(values=codes, observed=codes[:, 0] > UNREADABLE)

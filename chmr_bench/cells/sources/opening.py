@@ -112,7 +112,8 @@ def check_atlas(spec: AtlasSpec, atlas: Atlas) -> None:
     for name, block in atlas.blocks.items():
         _check_profiles(f"{where}, block {name!r}", block)
         if not np.isfinite(np.asarray(block.values)[block.observed]).all():
-            raise DataError(f"{where}, block {name!r}: an observed row holds NaN or infinity")
+            what = "entry" if block.in_part else "row"
+            raise DataError(f"{where}, block {name!r}: an observed {what} holds NaN or infinity")
 
 
 def atlas_of_table(
@@ -125,12 +126,13 @@ def atlas_of_table(
     """Return the atlas of a table, its keys computed (and cached) unless the table has them.
 
     `Atlas.counts` says how many rows had no SMILES, one that cannot be read, or no key; and how
-    many numbers a read-out lacked and got from the median of its column (``filled_values``).
+    many numbers a read-out lacked and got from the median of its column (``filled_values``), or
+    were infinite in a profile measured in part, where they count as missing (``infinite_values``).
     """
     counts = Counter(table.counts)
     keys = table.keys
     if not keys:
-        found = keys_where_readable(table.smiles, progress)
+        found = keys_where_readable(table.smiles, progress, strict=table.strict)
         keys = found.keys
         empty = np.array([not text.strip() for text in table.smiles], dtype=bool)
         counts["no_smiles"] += int(empty.sum())
@@ -138,6 +140,10 @@ def atlas_of_table(
     blocks = {}
     for block_name, block in table.blocks.items():
         _check_profiles(f"atlas {name!r}, block {block_name!r}", block)
+        if block.in_part:
+            counts["infinite_values"] += int(np.isinf(np.asarray(block.values)).sum())
+            blocks[block_name] = measured(block)
+            continue
         blocks[block_name], n_imputed = complete(block)
         counts["filled_values"] += n_imputed
     complete_table = replace(table, blocks=blocks, counts=dict(counts))
@@ -163,6 +169,19 @@ def complete(block: MatrixBlock) -> tuple[MatrixBlock, int]:
     medians = np.nanmedian(values[observed], axis=0)
     values[holes] = np.broadcast_to(medians, values.shape)[holes]
     return MatrixBlock(values, observed, names), int(holes.sum())
+
+
+def measured(block: MatrixBlock) -> MatrixBlock:
+    """Return a block measured in part whose observed entries are finite, and the others NaN.
+
+    A column without any number is dropped.
+    """
+    values = np.asarray(block.values)
+    observed = block.observed & np.isfinite(values)
+    known = observed.any(axis=0)
+    names = tuple(np.array(block.names)[known].tolist()) if block.names else ()
+    values = np.where(observed, values, np.nan)
+    return MatrixBlock(values[:, known], observed[:, known], names)
 
 
 def _check_profiles(where: str, block: MatrixBlock) -> None:

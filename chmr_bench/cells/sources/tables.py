@@ -15,7 +15,7 @@ from chmr_bench.cells.atlas import Genes
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import DataError
 
-ARRAY, NAMES = "data", "columns"
+ARRAY, NAMES, OBSERVED = "data", "columns", "observed"
 MAX_BYTES = 8 << 30
 """What a file may unpack to: the profiles of a million molecules, 2,000 columns in float32."""
 
@@ -30,10 +30,10 @@ def read_table(path: Path, columns: Sequence[str]) -> Any:
     """
     import pandas as pd
 
-    with _file_named(path, "a CSV table"):
+    with file_named(path, "a CSV table in UTF-8"):
         if path.suffix == ".gz":
             with gzip.open(path) as file:
-                _check_size(path, sum(len(part) for part in iter(lambda: file.read(1 << 24), b"")))
+                check_size(path, sum(len(part) for part in iter(lambda: file.read(1 << 24), b"")))
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     missing = [name for name in columns if name not in table.columns]
     if missing:
@@ -65,18 +65,19 @@ def read_matrix(path: Path, n_rows: int, index: str = "the index table") -> Matr
 
     The file holds an array ``data`` (n, d) and may hold the column names as ``columns`` (d,). It is
     read without pickle, so it can hold nothing but numbers and text. A row without any finite
-    number is not observed.
+    number is not observed. Profiles that are measured in part say so by an array ``observed``
+    (n, d) of booleans; without it, what a profile lacks is imputed later.
 
     Raises
     ------
     DataError
         It is no such file, the matrix does not fit the index table, or holds no finite number.
     """
-    with _file_named(path, f"an .npz file of plain arrays, with an array {ARRAY!r}"):
+    with file_named(path, f"an .npz file of plain arrays, with an array {ARRAY!r}"):
         with zipfile.ZipFile(path) as archive:
-            _check_size(path, sum(member.file_size for member in archive.infolist()))
+            check_size(path, sum(member.file_size for member in archive.infolist()))
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in (ARRAY, NAMES) if name in file.files}
+            arrays = {name: file[name] for name in (ARRAY, NAMES, OBSERVED) if name in file.files}
     data = arrays.get(ARRAY)
     if data is None or data.ndim != 2 or data.dtype.kind not in "fiub":
         raise DataError(f"{path}: expected a matrix of numbers in the array {ARRAY!r}")
@@ -93,7 +94,15 @@ def read_matrix(path: Path, n_rows: int, index: str = "the index table") -> Matr
             "least one molecule"
         )
     values[~observed] = np.nan
-    return MatrixBlock(values, observed, names)
+    entries = arrays.get(OBSERVED)
+    if entries is None:
+        return MatrixBlock(values, observed, names)
+    if entries.dtype != np.bool_ or entries.shape != values.shape:
+        raise DataError(
+            f"{path}: the array {OBSERVED!r} is {entries.dtype} {entries.shape}; expected bool "
+            f"{values.shape}, as {ARRAY!r}"
+        )
+    return MatrixBlock(values, entries & np.isfinite(values), names)
 
 
 def genes_of_columns(expression: MatrixBlock | None) -> Genes | None:
@@ -110,7 +119,7 @@ def plain_smiles(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _file_named(path: Path, expected: str) -> Iterator[None]:
+def file_named(path: Path, expected: str) -> Iterator[None]:
     """Say which file it was: empty, cut short, encrypted or no archive, each has its own error."""
     try:
         yield
@@ -121,7 +130,8 @@ def _file_named(path: Path, expected: str) -> Iterator[None]:
         raise DataError(f"{path}: cannot be read: {reason}; expected {expected}") from error
 
 
-def _check_size(path: Path, n_bytes: int) -> None:
+def check_size(path: Path, n_bytes: int) -> None:
+    """Raise DataError where a file unpacks to more than MAX_BYTES."""
     if n_bytes > MAX_BYTES:
         raise DataError(
             f"{path}: unpacks to {n_bytes / 1e9:.1f} GB; expected at most {MAX_BYTES / 1e9:.1f} GB"

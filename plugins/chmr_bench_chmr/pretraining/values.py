@@ -37,7 +37,7 @@ class Values:
 
 
 def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: bool) -> None:
-    """Raise DataError where the blocks of an atlas hold nothing to learn from.
+    """Raise DataError where the blocks of an atlas hold nothing to learn from, or are in part.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: b
         Read-outs were masked on purpose, so that there may be none left.
     """
     for name, block in blocks.items():
+        block.complete_rows(name, "this pretraining")
         values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
         if not values.shape[1] or (block.observed.any() and not _any_finite(values, block)):
             what = "is not finite in any molecule" if values.shape[1] else "has no column"

@@ -113,3 +113,11 @@ def test_other_columns_or_other_rows_are_an_error() -> None:
         read(inputs(morphology=block([[1, 2, 3]])), scales)
     with pytest.raises(DataError, match="'morphology' has 3 rows, expected 1"):
         read(replace(TRAIN, smiles=("C",)), scales)
+
+
+def test_profiles_measured_in_part_are_refused() -> None:
+    values = np.array([[1.0, np.nan], [2.0, 3.0]])
+    train = inputs(growth=MatrixBlock(values, np.isfinite(values)))
+    train = replace(train, blocks={"morphology.x": train.blocks["growth"]})
+    with pytest.raises(DataError, match=r"'morphology\.x' is measured in part \(75% .* profiles"):
+        learn(train, 0)

@@ -11,8 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from chmr_bench import AtlasSpec, MatrixBlock, PluginError
-from chmr_bench.cells import Atlas
+from chmr_bench import AtlasSpec, MatrixBlock, PluginError, ReadOuts
+from chmr_bench.cells import Atlas, Genes
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import ChmrBenchError
 from chmr_bench.features.cache import connectivity_keys
@@ -29,13 +29,15 @@ def honest() -> Atlas:
     return Atlas("toy", SMILES, keys, {"activity": MatrixBlock(VALUES, OBSERVED)})
 
 
-def check(monkeypatch: pytest.MonkeyPatch, *atlases: Atlas, twice: bool = True) -> None:
+def check(
+    monkeypatch: pytest.MonkeyPatch, *atlases: Atlas, twice: bool = True, spec: AtlasSpec = SPEC
+) -> None:
     """Check a module `toys` whose load() gives the atlases in turn."""
     given = itertools.cycle(atlases)
     module = ModuleType("toys")
     vars(module)["load"] = lambda spec, files: next(given)
     monkeypatch.setitem(sys.modules, "toys", module)
-    check_atlas(SPEC, FetchOptions(offline=True), twice=twice)
+    check_atlas(spec, FetchOptions(offline=True), twice=twice)
 
 
 def with_block(values: np.ndarray, observed: np.ndarray) -> Atlas:
@@ -49,13 +51,11 @@ def test_an_honest_atlas_passes(monkeypatch: pytest.MonkeyPatch, home: Path) -> 
 BROKEN = {
     "begins with 'LFQSCWFLJHTTHZ'": lambda: replace(honest(), keys=("A", "B", "C")),
     "no molecule": lambda: honest().take(np.zeros(0, dtype=np.int64)),
-    "no molecule has a finite number in the 1 columns": lambda: with_block(
-        VALUES * np.nan, np.zeros(3, bool)
-    ),
+    "no molecule has a finite number": lambda: with_block(VALUES * np.nan, np.zeros(3, bool)),
     "hold numbers; expected NaN": lambda: with_block(np.ones((3, 1)), OBSERVED),
     "observed is float64, not bool": lambda: with_block(VALUES, OBSERVED.astype(float)),
     "expected floats": lambda: with_block(np.ones((3, 1), dtype=int), np.ones(3, bool)),
-    "NaN or infinity": lambda: with_block(VALUES * np.array([[1.0], [1.0], [np.inf]]), OBSERVED),
+    "NaN or infinity": lambda: with_block(VALUES * [1.0, np.inf], OBSERVED),
 }
 
 
@@ -70,3 +70,34 @@ def test_two_contents_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PluginError, match="opened twice"):
         check(monkeypatch, honest(), other)
     check(monkeypatch, honest(), other, twice=False)
+
+
+FACTS = ReadOuts("activity", 1, filled=1.0, n_molecules=2)
+WRONG_FACTS = {
+    "n is 1, registered 7": replace(FACTS, n=7),
+    "filled is 1, registered 0.5": replace(FACTS, filled=0.5),
+    "n_molecules is 2, registered 9": replace(FACTS, n_molecules=9),
+    "registered as calls; expected 0 to 1": replace(FACTS, kind="calls"),
+    r"blocks \['activity'\], registered \['growth'\]": replace(FACTS, block="growth"),
+}
+
+
+@pytest.mark.parametrize("message", sorted(WRONG_FACTS))
+def test_what_is_registered_of_a_block_is_held_against_it(
+    message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(monkeypatch, honest(), spec=replace(SPEC, readouts=(FACTS,)))
+    with pytest.raises(PluginError, match=message):
+        check(monkeypatch, honest(), spec=replace(SPEC, readouts=(WRONG_FACTS[message],)))
+
+
+def test_profiles_measured_in_part_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.array([[1.0, np.nan], [np.nan, np.nan], [0.0, 1.0]])
+    facts = ReadOuts("activity", 2, filled=0.75, kind="calls", n_molecules=2)
+    atlas = with_block(values, np.isfinite(values))
+    check(monkeypatch, atlas, spec=replace(SPEC, readouts=(facts,)))
+
+
+def test_genes_alone_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    atlas = Atlas("toy", (), (), {}, genes=Genes(("10",)))
+    check(monkeypatch, atlas, spec=replace(SPEC, modalities=()))

@@ -1,0 +1,1 @@
+"""Public atlases of cell read-outs, each a short table in `atlases.toml`."""

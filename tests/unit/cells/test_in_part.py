@@ -1,0 +1,188 @@
+"""Profiles measured in part: every entry for itself, from a folder to a merged atlas."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chmr_bench import DataError, MatrixBlock
+from chmr_bench.cells import Atlas, ProfileTable, merge
+from chmr_bench.cells.graph import build
+from chmr_bench.cells.merging import mean_observed, one_row_a_molecule
+from chmr_bench.cells.sources import atlas_of_table, open_atlas
+from chmr_bench.cells.sources.opening import measured
+from chmr_bench.data.fetch import FetchOptions
+
+NAN = np.nan
+COLUMNS = ("a", "b")
+
+
+def in_part(*rows: list[float], names: tuple[str, ...] = COLUMNS) -> MatrixBlock:
+    values = np.array(rows, dtype=np.float32)
+    return MatrixBlock(values, np.isfinite(values), names)
+
+
+def atlas(name: str, keys: str, block: MatrixBlock) -> Atlas:
+    return Atlas(name, tuple(keys), tuple(keys), {"growth": block})
+
+
+def test_each_entry_is_the_mean_of_its_measurements() -> None:
+    """A: calls 1 and 0 in a, a single 1 in b; B: nothing in b. Row 3 is of no molecule."""
+    table = ProfileTable(
+        ("s0", "s1", "s2", "s3"), {"growth": in_part([1, NAN], [0, 1], [1, NAN], [9, 9])}
+    )
+    found = one_row_a_molecule("toy", table, ["A", "A", "B", ""])
+    block = found.blocks["growth"]
+    assert np.array_equal(block.values, [[0.5, 1], [1, NAN]], equal_nan=True)
+    assert block.observed.tolist() == [[True, True], [True, False]]
+    assert found.counts == {"rows": 4, "without_key": 1, "repeated": 1, "conflicts": 1}
+
+
+def test_what_is_measured_in_full_counts_as_that() -> None:
+    block, conflicts = mean_observed([(in_part([1, 2], [NAN, NAN]), np.array([0, 1]))], 3)
+    assert block.observed.tolist() == [True, False, False]
+    assert (block.in_part, conflicts) == (False, 0)
+
+
+def test_the_mean_against_a_plain_loop() -> None:
+    rng = np.random.default_rng(0)
+    n = 40
+    pieces = []
+    for _ in range(3):
+        values = rng.integers(0, 2, (60, 5)).astype(np.float32)
+        values[rng.random(values.shape) < 0.5] = NAN
+        pieces.append((in_part(*values, names=tuple("abcde")), rng.integers(-1, n, 60)))
+    block, conflicts = mean_observed(pieces, n)
+    expected, n_conflicts = np.full((n, 5), NAN), 0
+    for i in range(n):
+        for j in range(5):
+            seen = [v for b, t in pieces for v in np.asarray(b.values)[t == i, j] if np.isfinite(v)]
+            if seen:
+                expected[i, j] = np.mean(seen)
+                n_conflicts += len(set(seen)) > 1
+    np.testing.assert_allclose(block.values, expected, rtol=1e-6)
+    assert conflicts == n_conflicts
+    assert np.array_equal(block.observed, np.isfinite(expected))
+
+
+def test_contradicting_profiles_of_two_sources_are_averaged_and_counted() -> None:
+    one, two = atlas("one", "AB", in_part([1, NAN], [NAN, 0])), atlas("two", "A", in_part([0, 1]))
+    found = merge([one, two])
+    assert np.array_equal(found.blocks["growth"].values, [[0.5, 1], [NAN, 0]], equal_nan=True)
+    assert found.counts == {"shared": 1, "conflicts": 1}
+
+
+def test_leaving_out_and_taking_keep_the_entries() -> None:
+    left = atlas("one", "ABC", in_part([1, NAN], [NAN, 0], [1, 1])).without(["A"])
+    assert left.keys == ("B", "C")
+    assert left.blocks["growth"].observed.tolist() == [[False, True], [True, True]]
+
+
+def test_the_digest_follows_entries_and_nothing_that_is_not_measured() -> None:
+    block = in_part([1, NAN], [2, 3])
+    first = atlas("one", "AB", block)
+    other = np.array(block.values)
+    other[0, 1] = 7  # not observed: holds nothing
+    assert atlas("two", "AB", MatrixBlock(other, block.observed, COLUMNS)).digest() == (
+        first.digest()
+    )
+    assert atlas("two", "AB", in_part([1, 3], [2, NAN])).digest() != first.digest()
+    full = in_part([1, 2], [3, 4])
+    rows = MatrixBlock(full.values, np.ones(2, dtype=bool), COLUMNS)
+    assert atlas("x", "AB", full).digest() != atlas("x", "AB", rows).digest()
+
+
+def test_an_atlas_checks_the_shape_of_observed() -> None:
+    values = np.ones((2, 3), dtype=np.float32)
+    with pytest.raises(DataError, match="2 rows, expected 2"):
+        atlas("one", "AB", MatrixBlock(values, np.ones((2, 2), dtype=bool)))
+
+
+def test_empty_rows_columns_constants_and_infinities(home: Path) -> None:
+    """Row 1 and column b hold nothing; column c is constant and stays; infinity is no number."""
+    values = np.array([[1, NAN, 5], [NAN, NAN, NAN], [np.inf, NAN, 5]], dtype=np.float32)
+    block = MatrixBlock(values, np.ones(values.shape, dtype=bool), ("a", "b", "c"))
+    found = measured(block)
+    assert found.names == ("a", "c")
+    assert found.observed.tolist() == [[True, True], [False, False], [False, True]]
+    opened = atlas_of_table("toy", ProfileTable(("CCO", "CCN", "CCC"), {"x": block}))
+    assert opened.counts == {"infinite_values": 1, "rows": 3}
+    assert opened.blocks["x"].observed_rows.tolist() == [True, False, True]
+    nothing = MatrixBlock(values * NAN, np.ones(values.shape, dtype=bool))
+    with pytest.raises(DataError, match="no molecule has a finite number"):
+        atlas_of_table("toy", ProfileTable(("CCO", "CCN", "CCC"), {"x": nothing}))
+
+
+# --------------------------------------------------------------------------------------- from files
+
+
+def folder_with(tmp_path: Path, **arrays: object) -> Path:
+    text = b"smiles\nCCO\nCCN\nOCC\n"
+    (tmp_path / "index.csv.gz").write_bytes(gzip.compress(text))
+    np.savez(tmp_path / "GROWTH_feature.npz", **arrays)  # type: ignore[arg-type]
+    return tmp_path
+
+
+VALUES = np.array([[1, NAN], [NAN, 0], [0, NAN]])
+
+
+def test_a_folder_says_that_profiles_are_in_part(home: Path, tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, data=VALUES, observed=np.isfinite(VALUES))
+    found = open_atlas(folder, FetchOptions(offline=True))
+    assert np.array_equal(found.blocks["growth"].values, [[0.5, NAN], [NAN, 0]], equal_nan=True)
+    assert found.counts == {"rows": 3, "repeated": 1, "conflicts": 1}
+
+
+def test_without_saying_so_holes_are_imputed_as_ever(home: Path, tmp_path: Path) -> None:
+    found = open_atlas(folder_with(tmp_path, data=VALUES), FetchOptions(offline=True))
+    assert not found.blocks["growth"].in_part
+    assert found.counts["filled_values"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"observed": np.ones(3, dtype=bool)}, r"'observed' is bool \(3,\); expected bool \(3, 2"),
+        ({"observed": np.ones((3, 2))}, "'observed' is float64"),
+        ({"observed": np.array([[{}]], dtype=object)}, "[Oo]bject arrays cannot be loaded"),
+    ],
+)
+def test_an_observed_array_that_is_none(
+    tmp_path: Path, arrays: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        open_atlas(folder_with(tmp_path, data=VALUES, **arrays), FetchOptions(offline=True))
+
+
+def test_an_index_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, data=VALUES)
+    text = "smiles,name\nCCO,é\nCCN,b\nOCC,c\n".encode("latin-1")
+    (folder / "index.csv.gz").write_bytes(gzip.compress(text))
+    with pytest.raises(DataError, match=r"index\.csv\.gz.*decode.*expected a CSV table in UTF-8"):
+        open_atlas(folder, FetchOptions(offline=True))
+
+
+# ---------------------------------------------------------------------------- who cannot read them
+
+
+def test_full_profiles_alone_are_refused_in_one_line() -> None:
+    block = in_part([1, NAN], [NAN, NAN])
+    with pytest.raises(DataError) as refused:
+        block.complete_rows("growth", "mine")
+    assert str(refused.value) == (
+        "block 'growth' is measured in part (50% of the entries of its molecules) and mine reads "
+        "full profiles alone; take one that reads entry by entry, or read-outs that are measured "
+        "in full"
+    )
+    full = MatrixBlock(np.ones((2, 1)), np.ones(2, dtype=bool))
+    assert full.complete_rows("growth", "mine").tolist() == [True, True]
+
+
+def test_the_context_graph_refuses_them() -> None:
+    found = Atlas("toy", ("CCO", "CCN"), ("A", "B"), {"growth": in_part([1, NAN], [NAN, 1])})
+    bits = np.zeros((2, 1), dtype=np.uint64)
+    with pytest.raises(DataError, match=r"'growth' is measured in part .* the context graph"):
+        build(found, bits, scaffolds=["", ""])
