@@ -37,7 +37,15 @@ from chmr_bench.errors import (
     WorkerDiedError,
 )
 
-PRELOADED = ("numpy", "scipy.sparse", "pydantic", "psutil", "threadpoolctl", "chmr_bench.runner")
+PRELOADED = (
+    "numpy",
+    "scipy.sparse",
+    "pydantic",
+    "psutil",
+    "threadpoolctl",
+    "rdkit.Chem.rdFingerprintGenerator",
+    "chmr_bench.runner",
+)
 ALSO = {"torch": "torch._dynamo", "sklearn": "sklearn.linear_model"}
 """What such a library imports by itself, late, and for seconds: an optimiser, an estimator."""
 TICK = 0.05
@@ -91,13 +99,13 @@ def warm_up(modules: Sequence[str] = ()) -> None:
 
     Returns at once: the server imports while the caller goes on. A server that runs stays as it is.
     """
-    context = _context()
-    if context.get_start_method() == "forkserver":
+    start = context()
+    if start.get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
         more = [ALSO[module] for module in modules if module in ALSO]
-        context.set_forkserver_preload([*PRELOADED, *modules, *more])
-        with _without_main():
+        start.set_forkserver_preload([*PRELOADED, *modules, *more])
+        with without_main():
             forkserver.ensure_running()
 
 
@@ -139,13 +147,14 @@ def call(
         running.end()
 
 
-def _context() -> Any:
+def context() -> Any:
+    """Return how processes are started: as forks of a server, or afresh where there is none."""
     methods = multiprocessing.get_all_start_methods()
     return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Keep multiprocessing from importing the program's main module in each worker.
 
     A user's script without ``if __name__ == "__main__"`` would start itself again there.
@@ -168,11 +177,11 @@ class _Running:
         self.n_printed = 0
         self.done: list[Any] = []
         self.left: list[str] = []
-        context = _context()
-        self.connection, theirs = context.Pipe()
+        start = context()
+        self.connection, theirs = start.Pipe()
         surroundings = worker.Surroundings.here(str(path))
-        self.process = context.Process(target=worker.serve, args=(theirs, surroundings))
-        with _without_main():
+        self.process = start.Process(target=worker.serve, args=(theirs, surroundings))
+        with without_main():
             self.process.start()
         theirs.close()
         self.started = time.monotonic()

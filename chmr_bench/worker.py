@@ -34,15 +34,15 @@ TRACEBACK_FRAMES = 8
 class Surroundings:
     """What a worker takes over from its caller, whenever the server was started."""
 
-    output: str
     folder: str
     path: tuple[str, ...]
     environment: dict[str, str]
+    output: str = ""
 
     @classmethod
-    def here(cls, output: str) -> Surroundings:
-        """Return those of this process; what is printed goes to the file `output`."""
-        return cls(output, str(Path.cwd()), tuple(sys.path), dict(os.environ))
+    def here(cls, output: str = "") -> Surroundings:
+        """Return those of this process; what is printed goes to the file `output`, if named."""
+        return cls(str(Path.cwd()), tuple(sys.path), dict(os.environ), output)
 
     def take_over(self) -> None:
         """Make them this process's own, in a session of its own that Ctrl-C does not reach."""
@@ -55,16 +55,20 @@ class Surroundings:
         sys.path[:] = self.path
         os.environ.clear()
         os.environ.update(self.environment)
+        if self.output:
+            self._redirect()
+        with contextlib.suppress(OSError):  # where memory runs out, the worker goes first
+            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def _redirect(self) -> None:
         descriptor = os.open(self.output, os.O_WRONLY | os.O_APPEND)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         os.close(descriptor)
         sys.stdout, sys.stderr = _text(1), _text(2)
         faulthandler.enable(sys.stderr)
-        with contextlib.suppress(OSError):  # where memory runs out, the worker goes first
-            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _text(descriptor: int) -> TextIO:
@@ -74,7 +78,7 @@ def _text(descriptor: int) -> TextIO:
 def serve(connection: Any, surroundings: Surroundings) -> None:
     """Do one call and leave; the main function of a worker process."""
     surroundings.take_over()
-    threading.Thread(target=_end_with_the_caller, daemon=True, name="watch-caller").start()
+    end_with_the_caller()
     sender = _Sender(connection)
     try:
         target, arguments = receive_arrays(connection)
@@ -143,7 +147,12 @@ def _message(error: BaseException) -> str:
         return ""
 
 
-def _end_with_the_caller() -> None:
+def end_with_the_caller() -> None:
+    """End this process, and those it started, as soon as its caller is gone."""
+    threading.Thread(target=_watch_the_caller, daemon=True, name="watch-caller").start()
+
+
+def _watch_the_caller() -> None:
     caller = multiprocessing.parent_process()
     if caller is not None:
         caller.join()

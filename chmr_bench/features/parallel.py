@@ -2,42 +2,41 @@
 
 Nothing is computed in this process: during a substructure search RDKit puts its own handler of
 Ctrl-C in place of Python's, which ends the search early, with a wrong result and no error. Workers
-inherit a block of that signal from the thread that starts them, so RDKit never gets it there, and
-here Python always does. They are started afresh (loky), not forked: forking beside the threads of
-torch can hang. They stay for the next feature, and end with their parent.
+block that signal, so RDKit never gets it there, and here Python always does. They are forks of the
+server that jobs are forked from too (`chmr_bench.isolation`), where RDKit is loaded already: they
+start in milliseconds. They stay for the next feature, and end with their parent.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
-import time
-import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import wait
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import parent_process, resource_tracker
+from multiprocessing import parent_process
 from typing import Any, TypeVar
 
 import numpy as np
 
+from chmr_bench import isolation, worker
 from chmr_bench.contracts import Block, FeatureSpec, GraphBlock, MatrixBlock, Progress, no_progress
 from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError, WorkerError
 from chmr_bench.features.concatenation import concatenate
 from chmr_bench.lazy import load_object
 
-IDLE_SECONDS = 300
-WATCH_SECONDS = 1.0
 TICK_SECONDS = 1.0
 CHUNK_LIMITS = (16, 256)
 CHUNKS_PER_WORKER = 8
 """At least so many, so that one slow chunk at the end does not leave the other cores idle."""
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+_kept: list[ProcessPoolExecutor] = []
+"""The pool of last time, if there is one."""
 
 T = TypeVar("T")
 
@@ -121,8 +120,6 @@ def ordered(
     FeatureError
         A worker died: it was killed, ran out of memory, or crashed in compiled code.
     """
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
     if parent_process() is not None or not tasks:
         yield from (function(*task) for task in tasks)
         return
@@ -130,7 +127,7 @@ def ordered(
     try:
         pool = _warm_pool(min(n_jobs, len(tasks)), n_jobs)
         while True:
-            with interrupts_blocked():
+            with isolation.without_main():
                 for task in islice(waiting, 2 * n_jobs - len(pending)):
                     pending.append(pool.submit(function, *task))
             if not pending:
@@ -153,79 +150,51 @@ def ordered(
         raise
 
 
-@contextlib.contextmanager
-def interrupts_blocked() -> Iterator[None]:
-    """Hold SIGINT back from this thread, and from all threads and processes it starts meanwhile."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _warm_pool(needed: int, most: int) -> Any:
+def _warm_pool(needed: int, most: int) -> ProcessPoolExecutor:
     """Return a pool of as many workers as are needed: that of last time, where it is well."""
-    from joblib.externals.loky import get_reusable_executor, reusable_executor
-    from joblib.externals.loky.backend.resource_tracker import ensure_running
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    with interrupts_blocked():  # the trackers' start lets SIGINT through again
-        resource_tracker.ensure_running()
-        ensure_running()
-    for may_fail in (True, False):
-        last = reusable_executor._executor
-        size = min(most, max(needed, last._max_workers if last is not None else 0))
-        with interrupts_blocked(), warnings.catch_warnings():
-            # What a call that failed had begun is waited for, as it should be, with a warning.
-            warnings.simplefilter("ignore", UserWarning)
-            pool = get_reusable_executor(
-                size,
-                timeout=IDLE_SECONDS,
-                initializer=_begin_worker,
-                initargs=(os.getpid(),),
-                env=_ONE_THREAD,
-            )
-            answer = pool.submit(os.getpid)
-        try:
-            answer.result()
-            break
-        except BrokenProcessPool:  # a worker was killed while it was idle
-            if not may_fail:
-                raise
+    if _kept:
+        pool = _kept.pop()
+        if _size(pool) >= min(needed, most) and _is_well(pool):
+            _kept.append(pool)
+            return pool
+        pool.shutdown(wait=True)
+    isolation.warm_up()
+    surroundings = worker.Surroundings.here()
+    pool = ProcessPoolExecutor(
+        needed, isolation.context(), initializer=_begin_worker, initargs=(surroundings,)
+    )
+    _kept.append(pool)
     return pool
 
 
-def _kill(pool: Any) -> None:
-    from joblib.externals.loky.backend.utils import kill_process_tree
+def _size(pool: ProcessPoolExecutor) -> int:
+    return int(pool._max_workers)  # type: ignore[attr-defined]
 
-    # Not shutdown(kill_workers=True): where a task was handed in a moment ago, that lets loky's
-    # own thread fail, with a traceback.
-    for process in list(pool._processes.values()):
-        kill_process_tree(process)
+
+def _is_well(pool: ProcessPoolExecutor) -> bool:
+    """Return whether the pool takes work: a worker may have been killed while it was idle."""
+    try:
+        with isolation.without_main():
+            pool.submit(os.getpid).result()
+    except BrokenProcessPool:
+        return False
+    return True
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):
+        process.kill()
     pool.shutdown(wait=True)
 
 
-def _begin_worker(parent: int) -> None:
-    """Let a worker end with its parent, where it would wait for minutes, and let it grow.
+def _begin_worker(surroundings: worker.Surroundings) -> None:
+    """Make a worker deaf to Ctrl-C, let it use one core, and let it end with its caller."""
+    from threadpoolctl import threadpool_limits
 
-    loky ends a worker that grows, with a warning, for a memory leak: but a feature may import
-    torch. Where warnings are errors, the parent would then wait for ever.
-    """
-    from joblib.externals.loky import process_executor
-
-    process_executor._USE_PSUTIL = False
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(WATCH_SECONDS)
-        os._exit(1)
-
-    if os.getppid() == parent:
-        threading.Thread(target=watch, name="watch-parent", daemon=True).start()
+    surroundings.take_over()
+    os.environ.update(_ONE_THREAD)
+    threadpool_limits(1)
+    worker.end_with_the_caller()
 
 
 def _run(
