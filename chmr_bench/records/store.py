@@ -337,11 +337,10 @@ class RecordStore:
         self,
         labelled: packing.Labels | None = None,
         *,
-        only_good: bool = False,
         best: bool = False,
     ) -> packing.Packing:
         """Move loose runs and those of version 1 into packs; see `packing.pack`."""
-        return packing.pack(self, labelled, only_good=only_good, best=best)
+        return packing.pack(self, labelled, best=best)
 
     def _loose_path(self, content: dict[str, Any]) -> Path:
         return self.folder.joinpath(LOOSE, *run_name(content))

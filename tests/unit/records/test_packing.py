@@ -68,14 +68,6 @@ def test_packing_keeps_everything_in_two_files(store: RecordStore) -> None:
     assert store.pack().moved == 0
 
 
-def test_failed_runs_may_stay_where_their_logs_can_be_read(store: RecordStore) -> None:
-    before = content(store)
-    assert store.pack(only_good=True).moved == 3
-    (failed,) = (run for run in store.stored() if run.kind == "loose")
-    assert (failed.path / "run.log").read_text(encoding="utf-8") == "what went wrong: µ\n"
-    assert content(store) == before
-
-
 def test_more_runs_join_and_unpacking_is_the_way_back(store: RecordStore) -> None:
     store.pack()
     text = (store.root / PAIR[0]).read_text().splitlines()
