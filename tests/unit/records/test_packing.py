@@ -377,6 +377,25 @@ def test_two_packings_at_once(store: RecordStore) -> None:
     assert files(store) == PAIR
 
 
+def test_a_reader_meets_a_packing(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = store.stored()
+    RecordStore(store.root).pack()
+    assert [run.damage() for run in runs] == [""] * 4
+    assert all(len(store.replicates(run.record)) == 1000 for run in runs if run.record.metrics)
+    stored(store, a_record(seed=5))
+    packs = RecordStore.packs
+
+    def packed_first(self: RecordStore) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(RecordStore, "packs", packs)
+            RecordStore(store.root).pack()
+        return packs(self)
+
+    monkeypatch.setattr(RecordStore, "packs", packed_first)
+    assert len(RecordStore(store.root).records()) == 5
+    assert store.problems() == []
+
+
 def test_a_kill_between_the_two_files_leaves_every_run(store: RecordStore) -> None:
     store.pack()
     stored(store, a_record(seed=5))
