@@ -47,7 +47,7 @@ def sweep(
     store.prepare()
     summary = _execute(plan, store, session, output.quiet)
     show(plan, summary, store, output)
-    for problem in store.pack(only_good=True).failed:
+    for problem in store.pack().failed:
         print_note(f"{problem.path}: {problem.reason}")
     shown = records(plan, summary)
     _remark(shown)

@@ -39,6 +39,10 @@ class LooseRun(Stored):
         super().__init__(path, content)
         self._file = ArrayFile(path / FILE_NAME)
 
+    def damage(self) -> str:
+        """Return what is damaged; nothing where another process has packed the run meanwhile."""
+        return super().damage() if self.path.exists() else ""
+
     def predictions(self) -> Predictions:
         """Return the predictions."""
         info = self.record.predictions

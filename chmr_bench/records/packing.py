@@ -62,7 +62,6 @@ def pack(
     store: RecordStore,
     labelled: Labels | None = None,
     *,
-    only_good: bool = False,
     best: bool = False,
 ) -> Packing:
     """Move loose runs and those of version 1 into the packs of their models.
@@ -73,8 +72,6 @@ def pack(
     ----------
     labelled
         tells which predictions of version 1 to keep; None = all.
-    only_good
-        leave failed runs where their logs can be read.
     best
         write every pack anew, as small as can be.
     """
@@ -83,7 +80,7 @@ def pack(
     for entry in store.unpacked():
         if isinstance(entry, Problem):
             done.problems.append(entry)
-        elif not only_good or entry.content["status"] == "ok":
+        else:
             groups[pack_path(store, entry.content)].append(entry.path)
     if best:
         for known in store.packs():

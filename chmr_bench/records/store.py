@@ -160,7 +160,9 @@ class RecordStore:
             for dataset in entries(folder):
                 for model in entries(dataset) if dataset.is_dir() else [dataset]:
                     for path in entries(model) if model.is_dir() else [model]:
-                        yield self._entry(folder, path)
+                        entry = self._entry(folder, path)
+                        if os.path.lexists(path):  # else another process has packed it
+                            yield entry
 
     def packs(self) -> Iterator[Pack | Problem]:
         """Yield the packs, and what lies among them."""
@@ -202,6 +204,7 @@ class RecordStore:
         problems: list[Problem] = []
         packed: dict[str, Stored] = {}
         chosen: list[Stored] = []
+        unpacked = list(self.unpacked())  # before the packs: that is the way that runs move
         for pack in self.packs():
             if isinstance(pack, Problem):
                 problems.append(pack)
@@ -211,7 +214,7 @@ class RecordStore:
                 packed[identity] = run
                 chosen.append(run)
         hidden = set()
-        for entry in self.unpacked():
+        for entry in unpacked:
             if isinstance(entry, Problem):
                 problems.append(entry)
                 continue
@@ -337,11 +340,10 @@ class RecordStore:
         self,
         labelled: packing.Labels | None = None,
         *,
-        only_good: bool = False,
         best: bool = False,
     ) -> packing.Packing:
         """Move loose runs and those of version 1 into packs; see `packing.pack`."""
-        return packing.pack(self, labelled, only_good=only_good, best=best)
+        return packing.pack(self, labelled, best=best)
 
     def _loose_path(self, content: dict[str, Any]) -> Path:
         return self.folder.joinpath(LOOSE, *run_name(content))

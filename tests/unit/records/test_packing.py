@@ -68,14 +68,6 @@ def test_packing_keeps_everything_in_two_files(store: RecordStore) -> None:
     assert store.pack().moved == 0
 
 
-def test_failed_runs_may_stay_where_their_logs_can_be_read(store: RecordStore) -> None:
-    before = content(store)
-    assert store.pack(only_good=True).moved == 3
-    (failed,) = (run for run in store.stored() if run.kind == "loose")
-    assert (failed.path / "run.log").read_text(encoding="utf-8") == "what went wrong: µ\n"
-    assert content(store) == before
-
-
 def test_more_runs_join_and_unpacking_is_the_way_back(store: RecordStore) -> None:
     store.pack()
     text = (store.root / PAIR[0]).read_text().splitlines()
@@ -383,6 +375,25 @@ def test_two_packings_at_once(store: RecordStore) -> None:
     assert sum(int(n) for n, _ in told) == 19
     assert content(store) == before
     assert files(store) == PAIR
+
+
+def test_a_reader_meets_a_packing(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = store.stored()
+    RecordStore(store.root).pack()
+    assert [run.damage() for run in runs] == [""] * 4
+    assert all(len(store.replicates(run.record)) == 1000 for run in runs if run.record.metrics)
+    stored(store, a_record(seed=5))
+    packs = RecordStore.packs
+
+    def packed_first(self: RecordStore) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(RecordStore, "packs", packs)
+            RecordStore(store.root).pack()
+        return packs(self)
+
+    monkeypatch.setattr(RecordStore, "packs", packed_first)
+    assert len(RecordStore(store.root).records()) == 5
+    assert store.problems() == []
 
 
 def test_a_kill_between_the_two_files_leaves_every_run(store: RecordStore) -> None:

@@ -1,0 +1,48 @@
+"""What was verified before: forgotten when the code changes, and never in the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import chmr_bench
+from chmr_bench.verify import known
+from chmr_bench.verify.known import Verified
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CHMR_BENCH_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_what_is_added_is_known_afterwards() -> None:
+    first = Verified()
+    assert not first.has("seal", "data")
+    first.add("seal", "data")
+    first.save()
+    assert Verified().has("seal", "data")
+    assert not Verified().has("seal", "other data")
+
+
+def test_other_code_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Verified()
+    first.add("seal")
+    first.save()
+    monkeypatch.setattr(known, "CODE", known.CODE[:-1])
+    assert not Verified().has("seal")
+
+
+def test_the_code_is_where_it_is_looked_for() -> None:
+    root = Path(chmr_bench.__file__).parent
+    assert [name for name in known.CODE if not (root / name).exists()] == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, [2]]", "null", "3"])
+def test_a_damaged_or_unwritable_list_is_no_error(home: Path, content: str) -> None:
+    (home / "verified.json").write_text(content)
+    assert not Verified().has("seal")
+    (home / "verified.json").unlink()
+    (home / "verified.json").mkdir()
+    Verified().save()
