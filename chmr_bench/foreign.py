@@ -5,6 +5,7 @@ It may end the process, never return, print, or change what it finds: none of it
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from multiprocessing import parent_process
 from typing import Any
@@ -16,6 +17,17 @@ from chmr_bench.streams import stdout_to_stderr
 
 QUICK_SECONDS = 60.0
 """Time for a function that has nothing to compute, such as a model's `needs`."""
+
+
+class Printed:
+    """Passes on what a worker prints to standard error, and ignores what it says."""
+
+    def receive(self, name: str, *values: Any) -> None:
+        """Ignore it."""
+
+    def printed(self, text: str) -> None:
+        """Pass it on."""
+        sys.stderr.write(text)
 
 
 def is_foreign(path: str) -> bool:
@@ -54,7 +66,7 @@ def isolated(
     """Return what `target` gives in a worker process; an error names `path`, which it calls."""
     limits = isolation.Limits(seconds)
     try:
-        return isolation.call(target, *arguments, limits=limits, receiver=receiver)
+        return isolation.call(target, *arguments, limits=limits, receiver=receiver or Printed())
     except RemoteError as error:
         raise PluginError(f"{path}: {error.kind}: {error or 'no message'}") from error
     except WorkerError as error:

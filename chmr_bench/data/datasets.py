@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,17 +63,14 @@ def load_here(spec: DatasetSpec, options: FetchOptions, send: Callable[..., None
 
 
 @dataclass(frozen=True)
-class _Progress:
-    """Passes on how far a worker process is; what it prints goes to stderr."""
+class _Progress(foreign.Printed):
+    """Passes on how far a worker process is."""
 
     progress: Progress
 
     def receive(self, name: str, *values: Any) -> None:
         if name == "progress":
             self.progress(*values)
-
-    def printed(self, text: str) -> None:
-        sys.stderr.write(text)
 
 
 def dataset_request(name: str, table: TableOptions, registered: Collection[str]) -> DatasetRequest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from chmr_bench import isolation
+from chmr_bench import foreign, isolation
 from chmr_bench.contracts import FeatureRequest, Inputs, Model, ModelSpec
 from chmr_bench.contracts.blocks import Block, block_arrays
 from chmr_bench.errors import ChmrBenchError, PluginError, RemoteError, WorkerError
@@ -65,21 +64,11 @@ def check_model(
     limits, words = isolation.Limits(time_limit), (spec, dict(settings or {}), known)
     try:
         check_silent_import(spec)
-        isolation.call(CHECK, *words, limits=limits, receiver=_Printed())
+        isolation.call(CHECK, *words, limits=limits, receiver=foreign.Printed())
     except RemoteError as error:
         raise PluginError(f"model {spec.name!r}: {error.kind}: {error or 'no message'}") from error
     except WorkerError as error:
         raise PluginError(f"model {spec.name!r}: {error}") from error
-
-
-class _Printed:
-    """Passes on what a model prints."""
-
-    def receive(self, name: str, *values: Any) -> None:
-        pass
-
-    def printed(self, text: str) -> None:
-        sys.stderr.write(text)
 
 
 def check_here(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("faulty")
 
 
-def chmr_bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(FAULTY_PLUGIN), str(QUICK_PLUGIN), *THIS_TREE])
     environment = {
         **{k: v for k, v in os.environ.items() if k != "CHMR_BENCH_MIRROR"},
@@ -53,9 +55,20 @@ def chmr_bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
         "COLUMNS": "200",
     }
     command = [sys.executable, "-m", "chmr_bench", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def chmr_bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    process = start(folder, *arguments)
+    out, err = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
 def contents(out: Path) -> dict[str, dict[str, Any]]:
@@ -174,6 +187,20 @@ def test_a_dataset_that_ends_the_process_is_named(folder: Path) -> None:
     done = chmr_bench(folder, "run", "-m", "mean", "-d", "faulty-data", "--out", "none")
     assert done.returncode == 4, done.stderr
     assert "error: faulty_models:load_and_leave: the worker process ended itself" in done.stderr
+
+
+def test_ctrl_c_while_a_dataset_is_loaded_is_one_line(folder: Path) -> None:
+    words = ("run", "-m", "mean", "-d", "faulty-slow-data", "--out", "none")
+    process = start(folder, *words)
+    deadline = time.monotonic() + 60
+    while not (folder / "begun").exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("error: interrupted")
 
 
 def test_the_plan_shows_the_limits(folder: Path) -> None:
