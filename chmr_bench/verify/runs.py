@@ -198,11 +198,13 @@ class _Checker:
             return Check(path, "different" if found else "ok", tuple(found))
         fresh, replicates = score(loaded.spec, loaded.dataset, predictions, data.clusters)
         others = metric_differences(record.metrics, fresh, intervals=True)
-        others += self._replicate_differences(entry, replicates)
+        changed = self._replicate_differences(entry, replicates)
+        others += changed
         if not entry.sealed and not (self.depth == "write" and _only_scores(entry, fresh)):
             found.append(SEAL_BROKEN)
         if others and not found and self.depth == "write":
-            self.store.rescore(entry, fresh, replicates)
+            # Replicates that agree stay to the last bit, in the precision they were stored in.
+            self.store.rescore(entry, fresh, replicates if changed else entry.replicates())
             return Check(path, "written", tuple(others))
         if not found and not others and self.known is not None and record.seal:
             self.known.add(record.seal, loaded.digest)
