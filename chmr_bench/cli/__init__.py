@@ -50,18 +50,9 @@ def _run(argv: list[str] | None) -> int:
     except ChmrBenchError as error:
         print_error(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        return _interrupted()
     except Exception as error:  # noqa: BLE001 - the parser's own errors, or a bug: both are shown
         return _foreign(error)
     return int(result or 0) if isinstance(result, int) else 0
-
-
-def _interrupted() -> int:
-    from chmr_bench.cli.console import print_error
-
-    print_error("interrupted; what is on record stays, and the same command goes on from there")
-    return INTERRUPTED
 
 
 def _check_words(words: list[str]) -> None:
@@ -83,8 +74,8 @@ def _foreign(error: Exception) -> int:
         return int(getattr(error, "exit_code", 2))
     if type(error).__name__ == "Exit":
         return int(getattr(error, "exit_code", 0))
-    if type(error).__name__ == "Abort":  # the parser's name for Ctrl-C
-        return _interrupted()
+    if type(error).__name__ == "Abort":
+        return INTERRUPTED
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         place = f"{error.filename}: " if error.filename else ""
         print_error(

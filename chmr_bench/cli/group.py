@@ -6,6 +6,14 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from chmr_bench.errors import ChmrBenchError
+
+
+class InterruptedCommandError(ChmrBenchError):
+    """The user pressed Ctrl-C, and the command itself had nothing to say."""
+
+    exit_code = 130
+
 
 class Group(TyperGroup):
     """Joins the lines of each paragraph of its commands' help texts.
@@ -19,6 +27,15 @@ class Group(TyperGroup):
         for command in self.commands.values():
             if command.help:
                 command.help = flowing(command.help)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command; Ctrl-C becomes an error with words, where typer would say nothing."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise InterruptedCommandError(
+                "interrupted; what is on record stays, and the same command goes on from there"
+            ) from error
 
 
 def flowing(text: str) -> str:
