@@ -145,7 +145,7 @@ def test_another_number_of_replicates_is_unreadable(
         ("environment.packages", {}),
         ("command", ["chmr-bench", "run", "--seeds", "5"]),
         ("created", "2001-01-01T00:00:00+00:00"),
-        ("timing.fit", 0.001),
+        ("timing.fit", 123.0),
         ("resources.peak_memory_mb", 1.0),
         ("hidden", {"test": {}}),
         ("plugin.distribution", "another"),
