@@ -178,11 +178,9 @@ def _sorted_out(
         if not folder.exists():  # another packing was faster
             continue
         run = loose.read(folder)
-        old = before.get(run.identity)
+        old = new.get(run.identity) or before.get(run.identity)
         which = "newer" if old is None else compared(old, run)
         reason = run.damage() or (DIFFERS if which == "differs" else "")
-        if which == "newer" and run.identity in new:
-            reason = "the same run as another folder's"
         if reason:
             done.problems.append(Problem(folder, reason))
             continue

@@ -222,7 +222,9 @@ class RecordStore:
             which = "newer" if other is None else packing.compared(other, entry)
             if which == "newer":
                 chosen.append(entry)
-                hidden.update([id(other)])
+                hidden.add(id(other))
+                if entry.kind == "version 1":  # a loose run may be newer
+                    packed[entry.identity] = entry
             elif which == "differs":
                 problems.append(Problem(entry.path, packing.DIFFERS))
         shown = [run for run in chosen if id(run) not in hidden]
@@ -319,7 +321,11 @@ class RecordStore:
         )
         record = run.record.model_copy(update={"metrics": metrics, "rescored": new})
         arrays = Arrays(run.predictions(), replicates, np.zeros((0, 3)))
-        whole = Whole(sealed(record.model_dump(mode="json"), arrays), arrays, run.log())
+        before = run.record.predictions
+        content = sealed(
+            record.model_dump(mode="json"), arrays, sha256=before.sha256 if before else None
+        )
+        whole = Whole(content, arrays, run.log())
         target = self._loose_path(whole.content)
         with aside(self.temporary) as temporary:
             loose.write(temporary, whole)

@@ -446,6 +446,21 @@ def test_version_1_is_read_and_packed_with_every_value(first: RecordStore) -> No
     assert first.damaged() == []
 
 
+def test_a_run_of_version_1_that_is_scored_again(first: RecordStore) -> None:
+    run = first.stored()[0]
+    metrics = run.record.metrics
+    assert metrics is not None
+    new = first.rescore(run, metrics.model_copy(update={"low": 0.1}), run.replicates())
+    n = len(list(first.unpacked()))
+    assert len(first.stored()) == n - 1
+    assert first.find(run.identity) == new
+    assert new.predictions_sha256 == run.record.predictions_sha256  # by which audits know it
+    done = first.pack()
+    assert (done.moved, done.problems) == (n, [])
+    assert first.find(run.identity) == new
+    assert len(first.stored()) == n - 1
+
+
 def test_predictions_of_version_1_without_a_label_are_left_out(first: RecordStore) -> None:
     (before,) = (run for run in first.stored() if run.record.dataset.name == "sider")
     values = before.predictions().values
