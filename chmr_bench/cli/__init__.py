@@ -16,7 +16,10 @@ NOT_WRITTEN = 74
 """As in sysexits.h: EX_SOFTWARE and EX_IOERR."""
 DISK_ERRORS = frozenset(
     getattr(errno, name, 0)
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM", "EMFILE", "ENFILE")
+    for name in (
+        *("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM", "EMFILE", "ENFILE"),
+        *("ELOOP", "ENAMETOOLONG", "EISDIR", "ENOTDIR"),
+    )
 )
 """What the machine refuses: no bug of ours, and no traceback tells more than the message."""
 
