@@ -116,6 +116,7 @@ def read(path: Path) -> LooseRun:
         raise RecordError(f"{RESULT} is no file")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # JSON may name lone surrogates
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{RESULT} is not JSON: {str(error).splitlines()[0]}") from error
     version = content.get("schema_version") if isinstance(content, dict) else None

@@ -218,11 +218,18 @@ def with_tasks(content: Mapping[str, Any], scores: FloatArray | None) -> dict[st
     metrics = content["metrics"]
     if metrics is None:
         return dict(content)
-    columns = metrics["per_task"]["tasks"]
+    try:
+        tasks = _tasks(metrics["per_task"]["tasks"], scores)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise RecordError("is no record: metrics.per_task is not as it was written") from error
+    return {**content, "metrics": {**metrics, "per_task": tasks}}
+
+
+def _tasks(columns: Mapping[str, Any], scores: FloatArray | None) -> list[dict[str, Any]]:
     if scores is None:
         scores = np.full((len(columns["task"]), 3), np.nan)
     rows = [[None if value != value else value for value in row] for row in scores.tolist()]
-    tasks = [
+    return [
         {
             "task": columns["task"][i],
             **dict(zip(SCORES, row, strict=True)),
@@ -233,7 +240,6 @@ def with_tasks(content: Mapping[str, Any], scores: FloatArray | None) -> dict[st
         }
         for i, row in zip(range(len(columns["task"])), rows, strict=True)
     ]
-    return {**content, "metrics": {**metrics, "per_task": tasks}}
 
 
 # -------------------------------------------------------------------------------------------- names

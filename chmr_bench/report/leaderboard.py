@@ -6,6 +6,7 @@ The same records give the same bytes, so a committed table can be checked agains
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -82,7 +83,7 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
             _draw(rendered, out, redraw=curve_tables.JSON in changed)
             for path in _stale(out, texts) if texts else []:
                 path.unlink(missing_ok=True)
-            _write(memory, json.dumps(memory_of(rendered.collected)).encode())
+            _write(memory, _sealed(memory_of(rendered.collected)))
     except OSError as error:
         raise UsageError(
             f"cannot write tables to {out}: {error.strerror or error}; choose another folder with "
@@ -92,12 +93,22 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
 
 
 def _remembered(path: Path) -> dict[str, Any]:
-    """Return what the last build left; nothing where there is none, or none that can be read."""
+    """Return what the last build left; nothing where there is none, or it is not as it was left."""
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        memory: dict[str, Any] = found["memory"]
+        return memory if found["sha256"] == _digest(memory) else {}
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _sealed(memory: Mapping[str, Any]) -> bytes:
+    """Return what `_remembered` reads; what nobody computes again must be what it was."""
+    return json.dumps({"sha256": _digest(memory), "memory": memory}).encode()
+
+
+def _digest(memory: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(memory).encode()).hexdigest()
 
 
 def _draw(rendered: Rendered, out: Path, *, redraw: bool) -> None:

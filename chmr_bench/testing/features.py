@@ -59,9 +59,11 @@ def _compute(spec: FeatureSpec, smiles: list[str], where: str) -> Block:
 
 def _check_shape(block: Block, n: int, where: str) -> None:
     observed = block.observed
-    if observed.shape != (n,) or observed.dtype != np.bool_:
+    shapes = [(n,), block.values.shape] if isinstance(block, MatrixBlock) else [(n,)]
+    if observed.shape not in shapes or observed.dtype != np.bool_:
         raise PluginError(
-            f"{where}: observed is {observed.dtype} {observed.shape}, expected bool ({n},)"
+            f"{where}: observed is {observed.dtype} {observed.shape}, expected bool "
+            + " or ".join(map(str, shapes))
         )
     if not observed.any():
         raise PluginError(f"{where}: no molecule of the sample has it")

@@ -217,10 +217,6 @@ def slots_of(value: Any) -> Any:
         yield from slots_of(held)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="about 1 in 100: a damaged statistics.json, lone surrogates and a list for an object",
-)
 @tried(25)
 @given(st.sampled_from(("runs", "loose")), damages(), st.sampled_from(COMMANDS))
 def test_damaged_records_through_every_command(

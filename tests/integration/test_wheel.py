@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = {
     "chmr_bench": REPOSITORY / "chmr_bench",
     "chmr_bench_chmr": REPOSITORY / "plugins" / "chmr_bench_chmr",
+    "chmr_bench_atlases": REPOSITORY / "plugins" / "chmr_bench_atlases",
     "chmr_bench_nine": REPOSITORY / "plugins" / "chmr_bench_nine",
     "chmr_bench_fingerprints": REPOSITORY / "baselines" / "chmr_bench_fingerprints",
     "chmr_bench_profiles": REPOSITORY / "baselines" / "chmr_bench_profiles",
@@ -80,6 +81,8 @@ def test_every_dependency_is_pinned() -> None:
     for extra in project["optional-dependencies"].values():
         requirements += [r for r in extra if not r.startswith("chmr-bench")]
     lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {line.split("==")[0] for line in lines if "==" in line and not line.startswith("#")}
-    wanted = {re.split(r"[<>=!~\[ ]", requirement)[0] for requirement in requirements}
+    pinned = {
+        line.split("==")[0].lower() for line in lines if "==" in line and not line.startswith("#")
+    }
+    wanted = {re.split(r"[<>=!~\[ ]", one)[0].lower() for one in requirements}
     assert wanted - pinned == STAND_INS
