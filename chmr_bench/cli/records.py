@@ -14,10 +14,8 @@ from chmr_bench.cli.group import Group
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from chmr_bench.data.fetch import FetchOptions
-    from chmr_bench.records import Record, RecordStore, Stored
-    from chmr_bench.records.packing import Labels, Packing
-    from chmr_bench.types import BoolArray
+    from chmr_bench.records import RecordStore, Stored
+    from chmr_bench.records.packing import Packing
     from chmr_bench.verify.runs import Check, Depth
 
 OUT = Path("leaderboards")
@@ -220,14 +218,22 @@ def pack(
     from chmr_bench.cli.console import print_note
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.records import audited
+    from chmr_bench.runner.labels import LabelledCells
+    from chmr_bench.runner.loading import Datasets
 
     store = _store(out)
     store.check_writable()
     store.prepare()
-    done = store.pack(_labels(options_from_env(mirror, offline)), best=best)
+    labels = LabelledCells(Datasets(options_from_env(mirror, offline), n_jobs=1))
+    done = store.pack(labels, best=best)
     if audited.paths(out):
         audited.write_all(out, ())
     print_note(f"{done.moved} packed")
+    if labels.missing:
+        print_note(
+            "the data are not at hand, so predictions without a label were kept of "
+            f"{', '.join(sorted(labels.missing))}; 'records pack --best' leaves them out later"
+        )
     return _show_problems(done, store)
 
 
@@ -343,30 +349,6 @@ def _row(run: Stored, store: RecordStore) -> dict[str, object]:
         "stored": run.kind,
         "path": run.path.relative_to(store.root).as_posix(),
     }
-
-
-def _labels(options: FetchOptions) -> Labels:
-    """Return what tells which test cells have a label; None where the data are not at hand."""
-    import numpy as np
-
-    from chmr_bench.data.requests import DatasetRequest
-    from chmr_bench.errors import ChmrBenchError
-    from chmr_bench.runner.loading import Datasets, SplitRequest
-
-    datasets = Datasets(options, n_jobs=1)
-
-    def labelled(record: Record) -> BoolArray | None:
-        try:
-            loaded = datasets.load(DatasetRequest.of_record(record))
-            split = loaded.split(SplitRequest(record.split.name, record.split.seed))
-        except ChmrBenchError:
-            return None
-        if (loaded.digest, split.digest()) != (record.dataset.digest, record.split.digest):
-            return None
-        known: BoolArray = ~np.isnan(loaded.dataset.y[split.test])
-        return known
-
-    return labelled
 
 
 def _show_problems(done: Packing, store: RecordStore) -> int:

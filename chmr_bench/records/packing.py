@@ -71,7 +71,7 @@ def pack(
     Parameters
     ----------
     labelled
-        tells which predictions of version 1 to keep; None = all.
+        tells which predictions to keep; None = all.
     best
         write every pack anew, as small as can be.
     """
@@ -90,7 +90,8 @@ def pack(
         try:
             with _locked(store, path):
                 runs, finished = _sorted_out(store, path, folders, done)
-                new = {run.identity: _whole(run, labelled) for run in runs}
+                again = _packed_before(store, path) if best else []  # maybe without their labels
+                new = {run.identity: _whole(run, labelled) for run in [*again, *runs]}
                 _pack(store, path, finished, new, best=best)
                 done.moved += len(finished)
         except (OSError, RecordError) as error:
@@ -169,7 +170,7 @@ def _pack(
 
 def _sorted_out(
     store: RecordStore, path: Path, folders: list[Path], done: Packing
-) -> tuple[list[LooseRun], list[LooseRun]]:
+) -> tuple[list[Stored], list[LooseRun]]:
     """Return which runs are to be packed, and which will be in the pack then; name the others."""
     before = store.pack_at(path).runs if path.exists() else {}
     new: dict[str, LooseRun] = {}
@@ -188,6 +189,12 @@ def _sorted_out(
             new[run.identity] = run
         finished.append(run)
     return list(new.values()), finished
+
+
+def _packed_before(store: RecordStore, path: Path) -> list[Stored]:
+    """Return the healthy runs of a pack."""
+    runs = store.pack_at(path).runs.values() if path.exists() else ()
+    return [run for run in runs if not run.damage()]
 
 
 def _rewrite(
@@ -241,20 +248,24 @@ def _check(pack: Pack, wholes: Mapping[str, Whole]) -> None:
 
 
 def _whole(run: Stored, labelled: Labels | None = None) -> Whole:
-    """Return all of a healthy run; one of version 1 as a run of this version."""
-    if run.record.predictions is None:
-        content = run.full_content() if run.kind != "version 1" else _raised(run, None)
-        return Whole(content, None, run.log())
+    """Return all of a healthy run; one of version 1 as a run of this version.
+
+    Predictions that have no label are left out where `labelled` is given, and knows.
+    """
+    info, first = run.record.predictions, run.kind == "version 1"
+    if info is None:
+        return Whole(_raised(run, None) if first else run.full_content(), None, run.log())
     arrays = Arrays(run.predictions(), run.replicates(), np.zeros((0, 3)))
-    if run.kind != "version 1":
-        return Whole(run.full_content(), arrays, run.log())
-    if arrays.predictions.digest() != run.record.predictions.values_sha256:
+    if first and arrays.predictions.digest() != info.values_sha256:
         raise RecordError(f"{run.path}: the predictions are not those on record")
-    known = labelled(run.record) if labelled else None
-    if known is not None:
+    asked = labelled is not None and info.cells == "all" and run.sealed
+    known = labelled(run.record) if labelled is not None and asked else None
+    if known is not None and not known.all():
         values = arrays.predictions.values.copy()
         values[~known] = np.nan
         arrays = replace(arrays, predictions=replace(arrays.predictions, values=values))
+    elif not first:
+        return Whole(run.full_content(), arrays, run.log())
     return Whole(_raised(run, arrays), arrays, run.log())
 
 

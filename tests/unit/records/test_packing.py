@@ -475,6 +475,25 @@ def test_predictions_of_version_1_without_a_label_are_left_out(first: RecordStor
     assert after.record.predictions.cells == "labelled"
 
 
+def test_packed_without_their_labels_they_are_left_out_later(first: RecordStore) -> None:
+    first.pack()
+    before = content(first)
+    (old,) = (run for run in first.stored() if run.record.dataset.name == "sider")
+    values = old.predictions().values
+    known = np.random.default_rng(0).random(values.shape) < 0.6
+    labels = {"sider": known}
+    done = first.pack(lambda record: labels.get(record.dataset.name), best=True)
+    assert done.problems == []
+    (new,) = (run for run in first.stored() if run.identity == old.identity)
+    np.testing.assert_array_equal(new.predictions().values[known], values[known])
+    assert np.isnan(new.predictions().values[~known]).all()
+    assert new.sealed
+    assert new.record.predictions_sha256 == old.record.predictions_sha256
+    same = {name for name in before if name != old.identity}
+    assert {name: content(first)[name] for name in same} == {n: before[n] for n in same}
+    assert first.damaged() == []
+
+
 @pytest.mark.parametrize("name", ["result.json", "predictions.parquet", "bootstrap.npy"])
 def test_a_damaged_folder_of_version_1_stays_where_it_is(first: RecordStore, name: str) -> None:
     path = next(run.path for run in first.stored() if run.record.model.id == "fingerprint.knn")
