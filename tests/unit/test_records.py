@@ -328,7 +328,7 @@ def test_what_is_replaced_may_lie_under_another_name_of_the_split(
         ('"fit": 1.0', '"fit": 1e999', "timing.fit"),
         ('"trees": 5', '"trees": NaN', "model.params"),
         ('"trees": 5', '"trees": [1e999]', "model.params"),
-        ('"trees": 5', '"trees": "\\ud800"', "model.params"),
+        ('"trees": 5', '"trees": "\\ud800"', "surrogates not allowed"),
     ],
 )
 def test_numbers_that_are_none_make_a_record_unreadable(
