@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from chmr_bench.errors import RecordError, UsageError
 from chmr_bench.records import loose, packing
 from chmr_bench.records.arrays import FILE_NAME, Arrays
 from chmr_bench.records.environment import environment
-from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack
+from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack, PackedRun
 from chmr_bench.records.places import aside, clear_stale, discard, entries
 from chmr_bench.records.predictions import Predictions
 from chmr_bench.records.run import (
@@ -35,6 +35,11 @@ from chmr_bench.records.run import (
 )
 from chmr_bench.records.schema import Metrics, Record, Rescored
 from chmr_bench.types import FloatArray
+
+T = TypeVar("T")
+
+MOVES = 5
+"""How often a run that moves while it is read is looked for again."""
 
 
 class RecordStore:
@@ -118,11 +123,28 @@ class RecordStore:
 
     def predictions(self, record: Record) -> Predictions:
         """Return the stored predictions; RecordError where there are none or they are damaged."""
-        return self._stored_as(record).predictions()
+        return self._read(record, lambda run: run.predictions())
 
     def replicates(self, record: Record) -> FloatArray:
         """Return the (1000,) bootstrap replicates of the macro score."""
-        return self._stored_as(record).replicates()
+        return self._read(record, lambda run: run.replicates())
+
+    def _read(self, record: Record, read: Callable[[Stored], T]) -> T:
+        """Return what is read of a run, wherever another process packs it meanwhile."""
+        for _ in range(MOVES):
+            run = self._stored_as(record)
+            try:
+                return read(run)
+            except RecordError:
+                if not self._has_moved(run):
+                    raise
+        return read(self._stored_as(record))
+
+    def _has_moved(self, run: Stored) -> bool:
+        """Return whether a run is elsewhere by now, or its pack another."""
+        if isinstance(run, PackedRun):
+            return run.path.exists() and self.pack_at(run.path) is not run.pack
+        return not os.path.lexists(run.path)
 
     def _stored_as(self, record: Record) -> Stored:
         run = self._locate(record)

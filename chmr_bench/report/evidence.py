@@ -7,6 +7,7 @@ build --check`` computes everything anew.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -82,7 +83,10 @@ class Evidence:
     def replicates(self, line: Run) -> FloatArray:
         """Return the (1000,) bootstrap replicates of a run; RecordError where they are damaged."""
         entry = self.stored.get(line["identity"])
-        return entry.replicates() if entry else self.store.replicates(record_of_run(line))
+        if entry is not None:
+            with contextlib.suppress(RecordError):  # damaged, or another process has packed it
+                return entry.replicates()
+        return self.store.replicates(record_of_run(line))
 
     def _note(self, line: Run, error: Exception) -> None:
         self.n_unread += 1

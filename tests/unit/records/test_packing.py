@@ -544,3 +544,20 @@ def test_names_that_look_like_a_hash_come_back() -> None:
     text = lines.write([told, told])
     assert [run for _, run in lines.read(text)] == [told, told]
     assert len(text) == len(set(text)) + 1
+
+
+def test_a_run_that_is_packed_while_it_is_read(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = store.stored()[0].record
+    wanted = store.replicates(record).tolist()
+    found = RecordStore._stored_as
+
+    def packed_meanwhile(self: RecordStore, record: Any) -> Any:
+        run = found(self, record)
+        monkeypatch.setattr(RecordStore, "_stored_as", found)
+        RecordStore(store.root).pack()
+        return run
+
+    monkeypatch.setattr(RecordStore, "_stored_as", packed_meanwhile)
+    assert RecordStore(store.root).replicates(record).tolist() == wanted
