@@ -21,6 +21,8 @@ from typing import Any
 TOLERANCE = 1e-12
 SHOWN = 20
 FOLDER = "leaderboards"
+SHARED = ("params", "pretraining")
+"""Values of rows that a file of tables may keep once."""
 Values = dict[tuple[Any, ...], Any]
 """Where a value stands, independent of the layout -> the value."""
 WORDING = (("hidden", "masked"), ("a record (records/)", "a record"))
@@ -70,11 +72,20 @@ def of_json(name: str, content: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
     tables = [content] if name.startswith("tables/") and "rows" in content else []
     tables = content["tables"] if name.startswith("tables/") and "tables" in content else tables
     for table in tables:
+        for row in table["rows"]:
+            row |= {name: in_place(content, name, row[name]) for name in SHARED if name in row}
         key = (table["dataset"]["name"], table["dataset"]["digest"], table["split"]["digest"])
         table = {k: v for k, v in table.items() if k != "schema"}
         yield from leaves(("table", *key, table["metric"]), table)
     if not tables:
         yield from leaves((name,), content)
+
+
+def in_place(content: Any, name: str, value: Any) -> Any:
+    """Return what a row names by its hash, where the file keeps such values once."""
+    if isinstance(value, list):
+        return [in_place(content, name, item) for item in value]
+    return content[name][value] if isinstance(value, str) else value
 
 
 def leaves(place: tuple[Any, ...], value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:

@@ -5,17 +5,19 @@ The tables of one dataset, whatever its splits, share a page, a CSV and a JSON f
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from chmr_bench.records import canonical_json
 from chmr_bench.records.audited import AuditFile
 from chmr_bench.report.aggregate import Row, Table, row_numbers
 from chmr_bench.report.boards import MAIN, BoardRow, Cell, FilledBoard
 from chmr_bench.report.published import Published
 
-TABLES_SCHEMA = "chmr-bench tables 2"
+TABLES_SCHEMA = "chmr-bench tables 3"
 BOARD_SCHEMA = "chmr-bench board 1"
 TABLES = "tables"
 DIGITS = 12
@@ -41,13 +43,35 @@ def board_stem(board: FilledBoard) -> str:
 
 
 def tables_json(tables: Sequence[Table]) -> str:
-    """Return the JSON file of a dataset: a line a table, and a line a row."""
+    """Return the JSON file of a dataset: a line a table, and a line a row.
+
+    What many rows share, their settings and what they were pretrained on, stands once, under
+    ``params`` and ``pretraining``; rows name it by its hash.
+    """
+    shared: dict[str, dict[str, Any]] = {"params": {}, "pretraining": {}}
     texts = []
     for table in tables:
         content = _rounded(table_json(table))
+        for row in content["rows"]:
+            row["params"] = _kept(shared["params"], row["params"])
+            if "pretraining" in row:
+                cards = row["pretraining"]
+                row["pretraining"] = [_kept(shared["pretraining"], card) for card in cards]
         rows = ",\n".join(_compact(row) for row in content.pop("rows"))
         texts.append(f'{_compact(content)[:-1]},"rows":[\n{rows}\n]}}')
-    return f'{{"schema":"{TABLES_SCHEMA}","tables":[\n' + ",\n".join(texts) + "\n]}\n"
+    parts = [
+        f'"{name}":{{\n' + ",\n".join(f'"{k}":{_compact(v)}' for k, v in values.items()) + "\n}"
+        for name, values in shared.items()
+    ]
+    parts.append('"tables":[\n' + ",\n".join(texts) + "\n]")
+    return f'{{"schema":"{TABLES_SCHEMA}",' + ",\n".join(parts) + "}\n"
+
+
+def _kept(shared: dict[str, Any], value: Any) -> str:
+    """Return the hash that a value is kept under."""
+    key = hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
+    shared[key] = value
+    return key
 
 
 def tables_csv(tables: Sequence[Table]) -> str:
