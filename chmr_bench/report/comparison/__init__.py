@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chmr_bench.report.comparison.files import as_dict, write
-from chmr_bench.report.comparison.protocol import CV5X5
+from chmr_bench.report.comparison.overall import CV5X5
 from chmr_bench.report.comparison.results import Comparison, compare
 from chmr_bench.report.comparison.selection import Query
 from chmr_bench.report.comparison.tables import grids

@@ -5,27 +5,86 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from chmr_bench.errors import UsageError
+import numpy as np
+
+from chmr_bench.data.requests import DatasetRequest
+from chmr_bench.errors import DataError, UsageError
 from chmr_bench.metrics import METRICS
-from chmr_bench.records import RecordStore
-from chmr_bench.report.comparison.gains import Gain, Verdict, described, paired_gain
-from chmr_bench.report.comparison.measuring import Measure
-from chmr_bench.report.comparison.nothing import refuse_nothing
-from chmr_bench.report.comparison.overall import Entry, Overall, over_datasets
-from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds, check_folds, over_folds
-from chmr_bench.report.comparison.selection import Query, Selection, choose
-from chmr_bench.report.comparison.sharing import score, shared, split_means, unshared
+from chmr_bench.records import Record, RecordStore
+from chmr_bench.report.comparison.overall import (
+    CV5X5,
+    N_FOLDS,
+    Entry,
+    Folds,
+    Overall,
+    check_folds,
+    over_datasets,
+    over_folds,
+)
+from chmr_bench.report.comparison.selection import (
+    Query,
+    Selection,
+    choose,
+    of_model,
+    one_pretraining,
+    refusal,
+    score,
+    shared,
+    split_means,
+    unshared,
+)
 from chmr_bench.report.runs import load_runs
+from chmr_bench.runner import scoring
+from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.loading import Datasets
-from chmr_bench.statistics import LEVEL, holm
+from chmr_bench.statistics import (
+    LEVEL,
+    Difference,
+    Runs,
+    corrected_resampled,
+    holm,
+    paired_difference,
+)
 from chmr_bench.types import MetricName
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ALPHA = 1 - LEVEL
+Verdict = Literal["better", "worse", "no difference shown", "no interval", "not compared"]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A model against the baseline on one dataset, above zero where the model is better.
+
+    Attributes
+    ----------
+    difference : Difference or None
+        None where the two could not be compared.
+    base_score, score : float or None
+        The baseline's and the model's, over the pairs compared: `difference` is the one less the
+        other. Where one of the two has no run, the other's over all its runs; None where both have
+        runs and none can be paired.
+    p_holm : float
+        Adjusted for the datasets this model is compared on, not for the models named.
+    verdict : Verdict
+        ``better`` and ``worse`` only where the adjusted p is at most 0.05, and so the 95 % CI
+        excludes 0. ``no interval`` where the data cannot give one; the notes say why.
+    one_pretraining : tuple of str
+        Which of the two has several runs in it that all begin with the same weights, so that the
+        interval leaves out what another pretraining would move.
+    """
+
+    model: str
+    difference: Difference | None
+    base_score: float | None = None
+    score: float | None = None
+    p_holm: float = math.nan
+    verdict: Verdict = "not compared"
+    one_pretraining: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +204,10 @@ def compare(
     for chosen in selections:
         progress(chosen.name)
         datasets.append(_on_dataset(store, source, chosen, query.models, protocol))
-    refuse_nothing(loaded, query, {d.name: d.gains for d in datasets})
+    gains = [(d.name, gain) for d in datasets for gain in d.gains.values()]
+    if all(gain.difference is None for _, gain in gains):
+        reasons = [f"{name}: {note}" for name, gain in gains for note in gain.notes]
+        raise refusal(loaded, query, list(dict.fromkeys(reasons)))
     datasets = _with_holm(datasets, query.models[1:])
     overall = over_datasets(query.models, {d.name: _entry(d, query.models) for d in datasets})
     return Comparison(query.models, tuple(datasets), overall, protocol, tuple(left_out))
@@ -158,7 +220,7 @@ def _on_dataset(
     models: Sequence[str],
     protocol: str,
 ) -> OnDataset:
-    runs = {m: chosen.of(m) for m in models if len(chosen.of(m))}
+    runs = {m: of for m in models if len(of := chosen.of(m))}
     common = shared(chosen.runs, models) if len(runs) == len(models) else chosen.runs.iloc[:0]
     base = OnDataset(
         chosen.name,
@@ -180,15 +242,14 @@ def _on_dataset(
             measures[split] = Measure(store, source, of)
         return measures[split]
 
-    gains = {m: paired_gain(chosen, m, models[0], base.sign, measure) for m in models[1:]}
+    gains = {m: _gain(base, m, models[0], measure) for m in models[1:]}
     only = next(iter(measures.values())) if len(measures) == 1 else None
     n_test, n_clusters = (len(only.rows), only.n_clusters) if only else (None, None)
     return replace(base, gains=gains, n_test=n_test, n_clusters=n_clusters)
 
 
 def _scores(runs: pd.DataFrame, models: Sequence[str]) -> dict[str, float]:
-    scores = {m: score(runs[runs["asked"] == m]) for m in models}
-    return {m: s for m, s in scores.items() if s is not None}
+    return {m: s for m in models if (s := score(of_model(runs, m))) is not None}
 
 
 def _entry(on: OnDataset, models: Sequence[str]) -> Entry:
@@ -198,6 +259,116 @@ def _entry(on: OnDataset, models: Sequence[str]) -> Entry:
         gains={m: g.difference.in_errors for m, g in on.gains.items() if g.difference is not None},
         missing=tuple(on.missing(models)),
     )
+
+
+# -------------------------------------------------------------------------------------- one gain
+
+
+def _gain(
+    on: OnDataset, model: str, baseline: str, measure: Callable[[pd.DataFrame], Measure]
+) -> Gain:
+    """Return the gain of a model, over splits where both have several in common."""
+    chosen = on.chosen
+    if chosen.of(model).empty or chosen.of(baseline).empty:
+        return Gain(model, None, score(chosen.of(baseline)), score(chosen.of(model)))
+    notes = unshared(chosen.runs, (model, baseline))
+    common = shared(chosen.runs, (model, baseline))
+    if common.empty:
+        return Gain(model, None, notes=tuple(notes))
+    mine, theirs = of_model(common, model), of_model(common, baseline)
+    if common["split_key"].nunique() > 1:
+        difference = _over_splits(mine, theirs)
+    else:
+        resampled = measure(common)
+        difference = paired_difference(resampled.runs(mine), resampled.runs(theirs))
+    difference = difference.turned() if on.sign < 0 else difference
+    notes += [difference.note] if difference.note else []
+    return replace(_described(model, baseline, common, difference), notes=tuple(notes))
+
+
+def _described(model: str, baseline: str, common: pd.DataFrame, difference: Difference) -> Gain:
+    """Return a difference with the scores it is of."""
+    theirs, mine = of_model(common, baseline), of_model(common, model)
+    alone = [m for m, of in ((baseline, theirs), (model, mine)) if one_pretraining(of)]
+    return Gain(model, difference, score(theirs), score(mine), one_pretraining=tuple(alone))
+
+
+def _over_splits(mine: pd.DataFrame, theirs: pd.DataFrame) -> Difference:
+    a, b = split_means(mine), split_means(theirs)
+    sizes = mine.drop_duplicates("split_key")[["n_train", "n_test"]].astype(float).mean()
+    values = np.asarray(a - b.loc[a.index], dtype=np.float64)
+    return corrected_resampled(values, n_train=sizes["n_train"], n_test=sizes["n_test"])
+
+
+class Measure:
+    """Makes the runs of one split of one dataset, each record resampled once.
+
+    Parameters
+    ----------
+    store : RecordStore
+        Where the predictions are.
+    datasets : Datasets
+        Opens the dataset.
+    runs : pandas.DataFrame
+        Runs of the split; the first says which dataset to open.
+
+    Raises
+    ------
+    DataError
+        The data cannot be had, or are not those of the records.
+    """
+
+    def __init__(self, store: RecordStore, datasets: Datasets, runs: pd.DataFrame) -> None:
+        self.store = store
+        record = self._record(runs["identity"].iloc[0])
+        self.data = datasets.load(DatasetRequest.of_record(record))
+        if self.data.digest != record.dataset.digest:
+            raise DataError(
+                f"dataset {record.dataset.name!r}: digest {self.data.digest[:12]} here, "
+                f"{record.dataset.digest[:12]} on record; the labels are not those of the records"
+            )
+        self.rows = store.predictions(record).rows
+        self.clusters = connectivity_clusters(self.data, self.rows)
+        self.n_clusters = len(np.unique(self.clusters))
+        self._made: dict[str, Runs] = {}
+
+    def runs(self, runs: pd.DataFrame) -> Runs:
+        """Return runs of one model, one a seed."""
+        made = [self._run(identity) for identity in runs["identity"]]
+        return replace(
+            made[0],
+            scores=np.concatenate([run.scores for run in made]),
+            replicates=np.concatenate([run.replicates for run in made]),
+            seeds=tuple(run.seeds[0] for run in made),
+        )
+
+    def _run(self, identity: str) -> Runs:
+        if identity in self._made:
+            return self._made[identity]
+        record = self._record(identity)
+        predictions = self.store.predictions(record)
+        if not np.array_equal(predictions.rows, self.rows):
+            raise DataError(
+                f"{self.store.path_of(record)}: predictions of other rows than those it is "
+                "compared with; chmr-bench verify tells more"
+            )
+        spec, dataset = self.data.spec, self.data.dataset
+        metrics, replicates = scoring.score(spec, dataset, predictions, self.clusters)
+        self._made[identity] = Runs(
+            np.array([math.nan if metrics.macro is None else metrics.macro]),
+            replicates[None, :],
+            (record.seed,),
+            metrics.metric,
+            n_units=self.n_clusters,
+            n_effective=metrics.n_effective,
+        )
+        return self._made[identity]
+
+    def _record(self, identity: str) -> Record:
+        record = self.store.find(identity)
+        if record is None:
+            raise DataError(f"{self.store.folder}: record {identity[:12]} is gone or damaged")
+        return record
 
 
 # --------------------------------------------------------------------------- folds, and corrections
@@ -214,16 +385,11 @@ def _with_folds(on: OnDataset, have: Sequence[str], models: Sequence[str]) -> On
             f"dataset {on.name!r}: {', '.join(have)} have no seed in common on the folds "
             f"{', '.join(map(str, lost))} of {CV5X5}; run them with the same seeds"
         )
-    means = {m: split_means(common[common["asked"] == m]) for m in have}
-    sizes = common[common["asked"] == baseline].iloc[0]
-    folds = over_folds(
-        on.name,
-        {m: dict(zip(of.index.astype(int), of, strict=True)) for m, of in means.items()},
-        on.sign,
-        (sizes["n_train"], sizes["n_test"]),
-    )
+    first = of_model(common, baseline).iloc[0]
+    means: dict[str, Any] = {m: split_means(of_model(common, m)).to_dict() for m in have}
+    folds = over_folds(on.name, means, on.sign, (first["n_train"], first["n_test"]))
     gains = {
-        m: described(m, baseline, common, folds.difference(m, baseline))
+        m: _described(m, baseline, common, folds.difference(m, baseline))
         if m in have
         else Gain(m, None, on.scores[baseline])
         for m in models[1:]
@@ -234,11 +400,10 @@ def _with_folds(on: OnDataset, have: Sequence[str], models: Sequence[str]) -> On
 def _with_holm(datasets: Sequence[OnDataset], models: Sequence[str]) -> list[OnDataset]:
     """Return the datasets with adjusted p-values and verdicts, each model's a family."""
     adjusted = {m: holm([_p(d.gains[m]) for d in datasets]) for m in models}
-    result = []
-    for i, dataset in enumerate(datasets):
-        gains = {m: _judged(dataset.gains[m], adjusted[m][i]) for m in models}
-        result.append(replace(dataset, gains=gains))
-    return result
+    return [
+        replace(d, gains={m: _judged(d.gains[m], adjusted[m][i]) for m in models})
+        for i, d in enumerate(datasets)
+    ]
 
 
 def _p(gain: Gain) -> float:
@@ -251,6 +416,6 @@ def _judged(gain: Gain, p: float) -> Gain:
     if math.isnan(p):
         return replace(gain, verdict="no interval")
     verdict: Verdict = "no difference shown"
-    if p <= ALPHA:
+    if p <= 1 - LEVEL:
         verdict = "better" if gain.difference.mean > 0 else "worse"
     return replace(gain, p_holm=p, verdict=verdict)

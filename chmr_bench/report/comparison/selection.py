@@ -1,14 +1,19 @@
-"""Which runs stand behind each of the named models on each dataset."""
+"""Which runs stand behind each of the named models on each dataset, and which they share.
+
+A frame of runs here has ``asked`` (the name the model was asked for by), ``split_key`` and
+``seed_key`` beside the columns of `runs_frame`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.report.runs import DATA, REFERENCE, LoadedRuns
+from chmr_bench.report.words import grouped
 from chmr_bench.splits import check_method
 from chmr_bench.types import MetricName
 
@@ -17,6 +22,9 @@ if TYPE_CHECKING:
 
 ANY = -1
 """Stands for no seed in the columns ``split_key`` and ``seed_key``."""
+
+MOST = 3
+"""Datasets, rows or reasons that are named one by one, at most."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class Selection:
 
     def of(self, model: str) -> pd.DataFrame:
         """Return a model's runs; no line where it has none."""
-        return self.runs[self.runs["asked"] == model]
+        return of_model(self.runs, model)
 
 
 def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]]:
@@ -243,3 +251,116 @@ def _refuse_ambiguous(name: str, kept: pd.DataFrame) -> None:
                 f"dataset {name!r} has several rows of {model}: {', '.join(map(repr, labels))}; "
                 "name one of these instead"
             )
+
+
+# ------------------------------------------------------------------------- what models share
+
+
+def of_model(runs: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return a model's runs; no line where it has none."""
+    return runs[runs["asked"] == model]
+
+
+def shared(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Return the models' runs on the splits and seeds that all of them have.
+
+    A model that draws nothing stands for every seed. A split without a common seed is left out.
+    """
+    mine = runs[runs["asked"].isin(models)]
+    kept = [
+        there.index[_is_common(there)]
+        for _, there in mine.reset_index().groupby("split_key", sort=False)
+        if there["asked"].nunique() == len(models)
+    ]
+    return mine.iloc[[i for index in kept for i in index]]
+
+
+def _is_common(there: pd.DataFrame) -> pd.Series[bool]:
+    """Return which runs of one split are of a seed that every model has which draws any."""
+    seeds = there.groupby("asked")["seed_key"].agg(set)
+    drawn = [of for of in seeds if of != {ANY}]
+    common = set.intersection(*drawn) if drawn else set()
+    fixed = there["asked"].map(seeds).map(lambda of: of == {ANY}) & (bool(common) or not drawn)
+    return there["seed_key"].isin(common) | fixed
+
+
+def split_means(runs: pd.DataFrame) -> pd.Series[float]:
+    """Return one model's mean over seeds on each split, by split seed."""
+    return runs.groupby("split_key", sort=False)["score"].mean()
+
+
+def score(runs: pd.DataFrame) -> float | None:
+    """Return one model's mean over seeds, then over splits; None where there is no run."""
+    return None if runs.empty else float(split_means(runs).mean())
+
+
+def one_pretraining(runs: pd.DataFrame) -> bool:
+    """Return whether several runs begin with the same weights: their spread is not that of one."""
+    return len(runs) > 1 and bool(runs["weights"].notna().all()) and runs["weights"].nunique() == 1
+
+
+def unshared(runs: pd.DataFrame, models: Sequence[str]) -> list[str]:
+    """Return in words which splits and seeds only some of the models have, a line a model."""
+    kept = set(_keys(shared(runs, models)))
+    keys = [key for model in models for key in _keys(of_model(runs, model))]
+    splits = grouped((model, split) for model, split, _ in keys)
+    everywhere = set.intersection(*map(set, splits.values()))
+    whose = "alone" if len(models) == 2 else "but not of every model"
+    lone = grouped((model, split) for model, split, _ in keys if split not in everywhere)
+    lines = [f"splits {_listed(own)} of {m} {whose}, not compared" for m, own in lone.items()]
+    rest = [key for key in keys if key[1] in everywhere and key not in kept]
+    seeds = grouped(((model, split), seed) for model, split, seed in rest)
+    places = grouped(((model, _listed(own)), split) for (model, split), own in seeds.items())
+    for (model, own), where in places.items():
+        on = f" on split{'s' * (len(where) > 1)} {_listed(where)}" if len(everywhere) > 1 else ""
+        lines.append(f"seeds {own} of {model} {whose}{on}, not compared")
+    return lines
+
+
+def _keys(runs: pd.DataFrame) -> list[tuple[str, int, int]]:
+    return list(zip(runs["asked"], runs["split_key"], runs["seed_key"], strict=True))
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join("none" if seed == ANY else str(seed) for seed in sorted(seeds))
+
+
+# ---------------------------------------------------------------- where nothing can be compared
+
+
+def refusal(loaded: LoadedRuns, query: Query, reasons: Sequence[str]) -> UsageError:
+    """Return the error that says what is on record, where no model could be compared anywhere."""
+    on_split = f" on split {query.split}" if query.split else ""
+    runs = comparable(loaded)
+    known = "; ".join(_on_record(runs, model) for model in query.models)
+    why = f". {'; '.join(_some(reasons))}" if reasons else ""
+    return UsageError(
+        f"nothing to compare{on_split}: {query.models[0]!r} has no dataset, split and seed in "
+        f"common with another of the models. On record: {known}{why}. Choose a split of both with "
+        "--split METHOD, name rows as the tables call them, or run the models on the same splits "
+        "and seeds"
+    )
+
+
+def _on_record(runs: pd.DataFrame, model: str) -> str:
+    """Return the splits and datasets on which a model is on record, or what else is."""
+    own = named(runs, [model])
+    scored = own[own["score"].notna()]
+    if len(own):
+        return f"{model!r} on {_places(scored)}" if len(scored) else f"{model!r} without a score"
+    others = instead(runs, model).groupby("row", sort=False)
+    rows = _some([f"{label!r} on {_places(of)}" for label, of in others])
+    return f"not {model!r}, but {' and '.join(rows)}"
+
+
+def _places(runs: pd.DataFrame) -> str:
+    """Return splits with their datasets, in words."""
+    return ", ".join(
+        f"{split} ({', '.join(_some(list(names.unique())))})"
+        for split, names in runs.groupby("split")["dataset"]
+    )
+
+
+def _some(items: Sequence[str]) -> list[str]:
+    more = len(items) - MOST
+    return [*items[:MOST], *([f"{more} more"] if more > 0 else [])]

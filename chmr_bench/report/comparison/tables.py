@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 
-from chmr_bench.report.comparison.gains import Gain
-from chmr_bench.report.comparison.notes import gain_notes, method_notes
-from chmr_bench.report.comparison.overall import Overall
-from chmr_bench.report.comparison.protocol import CV5X5, N_FOLDS, Folds
-from chmr_bench.report.comparison.results import Comparison, OnDataset
+from chmr_bench.report.comparison.overall import CV5X5, N_FOLDS, Folds, Overall
+from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
 from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span
+from chmr_bench.report.words import grouped, notes
 from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED
 from chmr_bench.types import MetricName
 
@@ -26,12 +24,40 @@ def gains_grid(comparison: Comparison, model: str) -> Grid:
     base = comparison.baseline
     columns = ("dataset", "verdict", base, model, "gain", "95 % interval", "p", "p Holm", "pairs")
     rows = tuple(_gain_cells(d, base, model) for d in comparison.datasets)
-    return Grid(
-        f"{model} against {base}",
-        columns,
-        rows,
-        left=("dataset", "verdict"),
-        notes=tuple(gain_notes(comparison, model)),
+    below = _gain_notes(comparison, model)
+    return Grid(f"{model} against {base}", columns, rows, ("dataset", "verdict"), below)
+
+
+def _gain_notes(comparison: Comparison, model: str) -> tuple[str, ...]:
+    pair = (comparison.baseline, model)
+    gains = {d.name: d.gains[model] for d in comparison.datasets}
+    compared = {name: gain.difference for name, gain in gains.items() if gain.difference}
+    verdicts = [gains[name].verdict for name in compared]
+    counts = {v: verdicts.count(v) for v in ("better", "worse", "no difference shown")}
+    counts |= {v: verdicts.count(v) for v in verdicts if v == "no interval"}
+    return notes(
+        "gain",
+        model=model,
+        pair=pair,
+        datasets=comparison.datasets,
+        compared=[*compared],
+        counts=[f"{n} {verdict}" for verdict, n in counts.items()],
+        uncorrected=[
+            name
+            for name, difference in compared.items()
+            if gains[name].verdict == "no difference shown"
+            and (difference.low > 0 or difference.high < 0)
+        ],
+        absent=[name for name in gains if name not in compared],
+        on_record=grouped(
+            ((name, tuple(map(repr, others))), on.name)
+            for on in comparison.datasets
+            for name, others in on.chosen.on_record.items()
+            if name in pair
+        ),
+        one_pretraining=grouped(
+            (gain.one_pretraining, name) for name, gain in gains.items() if gain.one_pretraining
+        ),
     )
 
 
@@ -106,20 +132,11 @@ def folds_grid(name: str, metric: MetricName | None, folds: Folds) -> Grid:
         )
         for pair in folds.pairs
     )
+    columns = ("pair", "gain", "95 % interval (Tukey)", "p (Tukey)", "p corrected")
+    spread = [f"{m} {number(metric, s)}" for m, s in folds.sd.items()]
     anova = folds.anova
-    degrees = f"{anova.df_models}, {anova.df_error}"
-    spread = ", ".join(f"{m} {number(metric, s)}" for m, s in folds.sd.items())
-    return Grid(
-        f"{name}, {CV5X5}: all pairs",
-        ("pair", "gain", "95 % interval (Tukey)", "p (Tukey)", "p corrected"),
-        rows,
-        left=("pair",),
-        notes=(
-            f"Analysis of variance with repeated measures: F({degrees}) = {anova.f:.3g}, "
-            f"p {_p_words(anova.p)}.",
-            f"s.d. over {N_FOLDS} folds: {spread}.",
-        ),
-    )
+    below = notes("fold", anova=anova, p=_p_words(anova.p), n_folds=N_FOLDS, spread=spread)
+    return Grid(f"{name}, {CV5X5}: all pairs", columns, rows, ("pair",), below)
 
 
 def _p_words(p: float) -> str:
@@ -134,23 +151,27 @@ def overall_grid(comparison: Comparison) -> Grid:
     """Return all models over the datasets that all have, the best average rank first."""
     columns = ("model", "rank", "better", "worse", "no difference", "missing", "p", "p Holm")
     overall = comparison.overall
+    below: list[str] = []
     order = list(comparison.models)
     if overall is not None:
         order.sort(key=lambda m: overall.average_rank[m])
+        below += overall_notes(overall, comparison.baseline, len(comparison.datasets))
     rows = tuple(_overall_cells(comparison, model) for model in order)
-    if overall is None:
-        notes: tuple[str, ...] = (
-            "No ranks, no test over datasets: fewer than two datasets have a score of every model "
-            "on a split and seed that all of them have.",
-        )
-    else:
-        notes = tuple(overall_notes(overall, comparison.baseline, len(comparison.datasets)))
+    units = {
+        "fold" if d.folds else "split" if gain.difference.over_splits else "run"
+        for d in comparison.datasets
+        for gain in d.gains.values()
+        if gain.difference is not None
+    }
+    below += notes(
+        "method",
+        has_overall=overall is not None,
+        left_out=comparison.left_out,
+        units=units,
+        n_folds=N_FOLDS,
+    )
     title = f"Over datasets, against {comparison.baseline}"
-    if comparison.left_out:
-        made = ", ".join(comparison.left_out)
-        notes = (*notes, f"Simulated, compared only when named with --dataset: {made}.")
-    notes = (*notes, *method_notes(comparison))
-    return Grid(title, columns, rows, left=("model",), notes=notes)
+    return Grid(title, columns, rows, ("model",), tuple(below))
 
 
 def _overall_cells(comparison: Comparison, model: str) -> tuple[str, ...]:
@@ -167,30 +188,15 @@ def _overall_cells(comparison: Comparison, model: str) -> tuple[str, ...]:
     return (model, rank, *counts, n_missing, *tests)
 
 
-def overall_notes(overall: Overall, baseline: str, n_datasets: int) -> list[str]:
+def overall_notes(overall: Overall, baseline: str, n_datasets: int) -> tuple[str, ...]:
     """Return what is said below the table over datasets: which of them, and by which tests."""
-    notes = [f"Warning: {warning}." for warning in overall.warnings]
-    used = f"rank, p: over {len(overall.datasets)} of {n_datasets} datasets"
-    notes.append(
-        f"{used} ({', '.join(overall.datasets)}), each counting once; ranks are of the scores over "
-        "the splits and seeds that every model has there."
+    p = overall.friedman.p
+    told = not math.isnan(p) and len(overall.average_rank) > 2
+    return notes(
+        "overall",
+        overall=overall,
+        baseline=baseline,
+        n_datasets=n_datasets,
+        friedman_p=_p_words(p) if told else "",
+        is_exact=len(overall.datasets) <= EXACT_UP_TO,
     )
-    notes += [f"{name} is not among them: {why}." for name, why in overall.left_out.items()]
-    test = overall.friedman
-    if not math.isnan(test.p) and len(overall.average_rank) > 2:
-        notes.append(
-            f"Do the ranks differ at all? Friedman chi2 = {test.chi2:.2f}, "
-            f"F (Iman and Davenport) = {test.f:.2f}, p {_p_words(test.p)}."
-        )
-    how = "exact" if len(overall.datasets) <= EXACT_UP_TO else "by the normal approximation"
-    notes.append(
-        f"p: Wilcoxon's signed-rank test of the paired gains over {baseline} on these datasets, "
-        f"{how}, each gain in units of its own standard error; p Holm: for all models of this "
-        "table."
-    )
-    groups = "; ".join(", ".join(group) for group in overall.groups) or "no two models"
-    notes.append(
-        f"Not told apart by average rank (Nemenyi, critical difference {overall.difference:.2f}): "
-        f"{groups}."
-    )
-    return notes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chmr_bench.errors import UsageError
-from chmr_bench.report.comparison.protocol import N_FOLDS, Folds, over_folds
+from chmr_bench.report.comparison.overall import N_FOLDS, Folds, over_folds
 
 SIZES = (80, 20)
 

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chmr_bench.report.comparison.selection import ANY, comparable, named
-from chmr_bench.report.comparison.sharing import one_pretraining, score, shared, unshared
+from chmr_bench.report.comparison.selection import (
+    ANY,
+    comparable,
+    named,
+    one_pretraining,
+    score,
+    shared,
+    unshared,
+)
 from chmr_bench.report.runs import load_runs
 
 if TYPE_CHECKING:
