@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from chmr_bench.report.evidence import Evidence, finite
 from chmr_bench.report.figures import row_label
 from chmr_bench.report.grids import NONE, Grid, heading, number, span
 from chmr_bench.report.masking import Setting
+from chmr_bench.report.words import grouped, notes, page
 from chmr_bench.statistics import Difference
 from chmr_bench.types import MetricName
 
@@ -24,21 +25,6 @@ PAGE, CSV, JSON = f"{STEM}.md", f"{STEM}.csv", f"{STEM}.json"
 SCHEMA = "chmr-bench missing 1"
 PLACES = ("pretrain", "train", "valid", "test")
 """Where entries are counted."""
-INTRODUCTION = """\
-A share of the cell read-outs is masked on purpose, on top of what is missing by nature: of the
-atlas that is pretrained on, of the training and validation molecules, of the test molecules, or of
-all of them ("world"). Who loses it is drawn by connectivity, modality and seed alone; of scaffold
-families ("scaffold") by the scaffold instead of the connectivity; "activity" is no draw: the
-weakest phenotypes go first. So every model loses the same molecules, and what is masked at a share
-is masked at every higher one.
-
-How to read a row: the score with nothing masked, then for each share the change against it with its
-95 % interval, paired over seeds and test molecules (it holds the spread over both); below zero is
-worse unless the metric's arrow points down. "mean change" is that over all shares of the table (the
-area between the curve and its start), "-" where a share has no score. A row "shuffled" is the
-negative control, whose profiles are permuted; its changes are against the model itself. "does
-not read it": no stored prediction moved when it was masked, and nothing of it reaches the model.
-Each split has a table of its own."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +58,11 @@ def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
 
 def _texts(found: Sequence[Family]) -> dict[str, str]:
     sections = [render.Section(grid) for grid in grids(found)]
+    lead = page("masked_lead").strip()
     alt = "what is lost as more is masked"
     pictures = list(figures.pictures(found))
     return {
-        PAGE: render.sections_page("Missing cells", sections, INTRODUCTION, pictures, alt),
+        PAGE: render.sections_page("Missing cells", sections, lead, pictures, alt),
         CSV: exports.as_csv(as_rows(found)),
         JSON: exports.as_json(as_document(found)),
     }
@@ -95,7 +82,7 @@ def _grid(family: Family) -> Grid:
     columns += [f"{100 * rate:g} % {hit}" for rate in family.rates]
     columns += [f"mean change, 0 to {100 * rate:g} %" for rate in family.rates[-1:]]
     rows = tuple(tuple(_cells(family, curve)) for curve in family.curves)
-    return Grid(family.title, tuple(columns), rows, notes=tuple(_notes(family)))
+    return Grid(family.title, tuple(columns), rows, notes=_notes(family))
 
 
 def _cells(family: Family, curve: Curve) -> list[str]:
@@ -129,62 +116,60 @@ def _interval(metric: MetricName, change: Difference | None) -> str:
 # ------------------------------------------------------------------------------------------- notes
 
 
-def _notes(family: Family) -> Iterable[str]:
-    points = [(curve, p) for curve in family.curves for p in curve.points if not curve.unmoved]
-    lone = [c for c, p in points if p.change is not None and p.change.note]
-    if lone:
-        names = ", ".join(dict.fromkeys(row_label(c) for c in lone))
-        yield f"one seed, so that the interval does not hold what another would move: {names}"
-    yield from _one_pretraining(family)
-    if family.setting.mechanism == "asymmetric":
-        yield "a molecule that is hit keeps one modality: the shares of entries are in the CSV file"
-    for curve in family.curves:
-        most = max((p.change.n_pairs for p in curve.points if p.change), default=0)
-        mean = family.mean_change(curve)
-        if mean is not None and mean.n_pairs < most and not curve.unmoved:
-            n = mean.n_pairs
-            yield f"mean change of {row_label(curve)}: over {n} of the seeds, which every share has"
-        yield from _other_seeds(family, curve)
-    for curve, point in points:
-        if point.unpaired:
-            seeds = ", ".join(map(str, point.unpaired))
-            yield (
-                f"{row_label(curve)} at {100 * point.rate:g} %: not in the change, since on record "
-                f"there or at 0 % alone: seed {seeds}"
-            )
-
-
-def _other_seeds(family: Family, curve: Curve) -> Iterable[str]:
-    """Say of which seeds the start is where not all shares have the same."""
-    first, start = curve.at(0.0), curve.start()
-    if curve.unmoved or curve.shuffled or first is None or first.runs is None or start is None:
-        return
-    pairs = {p.rate: common(p.runs, first.runs)[1] for p in curve.points if p.runs and p.change}
-    others = [r for r, paired in pairs.items() if r and paired and paired.seeds != start.seeds]
-    if start.seeds == first.runs.seeds and not others:
-        return
-    told = f"{row_label(curve)}, nothing masked: over seed {', '.join(map(str, start.seeds))}"
-    if start.seeds != first.runs.seeds:
-        every = number(family.metric, first.score)
-        told += f", as the change at {100 * max(pairs):g} %; over all {first.n_runs} it is {every}"
-    if others:
-        told += f"; the change at {', '.join(f'{100 * r:g}' for r in others)} % is over other seeds"
-    yield told
-
-
-def _one_pretraining(family: Family) -> Iterable[str]:
-    """Say whose runs begin with the same weights: their spread is not that of a pretraining."""
-    by_rates: dict[str, list[str]] = {}
-    for curve in family.curves:
-        alone = [p for p in curve.points if p.n_pretrainings == 1 and p.n_runs > 1]
-        rates = ", ".join(f"{100 * p.rate:g}" for p in alone)
-        if rates and not curve.unmoved:
-            by_rates.setdefault(rates, []).append(row_label(curve))
-    for rates, labels in by_rates.items():
-        yield (
-            f"{', '.join(labels)}: all runs at {rates} % begin with one pretraining, so that the "
-            "intervals leave out what another would move"
+def _notes(family: Family) -> tuple[str, ...]:
+    moving = [curve for curve in family.curves if not curve.unmoved]
+    points = [(row_label(curve), p) for curve in moving for p in curve.points]
+    alone = {
+        row_label(curve): ", ".join(
+            _percent(p) for p in curve.points if p.n_pretrainings == 1 and p.n_runs > 1
         )
+        for curve in moving
+    }
+    return notes(
+        "curve",
+        family=family,
+        lone=list(dict.fromkeys(label for label, p in points if p.change and p.change.note)),
+        one_pretraining=grouped((rates, label) for label, rates in alone.items() if rates),
+        curves=[
+            {
+                "label": row_label(curve),
+                "fewer": _n_fewer(family, curve),
+                "start": _other_seeds(family, curve),
+            }
+            for curve in moving
+        ],
+        unpaired=[(label, _percent(p), p.unpaired) for label, p in points if p.unpaired],
+    )
+
+
+def _percent(point: Point) -> str:
+    return f"{100 * point.rate:g}"
+
+
+def _n_fewer(family: Family, curve: Curve) -> int | None:
+    """Return over how many seeds the mean change is, where single shares have more."""
+    mean = family.mean_change(curve)
+    most = max((p.change.n_pairs for p in curve.points if p.change), default=0)
+    return mean.n_pairs if mean is not None and mean.n_pairs < most else None
+
+
+def _other_seeds(family: Family, curve: Curve) -> dict[str, Any] | None:
+    """Return of which seeds the start is, where not all shares have the same."""
+    first, start = curve.at(0.0), curve.start()
+    if curve.shuffled or first is None or first.runs is None or start is None:
+        return None
+    pairs = [(p, common(p.runs, first.runs)[1]) for p in curve.points if p.runs and p.change]
+    others = [p for p, paired in pairs if p.rate and paired and paired.seeds != start.seeds]
+    differs = start.seeds != first.runs.seeds
+    if not differs and not others:
+        return None
+    return {
+        "seeds": start.seeds,
+        "all": number(family.metric, first.score) if differs else "",
+        "last": _percent(pairs[-1][0]) if pairs else "",
+        "n_runs": first.n_runs,
+        "others": [_percent(p) for p in others],
+    }
 
 
 # ------------------------------------------------------------------------------------------- files

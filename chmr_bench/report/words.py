@@ -47,7 +47,7 @@ def environment() -> Environment:
     found = Environment(
         loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found.filters |= {"escaped": _escaped, "note": _note, "plural": plural, "comma": ", ".join}
+    found.filters |= {"escaped": _escaped, "note": _note, "plural": plural, "comma": _comma}
     return found
 
 
@@ -70,6 +70,10 @@ def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
         if value not in values:
             values.append(value)
     return found
+
+
+def _comma(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _one_line(value: Any) -> Any:
