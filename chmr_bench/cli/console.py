@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from chmr_bench.report.words import plural as plural
+
 NAMES = frozenset({"name", "model", "dataset", "plugin", "suite"})
 """Columns of names: never folded, so they can be copied."""
 
@@ -39,11 +41,6 @@ SYNTHETIC = "* synthetic: simulated labels on real molecules"
 def dataset_label(name: str, *, synthetic: bool, origin: str = "") -> str:
     """Return a dataset's name, marked where it is simulated, with its file where that is given."""
     return name + ("*" if synthetic else "") + (f" ({origin})" if origin else "")
-
-
-def plural(n: int, noun: str) -> str:
-    """Return a count and what is counted: ``1 job``, ``2 jobs``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def print_json(value: Any) -> None:

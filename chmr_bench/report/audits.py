@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from chmr_bench.audit import Audit, Leak, Overlap, Pretraining, TaskLabels
 from chmr_bench.report.grids import NONE, Grid
-from chmr_bench.report.leaks import COLUMNS, LEVEL_WORDS, percent
+from chmr_bench.report.leaks import LEVEL_WORDS, percent
 from chmr_bench.report.render import section
-from chmr_bench.report.words import notes
+from chmr_bench.report.words import grouped, notes
 from chmr_bench.types import PARTS
 
 CONFLICTS_SHOWN = 10
@@ -69,11 +69,22 @@ def split_label(one: Audit) -> str:
     return one.subject.method + ("" if seed is None else f" {seed}")
 
 
+def _place(one: Audit) -> dict[str, str]:
+    """Return the first two cells of a row."""
+    return {"dataset": label(one), "split": split_label(one)}
+
+
 def _leak_grid(audits: Sequence[Audit], leaks: Sequence[Sequence[Leak]], where: str) -> Grid:
-    rows = []
-    for one, found in zip(audits, leaks, strict=True):
-        cells = [percent(leak.leaked_rows, leak.test_rows) for leak in found]
-        rows.append((label(one), split_label(one), f"{found[0].test_rows:,}", *cells))
+    rows = [
+        {
+            **_place(one),
+            "test rows": f"{found[0].test_rows:,}",
+            **{
+                LEVEL_WORDS[leak.level]: percent(leak.leaked_rows, leak.test_rows) for leak in found
+            },
+        }
+        for one, found in zip(audits, leaks, strict=True)
+    ]
     counts = [(label(a), a.leaks[-1].unnamed_rows) for a in audits]
     below = notes(
         "levels",
@@ -81,104 +92,98 @@ def _leak_grid(audits: Sequence[Audit], leaks: Sequence[Sequence[Leak]], where: 
         ringless=[f"{name} {n:,}" for name, n in counts if n],
         synthetic=any(a.subject.spec.synthetic for a in audits),
     )
-    title = f"Test rows with a twin in {where}"
-    return Grid(title, COLUMNS, tuple(rows), ("dataset", "split"), below)
+    return Grid.of(f"Test rows with a twin in {where}", rows, ("dataset", "split"), below)
 
 
 def _straddle_grid(audits: Sequence[Audit]) -> Grid:
     rows = []
     for one in audits:
-        cells = [
-            f"{s.straddling_groups:,} of {s.groups:,} ({s.straddling_rows:,} rows)"
+        cells = {
+            LEVEL_WORDS[s.level]: f"{s.straddling_groups:,} of {s.groups:,} "
+            f"({s.straddling_rows:,} rows)"
             for s in one.straddles
-        ]
-        rows.append((label(one), split_label(one), *cells))
-    columns = ("dataset", "split", *LEVEL_WORDS.values())
+        }
+        rows.append(_place(one) | cells)
     title = "Groups with rows in more than one of train, valid and test"
-    return Grid(title, columns, tuple(rows), ("dataset", "split"))
+    return Grid.of(title, rows, ("dataset", "split"))
 
 
 def _similarity_grid(audits: Sequence[Audit]) -> Grid:
-    bins = [f"{i / 10:.1f}-{(i + 1) / 10:.1f}" for i in range(10)]
     rows = []
     for one in audits:
         found = one.similarity
-        shares = [f"{100 * count / found.n:.1f}" for count in found.counts]
+        bins = {
+            f"{i / 10:.1f}-{(i + 1) / 10:.1f}": f"{100 * count / found.n:.1f}"
+            for i, count in enumerate(found.counts)
+        }
         alike = f"{100 * found.identical / found.n:.1f}"
-        rows.append((label(one), f"{found.median:.2f}", *shares, alike))
-    return Grid(
-        "Similarity of test rows to the nearest training row, % of test rows",
-        ("dataset", "median", *bins, "same bits"),
-        tuple(rows),
-        ("dataset",),
-        ("Tanimoto similarity of Morgan bits, radius 2, 2,048 bits; exact.",),
-    )
+        row = {"dataset": label(one), "median": f"{found.median:.2f}", **bins, "same bits": alike}
+        rows.append(row)
+    title = "Similarity of test rows to the nearest training row, % of test rows"
+    note = "Tanimoto similarity of Morgan bits, radius 2, 2,048 bits; exact."
+    return Grid.of(title, rows, ("dataset",), [note])
 
 
 def _duplicate_grid(audits: Sequence[Audit]) -> Grid:
-    rows = []
-    for one in audits:
-        for level, found in (("SMILES", one.exact), ("connectivity", one.duplicates)):
-            cells = (found.groups, found.rows, found.conflicting_groups, found.conflicting_rows)
-            texts = [f"{n:,}" for n in (*cells, len(found.conflicts))]
-            rows.append((label(one), level, *texts))
-    columns = ("molecules in several rows", "their rows", "with differing labels", "rows of these")
-    return Grid(
-        "Molecules in several rows of a dataset",
-        ("dataset", "same", *columns, "tasks"),
-        tuple(rows),
-        ("dataset", "same"),
-        (
-            "Rows of one SMILES contradict each other where their labels differ; stereoisomers, "
-            "which share a connectivity, may well differ.",
-        ),
-    )
+    rows = [
+        {
+            "dataset": label(one),
+            "same": level,
+            "molecules in several rows": f"{found.groups:,}",
+            "their rows": f"{found.rows:,}",
+            "with differing labels": f"{found.conflicting_groups:,}",
+            "rows of these": f"{found.conflicting_rows:,}",
+            "tasks": f"{len(found.conflicts):,}",
+        }
+        for one in audits
+        for level, found in (("SMILES", one.exact), ("connectivity", one.duplicates))
+    ]
+    title = "Molecules in several rows of a dataset"
+    return Grid.of(title, rows, ("dataset", "same"), notes("duplicate"))
 
 
 def _conflict_grid(one: Audit, whole: bool) -> Grid:
     spec, found = one.subject.spec, one.duplicates
     is_class = spec.task_type == "classification"
-    spread = () if is_class else ("largest difference", "median difference")
+    shown = found.conflicts[: None if whole else CONFLICTS_SHOWN]
     rows = []
-    for conflict in found.conflicts[: None if whole else CONFLICTS_SHOWN]:
-        cells = [conflict.task, f"{conflict.groups:,}", f"{conflict.rows:,}"]
-        cells += [] if is_class else [f"{conflict.largest:.3g}", f"{conflict.median:.3g}"]
-        rows.append(tuple(cells))
-    columns = ("task", "molecules", "rows", *spread)
-    left = len(found.conflicts) - len(rows)
-    notes = [f"And {left} tasks more: --out DIR writes them all."] if left else []
-    notes += [f"Differences in {spec.unit}."] if spec.unit and not is_class else []
-    for example in found.examples:
-        where = ", ".join(map(str, example.rows[:6])) + (", ..." if len(example.rows) > 6 else "")
-        text = one.subject.dataset.smiles[example.rows[0]]
-        shown = text if len(text) <= 60 else text[:57] + "..."
-        ends = f"{example.low:.4g} and {example.high:.4g}"
-        notes.append(f"rows {where} (from 0), {example.task}: {ends}, `{shown}`")
-    title = f"{label(one)}: tasks in which rows of one connectivity differ"
-    return Grid(
-        title, columns, tuple(rows), ("task",), tuple(notes), folded=len(rows) > TASKS_SHOWN
+    for conflict in shown:
+        row = {"task": conflict.task, "molecules": f"{conflict.groups:,}"}
+        row |= {"rows": f"{conflict.rows:,}"}
+        if not is_class:
+            row |= {"largest difference": f"{conflict.largest:.3g}"}
+            row |= {"median difference": f"{conflict.median:.3g}"}
+        rows.append(row)
+    below = notes(
+        "conflict",
+        left=len(found.conflicts) - len(rows),
+        unit="" if is_class else spec.unit,
+        examples=found.examples,
+        smiles=[one.subject.dataset.smiles[example.rows[0]] for example in found.examples],
     )
+    title = f"{label(one)}: tasks in which rows of one connectivity differ"
+    return Grid.of(title, rows, ("task",), below, folded=len(rows) > TASKS_SHOWN)
 
 
 def _label_grid(audits: Sequence[Audit]) -> Grid:
-    rows, notes = [], []
+    rows = []
+    reasons: list[tuple[tuple[str, str, str], str]] = []
     for one in audits:
         tasks, blind, dumb = one.tasks, one.not_evaluable, one.not_teachable
-        counts = [f"{sum(task.n[i] for task in tasks):,}" for i in range(len(PARTS))]
-        rarer = [_minority(task) for task in tasks if task.positives is not None]
-        fewest = str(sorted(rarer)[len(rarer) // 2]) if rarer else NONE
-        told = (f"{len(tasks) - len(blind)} of {len(tasks)}", f"{len(dumb)}")
-        rows.append((label(one), split_label(one), *counts, *told, fewest))
-        notes += _reasons(one, "not evaluable in test", [(t.task, t.obstacle) for t in blind])
-        notes += _reasons(one, "nothing to learn", [(t.task, t.train_obstacle) for t in dumb])
-    columns = ("dataset", "split", *(f"labels in {part}" for part in PARTS))
-    return Grid(
-        "Labels",
-        (*columns, "tasks evaluable in test", "tasks of one value in train", "median rarer class"),
-        tuple(rows),
-        ("dataset", "split"),
-        ("Median rarer class: test rows of a task's rarer class, median over tasks.", *notes),
-    )
+        rarer = sorted(_minority(task) for task in tasks if task.positives is not None)
+        counts = {f"labels in {p}": f"{sum(t.n[i] for t in tasks):,}" for i, p in enumerate(PARTS)}
+        row = {
+            **_place(one),
+            **counts,
+            "tasks evaluable in test": f"{len(tasks) - len(blind)} of {len(tasks)}",
+            "tasks of one value in train": f"{len(dumb)}",
+            "median rarer class": str(rarer[len(rarer) // 2]) if rarer else NONE,
+        }
+        rows.append(row)
+        reasons += [((label(one), "not evaluable in test", t.obstacle), t.task) for t in blind]
+        reasons += [((label(one), "nothing to learn", t.train_obstacle), t.task) for t in dumb]
+    below = notes("label", reasons=grouped(reasons))
+    return Grid.of("Labels", rows, ("dataset", "split"), below)
 
 
 def _minority(task: TaskLabels) -> int:
@@ -186,47 +191,31 @@ def _minority(task: TaskLabels) -> int:
     return min(positives[2], task.n[2] - positives[2])
 
 
-def _reasons(one: Audit, what: str, tasks: Iterable[tuple[str, str]]) -> list[str]:
-    grouped: dict[str, list[str]] = {}
-    for task, reason in tasks:
-        grouped.setdefault(reason, []).append(task)
-    return [f"{label(one)}, {what}: {', '.join(n)}: {reason}." for reason, n in grouped.items()]
-
-
 def _task_grid(one: Audit) -> Grid:
-    is_class = one.subject.spec.task_type == "classification"
-    heads = [f"{part} +/-" if is_class else f"{part} labels" for part in PARTS]
+    word = "+/-" if one.subject.spec.task_type == "classification" else "labels"
     rows = []
     for task in one.tasks:
         cells = [str(n) for n in task.n]
         if task.positives is not None and task.negatives is not None:
             pairs = zip(task.positives, task.negatives, strict=True)
             cells = [f"{positive}/{negative}" for positive, negative in pairs]
-        rows.append(
-            (task.task, *cells, "; ".join(filter(None, (task.obstacle, task.train_obstacle))))
-        )
-    return Grid(
-        f"{label(one)}, {split_label(one)} split: labels by task",
-        ("task", *heads, "obstacle"),
-        tuple(rows),
-        ("task", "obstacle"),
-        folded=len(rows) > TASKS_SHOWN,
-    )
+        labels = {f"{part} {word}": cell for part, cell in zip(PARTS, cells, strict=True)}
+        obstacle = "; ".join(filter(None, (task.obstacle, task.train_obstacle)))
+        rows.append({"task": task.task, **labels, "obstacle": obstacle})
+    title = f"{label(one)}, {split_label(one)} split: labels by task"
+    return Grid.of(title, rows, ("task", "obstacle"), folded=len(rows) > TASKS_SHOWN)
 
 
 def _across_grid(found: Audits) -> Grid:
     names = [label(a) for a in found.audits]
-    shares = {(o.test_of, o.train_of): o for o in found.across}
-    rows = []
-    for one in found.audits:
-        cells = [shares[key_of(one), key_of(other)] for other in found.audits]
-        rows.append((label(one), *(percent(o.shared_rows, o.test_rows) for o in cells)))
-    return Grid(
-        "Test rows of each dataset (lines) whose connectivity is in training rows of (columns)",
-        ("test of", *(f"train of {name}" for name in names)),
-        tuple(rows),
-        ("test of",),
+    shares = {(o.test_of, o.train_of): percent(o.shared_rows, o.test_rows) for o in found.across}
+    keys = [key_of(one) for one in found.audits]
+    rows = tuple(
+        (name, *(shares[key, other] for other in keys))
+        for name, key in zip(names, keys, strict=True)
     )
+    title = "Test rows of each dataset (lines) whose connectivity is in training rows of (columns)"
+    return Grid(title, ("test of", *(f"train of {name}" for name in names)), rows, ("test of",))
 
 
 def key_of(one: Audit) -> str:

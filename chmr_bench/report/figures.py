@@ -33,6 +33,7 @@ LEAST_RANGE = 4.0
 """Points that an axis in percent spans at least."""
 MARKERS = "os^DvPX*"
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#666666", "#000000")
+"""Those of Paul Tol's bright scheme first, which the colour-blind can tell apart."""
 ACTUAL = "_actual"
 """What a ceiling on the very labels of the test part ends in, beside the expected one."""
 
@@ -77,7 +78,7 @@ def draw(families: Sequence[Family]) -> bytes:
     own = len(set(colours.values())) < len(colours)  # one colour for several: a legend each
     wide = 5.4 * n_columns if n_columns > 1 else 7.5
     high = (4.9 if own else 4.0) * n_rows + 0.2 * math.ceil(len(shown) / LEGEND_COLUMNS) + 0.3
-    figure = _blank(wide, high)
+    figure = blank(wide, high)
     alike: dict[str, Axes] = {}
     for i, panel in enumerate(panels):
         beside = alike.get(panel.title)
@@ -88,10 +89,10 @@ def draw(families: Sequence[Family]) -> bytes:
         stretch(axes, panel.metric)
     _legends(figure, own)
     figure.suptitle(f"{families[0].setting}; band: 95 % interval of the change", fontsize=10)
-    return _png(figure, dpi=130)
+    return png(figure, dpi=130)
 
 
-def _blank(wide: float, high: float) -> Figure:
+def blank(wide: float, high: float) -> Figure:
     """Return a figure of that size in inches, drawn without a screen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -101,7 +102,7 @@ def _blank(wide: float, high: float) -> Figure:
     return figure
 
 
-def _png(figure: Figure, dpi: int) -> bytes:
+def png(figure: Figure, dpi: int) -> bytes:
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=dpi, metadata={"Software": None})
     return picture.getvalue()
@@ -239,7 +240,7 @@ def draw_similarity(audits: Sequence[Audit]) -> bytes:
     columns = min(AUDITS_A_LINE, len(audits))
     lines = math.ceil(len(audits) / columns)
     width = 8.0 if columns > 1 else 4.5
-    figure = _blank(width, 2.5 * lines + 0.6)
+    figure = blank(width, 2.5 * lines + 0.6)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, one in zip(panels, audits, strict=False):
         found = one.similarity
@@ -259,4 +260,4 @@ def draw_similarity(audits: Sequence[Audit]) -> bytes:
     figure.supxlabel("Tanimoto similarity to the nearest training molecule", fontsize=9)
     figure.supylabel("% of test rows", fontsize=9)
     figure.suptitle("red: the same bits; dotted: median", fontsize=8)
-    return _png(figure, dpi=150)
+    return png(figure, dpi=150)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chmr_bench.metrics import METRICS
@@ -38,6 +38,20 @@ class Grid:
     left: tuple[str, ...] = ("model",)
     notes: tuple[str, ...] = ()
     folded: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        title: str,
+        rows: Sequence[Mapping[str, str]],
+        left: tuple[str, ...],
+        notes: Iterable[str] = (),
+        *,
+        folded: bool = False,
+    ) -> Grid:
+        """Return the grid of rows that are column -> text, one at least and the same columns."""
+        cells = tuple(tuple(row.values()) for row in rows)
+        return cls(title, tuple(rows[0]), cells, left, tuple(notes), folded)
 
 
 def number(metric: MetricName | None, value: float | None, extra: int = 0) -> str:

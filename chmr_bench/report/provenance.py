@@ -20,23 +20,22 @@ def provenance_grids(tables: Sequence[Table]) -> list[Grid]:
 
 
 def _data(tables: Sequence[Table]) -> Grid:
-    columns = ("dataset", "version", "molecules", "tasks", "data", "split", "rows")
-    rows = tuple(
-        (
-            t.name,
-            t.facts["dataset_version"],
-            str(t.facts["n_molecules"]),
-            str(t.facts["n_tasks"]),
-            t.facts["dataset_digest"][:SHOWN],
-            t.split_name,
-            t.facts["split_digest"][:SHOWN],
-            f"{t.facts['n_train']}/{t.facts['n_valid']}/{t.facts['n_test']}",
-        )
+    rows = [
+        {
+            "dataset": t.name,
+            "version": t.facts["dataset_version"],
+            "molecules": str(t.facts["n_molecules"]),
+            "tasks": str(t.facts["n_tasks"]),
+            "data": t.facts["dataset_digest"][:SHOWN],
+            "split": t.split_name,
+            "rows": t.facts["split_digest"][:SHOWN],
+            "train/valid/test": f"{t.facts['n_train']}/{t.facts['n_valid']}/{t.facts['n_test']}",
+        }
         for t in tables
-    )
+    ]
     left = ("dataset", "version", "data", "split", "rows")
-    notes = ("data and rows: first characters of the sha256 of the content and of the split.",)
-    return Grid("Data", (*columns, "train/valid/test"), rows, left, notes)
+    note = "data and rows: first characters of the sha256 of the content and of the split."
+    return Grid.of("Data", rows, left, [note])
 
 
 def _models(tables: Sequence[Table]) -> Grid:
@@ -49,14 +48,19 @@ def _models(tables: Sequence[Table]) -> Grid:
         first = found[0].first
         seeds = sorted({seed for row in found for seed in row.seeds})
         plugin = f"{first['plugin_distribution']} {first['plugin_version']} ({first['plugin']})"
-        shown = ", ".join(map(str, seeds)) or ("no seed" if first["seed"] is None else NONE)
-        rows.append((label, first["model_version"], plugin, _weights(first), shown))
-    columns = ("model", "version", "registered by", "weights", "seeds")
-    notes = (
+        shown = {
+            "model": label,
+            "version": first["model_version"],
+            "registered by": plugin,
+            "weights": _weights(first),
+            "seeds": ", ".join(map(str, seeds)) or ("no seed" if first["seed"] is None else NONE),
+        }
+        rows.append(shown)
+    note = (
         "weights: sha256 of weights the model starts from. The settings of every row stand in the "
-        "JSON file of its dataset.",
+        "JSON file of its dataset."
     )
-    return Grid("Models", columns, tuple(rows), columns, notes)
+    return Grid.of("Models", rows, tuple(rows[0]), [note])
 
 
 def _weights(run: Run) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chmr_bench.metrics import METRICS
+from chmr_bench.report import figures
 from chmr_bench.report.comparison.results import Comparison, OnDataset
 from chmr_bench.report.grids import PERCENT
 from chmr_bench.types import MetricName
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
 WIDTH, TALLEST = 7.5, 10.0
 """Inches: a page with its margins."""
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
-"""Paul Tol's bright scheme, which the colour-blind can tell apart."""
+COLOURS = (*figures.COLOURS[:6], "#bbbbbb")
 MARKERS = "osD^v<>Ph*"
 DPI = 150
 LONGEST = 30
@@ -31,9 +31,6 @@ def draw_gains(path: Path, comparison: Comparison) -> bool:
 
     A filled mark is a verdict of better or worse; False where there is nothing to draw.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     shown = [d for d in comparison.datasets if any(g.difference for g in d.gains.values())]
     if not shown:
         return False
@@ -42,8 +39,7 @@ def draw_gains(path: Path, comparison: Comparison) -> bool:
     models = comparison.models[1:]
     per_row = max(0.34, 0.17 * len(models) + 0.1)
     height = per_row * len(shown) + 0.75 * len(groups) + 0.45 + 0.2 * ((len(models) + 2) // 3)
-    figure = Figure(figsize=(WIDTH, min(height, TALLEST)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figures.blank(WIDTH, min(height, TALLEST))
     grid = figure.add_gridspec(len(groups), 1, height_ratios=[len(g) + 0.3 for g in groups])
     for i, (metric, group) in enumerate(zip(metrics, groups, strict=True)):
         _panel(figure.add_subplot(grid[i]), metric, group, comparison)
@@ -128,8 +124,6 @@ def draw_ranks(path: Path, comparison: Comparison) -> bool:
     A bar joins models that Nemenyi's test does not tell apart (Demsar, JMLR 2006, figure 1).
     """
     import pandas as pd
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from scikit_posthocs import critical_difference_diagram
 
     overall = comparison.overall
@@ -139,8 +133,7 @@ def draw_ranks(path: Path, comparison: Comparison) -> bool:
     near = abs(ranks.to_numpy()[:, None] - ranks.to_numpy()) < overall.difference
     p = pd.DataFrame(near.astype(float), index=ranks.index, columns=ranks.index)
     k = len(ranks)
-    figure = Figure(figsize=(WIDTH, 1.3 + 0.27 * ((k + 1) // 2)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figures.blank(WIDTH, 1.3 + 0.27 * ((k + 1) // 2))
     axes = figure.add_subplot()
     critical_difference_diagram(
         ranks,
