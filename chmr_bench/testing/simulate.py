@@ -78,6 +78,28 @@ def cell_blocks(names: Sequence[str], n: int) -> dict[str, Block]:
     return found
 
 
+def measured_in_part(problem: Problem, names: Sequence[str], fill: float = np.nan) -> Problem:
+    """Return the problem with two in five entries of these blocks not observed; they hold `fill`.
+
+    No molecule of a part has all columns, some have one, and a column may be empty in a part.
+    """
+
+    def changed(inputs: Inputs) -> Inputs:
+        blocks = dict(inputs.blocks)
+        for name in set(names) & set(blocks):
+            block = inputs.matrix(name)
+            values = np.array(block.values)
+            drawn = np.random.default_rng([len(name), len(inputs)]).random(values.shape)
+            observed = block.entries & (drawn > 0.4)
+            observed[:, 0] = False
+            values[~observed] = fill
+            blocks[name] = replace(block, values=values, observed=observed)
+        return replace(inputs, blocks=blocks)
+
+    parts = {name: changed(getattr(problem, name)) for name in ("train", "valid", "test")}
+    return replace(problem, title="profiles measured in part", **parts)
+
+
 def _labels(task_type: TaskType, smiles: Sequence[str]) -> FloatArray:
     """Return the (n, 4) labels of the tasks `_TASKS`: a noisy count of atoms and nitrogens."""
     rng = np.random.default_rng(0)

@@ -31,8 +31,11 @@ def tree_usage(network: ChmrNetwork, material: Material, device: str) -> list[di
         latents, seen = encoded(network, material, part, device)
         found = [p[seen[name]] if name in seen else p for name, p in latents.items()]
         for name, values in material.cells.items():
-            x = torch.from_numpy(values.x[part[values.observed[part]]])
-            found.append(network.project(name, x.to(device)))
+            own = part[values.observed[part]]
+            x, entries = torch.from_numpy(values.x[own]).to(device), None
+            if values.entries is not None:
+                entries = torch.from_numpy(values.entries[own]).to(device)
+            found.append(network.project(name, x, entries))
         codes += [network.codes(p).codes.cpu() for p in found if len(p)]
     every = torch.cat(codes)
     return _levels(every, network.tree.sizes)

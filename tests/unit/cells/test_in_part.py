@@ -10,7 +10,6 @@ import pytest
 
 from chmr_bench import DataError, MatrixBlock
 from chmr_bench.cells import Atlas, ProfileTable, merge
-from chmr_bench.cells.graph import build
 from chmr_bench.cells.merging import mean_observed, one_row_a_molecule
 from chmr_bench.cells.sources import atlas_of_table, open_atlas
 from chmr_bench.cells.sources.opening import measured
@@ -179,10 +178,3 @@ def test_full_profiles_alone_are_refused_in_one_line() -> None:
     )
     full = MatrixBlock(np.ones((2, 1)), np.ones(2, dtype=bool))
     assert full.complete_rows("growth", "mine").tolist() == [True, True]
-
-
-def test_the_context_graph_refuses_them() -> None:
-    found = Atlas("toy", ("CCO", "CCN"), ("A", "B"), {"growth": in_part([1, NAN], [NAN, 1])})
-    bits = np.zeros((2, 1), dtype=np.uint64)
-    with pytest.raises(DataError, match=r"'growth' is measured in part .* the context graph"):
-        build(found, bits, scaffolds=["", ""])
