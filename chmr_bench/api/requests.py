@@ -13,7 +13,7 @@ from chmr_bench.plugins import registry
 
 if TYPE_CHECKING:
     from chmr_bench.ablation.missing import Missing
-    from chmr_bench.sweep import Request, Setting
+    from chmr_bench.sweep import ModelSetting, Request
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
@@ -96,7 +96,7 @@ def suite_datasets(options: Options) -> list[str]:
     return [n for suite in as_list(options.get("suite")) for n in registry().suite(suite).datasets]
 
 
-def parse_settings(texts: Sequence[str]) -> tuple[Setting, ...]:
+def parse_settings(texts: Sequence[str]) -> tuple[ModelSetting, ...]:
     """Return the settings; UsageError where one is given twice, for the same model or for all."""
     settings = tuple(_setting(text) for text in texts)
     seen = set()
@@ -108,15 +108,15 @@ def parse_settings(texts: Sequence[str]) -> tuple[Setting, ...]:
     return settings
 
 
-def _setting(text: str) -> Setting:
+def _setting(text: str) -> ModelSetting:
     from chmr_bench.settings import parse_value
-    from chmr_bench.sweep import Setting
+    from chmr_bench.sweep import ModelSetting
 
     left, equals, value = text.partition("=")
     if not equals or not left:
         raise UsageError(f"--set {text!r}: expected key=value or model:key=value")
     model, colon, key = left.rpartition(":")
-    return Setting(key if colon else left, parse_value(value), model)
+    return ModelSetting(key if colon else left, parse_value(value), model)
 
 
 def check_precision(model: str, precision: str) -> None:
