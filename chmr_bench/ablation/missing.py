@@ -161,7 +161,7 @@ def _check_name(what: str, names: Sequence[str], known: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Molecules:
+class MoleculeNames:
     """Who the rows are, as far as masking needs to know.
 
     Attributes
@@ -207,7 +207,7 @@ def uniform(seed: int, names: Sequence[str], salt: str) -> FloatArray:
 
 
 def masked_entries(
-    missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
+    missing: Missing, molecules: MoleculeNames, blocks: Mapping[str, MatrixBlock]
 ) -> MaskedEntries:
     """Return which observed entries are masked, a modality each of those that are to be.
 
@@ -328,7 +328,7 @@ def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
 
 
 def permuted(
-    missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
+    missing: Missing, molecules: MoleculeNames, blocks: Mapping[str, MatrixBlock]
 ) -> dict[str, MatrixBlock]:
     """Return the blocks with the observed rows given to each other; who has a read-out stays.
 

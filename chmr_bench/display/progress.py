@@ -20,9 +20,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from chmr_bench.cli.console import dataset_label, notes, print_note
 from chmr_bench.contracts import Progress as Report
 from chmr_bench.contracts import no_progress
+from chmr_bench.display.console import dataset_label, notes, print_note
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
