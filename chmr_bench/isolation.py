@@ -179,7 +179,7 @@ class _Running:
         self.left: list[str] = []
         start = context()
         self.connection, theirs = start.Pipe()
-        surroundings = worker.Surroundings.here(str(path))
+        surroundings = worker.ProcessState.here(str(path))
         self.process = start.Process(target=worker.serve, args=(theirs, surroundings))
         with without_main():
             self.process.start()

@@ -21,7 +21,7 @@ CLIP = 10.0
 
 
 @dataclass(frozen=True)
-class Scale:
+class ProfileScale:
     """What the training rows say of one block.
 
     Attributes
@@ -48,12 +48,12 @@ class Scale:
         return len(self.centre) if self.axes is None else int(self.axes.shape[1])
 
 
-Scales = Mapping[str, tuple[Scale, ...]]
+Scales = Mapping[str, tuple[ProfileScale, ...]]
 """Modality -> the scales of its blocks."""
 
 
 @dataclass(frozen=True)
-class View:
+class ProfileView:
     """One modality of n molecules.
 
     Attributes
@@ -76,7 +76,7 @@ class View:
         return np.asarray(self.blocks.any(axis=1))
 
 
-def learn(train: Inputs, components: int) -> dict[str, tuple[Scale, ...]]:
+def learn(train: Inputs, components: int) -> dict[str, tuple[ProfileScale, ...]]:
     """Return the scale of every block that some training molecule has, by modality.
 
     Parameters
@@ -84,7 +84,7 @@ def learn(train: Inputs, components: int) -> dict[str, tuple[Scale, ...]]:
     components : int
         Principal components a block is reduced to; 0 = none, its columns as they are.
     """
-    found: dict[str, tuple[Scale, ...]] = {}
+    found: dict[str, tuple[ProfileScale, ...]] = {}
     for modality in MODALITIES:
         names = sorted(n for n in train.blocks if n.partition(".")[0] == modality)
         blocks = {name: _block(train, name) for name in names}
@@ -94,7 +94,7 @@ def learn(train: Inputs, components: int) -> dict[str, tuple[Scale, ...]]:
     return found
 
 
-def read(inputs: Inputs, scales: Scales) -> dict[str, View]:
+def read(inputs: Inputs, scales: Scales) -> dict[str, ProfileView]:
     """Return the modalities of n molecules in the scale of the training rows.
 
     A block that the inputs lack is observed in no molecule; one that was not learnt is left alone.
@@ -107,7 +107,7 @@ def read(inputs: Inputs, scales: Scales) -> dict[str, View]:
     return {name: _view(inputs, blocks) for name, blocks in scales.items()}
 
 
-def _view(inputs: Inputs, scales: Sequence[Scale]) -> View:
+def _view(inputs: Inputs, scales: Sequence[ProfileScale]) -> ProfileView:
     parts, marks, known = [], [], [np.zeros((len(inputs), 0), dtype=np.bool_)]
     for scale in scales:
         values = np.full((len(inputs), scale.width), np.nan, dtype=np.float32)
@@ -121,12 +121,12 @@ def _view(inputs: Inputs, scales: Sequence[Scale]) -> View:
         parts.append(values)
         marks.append(observed)
         known += [entries] if scale.in_part else []
-    return View(
+    return ProfileView(
         np.concatenate(parts, axis=1), np.stack(marks, axis=1), np.concatenate(known, axis=1)
     )
 
 
-def _readable(scale: Scale, block: MatrixBlock) -> MatrixBlock:
+def _readable(scale: ProfileScale, block: MatrixBlock) -> MatrixBlock:
     """Return the block as a model of that scale reads it.
 
     Where all training rows were measured in full, nobody is told which entries there are: a row
@@ -155,14 +155,14 @@ def _observed_rows(block: MatrixBlock) -> FloatArray:
     return np.asarray(np.where(known, dense, np.nan))
 
 
-def _scale(name: str, block: MatrixBlock, components: int) -> Scale:
+def _scale(name: str, block: MatrixBlock, components: int) -> ProfileScale:
     x = _observed_rows(block)  # (n observed, d)
     known = np.isfinite(x)
     counts = np.maximum(known.sum(axis=0), 1)
     centre = np.where(known, x, 0.0).sum(axis=0) / counts
     spread = np.sqrt(np.square(np.where(known, x - centre, 0.0)).sum(axis=0) / counts)
     spread[spread <= 1e-9 * np.maximum(np.abs(centre), 1e-300)] = 1.0  # one value: rounding only
-    plain = Scale(name, centre, spread, in_part=block.in_part)
+    plain = ProfileScale(name, centre, spread, in_part=block.in_part)
     if not components:
         return plain
     z = np.nan_to_num(_apply(plain, x)).astype(np.float64)
@@ -180,7 +180,7 @@ def _axes(z: FloatArray, components: int) -> FloatArray:
     return np.asarray((top / lengths[:, None]).T)
 
 
-def _apply(scale: Scale, x: FloatArray) -> FloatArray:
+def _apply(scale: ProfileScale, x: FloatArray) -> FloatArray:
     """Return observed rows (n, d) in the block's scale, (n, k) float32, within `CLIP`."""
     if x.shape[1] != len(scale.centre):
         raise DataError(

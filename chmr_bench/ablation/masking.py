@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from chmr_bench.ablation.imputation import Holes, impute
-from chmr_bench.ablation.missing import Fill, Missing, Molecules, masked_entries, permuted, without
+from chmr_bench.ablation.missing import (
+    Fill,
+    Missing,
+    MoleculeNames,
+    masked_entries,
+    permuted,
+    without,
+)
 from chmr_bench.cells.atlas import modality_of
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.types import BoolArray, IntArray
@@ -53,7 +60,9 @@ def unmasked(blocks: Mapping[str, MatrixBlock]) -> MaskedBlocks:
     )
 
 
-def mask(missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]) -> MaskedBlocks:
+def mask(
+    missing: Missing, molecules: MoleculeNames, blocks: Mapping[str, MatrixBlock]
+) -> MaskedBlocks:
     """Return the blocks without what is masked; the rest permuted where `missing` says so."""
     gone = masked_entries(missing, molecules, blocks)
     nothing = np.zeros(len(molecules.smiles), dtype=np.bool_)

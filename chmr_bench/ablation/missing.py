@@ -161,7 +161,7 @@ def _check_name(what: str, names: Sequence[str], known: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Molecules:
+class MoleculeNames:
     """Who the rows are, as far as masking needs to know.
 
     Attributes
@@ -207,7 +207,7 @@ def uniform(seed: int, names: Sequence[str], salt: str) -> FloatArray:
 
 
 def masked_entries(
-    missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
+    missing: Missing, molecules: MoleculeNames, blocks: Mapping[str, MatrixBlock]
 ) -> MaskedEntries:
     """Return which observed entries are masked, a modality each of those that are to be.
 
@@ -263,8 +263,8 @@ def _activity_rank(parts: Sequence[MatrixBlock], drawn: FloatArray) -> FloatArra
 
     The strength of a phenotype is the root mean square of its columns (in part: of those that were
     measured), standardised over the observed rows; of the strongest block where a modality has
-    several; the mean over the rows of one molecule. Equally strong molecules go by their (n,) uniform `drawn` numbers, which tell
-    molecules apart; the order of rows is nothing to it.
+    several; the mean over the rows of one molecule. Equally strong molecules go by their (n,)
+    uniform `drawn` numbers, which tell molecules apart; the order of rows is nothing to it.
     """
     observed = _any_observed(parts)
     strength = np.full(len(observed), -np.inf)
@@ -341,7 +341,7 @@ def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
 
 
 def permuted(
-    missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
+    missing: Missing, molecules: MoleculeNames, blocks: Mapping[str, MatrixBlock]
 ) -> dict[str, MatrixBlock]:
     """Return the blocks with the observed rows given to each other; who has a read-out stays.
 

@@ -86,6 +86,9 @@ def propagate(
             "expected the same molecules (for others see `borrow`)"
         )
     if observed.ndim == 2:
+        rows = observed.any(axis=1)
+        if (observed == rows[:, None]).all():  # the same numbers to the last bit
+            return _as_entries(propagate(values, rows, neighbours, steps))
         return _propagated_entries(values, observed, neighbours.matrix(len(values)), steps)
     weights = neighbours.matrix(len(values))[~observed]
     there, plan = observed, []
@@ -128,6 +131,9 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
     """
     _check(values, observed, neighbours)
     if observed.ndim == 2:
+        rows = observed.any(axis=1)
+        if (observed == rows[:, None]).all():
+            return _as_entries(borrow(values, rows, neighbours))
         return _borrowed_entries(values, observed, neighbours.matrix(len(values)))
     shares, found = _shares(neighbours.matrix(len(values)), observed)
     floats = np.asarray(values, dtype=np.result_type(values.dtype, np.float32))
@@ -136,6 +142,15 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
         part = shares @ np.where(observed[:, None], floats[:, columns], 0)
         means[found, columns] = part[found]
     return Propagated(means, np.zeros(len(neighbours), dtype=bool), found)
+
+
+def _as_entries(found: Propagated) -> Propagated:
+    """Return what was propagated by rows as (n, d) entries."""
+    shape = found.values.shape
+    seen, reached = (
+        np.repeat(rows[:, None], shape[1], 1) for rows in (found.observed, found.reached)
+    )
+    return Propagated(found.values, seen, reached)
 
 
 def _propagated_entries(

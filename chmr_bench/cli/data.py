@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from chmr_bench import paths
-from chmr_bench.cli.console import notes, print_error, print_json, print_note, print_table
 from chmr_bench.cli.group import Group
 from chmr_bench.contracts import Progress, SourceFile
 from chmr_bench.data.fetch import (
@@ -20,6 +19,7 @@ from chmr_bench.data.fetch import (
     options_from_env,
     state_of,
 )
+from chmr_bench.display.console import notes, print_error, print_json, print_note, print_table
 from chmr_bench.errors import DataError, FetchError
 from chmr_bench.plugins import registry
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chmr_bench.cli.console import console, print_json, print_note, print_table
 from chmr_bench.cli.group import Group
+from chmr_bench.display.console import console, print_json, print_note, print_table
 from chmr_bench.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from chmr_bench.cli.console import SYNTHETIC, console, dataset_label, plural, print_table
+from chmr_bench.display.console import SYNTHETIC, console, dataset_label, plural, print_table
 from chmr_bench.report.digits import extra_decimals, fixed
 from chmr_bench.report.results import ResultRow, SplitsRow
 from chmr_bench.sweep import Item, Plan, Summary

@@ -21,7 +21,7 @@ from chmr_bench.report.runs import frame_of
 
 
 @dataclass(frozen=True)
-class TaskScore:
+class TaskSummary:
     """One task of several, on its own: the mean over seeds in the task's unit."""
 
     task: str
@@ -76,7 +76,7 @@ class ResultRow:
     pretrained_on: str = ""
     n_test_seen: int | None = None
     split_seed: int | None = None
-    tasks: tuple[TaskScore, ...] = ()
+    tasks: tuple[TaskSummary, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,13 +176,13 @@ def _row(table: Table, row: Row, is_shared: bool, records: Mapping[str, Record])
     )
 
 
-def _tasks(good: Sequence[Record]) -> tuple[TaskScore, ...]:
+def _tasks(good: Sequence[Record]) -> tuple[TaskSummary, ...]:
     """Return each task's mean over the runs, None where a run has no score of it."""
     by_task: dict[str, list[float | None]] = {}
     for record in good:
         for task in record.metrics.per_task if record.metrics else ():
             by_task.setdefault(task.task, []).append(task.score)
     return tuple(
-        TaskScore(task, None if None in scores else float(np.mean(scores)))  # type: ignore[arg-type]
+        TaskSummary(task, None if None in scores else float(np.mean(scores)))  # type: ignore[arg-type]
         for task, scores in by_task.items()
     )

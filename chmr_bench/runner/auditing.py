@@ -29,8 +29,10 @@ class Seen:
 
     Attributes
     ----------
-    title : the atlases, where the model cards say them, and how many weights.
-    hashes : sorted uint64 of `connectivity_hash`.
+    title :
+        The atlases, where the model cards say them, and how many weights.
+    hashes :
+        Sorted uint64 of `connectivity_hash`.
     """
 
     title: str
@@ -104,11 +106,15 @@ def seen_by_weights(files: Sequence[Path] = ()) -> list[Seen]:
 
     Parameters
     ----------
-    files : weights files, each beside its ``seen.npy``; none = all below the home's weights folder.
+    files :
+        Weights files, each beside its ``seen.npy``; none = all below the home's weights folder.
 
     Raises
     ------
-    UsageError : a file is not there, or has no ``seen.npy`` beside it. DataError : one is damaged.
+    UsageError
+        A file is not there, or has no ``seen.npy`` beside it.
+    DataError
+        One is damaged.
     """
     if files:
         lists = [_beside(file) for file in files]

@@ -34,7 +34,8 @@ class Skipped:
 
     Attributes
     ----------
-    blocking : the data ought to be there: they are registered, not a user's own file.
+    blocking :
+        The data ought to be there: they are registered, not a user's own file.
     """
 
     dataset: str
@@ -55,7 +56,8 @@ def audit_records(
 
     Parameters
     ----------
-    only : names of datasets with digests of splits; None = all that have records.
+    only :
+        Names of datasets with digests of splits; None = all that have records.
     """
     groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
     for record in store.records():
@@ -124,11 +126,13 @@ def clean_score(record: Record, store: RecordStore, one: Subject, clean: BoolArr
 
     Parameters
     ----------
-    clean : (n_test,) which test rows are clean.
+    clean :
+        (n_test,) which test rows are clean.
 
     Raises
     ------
-    RecordError : the predictions cannot be read, or are not of the split's test rows.
+    RecordError
+        The predictions cannot be read, or are not of the split's test rows.
     """
     predictions = store.predictions(record)
     if not np.array_equal(predictions.rows, one.split.test):

@@ -19,7 +19,7 @@ from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry, use_registry
 from chmr_bench.settings import build_config, require
 from chmr_bench.testing.simulate import (
-    Problem,
+    SimulatedData,
     cell_blocks,
     measured_in_part,
     problems,
@@ -158,7 +158,7 @@ def _inputs(spec: ModelSpec, needs: Mapping[str, FeatureRequest]) -> Inputs:
 
 
 def _check_problem(
-    spec: ModelSpec, model_class: type[Model], config: Any, problem: Problem, where: str
+    spec: ModelSpec, model_class: type[Model], config: Any, problem: SimulatedData, where: str
 ) -> None:
     fitted, first = _fit_and_predict(model_class, config, problem, 0, where)
     _check_predictions(problem, first, where)
@@ -177,7 +177,7 @@ def _check_problem(
 
 
 def _fit_and_predict(
-    model_class: type[Model], config: Any, problem: Problem, seed: int, where: str
+    model_class: type[Model], config: Any, problem: SimulatedData, seed: int, where: str
 ) -> tuple[Model, FloatArray]:
     """Fit a fresh model, predict the test rows, and check that it changed nothing it was given."""
     given = copy.deepcopy(problem)
@@ -205,7 +205,7 @@ def _fit_and_predict(
     return model, y_pred
 
 
-def _check_predictions(problem: Problem, y_pred: Any, where: str) -> None:
+def _check_predictions(problem: SimulatedData, y_pred: Any, where: str) -> None:
     expected = (len(problem.test), len(problem.tasks.task_names))
     if not isinstance(y_pred, np.ndarray) or y_pred.dtype.kind != "f":
         kind = getattr(y_pred, "dtype", type(y_pred).__name__)
@@ -222,7 +222,7 @@ def _check_predictions(problem: Problem, y_pred: Any, where: str) -> None:
         )
 
 
-def _check_rows_alone(model: Model, problem: Problem, y_pred: FloatArray, where: str) -> None:
+def _check_rows_alone(model: Model, problem: SimulatedData, y_pred: FloatArray, where: str) -> None:
     """Check that a molecule's prediction does not hang on the molecules predicted beside it."""
     rows = np.arange(len(problem.test) - 1, -1, -2, dtype=np.int64)
     alone = model.predict(problem.test.take(rows))
@@ -234,7 +234,7 @@ def _check_rows_alone(model: Model, problem: Problem, y_pred: FloatArray, where:
 
 
 def _check_in_part(
-    spec: ModelSpec, model_class: type[Model], config: Any, problem: Problem
+    spec: ModelSpec, model_class: type[Model], config: Any, problem: SimulatedData
 ) -> None:
     """Check that profiles measured in part are read entry by entry, or refused in one line."""
     part = measured_in_part(problem, spec.reads)
@@ -256,7 +256,7 @@ def _check_in_part(
         )
 
 
-def _changed(before: Problem, after: Problem) -> str:
+def _changed(before: SimulatedData, after: SimulatedData) -> str:
     """Return what differs between two copies of a problem, or ""."""
     for name in ("y_train", "y_valid"):
         if not np.array_equal(getattr(before, name), getattr(after, name), equal_nan=True):

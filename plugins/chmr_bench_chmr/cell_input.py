@@ -71,9 +71,10 @@ class CellReader:
 
         Returns
         -------
-        ``cells`` : (n, m (h + 2)) float32, the projections, and per modality observed, imputed.
-        ``state`` : (n, f) float32, the cell state given the structure and the molecule's own
-        read-outs, where the weights know one; what is imputed says nothing more of it.
+        dict of str to FloatArray
+            ``cells``: (n, m (h + 2)) float32, the projections, and per modality observed, imputed.
+            ``state``: (n, f) float32, the cell state given the structure and the molecule's own
+            read-outs, where the weights know one; what is imputed says nothing more of it.
         """
         self.network.cpu()  # embedding the molecules may have moved it
         flags: list[FloatArray] = []

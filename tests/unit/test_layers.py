@@ -28,8 +28,9 @@ ROOTS = {
 
 LAYERS = """
     __main__
-    api
     cli
+    api
+    display
     report | sweep
     verify
     runner | testing

@@ -94,7 +94,7 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
             f"least; of its rows became: {dict(atlas.counts)}"
         )
     atlas = replace(atlas, blocks=cell_blocks(atlas, config, seed))
-    features = compute_features(atlas.smiles, config, request)
+    features = compute_features(atlas.smiles, feature_requests(config), request)
     bits = joined_bits(features)
     geometry = standardised(features["geometry"]) if "geometry" in features else None
     cells = {name: standardised(block) for name, block in atlas.blocks.items()}
@@ -184,12 +184,10 @@ def gene_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, Va
 
 
 def compute_features(
-    smiles: tuple[str, ...], config: PretrainConfig, request: WeightsRequest
+    smiles: tuple[str, ...], wanted: Mapping[str, FeatureRequest], request: WeightsRequest
 ) -> dict[str, Block]:
-    """Return the network's inputs by name, from the cache or computed part by part."""
-    return {
-        name: _feature(wanted, smiles, request) for name, wanted in feature_requests(config).items()
-    }
+    """Return features by the names they are wanted by, from the cache or computed part by part."""
+    return {name: _feature(feature, smiles, request) for name, feature in wanted.items()}
 
 
 def _feature(wanted: FeatureRequest, smiles: tuple[str, ...], request: WeightsRequest) -> Block:

@@ -11,7 +11,7 @@ from chmr_bench.ablation.missing import Missing, Stage
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest
-from chmr_bench.sweep import Item, Request, Session, Setting, Summary
+from chmr_bench.sweep import Item, ModelSetting, Request, Session, Summary
 from chmr_bench.sweep.draws import inapplicable
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -127,7 +127,7 @@ def test_a_reader_loses_what_is_hidden(store: RecordStore, session: Session) -> 
 
 
 def test_an_atlas_that_lacks_it_is_learnt_from_once(store: RecordStore, session: Session) -> None:
-    whole_atlas = (Setting("transductive", value=True),)
+    whole_atlas = (ModelSetting("transductive", value=True),)
     missing = (None, HALF, Missing(0.5, ("pretrain",)))
     asked = request("taught", *missing, seeds=(0,), settings=whole_atlas)
     plan = sweep.plan(asked, store, session)
