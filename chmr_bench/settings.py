@@ -66,9 +66,7 @@ def build_config(spec: ModelSpec, overrides: Mapping[str, Any], dataset: str = "
     if not foreign.is_foreign(spec.config):
         return _built(config_class, spec, overrides, dataset)
     target, words = f"{__name__}:build_here", (spec, dict(overrides), dataset)
-    config: BaseModel = foreign.isolated(
-        spec.config, target, *words, seconds=foreign.QUICK_SECONDS
-    )
+    config: BaseModel = foreign.isolated(spec.config, target, *words, seconds=foreign.QUICK_SECONDS)
     return config
 
 

@@ -83,6 +83,19 @@ def test_two_files_of_one_name_are_told_apart(
         assert "mine (b/mine.csv)" in text
     shown = json.loads(inside(*asked, "--smiles", "smiles", "--tasks", "active", "--json").stdout)
     assert [row["origin"] for row in shown["results"]] == ["b/mine.csv", "a/mine.csv"]
+    tables = table.parent / "leaderboards"
+    page, provenance = (tables / "README.md").read_text(), (tables / "provenance.md").read_text()
+    for name in ("a", "b"):
+        assert page.count(f"### mine ({name}/mine.csv) (user's table), scaffold split") == 1
+        assert provenance.count(f"mine ({name}/mine.csv) |") == 2
+    lines = (tables / "tables" / "mine.csv").read_text().splitlines()
+    assert {line.split(",")[0] for line in lines[1:]} == {"mine (a/mine.csv)", "mine (b/mine.csv)"}
+    (table.parent / "b" / "mine.csv").write_text(rings(32))
+    assert (
+        inside(*asked[:3], *asked[-2:], "--smiles", "smiles", "--tasks", "active").returncode == 0
+    )
+    page = (tables / "README.md").read_text()
+    assert page.count("### mine (b/mine.csv, data ") == 2
 
 
 def test_json_is_json_and_nothing_else(inside: Run) -> None:
@@ -185,7 +198,9 @@ def test_dropped_rows_are_counted_in_the_record(inside: Run, table: Path) -> Non
 
 def test_predictions_join_the_file_by_row(inside: Run, table: Path) -> None:
     lines = table.read_text().splitlines()
-    named = [f"{line},{name}" for name, line in zip(["name", *"abcdefghij" * 4], lines, strict=True)]
+    named = [
+        f"{line},{name}" for name, line in zip(["name", *"abcdefghij" * 4], lines, strict=True)
+    ]
     named.insert(3, "not a molecule,1,2.0,bad")
     named.insert(9, "")
     table.write_text("\n".join([*named, "CCO,1,>5,bad"]))
