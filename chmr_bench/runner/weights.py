@@ -125,10 +125,10 @@ class WeightsCache:
     def _looked_up(self, key: WeightsKey) -> Weights | PendingWeights | None:
         data, source = self._atlas_data(key), key.model.spec.weights
         if foreign.is_foreign(source):
-            found: Weights | PendingWeights | None = foreign.isolated(
+            weights: Weights | PendingWeights | None = foreign.isolated(
                 source, LOOK, key, data, registry()
             )
-            return found
+            return weights
         with stdout_to_stderr():
             return _weights(key, _request(key, data))
 
@@ -179,7 +179,7 @@ def make_here(key: WeightsKey, data: AtlasData, known: Registry, send: Send) -> 
         request = replace(_request(key, data), make=True, progress=progress, stage=step)
         weights = _weights(key, request)
     if isinstance(weights, PendingWeights):
-        raise PluginError(f"{key.model.spec.weights} was told to make weights, and did not")
+        raise PluginError(f"{key.model.spec.weights} was to make weights, and did not")
     return weights
 
 
