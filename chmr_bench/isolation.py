@@ -307,7 +307,7 @@ class _Memory(threading.Thread):
         self.used, self.children = 0, []  # type: int, list[Any]
 
     def run(self) -> None:
-        """Look until the end is told."""
+        """Look until the end."""
         import psutil
 
         while not self.ended.wait(MEMORY_SECONDS):

@@ -124,7 +124,7 @@ def label(item: Item) -> str:
     if item.split_seed is not None:
         seed = f" {item.split} {item.split_seed}{seed}"
     name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
-    masked = f", {100 * item.missing.rate:g} % hidden" if item.missing else ""
+    masked = f", {100 * item.missing.rate:g} % masked" if item.missing else ""
     masked += ", shuffled" if item.missing and item.missing.shuffled else ""
     return f"{name} {item.model}{seed}{masked}"
 

@@ -37,7 +37,7 @@ State = Literal["new", "cached", "damaged", "failed", "impossible"]
 STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
 
 Opening: TypeAlias = Callable[[DatasetRequest], Progress]
-"""Called when a dataset is about to be loaded; what it returns is told how the fetching goes."""
+"""Called when a dataset is about to be loaded; what it returns takes the progress of fetching."""
 
 
 @dataclass(frozen=True)
