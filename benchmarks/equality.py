@@ -21,8 +21,6 @@ from typing import Any
 TOLERANCE = 1e-12
 SHOWN = 20
 FOLDER = "leaderboards"
-SHARED = ("params", "pretraining")
-"""Values of rows that a file of tables may keep once."""
 Values = dict[tuple[Any, ...], Any]
 """Where a value stands, independent of the layout -> the value."""
 WORDING = (("hidden", "masked"), ("a record (records/)", "a record"))
@@ -72,8 +70,7 @@ def of_json(name: str, content: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
     tables = [content] if name.startswith("tables/") and "rows" in content else []
     tables = content["tables"] if name.startswith("tables/") and "tables" in content else tables
     for table in tables:
-        for row in table["rows"]:
-            row |= {name: in_place(content, name, row[name]) for name in SHARED if name in row}
+        table = in_place(table, content.get("values", {}))
         key = (table["dataset"]["name"], table["dataset"]["digest"], table["split"]["digest"])
         table = {k: v for k, v in table.items() if k != "schema"}
         yield from leaves(("table", *key, table["metric"]), table)
@@ -81,11 +78,15 @@ def of_json(name: str, content: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
         yield from leaves((name,), content)
 
 
-def in_place(content: Any, name: str, value: Any) -> Any:
-    """Return what a row names by its hash, where the file keeps such values once."""
+def in_place(value: Any, shared: dict[str, Any]) -> Any:
+    """Return a value with those in their places that the file keeps once, by their hash."""
     if isinstance(value, list):
-        return [in_place(content, name, item) for item in value]
-    return content[name][value] if isinstance(value, str) else value
+        return [in_place(item, shared) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"$"}:
+        return in_place(shared[value["$"]], shared)
+    return {name: in_place(item, shared) for name, item in value.items()}
 
 
 def leaves(place: tuple[Any, ...], value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:

@@ -89,7 +89,7 @@ def draw(families: Sequence[Family]) -> bytes:
         stretch(axes, panel.metric)
     _legends(figure, own)
     figure.suptitle(f"{families[0].setting}; band: 95 % interval of the change", fontsize=10)
-    return png(figure, dpi=130)
+    return _png(figure, dpi=130)
 
 
 def blank(wide: float, high: float) -> Figure:
@@ -102,7 +102,7 @@ def blank(wide: float, high: float) -> Figure:
     return figure
 
 
-def png(figure: Figure, dpi: int) -> bytes:
+def _png(figure: Figure, dpi: int) -> bytes:
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=dpi, metadata={"Software": None})
     return picture.getvalue()
@@ -260,4 +260,4 @@ def draw_similarity(audits: Sequence[Audit]) -> bytes:
     figure.supxlabel("Tanimoto similarity to the nearest training molecule", fontsize=9)
     figure.supylabel("% of test rows", fontsize=9)
     figure.suptitle("red: the same bits; dotted: median", fontsize=8)
-    return png(figure, dpi=150)
+    return _png(figure, dpi=150)

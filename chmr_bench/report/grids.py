@@ -121,7 +121,7 @@ def table_title(table: Table) -> str:
     """Return ``bace, scaffold split``, marked where it is no benchmark."""
     mark = {"benchmark": "", "user": " (user's table)", "synthetic": " (SYNTHETIC)"}[table.kind]
     split = "" if table.split_name == "reference" else f", {table.split_name} split"
-    return f"{table.name}{mark}{split}"
+    return f"{table.label}{mark}{split}"
 
 
 def _table_cells(table: Table, row: Row, extra: int) -> list[str]:
@@ -207,15 +207,15 @@ def _around(mean: str, sd: str) -> str:
 # -------------------------------------------------------------------------------------------- time
 
 
-def time_grid(tables: Sequence[Table], names: Sequence[str]) -> Grid:
+def time_grid(tables: Sequence[Table]) -> Grid:
     """Return the seconds of fit and predict, mean over seeds, of one table a dataset name."""
-    by_name = {t.name: {r.label: r for r in t.rows if r.good} for t in tables}
-    shown = [by_name[n] for n in names if n in by_name]
+    by_name = {t.label: {r.label: r for r in t.rows if r.good} for t in tables}
+    shown = [*by_name.values()]
     rows = tuple(
         (label, *(seconds(rows[label]) if label in rows else NONE for rows in shown))
         for label in sorted({label for rows in shown for label in rows})
     )
-    columns = ("model", *(n for n in names if n in by_name))
+    columns = ("model", *by_name)
     return Grid("Seconds to fit and predict, mean over seeds", columns, rows, notes=notes("time"))
 
 

@@ -22,7 +22,7 @@ def provenance_grids(tables: Sequence[Table]) -> list[Grid]:
 def _data(tables: Sequence[Table]) -> Grid:
     rows = [
         {
-            "dataset": t.name,
+            "dataset": t.label,
             "version": t.facts["dataset_version"],
             "molecules": str(t.facts["n_molecules"]),
             "tasks": str(t.facts["n_tasks"]),

@@ -92,7 +92,7 @@ def provenance_page(tables: Sequence[Table]) -> str:
     """Return the page that says where numbers come from, and what they took."""
     timed = [t for t in tables if t.kind == "benchmark"] or tables
     timed = [t for t in timed if t.facts["split"] == "reference"] or timed
-    time = time_grid(timed, list(dict.fromkeys(t.name for t in timed)))
+    time = time_grid(timed)
     grids = [*provenance_grids(tables), *([time] if time.rows else [])]
     return sections_page("Provenance", map(Section, grids))
 
