@@ -57,12 +57,11 @@ def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
 
 
 def _texts(found: Sequence[Family]) -> dict[str, str]:
-    sections = [render.Section(grid) for grid in grids(found)]
     lead = page("masked_lead").strip()
     alt = "what is lost as more is masked"
     pictures = list(figures.pictures(found))
     return {
-        PAGE: render.sections_page("Missing cells", sections, lead, pictures, alt),
+        PAGE: render.sections_page("Missing cells", grids(found), lead, pictures, alt),
         CSV: exports.as_csv(as_rows(found)),
         JSON: exports.as_json(as_document(found)),
     }

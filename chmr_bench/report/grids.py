@@ -30,6 +30,8 @@ class Grid:
         Lines that stand under it.
     folded :
         Too long for a page that is read from top to bottom; shown closed where that can be.
+    about :
+        Markdown between its title and itself, on a page.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Grid:
     left: tuple[str, ...] = ("model",)
     notes: tuple[str, ...] = ()
     folded: bool = False
+    about: str = ""
 
     @classmethod
     def of(

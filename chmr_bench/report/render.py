@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from chmr_bench.report.aggregate import Collected, Kind, Table
+from chmr_bench.report.aggregate import KINDS, Collected, Kind, Table
 from chmr_bench.report.boards import FilledBoard
-from chmr_bench.report.exports import TABLES, by_file
+from chmr_bench.report.exports import by_file
 from chmr_bench.report.grids import Grid, board_grid, heading, number, table_grid, time_grid
 from chmr_bench.report.leaks import audited_grid
 from chmr_bench.report.printed import printed_grids
@@ -20,33 +21,6 @@ OLD_MARK = "<!-- made by `chmr-bench leaderboard build`"
 """How the mark of any version begins."""
 MOST_BYTES = 30_000
 """A page with more is split: the tables of datasets then stand on pages of their own alone."""
-PARTS: dict[Kind, tuple[str, str]] = {
-    "benchmark": ("Datasets", ""),
-    "user": ("Users' own tables", "On no board."),
-    "synthetic": (
-        "SYNTHETIC data",
-        "Simulated labels on real molecules: a check of harness and models, not a result about "
-        "chemistry. On no board.",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Section:
-    """A grid and the words between its heading and its table."""
-
-    grid: Grid
-    about: str = ""
-
-
-@dataclass(frozen=True)
-class Part:
-    """The tables of one kind, and a list of their pages."""
-
-    title: str
-    lead: str
-    tables: tuple[Section, ...]
-    index: Sequence[Mapping[str, str]]
 
 
 def leaderboard_page(
@@ -62,7 +36,9 @@ def leaderboard_page(
         "boards": [board_grid(board) for board in boards],
         "leaks": audited_grid(real),
         "printed": printed_grids(papers, [t.name for t in real]),
-        "parts": [_part(kind, collected.tables) for kind in PARTS if _of(kind, collected.tables)],
+        "parts": [_part(kind, collected.tables) for kind in KINDS],
+        "number": number,
+        "heading": heading,
         "missing": missing,
         "problems": collected.problems,
         "mark": MARK,
@@ -75,7 +51,7 @@ def leaderboard_page(
 
 def dataset_page(name: str, tables: Sequence[Table]) -> str:
     """Return the page of a dataset's tables."""
-    return sections_page(name, [_section(table) for table in tables])
+    return sections_page(name, [_grid(table) for table in tables])
 
 
 def printed_page(papers: Sequence[Published], tables: Sequence[Table]) -> str:
@@ -85,7 +61,7 @@ def printed_page(papers: Sequence[Published], tables: Sequence[Table]) -> str:
         "Carried over from papers, in their units, on their splits; none was measured here, and "
         "none stands in a column with a measured figure."
     )
-    return sections_page("As printed", map(Section, found), lead) if found else ""
+    return sections_page("As printed", found, lead) if found else ""
 
 
 def provenance_page(tables: Sequence[Table]) -> str:
@@ -94,19 +70,19 @@ def provenance_page(tables: Sequence[Table]) -> str:
     timed = [t for t in timed if t.facts["split"] == "reference"] or timed
     time = time_grid(timed)
     grids = [*provenance_grids(tables), *([time] if time.rows else [])]
-    return sections_page("Provenance", map(Section, grids))
+    return sections_page("Provenance", grids)
 
 
 def sections_page(
     title: str,
-    sections: Iterable[Section],
+    grids: Sequence[Grid],
     lead: str = "",
     pictures: Sequence[str] = (),
     alt: str = "",
 ) -> str:
     """Return a page of tables under each other."""
     told = {"title": title, "lead": lead, "pictures": pictures, "alt": alt, "mark": MARK}
-    return page("sections", sections=list(sections), **told)
+    return page("sections", grids=grids, **told)
 
 
 def markdown(grid: Grid) -> str:
@@ -122,35 +98,12 @@ def section(level: str, grid: Grid) -> str:
 # --------------------------------------------------------------------------------------- sections
 
 
-def _of(kind: Kind, tables: Sequence[Table]) -> list[Table]:
-    return [table for table in tables if table.kind == kind]
+def _part(kind: Kind, tables: Sequence[Table]) -> dict[str, Any]:
+    """Return the tables of one kind, and the same by the file that holds them."""
+    shown = [table for table in tables if table.kind == kind]
+    return {"kind": kind, "grids": [_grid(table) for table in shown], "files": by_file(shown)}
 
 
-def _part(kind: Kind, tables: Sequence[Table]) -> Part:
-    title, lead = PARTS[kind]
-    shown = _of(kind, tables)
-    return Part(title, lead, tuple(_section(table) for table in shown), _index(shown))
-
-
-def _section(table: Table) -> Section:
-    grid = replace(table_grid(table), folded=table.facts["split_seed"] is not None)
-    return Section(grid, str(macros().about(table.facts)).strip())
-
-
-def _index(tables: Sequence[Table]) -> list[dict[str, str]]:
-    """Return a line a dataset, with its page."""
-    lines = []
-    for stem, found in by_file(tables).items():
-        best = next((row for row in found[0].rows if row.score is not None), None)
-        lines.append(
-            {
-                "name": found[0].name,
-                "page": f"{TABLES}/{stem}.md",
-                "splits": ", ".join(dict.fromkeys(str(table.facts["split"]) for table in found)),
-                "models": str(len(found[0].rows)),
-                "best": best.label if best else "-",
-                "score": number(found[0].metric, best.score) if best else "-",
-                "metric": heading(found[0].metric),
-            }
-        )
-    return lines
+def _grid(table: Table) -> Grid:
+    about = str(macros().about(table.facts)).strip()
+    return replace(table_grid(table), about=about, folded=table.facts["split_seed"] is not None)
