@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from chmr_bench.report.grids import NONE, Grid
 from chmr_bench.report.published import Figure, PrintedTable, Published
+from chmr_bench.report.words import notes
 
 UNITS = {"roc_auc_percent": "ROC-AUC %", "mae_x100": "MAE × 100 ↓"}
 HARD = "*"
@@ -35,21 +36,38 @@ def _grids(paper: Published, table: PrintedTable) -> list[Grid]:
     whole = [f for f in table.figures if "/" not in f.dataset]
     parts = [f for f in table.figures if "/" in f.dataset]
     title = f"{paper.paper.key.upper()}, {table.name}: {table.title}"
-    where = f"{paper.paper.title}, {paper.paper.venue}, {paper.paper.address}".strip(", ")
-    notes = [f"As printed: {where}. {table.name}; {table.spread}. Split: {table.split}."]
-    notes += [*table.notes, *paper.paper.notes]
-    grids = [replace(_grid(title, whole, [*notes, *_marks(whole, table)]), folded=table.folded)]
+    lines = (*table.notes, *paper.paper.notes)
+    grids = [replace(_grid(title, whole, _notes(paper, table, whole, lines)), folded=table.folded)]
     if parts:
-        endpoints = _grid(f"{title}: by endpoint", parts, [notes[0], *_marks(parts, table)])
+        endpoints = _grid(f"{title}: by endpoint", parts, _notes(paper, table, parts))
         grids.append(replace(endpoints, folded=True))
     return grids
 
 
-def _grid(title: str, figures: Sequence[Figure], notes: Sequence[str]) -> Grid:
+def _notes(
+    paper: Published, table: PrintedTable, figures: Sequence[Figure], lines: Sequence[str] = ()
+) -> tuple[str, ...]:
+    source = paper.paper
+    return notes(
+        "printed",
+        where=f"{source.title}, {source.venue}, {source.address}".strip(", "),
+        table=table,
+        lines=lines,
+        has_hard_labels=any(f.hard_labels for f in figures),
+        footnotes=_footnotes(figures),
+    )
+
+
+def _footnotes(figures: Sequence[Figure]) -> list[Figure]:
+    """Return the figures whose note stands below the table."""
+    return [f for f in figures if f.note and f.mean is not None]
+
+
+def _grid(title: str, figures: Sequence[Figure], below: Sequence[str]) -> Grid:
     models = list(dict.fromkeys((f.model, f.venue) for f in figures))
     columns = list(dict.fromkeys((f.dataset, f.metric) for f in figures))
     cells = {(f.model, f.dataset): f for f in figures}
-    footnotes = [f for f in figures if f.note and f.mean is not None]
+    footnotes = _footnotes(figures)
     with_venue = any(venue for _, venue in models)
     rows = []
     for model, venue in models:
@@ -62,7 +80,7 @@ def _grid(title: str, figures: Sequence[Figure], notes: Sequence[str]) -> Grid:
     if len(units) == 1:
         title += f" ({UNITS.get(columns[0][1], columns[0][1])})"
     left = ("model", "venue") if with_venue else ("model",)
-    return Grid(f"As printed: {title}", (*left, *heads), tuple(rows), left, tuple(notes))
+    return Grid(f"As printed: {title}", (*left, *heads), tuple(rows), left, tuple(below))
 
 
 def _cell(figure: Figure | None, footnotes: Sequence[Figure]) -> str:
@@ -74,12 +92,3 @@ def _cell(figure: Figure | None, footnotes: Sequence[Figure]) -> str:
     if figure in footnotes:
         text += f" [{footnotes.index(figure) + 1}]"
     return f"{text} {HARD}" if figure.hard_labels else text
-
-
-def _marks(figures: Sequence[Figure], table: PrintedTable) -> list[str]:
-    """Return what the marks in the cells mean."""
-    footnotes = [f for f in figures if f.note and f.mean is not None]
-    notes = [f"[{i}] {f.model} on {f.dataset}: {f.note}." for i, f in enumerate(footnotes, start=1)]
-    if any(f.hard_labels for f in figures):
-        notes.insert(0, f"{HARD} Hard labels: {table.hard_labels_note}")
-    return notes

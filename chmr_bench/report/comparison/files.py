@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,11 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
             for name, draw in ((GAINS, draw_gains), (RANKS, draw_ranks))
             if draw(folder / name, comparison)
         ]
+        content = as_dict(comparison)
         texts = {
             f"{STEM}.md": _page(comparison, pictures),
-            f"{STEM}.csv": as_csv(_rows(comparison)),
-            f"{STEM}.json": as_json(as_dict(comparison)),
+            f"{STEM}.csv": as_csv(_rows(content)),
+            f"{STEM}.json": as_json(content),
         }
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -77,10 +79,10 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "baseline": comparison.baseline,
-        "models": list(comparison.models),
+        "models": comparison.models,
         "protocol": comparison.protocol or None,
         "level": LEVEL,
-        "left_out": list(comparison.left_out),
+        "left_out": comparison.left_out,
         "datasets": [_dataset(on) for on in comparison.datasets],
         "overall": None if overall is None else dataclasses.asdict(overall),
     }
@@ -98,16 +100,16 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
         "n_splits": on.n_splits,
         "n_test": on.n_test,
         "n_clusters": on.n_clusters,
-        "scores": dict(on.scores),
-        "shared_scores": dict(on.shared_scores),
-        "n_runs": dict(on.n_runs),
-        "n_failed": dict(on.chosen.n_failed or {}),
+        "scores": on.scores,
+        "shared_scores": on.shared_scores,
+        "n_runs": on.n_runs,
+        "n_failed": on.chosen.n_failed,
         "n_unscored": {m: len(splits) for m, splits in on.chosen.unscored.items()},
         "n_damaged": on.chosen.n_damaged,
-        "on_record": dict(on.chosen.on_record),
+        "on_record": on.chosen.on_record,
         "gains": [_gain(gain) for gain in on.gains.values()],
         "folds": None if on.folds is None else _folds(on.folds),
-        "notes": list(on.notes),
+        "notes": on.notes,
     }
 
 
@@ -121,15 +123,15 @@ def _gain(gain: Gain) -> dict[str, Any]:
         "p_holm": gain.p_holm,
         "difference": None if difference is None else dataclasses.asdict(difference),
         "in_errors": None if difference is None else difference.in_errors,
-        "one_pretraining": list(gain.one_pretraining),
-        "notes": list(gain.notes),
+        "one_pretraining": gain.one_pretraining,
+        "notes": gain.notes,
     }
 
 
 def _folds(folds: Folds) -> dict[str, Any]:
     return {
         "anova": dataclasses.asdict(folds.anova),
-        "sd": dict(folds.sd),
+        "sd": folds.sd,
         "pairs": [
             {
                 "a": pair.a,
@@ -149,40 +151,26 @@ def _finite(value: Any) -> Any:
     """Return the value with None for numbers that JSON does not have, and lists for tuples."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
 
 
-def _rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return a line a dataset and model."""
+def _rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a line a dataset and model, of a comparison as a mapping."""
+    names = ("low", "high", "p", "se", "se_molecules", "se_seeds", "df", "n_pairs")
     return [
-        _row(on, comparison.baseline, gain)
-        for on in comparison.datasets
-        for gain in on.gains.values()
+        {
+            **{name: on[name] for name in ("dataset", "synthetic", "split", "metric")},
+            "baseline": content["baseline"],
+            **{name: gain[name] for name in ("model", "baseline_score", "score")},
+            "gain": (gain["difference"] or {}).get("mean"),
+            **{name: (gain["difference"] or {}).get(name) for name in names},
+            "p_holm": gain["p_holm"],
+            "verdict": gain["verdict"],
+        }
+        for on in content["datasets"]
+        for gain in on["gains"]
     ]
-
-
-def _row(on: OnDataset, baseline: str, gain: Gain) -> dict[str, Any]:
-    names = ("mean", "low", "high", "p", "se", "se_molecules", "se_seeds", "df", "n_pairs")
-    numbers: dict[str, Any] = dict.fromkeys(names)
-    if gain.difference is not None:
-        numbers = {name: getattr(gain.difference, name) for name in names}
-    row = {
-        "dataset": on.name,
-        "synthetic": on.synthetic,
-        "split": on.chosen.split or None,
-        "metric": on.metric,
-        "baseline": baseline,
-        "model": gain.model,
-        "baseline_score": gain.base_score,
-        "score": gain.score,
-        "gain": numbers.pop("mean"),
-        **numbers,
-        "p_holm": gain.p_holm,
-        "verdict": gain.verdict,
-    }
-    cleaned: dict[str, Any] = _finite(row)
-    return cleaned
