@@ -111,9 +111,10 @@ class Evidence:
 
 @cache
 def _code() -> str:
-    """Return a hash of the code that statistics depend on."""
+    """Return a hash of the code and words that what is remembered depends on."""
     package = Path(__file__).resolve().parents[1]
-    files = [*sorted((package / "statistics").glob("*.py")), *sorted(package.glob("report/*.py"))]
+    patterns = ("statistics/*.py", "report/*.py", "report/templates/*")
+    files = [path for pattern in patterns for path in sorted(package.glob(pattern))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
