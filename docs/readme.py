@@ -203,8 +203,9 @@ def commands() -> str:
     }
     counts = Counter(row for own in rows.values() for row in own)
     common = [row for row, n in counts.items() if n >= SHARED_BY and row.startswith("| `--")]
-    shared = {row: row.split("`")[1] for row in sorted(common, key=lambda row: counts[row])}
-    shared = {row: name for name, row in {name: row for row, name in shared.items()}.items()}
+    # Of two rows for one option the more frequent one is shared: it comes last, and stays.
+    by_name = {row.split("`")[1]: row for row in sorted(common, key=lambda row: counts[row])}
+    shared = {row: name for name, row in by_name.items()}
     head = ["| option | meaning |", "|---|---|"]
     parts = ["\n".join(["## Options that commands share", "", *head, *shared])]
     for path, command in walk():
