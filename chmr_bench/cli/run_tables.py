@@ -214,6 +214,9 @@ def _show_remarks(rows: Sequence[ResultRow]) -> None:
     _legend(any(row.synthetic for row in rows))
     for line in dict.fromkeys(_start(r) for r in rows if r.pretrained_on):
         console.print(line, markup=False, soft_wrap=True)
+    absent = [f"{_name(r)}: no score of {r.not_evaluable}" for r in rows if r.not_evaluable]
+    for line in dict.fromkeys(absent):
+        console.print(line, markup=False, soft_wrap=True)
     dropped = {(r.origin or r.dataset, r.dataset_digest): r.n_dropped for r in rows if r.n_dropped}
     for (name, _), n in dropped.items():
         sentence = f"{name}: {plural(n, 'row')} of the source left out (--on-invalid drop)"

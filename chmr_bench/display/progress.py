@@ -25,6 +25,7 @@ from chmr_bench.display.console import dataset_label, notes, print_note
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
+from chmr_bench.report.digits import extra_decimals, fixed
 from chmr_bench.runner import DatasetRequest
 from chmr_bench.sweep import Item, Opening, Outcome, SweepListener
 
@@ -89,7 +90,8 @@ def outcome_line(outcome: Outcome) -> str:
     if record.error is not None:
         what = f"FAILED in {record.error.phase}: {record.error.type}: {record.error.message}"
     elif record.metrics is not None and record.metrics.macro is not None:
-        what = f"{record.metrics.metric} {record.metrics.macro:.4f}"
+        score = record.metrics.macro
+        what = f"{record.metrics.metric} {fixed(score, 4, extra_decimals([score], [], 4))}"
     else:
         what = "no task can be evaluated"
     how = f"{record.timing.total:.1f} s" if outcome.computed else "by another run"

@@ -1,4 +1,4 @@
-"""The packed runs of a model on a board: ``<model>.jsonl`` and ``<model>.parquet``.
+"""The packed runs of a model on a board: ``<model>.jsonl.gz`` and ``<model>.parquet``.
 
 The lines say everything but the numbers of tasks, predictions and replicates. The last line holds
 the hash of the Parquet file; where it does not fit, as after a kill between the two files, each run
@@ -8,6 +8,7 @@ is checked by its own hashes.
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import zlib
 from collections.abc import Mapping
@@ -32,8 +33,28 @@ from chmr_bench.records.run import (
 from chmr_bench.records.seal import is_sealed, sha256
 from chmr_bench.types import FloatArray
 
-SUFFIX, NUMBERS = ".jsonl", ".parquet"
+SUFFIX, NUMBERS = ".jsonl.gz", ".parquet"
 FILE_HASH = "parquet_sha256"
+CUT = "the compressed file is damaged; the runs after that place are lost"
+FEED = 4096
+"""Bytes that are decompressed at once: so many at most are lost before a damaged place."""
+
+
+def is_pack(path: Path) -> bool:
+    """Return whether a file has the name of one with lines."""
+    return path.name.endswith(SUFFIX)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the other file of a pair.
+
+    Examples
+    --------
+    >>> beside(Path("chmr.mlp.jsonl.gz"), ".parquet").name
+    'chmr.mlp.parquet'
+    """
+    stem = next(path.name.removesuffix(s) for s in (SUFFIX, NUMBERS) if path.name.endswith(s))
+    return path.with_name(stem + suffix)
 
 
 class Pack:
@@ -44,24 +65,32 @@ class Pack:
     runs
         by identity, in the order of the lines.
     bad
-        number and text of the lines that hold no run, and what is wrong with them.
+        what is wrong with the lines that hold no run, and their text.
+    is_cut
+        whether the lines cannot be read to their end.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.numbers = ArrayFile(path.with_suffix(NUMBERS))
+        self.numbers = ArrayFile(beside(path, NUMBERS))
         self.runs: dict[str, PackedRun] = {}
         self.bad: list[tuple[str, bytes]] = []
         self._sha256 = ""
+        self.is_cut = False
         self._read()
 
     def _read(self) -> None:
         if not self.path.is_file():
             raise RecordError("is no file of runs")
         try:
-            texts = self.path.read_bytes().splitlines()
+            compressed = self.path.read_bytes()
         except OSError as error:
             raise RecordError(f"cannot be read: {error.strerror}") from error
+        text, self.is_cut = _decompressed(compressed)
+        texts = text.splitlines()
+        if self.is_cut:
+            del texts[text.count(b"\n") :]  # half a line
+            self.bad.append((CUT, b""))
         for number, content in lines.read(texts):
             if isinstance(content, str):
                 self.bad.append((content, texts[number - 1]))
@@ -166,12 +195,28 @@ def write(
             given = whole.arrays
             numbers[str(content["identity"])] = Arrays(given.predictions, given.replicates, scores)
     text, file = folder / f"pack{SUFFIX}", folder / f"pack{NUMBERS}"
-    made = lines.write(contents) + [line + b"\n" for line in bad]
+    made = lines.write(contents) + [line + b"\n" for line in bad if line]
     if numbers:
         arrays.write(file, numbers, best=best)
         made += lines.write([{FILE_HASH: hashlib.sha256(file.read_bytes()).hexdigest()}])
-    text.write_bytes(b"".join(made))
+    text.write_bytes(gzip.compress(b"".join(made), mtime=0) if made else b"")
     return text, file
+
+
+def _decompressed(content: bytes) -> tuple[bytes, bool]:
+    """Return the text of a compressed file, and whether it is damaged: then what stands before."""
+    text, damaged = b"", not content
+    while content:  # a file may have several parts
+        reader = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            for start in range(0, len(content), FEED):
+                text += reader.decompress(content[start : start + FEED])
+        except zlib.error:
+            return text, True
+        if not reader.eof:
+            return text, True
+        content = reader.unused_data
+    return text, damaged
 
 
 def _shortened(log: str) -> str:

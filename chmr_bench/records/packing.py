@@ -7,6 +7,7 @@ that is packed as well, which the next packing removes.
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from chmr_bench.errors import RecordError
 from chmr_bench.records import loose, packed
 from chmr_bench.records.arrays import Arrays
 from chmr_bench.records.loose import LooseRun
-from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack
+from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack, beside, is_pack
 from chmr_bench.records.places import aside, discard, remove_empty
 from chmr_bench.records.run import (
     LOOSE,
@@ -42,7 +43,7 @@ Labels = Callable[[Record], BoolArray | None]
 """Return which test cells of a version 1 record have a label, (n_test, t); None = not known."""
 DIFFERS = "differs from the packed run of the same identity, which is shown; remove one of them"
 ASIDE = ".damaged"
-"""Suffix of a Parquet file that could not be read when new runs came."""
+"""Suffix of a file that could not be read, or not to its end, when new runs came."""
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Packing:
     @property
     def failed(self) -> list[Problem]:
         """Return the packs that could not be written."""
-        return [problem for problem in self.problems if problem.path.suffix == SUFFIX]
+        return [problem for problem in self.problems if is_pack(problem.path)]
 
 
 def pack(
@@ -212,9 +213,11 @@ def _rewrite(
     for identity in without:
         wholes.pop(identity, None)
     bad = [] if present is None else [text for _, text in present.bad]
-    numbers = path.with_suffix(NUMBERS)
+    numbers = beside(path, NUMBERS)
     if present is not None and numbers.exists() and not _is_readable(present):
         numbers.rename(numbers.with_name(numbers.name + ASIDE))
+    if present is not None and present.is_cut:
+        shutil.copyfile(path, path.with_name(path.name + ASIDE))
     path.parent.mkdir(parents=True, exist_ok=True)
     with aside(store.temporary) as temporary:
         new = packed.write(temporary, wholes, bad, best=best)
@@ -302,7 +305,7 @@ def _by_pack(runs: Iterable[Stored]) -> dict[Path, list[Stored]]:
 def _locked(store: RecordStore, path: Path) -> FileLock:
     """Return the lock of a pack; its file stays, for a lock whose file goes is none."""
     store.locks.mkdir(parents=True, exist_ok=True)
-    return FileLock(store.locks / f"{path.parent.name}~{path.stem}.pack.lock")
+    return FileLock(store.locks / f"{path.parent.name}~{beside(path, '').name}.pack.lock")
 
 
 def _fingerprint(run: Stored) -> object:

@@ -1,8 +1,8 @@
 """The store of an output folder: runs loose and packed, as git keeps objects.
 
 ``runs/loose/<dataset>/<model>/<split>-s<seed>-<identity[:12]>/`` is a run that has just ended,
-written whole or not at all. ``runs/<board>/<model>.jsonl`` and ``.parquet`` are the packed runs of
-a model (`packing`). ``records/`` are folders of version 1, which are read and can be packed.
+written whole or not at all. ``runs/<board>/<model>.jsonl.gz`` and ``.parquet`` are the packed runs
+of a model (`packing`). ``records/`` are folders of version 1, which are read and can be packed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chmr_bench.errors import RecordError, UsageError
 from chmr_bench.records import loose, packing
 from chmr_bench.records.arrays import FILE_NAME, Arrays
 from chmr_bench.records.environment import environment
-from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack, PackedRun
+from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack, PackedRun, beside, is_pack
 from chmr_bench.records.places import aside, clear_stale, discard, entries
 from chmr_bench.records.predictions import Predictions
 from chmr_bench.records.run import (
@@ -38,6 +38,8 @@ from chmr_bench.types import FloatArray
 
 T = TypeVar("T")
 
+STRAY = "a stray file; it belongs to no runs"
+UNPACKED = "a pack that is not compressed, as earlier ones; gzip it to have its runs back"
 MOVES = 5
 """How often a run that moves while it is read is looked for again."""
 
@@ -192,10 +194,10 @@ class RecordStore:
             if board.name == LOOSE and board.is_dir():
                 continue
             for path in entries(board) if board.is_dir() else [board]:
-                if path.suffix == NUMBERS and path.with_suffix(SUFFIX).exists():
+                if path.suffix == NUMBERS and beside(path, SUFFIX).exists():
                     continue
-                if path.suffix != SUFFIX or path.parent == self.folder:
-                    yield Problem(path, "a stray file; it belongs to no runs")
+                if not is_pack(path) or path.parent == self.folder:
+                    yield Problem(path, UNPACKED if path.suffix == ".jsonl" else STRAY)
                     continue
                 try:
                     yield self.pack_at(path)
@@ -204,7 +206,7 @@ class RecordStore:
 
     def pack_at(self, path: Path) -> Pack:
         """Return the pack of that file, read again where it changed; RecordError if it is none."""
-        now = [_signature(p) for p in (path, path.with_suffix(NUMBERS))]
+        now = [_signature(p) for p in (path, beside(path, NUMBERS))]
         known = self._packs.get(path)
         if known is None or known[0] != now:
             known = self._packs[path] = now, Pack(path)

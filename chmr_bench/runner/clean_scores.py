@@ -15,7 +15,7 @@ from chmr_bench.audit.leakage import Level
 from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError, DataError, RecordError
-from chmr_bench.records import Predictions, Record, RecordStore
+from chmr_bench.records import Predictions, Record, RecordStore, Stored
 from chmr_bench.records.audited import AuditFile, CleanScore, Leaked
 from chmr_bench.runner.auditing import subject
 from chmr_bench.runner.clusters import clusters_of
@@ -59,14 +59,15 @@ def audit_records(
     only :
         Names of datasets with digests of splits; None = all that have records.
     """
-    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    for record in store.records():
+    groups: dict[tuple[str, ...], list[Stored]] = defaultdict(list)
+    for run in store.stored():
+        record = run.record
         if record.status == "ok" and record.metrics is not None:
             kind = record.dataset.origin.kind
             digests = (record.dataset.digest, record.split.digest, record.metrics.metric)
-            groups[(record.dataset.name, kind, *digests)].append(record)
+            groups[(record.dataset.name, kind, *digests)].append(run)
     for members in groups.values():
-        first = members[0]
+        first = members[0].record
         if only is not None and (first.dataset.name, first.split.digest) not in only:
             continue
         step(f"{first.dataset.name} {first.split.name}")
@@ -74,9 +75,9 @@ def audit_records(
 
 
 def _of_group(
-    members: Sequence[Record], store: RecordStore, datasets: Datasets, progress: Progress
+    members: Sequence[Stored], store: RecordStore, datasets: Datasets, progress: Progress
 ) -> Iterator[AuditFile | Skipped]:
-    first = members[0]
+    first = members[0].record
     name = f"{first.dataset.name} {first.split.name}"
     try:
         one = _subject(first, datasets, progress)
@@ -86,12 +87,12 @@ def _of_group(
         return
     clean = clean_rows(one)
     scores = {}
-    for i, record in enumerate(members):
+    for i, run in enumerate(members):
         progress(i, len(members), "records")
         try:
-            scores[record.identity] = clean_score(record, store, one, clean)
+            scores[run.identity] = clean_score(run.record, _predictions(run, store), one, clean)
         except ChmrBenchError as error:
-            path = store.path_of(record).relative_to(store.root).as_posix()
+            path = store.path_of(run.record).relative_to(store.root).as_posix()
             yield Skipped(first.dataset.name, path, str(error), 1, blocking=True)
     progress(len(members), len(members), "records")
     yield _file(first, one, clean, scores)
@@ -121,7 +122,16 @@ def _subject(record: Record, datasets: Datasets, progress: Progress) -> Subject:
     return one
 
 
-def clean_score(record: Record, store: RecordStore, one: Subject, clean: BoolArray) -> CleanScore:
+def _predictions(run: Stored, store: RecordStore) -> Predictions:
+    try:
+        return run.predictions()
+    except RecordError:
+        return store.predictions(run.record)  # elsewhere, where another process packed it meanwhile
+
+
+def clean_score(
+    record: Record, predictions: Predictions, one: Subject, clean: BoolArray
+) -> CleanScore:
     """Return a record's score on the clean test rows.
 
     Parameters
@@ -132,9 +142,8 @@ def clean_score(record: Record, store: RecordStore, one: Subject, clean: BoolArr
     Raises
     ------
     RecordError
-        The predictions cannot be read, or are not of the split's test rows.
+        The predictions are not of the split's test rows.
     """
-    predictions = store.predictions(record)
     if not np.array_equal(predictions.rows, one.split.test):
         raise RecordError("the predicted rows are not the test rows of the split")
     if record.predictions_sha256 is None or record.metrics is None:

@@ -126,7 +126,7 @@ class WeightsCache:
         data, source = self._atlas_data(key), key.model.spec.weights
         if foreign.is_foreign(source):
             weights: Weights | PendingWeights | None = foreign.isolated(
-                source, LOOK, key, data, registry()
+                source, LOOK, key, data, registry(), seconds=self.options.limits.seconds
             )
             return weights
         with stdout_to_stderr():

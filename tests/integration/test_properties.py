@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import itertools
 import json
@@ -170,11 +171,15 @@ def damages(draw: st.DrawFn) -> tuple[int, str, Any, Any]:
 def damage(place: Path, number: int, what: str, where: int, value: Any) -> None:
     """Damage one of the files that records are kept in."""
     files = sorted(p for p in place.rglob("*") if p.is_file() and "tables" not in p.parts)
-    texts = [p for p in files if p.suffix in (".json", ".jsonl")]
+    texts = [p for p in files if p.suffix in (".json", ".gz")]
     file = (texts if what == "value" else files)[number % len(texts if what == "value" else files)]
     content = file.read_bytes()
     if what == "value":
-        file.write_text(with_value(content.decode(), where, value))
+        if file.suffix == ".gz":
+            text = gzip.decompress(content).decode()
+            file.write_bytes(gzip.compress(with_value(text, where, value).encode()))
+        else:
+            file.write_text(with_value(content.decode(), where, value))
     elif what == "flip" and content:
         at = where % len(content)
         file.write_bytes(content[:at] + bytes([content[at] ^ (1 << where % 8)]) + content[at + 1 :])

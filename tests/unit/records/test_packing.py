@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
 import re
@@ -52,7 +53,7 @@ def content(store: RecordStore) -> dict[str, Any]:
     }
 
 
-PAIR = ["runs/reference/m.jsonl", "runs/reference/m.parquet"]
+PAIR = ["runs/reference/m.jsonl.gz", "runs/reference/m.parquet"]
 
 
 def test_packing_keeps_everything_in_two_files(store: RecordStore) -> None:
@@ -64,20 +65,20 @@ def test_packing_keeps_everything_in_two_files(store: RecordStore) -> None:
     assert store.problems() == store.damaged() == []
     for identity, (record, *_) in before.items():
         assert store.find(identity) == record
-        assert store.path_of(record).name == "m.jsonl"
+        assert store.path_of(record).name == "m.jsonl.gz"
     assert store.pack().moved == 0
 
 
 def test_more_runs_join_and_unpacking_is_the_way_back(store: RecordStore) -> None:
     store.pack()
-    text = (store.root / PAIR[0]).read_text().splitlines()
+    text = text_of(store).decode().splitlines()
     stored(store, a_record(seed=5))
     stored(store, a_record(seed=0, missing={"rate": 0.5}, identity="ab" * 32))
     before = content(store)
     assert store.pack().moved == 2
     assert content(store) == before
-    assert set(text[:-1]) <= set((store.root / PAIR[0]).read_text().splitlines())
-    assert "runs/reference-masked/m.jsonl" in files(store)
+    assert set(text[:-1]) <= set(text_of(store).decode().splitlines())
+    assert "runs/reference-masked/m.jsonl.gz" in files(store)
     done = packing.unpack(store, store.stored())
     assert (done.moved, done.problems) == (6, [])
     assert content(store) == before
@@ -166,8 +167,12 @@ def test_half_a_character_is_written_out(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------ damage
 
 
+def text_of(store: RecordStore) -> bytes:
+    return gzip.decompress((store.root / PAIR[0]).read_bytes())
+
+
 def line_of(store: RecordStore, seed: int) -> int:
-    texts = (store.root / PAIR[0]).read_bytes().splitlines()
+    texts = text_of(store).splitlines()
     return next(i for i, text in enumerate(texts) if f'"seed":{seed},"missing"'.encode() in text)
 
 
@@ -192,9 +197,10 @@ def test_a_bad_line_is_one_problem_and_is_kept(
     store: RecordStore, text: bytes, reason: str
 ) -> None:
     store.pack()
-    texts = (store.root / PAIR[0]).read_bytes().splitlines()
+    texts = text_of(store).splitlines()
     at = line_of(store, 1)
-    (store.root / PAIR[0]).write_bytes(b"\n".join([*texts[:at], text, *texts[at + 1 :], b""]))
+    lines = b"\n".join([*texts[:at], text, *texts[at + 1 :], b""])
+    (store.root / PAIR[0]).write_bytes(gzip.compress(lines))
     again = RecordStore(store.root)
     (problem,) = again.problems()
     assert reason in problem.reason
@@ -205,7 +211,59 @@ def test_a_bad_line_is_one_problem_and_is_kept(
     stored(again, a_record(seed=1))
     again.pack()
     assert sorted(r.seed for r in again.records() if r.seed is not None) == [0, 1, 2, 7]
-    assert text in (store.root / PAIR[0]).read_bytes()
+    assert text in text_of(store)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_truncated_lines_are_read_as_far_as_they_go_and_set_aside(
+    store: RecordStore, share: float
+) -> None:
+    store.pack()
+    before = content(store)
+    file = store.root / PAIR[0]
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(share * len(whole))])
+    again = RecordStore(store.root)
+    assert [p.reason for p in again.problems()] == [packed.CUT]
+    left = content(again)
+    assert left.items() <= before.items()
+    assert len(left) < len(before) or share == 0.99  # there the hash of the numbers is lost
+    stored(again, a_record(seed=9))
+    again.pack()
+    assert len(again.records()) == len(left) + 1
+    (problem,) = again.problems()
+    assert problem.path.read_bytes() == whole[: int(share * len(whole))]
+
+
+def test_a_flipped_bit_of_the_lines_is_seen(store: RecordStore) -> None:
+    store.pack()
+    before = content(store)
+    whole = bytearray((store.root / PAIR[0]).read_bytes())
+    whole[-6] ^= 1  # of the checksum
+    (store.root / PAIR[0]).write_bytes(bytes(whole))
+    again = RecordStore(store.root)
+    assert packed.CUT in [p.reason for p in again.problems()]
+    assert content(again).items() <= before.items()
+
+
+def test_files_of_lines_put_together_are_read_to_the_end(store: RecordStore) -> None:
+    store.pack()
+    before = content(store)
+    lines_ = text_of(store).splitlines(keepends=True)
+    parts = [gzip.compress(b"".join(lines_[:2])), gzip.compress(b"".join(lines_[2:]))]
+    (store.root / PAIR[0]).write_bytes(b"".join(parts))
+    assert content(store) == before
+
+
+def test_a_pack_that_is_not_compressed_is_named(store: RecordStore) -> None:
+    store.pack()
+    before = content(store)
+    plain = store.folder / "reference" / "m.jsonl"
+    plain.write_bytes(text_of(store))
+    (store.root / PAIR[0]).unlink()
+    assert "gzip it" in " ".join(p.reason for p in RecordStore(store.root).problems())
+    subprocess.run(["gzip", str(plain)], check=True)
+    assert content(store) == before
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99, None])
@@ -284,8 +342,8 @@ def test_foreign_files_are_named(store: RecordStore, tmp_path: Path) -> None:
     store.pack()
     for name in ("runs/notes.txt", "runs/reference/notes.txt", "runs/reference/x.parquet"):
         (store.root / name).write_text("x")
-    (store.folder / "reference" / "dir.jsonl").mkdir()
-    os.mkfifo(store.folder / "reference" / "pipe.jsonl")
+    (store.folder / "reference" / "dir.jsonl.gz").mkdir()
+    os.mkfifo(store.folder / "reference" / "pipe.jsonl.gz")
     (store.folder / "loop").symlink_to(store.folder / "loop")
     folder = store.folder / "loose" / "d" / "m" / "pipe"
     folder.mkdir(parents=True)
@@ -295,8 +353,8 @@ def test_foreign_files_are_named(store: RecordStore, tmp_path: Path) -> None:
         "notes.txt",
         "reference/notes.txt",
         "reference/x.parquet",
-        "reference/dir.jsonl",
-        "reference/pipe.jsonl",
+        "reference/dir.jsonl.gz",
+        "reference/pipe.jsonl.gz",
         "loop",
         "loose/d/m/pipe",
     }
@@ -340,8 +398,8 @@ def test_what_is_not_read_back_is_not_packed(
 
     def wrong(*given: Any, **more: Any) -> Any:
         written = real(*given, **more)
-        text = written[0].read_text()
-        written[0].write_text(text.replace('"fit":1.0', '"fit":2.0'))
+        text = gzip.decompress(written[0].read_bytes())
+        written[0].write_bytes(gzip.compress(text.replace(b'"fit":1.0', b'"fit":2.0')))
         return written
 
     monkeypatch.setattr(packed, "write", wrong)
