@@ -42,8 +42,14 @@ class CellsForest(CellModel):
     config: CellsForestConfig
 
     def _columns(self, view: ProfileView) -> FloatArray:
-        """Return the profile as it is, NaN where there is no number."""
-        return view.values
+        """Return the profile, NaN where there is no number: (n, d).
+
+        Components have a number everywhere: beside them stands what there is of those measured in
+        part.
+        """
+        if not self.config.components:
+            return view.values
+        return np.concatenate([view.values, view.entries.astype(np.float32)], axis=1)
 
     def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
         tasks = learnable(table.y)

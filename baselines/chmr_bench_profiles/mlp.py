@@ -43,8 +43,11 @@ class CellsMlp(CellModel):
     on_logits = True
 
     def _columns(self, view: ProfileView) -> FloatArray:
-        """Return the profile, 0 where there is no number, and a flag a block: (n, d + k)."""
-        flags = view.blocks.astype(np.float32)
+        """Return the profile, 0 where there is no number, and what there is: (n, d + k + e).
+
+        That is a flag a block, and one an entry of those measured in part.
+        """
+        flags = np.concatenate([view.blocks, view.entries], axis=1).astype(np.float32)
         return np.concatenate([np.nan_to_num(view.values), flags], axis=1)
 
     def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:

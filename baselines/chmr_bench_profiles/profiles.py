@@ -1,13 +1,14 @@
 """A molecule's own profiles as numbers of one scale; what is not observed is NaN, and never read.
 
 A modality may come in several blocks (``morphology.bray``, ``morphology.jump``). They lie side by
-side, and a molecule has the modality where it has any of them.
+side, and a molecule has the modality where it has any of them. A block may be measured in part:
+then every entry stands for itself, and the models are told which there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,15 +29,18 @@ class ProfileScale:
     block : str
         Its name.
     centre, spread : FloatArray
-        (d,) mean and s.d. of the observed training rows; 0 and 1 where they say none.
+        (d,) mean and s.d. of what was observed in the training rows; 0 and 1 where that says none.
     axes : FloatArray | None
         (d, k) principal axes, scaled so that the components have s.d. 1; None = no reduction.
+    in_part : bool
+        The training rows were measured in part.
     """
 
     block: str
     centre: FloatArray
     spread: FloatArray
     axes: FloatArray | None = None
+    in_part: bool = False
 
     @property
     def width(self) -> int:
@@ -58,10 +62,13 @@ class ProfileView:
         (n, d) float32, standardised, NaN where there is no number.
     blocks : BoolArray
         (n, k) bool, True where the molecule has the k-th block of the modality.
+    entries : BoolArray
+        (n, e) bool, which entries it has, of those blocks that are measured in part.
     """
 
     values: FloatArray
     blocks: BoolArray
+    entries: BoolArray
 
     @property
     def observed(self) -> BoolArray:
@@ -101,32 +108,51 @@ def read(inputs: Inputs, scales: Scales) -> dict[str, ProfileView]:
 
 
 def _view(inputs: Inputs, scales: Sequence[ProfileScale]) -> ProfileView:
-    parts, marks = [], []
+    parts, marks, known = [], [], [np.zeros((len(inputs), 0), dtype=np.bool_)]
     for scale in scales:
         values = np.full((len(inputs), scale.width), np.nan, dtype=np.float32)
         observed = np.zeros(len(inputs), dtype=np.bool_)
+        entries = np.zeros((len(inputs), len(scale.centre)), dtype=np.bool_)
         if scale.block in inputs.blocks:
-            block = _block(inputs, scale.block)
-            observed = np.asarray(block.observed)
+            block = _readable(scale, _block(inputs, scale.block))
+            observed = block.observed_rows
             values[observed] = _apply(scale, _observed_rows(block))
+            entries = block.entries
         parts.append(values)
         marks.append(observed)
-    return ProfileView(np.concatenate(parts, axis=1), np.stack(marks, axis=1))
+        known += [entries] if scale.in_part else []
+    return ProfileView(
+        np.concatenate(parts, axis=1), np.stack(marks, axis=1), np.concatenate(known, axis=1)
+    )
+
+
+def _readable(scale: ProfileScale, block: MatrixBlock) -> MatrixBlock:
+    """Return the block as a model of that scale reads it.
+
+    Where all training rows were measured in full, nobody is told which entries there are: a row
+    measured in part would look like one of means, and counts as not observed.
+    """
+    if scale.in_part or not block.in_part:
+        return block
+    return replace(block, observed=np.asarray(block.observed.all(axis=1)))
 
 
 def _block(inputs: Inputs, name: str) -> MatrixBlock:
     block = inputs.matrix(name)
     if len(block) != len(inputs):
         raise DataError(f"block {name!r} has {len(block)} rows, expected {len(inputs)}")
-    block.complete_rows(name, "a model on cell profiles")
-    return block
+    return block.settled()
 
 
 def _observed_rows(block: MatrixBlock) -> FloatArray:
     """Return the rows that are observed, float64; what is no finite number is NaN."""
-    rows = block.values[np.flatnonzero(block.observed)]
+    seen = np.flatnonzero(block.observed_rows)
+    rows = block.values[seen]
     dense = np.asarray(rows if isinstance(rows, np.ndarray) else rows.toarray(), dtype=np.float64)
-    return np.asarray(np.where(np.isfinite(dense), dense, np.nan))
+    known = np.isfinite(dense)
+    if block.in_part:
+        known &= block.observed[seen]
+    return np.asarray(np.where(known, dense, np.nan))
 
 
 def _scale(name: str, block: MatrixBlock, components: int) -> ProfileScale:
@@ -136,11 +162,11 @@ def _scale(name: str, block: MatrixBlock, components: int) -> ProfileScale:
     centre = np.where(known, x, 0.0).sum(axis=0) / counts
     spread = np.sqrt(np.square(np.where(known, x - centre, 0.0)).sum(axis=0) / counts)
     spread[spread <= 1e-9 * np.maximum(np.abs(centre), 1e-300)] = 1.0  # one value: rounding only
-    plain = ProfileScale(name, centre, spread)
+    plain = ProfileScale(name, centre, spread, in_part=block.in_part)
     if not components:
         return plain
     z = np.nan_to_num(_apply(plain, x)).astype(np.float64)
-    return ProfileScale(name, centre, spread, _axes(z, components))
+    return replace(plain, axes=_axes(z, components))
 
 
 def _axes(z: FloatArray, components: int) -> FloatArray:

@@ -66,7 +66,9 @@ def mask(
     """Return the blocks without what is masked; the rest permuted where `missing` says so."""
     gone = masked_entries(missing, molecules, blocks)
     nothing = np.zeros(len(molecules.smiles), dtype=np.bool_)
-    holes = {name: b.observed & gone.get(modality_of(name), nothing) for name, b in blocks.items()}
+    holes = {
+        name: b.observed_rows & gone.get(modality_of(name), nothing) for name, b in blocks.items()
+    }
     left = without(blocks, gone)
     return MaskedBlocks(permuted(missing, molecules, left) if missing.shuffled else left, holes)
 
@@ -99,7 +101,7 @@ def counts(
     for name, block in before.items():
         entry = found.setdefault(modality_of(name), {"observed": 0, "hidden": 0, "filled": 0})
         holes = masked.holes[name]
-        entry["observed"] += int(block.observed.sum())
+        entry["observed"] += int(block.observed_rows.sum())
         entry["hidden"] += int(holes.sum())
-        entry["filled"] += int((holes & after[name].observed).sum())
+        entry["filled"] += int((holes & after[name].observed_rows).sum())
     return found

@@ -13,12 +13,18 @@ import numpy as np
 from chmr_bench import foreign, isolation
 from chmr_bench.contracts import FeatureRequest, Inputs, Model, ModelSpec
 from chmr_bench.contracts.blocks import Block, block_arrays
-from chmr_bench.errors import ChmrBenchError, PluginError, RemoteError, WorkerError
+from chmr_bench.errors import ChmrBenchError, DataError, PluginError, RemoteError, WorkerError
 from chmr_bench.features.cache import connectivity_keys, featurise
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry, use_registry
 from chmr_bench.settings import build_config, require
-from chmr_bench.testing.simulate import SimulatedData, cell_blocks, problems, sample_molecules
+from chmr_bench.testing.simulate import (
+    SimulatedData,
+    cell_blocks,
+    measured_in_part,
+    problems,
+    sample_molecules,
+)
 from chmr_bench.testing.surroundings import (
     are_like,
     check_silent_import,
@@ -85,6 +91,8 @@ def check_here(
             for problem in problems(task_type, inputs, weights):
                 where = f"model {spec.name!r} on {task_type}, {problem.title}"
                 _check_problem(spec, model_class, config, problem, where)
+            if spec.reads:
+                _check_in_part(spec, model_class, config, problem)
 
 
 # ------------------------------------------------------------------------------- what is registered
@@ -222,6 +230,29 @@ def _check_rows_alone(model: Model, problem: SimulatedData, y_pred: FloatArray, 
         raise PluginError(
             f"{where}: a molecule's prediction depends on which others are predicted with it "
             f"(by up to {np.abs(alone - y_pred[rows]).max():.3g})"
+        )
+
+
+def _check_in_part(
+    spec: ModelSpec, model_class: type[Model], config: Any, problem: SimulatedData
+) -> None:
+    """Check that profiles measured in part are read entry by entry, or refused in one line."""
+    part = measured_in_part(problem, spec.reads)
+    where = f"model {spec.name!r} on {problem.tasks.task_type}, {part.title}"
+    try:
+        _, first = _fit_and_predict(model_class, config, part, 0, where)
+    except DataError as error:
+        if "\n" in str(error):
+            raise PluginError(f"{where}: it says no in more than one line: {error}") from error
+        return
+    _check_predictions(part, first, where)
+    other = measured_in_part(problem, spec.reads, fill=1e3)
+    _, again = _fit_and_predict(model_class, config, other, 0, where)
+    if not np.array_equal(first, again):
+        raise PluginError(
+            f"{where}: it reads entries that are not observed (other numbers there change "
+            f"predictions by up to {np.abs(first - again).max():.3g}); mask them by "
+            "block.observed, or refuse with block.complete_rows"
         )
 
 

@@ -73,7 +73,8 @@ def profiles(blocks: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
     parts = []
     for block in blocks.values():
         values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
-        parts.append(np.where(block.observed[:, None], values, np.nan).astype(np.float64))
+        seen = block.observed if block.in_part else block.observed[:, None]
+        parts.append(np.where(seen & np.isfinite(values), values, np.nan).astype(np.float64))
     joined = np.concatenate(parts, axis=1)
     seen = np.isfinite(joined)
     kept = seen.any(axis=0)

@@ -27,8 +27,11 @@ A_FACTOR = 4
 
 
 def factors(material: Material, config: PretrainConfig) -> int:
-    """Return the width of the cell state: as set, or what so many read-outs can tell."""
-    cells = [values for values in material.cells.values() if not values.binary]
+    """Return the width of the cell state: as set, or what so many read-outs can tell.
+
+    Profiles measured in part are no part of it: its model of a cell takes a modality or leaves it.
+    """
+    cells = [v for v in material.cells.values() if not v.binary and v.entries is None]
     if not cells or config.encoder == "random":
         return 0
     fewest = min(int(values.observed.sum()) for values in cells)

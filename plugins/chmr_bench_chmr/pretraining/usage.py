@@ -34,8 +34,11 @@ def tree_usage(network: ChmrNetwork, material: Material, device: str) -> list[di
             latents[GEOMETRY] = latents[GEOMETRY][seen.to(device)]
         found = list(latents.values())
         for name, values in material.cells.items():
-            x = torch.from_numpy(values.x[part[values.observed[part]]])
-            found.append(network.project(name, x.to(device)))
+            own = part[values.observed[part]]
+            x, entries = torch.from_numpy(values.x[own]).to(device), None
+            if values.entries is not None:
+                entries = torch.from_numpy(values.entries[own]).to(device)
+            found.append(network.project(name, x, entries))
         codes += [network.codes(p).codes.cpu() for p in found if len(p)]
     every = torch.cat(codes)
     return _levels(every, network.tree.sizes)

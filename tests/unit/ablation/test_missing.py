@@ -370,11 +370,3 @@ def test_shuffling_keeps_to_the_modalities_that_are_named() -> None:
         for name, block in blocks().items()
     }
     assert same == {"morphology": True, "expression": False, "viability.a": True}
-
-
-def test_profiles_measured_in_part_are_not_masked_by_rows() -> None:
-    values = np.full((N, 2), np.nan)
-    values[:, 0] = 1
-    in_part = {"growth": MatrixBlock(values, np.isfinite(values))}
-    with pytest.raises(DataError, match=r"'growth' is measured in part .* masking reads"):
-        masked_entries(Missing(rate=0.5), molecules(), in_part)
