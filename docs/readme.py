@@ -10,6 +10,7 @@ import csv
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -43,6 +44,8 @@ AGAINST = (
     "fingerprint.forest",
 )
 """What the row `chmr` is set against."""
+SHARED_BY = 4
+"""So many commands that have an option make it a shared one."""
 PERCENT = ("roc_auc", "average_precision")
 
 
@@ -193,13 +196,24 @@ def _shown(row: Mapping[str, str], key: str) -> str:
 
 
 def commands() -> str:
-    """Return every command with its options, as Markdown."""
-    parts = []
+    """Return every command with its options, as Markdown; what many share stands once, above."""
+    rows = {
+        path: [_option(parameter) for parameter in command.params if parameter.name != "help"]
+        for path, command in walk()
+    }
+    counts = Counter(row for own in rows.values() for row in own)
+    common = [row for row, n in counts.items() if n >= SHARED_BY and row.startswith("| `--")]
+    # Of two rows for one option the more frequent one is shared: it comes last, and stays.
+    by_name = {row.split("`")[1]: row for row in sorted(common, key=lambda row: counts[row])}
+    shared = {row: name for name, row in by_name.items()}
+    head = ["| option | meaning |", "|---|---|"]
+    parts = ["\n".join(["## Options that commands share", "", *head, *shared])]
     for path, command in walk():
-        rows = [_option(parameter) for parameter in command.params if parameter.name != "help"]
         lines = [f"## `{path}`", "", " ".join((command.help or "").split())]
-        if rows:
-            lines += ["", "| option | meaning |", "|---|---|", *rows]
+        own = [row for row in rows[path] if row not in shared]
+        lines += ["", *head, *own] if own else []
+        names = [f"`{shared[row]}`" for row in rows[path] if row in shared]
+        lines += ["", f"Shared: {', '.join(names)}."] if names else []
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 

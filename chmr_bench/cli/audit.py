@@ -32,8 +32,8 @@ def audit(
     weights: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Pretrained weights to compare with, beside their seen.npy; repeatable; "
-            "else all that chmr-bench made here."
+            help="Pretrained weights that lie beside their seen.npy; repeatable. Else all that "
+            "chmr-bench made here."
         ),
     ] = None,
     jobs: options.Jobs = 0,
@@ -41,8 +41,8 @@ def audit(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help=f"Also write {PAGE}, {JSON} and {PICTURE} there; with --records the folder of "
-            "records and tables (leaderboards).",
+            help=f"Also write {PAGE}, {JSON} and {PICTURE} there. With --records: the folder of "
+            "records and tables, else leaderboards.",
         ),
     ] = None,
     records: Annotated[
@@ -56,11 +56,11 @@ def audit(
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Count test molecules that training has seen, at four levels; and what labels can tell.
+    """Count test molecules that training has seen.
 
-    Twins of test rows in training, similarity to the nearest training row, duplicates with
-    differing labels, labels by task and part, test rows in other datasets' training and in
-    pretraining.
+    The tables: twins of test rows in training, at four levels; similarity to the nearest training
+    row; duplicates with differing labels; labels by task and part; test rows that other datasets
+    train on, or that pretrained weights have seen.
     """
     from chmr_bench.api.options import datasets_of, table_options
     from chmr_bench.api.requests import data_requests, valid_seed

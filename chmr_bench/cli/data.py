@@ -53,7 +53,7 @@ MirrorOption = Annotated[
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Use no network: the cache and a mirror folder only.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def show(
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only the tables of this dataset.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Print the overall table, or the tables of one dataset with the printed figures below."""
     from chmr_bench.records import RecordStore

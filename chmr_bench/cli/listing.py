@@ -31,7 +31,7 @@ from chmr_bench.plugins import registry
 
 list_app = typer.Typer(cls=Group, help="List what is registered.", no_args_is_help=True)
 LIST_SHOWN = 30
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 Entry: TypeAlias = dict[str, Any]
 Columns: TypeAlias = Mapping[str, Callable[[Entry], str]]
 """Heading -> what stands there of an entry."""

@@ -80,7 +80,7 @@ Setting = Annotated[
 ]
 Jobs = Annotated[int, option("--jobs", "-j", help="Cores; 0 = all.")]
 Out = Annotated[Path, option(panel=OUT, help="Folder of records and tables.")]
-AsJson = Annotated[bool, option("--json", panel=OUT, help="Print JSON instead of tables.")]
+AsJson = Annotated[bool, option("--json", panel=OUT, help="Print JSON instead.")]
 Quiet = Annotated[bool, option("--quiet", "-q", panel=OUT, help="No plan, no progress.")]
 Split = Annotated[
     str,

@@ -42,7 +42,7 @@ def pretrain(
 ) -> int:
     """Make the weights a model starts from, or say where they are.
 
-    'chmr-bench run' does so by itself where they are not there; after a kill, or Ctrl-C, the same
+    'chmr-bench run' does so by itself where they are not there. After a kill, or Ctrl-C, the same
     command goes on from the last checkpoint.
     """
     from chmr_bench.api.options import run_options

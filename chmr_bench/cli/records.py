@@ -23,7 +23,7 @@ SHORTEST = 6
 """Characters of an identity that `rm` takes for one."""
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of records and tables.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use no network.")]
 MirrorOption = Annotated[
     str | None,

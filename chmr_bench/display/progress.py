@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -28,7 +27,7 @@ from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
 from chmr_bench.report.digits import extra_decimals, fixed
 from chmr_bench.runner import DatasetRequest
-from chmr_bench.sweep import Item, Opening, Outcome, SilentSweep, SweepListener
+from chmr_bench.sweep import Item, Opening, Outcome, SweepListener
 
 PHASE_WORDS: dict[Phase, str] = {
     "weights": "pretraining",
@@ -43,25 +42,7 @@ SECONDS_A_LINE = 60.0
 """Where there is no terminal: seconds between two lines on how far pretraining is."""
 
 
-class Display(SweepListener, Protocol):
-    """A listener that is switched on and off."""
-
-    def begun(self, name: str) -> None:
-        """Hear that work of that name begins, which is no job of a sweep."""
-
-    def __enter__(self) -> Display:
-        """Begin to show."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave the terminal clean."""
-
-
-def display(total: int, *, quiet: bool) -> Display:
+def display(total: int, *, quiet: bool) -> Quiet:
     """Return the display that fits where standard error goes."""
     if quiet or total == 0:
         return Quiet()
@@ -129,7 +110,7 @@ def label(item: Item) -> str:
     return f"{name} {item.model}{seed}{masked}"
 
 
-class Quiet(SilentSweep):
+class Quiet(SweepListener):
     """Shows nothing but why a job failed."""
 
     def __enter__(self) -> Quiet:
@@ -144,7 +125,7 @@ class Quiet(SilentSweep):
         pass
 
     def begun(self, name: str) -> None:
-        """Ignore it."""
+        """Take that work of that name begins, which is no job of a sweep."""
 
     def printed(self, text: str) -> None:
         """Pass on what a model printed."""

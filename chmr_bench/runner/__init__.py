@@ -5,7 +5,7 @@ from __future__ import annotations
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.job import Job
-from chmr_bench.runner.listening import Listener, Silent
+from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest, load
 from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.run import Finished, run_job, settle
@@ -19,7 +19,6 @@ __all__ = [
     "Listener",
     "LoadedDataset",
     "RunOptions",
-    "Silent",
     "SplitRequest",
     "WeightsCache",
     "WeightsKey",

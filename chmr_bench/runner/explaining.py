@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chmr_bench import isolation
-from chmr_bench.contracts import FitContext, Inputs, ModelSpec, TaskInfo, Weights
+from chmr_bench.contracts import FitContext, Inputs, ModelSpec, Weights
 from chmr_bench.errors import PluginError, UsageError
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry
@@ -51,15 +50,7 @@ def explain(
         everything = replace(spec, reads=tuple(data.dataset.blocks))  # nothing is scored
         inputs = data.inputs(everything, needs, listener.progress)
         inputs = replace(inputs, keys=data.keys(listener.progress))
-    context = FitContext(
-        tasks=TaskInfo(data.spec.task_type, data.dataset.task_names, data.spec.metric),
-        seed=job.seed or 0,
-        n_jobs=options.n_jobs,
-        device=job.device,
-        precision=job.precision,
-        log=logging.getLogger(f"chmr_bench.explain.{spec.name}"),
-        weights=weights.path,
-    )
+    context = replace(job, weights=weights).context(options.n_jobs, "chmr_bench.explain")
     arguments = (spec, job.config, inputs, out.resolve(), context, registry())
     out.mkdir(parents=True, exist_ok=True)
     listener.step("explanation")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.contracts import ModelSpec, PendingWeights, Weights
+from chmr_bench.contracts import FitContext, ModelSpec, PendingWeights, TaskInfo, Weights
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
     DatasetInfo,
@@ -76,6 +77,19 @@ class Job:
         """Return what tells weights that are pending from others; seeds may share them."""
         title = self.weights.title if isinstance(self.weights, PendingWeights) else ""
         return title + self.weights_key(seed=0).text()
+
+    def context(self, n_jobs: int, logger: str) -> FitContext:
+        """Return what the model's code is given beside the molecules."""
+        spec, tasks = self.data.spec, self.data.dataset.task_names
+        return FitContext(
+            tasks=TaskInfo(spec.task_type, tasks, spec.metric),
+            seed=self.seed or 0,
+            n_jobs=n_jobs,
+            device=self.device,
+            precision=self.precision,
+            log=logging.getLogger(f"{logger}.{self.model.spec.name}"),
+            weights=self.weights.path if isinstance(self.weights, Weights) else None,
+        )
 
     @property
     def identity(self) -> str:

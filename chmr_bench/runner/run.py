@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chmr_bench import isolation
-from chmr_bench.contracts import Dataset, FitContext, PendingWeights, Progress, TaskInfo, Weights
+from chmr_bench.contracts import Dataset, PendingWeights, Progress, Weights
 from chmr_bench.errors import PredictionError, RemoteError, TimeLimitError, WorkerError
 from chmr_bench.plugins import registry
 from chmr_bench.records import (
@@ -35,7 +35,7 @@ from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.fitting import FIT, FitTask, Predicted
 from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
-from chmr_bench.runner.listening import Listener, Silent
+from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.masking import SplitInputs, split_inputs
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.options import RunOptions
@@ -158,7 +158,7 @@ def settle(
     if not isinstance(job.weights, PendingWeights):
         return job
     with logs.captured() as stream:
-        clock = Clock(listener or Silent(), stream)
+        clock = Clock(listener or Listener(), stream)
         log.info("%s: %s", job, job.weights.title)
         failed = cache.failed.get(job.pending_text())
         if failed is None:
@@ -198,7 +198,7 @@ def run_job(
     result: _Result | None = None
     failure: ErrorInfo | None = None
     with logs.captured() as stream:
-        clock = Clock(listener or Silent(), stream)
+        clock = Clock(listener or Listener(), stream)
         log.info("%s, split %s", job, job.split.method)
         try:
             result = _result(job, options, clock)
@@ -244,15 +244,6 @@ def _predicted(job: Job, options: RunOptions, parts: SplitInputs, clock: Clock) 
     """Return what a worker predicts, which is given no label of a test row."""
     data = job.data
     split = data.split(job.split)
-    context = FitContext(
-        tasks=TaskInfo(data.spec.task_type, data.dataset.task_names, data.spec.metric),
-        seed=job.seed or 0,
-        n_jobs=options.n_jobs,
-        device=job.device,
-        precision=job.precision,
-        log=logging.getLogger(f"chmr_bench.model.{job.model.spec.name}"),
-        weights=job.weights.path if isinstance(job.weights, Weights) else None,
-    )
     task = FitTask(
         spec=job.model.spec,
         config=job.config,
@@ -261,7 +252,7 @@ def _predicted(job: Job, options: RunOptions, parts: SplitInputs, clock: Clock) 
         valid=parts.valid,
         y_valid=data.dataset.y[split.valid],
         test=parts.test,
-        context=context,
+        context=job.context(options.n_jobs, "chmr_bench.model"),
         registry=registry(),
     )
     predicted: Predicted = isolation.call(FIT, task, limits=options.limits, receiver=clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chmr_bench.sweep.execution import Outcome, SilentSweep, Summary, SweepListener, execute
+from chmr_bench.sweep.execution import Outcome, Summary, SweepListener, execute
 from chmr_bench.sweep.planning import Item, ModelSetting, Opening, Plan, Request, Session, plan
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "Plan",
     "Request",
     "Session",
-    "SilentSweep",
     "Summary",
     "SweepListener",
     "execute",

@@ -6,13 +6,12 @@ import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from chmr_bench.paths import log_folder
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.runner import Finished, Job, Listener, Silent, run_job, settle
+from chmr_bench.runner import Finished, Job, Listener, run_job, settle
 from chmr_bench.sweep.interrupt import stoppable
 from chmr_bench.sweep.planning import Item, Plan, Session
 
@@ -48,30 +47,17 @@ class Summary:
         return [o for o in self.outcomes if o.record.status == "failed"]
 
 
-class SweepListener(Listener, Protocol):
-    """Gets to know how a sweep goes."""
+class SweepListener(Listener):
+    """Ignores all that a sweep reports; a subclass shows what it wants to."""
 
     def started(self, item: Item, position: int, total: int) -> None:
-        """Note that a job begins; `position` counts from 1."""
+        """Take that a job begins; `position` counts from 1."""
 
     def finished(self, outcome: Outcome) -> None:
-        """Note that a job is done."""
+        """Take that a job is done."""
 
     def waiting(self, item: Item) -> None:
-        """Note that another run is at work on the job."""
-
-
-class SilentSweep(Silent):
-    """Listens to nothing."""
-
-    def started(self, item: Item, position: int, total: int) -> None:
-        """Ignore it."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """Ignore it."""
-
-    def waiting(self, item: Item) -> None:
-        """Ignore it."""
+        """Take that another run is at work on the job."""
 
 
 def execute(
@@ -85,7 +71,7 @@ def execute(
     Ctrl-C once ends it with what is done (`Summary.interrupted`); twice ends the process at once.
     A job that another run is at work on is put last, and then waited for.
     """
-    queue = _Queue(store, session, listener or SilentSweep(), plan)
+    queue = _Queue(store, session, listener or SweepListener(), plan)
     with stoppable() as interrupt:
         try:
             held = []

@@ -145,14 +145,23 @@ def test_the_blocks_of_a_page_run(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in PAGES if any(slow for slow, *_ in blocks(p))])
-def test_the_slow_blocks_of_a_page_can_be_planned(page: str, place: Path, mirror: Path) -> None:
-    os.environ["CHMR_BENCH_MIRROR"] = str(mirror)
+def test_the_slow_blocks_of_a_page_can_be_planned(
+    page: str,
+    place: Path,
+    mirror: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHMR_BENCH_MIRROR", str(mirror))
+    if is_needed(page):
+        monkeypatch.syspath_prepend(str(request.getfixturevalue("example")))
+        registry.cache_clear()
     (place / "leaderboards").symlink_to(REPOSITORY / "leaderboards")
     for slow, _, body in blocks(page):
         for words in lines(body) if slow else ():
             if words[1] in ("run", "ablate"):
                 run([*words, "--plan", "--out", "elsewhere"])
-            elif words[1] not in ONLY_PARSED:
+            elif words[1] not in ONLY_PARSED and "my.ridge" not in words:  # has no record here
                 run(words)
 
 

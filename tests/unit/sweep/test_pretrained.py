@@ -42,7 +42,7 @@ def request(model: str = "started", **more: Any) -> Request:
     return Request(models=(f"quick.{model}",), **(values | more))
 
 
-class Watching(sweep.SilentSweep):
+class Watching(sweep.SweepListener):
     def __init__(self) -> None:
         self.events: list[str] = []
 

@@ -186,7 +186,7 @@ def test_a_failed_job_is_tried_again_unless_kept(store: RecordStore, session: Se
 # --------------------------------------------------------------------------------- two runs at once
 
 
-class Watching(sweep.SilentSweep):
+class Watching(sweep.SweepListener):
     def __init__(self) -> None:
         self.events: list[str] = []
         self.wait_begun = threading.Event()
