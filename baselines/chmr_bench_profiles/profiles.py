@@ -134,7 +134,7 @@ def _readable(scale: ProfileScale, block: MatrixBlock) -> MatrixBlock:
     """
     if scale.in_part or not block.in_part:
         return block
-    return replace(block, observed=block.observed.all(axis=1))
+    return replace(block, observed=np.asarray(block.observed.all(axis=1)))
 
 
 def _block(inputs: Inputs, name: str) -> MatrixBlock:

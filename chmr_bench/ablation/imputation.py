@@ -96,7 +96,7 @@ def _given(kind: Fill, holes: Holes, donors: Holes | None) -> FloatArray:
         if donors is None:
             return np.asarray(reached.values[holes.rows])
         known, observed = reached.values, reached.reached
-    rows = observed.any(axis=1) if in_part else observed
+    rows = np.asarray(observed.any(axis=1)) if in_part else observed
     near = nearest(giver.bits()[rows], NEIGHBOURS, queries=holes.bits()[holes.rows])
     return np.asarray(propagation.borrow(known[rows], observed[rows], near).values)
 

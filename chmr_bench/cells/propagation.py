@@ -86,7 +86,7 @@ def propagate(
             "expected the same molecules (for others see `borrow`)"
         )
     if observed.ndim == 2:
-        rows = observed.any(axis=1)
+        rows = np.asarray(observed.any(axis=1))
         if (observed == rows[:, None]).all():  # the same numbers to the last bit
             return _as_entries(propagate(values, rows, neighbours, steps))
         return _propagated_entries(values, observed, neighbours.matrix(len(values)), steps)
@@ -131,7 +131,7 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
     """
     _check(values, observed, neighbours)
     if observed.ndim == 2:
-        rows = observed.any(axis=1)
+        rows = np.asarray(observed.any(axis=1))
         if (observed == rows[:, None]).all():
             return _as_entries(borrow(values, rows, neighbours))
         return _borrowed_entries(values, observed, neighbours.matrix(len(values)))

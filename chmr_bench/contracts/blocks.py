@@ -78,7 +78,7 @@ class MatrixBlock:
         if not self.in_part:
             return self
         entries = self.entries
-        rows = entries.any(axis=1)
+        rows = np.asarray(entries.any(axis=1))
         return replace(self, observed=rows if (entries == rows[:, None]).all() else entries)
 
     def complete_rows(self, name: str, reader: str) -> BoolArray:

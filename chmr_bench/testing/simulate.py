@@ -100,8 +100,9 @@ def measured_in_part(
             blocks[name] = replace(block, values=values, observed=observed)
         return replace(inputs, blocks=blocks)
 
-    parts = {name: changed(getattr(problem, name)) for name in ("train", "valid", "test")}
-    return replace(problem, title="profiles measured in part", **parts)
+    train, valid, test = (changed(part) for part in (problem.train, problem.valid, problem.test))
+    title = "profiles measured in part"
+    return replace(problem, title=title, train=train, valid=valid, test=test)
 
 
 def _labels(task_type: TaskType, smiles: Sequence[str]) -> FloatArray:

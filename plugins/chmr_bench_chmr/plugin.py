@@ -95,6 +95,17 @@ def _models() -> Iterable[ModelSpec]:
         needs_cells=True,
     )
     yield _spec(
+        "chmr.finetuned",
+        "CHMR, its encoder trained on with the labels, beside a fresh one and frozen heads",
+        factory="finetuning:Finetuned",
+        config=f"{_PACKAGE}.config:FinetunedConfig",
+        recipe=str(_RECIPES / "finetuned.toml"),
+        explain="",
+        version="1",
+        precisions=("float32",),
+        accelerator=False,
+    )
+    yield _spec(
         "chmr.forest-ensemble",
         "The mean of CHMR and a random forest on fingerprint bits",
         factory="ensemble:ForestEnsemble",
