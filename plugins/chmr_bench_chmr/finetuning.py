@@ -165,7 +165,8 @@ class TunedNetwork(TaskNetwork):
             block = inputs.matrix(GEOMETRY)
             raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32))
             values = self._encoder.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP).numpy()
-            parts += [np.where(block.observed[:, None], values, 0.0), block.observed[:, None]]
+            seen = block.observed[:, None].astype(np.float32)
+            parts += [np.where(seen > 0, values, 0.0), seen]
         if not self.config.tune_graph:
             parts.append(self._pooled(inputs.graph()))
         columns = np.concatenate(parts, axis=1).astype(np.float32)
@@ -214,8 +215,10 @@ class TunedNetwork(TaskNetwork):
 
     def _parameters(self) -> list[dict[str, Any]]:
         rate = self.config.tune_fresh_rate if self.fresh else self.config.tune_encoder_rate
-        encoder = list(self._network.encoder.parameters())
-        return [{"params": encoder, "lr": rate}, {"params": self._network.head_parameters()}]
+        encoder = list(self._encoder.parameters())
+        of_encoder = {id(parameter) for parameter in encoder}
+        head = [p for p in self._network.parameters() if id(p) not in of_encoder]
+        return [{"params": encoder, "lr": rate}, {"params": head}]
 
     def _features(self, x: Structures, learning: bool = False) -> Structures:
         return Structures(self._tensor(x.columns), x.graph)
@@ -238,4 +241,6 @@ class TunedNetwork(TaskNetwork):
 
 def _predicted(model: Chmr | TunedNetwork, inputs: Inputs) -> FloatArray:
     """Return what a candidate predicts, (n, t)."""
-    return model.predict(model.read(inputs) if isinstance(model, TunedNetwork) else inputs)
+    if isinstance(model, TunedNetwork):
+        return model.predict(model.read(inputs))
+    return model.predict(inputs)

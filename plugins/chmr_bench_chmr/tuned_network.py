@@ -38,11 +38,6 @@ class EncoderWithHead(nn.Module):
             nn.LayerNorm(hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, t)
         )
 
-    def head_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters that no pretraining has seen."""
-        parts = (self.latents, self.bits, self.head)
-        return [parameter for part in parts for parameter in part.parameters()]
-
     def forward(self, x: Structures) -> Tensor:
         """Return logits or standardised values, (b, t)."""
         shape = self.encoder.shape
