@@ -85,7 +85,7 @@ class Missing:
         how = "" if self.mechanism == "random" else f", {self.mechanism}"
         how += "" if self.fill == "none" else f", filled with {self.fill}"
         how += ", shuffled" if self.shuffled else ""
-        return f"{100 * self.rate:g} % of {what} hidden ({where}{how})"
+        return f"{100 * self.rate:g} % of {what} masked ({where}{how})"
 
     @property
     def is_nothing(self) -> bool:

@@ -80,8 +80,10 @@ class Sweep:
         """Pack the records, write the tables, and warn of what their reader should know."""
         for problem in self.store.pack().failed:
             print_note(f"{problem.path}: {problem.reason}")
-        found = [(r.model.id, r.dataset.name, text) for r in self.records() for text in r.remarks]
-        for model, dataset, text in dict.fromkeys(found):
+        warnings = [
+            (r.model.id, r.dataset.name, text) for r in self.records() for text in r.remarks
+        ]
+        for model, dataset, text in dict.fromkeys(warnings):
             print_note(f"warning: {model} on {dataset}: {text}")
         written = leaderboard.build(self.store, self.out)
         problems = self.store.problems()

@@ -77,12 +77,12 @@ def audit(
     chosen, seed = data_requests(given), valid_seed("--split-seed", split_seed)
     if out is not None:
         _make_folder(out)  # before the work, not after it
-    found = _audited(datasets, chosen, split, seed, weights or [], quiet)
-    if found is None:
+    audits = _audited(datasets, chosen, split, seed, weights or [], quiet)
+    if audits is None:
         return INTERRUPTED
-    _show(found, as_json)
+    _show(audits, as_json)
     if out is not None:
-        _write(found, out)
+        _write(audits, out)
     return 0
 
 
@@ -163,28 +163,28 @@ def _together(audits: list[Audit], seen: list[Seen]) -> Audits:
     return Audits(tuple(audits), auditing.overlaps(test, train), tuple(pretrained))
 
 
-def _show(found: Audits, as_json: bool) -> None:
+def _show(audits: Audits, as_json: bool) -> None:
     from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.display.console import print_json
     from chmr_bench.report.audits import audit_grids, audits_json
 
     if as_json:
-        print_json(audits_json(found))
+        print_json(audits_json(audits))
         return
-    for grid in audit_grids(found, whole=False):
+    for grid in audit_grids(audits, whole=False):
         print_grid(grid)
 
 
-def _write(found: Audits, out: Path) -> None:
+def _write(audits: Audits, out: Path) -> None:
     from chmr_bench.display.console import print_note
     from chmr_bench.report.audits import audit_page, audits_json
     from chmr_bench.report.exports import as_json
     from chmr_bench.report.figures import draw_similarity
 
     try:
-        (out / PAGE).write_text(audit_page(found, PICTURE), encoding="utf-8")
-        (out / JSON).write_text(as_json(audits_json(found)), encoding="utf-8")
-        (out / PICTURE).write_bytes(draw_similarity(found.audits))
+        (out / PAGE).write_text(audit_page(audits, PICTURE), encoding="utf-8")
+        (out / JSON).write_text(as_json(audits_json(audits)), encoding="utf-8")
+        (out / PICTURE).write_bytes(draw_similarity(audits.audits))
     except OSError as error:
         raise _cannot_write(out, error) from error
     print_note(f"{out / PAGE}, {JSON}, {PICTURE}")
@@ -222,12 +222,12 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
     with stoppable(), display(1, quiet=quiet) as shown:
         shown.begun("clean scores")
         try:
-            found = list(audit_records(store, datasets, shown.progress, shown.step))
+            results = list(audit_records(store, datasets, shown.progress, shown.step))
         except KeyboardInterrupt:
             print_note("interrupted; nothing was written")
             return INTERRUPTED
-    audits = [one for one in found if not isinstance(one, Skipped)]
-    skipped = [one for one in found if isinstance(one, Skipped)]
+    audits = [one for one in results if not isinstance(one, Skipped)]
+    skipped = [one for one in results if isinstance(one, Skipped)]
     written = write_all(out, audits)
     _show_clean(audits, skipped, as_json)
     if written:

@@ -153,15 +153,15 @@ def _wanted(
 
 
 def _state(wanted: Wanted) -> dict[str, Any]:
-    found = state_of(wanted.source)
+    file = state_of(wanted.source)
     return {
         "file": wanted.source.path,
         "used_by": wanted.name,
         wanted.kind: wanted.name,
         "bytes": wanted.source.n_bytes,
-        "state": found.state,
-        "detail": found.detail,
-        "path": str(found.path),
+        "state": file.state,
+        "detail": file.detail,
+        "path": str(file.path),
         "sha256": wanted.source.sha256,
         "address": wanted.source.address,
     }

@@ -143,8 +143,8 @@ def _show_counts(counts: Counter[str]) -> None:
         "failed run": "failed runs (no score to check)",
         "not at hand": "cannot check: data not at hand",
     }
-    told = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]
-    console.print("; ".join(told) or "no records", markup=False, soft_wrap=True)
+    parts = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]
+    console.print("; ".join(parts) or "no records", markup=False, soft_wrap=True)
 
 
 def _exit_code(checks: list[Check]) -> int:

@@ -26,6 +26,7 @@ from chmr_bench.display.console import dataset_label, notes, print_note
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
+from chmr_bench.report.digits import extra_decimals, fixed
 from chmr_bench.runner import DatasetRequest
 from chmr_bench.sweep import Item, Opening, Outcome, SilentSweep, SweepListener
 
@@ -108,7 +109,8 @@ def outcome_line(outcome: Outcome) -> str:
     if record.error is not None:
         what = f"FAILED in {record.error.phase}: {record.error.type}: {record.error.message}"
     elif record.metrics is not None and record.metrics.macro is not None:
-        what = f"{record.metrics.metric} {record.metrics.macro:.4f}"
+        score = record.metrics.macro
+        what = f"{record.metrics.metric} {fixed(score, 4, extra_decimals([score], [], 4))}"
     else:
         what = "no task can be evaluated"
     how = f"{record.timing.total:.1f} s" if outcome.computed else "by another run"
@@ -122,7 +124,7 @@ def label(item: Item) -> str:
     if item.split_seed is not None:
         seed = f" {item.split} {item.split_seed}{seed}"
     name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
-    masked = f", {100 * item.missing.rate:g} % hidden" if item.missing else ""
+    masked = f", {100 * item.missing.rate:g} % masked" if item.missing else ""
     masked += ", shuffled" if item.missing and item.missing.shuffled else ""
     return f"{name} {item.model}{seed}{masked}"
 

@@ -222,7 +222,7 @@ def timing_csv(tables: Iterable[Table]) -> str:
     return as_csv(
         [
             {
-                "dataset": table.name,
+                "dataset": table.label,
                 "split": table.split_name,
                 "row": row.label,
                 "n_runs": len(good),

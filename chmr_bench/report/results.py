@@ -52,6 +52,8 @@ class ResultRow:
         None where the split was not drawn.
     tasks :
         Of a regression with several tasks, whose units may differ; else none.
+    not_evaluable :
+        The first task without a score, why, and how many more there are; "" where all have one.
     """
 
     model: str
@@ -77,6 +79,7 @@ class ResultRow:
     n_test_seen: int | None = None
     split_seed: int | None = None
     tasks: tuple[TaskSummary, ...] = ()
+    not_evaluable: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,15 @@ def _row(table: Table, row: Row, is_shared: bool, records: Mapping[str, Record])
         n_test_seen=max(seen, default=None),
         split_seed=facts["split_recorded_seed"],
         tasks=_tasks([records[line["identity"]] for line in good]) if is_mixed else (),
+        not_evaluable=_not_evaluable(table),
     )
+
+
+def _not_evaluable(table: Table) -> str:
+    if not table.not_evaluable:
+        return ""
+    first, *more = table.not_evaluable
+    return f"{first['task']!r}: {first['reason']}" + (f", and {len(more)} more" if more else "")
 
 
 def _tasks(good: Sequence[Record]) -> tuple[TaskSummary, ...]:

@@ -52,13 +52,13 @@ def subject(
     step(f"split {split.method}")
     made = data.split(split)
     step("SMILES, parents and scaffolds")
-    found = cache.identities(
+    identities = cache.identities(
         data.dataset.smiles,
         n_jobs=datasets.n_jobs,
         progress=progress,
         cache=paths.feature_folder(),
     )
-    named = [key or other for key, other in zip(keys, found["smiles"], strict=True)]
+    named = [key or other for key, other in zip(keys, identities["smiles"], strict=True)]
     return Subject(
         spec=data.spec,
         dataset=data.dataset,
@@ -68,10 +68,10 @@ def subject(
         seed=split.seed,
         keys=tuple(keys),
         names={
-            "smiles": found["smiles"],
-            "parent": found["parent"],
+            "smiles": identities["smiles"],
+            "parent": identities["parent"],
             "connectivity": named,
-            "scaffold": found["scaffold"],
+            "scaffold": identities["scaffold"],
         },
     )
 
@@ -161,7 +161,7 @@ def _title(group: Sequence[Path]) -> str:
 def _atlases(card: Path) -> Iterable[str]:
     """Return the atlases a model card names; none where there is no card, or it says none."""
     try:
-        told = json.loads(card.read_text(encoding="utf-8"))["atlas"]["atlases"]
+        atlases = json.loads(card.read_text(encoding="utf-8"))["atlas"]["atlases"]
     except (OSError, ValueError, KeyError, TypeError):
         return ()
-    return [str(name) for name in told] if isinstance(told, list) else ()
+    return [str(name) for name in atlases] if isinstance(atlases, list) else ()

@@ -199,7 +199,7 @@ def _fit_and_predict(
         raise PluginError(f"{where}: it looks for test labels outside of what it is given")
     changed = _changed(problem, given)
     if changed:
-        raise PluginError(f"{where}: it changed {changed}, which it was only lent")
+        raise PluginError(f"{where}: it changed {changed}, which is not its own")
     if config != settings:
         raise PluginError(f"{where}: it changed its own settings from {settings} to {config}")
     return model, y_pred

@@ -80,7 +80,8 @@ def check_all(
         yield Check(_relative(problem.path, store), "unreadable", (problem.reason,))
     for _, group in groupby(store.stored(), key=lambda s: s.content["dataset"]["name"]):
         checker = _Checker(store, datasets, depth, known)
-        entries = list(group)
+        # Of one split together: they share its resamples, which are kept for the next.
+        entries = sorted(group, key=lambda s: s.content["split"]["digest"] or "")
         for entry in entries:
             checker.open(entry)
         with ThreadPoolExecutor(datasets.n_jobs) as pool:

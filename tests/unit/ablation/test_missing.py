@@ -293,9 +293,9 @@ def test_what_cannot_be(changes: dict[str, Any], error: type[Exception], message
 
 
 def test_it_is_told_in_words() -> None:
-    assert str(Missing(0.5)) == "50 % of cells hidden (world)"
-    told = str(Missing(0.25, ("test",), ("morphology",), "scaffold", "mean", shuffled=True))
-    assert told == "25 % of morphology hidden (test, scaffold, filled with mean, shuffled)"
+    assert str(Missing(0.5)) == "50 % of cells masked (world)"
+    text = str(Missing(0.25, ("test",), ("morphology",), "scaffold", "mean", shuffled=True))
+    assert text == "25 % of morphology masked (test, scaffold, filled with mean, shuffled)"
     assert STAGES == ("pretrain", "finetune", "test")
 
 
