@@ -35,7 +35,7 @@ AT_ONCE = 512
 
 
 @dataclass(frozen=True)
-class Structures:
+class TunedInputs:
     """What a tuned network reads of n molecules.
 
     Attributes
@@ -59,9 +59,9 @@ class Structures:
         n, d = self.columns.shape
         return n, d
 
-    def __getitem__(self, rows: Any) -> Structures:
+    def __getitem__(self, rows: Any) -> TunedInputs:
         indices = np.asarray(rows)
-        return Structures(self.columns[rows], self.graph and self.graph.take(indices))
+        return TunedInputs(self.columns[rows], self.graph and self.graph.take(indices))
 
 
 class Finetuned:
@@ -153,7 +153,7 @@ class TunedNetwork(TaskNetwork):
         self.config, self._context, self.fresh = config, context, fresh
         self._encoder = self._new_encoder()
 
-    def read(self, inputs: Inputs) -> Structures:
+    def read(self, inputs: Inputs) -> TunedInputs:
         """Return what the network reads of n molecules."""
         import torch
 
@@ -170,7 +170,7 @@ class TunedNetwork(TaskNetwork):
         if not self.config.tune_graph:
             parts.append(self._pooled(inputs.graph()))
         columns = np.concatenate(parts, axis=1).astype(np.float32)
-        return Structures(columns, inputs.graph() if self.config.tune_graph else None)
+        return TunedInputs(columns, inputs.graph() if self.config.tune_graph else None)
 
     def _pooled(self, graph: GraphBlock) -> FloatArray:
         """Return the graphs as the encoder begins with them, (n, h)."""
@@ -220,10 +220,10 @@ class TunedNetwork(TaskNetwork):
         head = [p for p in self._network.parameters() if id(p) not in of_encoder]
         return [{"params": encoder, "lr": rate}, {"params": head}]
 
-    def _features(self, x: Structures, learning: bool = False) -> Structures:
-        return Structures(self._tensor(x.columns), x.graph)
+    def _features(self, x: TunedInputs, learning: bool = False) -> TunedInputs:
+        return TunedInputs(self._tensor(x.columns), x.graph)
 
-    def _losses(self, x: Structures, y: torch.Tensor) -> Iterator[torch.Tensor]:
+    def _losses(self, x: TunedInputs, y: torch.Tensor) -> Iterator[torch.Tensor]:
         import torch
 
         parts = list(torch.split(torch.randperm(len(x)), self.settings.batch_size))
@@ -232,7 +232,7 @@ class TunedNetwork(TaskNetwork):
         for rows in parts:
             yield masked_loss(self._network(x[rows]), y[rows], self._is_classifier)
 
-    def _raw(self, x: Structures) -> torch.Tensor:
+    def _raw(self, x: TunedInputs) -> torch.Tensor:
         import torch
 
         parts = torch.split(torch.arange(len(x)), AT_ONCE)

@@ -11,7 +11,7 @@ from chmr_bench.nn.batch import graph_batch
 from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, GRAPH, ChmrNetwork
 
 if TYPE_CHECKING:
-    from chmr_bench_chmr.finetuning import Structures
+    from chmr_bench_chmr.finetuning import TunedInputs
 
 
 class EncoderWithHead(nn.Module):
@@ -38,7 +38,7 @@ class EncoderWithHead(nn.Module):
             nn.LayerNorm(hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, t)
         )
 
-    def forward(self, x: Structures) -> Tensor:
+    def forward(self, x: TunedInputs) -> Tensor:
         """Return logits or standardised values, (b, t)."""
         shape = self.encoder.shape
         bits, rest = x.columns[:, : shape.fingerprint], x.columns[:, shape.fingerprint :]
