@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,6 +67,10 @@ class TaskNetwork(ABC):
     def _raw(self, x: Any) -> torch.Tensor:
         """Return logits or standardised values, (n, t)."""
 
+    def _parameters(self) -> Iterable[Any]:
+        """Return what is trained, in torch's groups where learning rates differ."""
+        return self._network.parameters()
+
     def _features(self, x: Any, learning: bool = False) -> Any:
         """Return the features as `_losses` (while learning) and `_raw` read them."""
         return x
@@ -102,6 +106,7 @@ class TaskNetwork(ABC):
                 lambda: self._losses(x, y),
                 lambda: validation_score(context.tasks, y_valid, self._predictions(valid)),
                 context.progress,
+                self._parameters(),
             )
         context.log.info("network: best validation score %s, %d epochs", best, epochs)
 

@@ -82,6 +82,7 @@ def train(
     losses: Callable[[], Iterable[torch.Tensor]],
     score: Callable[[], float | None],
     progress: Progress = no_progress,
+    parameters: Iterable[Any] | None = None,
 ) -> tuple[float | None, int]:
     """Train a network, leave the weights of its best epoch in it; return that score, and epochs.
 
@@ -91,6 +92,8 @@ def train(
         Called once an epoch; gives the loss of one step after the other.
     score : Callable[[], float | None]
         Called after every epoch, in eval mode; the validation score, greater is better, or None.
+    parameters : Iterable[Any] | None
+        What is trained, in torch's groups where rates differ; None = all of the network, alike.
 
     Examples
     --------
@@ -106,7 +109,7 @@ def train(
     import torch
 
     optimiser = torch.optim.AdamW(
-        network.parameters(),
+        network.parameters() if parameters is None else parameters,
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
         fused=True,

@@ -174,3 +174,37 @@ class ChmrConfig(PretrainConfig):
         if self.head_norm == "batch" and self.head_batch_size == 1:
             raise ValueError("head_norm=batch needs a head_batch_size of 2 or more, or 0")
         return self
+
+
+class FinetunedConfig(ChmrConfig):
+    """Settings of `chmr.finetuned`: those of `chmr` for the frozen heads, and those of tuning."""
+
+    candidates: tuple[Literal["pretrained", "fresh", "frozen"], ...] = Field(
+        ("pretrained", "fresh", "frozen"),
+        min_length=1,
+        description="what is fitted: the pretrained encoder trained on, a fresh one of its shape, "
+        "heads on the frozen one; the best on the validation rows is kept, or a mean (head_blend)",
+    )
+    tune_graph: bool = Field(
+        False,
+        description="train the graph network too, some ten times slower; false = its projection, "
+        "the bits and the shape alone, and no fresh encoder has a trained graph network",
+    )
+    tune_encoder_rate: float = Field(2e-4, gt=0, le=1, description="AdamW's, pretrained encoder")
+    tune_fresh_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's in a fresh encoder")
+    tune_learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's in the tuned head")
+    tune_weight_decay: float = Field(0.01, ge=0, le=10, description="AdamW's while tuning")
+    tune_encoder_dropout: float = Field(0.3, ge=0, lt=1, description="in the encoder while tuning")
+    tune_dropout: float = Field(0.4, ge=0, lt=1, description="dropout in the tuned head")
+    tune_hidden: int = Field(512, ge=8, le=8192, description="width of the tuned head")
+    tune_batch_size: int = Field(128, ge=2, description="molecules a step while tuning")
+    tune_epochs: int = Field(60, ge=1, le=10_000, description="epochs of tuning at most")
+    tune_patience: int = Field(
+        12, ge=1, description="epochs without a better validation score before tuning stops"
+    )
+
+    @field_validator("candidates", mode="before")
+    @classmethod
+    def _one_or_more_candidates(cls, value: Any) -> Any:
+        """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value

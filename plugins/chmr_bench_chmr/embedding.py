@@ -56,11 +56,7 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
     DataError
         There are no weights, or they were pretrained on other features.
     """
-    if context.weights is None:
-        raise DataError("the head reads the encoder, but there are no pretrained weights")
-    sha256 = sha256_of(context.weights)
-    network, metadata = network_of(context.weights, sha256)
-    _check_features(config, metadata)
+    network, metadata, sha256 = _checked(config, context)
     path = _cache_file(inputs, metadata, sha256, context)
     latents = _read(path, len(inputs), _width(network))
     if latents is None:
@@ -71,6 +67,27 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
     anchor: FloatArray = np.sum(list(found.values()), axis=0)
     readouts = {"readouts": latents[:, len(names) * h :]} if network.shape.cells else {}
     return {**found, "anchor": anchor, **readouts}
+
+
+def checked_network(config: ChmrConfig, context: FitContext) -> ChmrNetwork:
+    """Return the network of the context's weights, shared by all: not to be trained.
+
+    Raises
+    ------
+    DataError
+        There are no weights, or they were pretrained on other features than the settings name.
+    """
+    return _checked(config, context)[0]
+
+
+def _checked(config: ChmrConfig, context: FitContext) -> tuple[ChmrNetwork, WeightsMetadata, str]:
+    """Return the network, what its file says, and the sha256 of that."""
+    if context.weights is None:
+        raise DataError("the head reads the encoder, but there are no pretrained weights")
+    sha256 = sha256_of(context.weights)
+    network, metadata = network_of(context.weights, sha256)
+    _check_features(config, metadata)
+    return network, metadata, sha256
 
 
 def _check_features(config: ChmrConfig, metadata: WeightsMetadata) -> None:

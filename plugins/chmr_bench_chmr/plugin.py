@@ -66,6 +66,30 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 """What differs from `chmr`: the preset of each variant."""
 
 
+_FINETUNED: dict[str, Any] = {
+    "title": "CHMR, its encoder trained on with the labels, beside a fresh one and frozen heads",
+    "factory": "finetuning:Finetuned",
+    "config": f"{_PACKAGE}.config:FinetunedConfig",
+    "recipe": str(_RECIPES / "finetuned.toml"),
+    "explain": "",
+    "version": "1",
+    "precisions": ("float32",),
+    "accelerator": False,
+}
+_REGRESSOR: dict[str, Any] = {
+    "title": "Control: a network from bits to cells, logistic regression on its last hidden layer",
+    "factory": "regressor:Regressor",
+    "config": f"{_PACKAGE}.regressor_config:RegressorConfig",
+    "weights": f"{_PACKAGE}.regressor:find_or_make",
+    "recipe": str(_RECIPES / "regressor.toml"),
+    "explain": "",
+    "version": "1",
+    "precisions": ("float32",),
+    "accelerator": False,
+    "citation": "",
+}
+
+
 def _spec(name: str, title: str, factory: str = "model:Chmr", **more: Any) -> ModelSpec:
     recipe = str(_RECIPES / "chmr.toml")
     fields = _COMMON | {"recipe": recipe, "explain": f"{_PACKAGE}.explain:explain"} | more
@@ -94,6 +118,7 @@ def _models() -> Iterable[ModelSpec]:
         reads=_CELLS,
         needs_cells=True,
     )
+    yield _spec("chmr.finetuned", **_FINETUNED)
     yield _spec(
         "chmr.forest-ensemble",
         "The mean of CHMR and a random forest on fingerprint bits",
@@ -105,19 +130,7 @@ def _models() -> Iterable[ModelSpec]:
         "CHMR with the paper's settings for each dataset, but one radius throughout",
         recipe=str(_RECIPES / "paper.toml"),
     )
-    yield _spec(
-        "cells.regressor",
-        "Control: a network from bits to cells, logistic regression on its last hidden layer",
-        factory="regressor:Regressor",
-        config=f"{_PACKAGE}.regressor_config:RegressorConfig",
-        weights=f"{_PACKAGE}.regressor:find_or_make",
-        recipe=str(_RECIPES / "regressor.toml"),
-        explain="",
-        version="1",
-        precisions=("float32",),
-        accelerator=False,
-        citation="",
-    )
+    yield _spec("cells.regressor", **_REGRESSOR)
 
 
 @hookimpl

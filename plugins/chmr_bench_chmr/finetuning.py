@@ -1,0 +1,246 @@
+"""CHMR trained on with the labels: its encoder at a small rate, beside heads on the frozen one.
+
+Whether the labels of a dataset suffice to train an encoder, and whether what it learnt from cells
+is then of any use, differs from dataset to dataset. So three are fitted on the training rows: the
+pretrained encoder trained on, a fresh one of the same shape, and `chmr` itself. The validation
+rows choose among them, or their mean, as they choose among the heads of `chmr`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chmr_bench import DataError, FeatureRequest, FitContext, GraphBlock, Inputs
+from chmr_bench.nn.heads import HeadSettings, TaskNetwork
+from chmr_bench.nn.trainer import masked_loss, one_thread
+from chmr_bench.types import FloatArray
+from chmr_bench_chmr import reading
+from chmr_bench_chmr.blending import Blend
+from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
+from chmr_bench_chmr.model import Chmr
+from chmr_bench_chmr.weights import feature_requests
+
+if TYPE_CHECKING:
+    import torch
+
+    from chmr_bench_chmr.network import ChmrNetwork
+
+AT_ONCE = 512
+"""Molecules that are predicted, or whose graphs are encoded, at a time."""
+
+
+@dataclass(frozen=True)
+class TunedInputs:
+    """What a tuned network reads of n molecules.
+
+    Attributes
+    ----------
+    columns : Any
+        (n, d) float32: bits, standardised shape, whether there is a shape, and the graph as the
+        frozen network encodes it, or nothing where `graph` is read.
+    graph : GraphBlock | None
+        The graphs, where the graph network is trained too.
+    """
+
+    columns: Any
+    graph: GraphBlock | None = None
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d), of the columns."""
+        n, d = self.columns.shape
+        return n, d
+
+    def __getitem__(self, rows: Any) -> TunedInputs:
+        indices = np.asarray(rows)
+        return TunedInputs(self.columns[rows], self.graph and self.graph.take(indices))
+
+
+class Finetuned:
+    """Encoders trained on with the labels, beside frozen heads; validation rows choose."""
+
+    def __init__(self, config: FinetunedConfig) -> None:
+        self.config = config
+        known = set(ChmrConfig.model_fields)
+        self._frozen = Chmr(ChmrConfig(**config.model_dump(include=known)))
+
+    @classmethod
+    def needs(cls, config: FinetunedConfig) -> Mapping[str, FeatureRequest]:
+        """Return the features of the encoder, and of the frozen heads."""
+        return {**reading.requests(config), **feature_requests(config)}
+
+    def fit(
+        self,
+        train: Inputs,
+        y_train: FloatArray,
+        valid: Inputs,
+        y_valid: FloatArray,
+        context: FitContext,
+    ) -> None:
+        """Fit every candidate on the training rows, and keep what the validation rows choose.
+
+        Raises
+        ------
+        DataError
+            No weights were given.
+        """
+        if context.weights is None:
+            raise DataError("an encoder is to be trained on, but there are no pretrained weights")
+        fitted: dict[str, Chmr | TunedNetwork] = {}
+        for name in self._candidates():
+            context.log.info("candidate %s", name)
+            if name == "frozen":
+                self._frozen.fit(train, y_train, valid, y_valid, context)
+                fitted[name] = self._frozen
+            else:
+                tuned = TunedNetwork(self.config, context, fresh=name == "fresh")
+                tuned.fit(tuned.read(train), y_train, tuned.read(valid), y_valid, context)
+                fitted[name] = tuned
+        self._blend = Blend(context.tasks, y_valid)
+        predicted = {name: _predicted(model, valid) for name, model in fitted.items()}
+        most = len(fitted) if self.config.head_blend else 1
+        chosen, scores = self._blend.choose(predicted, most)
+        self._kept = [fitted[name] for name in chosen]
+        context.log.info("by validation score: %s; kept: %s", scores, " and ".join(chosen))
+
+    def predict(self, inputs: Inputs) -> FloatArray:
+        """Return probabilities of class 1, or values, (n, t)."""
+        return self._blend.mean([_predicted(model, inputs) for model in self._kept])
+
+    def _candidates(self) -> list[str]:
+        """Return what is fitted: an encoder that learnt nothing is as good as a fresh one."""
+        names: list[str] = list(dict.fromkeys(self.config.candidates))
+        if self.config.encoder == "random" and {"pretrained", "fresh"} <= set(names):
+            names.remove("fresh")
+        return names
+
+
+class TunedNetwork(TaskNetwork):
+    """The molecular encoder of CHMR and a head on it, trained together.
+
+    Parameters
+    ----------
+    config : FinetunedConfig
+        The settings.
+    context : FitContext
+        Names the pretrained weights.
+    fresh : bool
+        Begin with the shape of the pretrained encoder, and not with its weights.
+    """
+
+    settings: HeadSettings
+
+    def __init__(self, config: FinetunedConfig, context: FitContext, *, fresh: bool) -> None:
+        super().__init__(
+            HeadSettings(
+                learning_rate=config.tune_learning_rate,
+                weight_decay=config.tune_weight_decay,
+                epochs=config.tune_epochs,
+                patience=config.tune_patience,
+                hidden=config.tune_hidden,
+                dropout=config.tune_dropout,
+                batch_size=config.tune_batch_size,
+            )
+        )
+        self.config, self._context, self.fresh = config, context, fresh
+        self._encoder = self._new_encoder()
+
+    def read(self, inputs: Inputs) -> TunedInputs:
+        """Return what the network reads of n molecules."""
+        import torch
+
+        from chmr_bench_chmr.network import GEOMETRY
+        from chmr_bench_chmr.pretraining.values import CLIP
+
+        parts = [reading.bits_of(inputs)]
+        if self._encoder.shape.geometry:
+            block = inputs.matrix(GEOMETRY)
+            raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32))
+            values = self._encoder.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP).numpy()
+            seen = block.observed[:, None].astype(np.float32)
+            parts += [np.where(seen > 0, values, 0.0), seen]
+        if not self.config.tune_graph:
+            parts.append(self._pooled(inputs.graph()))
+        columns = np.concatenate(parts, axis=1).astype(np.float32)
+        return TunedInputs(columns, inputs.graph() if self.config.tune_graph else None)
+
+    def _pooled(self, graph: GraphBlock) -> FloatArray:
+        """Return the graphs as the encoder begins with them, (n, h)."""
+        import torch
+
+        from chmr_bench.nn.batch import graph_batch
+
+        found = np.zeros((len(graph), self._encoder.shape.hidden), dtype=np.float32)
+        network = self._encoder.graph_encoder.eval()
+        with one_thread(), torch.inference_mode():
+            for start in range(0, len(graph), AT_ONCE):
+                rows = np.arange(start, min(start + AT_ONCE, len(graph)))
+                found[rows] = network(graph_batch(graph, rows)).numpy()
+        return found
+
+    def _new_encoder(self) -> ChmrNetwork:
+        """Return the encoder before tuning; its scales are those of the weights."""
+        import torch
+
+        from chmr_bench.nn.trainer import seeded
+        from chmr_bench_chmr.embedding import checked_network
+        from chmr_bench_chmr.network import ChmrNetwork
+
+        known = checked_network(self.config, self._context)
+        if not self.fresh:
+            encoder = copy.deepcopy(known).cpu()  # others read that one
+        else:
+            with seeded(self._context.seed):
+                encoder = ChmrNetwork(known.shape)
+            encoder.scales.load_state_dict(known.scales.state_dict())
+        encoder.graph_encoder.dropout = self.config.tune_encoder_dropout
+        for module in encoder.projectors.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = self.config.tune_encoder_dropout
+        return encoder
+
+    def _build(self, d: int, t: int) -> torch.nn.Module:
+        from chmr_bench_chmr.tuned_network import EncoderWithHead
+
+        settings = self.settings
+        return EncoderWithHead(self._encoder, t, settings.hidden, settings.dropout)
+
+    def _parameters(self) -> list[dict[str, Any]]:
+        rate = self.config.tune_fresh_rate if self.fresh else self.config.tune_encoder_rate
+        encoder = list(self._encoder.parameters())
+        of_encoder = {id(parameter) for parameter in encoder}
+        head = [p for p in self._network.parameters() if id(p) not in of_encoder]
+        return [{"params": encoder, "lr": rate}, {"params": head}]
+
+    def _features(self, x: TunedInputs, learning: bool = False) -> TunedInputs:
+        return TunedInputs(self._tensor(x.columns), x.graph)
+
+    def _losses(self, x: TunedInputs, y: torch.Tensor) -> Iterator[torch.Tensor]:
+        import torch
+
+        parts = list(torch.split(torch.randperm(len(x)), self.settings.batch_size))
+        if len(parts) > 1 and len(parts[-1]) == 1:  # one row has no variance for a batch norm
+            parts[-2:] = [torch.cat(parts[-2:])]
+        for rows in parts:
+            yield masked_loss(self._network(x[rows]), y[rows], self._is_classifier)
+
+    def _raw(self, x: TunedInputs) -> torch.Tensor:
+        import torch
+
+        parts = torch.split(torch.arange(len(x)), AT_ONCE)
+        return torch.cat([self._network(x[rows]) for rows in parts])
+
+
+def _predicted(model: Chmr | TunedNetwork, inputs: Inputs) -> FloatArray:
+    """Return what a candidate predicts, (n, t)."""
+    if isinstance(model, TunedNetwork):
+        return model.predict(model.read(inputs))
+    return model.predict(inputs)

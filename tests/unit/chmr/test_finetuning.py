@@ -1,0 +1,157 @@
+"""CHMR trained on with the labels: what is trained, what is chosen, and what stays as it was."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from chmr_bench import DataError, FitContext, Inputs, TaskInfo
+from chmr_bench.features.cache import featurise
+from chmr_bench.plugins import registry
+from chmr_bench.settings import build_config
+from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
+from chmr_bench_chmr.embedding import checked_network
+from chmr_bench_chmr.finetuning import Finetuned, TunedNetwork
+from chmr_bench_chmr.network import Modality
+from chmr_bench_chmr.weights import feature_spec
+
+ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
+SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))
+CONFIG = FinetunedConfig(
+    n_bits=64,
+    geometry="none",
+    head_hidden=8,
+    head_epochs=4,
+    head_strengths=(1.0,),
+    tune_hidden=16,
+    tune_epochs=4,
+    tune_batch_size=16,
+)
+TRAIN, VALID = np.arange(0, 64, 2), np.arange(1, 64, 2)
+
+
+@pytest.fixture(scope="module")
+def inputs() -> Inputs:
+    wanted = Finetuned.needs(CONFIG).items()
+    blocks = {n: featurise(feature_spec(r), r.settings, SMILES, n_jobs=1) for n, r in wanted}
+    return Inputs(SMILES, blocks)
+
+
+@pytest.fixture
+def context(encoder: Callable[..., Path]) -> FitContext:
+    tasks = TaskInfo("classification", ("a", "b"), "roc_auc")
+    return FitContext(tasks=tasks, weights=encoder(CONFIG, Modality("morphology", 5)))
+
+
+def labels() -> Any:
+    """Return labels that hang on the molecules: which end each has, some not measured."""
+    pairs = list(itertools.product(range(8), range(8)))
+    y = np.array([[a % 2, (a + b) % 3 == 0] for a, b in pairs], dtype=float)
+    y[::7, 1] = np.nan
+    return y
+
+
+def fitted(inputs: Inputs, context: FitContext, **changes: Any) -> Finetuned:
+    y = labels()
+    model = Finetuned(CONFIG.model_copy(update=changes))
+    model.fit(inputs.take(TRAIN), y[TRAIN], inputs.take(VALID), y[VALID], context)
+    return model
+
+
+@pytest.mark.parametrize("tune_graph", [False, True])
+@pytest.mark.parametrize("candidate", ["pretrained", "fresh"])
+def test_eight_molecules_are_learnt_by_heart(
+    inputs: Inputs, context: FitContext, candidate: Any, tune_graph: bool
+) -> None:
+    rows, y = np.arange(0, 64, 8), np.tile([[0.0, 1], [1, 0]], (4, 1))
+    still = {"tune_dropout": 0.0, "tune_encoder_dropout": 0.0, "tune_epochs": 150}
+    rates = {"tune_encoder_rate": 1e-2, "tune_learning_rate": 1e-2, "tune_patience": 150}
+    config = CONFIG.model_copy(
+        update={"candidates": (candidate,), "tune_graph": tune_graph, **still, **rates}
+    )
+    model, eight = Finetuned(config), inputs.take(rows)
+    model.fit(eight, y, inputs.take(VALID), np.full((32, 2), np.nan), context)
+    np.testing.assert_allclose(model.predict(eight), y, atol=0.05)
+
+
+def test_the_encoder_is_trained_and_the_one_on_disk_is_not(
+    inputs: Inputs, context: FitContext
+) -> None:
+    shared = checked_network(CONFIG, context)
+    before = {name: value.clone() for name, value in shared.state_dict().items()}
+    for tune_graph in (False, True):
+        model = fitted(inputs, context, candidates=("pretrained",), tune_graph=tune_graph)
+        (kept,) = model._kept
+        assert isinstance(kept, TunedNetwork)
+        after = kept._encoder.state_dict()
+        moved = {name.split(".")[0] for name in before if not before[name].equal(after[name])}
+        assert moved == ({"projectors", "graph_encoder"} if tune_graph else {"projectors"})
+    assert all(value.equal(before[name]) for name, value in shared.state_dict().items())
+
+
+def test_a_fresh_one_has_nothing_of_the_pretrained(inputs: Inputs, context: FitContext) -> None:
+    context = replace(context, seed=1)  # the fixture's weights are those of seed 0
+    known, fresh = (TunedNetwork(CONFIG, context, fresh=f)._encoder for f in (False, True))
+    pairs = zip(known.named_parameters(), fresh.parameters(), strict=True)
+    same = [n for (n, a), b in pairs if a.dim() > 1 and a.any() and a.equal(b)]
+    assert not same
+    assert all(
+        a.equal(b) for a, b in zip(known.scales.buffers(), fresh.scales.buffers(), strict=True)
+    )
+    first, second = (fitted(inputs, context, candidates=(c,)) for c in ("pretrained", "fresh"))
+    assert not np.array_equal(first.predict(inputs), second.predict(inputs))
+
+
+def test_validation_rows_choose(
+    inputs: Inputs, context: FitContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        together = fitted(inputs, context, head_blend=False)
+    names = ("pretrained", "fresh", "frozen")
+    alone = {c: fitted(inputs, context, candidates=(c,), head_blend=False) for c in names}
+    chosen = caplog.text.rpartition("kept: ")[2].strip()
+    assert chosen in names
+    np.testing.assert_array_equal(together.predict(inputs), alone[chosen].predict(inputs))
+
+
+def test_the_seed_settles_all_and_a_stored_model_predicts_the_same(
+    inputs: Inputs, context: FitContext
+) -> None:
+    one, two = fitted(inputs, context), fitted(inputs, context)
+    y_pred = one.predict(inputs)
+    np.testing.assert_array_equal(y_pred, two.predict(inputs))
+    again = pickle.loads(pickle.dumps(one))  # noqa: S301  # made one line above
+    np.testing.assert_array_equal(again.predict(inputs), y_pred)
+    rows = np.array([5, 40, 3])
+    np.testing.assert_allclose(one.predict(inputs.take(rows)), y_pred[rows], rtol=1e-5)
+
+
+def test_an_encoder_that_learnt_nothing_stands_for_a_fresh_one() -> None:
+    assert Finetuned(CONFIG)._candidates() == ["pretrained", "fresh", "frozen"]
+    random = CONFIG.model_copy(update={"encoder": "random"})
+    assert Finetuned(random)._candidates() == ["pretrained", "frozen"]
+
+
+def test_without_weights_it_says_so(inputs: Inputs, context: FitContext) -> None:
+    nothing = FitContext(context.tasks)
+    with pytest.raises(DataError, match="no pretrained weights"):
+        fitted(inputs, nothing)
+
+
+def test_it_reads_the_weights_of_chmr() -> None:
+    """Its own settings are none of pretraining's: the same weights serve both."""
+    for dataset in ("", "planted", "planted-regression"):
+        specs = (registry().model(name).spec for name in ("chmr", "chmr.finetuned"))
+        plain, tuned = (build_config(spec, {}, dataset) for spec in specs)
+        assert isinstance(tuned, FinetunedConfig)
+        assert ChmrConfig(**tuned.model_dump(include=set(ChmrConfig.model_fields))) == plain
