@@ -179,7 +179,7 @@ class _Running:
         self.left: list[str] = []
         start = context()
         self.connection, theirs = start.Pipe()
-        surroundings = worker.Surroundings.here(str(path))
+        surroundings = worker.ProcessState.here(str(path))
         self.process = start.Process(target=worker.serve, args=(theirs, surroundings))
         with without_main():
             self.process.start()
@@ -307,7 +307,7 @@ class _Memory(threading.Thread):
         self.used, self.children = 0, []  # type: int, list[Any]
 
     def run(self) -> None:
-        """Look until the end is told."""
+        """Look until the end."""
         import psutil
 
         while not self.ended.wait(MEMORY_SECONDS):

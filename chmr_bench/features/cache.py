@@ -23,7 +23,7 @@ from chmr_bench.errors import (
     UnknownNameError,
 )
 from chmr_bench.features.parallel import compute_block
-from chmr_bench.features.plugin import CONNECTIVITY, IDENTITIES, NEUTRAL_PARENT
+from chmr_bench.features.plugin import CONNECTIVITY, IDENTITY, LEVELS, NEUTRAL_PARENT
 from chmr_bench.features.storage import read_block, write_block
 
 log = logging.getLogger("chmr_bench.features")
@@ -123,13 +123,12 @@ def identities(
 
     "" where there is none: a molecule without a ring has no scaffold. See `features.identity`.
     """
-    found = {}
-    for spec in IDENTITIES:
-        block = _matrix(spec, smiles, n_jobs, progress, cache)
-        rows = zip(block.values, block.observed, strict=True)
-        level = spec.name.removeprefix("identity.")
-        found[level] = tuple(bytes(v).hex() if there else "" for v, there in rows)
-    return found
+    values = _matrix(IDENTITY, smiles, n_jobs, progress, cache).values
+    parts = np.split(np.asarray(values), len(LEVELS), axis=1)
+    return {
+        level: tuple(bytes(row).hex() if row.any() else "" for row in part)
+        for level, part in zip(LEVELS, parts, strict=True)
+    }
 
 
 def keys_of(block: MatrixBlock) -> tuple[str, ...]:

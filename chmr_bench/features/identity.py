@@ -18,15 +18,11 @@ from rdkit.Chem import rdinchi
 
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.features.molecules import parse_all
+from chmr_bench.features.plugin import LEVELS
 
 HASH_BYTES = 16
 KEY_LENGTH = 14
 """The first block of an InChIKey is the hash of formula, connections and hydrogens."""
-
-
-def canonical(smiles: Sequence[str]) -> MatrixBlock:
-    """Return hashes of RDKit's canonical SMILES with stereo marks, (n, 16) uint8."""
-    return _hashed(Chem.MolToSmiles(mol) for mol in parse_all(smiles))
 
 
 def connectivity(smiles: Sequence[str]) -> MatrixBlock:
@@ -38,7 +34,7 @@ def connectivity(smiles: Sequence[str]) -> MatrixBlock:
 
 
 def neutral_parent(smiles: Sequence[str]) -> MatrixBlock:
-    """Return the connectivity of each molecule's `parent`, as `connectivity` does.
+    """Return the connectivity of each molecule's parent, as `connectivity` does.
 
     It joins salts, charges and most tautomers: of 700 rows of ChEMBL2K that name their compound in
     JUMP 547 have its key as they stand, and 696 that of its neutral parent.
@@ -46,23 +42,25 @@ def neutral_parent(smiles: Sequence[str]) -> MatrixBlock:
     return _key_codes(_parent(mol) for mol in parse_all(smiles))
 
 
-def parent(smiles: Sequence[str]) -> MatrixBlock:
-    """Return hashes of the parent's canonical SMILES, (n, 16) uint8.
+def levels(smiles: Sequence[str]) -> MatrixBlock:
+    """Return hashes at the three levels side by side, (n, 3 * 16) uint8; zeros where there is none.
 
-    The parent is the largest organic fragment after RDKit's clean-up (normalised, metals cut off),
-    with its charges neutralised where that is possible; stereo marks stay. A molecule that RDKit's
-    standardiser refuses is its own parent.
+    - RDKit's canonical SMILES with stereo marks.
+    - The canonical SMILES of the parent: the largest organic fragment after RDKit's clean-up
+      (normalised, metals cut off), with its charges neutralised where that is possible; stereo
+      marks stay. A molecule that RDKit's standardiser refuses is its own parent.
+    - The parent's Bemis-Murcko scaffold without stereo marks, since a ring in the counter-ion would
+      make another scaffold of the same drug. A parent without a ring has none.
     """
-    return _hashed(Chem.MolToSmiles(_parent(mol)) for mol in parse_all(smiles))
-
-
-def flat_scaffold(smiles: Sequence[str]) -> MatrixBlock:
-    """Return hashes of the parent's Bemis-Murcko scaffold without stereo marks, (n, 16) uint8.
-
-    Of the parent, since a ring in the counter-ion would make another scaffold of the same drug. A
-    parent without a ring has none: it is not observed.
-    """
-    return _hashed(murcko(_parent(mol), chirality=False) for mol in parse_all(smiles))
+    texts: list[str] = []
+    for mol in parse_all(smiles):
+        parent = _parent(mol)
+        flat = murcko(parent, chirality=False)
+        texts += (Chem.MolToSmiles(mol), Chem.MolToSmiles(parent), flat)
+    hashes = [hashlib.sha256(t.encode()).digest()[:HASH_BYTES] if t else b"" for t in texts]
+    padded = b"".join(one.ljust(HASH_BYTES, b"\0") for one in hashes)
+    codes: Any = np.frombuffer(padded, dtype=np.uint8).reshape(-1, len(LEVELS) * HASH_BYTES)
+    return MatrixBlock(values=codes.copy(), observed=np.ones(len(codes), dtype=bool))
 
 
 def murcko(mol: Chem.Mol, chirality: bool) -> str:
@@ -104,11 +102,3 @@ def _key_codes(molecules: Iterable[Chem.Mol]) -> MatrixBlock:
     padded = b"".join(key.ljust(KEY_LENGTH, b"\0") for key in keys)
     codes: Any = np.frombuffer(padded, dtype=np.uint8).reshape(-1, KEY_LENGTH)
     return MatrixBlock(values=codes.copy(), observed=np.array([bool(k) for k in keys], dtype=bool))
-
-
-def _hashed(texts: Iterable[str]) -> MatrixBlock:
-    """Return the first bytes of each sha256; of "" zeros, not observed."""
-    rows = [hashlib.sha256(t.encode()).digest()[:HASH_BYTES] if t else b"" for t in texts]
-    padded = b"".join(row.ljust(HASH_BYTES, b"\0") for row in rows)
-    codes: Any = np.frombuffer(padded, dtype=np.uint8).reshape(-1, HASH_BYTES)
-    return MatrixBlock(values=codes.copy(), observed=np.array([bool(r) for r in rows], dtype=bool))

@@ -19,17 +19,15 @@ NEUTRAL_PARENT = FeatureSpec(
     compute=f"{_IDENTITY}:neutral_parent",
 )
 
-IDENTITIES: tuple[FeatureSpec, ...] = tuple(
-    FeatureSpec(
-        name=f"identity.{level}", title=title, compute=f"{_IDENTITY}:{function}", version=version
-    )
-    for level, function, version, title in (
-        ("smiles", "canonical", "1", "Hash of the canonical SMILES"),
-        ("parent", "parent", "1", "Hash of the SMILES of the parent without salt and charge"),
-        ("scaffold", "flat_scaffold", "2", "Hash of the parent's flat scaffold, if it has a ring"),
-    )
+LEVELS = ("smiles", "parent", "scaffold")
+"""What is hashed of a molecule, from the narrowest to the widest."""
+
+IDENTITY = FeatureSpec(
+    name="identity",
+    title="Hashes of the canonical SMILES, of the parent's and of its flat scaffold's (n, 48)",
+    compute=f"{_IDENTITY}:levels",
 )
-"""Not registered: they say which rows are one molecule, and are nothing to learn from."""
+"""Not registered: it says which rows are one molecule, and is nothing to learn from."""
 
 FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(

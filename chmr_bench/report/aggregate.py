@@ -119,6 +119,11 @@ class Row:
         return math.fsum(values) / len(values) if known else None
 
     @property
+    def n_test_seen(self) -> int | None:
+        """Return the most test molecules that weights of any run learnt from; None = not known."""
+        return max((n for r in self.good if (n := r["n_test_seen"]) is not None), default=None)
+
+    @property
     def fit_and_predict(self) -> float:
         """Return the mean over seeds of the seconds that fit and predict took."""
         good = self.good

@@ -21,7 +21,7 @@ from chmr_bench.report.runs import frame_of
 
 
 @dataclass(frozen=True)
-class TaskScore:
+class TaskSummary:
     """One task of several, on its own: the mean over seeds in the task's unit."""
 
     task: str
@@ -78,7 +78,7 @@ class ResultRow:
     pretrained_on: str = ""
     n_test_seen: int | None = None
     split_seed: int | None = None
-    tasks: tuple[TaskScore, ...] = ()
+    tasks: tuple[TaskSummary, ...] = ()
     not_evaluable: str = ""
 
 
@@ -187,13 +187,13 @@ def _not_evaluable(table: Table) -> str:
     return f"{first['task']!r}: {first['reason']}" + (f", and {len(more)} more" if more else "")
 
 
-def _tasks(good: Sequence[Record]) -> tuple[TaskScore, ...]:
+def _tasks(good: Sequence[Record]) -> tuple[TaskSummary, ...]:
     """Return each task's mean over the runs, None where a run has no score of it."""
     by_task: dict[str, list[float | None]] = {}
     for record in good:
         for task in record.metrics.per_task if record.metrics else ():
             by_task.setdefault(task.task, []).append(task.score)
     return tuple(
-        TaskScore(task, None if None in scores else float(np.mean(scores)))  # type: ignore[arg-type]
+        TaskSummary(task, None if None in scores else float(np.mean(scores)))  # type: ignore[arg-type]
         for task, scores in by_task.items()
     )

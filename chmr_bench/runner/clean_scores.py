@@ -15,7 +15,7 @@ from chmr_bench.audit.leakage import Level
 from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError, DataError, RecordError
-from chmr_bench.records import Predictions, Record, RecordStore
+from chmr_bench.records import Predictions, Record, RecordStore, Stored
 from chmr_bench.records.audited import AuditFile, CleanScore, Leaked
 from chmr_bench.runner.auditing import subject
 from chmr_bench.runner.clusters import clusters_of
@@ -34,7 +34,8 @@ class Skipped:
 
     Attributes
     ----------
-    blocking : the data ought to be there: they are registered, not a user's own file.
+    blocking :
+        The data ought to be there: they are registered, not a user's own file.
     """
 
     dataset: str
@@ -55,16 +56,18 @@ def audit_records(
 
     Parameters
     ----------
-    only : names of datasets with digests of splits; None = all that have records.
+    only :
+        Names of datasets with digests of splits; None = all that have records.
     """
-    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    for record in store.records():
+    groups: dict[tuple[str, ...], list[Stored]] = defaultdict(list)
+    for run in store.stored():
+        record = run.record
         if record.status == "ok" and record.metrics is not None:
             kind = record.dataset.origin.kind
             digests = (record.dataset.digest, record.split.digest, record.metrics.metric)
-            groups[(record.dataset.name, kind, *digests)].append(record)
+            groups[(record.dataset.name, kind, *digests)].append(run)
     for members in groups.values():
-        first = members[0]
+        first = members[0].record
         if only is not None and (first.dataset.name, first.split.digest) not in only:
             continue
         step(f"{first.dataset.name} {first.split.name}")
@@ -72,9 +75,9 @@ def audit_records(
 
 
 def _of_group(
-    members: Sequence[Record], store: RecordStore, datasets: Datasets, progress: Progress
+    members: Sequence[Stored], store: RecordStore, datasets: Datasets, progress: Progress
 ) -> Iterator[AuditFile | Skipped]:
-    first = members[0]
+    first = members[0].record
     name = f"{first.dataset.name} {first.split.name}"
     try:
         one = _subject(first, datasets, progress)
@@ -84,12 +87,12 @@ def _of_group(
         return
     clean = clean_rows(one)
     scores = {}
-    for i, record in enumerate(members):
+    for i, run in enumerate(members):
         progress(i, len(members), "records")
         try:
-            scores[record.identity] = clean_score(record, store, one, clean)
+            scores[run.identity] = clean_score(run.record, _predictions(run, store), one, clean)
         except ChmrBenchError as error:
-            path = store.path_of(record).relative_to(store.root).as_posix()
+            path = store.path_of(run.record).relative_to(store.root).as_posix()
             yield Skipped(first.dataset.name, path, str(error), 1, blocking=True)
     progress(len(members), len(members), "records")
     yield _file(first, one, clean, scores)
@@ -119,18 +122,28 @@ def _subject(record: Record, datasets: Datasets, progress: Progress) -> Subject:
     return one
 
 
-def clean_score(record: Record, store: RecordStore, one: Subject, clean: BoolArray) -> CleanScore:
+def _predictions(run: Stored, store: RecordStore) -> Predictions:
+    try:
+        return run.predictions()
+    except RecordError:
+        return store.predictions(run.record)  # elsewhere, where another process packed it meanwhile
+
+
+def clean_score(
+    record: Record, predictions: Predictions, one: Subject, clean: BoolArray
+) -> CleanScore:
     """Return a record's score on the clean test rows.
 
     Parameters
     ----------
-    clean : (n_test,) which test rows are clean.
+    clean :
+        (n_test,) which test rows are clean.
 
     Raises
     ------
-    RecordError : the predictions cannot be read, or are not of the split's test rows.
+    RecordError
+        The predictions are not of the split's test rows.
     """
-    predictions = store.predictions(record)
     if not np.array_equal(predictions.rows, one.split.test):
         raise RecordError("the predicted rows are not the test rows of the split")
     if record.predictions_sha256 is None or record.metrics is None:
@@ -190,28 +203,29 @@ def differences(stored: AuditFile, fresh: AuditFile) -> list[str]:
 
     Records that it does not know are no difference: the tables call them not audited.
     """
-    found = []
+    lines = []
     for name in ("dataset_digest", "split_digest", "metric", "n_test", "n_clean"):
-        told, made = getattr(stored, name), getattr(fresh, name)
-        if told != made:
-            found.append(f"{name}: {told} in the file, {made} computed")
+        old, new = getattr(stored, name), getattr(fresh, name)
+        if old != new:
+            lines.append(f"{name}: {old} in the file, {new} computed")
     for name in ("levels", "levels_with_valid"):
-        told, made = getattr(stored, name), getattr(fresh, name)
-        counts = [{k: v.leaked_rows for k, v in one.items()} for one in (told, made)]
+        old, new = getattr(stored, name), getattr(fresh, name)
+        counts = [{k: v.leaked_rows for k, v in one.items()} for one in (old, new)]
         if counts[0] != counts[1]:
-            found.append(f"{name}: leaked rows {counts[0]} in the file, {counts[1]} computed")
-    found += _score_differences(stored, fresh)
-    return found[:5] + ([f"and {len(found) - 5} more differences"] if len(found) > 5 else [])
+            lines.append(f"{name}: leaked rows {counts[0]} in the file, {counts[1]} computed")
+    lines += _score_differences(stored, fresh)
+    more = [f"and {len(lines) - 5} more differences"] if len(lines) > 5 else []
+    return lines[:5] + more
 
 
 def _score_differences(stored: AuditFile, fresh: AuditFile) -> Iterator[str]:
-    for identity, told in stored.scores.items():
-        made = fresh.scores.get(identity)
-        if made is None:
+    for identity, old in stored.scores.items():
+        new = fresh.scores.get(identity)
+        if new is None:
             yield f"record {identity[:12]}: there is no such record, or it cannot be read"
             continue
         for name in ("macro", "low", "high", "n_evaluable", "predictions_sha256"):
-            a, b = getattr(told, name), getattr(made, name)
+            a, b = getattr(old, name), getattr(new, name)
             close = isinstance(a, float) and isinstance(b, float)
             same = math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) if close else a == b
             if not same:

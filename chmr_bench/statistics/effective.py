@@ -32,11 +32,12 @@ def molecule_counts(y: FloatArray, clusters: IntArray, *, by_class: bool) -> lis
     >>> molecule_counts(np.array([[1.0], [0.0], [0.0]]), np.array([0, 1, 1]), by_class=True)
     [1]
     """
-    counts = []
-    for labels in y.T:
-        known = ~np.isnan(labels)
-        parts = [known & (labels == c) for c in (0, 1)] if by_class else [known]
-        counts.append(min(len(np.unique(clusters[part])) for part in parts))
+    known = ~np.isnan(y)
+    parts = [known & (y == c) for c in (0, 1)] if by_class else [known]
+    order = np.argsort(clusters, kind="stable")
+    _, starts = np.unique(clusters[order], return_index=True)
+    molecules = [np.logical_or.reduceat(part[order], starts, axis=0) for part in parts]
+    counts: list[int] = np.min([one.sum(axis=0) for one in molecules], axis=0).tolist()
     return counts
 
 

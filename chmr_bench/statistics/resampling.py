@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,9 +20,10 @@ from chmr_bench.statistics.intervals import SHARES, interval
 from chmr_bench.statistics.scorers import Drawn, mean_of_finite, prepared
 from chmr_bench.types import FloatArray, IntArray, MetricName
 
-MAX_CELLS = (
-    4_000_000  # molecules x replicates held at once; bounds the working memory to about 100 MB
-)
+MAX_CELLS = 4_000_000
+"""Molecules x replicates held at once; bounds the working memory to about 100 MB."""
+KEPT_CELLS = 5_000_000
+"""Molecules x replicates up to which they are kept for the next model."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,26 @@ def multiplicities(
         `clusters` has another shape than (n,).
     """
     k, member = (n, None) if clusters is None else _members(n, clusters)
+    if n * n_replicates > KEPT_CELLS:
+        return _drawn(n, n_replicates, seed, k, member)
+    places = None if member is None else member.astype(np.int64).tobytes()
+    return iter(_kept(n, n_replicates, seed, k, places))
+
+
+@lru_cache(maxsize=4)
+def _kept(n: int, n_replicates: int, seed: int, k: int, places: bytes | None) -> tuple[Drawn, ...]:
+    """Keep the last few: all models and tasks of one test set are scored on the same resamples."""
+    member = None if places is None else np.frombuffer(places, dtype=np.int64)
+    blocks = tuple(_drawn(n, n_replicates, seed, k, member))
+    for block in blocks:
+        block.flags.writeable = False
+    return blocks
+
+
+def _drawn(
+    n: int, n_replicates: int, seed: int, k: int, member: IntArray | None
+) -> Iterator[Drawn]:
+    """Draw them: k units, each all the molecules that `member` (n,) gives its number."""
     stream = np.random.PCG64(seed)
     width = max(1, MAX_CELLS // n)
     for start in range(0, n_replicates, width):

@@ -37,11 +37,11 @@ State = Literal["new", "cached", "damaged", "failed", "impossible"]
 STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
 
 Opening: TypeAlias = Callable[[DatasetRequest], Progress]
-"""Called when a dataset is about to be loaded; what it returns is told how the fetching goes."""
+"""Called when a dataset is about to be loaded; what it returns takes the progress of fetching."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class ModelSetting:
     """``--set key=value``, or ``--set model:key=value`` aimed at one model."""
 
     key: str
@@ -71,7 +71,7 @@ class Request:
     seeds: tuple[int, ...] = (0,)
     split: str = ""
     split_seeds: tuple[int, ...] = (0,)
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[ModelSetting, ...] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
     keep_failed: bool = False
@@ -368,7 +368,7 @@ def _check_settings(request: Request) -> None:
             )
 
 
-def _overrides(settings: Sequence[Setting], model: str) -> Mapping[str, Any]:
+def _overrides(settings: Sequence[ModelSetting], model: str) -> Mapping[str, Any]:
     """Return a model's settings; those aimed at it win over those for all."""
     general = {s.key: s.value for s in settings if not s.model}
     return general | {s.key: s.value for s in settings if s.model == model}

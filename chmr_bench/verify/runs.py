@@ -49,9 +49,11 @@ class Check:
 
     Attributes
     ----------
-    state : ``failed run`` holds no score to check; ``not at hand`` = the data cannot be had;
+    state :
+        ``failed run`` holds no score to check; ``not at hand`` = the data cannot be had;
         ``written`` = the record now has the scores that its predictions give.
-    blocking : the data ought to be there: they are registered, not a user's own file.
+    blocking :
+        The data ought to be there: they are registered, not a user's own file.
     """
 
     path: str
@@ -78,7 +80,8 @@ def check_all(
         yield Check(_relative(problem.path, store), "unreadable", (problem.reason,))
     for _, group in groupby(store.stored(), key=lambda s: s.content["dataset"]["name"]):
         checker = _Checker(store, datasets, depth, known)
-        entries = list(group)
+        # Of one split together: they share its resamples, which are kept for the next.
+        entries = sorted(group, key=lambda s: s.content["split"]["digest"] or "")
         for entry in entries:
             checker.open(entry)
         with ThreadPoolExecutor(datasets.n_jobs) as pool:

@@ -19,7 +19,7 @@ from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.features import molecules
 from chmr_bench.features.cache import connectivity_keys
 from chmr_bench.features.parallel import compute_block
-from chmr_bench.features.plugin import FEATURES, IDENTITIES
+from chmr_bench.features.plugin import FEATURES, IDENTITY
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ def assert_same(one: Any, two: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [s for s in (*FEATURES, *IDENTITIES) if s.name != "unimol"], ids=lambda spec: spec.name
+    "spec", [s for s in (*FEATURES, IDENTITY) if s.name != "unimol"], ids=lambda spec: spec.name
 )
 def test_every_feature(spec: Any) -> None:
     @tried(30)

@@ -20,9 +20,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from chmr_bench.cli.console import dataset_label, notes, print_note
 from chmr_bench.contracts import Progress as Report
 from chmr_bench.contracts import no_progress
+from chmr_bench.display.console import dataset_label, notes, print_note
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
@@ -124,7 +124,7 @@ def label(item: Item) -> str:
     if item.split_seed is not None:
         seed = f" {item.split} {item.split_seed}{seed}"
     name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
-    masked = f", {100 * item.missing.rate:g} % hidden" if item.missing else ""
+    masked = f", {100 * item.missing.rate:g} % masked" if item.missing else ""
     masked += ", shuffled" if item.missing and item.missing.shuffled else ""
     return f"{name} {item.model}{seed}{masked}"
 

@@ -12,147 +12,32 @@ Examples
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from chmr_bench.cli.options import FetchGroup, OutputGroup, SplitGroup, TableGroup, WorkGroup
+from chmr_bench.api.options import (
+    DataOptions,
+    MaskingOptions,
+    Names,
+    SweepOptions,
+    as_list,
+    check_names,
+    datasets_of,
+)
 from chmr_bench.contracts import Dataset, Split
-from chmr_bench.errors import DataError, UnknownNameError, UsageError
+from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from chmr_bench.data.requests import TableOptions
-    from chmr_bench.records import RecordStore
-    from chmr_bench.runner import Datasets, LoadedDataset
-    from chmr_bench.sweep import Plan, Request, Summary
+    from chmr_bench.api.options import Options
+    from chmr_bench.api.sweeps import Sweep
+    from chmr_bench.runner import LoadedDataset
+    from chmr_bench.sweep import Request
 
-Names: TypeAlias = str | Iterable[str]
-"""One name, or several."""
 DEFAULT_OUT = "leaderboards"
-Group = TypeVar("Group")
-
-
-class DataOptions(TypedDict, total=False):
-    """Where data come from, and how a user's table is read.
-
-    Attributes
-    ----------
-    smiles
-        SMILES column of a table.
-    tasks
-        One or more task columns.
-    task_type
-        ``classification`` or ``regression``; else seen from the labels.
-    metric
-        ``roc_auc``, ``average_precision``, ``mae``, ``rmse`` or ``r2``.
-    on_invalid
-        ``stop`` at unreadable rows, or ``drop`` and count them.
-    delimiter
-        Of a table's text; else seen from the file.
-    decimal
-        Decimal mark; else seen from the file.
-    encoding
-        Of a table's text; else seen from the file.
-    censored
-        What becomes of a value such as ``>10``: ``stop``, ``drop``, or its ``bound``.
-    id
-        Column of the molecules' names.
-    mirror
-        Folder or URL to take the data from.
-    offline
-        Use no network.
-    jobs
-        Cores; 0 = all.
-    """
-
-    smiles: str
-    tasks: Names
-    task_type: str
-    metric: str
-    on_invalid: str
-    delimiter: str
-    decimal: str
-    encoding: str
-    censored: str
-    id: str
-    mirror: str
-    offline: bool
-    jobs: int
-
-
-class RunOptions(DataOptions, total=False):
-    """The options of `run` and `ablate` beside models and data.
-
-    Attributes
-    ----------
-    split
-        ``reference``, ``scaffold``, ``strict``, ``random``, ``cv5x5`` or ``deepchem:NAME``.
-    split_seeds
-        Number of seeds of a drawn split: 0 to N-1.
-    split_seed
-        These seeds of a drawn split.
-    seeds
-        Number of seeds of the model: 0 to N-1.
-    seed
-        These seeds of the model.
-    settings
-        ``{"key": value}``, or ``{"model:key": value}`` for one model: ``--set``.
-    device
-        ``auto``, ``cpu`` or ``cuda``.
-    precision
-        ``float32`` or ``bfloat16``.
-    time_limit
-        Seconds that a job may take; else any time.
-    memory_limit
-        GB that a job may use; else 90 % of the machine's memory.
-    keep_failed
-        Leave failed jobs as they are; else they are tried again.
-    quiet
-        Show no plan and no progress.
-    """
-
-    split: str
-    split_seeds: int
-    split_seed: Sequence[int]
-    seeds: int
-    seed: Sequence[int]
-    settings: Mapping[str, Any]
-    device: str
-    precision: str
-    time_limit: float
-    memory_limit: float
-    keep_failed: bool
-    quiet: bool
-
-
-class MaskingOptions(RunOptions, total=False):
-    """The options of `ablate` beside those of `run`.
-
-    Attributes
-    ----------
-    modality
-        Mask these modalities alone; else all.
-    stage
-        ``pretrain``, ``finetune``, ``test``, or ``world`` for all of them.
-    mechanism
-        ``random``, ``scaffold``, ``asymmetric`` or ``activity``.
-    fill
-        What the harness imputes: ``none``, ``zero``, ``mean``, ``neighbour`` or ``propagation``.
-    control
-        ``shuffled``: also with permuted profiles.
-    hide_seed
-        One draw for all runs; else each run's own seed.
-    """
-
-    modality: Names
-    stage: Names
-    mechanism: str
-    fill: str
-    control: Names
-    hide_seed: int
 
 
 def run(
@@ -161,7 +46,7 @@ def run(
     *,
     suite: Names = (),
     out: str | Path = DEFAULT_OUT,
-    **options: Unpack[RunOptions],
+    **options: Unpack[SweepOptions],
 ) -> pd.DataFrame:
     """Run models on datasets; what is on record is not computed again.
 
@@ -176,7 +61,7 @@ def run(
     out
         Folder of the records and tables.
     **options
-        See `RunOptions`.
+        See `SweepOptions`.
 
     Returns
     -------
@@ -196,12 +81,13 @@ def run(
     """
     import pandas as pd
 
+    from chmr_bench.api.requests import make_request
     from chmr_bench.report import results
 
-    _check(options, RunOptions)
-    request = _request(_listed(model), _listed(dataset), _listed(suite), options)
-    plan, summary, store = _swept(request, Path(out), options)
-    return pd.DataFrame(results.rows(_records(plan, summary), store))
+    check_names(options, SweepOptions)
+    given = _given(options, model=model, dataset=dataset, suite=suite, out=out)
+    work = _done(make_request(given), given)
+    return pd.DataFrame(results.rows(work.records(), work.store))
 
 
 def ablate(
@@ -240,34 +126,16 @@ def ablate(
     >>> from chmr_bench import ablate
     >>> ablate([0.5, 1], model="cells.forest", dataset="planted", seeds=3)  # doctest: +SKIP
     """
-    import dataclasses
-
     import pandas as pd
 
-    from chmr_bench.cli import ablate as command
+    from chmr_bench.api.requests import make_masked_request
     from chmr_bench.report.curve_tables import as_rows
-    from chmr_bench.report.curves import families_of
 
-    _check(options, MaskingOptions)
-    if "seeds" not in options and "seed" not in options:
-        options["seeds"] = command.SEEDS
-    suites = _listed(suite) if suite or dataset else [command.SUITE]
-    request = _request(_listed(model) or [command.MODEL], _listed(dataset), suites, options)
+    check_names(options, MaskingOptions)
     shares = [missing] if isinstance(missing, int | float) else missing
-    kind = command.masking(
-        _listed(options.get("stage", ())),
-        _listed(options.get("modality", ())),
-        options.get("mechanism", "random"),
-        options.get("fill", "none"),
-    )
-    masked = command.masked_in_turn(
-        request, kind, ",".join(map(str, shares)), _listed(options.get("control", ()))
-    )
-    request = dataclasses.replace(request, missing=masked, hide_seed=options.get("hide_seed"))
-    plan, summary, store = _swept(request, Path(out), options)
-    mine = {record.identity for record in _records(plan, summary) if record.missing}
-    found = [f for f in families_of(store) if any(mine & set(c.identities) for c in f.curves)]
-    return pd.DataFrame(as_rows(found))
+    given = _given(options, model=model, dataset=dataset, suite=suite, out=out)
+    given["missing"] = ",".join(map(str, shares))
+    return pd.DataFrame(as_rows(_done(make_masked_request(given), given).families()))
 
 
 def evaluate(
@@ -367,6 +235,7 @@ def compare(
     dataset: Names = (),
     suite: Names = (),
     split: str = "",
+    protocol: str = "",
     out: str | Path = DEFAULT_OUT,
     **options: Unpack[DataOptions],
 ) -> pd.DataFrame:
@@ -384,6 +253,8 @@ def compare(
         Suites to compare on.
     split
         Records on this split; ``reference`` where not said.
+    protocol
+        ``cv5x5``: analysis of variance and Tukey over 25 folds.
     out
         Folder of the records.
     **options
@@ -402,19 +273,18 @@ def compare(
     """
     import pandas as pd
 
-    from chmr_bench.plugins import registry
-    from chmr_bench.records import RecordStore
-    from chmr_bench.report import comparison
+    from chmr_bench.api.comparison import comparison_of
+    from chmr_bench.report.comparison import as_dict
 
-    _check(options, DataOptions)
-    names = [n for s in _listed(suite) for n in registry().suite(s).datasets] + _listed(dataset)
-    query = comparison.Query((baseline, *models), tuple(dict.fromkeys(names)), split)
-    found = comparison.compare(RecordStore(Path(out)), _datasets(options), query)
+    check_names(options, DataOptions)
+    given = {**options, "suite": suite, "dataset": dataset, "out": out}
+    given |= {"split": split, "protocol": protocol}
+    comparison = comparison_of((baseline, *models), given)
     return pd.DataFrame(
         {"dataset": on["dataset"], "split": on["split"], "metric": on["metric"]}
         | {k: v for k, v in gain.items() if not isinstance(v, dict | list)}
         | {"gain" if k == "mean" else k: v for k, v in (gain["difference"] or {}).items()}
-        for on in comparison.as_dict(found)["datasets"]
+        for on in as_dict(comparison)["datasets"]
         for gain in on["gains"]
     )
 
@@ -441,86 +311,35 @@ def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
     return runs_frame(store)
 
 
-# --------------------------------------------------------------------------- options to requests
+def _given(options: Any, **named: Any) -> dict[str, Any]:
+    """Return the options as the command line gives them."""
+    settings = [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
+    lists = {name: as_list(named.pop(name)) for name in ("model", "dataset", "suite")}
+    return {**options, **named, **lists, "setting": settings}
 
 
-def _listed(names: Names) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
-
-
-def _check(options: Mapping[str, Any], kind: type) -> None:
-    """Raise UnknownNameError for an unknown option: a typed dict checks nothing."""
-    for name in options:
-        if name not in kind.__annotations__:
-            raise UnknownNameError("option", name, kind.__annotations__)
-
-
-def _table(options: Mapping[str, Any]) -> TableOptions:
-    return _group(TableGroup, options).options()
-
-
-def _datasets(options: Mapping[str, Any]) -> Datasets:
-    from chmr_bench.cli.requests import cores
-    from chmr_bench.runner import Datasets
-
-    return Datasets(_group(FetchGroup, options).options(), cores(options.get("jobs", 0)))
-
-
-def _group(kind: type[Group], options: Mapping[str, Any]) -> Group:
-    """Return a group of the command line's options with those that are given."""
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: options[name] for name in names if name in options})
-
-
-def _request(
-    models: list[str], datasets: list[str], suites: list[str], options: Mapping[str, Any]
-) -> Request:
-    import json
-
-    from chmr_bench.cli import requests
-
-    seeds = requests.chosen_seeds(options.get("seeds"), list(options.get("seed", ())))
-    settings = [f"{k}={json.dumps(v)}" for k, v in options.get("settings", {}).items()]
-    request = requests.make_request(models, suites, datasets, _table(options), seeds, settings)
-    split, work = _group(SplitGroup, options), _group(WorkGroup, options)
-    return requests.with_choices(request, split, work, options.get("keep_failed", False))
-
-
-def _swept(
-    request: Request, out: Path, options: Mapping[str, Any]
-) -> tuple[Plan, Summary, RecordStore]:
+def _done(request: Request, options: Options) -> Sweep:
     """Do what is to be done, as the command line does it, and return what came of it."""
-    from chmr_bench.cli import execution
+    from chmr_bench.api.sweeps import Sweep
 
-    done: list[tuple[Plan, Summary, RecordStore]] = []
-
-    def keep(plan: Plan, summary: Summary, store: RecordStore, output: OutputGroup) -> None:
-        done.append((plan, summary, store))
-
-    run_options = _group(WorkGroup, options).run_options(_group(FetchGroup, options))
-    output = OutputGroup(out=out, quiet=options.get("quiet", False))
-    execution.sweep(request, run_options, output, keep)
-    (result,) = done
-    if result[1].interrupted:
+    work = Sweep(request, options)
+    work.remark()
+    work.execute()
+    work.close()
+    if work.summary.interrupted:
         raise KeyboardInterrupt
-    return result
-
-
-def _records(plan: Plan, summary: Summary) -> list[Any]:
-    from chmr_bench.cli import execution
-
-    return execution.records(plan, summary)
+    return work
 
 
 def _loaded(
-    dataset: str, split: str, split_seed: int, options: Mapping[str, Any]
+    dataset: str, split: str, split_seed: int, options: Options
 ) -> tuple[LoadedDataset, Split]:
-    from chmr_bench.cli import requests
+    from chmr_bench.api.requests import data_requests
     from chmr_bench.runner import SplitRequest
 
-    _check(options, DataOptions)
-    (request,) = requests.data_requests(None, [dataset], _table(options))
-    data = _datasets(options).load(request)
+    check_names(options, DataOptions)
+    (request,) = data_requests({**options, "dataset": dataset})
+    data = datasets_of(options).load(request)
     return data, data.split(SplitRequest(split or data.spec.split, split_seed))
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from chmr_bench.api.requests import chosen_seeds, make_request
 from chmr_bench.cli import _run
-from chmr_bench.cli.requests import TableOptions, chosen_seeds, make_request, public_arguments
+from chmr_bench.cli.execution import public_arguments
 from chmr_bench.errors import UsageError
-
-NO_TABLE = TableOptions()
 
 
 def test_the_record_tells_the_command_without_the_users_folders() -> None:
@@ -44,8 +43,8 @@ def test_seeds_are_counted_or_listed_not_both() -> None:
 
 
 def test_a_setting_is_given_once_for_all_and_once_for_a_model() -> None:
-    twice = ["mean:x=1", "mean:x=2"]
+    given = {"model": "mean", "suite": "demo", "setting": ["mean:x=1", "mean:x=2"]}
     with pytest.raises(UsageError, match="--set mean:x is given twice"):
-        make_request(["mean"], ["demo"], None, NO_TABLE, (0,), twice)
-    request = make_request(["mean"], ["demo"], None, NO_TABLE, (0,), ["x=1", "mean:x=2"])
+        make_request(given)
+    request = make_request(given | {"setting": ["x=1", "mean:x=2"]})
     assert [setting.value for setting in request.settings] == [1, 2]

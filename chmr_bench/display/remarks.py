@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from chmr_bench import splits
-from chmr_bench.cli.console import print_note
-from chmr_bench.cli.progress import label
+from chmr_bench.display.console import print_note
+from chmr_bench.display.progress import label
 from chmr_bench.plugins import registry
 from chmr_bench.runner import Datasets
 from chmr_bench.sweep import Plan, Request
