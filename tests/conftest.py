@@ -11,11 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Of a shell's background job, which the programs that tests start would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("any-speed", deadline=None)
+hypothesis.settings.load_profile("any-speed")
+"""A busy machine is no fault; a test that must be fast says so itself."""
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 THIS_TREE = [str(REPOSITORY / folder) for folder in (".", "plugins", "baselines")]
@@ -32,7 +37,7 @@ LONGEST = (
     "tests/unit/splits/test_grouped.py",
 )
 """Tests that begin first, so that none of them runs alone at the end."""
-MANY = 500
+MANY = 200
 HEAVY = ("torch", "torch_geometric", "safetensors", "sklearn", "matplotlib.backends.backend_agg")
 """What worker processes would import one by one, for seconds each."""
 
