@@ -70,11 +70,23 @@ def of_json(name: str, content: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
     tables = [content] if name.startswith("tables/") and "rows" in content else []
     tables = content["tables"] if name.startswith("tables/") and "tables" in content else tables
     for table in tables:
+        table = in_place(table, content.get("values", {}))
         key = (table["dataset"]["name"], table["dataset"]["digest"], table["split"]["digest"])
         table = {k: v for k, v in table.items() if k != "schema"}
         yield from leaves(("table", *key, table["metric"]), table)
     if not tables:
         yield from leaves((name,), content)
+
+
+def in_place(value: Any, shared: dict[str, Any]) -> Any:
+    """Return a value with those in their places that the file keeps once, by their hash."""
+    if isinstance(value, list):
+        return [in_place(item, shared) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"$"}:
+        return in_place(shared[value["$"]], shared)
+    return {name: in_place(item, shared) for name, item in value.items()}
 
 
 def leaves(place: tuple[Any, ...], value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:

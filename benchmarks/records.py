@@ -52,7 +52,7 @@ def fill(root: Path, n_runs: int, n_models: int) -> None:
         place = root / "runs" / "reference"
         place.mkdir(parents=True, exist_ok=True)
         for file in packed.write(place, wholes, []):
-            file.rename(place / f"model{m}{file.suffix}")
+            file.rename(place / file.name.replace("pack", f"model{m}"))
 
 
 def seconds(work: Callable[[], Any], rounds: int = 3) -> float:

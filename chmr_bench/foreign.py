@@ -6,6 +6,7 @@ It may end the process, never return, print, or change what it finds: none of it
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from multiprocessing import parent_process
 from typing import Any
@@ -17,6 +18,9 @@ from chmr_bench.streams import stdout_to_stderr
 
 QUICK_SECONDS = 60.0
 """Time for a function that has nothing to compute, such as a model's `needs`."""
+
+PATIENCE = 5.0
+"""After so many seconds the user is told what is waited for: it may never come."""
 
 
 class Printed:
@@ -65,12 +69,21 @@ def isolated(
 ) -> Any:
     """Return what `target` gives in a worker process; an error names `path`, which it calls."""
     limits = isolation.Limits(seconds)
+    waiting = threading.Timer(PATIENCE, _say, [f"waiting for {path} ... (Ctrl-C stops it)"])
+    waiting.daemon = True
+    waiting.start()
     try:
         return isolation.call(target, *arguments, limits=limits, receiver=receiver or Printed())
     except RemoteError as error:
         raise PluginError(f"{path}: {error.kind}: {error or 'no message'}") from error
     except WorkerError as error:
         raise PluginError(f"{path}: {_plain(error)}") from error
+    finally:
+        waiting.cancel()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def apply(path: str, method: str, arguments: tuple[Any, ...], send: Callable[..., None]) -> Any:

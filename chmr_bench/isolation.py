@@ -179,7 +179,7 @@ class _Running:
         self.left: list[str] = []
         start = context()
         self.connection, theirs = start.Pipe()
-        surroundings = worker.Surroundings.here(str(path))
+        surroundings = worker.ProcessState.here(str(path))
         self.process = start.Process(target=worker.serve, args=(theirs, surroundings))
         with without_main():
             self.process.start()
@@ -232,6 +232,10 @@ class _Running:
             name, *values = self.connection.recv()
         except (EOFError, OSError):
             return False
+        except Exception as error:  # noqa: BLE001 - a class of another's may be read back badly
+            reason = f"what the worker sent cannot be read: {type(error).__name__}: {error}"
+            self.done = ["raised", ("PluginError", reason, "")]
+            return True
         if name in ("done", "raised"):
             self.done = [name, values[0] if name == "done" else values]
         elif name == "left":
@@ -303,7 +307,7 @@ class _Memory(threading.Thread):
         self.used, self.children = 0, []  # type: int, list[Any]
 
     def run(self) -> None:
-        """Look until the end is told."""
+        """Look until the end."""
         import psutil
 
         while not self.ended.wait(MEMORY_SECONDS):

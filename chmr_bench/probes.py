@@ -52,7 +52,7 @@ def is_foreign(module: str) -> bool:
 def check_import(entry_point: metadata.EntryPoint) -> None:
     """Raise PluginError where importing the plugin's module would end or hang this process.
 
-    An exception at import is no such case: whoever imports it hears of that.
+    An exception at import is no such case: its importer gets that error.
     """
     version = entry_point.dist.version if entry_point.dist is not None else ""
     check_module(entry_point.value.partition(":")[0], version)

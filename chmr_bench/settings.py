@@ -6,10 +6,11 @@ import importlib.util
 import json
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench import foreign
 from chmr_bench.contracts import ModelSpec
 from chmr_bench.errors import (
     MissingDependencyError,
@@ -59,9 +60,28 @@ def build_config(spec: ModelSpec, overrides: Mapping[str, Any], dataset: str = "
     SettingError
         a value that does not fit.
     PluginError
-        The recipe or the preset itself is wrong.
+        The recipe or the preset itself is wrong, or another's config class ends its process.
     """
     config_class = load_object(spec.config)
+    if not foreign.is_foreign(spec.config):
+        return _built(config_class, spec, overrides, dataset)
+    target, words = f"{__name__}:build_here", (spec, dict(overrides), dataset)
+    config: BaseModel = foreign.isolated(spec.config, target, *words, seconds=foreign.QUICK_SECONDS)
+    return config
+
+
+def build_here(
+    spec: ModelSpec, overrides: Mapping[str, Any], dataset: str, send: Callable[..., None]
+) -> BaseModel:
+    """Return the settings of another's model; runs in a worker process."""
+    config = _built(load_object(spec.config), spec, overrides, dataset)
+    config.model_dump(mode="json")  # its own serializers run here first
+    return config
+
+
+def _built(
+    config_class: Any, spec: ModelSpec, overrides: Mapping[str, Any], dataset: str
+) -> BaseModel:
     known = set(config_class.model_fields)
     for name in overrides:
         if name not in known:

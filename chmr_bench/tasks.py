@@ -25,9 +25,12 @@ class TaskRows:
 
     Attributes
     ----------
-    task : column of y.
-    rows : (k,) rows with a label, ascending.
-    y : (k,) their labels.
+    task :
+        Column of y.
+    rows :
+        (k,) rows with a label, ascending.
+    y :
+        (k,) their labels.
     """
 
     task: int

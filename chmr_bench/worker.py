@@ -31,7 +31,7 @@ TRACEBACK_FRAMES = 8
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ProcessState:
     """What a worker takes over from its caller, whenever the server was started."""
 
     folder: str
@@ -40,7 +40,7 @@ class Surroundings:
     output: str = ""
 
     @classmethod
-    def here(cls, output: str = "") -> Surroundings:
+    def here(cls, output: str = "") -> ProcessState:
         """Return those of this process; what is printed goes to the file `output`, if named."""
         return cls(str(Path.cwd()), tuple(sys.path), dict(os.environ), output)
 
@@ -75,7 +75,7 @@ def _text(descriptor: int) -> TextIO:
     return open(descriptor, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
 
 
-def serve(connection: Any, surroundings: Surroundings) -> None:
+def serve(connection: Any, surroundings: ProcessState) -> None:
     """Do one call and leave; the main function of a worker process."""
     surroundings.take_over()
     end_with_the_caller()

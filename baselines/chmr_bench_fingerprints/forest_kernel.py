@@ -286,10 +286,13 @@ def grow(
 
     Returns
     -------
-    The trees end to end in preorder: the feature of each node (`LEAF` in a leaf); its link, which
-    is the index within the tree of the child whose bit is set (the other child is the next node)
-    or, in a leaf, the mean label as the four bytes of a float32; and where each tree begins,
-    (trees + 1,).
+    Features
+        The trees end to end in preorder: the feature of each node, `LEAF` in a leaf.
+    Index
+        A node's link: the index within the tree of the child whose bit is set (the other child is
+        the next node) or, in a leaf, the mean label as the four bytes of a float32.
+    IntArray
+        Where each tree begins, (trees + 1,).
     """
     n, n_trees = y.shape[0], seeds.shape[0]
     rows, position = np.empty(n, np.int32), np.empty(n, np.int32)

@@ -12,8 +12,8 @@ from pydantic import Field
 from chmr_bench import FitContext
 from chmr_bench.tasks import TaskRows, constants, fill_constants, learnable, over_threads
 from chmr_bench.types import FloatArray
-from chmr_bench_profiles.model import CellModel, CellsConfig, Member, Table
-from chmr_bench_profiles.profiles import View
+from chmr_bench_profiles.model import CellModel, CellsConfig, LabelledTable, Member
+from chmr_bench_profiles.profiles import ProfileView
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -41,11 +41,17 @@ class CellsForest(CellModel):
 
     config: CellsForestConfig
 
-    def _columns(self, view: View) -> FloatArray:
-        """Return the profile as it is, NaN where there is no number."""
-        return view.values
+    def _columns(self, view: ProfileView) -> FloatArray:
+        """Return the profile, NaN where there is no number: (n, d).
 
-    def _fit_member(self, table: Table, context: FitContext) -> Member:
+        Components have a number everywhere: beside them stands what there is of those measured in
+        part.
+        """
+        if not self.config.components:
+            return view.values
+        return np.concatenate([view.values, view.entries.astype(np.float32)], axis=1)
+
+    def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
         tasks = learnable(table.y)
         units = [(t, n, s) for t in tasks for n, s in _chunks(self.config.n_trees, context.seed, t)]
 

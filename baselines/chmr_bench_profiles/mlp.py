@@ -12,8 +12,8 @@ from pydantic import Field
 from chmr_bench import FitContext
 from chmr_bench.nn.heads import Head, HeadSettings
 from chmr_bench.types import FloatArray
-from chmr_bench_profiles.model import CellModel, CellsConfig, Member, Table
-from chmr_bench_profiles.profiles import View
+from chmr_bench_profiles.model import CellModel, CellsConfig, LabelledTable, Member
+from chmr_bench_profiles.profiles import ProfileView
 
 if TYPE_CHECKING:
     import torch
@@ -42,12 +42,15 @@ class CellsMlp(CellModel):
     config: CellsMlpConfig
     on_logits = True
 
-    def _columns(self, view: View) -> FloatArray:
-        """Return the profile, 0 where there is no number, and a flag a block: (n, d + k)."""
-        flags = view.blocks.astype(np.float32)
+    def _columns(self, view: ProfileView) -> FloatArray:
+        """Return the profile, 0 where there is no number, and what there is: (n, d + k + e).
+
+        That is a flag a block, and one an entry of those measured in part.
+        """
+        flags = np.concatenate([view.blocks, view.entries], axis=1).astype(np.float32)
         return np.concatenate([np.nan_to_num(view.values), flags], axis=1)
 
-    def _fit_member(self, table: Table, context: FitContext) -> Member:
+    def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
         config = self.config
         mask: Callable[[torch.Tensor], torch.Tensor] | None = None
         if table.modalities and config.modality_dropout:

@@ -21,7 +21,7 @@ from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
 from chmr_bench.tasks import learnable
 from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_profiles.fusion import Fusion
-from chmr_bench_profiles.profiles import View, learn, read
+from chmr_bench_profiles.profiles import ProfileView, learn, read
 
 
 class CellsConfig(FingerprintConfig):
@@ -49,7 +49,7 @@ class CellsConfig(FingerprintConfig):
 
 
 @dataclass(frozen=True)
-class Table:
+class LabelledTable:
     """What one member is fitted on.
 
     Attributes
@@ -111,11 +111,11 @@ class CellModel(ABC):
         return requests(config)
 
     @abstractmethod
-    def _fit_member(self, table: Table, context: FitContext) -> Member:
+    def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
         """Return a member fitted on a table; `context.seed` is its own."""
 
     @abstractmethod
-    def _columns(self, view: View) -> FloatArray:
+    def _columns(self, view: ProfileView) -> FloatArray:
         """Return a modality as the member's columns, (n, d) float32."""
 
     def fit(
@@ -132,7 +132,7 @@ class CellModel(ABC):
         views, views_valid = read(train, self._scales), read(valid, self._scales)
         early = self.config.fusion == "early"
         base = self._base(train, views), self._base(valid, views_valid)
-        first = Table(
+        first = LabelledTable(
             base[0], y_train, base[1], y_valid, self._maskable(base[0], views) if early else ()
         )
         everything = np.ones(self._n_tasks, dtype=np.bool_)
@@ -155,14 +155,14 @@ class CellModel(ABC):
         predictions = self._predictions(inputs, read(inputs, self._scales))
         return self._fusion.mean(predictions, self._weights)
 
-    def _add_member(self, name: str, table: Table, context: FitContext) -> None:
+    def _add_member(self, name: str, table: LabelledTable, context: FitContext) -> None:
         """Fit a modality's member, if its molecules have anything to teach."""
         learnt = np.zeros(self._n_tasks, dtype=np.bool_)
         learnt[[task.task for task in learnable(table.y)]] = True
         if learnt.any():
             self._members.append(EnsembleMember(self._fit_member(table, context), name, learnt))
 
-    def _predictions(self, inputs: Inputs, views: Mapping[str, View]) -> list[FloatArray]:
+    def _predictions(self, inputs: Inputs, views: Mapping[str, ProfileView]) -> list[FloatArray]:
         """Return what each member predicts, (n, t); NaN where it predicts nothing."""
         found = []
         for member in self._members:
@@ -178,26 +178,26 @@ class CellModel(ABC):
             found.append(y_pred)
         return found
 
-    def _base(self, inputs: Inputs, views: Mapping[str, View]) -> FloatArray:
+    def _base(self, inputs: Inputs, views: Mapping[str, ProfileView]) -> FloatArray:
         """Return the columns of the first member: the bits and, in early fusion, the profiles."""
         parts = [bits_of(inputs, self.config).toarray()]
         if self.config.fusion == "early":
             parts += [self._columns(view) for view in views.values()]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def _maskable(self, x: FloatArray, views: Mapping[str, View]) -> tuple[slice, ...]:
+    def _maskable(self, x: FloatArray, views: Mapping[str, ProfileView]) -> tuple[slice, ...]:
         """Return the columns of each modality; they stand at the end of x, in order."""
         widths = [self._columns(view).shape[1] for view in views.values()]
         ends = x.shape[1] - sum(widths) + np.cumsum([0, *widths])
         return tuple(slice(a, b) for a, b in pairwise(ends.tolist()))
 
     def _own_table(
-        self, train: View, y_train: FloatArray, valid: View, y_valid: FloatArray
-    ) -> Table:
+        self, train: ProfileView, y_train: FloatArray, valid: ProfileView, y_valid: FloatArray
+    ) -> LabelledTable:
         """Return one modality of the molecules that have it."""
         rows, rows_valid = np.flatnonzero(train.observed), np.flatnonzero(valid.observed)
         x, x_valid = self._columns(train), self._columns(valid)
-        return Table(x[rows], y_train[rows], x_valid[rows_valid], y_valid[rows_valid])
+        return LabelledTable(x[rows], y_train[rows], x_valid[rows_valid], y_valid[rows_valid])
 
 
 def _of_member(context: FitContext, k: int) -> FitContext:

@@ -1,13 +1,14 @@
 """A molecule's own profiles as numbers of one scale; what is not observed is NaN, and never read.
 
 A modality may come in several blocks (``morphology.bray``, ``morphology.jump``). They lie side by
-side, and a molecule has the modality where it has any of them.
+side, and a molecule has the modality where it has any of them. A block may be measured in part:
+then every entry stands for itself, and the models are told which there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +21,7 @@ CLIP = 10.0
 
 
 @dataclass(frozen=True)
-class Scale:
+class ProfileScale:
     """What the training rows say of one block.
 
     Attributes
@@ -28,15 +29,18 @@ class Scale:
     block : str
         Its name.
     centre, spread : FloatArray
-        (d,) mean and s.d. of the observed training rows; 0 and 1 where they say none.
+        (d,) mean and s.d. of what was observed in the training rows; 0 and 1 where that says none.
     axes : FloatArray | None
         (d, k) principal axes, scaled so that the components have s.d. 1; None = no reduction.
+    in_part : bool
+        The training rows were measured in part.
     """
 
     block: str
     centre: FloatArray
     spread: FloatArray
     axes: FloatArray | None = None
+    in_part: bool = False
 
     @property
     def width(self) -> int:
@@ -44,12 +48,12 @@ class Scale:
         return len(self.centre) if self.axes is None else int(self.axes.shape[1])
 
 
-Scales = Mapping[str, tuple[Scale, ...]]
+Scales = Mapping[str, tuple[ProfileScale, ...]]
 """Modality -> the scales of its blocks."""
 
 
 @dataclass(frozen=True)
-class View:
+class ProfileView:
     """One modality of n molecules.
 
     Attributes
@@ -58,10 +62,13 @@ class View:
         (n, d) float32, standardised, NaN where there is no number.
     blocks : BoolArray
         (n, k) bool, True where the molecule has the k-th block of the modality.
+    entries : BoolArray
+        (n, e) bool, which entries it has, of those blocks that are measured in part.
     """
 
     values: FloatArray
     blocks: BoolArray
+    entries: BoolArray
 
     @property
     def observed(self) -> BoolArray:
@@ -69,7 +76,7 @@ class View:
         return np.asarray(self.blocks.any(axis=1))
 
 
-def learn(train: Inputs, components: int) -> dict[str, tuple[Scale, ...]]:
+def learn(train: Inputs, components: int) -> dict[str, tuple[ProfileScale, ...]]:
     """Return the scale of every block that some training molecule has, by modality.
 
     Parameters
@@ -77,7 +84,7 @@ def learn(train: Inputs, components: int) -> dict[str, tuple[Scale, ...]]:
     components : int
         Principal components a block is reduced to; 0 = none, its columns as they are.
     """
-    found: dict[str, tuple[Scale, ...]] = {}
+    found: dict[str, tuple[ProfileScale, ...]] = {}
     for modality in MODALITIES:
         names = sorted(n for n in train.blocks if n.partition(".")[0] == modality)
         blocks = {name: _block(train, name) for name in names}
@@ -87,7 +94,7 @@ def learn(train: Inputs, components: int) -> dict[str, tuple[Scale, ...]]:
     return found
 
 
-def read(inputs: Inputs, scales: Scales) -> dict[str, View]:
+def read(inputs: Inputs, scales: Scales) -> dict[str, ProfileView]:
     """Return the modalities of n molecules in the scale of the training rows.
 
     A block that the inputs lack is observed in no molecule; one that was not learnt is left alone.
@@ -100,47 +107,66 @@ def read(inputs: Inputs, scales: Scales) -> dict[str, View]:
     return {name: _view(inputs, blocks) for name, blocks in scales.items()}
 
 
-def _view(inputs: Inputs, scales: Sequence[Scale]) -> View:
-    parts, marks = [], []
+def _view(inputs: Inputs, scales: Sequence[ProfileScale]) -> ProfileView:
+    parts, marks, known = [], [], [np.zeros((len(inputs), 0), dtype=np.bool_)]
     for scale in scales:
         values = np.full((len(inputs), scale.width), np.nan, dtype=np.float32)
         observed = np.zeros(len(inputs), dtype=np.bool_)
+        entries = np.zeros((len(inputs), len(scale.centre)), dtype=np.bool_)
         if scale.block in inputs.blocks:
-            block = _block(inputs, scale.block)
-            observed = np.asarray(block.observed)
+            block = _readable(scale, _block(inputs, scale.block))
+            observed = block.observed_rows
             values[observed] = _apply(scale, _observed_rows(block))
+            entries = block.entries
         parts.append(values)
         marks.append(observed)
-    return View(np.concatenate(parts, axis=1), np.stack(marks, axis=1))
+        known += [entries] if scale.in_part else []
+    return ProfileView(
+        np.concatenate(parts, axis=1), np.stack(marks, axis=1), np.concatenate(known, axis=1)
+    )
+
+
+def _readable(scale: ProfileScale, block: MatrixBlock) -> MatrixBlock:
+    """Return the block as a model of that scale reads it.
+
+    Where all training rows were measured in full, nobody is told which entries there are: a row
+    measured in part would look like one of means, and counts as not observed.
+    """
+    if scale.in_part or not block.in_part:
+        return block
+    return replace(block, observed=np.asarray(block.observed.all(axis=1)))
 
 
 def _block(inputs: Inputs, name: str) -> MatrixBlock:
     block = inputs.matrix(name)
     if len(block) != len(inputs):
         raise DataError(f"block {name!r} has {len(block)} rows, expected {len(inputs)}")
-    block.complete_rows(name, "a model on cell profiles")
-    return block
+    return block.settled()
 
 
 def _observed_rows(block: MatrixBlock) -> FloatArray:
     """Return the rows that are observed, float64; what is no finite number is NaN."""
-    rows = block.values[np.flatnonzero(block.observed)]
+    seen = np.flatnonzero(block.observed_rows)
+    rows = block.values[seen]
     dense = np.asarray(rows if isinstance(rows, np.ndarray) else rows.toarray(), dtype=np.float64)
-    return np.asarray(np.where(np.isfinite(dense), dense, np.nan))
+    known = np.isfinite(dense)
+    if block.in_part:
+        known &= block.observed[seen]
+    return np.asarray(np.where(known, dense, np.nan))
 
 
-def _scale(name: str, block: MatrixBlock, components: int) -> Scale:
+def _scale(name: str, block: MatrixBlock, components: int) -> ProfileScale:
     x = _observed_rows(block)  # (n observed, d)
     known = np.isfinite(x)
     counts = np.maximum(known.sum(axis=0), 1)
     centre = np.where(known, x, 0.0).sum(axis=0) / counts
     spread = np.sqrt(np.square(np.where(known, x - centre, 0.0)).sum(axis=0) / counts)
     spread[spread <= 1e-9 * np.maximum(np.abs(centre), 1e-300)] = 1.0  # one value: rounding only
-    plain = Scale(name, centre, spread)
+    plain = ProfileScale(name, centre, spread, in_part=block.in_part)
     if not components:
         return plain
     z = np.nan_to_num(_apply(plain, x)).astype(np.float64)
-    return Scale(name, centre, spread, _axes(z, components))
+    return replace(plain, axes=_axes(z, components))
 
 
 def _axes(z: FloatArray, components: int) -> FloatArray:
@@ -154,7 +180,7 @@ def _axes(z: FloatArray, components: int) -> FloatArray:
     return np.asarray((top / lengths[:, None]).T)
 
 
-def _apply(scale: Scale, x: FloatArray) -> FloatArray:
+def _apply(scale: ProfileScale, x: FloatArray) -> FloatArray:
     """Return observed rows (n, d) in the block's scale, (n, k) float32, within `CLIP`."""
     if x.shape[1] != len(scale.centre):
         raise DataError(

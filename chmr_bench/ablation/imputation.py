@@ -43,6 +43,9 @@ class Holes:
 def impute(kind: Fill, holes: Holes, donors: Holes | None = None) -> MatrixBlock:
     """Return the block with its holes filled, as far as anyone donates; those count as observed.
 
+    Of profiles measured in part each entry is imputed from the entries that others have, and one
+    that nobody has stays open; a molecule that kept any of its own gets nothing put between them.
+
     Parameters
     ----------
     donors :
@@ -50,7 +53,11 @@ def impute(kind: Fill, holes: Holes, donors: Holes | None = None) -> MatrixBlock
     """
     if kind == "none" or not holes.rows.any():
         return holes.block
+    holes = replace(holes, block=holes.block.settled())
+    donors = donors and replace(donors, block=donors.block.settled())
     given = _given(kind, holes, donors)  # (number of holes, d), NaN = nobody donates
+    if holes.block.in_part or (donors is not None and donors.block.in_part):
+        return _with_entries(holes, given)
     reached = np.isfinite(given).all(axis=1)
     rows = np.flatnonzero(holes.rows)[reached]
     values = np.array(_values(holes.block), copy=True)
@@ -60,14 +67,27 @@ def impute(kind: Fill, holes: Holes, donors: Holes | None = None) -> MatrixBlock
     return replace(holes.block, values=values, observed=observed)
 
 
+def _with_entries(holes: Holes, given: FloatArray) -> MatrixBlock:
+    """Return a block measured in part with what is given in the holes."""
+    values, observed = np.array(_values(holes.block), copy=True), holes.block.entries.copy()
+    values[holes.rows], observed[holes.rows] = given, np.isfinite(given)
+    return replace(holes.block, values=values, observed=observed)
+
+
 def _given(kind: Fill, holes: Holes, donors: Holes | None) -> FloatArray:
     giver = donors or holes
-    known, observed = _complete(giver.block), giver.block.observed
+    in_part = giver.block.in_part
+    observed = giver.block.entries if in_part else giver.block.observed
+    known = np.where(observed, _values(giver.block), 0.0) if in_part else _complete(giver.block)
     n, d = int(holes.rows.sum()), known.shape[1]
     if kind == "zero":
         return np.zeros((n, d))
     if not observed.any():
         return np.full((n, d), np.nan)
+    if kind == "mean" and in_part:
+        counts = observed.sum(axis=0)
+        mean = np.where(counts > 0, known.sum(axis=0) / np.maximum(counts, 1), np.nan)
+        return np.tile(mean, (n, 1))
     if kind == "mean":
         return np.tile(known[observed].mean(axis=0), (n, 1))
     if kind == "propagation":
@@ -76,9 +96,9 @@ def _given(kind: Fill, holes: Holes, donors: Holes | None) -> FloatArray:
         if donors is None:
             return np.asarray(reached.values[holes.rows])
         known, observed = reached.values, reached.reached
-    near = nearest(giver.bits()[observed], NEIGHBOURS, queries=holes.bits()[holes.rows])
-    everyone = np.ones(int(observed.sum()), dtype=np.bool_)
-    return np.asarray(propagation.borrow(known[observed], everyone, near).values)
+    rows = np.asarray(observed.any(axis=1)) if in_part else observed
+    near = nearest(giver.bits()[rows], NEIGHBOURS, queries=holes.bits()[holes.rows])
+    return np.asarray(propagation.borrow(known[rows], observed[rows], near).values)
 
 
 def _complete(block: MatrixBlock) -> FloatArray:

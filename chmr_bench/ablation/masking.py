@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from chmr_bench.ablation.imputation import Holes, impute
-from chmr_bench.ablation.missing import Fill, Missing, Molecules, masked_entries, permuted, without
+from chmr_bench.ablation.missing import (
+    Fill,
+    Missing,
+    MoleculeNames,
+    masked_entries,
+    permuted,
+    without,
+)
 from chmr_bench.cells.atlas import modality_of
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.types import BoolArray, IntArray
@@ -53,11 +60,15 @@ def unmasked(blocks: Mapping[str, MatrixBlock]) -> MaskedBlocks:
     )
 
 
-def mask(missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]) -> MaskedBlocks:
+def mask(
+    missing: Missing, molecules: MoleculeNames, blocks: Mapping[str, MatrixBlock]
+) -> MaskedBlocks:
     """Return the blocks without what is masked; the rest permuted where `missing` says so."""
     gone = masked_entries(missing, molecules, blocks)
     nothing = np.zeros(len(molecules.smiles), dtype=np.bool_)
-    holes = {name: b.observed & gone.get(modality_of(name), nothing) for name, b in blocks.items()}
+    holes = {
+        name: b.observed_rows & gone.get(modality_of(name), nothing) for name, b in blocks.items()
+    }
     left = without(blocks, gone)
     return MaskedBlocks(permuted(missing, molecules, left) if missing.shuffled else left, holes)
 
@@ -90,7 +101,7 @@ def counts(
     for name, block in before.items():
         entry = found.setdefault(modality_of(name), {"observed": 0, "hidden": 0, "filled": 0})
         holes = masked.holes[name]
-        entry["observed"] += int(block.observed.sum())
+        entry["observed"] += int(block.observed_rows.sum())
         entry["hidden"] += int(holes.sum())
-        entry["filled"] += int((holes & after[name].observed).sum())
+        entry["filled"] += int((holes & after[name].observed_rows).sum())
     return found

@@ -85,7 +85,7 @@ class Missing:
         how = "" if self.mechanism == "random" else f", {self.mechanism}"
         how += "" if self.fill == "none" else f", filled with {self.fill}"
         how += ", shuffled" if self.shuffled else ""
-        return f"{100 * self.rate:g} % of {what} hidden ({where}{how})"
+        return f"{100 * self.rate:g} % of {what} masked ({where}{how})"
 
     @property
     def is_nothing(self) -> bool:
@@ -161,7 +161,7 @@ def _check_name(what: str, names: Sequence[str], known: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Molecules:
+class MoleculeNames:
     """Who the rows are, as far as masking needs to know.
 
     Attributes
@@ -207,7 +207,7 @@ def uniform(seed: int, names: Sequence[str], salt: str) -> FloatArray:
 
 
 def masked_entries(
-    missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
+    missing: Missing, molecules: MoleculeNames, blocks: Mapping[str, MatrixBlock]
 ) -> MaskedEntries:
     """Return which observed entries are masked, a modality each of those that are to be.
 
@@ -233,13 +233,14 @@ def _by_modality(
     for name in sorted(blocks):
         modality = name.partition(".")[0]
         if not missing.modalities or modality in missing.modalities:
-            blocks[name].complete_rows(name, "masking")
             found.setdefault(modality, []).append(blocks[name])
     return found
 
 
 def _any_observed(parts: Sequence[MatrixBlock]) -> BoolArray:
-    return np.asarray(np.logical_or.reduce([block.observed for block in parts]), dtype=np.bool_)
+    return np.asarray(
+        np.logical_or.reduce([block.observed_rows for block in parts]), dtype=np.bool_
+    )
 
 
 def _asymmetric(
@@ -260,15 +261,16 @@ def _asymmetric(
 def _activity_rank(parts: Sequence[MatrixBlock], drawn: FloatArray) -> FloatArray:
     """Return (n,) the share of observed molecules whose phenotype is weaker; 1 where not observed.
 
-    The strength of a phenotype is the root mean square of its columns, standardised over the
-    observed rows; of the strongest block where a modality has several; the mean over the rows of
-    one molecule. Equally strong molecules go by their (n,) uniform `drawn` numbers, which tell
-    molecules apart; the order of rows is nothing to it.
+    The strength of a phenotype is the root mean square of its columns (in part: of those that were
+    measured), standardised over the observed rows; of the strongest block where a modality has
+    several; the mean over the rows of one molecule. Equally strong molecules go by their (n,)
+    uniform `drawn` numbers, which tell molecules apart; the order of rows is nothing to it.
     """
     observed = _any_observed(parts)
     strength = np.full(len(observed), -np.inf)
-    for block in parts:
-        strength[block.observed] = np.maximum(strength[block.observed], _strength(block))
+    for block in (part.settled() for part in parts):
+        seen = block.observed_rows
+        strength[seen] = np.maximum(strength[seen], _strength(block))
     rows = np.flatnonzero(observed)
     molecules, who = np.unique(drawn[rows], return_inverse=True)
     place = np.empty(len(molecules))
@@ -288,9 +290,16 @@ def _means(values: FloatArray, who: IntArray) -> FloatArray:
 
 
 def _strength(block: MatrixBlock) -> FloatArray:
-    values = np.array(_dense(block)[block.observed], dtype=np.float64, order="C")
+    """Return the strength of each observed row, see `_activity_rank`."""
+    rows = block.observed_rows
+    values = np.array(_dense(block)[rows], dtype=np.float64, order="C")
+    if block.in_part:
+        values[~block.entries[rows]] = np.nan
     centre, spread = _moments(values)
     scaled = np.nan_to_num((values - centre) / np.where(spread > 0, spread, 1.0))
+    if block.in_part:
+        n_entries = np.maximum(np.isfinite(values).sum(axis=1), 1)
+        return np.asarray(np.sqrt((scaled**2).sum(axis=1) / n_entries))
     return np.asarray(np.sqrt(np.mean(scaled**2, axis=1)))
 
 
@@ -299,7 +308,11 @@ def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     if not len(values):
         return np.zeros(values.shape[1]), np.ones(values.shape[1])
     ordered = np.sort(values, axis=0)
-    return np.nanmean(ordered, axis=0), np.nanstd(ordered, axis=0)
+    centre, spread = np.zeros(values.shape[1]), np.ones(values.shape[1])
+    there = ~np.isnan(values).all(axis=0)  # a column without any number has no moments
+    centre[there] = np.nanmean(ordered[:, there], axis=0)
+    spread[there] = np.nanstd(ordered[:, there], axis=0)
+    return centre, spread
 
 
 # ----------------------------------------------------------------------------------- blocks without
@@ -316,7 +329,7 @@ def without(blocks: Mapping[str, MatrixBlock], gone: MaskedEntries) -> dict[str,
 
 
 def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
-    observed = block.observed & ~rows
+    observed = block.observed & ~(rows[:, None] if block.in_part else rows)
     if isinstance(block.values, np.ndarray):
         values = np.array(block.values, dtype=np.result_type(block.values, np.float32), copy=True)
         values[rows] = np.nan
@@ -328,9 +341,11 @@ def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
 
 
 def permuted(
-    missing: Missing, molecules: Molecules, blocks: Mapping[str, MatrixBlock]
+    missing: Missing, molecules: MoleculeNames, blocks: Mapping[str, MatrixBlock]
 ) -> dict[str, MatrixBlock]:
     """Return the blocks with the observed rows given to each other; who has a read-out stays.
+
+    Of a block measured in part a row goes with which of its entries were measured.
 
     The observed rows of a block stand in the order of `uniform`, those of one molecule together and
     as they stood. Each is given the row that is `step` on, after the last the first: `step` is how
@@ -342,13 +357,13 @@ def permuted(
         modality = name.partition(".")[0]
         if missing.modalities and modality not in missing.modalities:
             continue
-        rows = np.flatnonzero(block.observed)
+        rows = np.flatnonzero(block.observed_rows)
         drawn = uniform(missing.seed, names, f"shuffle {modality}")[rows]
         order = rows[np.argsort(drawn, kind="stable")]
         step = int(np.unique(drawn, return_counts=True)[1].max(initial=1))
         giver = np.arange(len(block))
         giver[order] = np.roll(order, -step)
-        found[name] = replace(block, values=block.values[giver])
+        found[name] = block.take(giver)
     return found
 
 

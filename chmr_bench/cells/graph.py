@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from chmr_bench.cells.atlas import Atlas, modality_of
 from chmr_bench.cells.similarity import SparsityRule, within_clusters, within_groups
-from chmr_bench.contracts import Progress, no_progress
+from chmr_bench.contracts import MatrixBlock, Progress, no_progress
 from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench.features.cache import available_cores
 from chmr_bench.features.tanimoto import Bits, Neighbours, nearest, packed
 from chmr_bench.splits import scaffold_smiles
-from chmr_bench.types import IntArray
+from chmr_bench.types import BoolArray, FloatArray, IntArray
 
 MOLECULE, GENE, EXPRESSION = "molecule", "gene", "expression"
 
@@ -175,8 +175,6 @@ def build(
     for what, size in sizes.items():
         if size != len(atlas):
             raise DataError(f"{what} of {size} molecules for an atlas of {len(atlas)}")
-    for name, block in atlas.blocks.items():
-        block.complete_rows(name, "the context graph")
     kinds, offsets, row = _nodes(atlas)
     within = within_groups(words, scaffolds, settings.scaffold, n_jobs)
     report: dict[str, float] = {"scaffold_threshold": within.threshold}
@@ -193,7 +191,7 @@ def build(
 def _nodes(atlas: Atlas) -> tuple[tuple[str, ...], IntArray, npt.NDArray[np.int32]]:
     """Return the kinds, where each begins, and the row of every node."""
     rows = {MOLECULE: np.arange(len(atlas))}
-    rows |= {name: np.flatnonzero(block.observed) for name, block in atlas.blocks.items()}
+    rows |= {name: np.flatnonzero(block.observed_rows) for name, block in atlas.blocks.items()}
     if atlas.genes is not None:
         rows[GENE] = np.arange(len(atlas.genes))
     offsets = np.concatenate([[0], np.cumsum([len(part) for part in rows.values()])])
@@ -210,23 +208,39 @@ def _neighbour_links(neighbours: Neighbours, k: int) -> _Links:
 def _profile_links(
     atlas: Atlas, settings: GraphSettings, offsets: IntArray, report: dict[str, float]
 ) -> list[_Links]:
-    """Link molecules with their profiles, and profiles of a block with those like them."""
+    """Link molecules with their profiles, and profiles of a block with those like them.
+
+    Measured in part, the link with a profile weighs the share of its entries, and only profiles of
+    `min_columns` entries are compared: in the cosine an entry that one of two lacks is no likeness.
+    """
     links = []
     rng = np.random.default_rng(settings.seed)
     for (name, block), first in zip(atlas.blocks.items(), offsets[1:].tolist(), strict=False):
-        rows = np.flatnonzero(block.observed)
+        rows = np.flatnonzero(block.observed_rows)
         nodes = first + np.arange(len(rows))
-        links.append(_Links(name, rows, nodes, np.ones(len(rows), dtype=np.float32)))
-        values = np.asarray(block.values)
-        if values.shape[1] < settings.min_columns or len(rows) < 2:
+        weights, values, compared = _shares_and_profiles(block, settings.min_columns)
+        links.append(_Links(name, rows, nodes, weights[rows]))
+        if values.shape[1] < settings.min_columns or compared.sum() < 2:
             continue
         node_of = np.full(len(atlas), -1)
         node_of[rows] = nodes
-        found = within_clusters(values, block.observed, settings.cosine, settings.cluster_size, rng)
+        found = within_clusters(values, compared, settings.cosine, settings.cluster_size, rng)
         ends = node_of[found.sources], node_of[found.targets]
         links.append(_Links(f"{name}_cosine", *ends, found.weights))
         report[f"{name}_threshold"] = found.threshold
     return links
+
+
+def _shares_and_profiles(
+    block: MatrixBlock, fewest: int
+) -> tuple[npt.NDArray[np.float32], FloatArray, BoolArray]:
+    """Return each molecule's share of the entries, its profile, and whether it is compared."""
+    values = np.asarray(block.values)
+    if not block.in_part:
+        return np.ones(len(block), dtype=np.float32), values, block.observed
+    entries = block.entries
+    shares = entries.mean(axis=1, dtype=np.float32)
+    return shares, np.where(entries, values, np.nan), entries.sum(axis=1) >= fewest
 
 
 def _gene_links(atlas: Atlas, settings: GraphSettings, first: int) -> list[_Links]:
@@ -239,10 +253,12 @@ def _gene_links(atlas: Atlas, settings: GraphSettings, first: int) -> list[_Link
     for name, block in atlas.blocks.items():
         known = [column in genes.columns for column in block.names]
         columns = np.flatnonzero(np.array(known, dtype=bool))
-        rows = np.flatnonzero(block.observed)
+        rows = np.flatnonzero(block.observed_rows)
         if modality_of(name) != EXPRESSION or not len(columns) or not len(rows):
             continue
         size = np.abs(np.asarray(block.values)[np.ix_(rows, columns)])
+        if block.in_part:
+            size[~block.observed[np.ix_(rows, columns)]] = 0
         size[~np.isfinite(size)] = 0
         least = np.quantile(size, 1 - settings.top_expression)
         source, place = np.nonzero((size >= least) & (size > 0))

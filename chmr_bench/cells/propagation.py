@@ -30,11 +30,11 @@ class Propagated:
     Attributes
     ----------
     values : ndarray
-        (n, d) floats; an observed row is bit for bit what it was, an unreached one NaN.
+        (n, d) floats; what is observed is bit for bit what it was, what is not reached NaN.
     observed : ndarray
-        (n,) bool, the molecule's own read-out.
+        (n,) bool, the molecule's own read-out; (n, d) where profiles are measured in part.
     reached : ndarray
-        (n,) bool, True where there are values: observed ones included.
+        Of the shape of `observed`, True where there are values: observed ones included.
     """
 
     values: npt.NDArray[Any]
@@ -44,7 +44,8 @@ class Propagated:
     @property
     def n_unreached(self) -> int:
         """Number of molecules no value came to."""
-        return int((~self.reached).sum())
+        rows = self.reached.any(axis=1) if self.reached.ndim == 2 else self.reached
+        return int((~rows).sum())
 
 
 def propagate(
@@ -54,14 +55,16 @@ def propagate(
 
     ``x_i <- sum_j W_ij x_j`` for every unobserved i at once, W the Tanimoto similarity to the K
     nearest, normalised over those that have a value by then; observed rows are put back each step.
+    Of profiles measured in part every column is propagated for itself: a molecule's own entries
+    stay, and each other entry is the mean over those neighbours that have it.
 
     Parameters
     ----------
     values : ndarray
-        (n, d); rows that are not observed are not read. Floats keep their precision, what is
-        computed has it too.
+        (n, d); what is not observed is not read. Floats keep their precision, what is computed has
+        it too.
     observed : ndarray
-        (n,).
+        (n,), or (n, d) of profiles measured in part.
     neighbours : Neighbours
         Of the same n molecules.
     steps : int
@@ -82,6 +85,11 @@ def propagate(
             f"there are neighbours of {len(neighbours)} molecules and values of {len(values)}; "
             "expected the same molecules (for others see `borrow`)"
         )
+    if observed.ndim == 2:
+        rows = np.asarray(observed.any(axis=1))
+        if (observed == rows[:, None]).all():  # the same numbers to the last bit
+            return _as_entries(propagate(values, rows, neighbours, steps))
+        return _propagated_entries(values, observed, neighbours.matrix(len(values)), steps)
     weights = neighbours.matrix(len(values))[~observed]
     there, plan = observed, []
     for _ in range(steps):
@@ -107,7 +115,7 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
     values : ndarray
         (n, d).
     observed : ndarray
-        (n,), rows that have values (the observed, or the reached).
+        (n,), rows that have values (the observed, or the reached); or (n, d), entries that have.
     neighbours : Neighbours
         Of the q molecules, `rows` among the n.
 
@@ -122,6 +130,11 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
         The shapes do not fit, or an observed row is not finite.
     """
     _check(values, observed, neighbours)
+    if observed.ndim == 2:
+        rows = np.asarray(observed.any(axis=1))
+        if (observed == rows[:, None]).all():
+            return _as_entries(borrow(values, rows, neighbours))
+        return _borrowed_entries(values, observed, neighbours.matrix(len(values)))
     shares, found = _shares(neighbours.matrix(len(values)), observed)
     floats = np.asarray(values, dtype=np.result_type(values.dtype, np.float32))
     means = np.full((len(neighbours), values.shape[1]), np.nan, dtype=floats.dtype)
@@ -131,12 +144,73 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
     return Propagated(means, np.zeros(len(neighbours), dtype=bool), found)
 
 
+def _as_entries(found: Propagated) -> Propagated:
+    """Return what was propagated by rows as (n, d) entries."""
+    shape = found.values.shape
+    seen, reached = (
+        np.repeat(rows[:, None], shape[1], 1) for rows in (found.observed, found.reached)
+    )
+    return Propagated(found.values, seen, reached)
+
+
+def _propagated_entries(
+    values: FloatArray, observed: BoolArray, weights: sparse.csr_array, steps: int
+) -> Propagated:
+    """Return `propagate` of profiles measured in part, column by column."""
+    imputed = np.array(values, dtype=np.result_type(values.dtype, np.float32), copy=True)
+    reached = observed.copy()
+    for columns in _column_blocks(imputed):
+        seen = observed[:, columns]
+        part, there = np.where(seen, imputed[:, columns], 0), seen
+        for _ in range(steps):
+            mean, found = _means(part, there, weights)
+            part, there = np.where(seen, part, mean), seen | found
+        imputed[:, columns] = np.where(there, part, np.nan)
+        reached[:, columns] = there
+    return Propagated(imputed, observed, reached)
+
+
+def _borrowed_entries(
+    values: FloatArray, observed: BoolArray, weights: sparse.csr_array
+) -> Propagated:
+    """Return `borrow` of profiles measured in part, column by column."""
+    q, d = weights.shape[0], values.shape[1]
+    means = np.full((q, d), np.nan, dtype=np.result_type(values.dtype, np.float32))
+    reached = np.zeros((q, d), dtype=np.bool_)
+    for columns in _column_blocks(means):
+        seen = observed[:, columns]
+        mean, found = _means(np.where(seen, values[:, columns], 0), seen, weights)
+        means[:, columns] = np.where(found, mean, np.nan)
+        reached[:, columns] = found
+    return Propagated(means, np.zeros((q, d), dtype=np.bool_), reached)
+
+
+def _means(
+    values: FloatArray, there: BoolArray, weights: sparse.csr_array
+) -> tuple[FloatArray, BoolArray]:
+    """Return the neighbours' mean of each entry, 0 where none has it, and where one has.
+
+    Parameters
+    ----------
+    values : ndarray
+        (n, c), 0 where nothing is `there`.
+    there : ndarray
+        (n, c).
+    weights : csr_array
+        (q, n), not negative.
+    """
+    totals = np.asarray(weights @ there.astype(values.dtype))  # (q, c)
+    found = totals > 0
+    mean = np.asarray(weights @ values) / np.where(found, totals, 1)
+    return np.asarray(mean.astype(values.dtype)), found
+
+
 def _check(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> None:
     """Raise where the parts do not belong together."""
-    if values.ndim != 2 or observed.shape != values.shape[:1]:
+    if values.ndim != 2 or observed.shape not in (values.shape[:1], values.shape):
         raise DataError(
             f"values have the shape {values.shape}, observed {observed.shape}; "
-            "expected (n, d) and (n,)"
+            "expected (n, d) and (n,), or (n, d) twice"
         )
     if neighbours.rows.max(initial=-1) >= len(values):
         raise DataError(
@@ -144,7 +218,8 @@ def _check(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> N
             "compute the neighbours among these molecules"
         )
     if not np.isfinite(values[observed]).all():
-        row = int(np.flatnonzero(observed)[~np.isfinite(values[observed]).all(axis=1)][0])
+        seen = observed if observed.ndim == 2 else observed[:, None]
+        row = int(np.flatnonzero((seen & ~np.isfinite(values)).any(axis=1))[0])
         raise DataError(f"row {row} (0-based) counts as observed and has a value that is no number")
 
 

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run(argv: list[str] | None) -> int:
     from chmr_bench.cli.app import app
-    from chmr_bench.cli.console import print_error
+    from chmr_bench.display.console import print_error
 
     try:
         _check_words(sys.argv[1:] if argv is None else argv)
@@ -69,7 +69,7 @@ def _check_words(words: list[str]) -> None:
 
 def _foreign(error: Exception) -> int:
     """Show what the argument parser or the disk raised; a bug keeps its traceback."""
-    from chmr_bench.cli.console import print_error
+    from chmr_bench.display.console import print_error
 
     show = getattr(error, "show", None)
     if callable(show):  # click's usage errors carry their own message and exit code

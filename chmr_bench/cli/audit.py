@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chmr_bench.cli import options, requests
+from chmr_bench.cli import options
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -24,12 +24,9 @@ OUT = Path("leaderboards")
 PAGE, JSON, PICTURE = "audit.md", "audit.json", "similarity.png"
 
 
-@options.takes(options.TableGroup, options.FetchGroup)
+@options.takes(options.DatasetGroup, options.TableGroup, options.FetchGroup)
 def audit(
-    table: options.TableGroup,
-    fetch: options.FetchGroup,
-    dataset: options.DatasetName = None,
-    suite: options.Suite = None,
+    given: dict[str, Any],
     split: options.Split = "",
     split_seed: Annotated[int, typer.Option(help="Seed of a drawn split.")] = 0,
     weights: Annotated[
@@ -56,8 +53,8 @@ def audit(
             "'leaderboard build' then shows them.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> int:
     """Count test molecules that training has seen, at four levels; and what labels can tell.
 
@@ -65,27 +62,27 @@ def audit(
     differing labels, labels by task and part, test rows in other datasets' training and in
     pretraining.
     """
-    from chmr_bench.runner.loading import Datasets
+    from chmr_bench.api.options import datasets_of, table_options
+    from chmr_bench.api.requests import data_requests, valid_seed
 
-    described = table.options()
-    datasets = Datasets(fetch.options(), requests.cores(jobs))
+    datasets = datasets_of({**given, "jobs": jobs})
     if records:
-        if suite or dataset or described.given or split or split_seed or weights:
+        data_named = given["suite"] or given["dataset"] or table_options(given).given
+        if data_named or split or split_seed or weights:
             raise UsageError(
                 "--records audits every record, on its own dataset and split; leave --dataset, "
                 "--suite, --split and --weights out"
             )
         return _records(datasets, out or OUT, as_json, quiet)
-    chosen = requests.data_requests(suite, dataset, described)
-    (seed,) = requests.chosen_seeds(None, [split_seed], "--split-seed")
+    chosen, seed = data_requests(given), valid_seed("--split-seed", split_seed)
     if out is not None:
         _make_folder(out)  # before the work, not after it
-    found = _audited(datasets, chosen, split, seed, weights or [], quiet)
-    if found is None:
+    audits = _audited(datasets, chosen, split, seed, weights or [], quiet)
+    if audits is None:
         return INTERRUPTED
-    _show(found, as_json)
+    _show(audits, as_json)
     if out is not None:
-        _write(found, out)
+        _write(audits, out)
     return 0
 
 
@@ -98,9 +95,9 @@ def _audited(
     quiet: bool,
 ) -> Audits | None:
     """Return the audits; None where the user stopped it."""
-    from chmr_bench.cli import remarks
-    from chmr_bench.cli.console import print_note
-    from chmr_bench.cli.progress import fetching
+    from chmr_bench.display import remarks
+    from chmr_bench.display.console import print_note
+    from chmr_bench.display.progress import fetching
     from chmr_bench.runner.auditing import seen_by_weights
     from chmr_bench.sweep.interrupt import stoppable
 
@@ -130,7 +127,7 @@ def _check_split(method: str, seed: int) -> None:
 
 
 def _one(datasets: Datasets, request: DatasetRequest, method: str, seed: int, quiet: bool) -> Audit:
-    from chmr_bench.cli.progress import display
+    from chmr_bench.display.progress import display
     from chmr_bench.runner.auditing import examine, subject
 
     data = datasets.load(request)
@@ -166,28 +163,28 @@ def _together(audits: list[Audit], seen: list[Seen]) -> Audits:
     return Audits(tuple(audits), auditing.overlaps(test, train), tuple(pretrained))
 
 
-def _show(found: Audits, as_json: bool) -> None:
-    from chmr_bench.cli.console import print_json
+def _show(audits: Audits, as_json: bool) -> None:
     from chmr_bench.cli.leaderboard import print_grid
+    from chmr_bench.display.console import print_json
     from chmr_bench.report.audits import audit_grids, audits_json
 
     if as_json:
-        print_json(audits_json(found))
+        print_json(audits_json(audits))
         return
-    for grid in audit_grids(found, whole=False):
+    for grid in audit_grids(audits, whole=False):
         print_grid(grid)
 
 
-def _write(found: Audits, out: Path) -> None:
-    from chmr_bench.cli.console import print_note
+def _write(audits: Audits, out: Path) -> None:
+    from chmr_bench.display.console import print_note
     from chmr_bench.report.audits import audit_page, audits_json
     from chmr_bench.report.exports import as_json
     from chmr_bench.report.figures import draw_similarity
 
     try:
-        (out / PAGE).write_text(audit_page(found, PICTURE), encoding="utf-8")
-        (out / JSON).write_text(as_json(audits_json(found)), encoding="utf-8")
-        (out / PICTURE).write_bytes(draw_similarity(found.audits))
+        (out / PAGE).write_text(audit_page(audits, PICTURE), encoding="utf-8")
+        (out / JSON).write_text(as_json(audits_json(audits)), encoding="utf-8")
+        (out / PICTURE).write_bytes(draw_similarity(audits.audits))
     except OSError as error:
         raise _cannot_write(out, error) from error
     print_note(f"{out / PAGE}, {JSON}, {PICTURE}")
@@ -212,8 +209,8 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
 
     Exit code 3 where registered data cannot be had, or where nothing could be audited.
     """
-    from chmr_bench.cli.console import print_note
-    from chmr_bench.cli.progress import display
+    from chmr_bench.display.console import print_note
+    from chmr_bench.display.progress import display
     from chmr_bench.records import RecordStore
     from chmr_bench.records.audited import write_all
     from chmr_bench.runner.clean_scores import Skipped, audit_records
@@ -225,12 +222,12 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
     with stoppable(), display(1, quiet=quiet) as shown:
         shown.begun("clean scores")
         try:
-            found = list(audit_records(store, datasets, shown.progress, shown.step))
+            results = list(audit_records(store, datasets, shown.progress, shown.step))
         except KeyboardInterrupt:
             print_note("interrupted; nothing was written")
             return INTERRUPTED
-    audits = [one for one in found if not isinstance(one, Skipped)]
-    skipped = [one for one in found if isinstance(one, Skipped)]
+    audits = [one for one in results if not isinstance(one, Skipped)]
+    skipped = [one for one in results if isinstance(one, Skipped)]
     written = write_all(out, audits)
     _show_clean(audits, skipped, as_json)
     if written:
@@ -241,7 +238,7 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
 
 
 def _show_clean(audits: list[AuditFile], skipped: list[Skipped], as_json: bool) -> None:
-    from chmr_bench.cli.console import plural, print_json, print_note, print_table
+    from chmr_bench.display.console import plural, print_json, print_note, print_table
 
     for one in skipped:
         print_note(f"not audited: {one.what} ({plural(one.n_records, 'record')}): {one.reason}")

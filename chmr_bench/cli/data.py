@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from chmr_bench import paths
-from chmr_bench.cli.console import notes, print_error, print_json, print_note, print_table
 from chmr_bench.cli.group import Group
 from chmr_bench.contracts import Progress, SourceFile
 from chmr_bench.data.fetch import (
@@ -20,6 +19,7 @@ from chmr_bench.data.fetch import (
     options_from_env,
     state_of,
 )
+from chmr_bench.display.console import notes, print_error, print_json, print_note, print_table
 from chmr_bench.errors import DataError, FetchError
 from chmr_bench.plugins import registry
 
@@ -153,15 +153,15 @@ def _wanted(
 
 
 def _state(wanted: Wanted) -> dict[str, Any]:
-    found = state_of(wanted.source)
+    file = state_of(wanted.source)
     return {
         "file": wanted.source.path,
         "used_by": wanted.name,
         wanted.kind: wanted.name,
         "bytes": wanted.source.n_bytes,
-        "state": found.state,
-        "detail": found.detail,
-        "path": str(found.path),
+        "state": file.state,
+        "detail": file.detail,
+        "path": str(file.path),
         "sha256": wanted.source.sha256,
         "address": wanted.source.address,
     }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chmr_bench.cli import options, requests
+from chmr_bench.cli import options
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ INTERRUPTED = 130
 
 @options.takes(options.TableGroup, options.FetchGroup, options.WorkGroup)
 def explain(
-    table: options.TableGroup,
-    fetch: options.FetchGroup,
-    work: options.WorkGroup,
+    given: dict[str, Any],
     model: Annotated[str, typer.Argument(help="Model; 'chmr-bench list models' shows them.")],
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Registered name or FILE.")],
     seed: Annotated[int, typer.Option(help="Seed of the run it explains.")] = 0,
@@ -29,25 +27,26 @@ def explain(
     out: Annotated[
         Path, typer.Option(help="Folder for the files, one a model and dataset.")
     ] = Path("explained"),
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: options.Quiet = False,
 ) -> int:
     """Write what the model can show of a dataset's molecules: tables and pictures.
 
     The weights it starts from are made where they are not there.
     """
+    from chmr_bench.api.options import run_options
+    from chmr_bench.api.requests import make_request
     from chmr_bench.sweep import Session
 
-    request = requests.make_request([model], None, [dataset], table.options(), (seed,), setting)
-    request = requests.with_choices(request, options.SplitGroup(), work)
-    session = Session(work.run_options(fetch))
-    job = _job(request, session, quiet)
+    given.update(model=model, dataset=dataset, seed=[seed], setting=setting)
+    session = Session(run_options(given))
+    job = _job(make_request(given), session, quiet)
     return _explain(job, session, out / model / job.data.spec.name, quiet)
 
 
 def _job(request: Request, session: Session, quiet: bool) -> Job:
     """Return the one job of the request, as a run would plan it."""
     from chmr_bench import sweep
-    from chmr_bench.cli.progress import fetching
+    from chmr_bench.display.progress import fetching
     from chmr_bench.records import RecordStore
 
     with fetching(quiet=quiet) as opening:
@@ -58,8 +57,8 @@ def _job(request: Request, session: Session, quiet: bool) -> Job:
 
 
 def _explain(job: Job, session: Session, out: Path, quiet: bool) -> int:
-    from chmr_bench.cli.console import console, print_note
-    from chmr_bench.cli.progress import display
+    from chmr_bench.display.console import console, print_note
+    from chmr_bench.display.progress import display
     from chmr_bench.runner.explaining import explain as write
     from chmr_bench.runner.run import Clock
     from chmr_bench.sweep.interrupt import stoppable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chmr_bench.cli.console import console, print_json, print_note, print_table
 from chmr_bench.cli.group import Group
+from chmr_bench.display.console import console, print_json, print_note, print_table
 from chmr_bench.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ app = typer.Typer(
     cls=Group, help="Make tables from the records, and look at them.", no_args_is_help=True
 )
 OutOption = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="Folder of records/ and of the tables.")
+    Path, typer.Option("--out", metavar="DIR", help="Folder of records and tables.")
 ]
 OUT = Path("leaderboards")
 PROBLEMS_SHOWN = 5
@@ -39,11 +39,11 @@ def build(
 
     store = RecordStore(out)
     if check:
-        found = leaderboard.differences(store, out)
-        for difference in found:
+        differences = leaderboard.differences(store, out)
+        for difference in differences:
             console.print(difference, markup=False, soft_wrap=True)
-        if found:
-            print_note(f"{len(found)} tables differ; mend with: chmr-bench leaderboard build")
+        if differences:
+            print_note(f"{len(differences)} tables differ; mend with: chmr-bench leaderboard build")
             raise typer.Exit(1)
         print_note(f"the tables in {out} are what the records give")
         return

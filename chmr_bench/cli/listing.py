@@ -7,14 +7,6 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from chmr_bench.cli.console import (
-    SYNTHETIC,
-    console,
-    dataset_label,
-    print_json,
-    print_note,
-    print_table,
-)
 from chmr_bench.cli.details import (
     atlas_details,
     atlas_entry,
@@ -27,6 +19,14 @@ from chmr_bench.cli.details import (
     suite_entry,
 )
 from chmr_bench.cli.group import Group
+from chmr_bench.display.console import (
+    SYNTHETIC,
+    console,
+    dataset_label,
+    print_json,
+    print_note,
+    print_table,
+)
 from chmr_bench.plugins import registry
 
 list_app = typer.Typer(cls=Group, help="List what is registered.", no_args_is_help=True)

@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
-
-from chmr_bench.data.requests import TableOptions
-
-if TYPE_CHECKING:
-    from chmr_bench.data.fetch import FetchOptions
-    from chmr_bench.isolation import Limits
-    from chmr_bench.runner import RunOptions
 
 DATA = "Data"
 RUN = "Run"
 OUT = "Output"
-MEMORY_SHARE = 0.9
-"""Of the machine's memory, which a job may use where nothing else is said."""
+OUT_FOLDER = Path("leaderboards")
 
 
 def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of dataclasses; it is called with one of each, then its own.
+    """Give a command the options of groups: all in one dict, as `chmr_bench.api` takes them.
 
     Examples
     --------
     ::
 
-        @takes(DataOptions, FetchGroup)
-        def audit(data, fetch, records: bool = False): ...
+        @takes(TableGroup, FetchGroup)
+        def audit(given, records: bool = False): ...
     """
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
         hints = get_type_hints(function, include_extras=True)
-        own = list(inspect.signature(function).parameters.values())[len(groups) :]
+        own = list(inspect.signature(function).parameters.values())[1:]
         parameters = [p.replace(annotation=hints[p.name]) for p in own]
         for group in groups:
             parameters += _parameters(group)
 
         def command(**values: Any) -> Any:
-            made = [
-                group(**{f.name: values.pop(f.name) for f in dataclasses.fields(group)})
-                for group in groups
-            ]
-            return function(*made, **values)
+            mine = {p.name: values.pop(p.name) for p in own}
+            return function(values, **mine)
 
         command.__name__, command.__doc__ = function.__name__, function.__doc__
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -58,13 +45,12 @@ def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return wrap
 
 
-def _parameters(group: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
+def _parameters(group: type) -> list[inspect.Parameter]:
     return [
         inspect.Parameter(
-            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
+            name, inspect.Parameter.KEYWORD_ONLY, default=getattr(group, name), annotation=hint
         )
-        for f in dataclasses.fields(group)
+        for name, hint in get_type_hints(group, include_extras=True).items()
     ]
 
 
@@ -84,7 +70,6 @@ DatasetName = Annotated[
     list[str] | None,
     typer.Option("--dataset", "-d", help="Registered name, FILE, or molnet:NAME; repeatable."),
 ]
-Seed = Annotated[list[int] | None, option(help="This seed; repeatable.")]
 Setting = Annotated[
     list[str] | None,
     option(
@@ -94,6 +79,9 @@ Setting = Annotated[
     ),
 ]
 Jobs = Annotated[int, option("--jobs", "-j", help="Cores; 0 = all.")]
+Out = Annotated[Path, option(panel=OUT, help="Folder of records and tables.")]
+AsJson = Annotated[bool, option("--json", panel=OUT, help="Print JSON instead of tables.")]
+Quiet = Annotated[bool, option("--quiet", "-q", panel=OUT, help="No plan, no progress.")]
 Split = Annotated[
     str,
     option(
@@ -104,7 +92,24 @@ Split = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+class DatasetGroup:
+    """Which data."""
+
+    suite: Suite = None
+    dataset: DatasetName = None
+
+
+class ModelGroup(DatasetGroup):
+    """What runs on which data, with which seeds and settings."""
+
+    model: Model = None
+    seeds: Annotated[int | None, option(help="Seeds 0 to N-1; where not said 1, for ablate 3.")] = (
+        None
+    )
+    seed: Annotated[list[int] | None, option(help="This seed; repeatable.")] = None
+    setting: Setting = None
+
+
 class SplitGroup:
     """The split, and which draws of it."""
 
@@ -117,7 +122,6 @@ class SplitGroup:
     ] = None
 
 
-@dataclass(frozen=True)
 class TableGroup:
     """How a user's table is read."""
 
@@ -152,13 +156,7 @@ class TableGroup:
         option("--id", panel=DATA, help="Column of FILE with names, kept with the predictions."),
     ] = ""
 
-    def options(self) -> TableOptions:
-        """Return the options, checked."""
-        words = dataclasses.asdict(self)
-        return TableOptions.of_words(words.pop("tasks"), **words)
 
-
-@dataclass(frozen=True)
 class FetchGroup:
     """Where data come from."""
 
@@ -168,17 +166,7 @@ class FetchGroup:
     ] = None
     offline: Annotated[bool, option("--offline", panel=DATA, help="Use no network.")] = False
 
-    def options(self) -> FetchOptions:
-        """Return the options; paths as seen from where the command began."""
-        from chmr_bench.data.fetch import options_from_env
 
-        mirror = self.mirror
-        if mirror and "://" not in mirror:
-            mirror = str(Path(mirror).expanduser().resolve())
-        return options_from_env(mirror, self.offline)
-
-
-@dataclass(frozen=True)
 class WorkGroup:
     """On what models run, and what a job may take."""
 
@@ -195,51 +183,14 @@ class WorkGroup:
         option(metavar="GB", help="A job may use so much; else 90 % of the machine's memory."),
     ] = None
 
-    def limits(self) -> Limits:
-        """Return what a job may take."""
-        from chmr_bench.errors import UsageError
-        from chmr_bench.isolation import Limits
 
-        for option, value in (("time", self.time_limit), ("memory", self.memory_limit)):
-            if value is not None and not value > 0:
-                raise UsageError(f"--{option}-limit {value:g}: expected a number above 0")
-        return Limits(self.time_limit, self.memory_limit or _most_memory())
-
-    def run_options(self, fetch: FetchGroup) -> RunOptions:
-        """Return the options that jobs are run with."""
-        import sys
-
-        from chmr_bench.cli import requests
-        from chmr_bench.runner import RunOptions
-
-        command = ("chmr-bench", *requests.public_arguments(sys.argv[1:]))
-        return RunOptions(fetch.options(), requests.cores(self.jobs), self.limits(), command)
-
-
-def _most_memory() -> float:
-    import psutil
-
-    return round(MEMORY_SHARE * float(psutil.virtual_memory().total) / 1e9, 1)
-
-
-@dataclass(frozen=True)
 class OutputGroup:
-    """Where results go, and what is printed.
-
-    Attributes
-    ----------
-    out :
-        Folder of records and tables.
-    plan_only :
-        Print the plan and stop.
-    """
+    """Where results go, and what is printed."""
 
     keep_failed: Annotated[
         bool, option("--keep-failed", help="Leave failed jobs; else try again.")
     ] = False
-    out: Annotated[Path, option(panel=OUT, help="Folder of records and tables.")] = Path(
-        "leaderboards"
-    )
+    out: Out = OUT_FOLDER
     plan_only: Annotated[bool, option("--plan", panel=OUT, help="Print the plan and stop.")] = False
-    as_json: Annotated[bool, option("--json", panel=OUT, help="Plan or results as JSON.")] = False
-    quiet: Annotated[bool, option("--quiet", "-q", panel=OUT, help="No plan, no progress.")] = False
+    as_json: AsJson = False
+    quiet: Quiet = False

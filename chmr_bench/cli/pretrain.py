@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chmr_bench.cli import options, requests
+from chmr_bench.cli import options
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ INTERRUPTED = 130
 
 @options.takes(options.FetchGroup, options.WorkGroup)
 def pretrain(
-    fetch: options.FetchGroup,
-    work: options.WorkGroup,
+    given: dict[str, Any],
     model: Annotated[str, typer.Argument(help="Model; 'chmr-bench list models' shows them.")],
     atlas: Annotated[
         list[str] | None,
@@ -39,13 +38,15 @@ def pretrain(
         bool, typer.Option("--transductive", help="Keep the benchmarks' test molecules.")
     ] = False,
     setting: options.Setting = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: options.Quiet = False,
 ) -> int:
     """Make the weights a model starts from, or say where they are.
 
     'chmr-bench run' does so by itself where they are not there; after a kill, or Ctrl-C, the same
     command goes on from the last checkpoint.
     """
+    from chmr_bench.api.options import run_options
+
     named = {
         "atlas": tuple(atlas) if atlas else None,
         "epochs": epochs,
@@ -53,24 +54,28 @@ def pretrain(
         "pretrain_seed": seed,
         "transductive": True if transductive else None,
     }
-    given = _given(named, setting or [])
-    key = _key(model, dataset, given, work)
-    command = _run_command(key, dataset, given)
-    return _pretrain(key, command, work.run_options(fetch), quiet)
+    settings = _settings(named, setting or [])
+    key = _key(model, dataset, settings, given)
+    return _pretrain(key, _run_command(key, dataset, settings), run_options(given), quiet)
 
 
-def _given(named: Mapping[str, Any], settings: list[str]) -> dict[str, Any]:
+def _settings(named: Mapping[str, Any], texts: list[str]) -> dict[str, Any]:
     """Return setting -> value; the options are settings by another name."""
+    from chmr_bench.api.requests import parse_settings
+
     given = {key: value for key, value in named.items() if value is not None}
-    for setting in requests.parse_settings(settings):
+    for setting in parse_settings(texts):
         if setting.key in given:
             raise UsageError(f"{setting.key} is given twice: by --set, and by its own option")
         given[setting.key] = setting.value
     return given
 
 
-def _key(model: str, dataset: str, given: Mapping[str, Any], work: options.WorkGroup) -> WeightsKey:
+def _key(
+    model: str, dataset: str, settings: Mapping[str, Any], work: Mapping[str, Any]
+) -> WeightsKey:
     """Return what the weights depend on; SettingError, UnknownNameError where one does not fit."""
+    from chmr_bench.api import requests
     from chmr_bench.plugins import registry
     from chmr_bench.runner import WeightsKey
     from chmr_bench.settings import build_config
@@ -80,18 +85,18 @@ def _key(model: str, dataset: str, given: Mapping[str, Any], work: options.WorkG
     spec = registered.spec
     if not spec.weights:
         raise UsageError(f"model {model!r} starts from no weights: there is nothing to pretrain")
-    requests.check_precision(model, work.precision)
+    requests.check_precision(model, work["precision"])
     return WeightsKey(
         registered,
-        build_config(spec, given, registry().dataset(dataset).spec.name if dataset else ""),
-        device=device_for(requests.choice("--device", work.device, requests.DEVICES), spec),
-        precision=requests.choice("--precision", work.precision, requests.PRECISIONS),
+        build_config(spec, settings, registry().dataset(dataset).spec.name if dataset else ""),
+        device=device_for(requests.choice("--device", work["device"], requests.DEVICES), spec),
+        precision=requests.choice("--precision", work["precision"], requests.PRECISIONS),
     )
 
 
 def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> int:
-    from chmr_bench.cli.console import console, print_note
     from chmr_bench.contracts import PendingWeights
+    from chmr_bench.display.console import console, print_note
     from chmr_bench.runner import WeightsCache
 
     cache = WeightsCache(run_options)
@@ -123,7 +128,7 @@ def made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights | None:
     ChmrBenchError
         As it raised it.
     """
-    from chmr_bench.cli.progress import display
+    from chmr_bench.display.progress import display
     from chmr_bench.errors import PluginError, RemoteError
     from chmr_bench.runner.run import Clock
     from chmr_bench.sweep.interrupt import stoppable

@@ -84,9 +84,9 @@ def _check(
     *,
     check_all: bool = False,
 ) -> int:
-    from chmr_bench.cli.console import notes, print_json, print_note
-    from chmr_bench.cli.requests import cores
+    from chmr_bench.api.options import cores
     from chmr_bench.data.fetch import options_from_env
+    from chmr_bench.display.console import notes, print_json, print_note
     from chmr_bench.runner.loading import Datasets
     from chmr_bench.verify import runs
     from chmr_bench.verify.audits import check_audits
@@ -124,7 +124,7 @@ def _check(
 
 
 def _show(check: Check) -> None:
-    from chmr_bench.cli.console import console
+    from chmr_bench.display.console import console
 
     console.print(f"{check.state:<11} {check.path}", markup=False, soft_wrap=True)
     for detail in check.details:
@@ -133,7 +133,7 @@ def _show(check: Check) -> None:
 
 
 def _show_counts(counts: Counter[str]) -> None:
-    from chmr_bench.cli.console import console
+    from chmr_bench.display.console import console
 
     words = {
         "ok": "ok",
@@ -143,8 +143,8 @@ def _show_counts(counts: Counter[str]) -> None:
         "failed run": "failed runs (no score to check)",
         "not at hand": "cannot check: data not at hand",
     }
-    told = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]
-    console.print("; ".join(told) or "no records", markup=False, soft_wrap=True)
+    parts = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]
+    console.print("; ".join(parts) or "no records", markup=False, soft_wrap=True)
 
 
 def _exit_code(checks: list[Check]) -> int:
@@ -187,7 +187,7 @@ def list_runs(
     as_json: JsonOption = False,
 ) -> None:
     """List the stored runs: what, where it lies, and its score."""
-    from chmr_bench.cli.console import plural, print_json, print_note, print_table
+    from chmr_bench.display.console import plural, print_json, print_note, print_table
 
     store = _store(out)
     rows = [_row(run, store) for run in _selected(store, identities, model, dataset, status)]
@@ -215,8 +215,8 @@ def pack(
     predictions without a label are left out, where the data are at hand to tell. Files of audits
     are put together. Safe to kill, and to run twice at once.
     """
-    from chmr_bench.cli.console import print_note
     from chmr_bench.data.fetch import options_from_env
+    from chmr_bench.display.console import print_note
     from chmr_bench.records import audited
     from chmr_bench.runner.labels import LabelledCells
     from chmr_bench.runner.loading import Datasets
@@ -246,7 +246,7 @@ def unpack(
     status: StatusOption = None,
 ) -> int:
     """Move packed runs into folders of their own, to look at them; 'pack' moves them back."""
-    from chmr_bench.cli.console import print_note
+    from chmr_bench.display.console import print_note
     from chmr_bench.records import packing
 
     store = _store(out)
@@ -269,7 +269,7 @@ def rm(
     ),
 ) -> None:
     """Remove stored runs: those named by identity, or all of a model, dataset or status."""
-    from chmr_bench.cli.console import console, plural, print_note
+    from chmr_bench.display.console import console, plural, print_note
     from chmr_bench.records import packing
 
     if not (identities or model or dataset or status):
@@ -352,7 +352,7 @@ def _row(run: Stored, store: RecordStore) -> dict[str, object]:
 
 
 def _show_problems(done: Packing, store: RecordStore) -> int:
-    from chmr_bench.cli.console import print_note
+    from chmr_bench.display.console import print_note
 
     for problem in done.problems:
         print_note(f"{problem.path.relative_to(store.root)}: {problem.reason}")

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from chmr_bench.cli.console import SYNTHETIC, console, dataset_label, plural, print_table
+from chmr_bench.display.console import SYNTHETIC, console, dataset_label, plural, print_table
 from chmr_bench.report.digits import extra_decimals, fixed
 from chmr_bench.report.results import ResultRow, SplitsRow
 from chmr_bench.sweep import Item, Plan, Summary
@@ -56,8 +56,8 @@ def show_plan(plan: Plan) -> None:
     for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
         console.print(f"cannot run: {reason}", markup=False, soft_wrap=True)
     for reason in dict.fromkeys(i.inapplicable for i in plan.items if i.inapplicable):
-        told = f"not applicable: {reason}; one run checks that its predictions do not move"
-        console.print(told, markup=False, soft_wrap=True)
+        sentence = f"not applicable: {reason}; one run checks that its predictions do not move"
+        console.print(sentence, markup=False, soft_wrap=True)
     console.print()
 
 
@@ -158,8 +158,8 @@ def _show_tasks(rows: Sequence[ResultRow]) -> None:
     if lines:
         columns = ["dataset", "model", "task", "metric", "score"]
         print_table("By task", columns, lines, right=columns[-1:])
-        told = "score above: the mean over tasks, whatever their units; here, each in its own"
-        console.print(told, markup=False, soft_wrap=True)
+        sentence = "score above: the mean over tasks, whatever their units; here, each in its own"
+        console.print(sentence, markup=False, soft_wrap=True)
 
 
 def show_over_splits(rows: Sequence[SplitsRow]) -> None:
@@ -214,10 +214,13 @@ def _show_remarks(rows: Sequence[ResultRow]) -> None:
     _legend(any(row.synthetic for row in rows))
     for line in dict.fromkeys(_start(r) for r in rows if r.pretrained_on):
         console.print(line, markup=False, soft_wrap=True)
+    absent = [f"{_name(r)}: no score of {r.not_evaluable}" for r in rows if r.not_evaluable]
+    for line in dict.fromkeys(absent):
+        console.print(line, markup=False, soft_wrap=True)
     dropped = {(r.origin or r.dataset, r.dataset_digest): r.n_dropped for r in rows if r.n_dropped}
     for (name, _), n in dropped.items():
-        told = f"{name}: {plural(n, 'row')} of the source left out (--on-invalid drop)"
-        console.print(told, markup=False, soft_wrap=True)
+        sentence = f"{name}: {plural(n, 'row')} of the source left out (--on-invalid drop)"
+        console.print(sentence, markup=False, soft_wrap=True)
 
 
 def _start(row: ResultRow) -> str:

@@ -56,6 +56,31 @@ class MatrixBlock:
         """(n,) bool, True where the molecule has anything of this modality."""
         return np.asarray(self.observed.any(axis=1) if self.in_part else self.observed)
 
+    @property
+    def entries(self) -> BoolArray:
+        """(n, d) bool, True where a number was measured: observed, and finite where dense."""
+        rows = self.observed if self.in_part else self.observed[:, None]
+        finite = np.isfinite(self.values) if isinstance(self.values, np.ndarray) else True
+        return np.asarray(np.broadcast_to(rows & finite, self.values.shape))
+
+    def settled(self) -> MatrixBlock:
+        """Return the one way to write a block measured in part; another block as it is.
+
+        Entries that are no finite number are not observed. Where then every molecule has all
+        columns or none, `observed` is (n,).
+
+        Examples
+        --------
+        >>> values = np.array([[1.0, 2.0], [np.nan, np.nan]])
+        >>> MatrixBlock(values, np.isfinite(values)).settled().observed.tolist()
+        [True, False]
+        """
+        if not self.in_part:
+            return self
+        entries = self.entries
+        rows = np.asarray(entries.any(axis=1))
+        return replace(self, observed=rows if (entries == rows[:, None]).all() else entries)
+
     def complete_rows(self, name: str, reader: str) -> BoolArray:
         """Return (n,) bool, which molecules have a profile, for a reader of full profiles alone.
 

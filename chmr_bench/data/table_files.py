@@ -30,6 +30,8 @@ from chmr_bench.errors import DataError, SettingError
 
 MAX_BYTES = 1 << 31
 """An unpacked file bigger than this is refused, not read."""
+LINE_LENGTH = 10_000_000
+"""Characters of a line; a million columns fit. A longer one is refused, not split."""
 DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|", "blank": " "}
 _WORDS = DELIMITERS | {"space": " ", "pipe": "|", "\\t": "\t"}
 _MARKS = (  # a UTF-32 mark begins with that of UTF-16, so the order matters
@@ -121,8 +123,13 @@ def read_cells(path: Path, options: TableOptions) -> TableCells:
             f"{path}: expected a file called {', '.join(rest)} or {last}, or one of these with "
             ".gz or .zip"
         )
-    if not content.strip():
+    start = content.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:20].lower()
+    if not start:
         raise _empty(path)
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise DataError(
+            f"{path}: it looks like a web page (HTML or XML), no table; download the file itself"
+        )
     csv.field_size_limit((1 << 31) - 1)  # of the whole process; a long cell is no error
     read(cells, content, path, options)
     if not cells.n_rows:
@@ -212,6 +219,18 @@ def _decoded(cells: TableCells, content: bytes, path: Path, options: TableOption
     return text
 
 
+def _lines(text: str, path: Path) -> list[str]:
+    """Return the lines; DataError where one is so long that it is none of a table."""
+    lines = list(io.StringIO(text, newline=""))
+    for row, line in enumerate(lines, 1):
+        if len(line) > LINE_LENGTH:
+            raise DataError(
+                f"{path}, row {row}: a line of {len(line):,} characters; expected at most "
+                f"{LINE_LENGTH:,}. Are its line ends lost?"
+            )
+    return lines
+
+
 def _likely(content: bytes) -> str:
     """Return what a file that is no UTF-8 looks like, and what to do."""
     wide = {"utf-16-le": content[1::2], "utf-16-be": content[::2]}
@@ -225,7 +244,7 @@ def _likely(content: bytes) -> str:
 
 def _read_delimited(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
     """Split a text with a header row; blank lines and comments are counted, and left out."""
-    lines = list(io.StringIO(_decoded(cells, content, path, options), newline=""))
+    lines = _lines(_decoded(cells, content, path, options), path)
     first, delimiter = _header(lines, path, options)
     if delimiter == " ":
         lines = [line.strip() for line in lines]
@@ -305,7 +324,7 @@ def _records(
 
 def _read_smi(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
     """Read ``SMILES name`` lines; with a header row it is a table like others."""
-    lines = list(io.StringIO(_decoded(cells, content, path, options), newline=""))
+    lines = _lines(_decoded(cells, content, path, options), path)
     first = next(line for line in lines if line.strip())
     if any(same_name(options.smiles, n) for d in _WORDS.values() for n in _names(first, d)):
         _read_delimited(cells, content, path, options)

@@ -159,7 +159,7 @@ def _warm_pool(needed: int, most: int) -> ProcessPoolExecutor:
             return pool
         pool.shutdown(wait=True)
     isolation.warm_up()
-    surroundings = worker.Surroundings.here()
+    surroundings = worker.ProcessState.here()
     pool = ProcessPoolExecutor(
         needed, isolation.context(), initializer=_begin_worker, initargs=(surroundings,)
     )
@@ -187,7 +187,7 @@ def _kill(pool: ProcessPoolExecutor) -> None:
     pool.shutdown(wait=True)
 
 
-def _begin_worker(surroundings: worker.Surroundings) -> None:
+def _begin_worker(surroundings: worker.ProcessState) -> None:
     """Make a worker deaf to Ctrl-C, let it use one core, and let it end with its caller."""
     from threadpoolctl import threadpool_limits
 

@@ -18,7 +18,9 @@ class VicregWeights:
     covariance: float = 1.0
 
 
-def info_nce(anchor: Tensor, other: Tensor, temperature: float) -> Tensor:
+def info_nce(
+    anchor: Tensor, other: Tensor, temperature: float, weight: Tensor | None = None
+) -> Tensor:
     """Return InfoNCE from anchors to their partners (van den Oord et al., 2018), a scalar.
 
     The mean over rows i of ``-log softmax_j(cos(anchor_i, other_j) / temperature)[i]``.
@@ -27,6 +29,8 @@ def info_nce(anchor: Tensor, other: Tensor, temperature: float) -> Tensor:
     ----------
     anchor, other : Tensor
         (k, h), row by row partners: only molecules that have both.
+    weight : Tensor | None
+        (k,) positive: the mean is weighted by it, for profiles measured in part; None = all alike.
     """
     if len(anchor) == 0:
         return nothing(anchor, other)
@@ -34,10 +38,16 @@ def info_nce(anchor: Tensor, other: Tensor, temperature: float) -> Tensor:
         a = functional.normalize(anchor.float(), dim=1)
         o = functional.normalize(other.float(), dim=1)
         logits = a @ o.T / temperature  # (k, k)
-        return functional.cross_entropy(logits, torch.arange(len(a), device=logits.device))
+        right = torch.arange(len(a), device=logits.device)
+        if weight is None:
+            return functional.cross_entropy(logits, right)
+        loss = functional.cross_entropy(logits, right, reduction="none")
+        return (loss * weight).sum() / weight.sum()
 
 
-def vicreg(x: Tensor, y: Tensor, weights: VicregWeights | None = None) -> Tensor:
+def vicreg(
+    x: Tensor, y: Tensor, weights: VicregWeights | None = None, rows: Tensor | None = None
+) -> Tensor:
     """Return VICReg of two views of the same rows (Bardes et al., ICLR 2022), a scalar.
 
     Invariance is the mean squared difference, variance the mean over columns of
@@ -48,16 +58,23 @@ def vicreg(x: Tensor, y: Tensor, weights: VicregWeights | None = None) -> Tensor
     ----------
     x, y : Tensor
         (k, h).
+    rows : Tensor | None
+        (k,) positive: how much each row weighs in every mean, for profiles measured in part; None
+        = all alike.
     """
     w = weights or VicregWeights()
     if len(x) == 0:
         return nothing(x, y)
     with full_precision(x):
         x, y = x.float(), y.float()
-        loss = w.invariance * functional.mse_loss(x, y)
+        if rows is None:
+            loss = w.invariance * functional.mse_loss(x, y)
+        else:
+            rows = rows / rows.mean()
+            loss = w.invariance * ((x - y).square().mean(1) * rows).mean()
         if len(x) > 1:
-            loss = loss + w.variance * (_narrowness(x) + _narrowness(y))
-            loss = loss + w.covariance * (_redundancy(x) + _redundancy(y))
+            loss = loss + w.variance * (_narrowness(x, rows) + _narrowness(y, rows))
+            loss = loss + w.covariance * (_redundancy(x, rows) + _redundancy(y, rows))
         return loss
 
 
@@ -94,13 +111,21 @@ def nothing(*tensors: Tensor) -> Tensor:
     return torch.stack([t[:0].float().sum() for t in tensors]).sum()
 
 
-def _narrowness(x: Tensor) -> Tensor:
+def _narrowness(x: Tensor, rows: Tensor | None) -> Tensor:
     """Return the mean over columns of relu(1 - sd)."""
-    return functional.relu(1 - torch.sqrt(x.var(0) + 1e-4)).mean()
+    variance = x.var(0) if rows is None else _centred(x, rows).square().sum(0) / (len(x) - 1)
+    return functional.relu(1 - torch.sqrt(variance + 1e-4)).mean()
 
 
-def _redundancy(x: Tensor) -> Tensor:
+def _redundancy(x: Tensor, rows: Tensor | None) -> Tensor:
     """Return the sum of squared off-diagonal covariances over the number of columns."""
-    centred = x - x.mean(0)
+    centred = _centred(x, rows)
     covariance = centred.T @ centred / (len(x) - 1)  # (h, h)
     return (covariance.square().sum() - covariance.diagonal().square().sum()) / x.shape[1]
+
+
+def _centred(x: Tensor, rows: Tensor | None) -> Tensor:
+    """Return x (k, h) less its mean, row by row times the root of its weight (k,) of mean 1."""
+    if rows is None:
+        return x - x.mean(0)
+    return (x - (x * rows[:, None]).mean(0)) * rows.sqrt()[:, None]

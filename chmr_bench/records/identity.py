@@ -19,13 +19,19 @@ class RunKey:
 
     Attributes
     ----------
-    metric : models stop early on it, so the same data judged by another is another run.
-    weights : digest of the weights the model starts from, None where it has none.
-    params : every setting, resolved and JSON-able.
-    seed : None where the model is deterministic.
-    features : version of each feature the model reads. Version 1 is left out of the hash, so what
-        a feature was before it had a second version keeps its identity.
-    device : counts only where it is an accelerator, so that a CPU run has one identity.
+    metric :
+        Models stop early on it, so the same data judged by another is another run.
+    weights :
+        Digest of the weights the model starts from, None where it has none.
+    params :
+        Every setting, resolved and JSON-able.
+    seed :
+        None where the model is deterministic.
+    features :
+        Version of each feature the model reads. Version 1 is left out of the hash, so what a
+        feature was before it had a second version keeps its identity.
+    device :
+        Counts only where it is an accelerator, so that a CPU run has one identity.
     """
 
     model: str

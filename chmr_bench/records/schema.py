@@ -90,7 +90,7 @@ class DatasetInfo(_Part):
     digest: str = Field(description="sha256 of molecules, labels and blocks")
     version: str
     task_type: TaskType
-    metric: MetricName = Field(description="what the model was told to be judged by")
+    metric: MetricName = Field(description="what the model was judged by")
     unit: str = ""
     n_molecules: int
     n_tasks: int
@@ -235,11 +235,11 @@ class Record(_Part):
     dataset: DatasetInfo
     split: SplitInfo
     seed: int | None = Field(description="null where the model is deterministic")
-    missing: Free | None = Field(default=None, description="what was hidden; null = nothing")
+    missing: Free | None = Field(default=None, description="what was masked; null = nothing")
     hidden: Free | None = Field(
         default=None,
-        description="part -> modality -> entries observed before, hidden of these, filled of "
-        "these; what was hidden of the atlas stands in model.pretraining",
+        description="part -> modality -> entries observed before, of these masked (hidden), of "
+        "these imputed (filled); what was masked of the atlas stands in model.pretraining",
     )
     precision: Literal["float32", "bfloat16"] = "float32"
     metrics: Metrics | None = None

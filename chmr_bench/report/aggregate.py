@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -118,6 +119,11 @@ class Row:
         return math.fsum(values) / len(values) if known else None
 
     @property
+    def n_test_seen(self) -> int | None:
+        """Return the most test molecules that weights of any run learnt from; None = not known."""
+        return max((n for r in self.good if (n := r["n_test_seen"]) is not None), default=None)
+
+    @property
     def fit_and_predict(self) -> float:
         """Return the mean over seeds of the seconds that fit and predict took."""
         good = self.good
@@ -135,6 +141,8 @@ class Table:
         A run that stands for the table: its dataset and split.
     audited :
         What `chmr-bench audit --records` found of these data and this split, if it was run.
+    label :
+        The dataset's name, with its file where another file of that name has a table.
     """
 
     facts: Run
@@ -143,6 +151,7 @@ class Table:
     not_evaluable: tuple[Mapping[str, Any], ...]
     n_dropped: int = 0
     audited: AuditFile | None = None
+    label: str = ""
 
     @property
     def name(self) -> str:
@@ -230,7 +239,26 @@ def tables_of(
         group = [lines[i] for i in places]
         rows.setdefault(group[0]["table"], []).append(_row(numbered, group, evidence))
     tables = [_table(members, audits or {}, evidence) for members in rows.values()]
-    return sorted(tables, key=_order)
+    files = _files(tables)
+    labelled = [replace(t, label=_label(t, files[t.name])) for t in tables]
+    return sorted(labelled, key=_order)
+
+
+def _files(tables: Sequence[Table]) -> dict[str, dict[str, str]]:
+    """Return dataset name -> digest of its data -> the user's file that they were read from."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for table in tables:
+        found[table.name][table.facts["dataset_digest"]] = table.facts["file"]
+    return found
+
+
+def _label(table: Table, files: Mapping[str, str]) -> str:
+    """Return what tells a table from those of other files of one name; `files` by digest."""
+    digest, paths = table.facts["dataset_digest"], [*files.values()]
+    if len(paths) == 1 or not files[digest]:
+        return table.name
+    changed = f", data {digest[:8]}" if paths.count(files[digest]) > 1 else ""
+    return f"{table.name} ({files[digest]}{changed})"
 
 
 def rows_frame(store: RecordStore) -> pd.DataFrame:
@@ -252,7 +280,7 @@ def row_numbers(table: Table, row: Row) -> dict[str, Any]:
     """Return a row's numbers, by the names they have in CSV and JSON."""
     behind = row.behind or (None, None, None)
     return {
-        "dataset": table.name,
+        "dataset": table.label,
         "synthetic": table.facts["synthetic"],
         "split": table.split_name,
         "metric": table.metric,

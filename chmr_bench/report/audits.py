@@ -8,8 +8,9 @@ from typing import Any
 
 from chmr_bench.audit import Audit, Leak, Overlap, Pretraining, TaskLabels
 from chmr_bench.report.grids import NONE, Grid
-from chmr_bench.report.leaks import COLUMNS, LEVEL_NOTE, LEVEL_WORDS, percent
+from chmr_bench.report.leaks import COLUMNS, LEVEL_WORDS, percent
 from chmr_bench.report.render import section
+from chmr_bench.report.words import notes
 from chmr_bench.types import PARTS
 
 CONFLICTS_SHOWN = 10
@@ -73,20 +74,15 @@ def _leak_grid(audits: Sequence[Audit], leaks: Sequence[Sequence[Leak]], where: 
     for one, found in zip(audits, leaks, strict=True):
         cells = [percent(leak.leaked_rows, leak.test_rows) for leak in found]
         rows.append((label(one), split_label(one), f"{found[0].test_rows:,}", *cells))
-    notes = [LEVEL_NOTE, *_ringless(audits), *_synthetic(audits)]
-    title = f"Test rows with a twin in {where}"
-    return Grid(title, COLUMNS, tuple(rows), ("dataset", "split"), tuple(notes))
-
-
-def _ringless(audits: Sequence[Audit]) -> list[str]:
     counts = [(label(a), a.leaks[-1].unnamed_rows) for a in audits]
-    told = [f"{name} {n:,}" for name, n in counts if n]
-    return [f"Test rows without a ring, so of no scaffold: {', '.join(told)}."] if told else []
-
-
-def _synthetic(audits: Sequence[Audit]) -> list[str]:
-    made_up = any(a.subject.spec.synthetic for a in audits)
-    return ["* synthetic: simulated labels on real molecules"] if made_up else []
+    below = notes(
+        "levels",
+        audited=False,
+        ringless=[f"{name} {n:,}" for name, n in counts if n],
+        synthetic=any(a.subject.spec.synthetic for a in audits),
+    )
+    title = f"Test rows with a twin in {where}"
+    return Grid(title, COLUMNS, tuple(rows), ("dataset", "split"), below)
 
 
 def _straddle_grid(audits: Sequence[Audit]) -> Grid:

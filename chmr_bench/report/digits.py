@@ -12,6 +12,11 @@ NOISE = 1e-6
 MOST_EXTRA = 6
 """With more decimals than that beyond the usual ones, a number is written with an exponent."""
 
+LARGE = 1e12
+"""From here on a number is written with an exponent."""
+MOST_DIGITS = 7
+"""Significant digits that tell apart all that is no noise."""
+
 
 def extra_decimals(values: Iterable[float], widths: Iterable[float], usual: int) -> int:
     """Return how many decimals numbers need beyond the usual ones.
@@ -38,5 +43,13 @@ def fixed(value: float, usual: int, extra: int = 0) -> str:
     """Return a number with that many decimals, with an exponent where these are too many.
 
     What rounds to zero has no sign.
+
+    Example
+    -------
+    >>> fixed(2.98e39, usual=3), fixed(1.23456e-12, usual=3, extra=12)
+    ('2.98e+39', '1.2346e-12')
     """
-    return f"{value:.4g}" if extra > MOST_EXTRA else f"{value:z.{usual + extra}f}"
+    if extra <= MOST_EXTRA and abs(value) < LARGE:
+        return f"{value:z.{usual + extra}f}"
+    before = math.floor(math.log10(abs(value))) + 1 if value else 0
+    return f"{value:.{min(max(usual + extra + before, 4), MOST_DIGITS)}g}"

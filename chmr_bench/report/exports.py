@@ -11,13 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chmr_bench.records.audited import AuditFile
+from chmr_bench.records.lines import fold
 from chmr_bench.report.aggregate import Row, Table, row_numbers
 from chmr_bench.report.boards import MAIN, BoardRow, Cell, FilledBoard
 from chmr_bench.report.published import Published
 
-TABLES_SCHEMA = "chmr-bench tables 2"
+TABLES_SCHEMA = "chmr-bench tables 3"
 BOARD_SCHEMA = "chmr-bench board 1"
 TABLES = "tables"
+LONG = ("pretraining", "params")
+"""What many rows of a file have alike: it stands once, by its hash."""
 DIGITS = 12
 """Significant digits: all that single-precision replicates hold, and the same on every machine."""
 
@@ -41,13 +44,24 @@ def board_stem(board: FilledBoard) -> str:
 
 
 def tables_json(tables: Sequence[Table]) -> str:
-    """Return the JSON file of a dataset: a line a table, and a line a row."""
+    """Return the JSON file of a dataset: a line a table, a row and a value that rows share.
+
+    Where ``{"$": "<hash>"}`` stands, the value of that hash belongs, as in packed runs.
+    """
+    shared: dict[str, Any] = {}
     texts = []
     for table in tables:
         content = _rounded(table_json(table))
-        rows = ",\n".join(_compact(row) for row in content.pop("rows"))
-        texts.append(f'{_compact(content)[:-1]},"rows":[\n{rows}\n]}}')
-    return f'{{"schema":"{TABLES_SCHEMA}","tables":[\n' + ",\n".join(texts) + "\n]}\n"
+        rows = [
+            {**row, **{name: fold(row[name], shared) for name in LONG if name in row}}
+            for row in content.pop("rows")
+        ]
+        texts.append(f'{_compact(content)[:-1]},"rows":[\n{_lines(map(_compact, rows))}\n]}}')
+    values = (f'"{name}":{_compact(value)}' for name, value in shared.items())
+    return (
+        f'{{"schema":"{TABLES_SCHEMA}","values":{{\n{_lines(values)}\n}},'
+        f'"tables":[\n{_lines(texts)}\n]}}\n'
+    )
 
 
 def tables_csv(tables: Sequence[Table]) -> str:
@@ -208,7 +222,7 @@ def timing_csv(tables: Iterable[Table]) -> str:
     return as_csv(
         [
             {
-                "dataset": table.name,
+                "dataset": table.label,
                 "split": table.split_name,
                 "row": row.label,
                 "n_runs": len(good),
@@ -252,6 +266,10 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     frame = pd.DataFrame([_rounded(dict(row)) for row in rows], columns=columns, dtype=object)
     return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return ",\n".join(texts)
 
 
 def _compact(value: Any) -> str:

@@ -10,7 +10,8 @@ from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.boards import BoardRow, FilledBoard
 from chmr_bench.report.digits import NONE as NONE
 from chmr_bench.report.digits import extra_decimals, fixed
-from chmr_bench.report.notes import FEWER, NOT_AUDITED, TIME_NOTE, board_notes, table_notes
+from chmr_bench.report.notes import FEWER, NOT_AUDITED, board_notes, table_notes
+from chmr_bench.report.words import notes
 from chmr_bench.types import MetricName
 
 PERCENT: tuple[MetricName, ...] = ("roc_auc", "average_precision")
@@ -99,14 +100,14 @@ def table_grid(table: Table) -> Grid:
     columns += ["failed"] if any(row.failures for row in table.rows) else []
     extra = extra_digits(table.metric, table.rows)
     rows = tuple(tuple(_table_cells(table, row, extra)) for row in table.rows)
-    return Grid(table_title(table), tuple(columns), rows, notes=tuple(table_notes(table)))
+    return Grid(table_title(table), tuple(columns), rows, notes=table_notes(table))
 
 
 def table_title(table: Table) -> str:
     """Return ``bace, scaffold split``, marked where it is no benchmark."""
     mark = {"benchmark": "", "user": " (user's table)", "synthetic": " (SYNTHETIC)"}[table.kind]
     split = "" if table.split_name == "reference" else f", {table.split_name} split"
-    return f"{table.name}{mark}{split}"
+    return f"{table.label}{mark}{split}"
 
 
 def _table_cells(table: Table, row: Row, extra: int) -> list[str]:
@@ -163,7 +164,7 @@ def board_grid(board: FilledBoard) -> Grid:
         cells.append(f"{len(row.cells)} of {len(spec.datasets)}")
         rows.append((*cells, *([str(row.n_failed or NONE)] if columns[-1] == "failed" else [])))
     title = f"{spec.title}, {spec.split} {'splits' if spec.is_drawn else 'split'}"
-    return Grid(title, tuple(columns), tuple(rows), notes=tuple(board_notes(board)))
+    return Grid(title, tuple(columns), tuple(rows), notes=board_notes(board))
 
 
 def _dataset_heading(board: FilledBoard, name: str) -> str:
@@ -192,16 +193,16 @@ def _around(mean: str, sd: str) -> str:
 # -------------------------------------------------------------------------------------------- time
 
 
-def time_grid(tables: Sequence[Table], names: Sequence[str]) -> Grid:
+def time_grid(tables: Sequence[Table]) -> Grid:
     """Return the seconds of fit and predict, mean over seeds, of one table a dataset name."""
-    by_name = {t.name: {r.label: r for r in t.rows if r.good} for t in tables}
-    shown = [by_name[n] for n in names if n in by_name]
+    by_name = {t.label: {r.label: r for r in t.rows if r.good} for t in tables}
+    shown = [*by_name.values()]
     rows = tuple(
         (label, *(seconds(rows[label]) if label in rows else NONE for rows in shown))
         for label in sorted({label for rows in shown for label in rows})
     )
-    columns = ("model", *(n for n in names if n in by_name))
-    return Grid("Seconds to fit and predict, mean over seeds", columns, rows, notes=(TIME_NOTE,))
+    columns = ("model", *by_name)
+    return Grid("Seconds to fit and predict, mean over seeds", columns, rows, notes=notes("time"))
 
 
 def seconds(row: Row) -> str:

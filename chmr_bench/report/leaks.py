@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from chmr_bench.records.audited import Leaked
 from chmr_bench.report.aggregate import Table
 from chmr_bench.report.grids import NONE, Grid
+from chmr_bench.report.words import notes
 
 LEVEL_WORDS = {
     "smiles": "same SMILES",
@@ -14,16 +15,6 @@ LEVEL_WORDS = {
     "connectivity": "same connectivity",
     "scaffold": "same flat scaffold",
 }
-LEVEL_NOTE = (
-    "Same SMILES: canonical, with stereo marks. Parent: without salt and charge. Connectivity: "
-    "first 14 characters of the InChIKey, so stereoisomers are one, a salt and its acid are not. "
-    "Flat scaffold: Bemis-Murcko of the parent, without stereo marks."
-)
-AUDIT_NOTE = (
-    "Counted by `chmr-bench audit --records`, with the data at hand; several drawn splits of "
-    "a dataset are summed. In the tables below a row is clean where neither its connectivity "
-    "nor its parent is in train or valid."
-)
 COLUMNS = ("dataset", "split", "test rows", *LEVEL_WORDS.values())
 
 
@@ -50,5 +41,6 @@ def audited_grid(tables: Sequence[Table]) -> Grid | None:
         leaked = [sum(one[level].leaked_rows for one in audits) for level in LEVEL_WORDS]
         split += f", {len(audits)} of them" if len(audits) > 1 else ""
         rows.append((name, split, f"{n_test:,}", *(percent(count, n_test) for count in leaked)))
-    left, notes = ("dataset", "split"), (LEVEL_NOTE, AUDIT_NOTE)
-    return Grid("Test rows with a twin in training", COLUMNS, tuple(rows), left, notes)
+    below = notes("levels", audited=True, ringless=(), synthetic=False)
+    title = "Test rows with a twin in training"
+    return Grid(title, COLUMNS, tuple(rows), ("dataset", "split"), below)

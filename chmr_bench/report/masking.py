@@ -30,7 +30,7 @@ class Setting:
 
     def __str__(self) -> str:
         missing = Missing(0.0, self.stages, self.modalities, self.mechanism, self.fill)
-        words = str(missing).partition(" % of ")[2].replace("hidden", "masked", 1)
+        words = str(missing).partition(" % of ")[2]
         return words + ("" if self.draw is None else f", draw {self.draw}")
 
 

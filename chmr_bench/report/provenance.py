@@ -23,7 +23,7 @@ def _data(tables: Sequence[Table]) -> Grid:
     columns = ("dataset", "version", "molecules", "tasks", "data", "split", "rows")
     rows = tuple(
         (
-            t.name,
+            t.label,
             t.facts["dataset_version"],
             str(t.facts["n_molecules"]),
             str(t.facts["n_tasks"]),

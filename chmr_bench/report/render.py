@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from chmr_bench.report.aggregate import Collected, Kind, Table
 from chmr_bench.report.boards import FilledBoard
@@ -17,9 +13,7 @@ from chmr_bench.report.leaks import audited_grid
 from chmr_bench.report.printed import printed_grids
 from chmr_bench.report.provenance import provenance_grids
 from chmr_bench.report.published import Published
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from chmr_bench.report.words import macros, page, tightened
 
 MARK = "<!-- made by `chmr-bench leaderboard build` from the records; edit nothing here -->"
 OLD_MARK = "<!-- made by `chmr-bench leaderboard build`"
@@ -73,10 +67,10 @@ def leaderboard_page(
         "problems": collected.problems,
         "mark": MARK,
     }
-    page = _rendered("leaderboard", **content, inline=True)
-    if len(page.encode()) > MOST_BYTES:
-        page = _rendered("leaderboard", **content, inline=False)
-    return page
+    text = page("leaderboard", **content, inline=True)
+    if len(text.encode()) > MOST_BYTES:
+        text = page("leaderboard", **content, inline=False)
+    return text
 
 
 def dataset_page(name: str, tables: Sequence[Table]) -> str:
@@ -98,7 +92,7 @@ def provenance_page(tables: Sequence[Table]) -> str:
     """Return the page that says where numbers come from, and what they took."""
     timed = [t for t in tables if t.kind == "benchmark"] or tables
     timed = [t for t in timed if t.facts["split"] == "reference"] or timed
-    time = time_grid(timed, list(dict.fromkeys(t.name for t in timed)))
+    time = time_grid(timed)
     grids = [*provenance_grids(tables), *([time] if time.rows else [])]
     return sections_page("Provenance", map(Section, grids))
 
@@ -112,17 +106,17 @@ def sections_page(
 ) -> str:
     """Return a page of tables under each other."""
     told = {"title": title, "lead": lead, "pictures": pictures, "alt": alt, "mark": MARK}
-    return _rendered("sections", sections=list(sections), **told)
+    return page("sections", sections=list(sections), **told)
 
 
 def markdown(grid: Grid) -> str:
     """Return a grid as a Markdown table."""
-    return str(_macros().table(grid)).rstrip("\n")
+    return str(macros().table(grid)).rstrip("\n")
 
 
 def section(level: str, grid: Grid) -> str:
     """Return a grid as Markdown under a heading of that level, its notes below."""
-    return re.sub(r"\n{3,}", "\n\n", str(_macros().section(level, grid))).rstrip("\n")
+    return tightened(str(macros().section(level, grid))).rstrip("\n")
 
 
 # --------------------------------------------------------------------------------------- sections
@@ -140,19 +134,7 @@ def _part(kind: Kind, tables: Sequence[Table]) -> Part:
 
 def _section(table: Table) -> Section:
     grid = replace(table_grid(table), folded=table.facts["split_seed"] is not None)
-    return Section(grid, _about(table))
-
-
-def _about(table: Table) -> str:
-    facts = table.facts
-    unit = f" Unit: {_escaped(facts['unit'])}." if facts["unit"] else ""
-    title = _escaped(facts["dataset_title"])
-    title += "" if title.endswith((".", "?", "!")) else "."
-    tasks = "task" if facts["n_tasks"] == 1 else "tasks"
-    return (
-        f"{title} {facts['n_molecules']} molecules, {facts['n_tasks']} {tasks}; "
-        f"{facts['n_train']}/{facts['n_valid']}/{facts['n_test']} train/valid/test.{unit}"
-    )
+    return Section(grid, str(macros().about(table.facts)).strip())
 
 
 def _index(tables: Sequence[Table]) -> list[dict[str, str]]:
@@ -172,50 +154,3 @@ def _index(tables: Sequence[Table]) -> list[dict[str, str]]:
             }
         )
     return lines
-
-
-# ---------------------------------------------------------------------------------------- templates
-
-
-def _rendered(template: str, **content: Any) -> str:
-    text = _environment().get_template(f"{template}.md.j2").render(**content)
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"escaped": _escaped, "note": _note}
-    return environment
-
-
-def _macros() -> Any:
-    return _environment().get_template("macros.md.j2").module
-
-
-def _escaped(text: str) -> str:
-    for character in "\\|*_[]<>{}`":
-        text = text.replace(character, "\\" + character)
-    return " ".join(text.split())
-
-
-def _note(line: str) -> str:
-    """Return a note as Markdown: text in backquotes stays, all else is shown as it is."""
-    pieces = line.split("`")
-    return "`".join(piece if i % 2 else _escaped_words(piece) for i, piece in enumerate(pieces))
-
-
-def _escaped_words(text: str) -> str:
-    """Escape, and keep the blanks at both ends."""
-    if not text.strip():
-        return text
-    left = " " if text[0].isspace() else ""
-    right = " " if text[-1].isspace() else ""
-    return left + _escaped(text) + right

@@ -21,7 +21,7 @@ from chmr_bench.report.runs import frame_of
 
 
 @dataclass(frozen=True)
-class TaskScore:
+class TaskSummary:
     """One task of several, on its own: the mean over seeds in the task's unit."""
 
     task: str
@@ -52,6 +52,8 @@ class ResultRow:
         None where the split was not drawn.
     tasks :
         Of a regression with several tasks, whose units may differ; else none.
+    not_evaluable :
+        The first task without a score, why, and how many more there are; "" where all have one.
     """
 
     model: str
@@ -76,7 +78,8 @@ class ResultRow:
     pretrained_on: str = ""
     n_test_seen: int | None = None
     split_seed: int | None = None
-    tasks: tuple[TaskScore, ...] = ()
+    tasks: tuple[TaskSummary, ...] = ()
+    not_evaluable: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,16 +176,24 @@ def _row(table: Table, row: Row, is_shared: bool, records: Mapping[str, Record])
         n_test_seen=max(seen, default=None),
         split_seed=facts["split_recorded_seed"],
         tasks=_tasks([records[line["identity"]] for line in good]) if is_mixed else (),
+        not_evaluable=_not_evaluable(table),
     )
 
 
-def _tasks(good: Sequence[Record]) -> tuple[TaskScore, ...]:
+def _not_evaluable(table: Table) -> str:
+    if not table.not_evaluable:
+        return ""
+    first, *more = table.not_evaluable
+    return f"{first['task']!r}: {first['reason']}" + (f", and {len(more)} more" if more else "")
+
+
+def _tasks(good: Sequence[Record]) -> tuple[TaskSummary, ...]:
     """Return each task's mean over the runs, None where a run has no score of it."""
     by_task: dict[str, list[float | None]] = {}
     for record in good:
         for task in record.metrics.per_task if record.metrics else ():
             by_task.setdefault(task.task, []).append(task.score)
     return tuple(
-        TaskScore(task, None if None in scores else float(np.mean(scores)))  # type: ignore[arg-type]
+        TaskSummary(task, None if None in scores else float(np.mean(scores)))  # type: ignore[arg-type]
         for task, scores in by_task.items()
     )

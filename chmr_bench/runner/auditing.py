@@ -29,8 +29,10 @@ class Seen:
 
     Attributes
     ----------
-    title : the atlases, where the model cards say them, and how many weights.
-    hashes : sorted uint64 of `connectivity_hash`.
+    title :
+        The atlases, where the model cards say them, and how many weights.
+    hashes :
+        Sorted uint64 of `connectivity_hash`.
     """
 
     title: str
@@ -50,13 +52,13 @@ def subject(
     step(f"split {split.method}")
     made = data.split(split)
     step("SMILES, parents and scaffolds")
-    found = cache.identities(
+    identities = cache.identities(
         data.dataset.smiles,
         n_jobs=datasets.n_jobs,
         progress=progress,
         cache=paths.feature_folder(),
     )
-    named = [key or other for key, other in zip(keys, found["smiles"], strict=True)]
+    named = [key or other for key, other in zip(keys, identities["smiles"], strict=True)]
     return Subject(
         spec=data.spec,
         dataset=data.dataset,
@@ -66,10 +68,10 @@ def subject(
         seed=split.seed,
         keys=tuple(keys),
         names={
-            "smiles": found["smiles"],
-            "parent": found["parent"],
+            "smiles": identities["smiles"],
+            "parent": identities["parent"],
             "connectivity": named,
-            "scaffold": found["scaffold"],
+            "scaffold": identities["scaffold"],
         },
     )
 
@@ -104,11 +106,15 @@ def seen_by_weights(files: Sequence[Path] = ()) -> list[Seen]:
 
     Parameters
     ----------
-    files : weights files, each beside its ``seen.npy``; none = all below the home's weights folder.
+    files :
+        Weights files, each beside its ``seen.npy``; none = all below the home's weights folder.
 
     Raises
     ------
-    UsageError : a file is not there, or has no ``seen.npy`` beside it. DataError : one is damaged.
+    UsageError
+        A file is not there, or has no ``seen.npy`` beside it.
+    DataError
+        One is damaged.
     """
     if files:
         lists = [_beside(file) for file in files]
@@ -155,7 +161,7 @@ def _title(group: Sequence[Path]) -> str:
 def _atlases(card: Path) -> Iterable[str]:
     """Return the atlases a model card names; none where there is no card, or it says none."""
     try:
-        told = json.loads(card.read_text(encoding="utf-8"))["atlas"]["atlases"]
+        atlases = json.loads(card.read_text(encoding="utf-8"))["atlas"]["atlases"]
     except (OSError, ValueError, KeyError, TypeError):
         return ()
-    return [str(name) for name in told] if isinstance(told, list) else ()
+    return [str(name) for name in atlases] if isinstance(atlases, list) else ()

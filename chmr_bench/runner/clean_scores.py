@@ -34,7 +34,8 @@ class Skipped:
 
     Attributes
     ----------
-    blocking : the data ought to be there: they are registered, not a user's own file.
+    blocking :
+        The data ought to be there: they are registered, not a user's own file.
     """
 
     dataset: str
@@ -55,7 +56,8 @@ def audit_records(
 
     Parameters
     ----------
-    only : names of datasets with digests of splits; None = all that have records.
+    only :
+        Names of datasets with digests of splits; None = all that have records.
     """
     groups: dict[tuple[str, ...], list[Stored]] = defaultdict(list)
     for run in store.stored():
@@ -134,11 +136,13 @@ def clean_score(
 
     Parameters
     ----------
-    clean : (n_test,) which test rows are clean.
+    clean :
+        (n_test,) which test rows are clean.
 
     Raises
     ------
-    RecordError : the predictions are not of the split's test rows.
+    RecordError
+        The predictions are not of the split's test rows.
     """
     if not np.array_equal(predictions.rows, one.split.test):
         raise RecordError("the predicted rows are not the test rows of the split")
@@ -199,28 +203,29 @@ def differences(stored: AuditFile, fresh: AuditFile) -> list[str]:
 
     Records that it does not know are no difference: the tables call them not audited.
     """
-    found = []
+    lines = []
     for name in ("dataset_digest", "split_digest", "metric", "n_test", "n_clean"):
-        told, made = getattr(stored, name), getattr(fresh, name)
-        if told != made:
-            found.append(f"{name}: {told} in the file, {made} computed")
+        old, new = getattr(stored, name), getattr(fresh, name)
+        if old != new:
+            lines.append(f"{name}: {old} in the file, {new} computed")
     for name in ("levels", "levels_with_valid"):
-        told, made = getattr(stored, name), getattr(fresh, name)
-        counts = [{k: v.leaked_rows for k, v in one.items()} for one in (told, made)]
+        old, new = getattr(stored, name), getattr(fresh, name)
+        counts = [{k: v.leaked_rows for k, v in one.items()} for one in (old, new)]
         if counts[0] != counts[1]:
-            found.append(f"{name}: leaked rows {counts[0]} in the file, {counts[1]} computed")
-    found += _score_differences(stored, fresh)
-    return found[:5] + ([f"and {len(found) - 5} more differences"] if len(found) > 5 else [])
+            lines.append(f"{name}: leaked rows {counts[0]} in the file, {counts[1]} computed")
+    lines += _score_differences(stored, fresh)
+    more = [f"and {len(lines) - 5} more differences"] if len(lines) > 5 else []
+    return lines[:5] + more
 
 
 def _score_differences(stored: AuditFile, fresh: AuditFile) -> Iterator[str]:
-    for identity, told in stored.scores.items():
-        made = fresh.scores.get(identity)
-        if made is None:
+    for identity, old in stored.scores.items():
+        new = fresh.scores.get(identity)
+        if new is None:
             yield f"record {identity[:12]}: there is no such record, or it cannot be read"
             continue
         for name in ("macro", "low", "high", "n_evaluable", "predictions_sha256"):
-            a, b = getattr(told, name), getattr(made, name)
+            a, b = getattr(old, name), getattr(new, name)
             close = isinstance(a, float) and isinstance(b, float)
             same = math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) if close else a == b
             if not same:

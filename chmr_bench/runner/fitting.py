@@ -141,11 +141,11 @@ def spot_check(predict: Callable[[Inputs], Any], test: Inputs, y_pred: FloatArra
         yield f"predict fails on a few test rows alone: {type(error).__name__}: {error}"
         return
     scale = np.maximum(y_pred.std(axis=0), SPOT_ATOL)
-    for found, expected in ((few, y_pred[rows]), (one, y_pred[rows[:1]])):
-        if found.shape != expected.shape:
-            yield f"predict gives shape {found.shape} for {len(expected)} test rows alone"
+    for again, expected in ((few, y_pred[rows]), (one, y_pred[rows[:1]])):
+        if again.shape != expected.shape:
+            yield f"predict gives shape {again.shape} for {len(expected)} test rows alone"
             return
-        off = np.abs(found - expected) / scale
+        off = np.abs(again - expected) / scale
         if not (off <= SPOT_RTOL + SPOT_RTOL * np.abs(expected) / scale).all():
             yield "predictions depend on which molecules are predicted together"
             return

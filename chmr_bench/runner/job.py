@@ -23,7 +23,6 @@ from chmr_bench.records import (
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.weights import WeightsKey
-from chmr_bench.settings import build_config
 from chmr_bench.types import DeviceKind
 
 DROPPED_SHOWN = 100
@@ -172,14 +171,13 @@ def model_info(job: Job, n_test_seen: int | None = None) -> ModelInfo:
     spec = job.model.spec
     weights = job.weights if isinstance(job.weights, Weights) else None
     params = public_params(job.config)
-    own = public_params(build_config(spec, {}, job.data.spec.name))
     return ModelInfo(
         id=spec.name,
         version=spec.version,
         weights=weights.sha256 if weights else None,
         pretraining={**weights.info, "n_test_seen": n_test_seen} if weights else None,
         params=params,
-        overrides={name: value for name, value in params.items() if own.get(name) != value},
+        overrides={name: params[name] for name in params if name in job.overrides},
         features=job.features,
         deterministic=spec.deterministic,
     )

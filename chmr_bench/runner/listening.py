@@ -1,4 +1,4 @@
-"""Who is told how a job goes."""
+"""What a job reports while it runs."""
 
 from __future__ import annotations
 

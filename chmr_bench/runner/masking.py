@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chmr_bench.ablation.missing import Missing, Molecules, Stage
+from chmr_bench.ablation.missing import Missing, MoleculeNames, Stage
 from chmr_bench.contracts import (
     FeatureRequest,
     Inputs,
@@ -75,14 +75,14 @@ def split_inputs(
     return SplitInputs(parts["train"], parts["valid"], parts["test"], counts)
 
 
-def _molecules(missing: Missing, data: LoadedDataset, progress: Progress) -> Molecules:
+def _molecules(missing: Missing, data: LoadedDataset, progress: Progress) -> MoleculeNames:
     from chmr_bench.splits import scaffold_smiles
 
     smiles = data.dataset.smiles
     families: list[str] = []
     if missing.mechanism == "scaffold":
         families = scaffold_smiles(smiles, chirality=False, n_jobs=data.n_jobs)
-    return Molecules(smiles, data.keys(progress), families)
+    return MoleculeNames(smiles, data.keys(progress), families)
 
 
 @dataclass(frozen=True)

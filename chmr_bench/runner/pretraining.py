@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench import foreign, paths
-from chmr_bench.ablation.missing import Missing, Molecules
+from chmr_bench.ablation.missing import Missing, MoleculeNames
 from chmr_bench.contracts import AtlasSpec, DatasetSpec, MatrixBlock, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError
@@ -57,7 +57,10 @@ class AtlasData:
 
         Raises
         ------
-        UnknownNameError : no such atlas. DataError : a folder cannot be read.
+        UnknownNameError
+            No such atlas.
+        DataError
+            A folder cannot be read.
         """
         hidden = self.missing.atlas_dict() if self.missing else None
         key = canonical_json([list(atlases), transductive, hidden])
@@ -79,8 +82,10 @@ class AtlasData:
 
         Raises
         ------
-        UnknownNameError : no such atlas.
-        DataError : an atlas, or a benchmark whose test molecules are to be left out, cannot be had.
+        UnknownNameError
+            No such atlas.
+        DataError
+            An atlas, or a benchmark whose test molecules are to be left out, cannot be had.
         """
         from chmr_bench.cells import sources
 
@@ -153,7 +158,7 @@ def mask_atlas(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapp
     families: Sequence[str] = ()
     if missing.mechanism == "scaffold":
         families = scaffold_smiles(atlas.smiles, chirality=False, n_jobs=n_jobs)
-    molecules = Molecules(atlas.smiles, atlas.keys, families)
+    molecules = MoleculeNames(atlas.smiles, atlas.keys, families)
     masked = masking.mask(missing, molecules, atlas.blocks)
     blocks = masking.imputed(missing.fill, masked, bits)
     counts = masking.counts(atlas.blocks, masked, blocks)

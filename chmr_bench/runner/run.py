@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from chmr_bench import isolation
-from chmr_bench.contracts import FitContext, PendingWeights, Progress, TaskInfo, Weights
+from chmr_bench.contracts import Dataset, FitContext, PendingWeights, Progress, TaskInfo, Weights
 from chmr_bench.errors import PredictionError, RemoteError, TimeLimitError, WorkerError
 from chmr_bench.plugins import registry
 from chmr_bench.records import (
     ErrorInfo,
     Metrics,
+    Molecules,
     Phase,
     Predictions,
     Record,
@@ -42,7 +43,7 @@ from chmr_bench.runner.scoring import score
 from chmr_bench.runner.weights import WeightsCache, n_seen
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
-from chmr_bench.types import FloatArray
+from chmr_bench.types import FloatArray, IntArray
 from chmr_bench.worker import short_traceback
 
 LOG_LINES = 15
@@ -277,7 +278,18 @@ def _stored(job: Job, y_pred: FloatArray) -> Predictions:
             f"{int(np.isinf(stored.values).sum())} predictions do not fit "
             f"{stored.values.dtype}: the largest is {np.abs(y_pred).max():g}"
         )
-    return stored
+    return replace(stored, molecules=_molecules(data.dataset, rows))
+
+
+def _molecules(dataset: Dataset, rows: IntArray) -> Molecules | None:
+    """Return which lines of a user's table these rows are; None for other data."""
+    if not dataset.row_numbers:
+        return None
+    return Molecules(
+        file_rows=np.array(dataset.row_numbers, dtype=np.int64)[rows],
+        smiles=tuple(dataset.smiles[i] for i in rows),
+        ids=tuple(dataset.ids[i] if dataset.ids else "" for i in rows),
+    )
 
 
 def error_info(error: BaseException, clock: Clock) -> ErrorInfo:

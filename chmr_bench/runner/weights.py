@@ -125,10 +125,10 @@ class WeightsCache:
     def _looked_up(self, key: WeightsKey) -> Weights | PendingWeights | None:
         data, source = self._atlas_data(key), key.model.spec.weights
         if foreign.is_foreign(source):
-            found: Weights | PendingWeights | None = foreign.isolated(
-                source, LOOK, key, data, registry()
+            weights: Weights | PendingWeights | None = foreign.isolated(
+                source, LOOK, key, data, registry(), seconds=self.options.limits.seconds
             )
-            return found
+            return weights
         with stdout_to_stderr():
             return _weights(key, _request(key, data))
 

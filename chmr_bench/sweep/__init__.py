@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from chmr_bench.sweep.execution import Outcome, SilentSweep, Summary, SweepListener, execute
-from chmr_bench.sweep.planning import Item, Opening, Plan, Request, Session, Setting, plan
+from chmr_bench.sweep.planning import Item, ModelSetting, Opening, Plan, Request, Session, plan
 
 __all__ = [
     "Item",
+    "ModelSetting",
     "Opening",
     "Outcome",
     "Plan",
     "Request",
     "Session",
-    "Setting",
     "SilentSweep",
     "Summary",
     "SweepListener",

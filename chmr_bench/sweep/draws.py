@@ -41,7 +41,7 @@ def draws(
     The seed of what is masked is that of the run unless `hide_seed` is one for all. Where nothing
     applies to the model there is one run with something masked: of the most that is wanted.
     """
-    found = []
+    result = []
     reasons = {one: inapplicable(spec, data, one) for one in wanted if one is not None}
     idle = [one for one, reason in reasons.items() if reason]
     check = max(idle, key=lambda one: one.rate, default=None)
@@ -54,8 +54,8 @@ def draws(
                 drawn = seed if hide_seed is None else hide_seed
                 missing = dataclasses.replace(one, seed=drawn).settled()
             reason = reasons[one] if one is not None else ""
-            found.append(Draw(None if spec.deterministic else seed, missing, reason))
-    return list(dict.fromkeys(found))
+            result.append(Draw(None if spec.deterministic else seed, missing, reason))
+    return list(dict.fromkeys(result))
 
 
 def inapplicable(spec: ModelSpec, data: LoadedDataset, missing: Missing) -> str:

@@ -37,11 +37,11 @@ State = Literal["new", "cached", "damaged", "failed", "impossible"]
 STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
 
 Opening: TypeAlias = Callable[[DatasetRequest], Progress]
-"""Called when a dataset is about to be loaded; what it returns is told how the fetching goes."""
+"""Called when a dataset is about to be loaded; what it returns takes the progress of fetching."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class ModelSetting:
     """``--set key=value``, or ``--set model:key=value`` aimed at one model."""
 
     key: str
@@ -71,7 +71,7 @@ class Request:
     seeds: tuple[int, ...] = (0,)
     split: str = ""
     split_seeds: tuple[int, ...] = (0,)
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[ModelSetting, ...] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
     keep_failed: bool = False
@@ -228,12 +228,11 @@ def _items(
     blank = Item(spec.name, dataset, split.method, None, "impossible", split.seed)
     blank = dataclasses.replace(blank, synthetic=data.spec.synthetic)
     wanted = draws(request.missing, _unique(request.seeds), request.hide_seed, spec, data)
-    obstacle = _obstacle(spec, data) or session.import_obstacle(model)
-    if obstacle:
+    base = _base(request, model, data, split, session)
+    if isinstance(base, str):
         for draw in wanted:
-            yield dataclasses.replace(blank, reason=obstacle, seed=draw.seed, missing=draw.missing)
+            yield dataclasses.replace(blank, reason=base, seed=draw.seed, missing=draw.missing)
         return
-    base = _job(request, model, data, split)
     seconds = expected_seconds(store, spec.name, dataset)
     for draw in wanted:
         job = dataclasses.replace(base, seed=draw.seed, missing=draw.missing)
@@ -250,6 +249,23 @@ def _items(
             missing=draw.missing,
             inapplicable=draw.inapplicable,
         )
+
+
+def _base(
+    request: Request,
+    model: Registered[ModelSpec],
+    data: LoadedDataset,
+    split: SplitRequest,
+    session: Session,
+) -> Job | str:
+    """Return the job without a seed, or why the model cannot run."""
+    obstacle = _obstacle(model.spec, data) or session.import_obstacle(model)
+    if obstacle:
+        return obstacle
+    try:
+        return _job(request, model, data, split)
+    except PluginError as error:
+        return f"{model.spec.name}: {error}"
 
 
 def _job(
@@ -352,7 +368,7 @@ def _check_settings(request: Request) -> None:
             )
 
 
-def _overrides(settings: Sequence[Setting], model: str) -> Mapping[str, Any]:
+def _overrides(settings: Sequence[ModelSetting], model: str) -> Mapping[str, Any]:
     """Return a model's settings; those aimed at it win over those for all."""
     general = {s.key: s.value for s in settings if not s.model}
     return general | {s.key: s.value for s in settings if s.model == model}

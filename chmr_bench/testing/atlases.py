@@ -71,8 +71,18 @@ def _check_blocks(atlas: Atlas, where: str) -> None:
         if not block.observed.any():
             raise PluginError(f"{where}, block {name!r}: no molecule has this read-out")
         if not np.isnan(values[~block.observed]).all():
+            what = "entries" if block.in_part else "rows"
             raise PluginError(
-                f"{where}, block {name!r}: rows that are not observed hold numbers; expected NaN"
+                f"{where}, block {name!r}: {what} that are not observed hold numbers; expected NaN"
+            )
+        if block.settled().in_part != block.in_part:
+            raise PluginError(
+                f"{where}, block {name!r}: measured in full, yet observed is {block.observed.shape}"
+            )
+        if block.in_part and not block.observed.any(axis=0).all():
+            column = int(np.flatnonzero(~block.observed.any(axis=0))[0])
+            raise PluginError(
+                f"{where}, block {name!r}: column {column} (from 0) was measured in no molecule"
             )
 
 

@@ -64,9 +64,11 @@ def _check_labels(data: Dataset, where: str) -> None:
 
 
 def _check_block(block: Block, n: int, where: str) -> None:
-    if block.observed.shape != (n,) or block.observed.dtype != np.bool_:
+    shapes = {(n,)} if isinstance(block, GraphBlock) else {(n,), block.values.shape}
+    if block.observed.shape not in shapes or block.observed.dtype != np.bool_:
         raise PluginError(
-            f"{where}: observed is {block.observed.dtype} {block.observed.shape}, expected ({n},)"
+            f"{where}: observed is {block.observed.dtype} {block.observed.shape}, expected bool "
+            + " or ".join(map(str, sorted(shapes)))
         )
     if isinstance(block, GraphBlock):
         return
@@ -77,6 +79,13 @@ def _check_block(block: Block, n: int, where: str) -> None:
         return
     if not np.isnan(values[~block.observed]).all():
         raise PluginError(f"{where}: rows that are not observed hold numbers; expected NaN")
+    if block.in_part:
+        if not np.isfinite(values[block.observed]).all():
+            raise PluginError(f"{where}: an entry that is observed holds no finite number")
+        if not block.observed.any(axis=0).all():
+            column = int(np.flatnonzero(~block.observed.any(axis=0))[0])
+            raise PluginError(f"{where}: column {column} (from 0) was measured in no molecule")
+        return
     if not np.isfinite(values[block.observed]).any(axis=1).all():
         raise PluginError(f"{where}: a row that is observed holds no number")
 

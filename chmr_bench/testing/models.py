@@ -13,12 +13,18 @@ import numpy as np
 from chmr_bench import foreign, isolation
 from chmr_bench.contracts import FeatureRequest, Inputs, Model, ModelSpec
 from chmr_bench.contracts.blocks import Block, block_arrays
-from chmr_bench.errors import ChmrBenchError, PluginError, RemoteError, WorkerError
+from chmr_bench.errors import ChmrBenchError, DataError, PluginError, RemoteError, WorkerError
 from chmr_bench.features.cache import connectivity_keys, featurise
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry, use_registry
 from chmr_bench.settings import build_config, require
-from chmr_bench.testing.simulate import Problem, cell_blocks, problems, sample_molecules
+from chmr_bench.testing.simulate import (
+    SimulatedData,
+    cell_blocks,
+    measured_in_part,
+    problems,
+    sample_molecules,
+)
 from chmr_bench.testing.surroundings import (
     are_like,
     check_silent_import,
@@ -85,6 +91,8 @@ def check_here(
             for problem in problems(task_type, inputs, weights):
                 where = f"model {spec.name!r} on {task_type}, {problem.title}"
                 _check_problem(spec, model_class, config, problem, where)
+            if spec.reads:
+                _check_in_part(spec, model_class, config, problem)
 
 
 # ------------------------------------------------------------------------------- what is registered
@@ -150,7 +158,7 @@ def _inputs(spec: ModelSpec, needs: Mapping[str, FeatureRequest]) -> Inputs:
 
 
 def _check_problem(
-    spec: ModelSpec, model_class: type[Model], config: Any, problem: Problem, where: str
+    spec: ModelSpec, model_class: type[Model], config: Any, problem: SimulatedData, where: str
 ) -> None:
     fitted, first = _fit_and_predict(model_class, config, problem, 0, where)
     _check_predictions(problem, first, where)
@@ -169,7 +177,7 @@ def _check_problem(
 
 
 def _fit_and_predict(
-    model_class: type[Model], config: Any, problem: Problem, seed: int, where: str
+    model_class: type[Model], config: Any, problem: SimulatedData, seed: int, where: str
 ) -> tuple[Model, FloatArray]:
     """Fit a fresh model, predict the test rows, and check that it changed nothing it was given."""
     given = copy.deepcopy(problem)
@@ -191,13 +199,13 @@ def _fit_and_predict(
         raise PluginError(f"{where}: it looks for test labels outside of what it is given")
     changed = _changed(problem, given)
     if changed:
-        raise PluginError(f"{where}: it changed {changed}, which it was only lent")
+        raise PluginError(f"{where}: it changed {changed}, which is not its own")
     if config != settings:
         raise PluginError(f"{where}: it changed its own settings from {settings} to {config}")
     return model, y_pred
 
 
-def _check_predictions(problem: Problem, y_pred: Any, where: str) -> None:
+def _check_predictions(problem: SimulatedData, y_pred: Any, where: str) -> None:
     expected = (len(problem.test), len(problem.tasks.task_names))
     if not isinstance(y_pred, np.ndarray) or y_pred.dtype.kind != "f":
         kind = getattr(y_pred, "dtype", type(y_pred).__name__)
@@ -214,7 +222,7 @@ def _check_predictions(problem: Problem, y_pred: Any, where: str) -> None:
         )
 
 
-def _check_rows_alone(model: Model, problem: Problem, y_pred: FloatArray, where: str) -> None:
+def _check_rows_alone(model: Model, problem: SimulatedData, y_pred: FloatArray, where: str) -> None:
     """Check that a molecule's prediction does not hang on the molecules predicted beside it."""
     rows = np.arange(len(problem.test) - 1, -1, -2, dtype=np.int64)
     alone = model.predict(problem.test.take(rows))
@@ -225,7 +233,30 @@ def _check_rows_alone(model: Model, problem: Problem, y_pred: FloatArray, where:
         )
 
 
-def _changed(before: Problem, after: Problem) -> str:
+def _check_in_part(
+    spec: ModelSpec, model_class: type[Model], config: Any, problem: SimulatedData
+) -> None:
+    """Check that profiles measured in part are read entry by entry, or refused in one line."""
+    part = measured_in_part(problem, spec.reads)
+    where = f"model {spec.name!r} on {problem.tasks.task_type}, {part.title}"
+    try:
+        _, first = _fit_and_predict(model_class, config, part, 0, where)
+    except DataError as error:
+        if "\n" in str(error):
+            raise PluginError(f"{where}: it says no in more than one line: {error}") from error
+        return
+    _check_predictions(part, first, where)
+    other = measured_in_part(problem, spec.reads, fill=1e3)
+    _, again = _fit_and_predict(model_class, config, other, 0, where)
+    if not np.array_equal(first, again):
+        raise PluginError(
+            f"{where}: it reads entries that are not observed (other numbers there change "
+            f"predictions by up to {np.abs(first - again).max():.3g}); mask them by "
+            "block.observed, or refuse with block.complete_rows"
+        )
+
+
+def _changed(before: SimulatedData, after: SimulatedData) -> str:
     """Return what differs between two copies of a problem, or ""."""
     for name in ("y_train", "y_valid"):
         if not np.array_equal(getattr(before, name), getattr(after, name), equal_nan=True):

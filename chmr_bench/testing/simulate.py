@@ -22,7 +22,7 @@ _N_CELL_COLUMNS = 7
 
 
 @dataclass(frozen=True)
-class Problem:
+class SimulatedData:
     """Simulated data of one kind, cut into parts.
 
     Attributes
@@ -55,7 +55,9 @@ def sample_molecules() -> list[str]:
     return [*substituted[:40], *AWKWARD, *substituted[40:]]
 
 
-def problems(task_type: TaskType, inputs: Inputs, weights: Path | None = None) -> list[Problem]:
+def problems(
+    task_type: TaskType, inputs: Inputs, weights: Path | None = None
+) -> list[SimulatedData]:
     """Return the problems of one task type: four tasks of which three are awkward, and one task."""
     y = _labels(task_type, inputs.smiles)
     found = [
@@ -78,6 +80,31 @@ def cell_blocks(names: Sequence[str], n: int) -> dict[str, Block]:
     return found
 
 
+def measured_in_part(
+    problem: SimulatedData, names: Sequence[str], fill: float = np.nan
+) -> SimulatedData:
+    """Return the problem with two in five entries of these blocks not observed; they hold `fill`.
+
+    No molecule of a part has all columns, some have one, and a column may be empty in a part.
+    """
+
+    def changed(inputs: Inputs) -> Inputs:
+        blocks = dict(inputs.blocks)
+        for name in set(names) & set(blocks):
+            block = inputs.matrix(name)
+            values = np.array(block.values)
+            drawn = np.random.default_rng([len(name), len(inputs)]).random(values.shape)
+            observed = block.entries & (drawn > 0.4)
+            observed[:, 0] = False
+            values[~observed] = fill
+            blocks[name] = replace(block, values=values, observed=observed)
+        return replace(inputs, blocks=blocks)
+
+    train, valid, test = (changed(part) for part in (problem.train, problem.valid, problem.test))
+    title = "profiles measured in part"
+    return replace(problem, title=title, train=train, valid=valid, test=test)
+
+
 def _labels(task_type: TaskType, smiles: Sequence[str]) -> FloatArray:
     """Return the (n, 4) labels of the tasks `_TASKS`: a noisy count of atoms and nitrogens."""
     rng = np.random.default_rng(0)
@@ -98,11 +125,11 @@ def _labels(task_type: TaskType, smiles: Sequence[str]) -> FloatArray:
     return y
 
 
-def _cut(title: str, task_type: TaskType, inputs: Inputs, y: FloatArray) -> Problem:
+def _cut(title: str, task_type: TaskType, inputs: Inputs, y: FloatArray) -> SimulatedData:
     """Deal the rows out: three fifths train, one valid, one test."""
     rows = np.arange(len(inputs), dtype=np.int64)
     train, valid, test = rows[rows % 5 < 3], rows[rows % 5 == 3], rows[rows % 5 == 4]
-    return Problem(
+    return SimulatedData(
         title=title,
         tasks=TaskInfo(task_type, _TASKS[: y.shape[1]], _METRICS[task_type]),
         train=inputs.take(train),

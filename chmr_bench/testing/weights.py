@@ -42,7 +42,7 @@ class SampleAtlas:
 
     def open(self, atlases: Sequence[str], transductive: bool) -> tuple[Any, Mapping[str, Any]]:
         """Return the one atlas there is, and what the harness would say of it."""
-        told = {
+        info = {
             "atlases": ["sample"],
             "data": self.atlas.digest(),
             "transductive": transductive,
@@ -51,7 +51,7 @@ class SampleAtlas:
             "n_left_out": 0,
             "left_out_of": [],
         }
-        return self.atlas, told
+        return self.atlas, info
 
 
 def check_weights(spec: ModelSpec, config: Any, folder: Path) -> Path | None:
@@ -69,7 +69,7 @@ def check_weights(spec: ModelSpec, config: Any, folder: Path) -> Path | None:
     try:
         first = ask(config, WeightsRequest(data, folder))
         if isinstance(first, PendingWeights) and any(folder.rglob("*.safetensors")):
-            raise PluginError(f"{where} made weights where it was told to look only")
+            raise PluginError(f"{where} made weights where it was to look only")
         made = ask(config, WeightsRequest(data, folder, make=True))
         again = ask(config, WeightsRequest(data, folder))
     except ChmrBenchError:

@@ -77,8 +77,8 @@ def _check(
 ) -> Check:
     made = fresh.get(_key(stored))
     if made is not None:
-        told = tuple(differences(stored, made))
-        return Check(name, "different" if told else "ok", told)
+        details = tuple(differences(stored, made))
+        return Check(name, "different" if details else "ok", details)
     missing = [one for one in skipped if one.dataset == stored.dataset]
     if missing:
         blocking = any(one.blocking for one in missing)

@@ -49,9 +49,11 @@ class Check:
 
     Attributes
     ----------
-    state : ``failed run`` holds no score to check; ``not at hand`` = the data cannot be had;
+    state :
+        ``failed run`` holds no score to check; ``not at hand`` = the data cannot be had;
         ``written`` = the record now has the scores that its predictions give.
-    blocking : the data ought to be there: they are registered, not a user's own file.
+    blocking :
+        The data ought to be there: they are registered, not a user's own file.
     """
 
     path: str

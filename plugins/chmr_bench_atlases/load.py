@@ -23,7 +23,7 @@ from chmr_bench_atlases.readers import tables
 
 
 @dataclass(frozen=True)
-class Part:
+class AtlasPart:
     """Read-outs of one table.
 
     Attributes
@@ -78,7 +78,7 @@ def load_layouts(described: Sequence[Layout], files: LoadFiles) -> ProfileTable:
     )
 
 
-def _names(parts: Sequence[Part], fewest: int) -> tuple[str, ...]:
+def _names(parts: Sequence[AtlasPart], fewest: int) -> tuple[str, ...]:
     """Return the read-outs that have enough values, in the order in which they first appear."""
     n_values: Counter[str] = Counter()
     for part in parts:
@@ -87,7 +87,7 @@ def _names(parts: Sequence[Part], fewest: int) -> tuple[str, ...]:
 
 
 def _stacked(
-    parts: Sequence[Part], columns: Mapping[str, tuple[str, ...]]
+    parts: Sequence[AtlasPart], columns: Mapping[str, tuple[str, ...]]
 ) -> tuple[Any, dict[str, FloatArray]]:
     """Return the SMILES of all rows, and the values of each block, NaN where there are none."""
     offsets, n = [], 0
@@ -113,7 +113,7 @@ def _stacked(
     return every, blocks
 
 
-def _shared_rows(singles: Sequence[Part]) -> tuple[list[IntArray], Any]:
+def _shared_rows(singles: Sequence[AtlasPart]) -> tuple[list[IntArray], Any]:
     """Return the row of each value of parts with one read-out, and the SMILES of these rows.
 
     A SMILES has one row, and a further one for each further value of the same read-out.
@@ -142,7 +142,7 @@ def _shared_rows(singles: Sequence[Part]) -> tuple[list[IntArray], Any]:
 # ------------------------------------------------------------------------------------------- parts
 
 
-def _parts(layout: Layout, files: LoadFiles, counts: Counter[str]) -> Iterator[Part]:
+def _parts(layout: Layout, files: LoadFiles, counts: Counter[str]) -> Iterator[AtlasPart]:
     """Yield the read-outs of each table; a repeat of a read-out is a part of its own."""
     structures = structure_table(layout.structures, files) if layout.structures else None
     for mirror_path in layout.files:
@@ -154,7 +154,7 @@ def _parts(layout: Layout, files: LoadFiles, counts: Counter[str]) -> Iterator[P
             counts["no_structure"] += int((~found).sum())
             for names, columns in _columns(where, table, layout, member):
                 values = numbers(where, table[columns], layout)
-                yield Part(layout.block, smiles[found], names, values[found])
+                yield AtlasPart(layout.block, smiles[found], names, values[found])
 
 
 NOT_FOUND = "?"

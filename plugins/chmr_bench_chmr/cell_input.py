@@ -2,13 +2,13 @@
 
 Only `chmr.cell-input` reads them. Where a molecule has no read-out of its own, its structural
 neighbours among the *training* molecules impute it (one step of eq. 1); two flags say which of both
-it is, and where no neighbour has one, both are 0.
+it is, and where no neighbour has one, both are 0. Of a read-out measured in part the network reads
+the entries that there are and which they are, and the flags are their share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -57,6 +57,7 @@ class CellReader:
         if not self.names:
             context.log.warning("nobody has a cell read-out: structure alone is read")
         self.bits = _bits(train)
+        self.in_part = {cell.name for cell in self.network.shape.cells if cell.in_part}
         self.donors = {name: self._standardised(train, name) for name in self.names}
 
     def read(self, inputs: Inputs, readouts: FloatArray | None) -> dict[str, FloatArray]:
@@ -70,21 +71,19 @@ class CellReader:
 
         Returns
         -------
-        ``cells`` : (n, m (h + 2)) float32, per modality the projection, observed, imputed.
-        ``state`` : (n, f) float32, the cell state given the structure and the molecule's own
-        read-outs, where the weights know one; what is imputed says nothing more of it.
+        dict of str to FloatArray
+            ``cells``: (n, m (h + 2)) float32, the projections, and per modality observed, imputed.
+            ``state``: (n, f) float32, the cell state given the structure and the molecule's own
+            read-outs, where the weights know one; what is imputed says nothing more of it.
         """
         self.network.cpu()  # embedding the molecules may have moved it
-        flags: list[BoolArray] = []
+        flags: list[FloatArray] = []
         latents: dict[str, FloatArray] = {}
         own: dict[str, tuple[FloatArray, BoolArray]] = {}
         for name in self.names:
-            own[name] = x, observed = self._standardised(inputs, name)
-            values, imputed = self._imputed(inputs, name)
-            imputed &= ~observed
-            x = np.where(observed[:, None], x, np.where(imputed[:, None], values, 0.0))
-            p = self._apply(partial(self.network.project, name), x)
-            latents[name] = np.where((observed | imputed)[:, None], p, 0.0)
+            own[name] = self._standardised(inputs, name)
+            read = self._read_entries if name in self.in_part else self._read_rows
+            latents[name], observed, imputed = read(name, *own[name], *self._imputed(inputs, name))
             flags += [observed, imputed]
         found: dict[str, FloatArray] = {}
         if self.names:
@@ -95,18 +94,45 @@ class CellReader:
             found["state"] = _state(self.network.state, readouts, own)
         return found
 
-    def _apply(self, function: Callable[[torch.Tensor], torch.Tensor], x: FloatArray) -> FloatArray:
+    def _read_rows(
+        self, name: str, x: FloatArray, observed: BoolArray, values: FloatArray, imputed: BoolArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the projections (n, h), and who has own read-outs, and who imputed ones, (n,)."""
+        imputed = imputed & ~observed
+        x = np.where(observed[:, None], x, np.where(imputed[:, None], values, 0.0))
+        p = np.where((observed | imputed)[:, None], self._projected(name, x), 0.0)
+        return p, observed.astype(np.float32), imputed.astype(np.float32)
+
+    def _read_entries(
+        self, name: str, x: FloatArray, observed: BoolArray, values: FloatArray, imputed: BoolArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the same of a modality measured in part, with (n, d) entries, and their shares."""
+        rows = observed.any(axis=1, keepdims=True)
+        imputed = imputed & ~rows  # nothing is put between what was measured
+        entries = observed | imputed
+        p = self._projected(name, np.where(observed, x, np.where(imputed, values, 0.0)), entries)
+        p = np.where(entries.any(axis=1, keepdims=True), p, 0.0)
+        return p, observed.mean(axis=1), imputed.mean(axis=1)
+
+    def _projected(self, name: str, x: FloatArray, entries: BoolArray | None = None) -> FloatArray:
         with one_thread(), torch.inference_mode():
             values = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
-            return np.asarray(function(values).numpy())
+            known = None if entries is None else torch.from_numpy(entries)
+            return np.asarray(self.network.project(name, values, known).numpy())
 
     def _standardised(self, inputs: Inputs, name: str) -> tuple[FloatArray, BoolArray]:
-        """Return the read-outs in the network's scale, 0 where not observed, and who has them."""
-        block = inputs.matrix(name)
+        """Return the read-outs in the network's scale, 0 where not observed, and who has them.
+
+        That is (n,), or (n, d) where the network reads the modality in part.
+        """
+        block = inputs.matrix(name).settled()
         raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32))
         values = self.network.standardise(name, raw).numpy()
         values = np.clip(np.nan_to_num(values), -CLIP, CLIP)  # as while learning
-        observed = block.complete_rows(name, "chmr.cell-input")
+        if name in self.in_part:
+            entries = block.entries
+            return np.asarray(np.where(entries, values, 0.0)), entries
+        observed = block.complete_rows(name, "a network that learnt from full ones")
         x: FloatArray = np.where(observed[:, None], values, 0.0)
         return x, observed
 

@@ -25,6 +25,9 @@ from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, load_network, sha256_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+    from torch_geometric.data import Batch
+
     from chmr_bench_chmr.network import ChmrNetwork
 
 EMBEDDING_VERSION = "2"
@@ -43,9 +46,10 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
 
     Returns
     -------
-    name -> (n, h) float32: the projected `fingerprint`, `graph` and (where the weights know it)
-    `geometry`, and their sum, `anchor`; geometry that is not observed is zeros. And `readouts`
-    (n, d): the standardised read-outs the decoders predict from the anchor, if there are any.
+    dict of str to FloatArray
+        (n, h) float32: the projected `fingerprint`, `graph` and (where the weights know it)
+        `geometry`, and their sum, `anchor`; geometry that is not observed is zeros. And `readouts`
+        (n, d): the standardised read-outs the decoders predict from the anchor, if there are any.
 
     Raises
     ------
@@ -112,24 +116,44 @@ def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatA
     from chmr_bench_chmr.network import GEOMETRY
     from chmr_bench_chmr.pretraining.values import CLIP
 
-    device = context.device
-    reduced = context.precision == "bfloat16"
-    bits = torch.from_numpy(reading.bits_of(inputs)).to(device)
-    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=reduced):
-        if not network.shape.geometry:
-            latents = network.encode(bits, graph_batch(inputs.graph(), device=device))
-        else:
+    reduced, geometry = context.precision == "bfloat16", None
+    bits = torch.from_numpy(reading.bits_of(inputs))
+    with torch.inference_mode(), torch.autocast(context.device, torch.bfloat16, enabled=reduced):
+        if network.shape.geometry:
             block = inputs.matrix(GEOMETRY)
-            raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32)).to(device)
-            seen = torch.from_numpy(block.observed).to(device)
+            raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32)).to(context.device)
             values = network.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP)  # as while learning
-            latents = network.encode(bits, graph_batch(inputs.graph(), device=device), values, seen)
-            latents[GEOMETRY] = torch.where(seen[:, None], latents[GEOMETRY], 0.0)
-        parts = [latents[name] for name in network.shape.molecular]
-        anchor = torch.stack(parts).sum(0)
+            geometry = values, torch.from_numpy(block.observed)
+        graph = graph_batch(inputs.graph(), device=context.device)
+        parts = list(molecular_latents(network, bits, graph, geometry).values())
         if network.shape.cells:
-            parts.append(network.readouts(anchor))
+            parts.append(network.readouts(torch.stack(parts).sum(0)))
     return np.concatenate([part.float().cpu().numpy() for part in parts], axis=1)
+
+
+def molecular_latents(
+    network: ChmrNetwork, bits: Tensor, graph: Batch, geometry: tuple[Tensor, Tensor] | None
+) -> dict[str, Tensor]:
+    """Return the projected molecular modalities, name -> (b, h); zeros where not observed.
+
+    Parameters
+    ----------
+    bits : Tensor
+        (b, d) float32.
+    geometry : tuple of Tensor | None
+        Standardised (b, d), and which rows are observed (b,); None where the network has none.
+    """
+    import torch
+
+    from chmr_bench_chmr.network import GEOMETRY
+
+    bits = bits.to(graph.x.device)
+    if geometry is None:
+        return network.encode(bits, graph)
+    values, seen = (part.to(bits.device) for part in geometry)
+    latents = network.encode(bits, graph, values, seen)
+    latents[GEOMETRY] = torch.where(seen[:, None], latents[GEOMETRY], 0.0)
+    return latents
 
 
 # ------------------------------------------------------------------------------------------- cache

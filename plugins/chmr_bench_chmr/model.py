@@ -79,8 +79,8 @@ class Chmr:
         Raises
         ------
         DataError
-            The head reads the encoder and no weights were given; or no head named in the.
-        settings has anything to read.
+            The head reads the encoder and no weights were given; or no head named in the
+            settings has anything to read.
         """
         if reading.uses_encoder(self.config) and context.weights is None:
             raise DataError("the head reads the encoder, but there are no pretrained weights")

@@ -26,11 +26,20 @@ FINGERPRINT, GRAPH, GEOMETRY, MOLECULE = "fingerprint", "graph", "geometry", "mo
 
 @dataclass(frozen=True)
 class Modality:
-    """A modality: `d` columns, binary (zeros and ones) or continuous."""
+    """A modality: `d` columns, binary (zeros and ones) or continuous.
+
+    Of one measured in part the projector reads which entries were measured, too.
+    """
 
     name: str
     d: int
     binary: bool = False
+    in_part: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-able values; measured in full as it was before others were read."""
+        values = asdict(self)
+        return values if self.in_part else {n: v for n, v in values.items() if n != "in_part"}
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,8 @@ class NetworkShape:
     def to_json(self) -> dict[str, Any]:
         """Return the shape as JSON-able values; without genes as it was before there were any."""
         values = asdict(self)
+        for name in ("cells", "genes"):
+            values[name] = [modality.to_json() for modality in getattr(self, name)]
         return values if self.genes else {n: v for n, v in values.items() if n != "genes"}
 
     @classmethod
@@ -111,9 +122,12 @@ class ChmrNetwork(nn.Module):
         scaled = {cell.name: cell.d for cell in shape.cells}
         if shape.geometry:
             scaled = {GEOMETRY: shape.geometry, **scaled}
+        self._in_part = frozenset(cell.name for cell in shape.cells if cell.in_part)
         self.projectors = nn.ModuleDict(
             {
-                _key(n): _projector(d, h, shape.latent_dropout, self._inner(n))
+                _key(n): _projector(
+                    2 * d if n in self._in_part else d, h, shape.latent_dropout, self._inner(n)
+                )
                 for n, d in (widths | scaled).items()
             }
         )
@@ -129,7 +143,8 @@ class ChmrNetwork(nn.Module):
         self.tree: TreeVQ | FlatVQ | None = _tree(shape)
         self.state: CellState | None = None
         if shape.state:
-            known = {cell.name: cell.d for cell in shape.cells if not cell.binary}
+            full = (cell for cell in shape.cells if not (cell.binary or cell.in_part))
+            known = {cell.name: cell.d for cell in full}
             self.state = CellState(sum(cell.d for cell in shape.cells), known, shape.state)
 
     def _inner(self, name: str) -> int:
@@ -182,9 +197,21 @@ class ChmrNetwork(nn.Module):
             parts.append(p if rows is None else torch.where(rows[:, None], p, 0.0))
         return torch.stack(parts).sum(0)
 
-    def project(self, name: str, x: Tensor) -> Tensor:
-        """Return p = f(x) of one modality, (b, d) -> (b, h) (eq. 2)."""
-        projected: Tensor = self._of(self.projectors, name)(x.to(self._dtype()))
+    def project(self, name: str, x: Tensor, entries: Tensor | None = None) -> Tensor:
+        """Return p = f(x) of one modality, (b, d) -> (b, h) (eq. 2).
+
+        Parameters
+        ----------
+        entries : Tensor | None
+            (b, d) bool, what was measured: needed where the modality is measured in part, whose
+            projector reads it beside x; x may hold anything elsewhere, NaN included.
+        """
+        module, x = self._of(self.projectors, name), x.to(self._dtype())
+        if name in self._in_part:
+            if entries is None:
+                raise DataError(f"{name} is measured in part: project() needs `entries`")
+            x = torch.cat([torch.where(entries, x, 0.0), entries.to(x.dtype)], dim=1)  # (b, 2 d)
+        projected: Tensor = module(x)
         return projected
 
     def decode(self, name: str, z: Tensor) -> Tensor:

@@ -56,6 +56,9 @@ class StepInputs:
         view equal to the first aligns nothing.
     walks : Mapping[str, WalkTargets]
         ``molecule``, a cell modality or what is known of genes -> what walks met.
+    entries : Mapping[str, Tensor]
+        Cell modality measured in part -> (b, d) bool. Its terms weigh a molecule by the share of
+        the entries it has.
     """
 
     latents: Mapping[str, Tensor]
@@ -63,15 +66,30 @@ class StepInputs:
     cells: Mapping[str, Tensor] = field(default_factory=dict)
     augmented: Mapping[str, Tensor] = field(default_factory=dict)
     walks: Mapping[str, WalkTargets] = field(default_factory=dict)
+    entries: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Projected:
-    """A cell modality of the molecules that have it: `rows` (k,) of the batch, `p` (k, h)."""
+    """A cell modality of the molecules that have it: `rows` (k,) of the batch, `p` (k, h).
+
+    Where it is measured in part `entries` (k, d) says what of `x` (k, d) was measured.
+    """
 
     rows: Tensor
     x: Tensor
     p: Tensor
+    entries: Tensor | None = None
+
+    @property
+    def weight(self) -> Tensor | None:
+        """(k,) share of the entries that a molecule has, never 0; None = all have all."""
+        return None if self.entries is None else _share(self.entries)
+
+    @property
+    def target(self) -> Tensor:
+        """(k, d) the read-outs, NaN where nothing was measured."""
+        return self.x if self.entries is None else torch.where(self.entries, self.x, torch.nan)
 
 
 def objective(network: ChmrNetwork, config: PretrainConfig, step: StepInputs) -> dict[str, Tensor]:
@@ -109,7 +127,10 @@ def _projected(
     else:
         rows = observed.nonzero().squeeze(1)
         x = x.index_select(0, rows)
-    return _Projected(rows, x, network.project(name, x))
+    entries = step.entries.get(name)
+    if entries is not None:
+        entries = entries.index_select(0, rows)
+    return _Projected(rows, x, network.project(name, x, entries), entries)
 
 
 def _alignment(
@@ -124,14 +145,36 @@ def _alignment(
     for name, cell in cells.items():
         if config.instance_alignment:
             partner = anchor.index_select(0, cell.rows)
-            terms[f"instance_alignment.{name}"] = info_nce(partner, cell.p, config.temperature)
+            terms[f"instance_alignment.{name}"] = info_nce(
+                partner, cell.p, config.temperature, cell.weight
+            )
         if config.distribution_alignment and name in step.augmented:
             second = step.augmented[name].index_select(0, cell.rows)
-            there = torch.isfinite(second).all(1).nonzero().squeeze(1)
-            view = network.project(name, second.index_select(0, there))
-            first = cell.p.index_select(0, there)
-            terms[f"distribution_alignment.{name}"] = vicreg(first, view)
+            terms[f"distribution_alignment.{name}"] = _views_alike(network, name, cell, second)
     return terms
+
+
+def _views_alike(network: ChmrNetwork, name: str, cell: _Projected, second: Tensor) -> Tensor:
+    """Return VICReg of both views (eq. 3), of the molecules that have a second one.
+
+    In part, the second view is read where the first is known: the views differ by their numbers,
+    not by which of them there are.
+    """
+    known = torch.isfinite(second)  # (k, d)
+    if cell.entries is None:
+        there = known.all(1).nonzero().squeeze(1)
+        view = network.project(name, second.index_select(0, there))
+        return vicreg(cell.p.index_select(0, there), view)
+    known = known & cell.entries
+    there = known.any(1).nonzero().squeeze(1)
+    known = known.index_select(0, there)
+    view = network.project(name, second.index_select(0, there), known)
+    return vicreg(cell.p.index_select(0, there), view, rows=_share(known))
+
+
+def _share(entries: Tensor) -> Tensor:
+    """Return the share of the entries (k, d) that are there, (k,), one at least counting."""
+    return entries.float().mean(1).clamp(min=1 / entries.shape[1])
 
 
 def _reconstruction(
@@ -158,7 +201,7 @@ def _reconstruction(
         for name, cell in cells.items():
             given = network.decode(name, cell.p)
             weight = torch.ones(len(given), device=given.device)
-            terms[f"own.{name}"] = reconstruction(given, cell.x, weight, binary=binary[name])
+            terms[f"own.{name}"] = reconstruction(given, cell.target, weight, binary=binary[name])
     return terms
 
 
@@ -169,12 +212,14 @@ def _tree(
     cells: Mapping[str, _Projected],
 ) -> Tensor:
     """Return L_TreeVQ, the mean over modalities (eq. 9); a modality nobody has does not count."""
-    latents = [_seen(step, name) for name in network.shape.molecular]
-    latents = [p for p in [*latents, *(cell.p for cell in cells.values())] if len(p)]
+    latents = [(_seen(step, name), None) for name in network.shape.molecular]
+    everything = [*latents, *((cell.p, cell.weight) for cell in cells.values())]
     terms = []
-    for p in latents:
+    for p, weight in everything:
+        if not len(p):
+            continue
         codes = network.codes(p)
-        loss = tree_loss(p, codes, config.commitment)
+        loss = tree_loss(p, codes, config.commitment, weight)
         if config.as_published and network.tree is not None:
             loss = loss + code_to_sample_loss(network.tree, p, codes)
         terms.append(loss)

@@ -37,7 +37,7 @@ WRITTEN = "context_reconstruction_"
 
 
 @dataclass(frozen=True)
-class Difference:
+class TensorDifference:
     """How far a tensor is from the published one: largest |a - b|, and relative to max(1, |b|)."""
 
     name: str
@@ -50,7 +50,7 @@ class Difference:
         return self.relative <= TOLERANCE
 
 
-def compare(folder: Path) -> list[Difference]:
+def compare(folder: Path) -> list[TensorDifference]:
     """Return the difference of every published output, in the order of their names.
 
     Raises
@@ -139,13 +139,13 @@ def batch_of(graphs: Mapping[str, Tensor]) -> Batch:
     return Batch(**{name: graphs[name] for name in ("x", "edge_index", "edge_attr", "batch")})
 
 
-def difference(name: str, ours: Tensor, published: Tensor) -> Difference:
+def difference(name: str, ours: Tensor, published: Tensor) -> TensorDifference:
     """Return how far a tensor is from the published one; another shape is infinitely far."""
     if ours.shape != published.shape:
-        return Difference(name, float("inf"), float("inf"))
+        return TensorDifference(name, float("inf"), float("inf"))
     gap = (ours.double() - published.double()).abs()
     relative = gap / published.double().abs().clamp_min(1)
-    return Difference(name, float(gap.max()), float(relative.max()))
+    return TensorDifference(name, float(gap.max()), float(relative.max()))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

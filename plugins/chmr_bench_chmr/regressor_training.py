@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from chmr_bench import Inputs, WeightsRequest
 from chmr_bench.contracts import connectivity_hash
-from chmr_bench.features.cache import featurise
 from chmr_bench.nn.trainer import TrainerSettings, seeded, train
-from chmr_bench.paths import feature_folder
 from chmr_bench.types import FloatArray
+from chmr_bench_chmr.pretraining.material import compute_features
 from chmr_bench_chmr.pretraining.values import require_readouts
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor_config import NO_LAYERS, RegressorConfig, requests
-from chmr_bench_chmr.weights import feature_spec, write_atomically, write_tensors
+from chmr_bench_chmr.weights import write_atomically, write_tensors
 
 HELD_OUT = 10
 """One molecule in so many of the atlas says when to stop."""
@@ -31,18 +30,7 @@ def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path
     atlas, info = request.data.open(config.atlas, config.transductive)
     require_readouts(atlas.name, atlas.blocks, masked="hidden" in info)
     target, seen = profiles(atlas.blocks)
-    request.stage("features of the atlas")
-    blocks = {
-        name: featurise(
-            feature_spec(wanted),
-            wanted.settings,
-            atlas.smiles,
-            n_jobs=request.n_jobs,
-            progress=request.progress,
-            cache=feature_folder(),
-        )
-        for name, wanted in requests(config).items()
-    }
+    blocks = compute_features(atlas.smiles, requests(config), request)
     bits = bits_of(Inputs(atlas.smiles, blocks))
     request.stage("pretraining")
     tensors, epochs = _learnt((bits, target, seen), config, request, seed)
@@ -85,7 +73,8 @@ def profiles(blocks: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
     parts = []
     for block in blocks.values():
         values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
-        parts.append(np.where(block.observed[:, None], values, np.nan).astype(np.float64))
+        seen = block.observed if block.in_part else block.observed[:, None]
+        parts.append(np.where(seen & np.isfinite(values), values, np.nan).astype(np.float64))
     joined = np.concatenate(parts, axis=1)
     seen = np.isfinite(joined)
     kept = seen.any(axis=0)

@@ -79,7 +79,7 @@ class FlatVQ(nn.Module):
         return Codes(chosen[:, None], vector.index_select(0, chosen)[:, None])
 
 
-def tree_loss(p: Tensor, codes: Codes, commitment: float) -> Tensor:
+def tree_loss(p: Tensor, codes: Codes, commitment: float, weight: Tensor | None = None) -> Tensor:
     """Return A = 1 - cos(sg q, p) + eta (1 - cos(q, sg p)), mean over rows and levels (eq. 8, 9).
 
     Parameters
@@ -88,13 +88,16 @@ def tree_loss(p: Tensor, codes: Codes, commitment: float) -> Tensor:
         (b, h).
     commitment : float
         Eta.
+    weight : Tensor | None
+        (b,) positive, of each row in the mean; None = all alike.
     """
     if len(p) == 0:
         return nothing(p, codes.quantised)
     direction = unit(p.float())[:, None]  # (b, 1, h)
     to_sample = 1 - (codes.quantised.detach() * direction).sum(-1)
     to_code = 1 - (codes.quantised * direction.detach()).sum(-1)
-    return (to_sample + commitment * to_code).mean()
+    error = to_sample + commitment * to_code  # (b, levels)
+    return error.mean() if weight is None else (error.mean(1) * weight).sum() / weight.sum()
 
 
 def code_to_sample_loss(tree: TreeVQ | FlatVQ, p: Tensor, codes: Codes) -> Tensor:

@@ -10,7 +10,7 @@ import pandas as pd
 from chmr_bench import DataError, Dataset, DatasetSpec
 from chmr_bench.contracts import LoadFiles
 from chmr_bench.types import FloatArray
-from chmr_bench_nine.tables import Layout, layouts
+from chmr_bench_nine.tables import TableLayout, layouts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: cannot be read as a table: {error}") from error
 
 
-def _labels(table: pd.DataFrame, layout: Layout) -> FloatArray:
+def _labels(table: pd.DataFrame, layout: TableLayout) -> FloatArray:
     """Return (n, t) float64 labels, NaN for an empty cell; each different text is read once."""
     codes, texts = pd.factorize(table.to_numpy(dtype=object).ravel())
     try:
@@ -62,7 +62,7 @@ def _labels(table: pd.DataFrame, layout: Layout) -> FloatArray:
     return np.array(numbers, dtype=np.float64)[codes].reshape(table.shape)
 
 
-def _check_shape(table: pd.DataFrame, spec: DatasetSpec, layout: Layout) -> None:
+def _check_shape(table: pd.DataFrame, spec: DatasetSpec, layout: TableLayout) -> None:
     first = layout.first_task_column
     found = tuple(table.columns[first : first + spec.n_tasks])
     if found != spec.task_names:

@@ -19,7 +19,7 @@ SPLIT_RULES = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """How a benchmark's file is laid out; columns and rows count from 0.
 
     Attributes
@@ -50,7 +50,7 @@ def specs() -> tuple[DatasetSpec, ...]:
 
 
 @functools.cache
-def layouts() -> Mapping[str, Layout]:
+def layouts() -> Mapping[str, TableLayout]:
     """Return dataset name -> layout of its file."""
     return {name: _layout(table) for name, table in _tables().items()}
 
@@ -89,7 +89,7 @@ def _task_names(table: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(table["tasks"])
 
 
-def _layout(table: Mapping[str, Any]) -> Layout:
+def _layout(table: Mapping[str, Any]) -> TableLayout:
     layout = dict(table["layout"])
     drop_rows = tuple(layout.pop("drop_rows", ()))
-    return Layout(path=table["file"]["path"], drop_rows=drop_rows, **layout)
+    return TableLayout(path=table["file"]["path"], drop_rows=drop_rows, **layout)

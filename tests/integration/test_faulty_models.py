@@ -14,7 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
+from chmr_bench import ModelSpec
+from chmr_bench.errors import PluginError
 from chmr_bench.records import RecordStore
+from chmr_bench.settings import build_config
 from tests.conftest import QUICK_PLUGIN, THIS_TREE
 
 FAULTY_PLUGIN = QUICK_PLUGIN.parent / "faulty"
@@ -197,10 +200,47 @@ def test_ctrl_c_while_a_dataset_is_loaded_is_one_line(folder: Path) -> None:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    assert any("waiting for faulty_models:load_and_sleep ..." in line for line in lines)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert err.splitlines()[-1].startswith("error: interrupted")
+
+
+def test_settings_that_harm_their_process_harm_no_other(folder: Path) -> None:
+    kinds = ("leaves", "raises", "prints")
+    models = [word for kind in kinds for word in ("-m", f"faulty.config-{kind}")]
+    words = ("-d", "quick-data", "--out", "configs", "--json")
+    both = chmr_bench(folder, "run", "-m", "mean", *models, *words)
+    assert both.returncode == 1, both.stderr
+    assert {row["model"] for row in json.loads(both.stdout)["results"]} == {
+        "mean",
+        "faulty.config-prints",
+    }
+    assert "faulty_models:ConfigThatLeaves: the worker process ended itself" in both.stderr
+    assert "ConfigThatRaises: BaseException: neither an error nor an exit" in both.stderr
+    alone = chmr_bench(folder, "run", *models[:2], *words)
+    assert alone.returncode == 4
+
+
+def test_settings_that_never_come_are_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("chmr_bench.foreign.QUICK_SECONDS", 3.0)
+    monkeypatch.setenv("CHMR_BENCH_HOME", str(tmp_path))
+    monkeypatch.syspath_prepend(str(FAULTY_PLUGIN))
+    monkeypatch.setattr("chmr_bench.probes._foreign", {"faulty_models"})
+    spec = ModelSpec(
+        name="faulty.config-sleeps",
+        title="a faulty model",
+        factory="faulty_models:Base",
+        config="faulty_models:ConfigThatSleeps",
+        deterministic=True,
+    )
+    with pytest.raises(PluginError, match="ConfigThatSleeps: it took longer than the limit of 3 s"):
+        build_config(spec, {})
 
 
 def test_the_plan_shows_the_limits(folder: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chmr_bench.records import RecordStore
@@ -82,6 +83,19 @@ def test_two_files_of_one_name_are_told_apart(
         assert "mine (b/mine.csv)" in text
     shown = json.loads(inside(*asked, "--smiles", "smiles", "--tasks", "active", "--json").stdout)
     assert [row["origin"] for row in shown["results"]] == ["b/mine.csv", "a/mine.csv"]
+    tables = table.parent / "leaderboards"
+    page, provenance = (tables / "README.md").read_text(), (tables / "provenance.md").read_text()
+    for name in ("a", "b"):
+        assert page.count(f"### mine ({name}/mine.csv) (user's table), scaffold split") == 1
+        assert provenance.count(f"mine ({name}/mine.csv) |") == 2
+    lines = (tables / "tables" / "mine.csv").read_text().splitlines()
+    assert {line.split(",")[0] for line in lines[1:]} == {"mine (a/mine.csv)", "mine (b/mine.csv)"}
+    (table.parent / "b" / "mine.csv").write_text(rings(32))
+    assert (
+        inside(*asked[:3], *asked[-2:], "--smiles", "smiles", "--tasks", "active").returncode == 0
+    )
+    page = (tables / "README.md").read_text()
+    assert page.count("### mine (b/mine.csv, data ") == 2
 
 
 def test_json_is_json_and_nothing_else(inside: Run) -> None:
@@ -180,6 +194,43 @@ def test_dropped_rows_are_counted_in_the_record(inside: Run, table: Path) -> Non
     assert "mine: 1 row of the source left out (--on-invalid drop)" in shown
     page = (table.parent / "leaderboards" / "README.md").read_text()
     assert "1 row of the source was left out" in page
+
+
+def test_predictions_join_the_file_by_row(inside: Run, table: Path) -> None:
+    lines = table.read_text().splitlines()
+    named = [
+        f"{line},{name}" for name, line in zip(["name", *"abcdefghij" * 4], lines, strict=True)
+    ]
+    named.insert(3, "not a molecule,1,2.0,bad")
+    named.insert(9, "")
+    table.write_text("\n".join([*named, "CCO,1,>5,bad"]))
+    asked = ("run", "-m", "quick.values", "-d", "mine.csv", "--smiles", "smiles", "--id", "name")
+    asked += ("--tasks", "pIC50", "--task-type", "regression", "--on-invalid", "drop")
+    assert inside(*asked, "--out", "out").returncode == 0
+    own = table.read_text().splitlines()
+    for unpack in (False, True):
+        if unpack:
+            assert inside("records", "unpack", "--out", "out").returncode == 0
+        (run,) = RecordStore(table.parent / "out").stored()
+        predictions, score = run.predictions(), run.record.metrics
+        of = predictions.molecules
+        assert of is not None
+        assert score is not None
+        cells = [own[row - 1].split(",") for row in of.file_rows]
+        assert [(row[0], row[3]) for row in cells] == list(zip(of.smiles, of.ids, strict=True))
+        labels = np.array([float(row[2]) for row in cells])
+        assert np.abs(predictions.values[:, 0] - labels).mean() == pytest.approx(score.macro)
+
+
+def test_a_spread_that_cannot_be_told_apart_is_said_on_screen(inside: Run, tmp_path: Path) -> None:
+    rows = [f"C1{'C' * (i + 2)}1,{10**18 + 100 * i}" for i in range(40)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows, ""]))
+    asked = ("run", "-m", "mean", "-d", "my.csv", "--smiles", "smiles", "--tasks", "y", "-q")
+    done = inside(*asked, "--out", "out")
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if "no score of" in line]
+    assert line.startswith("my: no score of 'y': labels of size 1e+18 span ")
+    assert "subtract what they share" in line
 
 
 # ----------------------------------------------------------------------------------------- ctrl-c

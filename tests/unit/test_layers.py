@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,8 +29,9 @@ ROOTS = {
 
 LAYERS = """
     __main__
-    api
     cli
+    api
+    display
     report | sweep
     verify
     runner | testing
@@ -316,6 +318,45 @@ def test_every_module_and_public_name_says_what_it_is() -> None:
             and not ast.get_docstring(node)
         ]
     assert silent == []
+
+
+def classes() -> Iterator[tuple[str, str]]:
+    for module, path in MODULES.items():
+        yield from (
+            (node.name, module)
+            for node in tree(path).body
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        )
+
+
+def test_class_names_are_used_once() -> None:
+    homes: dict[str, list[str]] = {}
+    for name, module in classes():
+        homes.setdefault(name, []).append(module)
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+SECTIONS = frozenset({"Parameters", "Attributes", "Returns", "Raises"})
+
+
+def crowded(docstring: str) -> list[str]:
+    """Return the fields of a numpydoc docstring whose text does not stand below their name."""
+    lines, section, found = docstring.splitlines(), "", []
+    for line, after in itertools.pairwise([*lines, ""]):
+        if after and set(after) == {"-"}:
+            section = line
+        is_name = section in SECTIONS and line and line != section and line[0] not in " -"
+        if is_name and not after.startswith("    "):
+            found.append(line)
+    return found
+
+
+def test_docstrings_have_one_field_a_line() -> None:
+    documented = (*DEFINITIONS, ast.ClassDef)
+    nodes = (n for p in ALL_FILES for n in ast.walk(tree(p)) if isinstance(n, documented))
+    assert [
+        f"{n.name}: {line}" for n in nodes for line in crowded(ast.get_docstring(n) or "")
+    ] == []
 
 
 def test_the_front_door() -> None:

@@ -78,7 +78,7 @@ def coded_latents(config: ChmrConfig, inputs: Inputs, context: FitContext) -> Co
     }
     network.to("cpu")  # where `embed` may have left it elsewhere
     for name, block in _known_cells(inputs, network):
-        found[name] = _coded(network, _projected(network, name, block), block.observed)
+        found[name] = _coded(network, _projected(network, name, block), block.observed_rows)
     return CodedLatents(found, tuple(network.tree.sizes), isinstance(network.tree, TreeVQ))
 
 
@@ -99,16 +99,23 @@ def _known_cells(inputs: Inputs, network: ChmrNetwork) -> Iterator[tuple[str, Ma
 
 
 def _projected(network: ChmrNetwork, name: str, block: MatrixBlock) -> FloatArray:
-    """Return the latents of a cell block, (n, h); a value that is NaN counts as the mean."""
+    """Return the latents of a cell block, (n, h); a value that is NaN counts as the mean.
+
+    In part, the network reads which there are.
+    """
+    in_part = any(cell.in_part for cell in network.shape.cells if cell.name == name)
+    if not in_part:
+        block.settled().complete_rows(name, "a network that learnt from full ones")
     values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
     latents = np.zeros((len(values), network.shape.hidden), dtype=np.float32)
-    rows = np.flatnonzero(block.observed)
+    rows, entries = np.flatnonzero(block.observed_rows), block.entries
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start : start + ROWS_AT_ONCE]
         with torch.inference_mode():
             raw = torch.from_numpy(values[part].astype(np.float32))
             x = torch.nan_to_num(network.standardise(name, raw), nan=0.0).clamp(-CLIP, CLIP)
-            latents[part] = network.project(name, x).numpy()
+            known = torch.from_numpy(entries[part]) if in_part else None
+            latents[part] = network.project(name, x, known).numpy()
     return latents
 
 

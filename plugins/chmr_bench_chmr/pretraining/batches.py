@@ -37,6 +37,8 @@ class Batch:
         ``geometry`` and cell block -> (b,) bool.
     cells, augmented : Mapping[str, Tensor]
         Cell block -> (b, d) standardised, the own read-out and the second view.
+    entries : Mapping[str, Tensor]
+        Cell block measured in part -> (b, d) bool, its entries that were measured.
     walks : Mapping[str, WalkTargets]
         ``molecule`` and cell block -> what is to be reconstructed.
     """
@@ -47,6 +49,7 @@ class Batch:
     observed: Mapping[str, Tensor]
     cells: Mapping[str, Tensor]
     augmented: Mapping[str, Tensor]
+    entries: Mapping[str, Tensor]
     walks: Mapping[str, WalkTargets]
 
     def __len__(self) -> int:
@@ -85,6 +88,11 @@ class Batcher:
             geometry=geometry,
             observed=observed,
             cells={name: self._tensor(values.x[rows]) for name, values in m.cells.items()},
+            entries={
+                name: self._tensor(values.entries[rows])
+                for name, values in m.cells.items()
+                if values.entries is not None
+            },
             augmented={name: self._tensor(filled.x[rows]) for name, filled in m.filled.items()},
             walks=self._targets(rows, rng) if self.config.reconstruction else {},
         )
@@ -103,7 +111,7 @@ class Batcher:
         for name, values in self.material.cells.items():
             those = np.flatnonzero(values.observed[rows])
             ones = np.ones(len(those), dtype=np.float32)
-            targets[name] = self._walk_targets(those, values.x[rows[those]], ones)
+            targets[name] = self._walk_targets(those, values.targets(rows[those]), ones)
         return targets
 
     def _met(self, links: ContextGraph, met: walks.Walks, rows: IntArray) -> dict[str, WalkTargets]:
@@ -131,7 +139,7 @@ class Batcher:
                 own = np.flatnonzero(values.observed[rows])
                 targets[name] = self._walk_targets(
                     np.concatenate([own, walker]),
-                    values.x[np.concatenate([rows[own], row[walker, step]])],
+                    values.targets(np.concatenate([rows[own], row[walker, step]])),
                     np.concatenate([np.ones(len(own), np.float32), met.weight[walker, step]]),
                 )
         return targets
@@ -143,7 +151,7 @@ class Batcher:
             walker, step = np.nonzero(there)
             known = values.observed[row[walker, step]]
             walker, step = walker[known], step[known]
-            x, weight = values.x[row[walker, step]], met.weight[walker, step]
+            x, weight = values.targets(row[walker, step]), met.weight[walker, step]
             targets[name] = self._walk_targets(walker, x, weight)
         return targets
 

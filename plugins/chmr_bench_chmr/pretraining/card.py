@@ -128,6 +128,7 @@ def _left_out(atlas: Mapping[str, Any]) -> str:
 def _cell_lines(material: Mapping[str, Any]) -> list[str]:
     lines = [
         f"- Read-out {name}: {cell['observed']} molecules have it, {cell['columns']} columns"
+        + (f", {cell['entries']} entries measured" if "entries" in cell else "")
         + (f"; {cell['not_reached']} have no second view" if "not_reached" in cell else "")
         for name, cell in material["cells"].items()
     ]

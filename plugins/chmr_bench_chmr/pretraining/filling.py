@@ -26,7 +26,10 @@ NEEDS_NEIGHBOURS = ("propagation", "neighbour")
 
 @dataclass(frozen=True)
 class Filled:
-    """A second view: `x` (n, d) float32 standardised, NaN in the rows nothing reached."""
+    """A second view: `x` (n, d) float32 standardised, NaN where nothing reached.
+
+    `reached` is (n,), or (n, d) of profiles measured in part.
+    """
 
     x: npt.NDArray[np.float32]
     reached: BoolArray
@@ -45,11 +48,12 @@ def fill(
 
 
 def _propagated(values: Values, near: Neighbours, steps: int, put_back: bool) -> Filled:
-    """Return what T steps of eq. 1 give; the last of them for observed rows too."""
+    """Return what T steps of eq. 1 give; the last of them for what is observed too."""
+    seen = values.observed if values.entries is None else values.entries
     if put_back:
-        filled = propagation.propagate(values.x, values.observed, near, steps)
+        filled = propagation.propagate(values.x, seen, near, steps)
         return Filled(filled.values.astype(np.float32, copy=False), filled.reached)
-    before = propagation.propagate(values.x, values.observed, near, max(steps - 1, 0))
+    before = propagation.propagate(values.x, seen, near, max(steps - 1, 0))
     last = propagation.borrow(before.values, before.reached, near)
     return Filled(last.values.astype(np.float32, copy=False), last.reached)
 
@@ -60,6 +64,8 @@ def _noise(values: Values, seed: int, name: str) -> Filled:
     if not values.binary:
         return _whole(rng.standard_normal(values.x.shape, dtype=np.float32))
     frequency = values.x[values.observed].mean(axis=0)  # (d,)
+    if values.entries is not None:
+        frequency = values.x.sum(axis=0) / np.maximum(values.entries.sum(axis=0), 1)
     return _whole((rng.random(values.x.shape) < frequency).astype(np.float32))
 
 

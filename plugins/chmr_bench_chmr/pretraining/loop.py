@@ -82,7 +82,9 @@ def new_network(material: Material, config: PretrainConfig, seed: int) -> ChmrNe
 
 
 def _modalities(values: Mapping[str, Values]) -> tuple[Modality, ...]:
-    return tuple(Modality(name, v.x.shape[1], v.binary) for name, v in values.items())
+    return tuple(
+        Modality(name, v.x.shape[1], v.binary, v.entries is not None) for name, v in values.items()
+    )
 
 
 @contextmanager
@@ -255,7 +257,9 @@ class Learner:
                 batch.fingerprint, batch.graph, batch.geometry, batch.observed.get(GEOMETRY)
             )
             there = self._left_in(batch) if network.training else batch.observed
-            inputs = StepInputs(latents, there, batch.cells, batch.augmented, batch.walks)
+            inputs = StepInputs(
+                latents, there, batch.cells, batch.augmented, batch.walks, batch.entries
+            )
             return objective(network, self.config, inputs)
 
     def _left_in(self, batch: Batch) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ from chmr_bench.features import cache
 from chmr_bench.features.concatenation import concatenate
 from chmr_bench.features.tanimoto import Neighbours, nearest
 from chmr_bench.paths import feature_folder
-from chmr_bench.types import IntArray
+from chmr_bench.types import BoolArray, IntArray
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.pretraining.filling import NEEDS_NEIGHBOURS, Filled, fill
 from chmr_bench_chmr.pretraining.seeding import generator, held_out
@@ -94,7 +94,7 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
             f"least; of its rows became: {dict(atlas.counts)}"
         )
     atlas = replace(atlas, blocks=cell_blocks(atlas, config, seed))
-    features = compute_features(atlas.smiles, config, request)
+    features = compute_features(atlas.smiles, feature_requests(config), request)
     bits = joined_bits(features)
     geometry = standardised(features["geometry"]) if "geometry" in features else None
     cells = {name: standardised(block) for name, block in atlas.blocks.items()}
@@ -184,12 +184,10 @@ def gene_blocks(atlas: Atlas, config: PretrainConfig, seed: int) -> dict[str, Va
 
 
 def compute_features(
-    smiles: tuple[str, ...], config: PretrainConfig, request: WeightsRequest
+    smiles: tuple[str, ...], wanted: Mapping[str, FeatureRequest], request: WeightsRequest
 ) -> dict[str, Block]:
-    """Return the network's inputs by name, from the cache or computed part by part."""
-    return {
-        name: _feature(wanted, smiles, request) for name, wanted in feature_requests(config).items()
-    }
+    """Return features by the names they are wanted by, from the cache or computed part by part."""
+    return {name: _feature(feature, smiles, request) for name, feature in wanted.items()}
 
 
 def _feature(wanted: FeatureRequest, smiles: tuple[str, ...], request: WeightsRequest) -> Block:
@@ -247,7 +245,11 @@ def _link(
     """Return the context graph; profiles are compared by their standardised columns."""
     request.stage("context graph")
     blocks = {
-        name: MatrixBlock(values.x, values.observed, atlas.blocks[name].names)
+        name: MatrixBlock(
+            values.targets(np.arange(len(values.x))),
+            values.observed if values.entries is None else values.entries,
+            atlas.blocks[name].names,
+        )
         for name, values in cells.items()
     }
     morgan, near = structure
@@ -279,8 +281,12 @@ def _counts(
             "columns": values.x.shape[1],
             "binary": values.binary,
         }
+        if values.entries is not None:
+            cell_counts |= _entry_counts(atlas.blocks[name], values.entries)
         if name in filled:
-            cell_counts["not_reached"] = int((~filled[name].reached).sum())
+            reached = filled[name].reached
+            rows = reached.any(axis=1) if reached.ndim == 2 else reached
+            cell_counts["not_reached"] = int((~rows).sum())
         counts["cells"][name] = cell_counts
     if geometry is not None:
         counts["geometry_failed"] = int((~geometry.observed).sum())
@@ -291,3 +297,17 @@ def _counts(
             "edges": links.n_edges,
         }
     return counts
+
+
+def _entry_counts(block: MatrixBlock, entries: BoolArray) -> dict[str, int]:
+    """Return what the card says of a block measured in part, entry by entry."""
+    values = np.where(entries, np.asarray(block.values), np.nan)
+    there = entries.any(axis=0)
+    seen = values[:, there]
+    same = np.nanmax(seen, axis=0) == np.nanmin(seen, axis=0)
+    return {
+        "entries": int(entries.sum()),
+        "not_finite": int((block.observed & ~entries).sum()) if block.in_part else 0,
+        "empty_columns": int((~there).sum()),
+        "constant_columns": int(same.sum()),
+    }

@@ -13,7 +13,8 @@ from chmr_bench.nn.batch import graph_batch
 from chmr_bench.types import BoolArray, IntArray
 from chmr_bench_chmr.cell_state import Views
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.network import GEOMETRY, ChmrNetwork
+from chmr_bench_chmr.embedding import molecular_latents
+from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining.material import Material
 
 MOLECULES = 20_000
@@ -26,8 +27,11 @@ A_FACTOR = 4
 
 
 def factors(material: Material, config: PretrainConfig) -> int:
-    """Return the width of the cell state: as set, or what so many read-outs can tell."""
-    cells = [values for values in material.cells.values() if not values.binary]
+    """Return the width of the cell state: as set, or what so many read-outs can tell.
+
+    Profiles measured in part are no part of it: its model of a cell takes a modality or leaves it.
+    """
+    cells = [v for v in material.cells.values() if not v.binary and v.entries is None]
     if not cells or config.encoder == "random":
         return 0
     fewest = min(int(values.observed.sum()) for values in cells)
@@ -42,8 +46,9 @@ def learn_state(
 
     Returns
     -------
-    For the card: from how many molecules held out it was calibrated, and with what result; empty
-    where there is no state, or too few of them were measured.
+    Mapping of str to float
+        For the card: from how many molecules held out it was calibrated, and with what result;
+        empty where there is no state, or too few of them were measured.
     """
     if network.state is None:
         return {}
@@ -82,22 +87,21 @@ def _predicted(network: ChmrNetwork, material: Material, rows: IntArray, device:
     """Return the read-outs predicted from structure, (n, q) on the CPU."""
     parts = []
     for part in np.array_split(rows, -(-len(rows) // AT_ONCE)):
-        latents, seen = encoded(network, material, part, device)
+        latents = encoded(network, material, part, device)
         with torch.no_grad():
-            parts.append(network.readouts(network.anchor(latents, seen)).float().cpu())
+            parts.append(network.readouts(network.anchor(latents)).float().cpu())
     return torch.cat(parts)
 
 
 @torch.no_grad()
 def encoded(
     network: ChmrNetwork, material: Material, rows: IntArray, device: str
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return the molecular latents of some molecules in eval mode, and who has which of them."""
-    network.eval()
-    bits = torch.from_numpy(material.bits[rows].toarray()).to(device).float()
+) -> dict[str, Tensor]:
+    """Return the molecular latents of some molecules in eval mode; zeros where not observed."""
+    bits = torch.from_numpy(material.bits[rows].toarray()).float()
+    geometry = None
+    if material.geometry is not None:
+        part = material.geometry.x[rows], material.geometry.observed[rows]
+        geometry = torch.from_numpy(part[0]), torch.from_numpy(part[1])
     graph = graph_batch(material.graph, rows, device)
-    if material.geometry is None:
-        return network.encode(bits, graph), {}
-    values = torch.from_numpy(material.geometry.x[rows]).to(device)
-    seen = torch.from_numpy(material.geometry.observed[rows]).to(device)
-    return network.encode(bits, graph, values, seen), {GEOMETRY: seen}
+    return molecular_latents(network.eval(), bits, graph, geometry)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.network import GEOMETRY, ChmrNetwork
 from chmr_bench_chmr.pretraining.material import Material
 from chmr_bench_chmr.pretraining.state import AT_ONCE, encoded
 from chmr_bench_chmr.tree_vq import perplexity
@@ -28,11 +28,17 @@ def tree_usage(network: ChmrNetwork, material: Material, device: str) -> list[di
     rows = np.linspace(0, len(material) - 1, min(MOLECULES, len(material))).astype(np.int64)
     codes = []
     for part in np.array_split(rows, -(-len(rows) // AT_ONCE)):
-        latents, seen = encoded(network, material, part, device)
-        found = [p[seen[name]] if name in seen else p for name, p in latents.items()]
+        latents = encoded(network, material, part, device)
+        if material.geometry is not None:
+            seen = torch.from_numpy(material.geometry.observed[part])
+            latents[GEOMETRY] = latents[GEOMETRY][seen.to(device)]
+        found = list(latents.values())
         for name, values in material.cells.items():
-            x = torch.from_numpy(values.x[part[values.observed[part]]])
-            found.append(network.project(name, x.to(device)))
+            own = part[values.observed[part]]
+            x, entries = torch.from_numpy(values.x[own]).to(device), None
+            if values.entries is not None:
+                entries = torch.from_numpy(values.entries[own]).to(device)
+            found.append(network.project(name, x, entries))
         codes += [network.codes(p).codes.cpu() for p in found if len(p)]
     every = torch.cat(codes)
     return _levels(every, network.tree.sizes)

@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from chmr_bench import DataError, MatrixBlock
 from chmr_bench.contracts import Block
-from chmr_bench.types import BoolArray
+from chmr_bench.types import BoolArray, IntArray
 
 CLIP = 10.0
 """Standard deviations; a read-out farther out counts as this far while learning."""
+CALLS = 0.9
+"""Share of zeros and ones among numbers from 0 to 1 that are calls; the rest are means of calls."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,13 @@ class Values:
     Attributes
     ----------
     x : npt.NDArray[np.float32]
-        (n, d) float32; rows not observed are 0 and must not be read.
+        (n, d) float32; what is not observed is 0 and must not be read.
+    observed : BoolArray
+        (n,) who has anything of it.
     mean, sd : npt.NDArray[np.float32]
         (d,) float32, what x was standardised with; 0 and 1 where it is binary.
+    entries : BoolArray | None
+        (n, d) which entries were measured; None = all of every row observed.
     """
 
     x: npt.NDArray[np.float32]
@@ -34,10 +40,16 @@ class Values:
     mean: npt.NDArray[np.float32]
     sd: npt.NDArray[np.float32]
     binary: bool = False
+    entries: BoolArray | None = None
+
+    def targets(self, rows: IntArray) -> npt.NDArray[np.float32]:
+        """Return x of these rows, which are observed, NaN where an entry was not measured."""
+        x = self.x[rows]
+        return x if self.entries is None else np.where(self.entries[rows], x, np.float32(np.nan))
 
 
 def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: bool) -> None:
-    """Raise DataError where the blocks of an atlas hold nothing to learn from, or are in part.
+    """Raise DataError where the blocks of an atlas hold nothing to learn from.
 
     Parameters
     ----------
@@ -45,7 +57,6 @@ def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: b
         Read-outs were masked on purpose, so that there may be none left.
     """
     for name, block in blocks.items():
-        block.complete_rows(name, "this pretraining")
         values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
         if not values.shape[1] or (block.observed.any() and not _any_finite(values, block)):
             what = "is not finite in any molecule" if values.shape[1] else "has no column"
@@ -67,33 +78,56 @@ def _any_finite(values: npt.NDArray[Any], block: MatrixBlock) -> bool:
 
 def shuffled(block: MatrixBlock, rng: np.random.Generator) -> MatrixBlock:
     """Return the block with every observed row given to another observed molecule."""
-    rows = rng.permutation(np.flatnonzero(block.observed))
-    values = np.array(block.values, copy=True)
+    rows = rng.permutation(np.flatnonzero(block.observed_rows))
+    values, observed = np.array(block.values, copy=True), block.observed.copy()
     values[rows] = values[np.roll(rows, 1)]
-    return replace(block, values=values)
+    observed[rows] = observed[np.roll(rows, 1)]  # which entries were measured goes with them
+    return replace(block, values=values, observed=observed)
 
 
 def standardised(block: Block) -> Values:
-    """Return the block's columns with mean 0 and spread 1 over the observed rows.
+    """Return the block's columns with mean 0 and spread 1 over what is observed.
 
     A block of zeros and ones stays as it is. A missing entry of an observed row takes its column's
-    mean; a column without spread keeps it.
+    mean; a column without spread keeps it. In a block measured in part what is not observed, or
+    is no finite number, stays unknown, and a column without any entry says nothing.
     """
     if not isinstance(block, MatrixBlock):
         raise DataError("expected a matrix, got graphs")
+    block = block.settled()
     values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
-    seen = np.asarray(values[block.observed], dtype=np.float64)  # (k, d)
+    rows, entries = block.observed_rows, block.observed if block.in_part else None
+    seen = np.asarray(values[rows], dtype=np.float64)  # (k, d)
     d = values.shape[1]
     x = np.zeros((len(block), d), dtype=np.float32)
-    known = np.isfinite(seen)
-    binary = bool(len(seen)) and bool(known.all() and ((seen == 0) | (seen == 1)).all())
+    known = np.isfinite(seen) if entries is None else entries[rows]
+    binary = _are_calls(seen, known, in_part=block.in_part)
     if binary or not len(seen):
-        x[block.observed] = seen
-        return Values(x, block.observed, np.zeros(d, np.float32), np.ones(d, np.float32), binary)
+        x[rows] = np.where(known, seen, 0)
+        zeros, ones = np.zeros(d, np.float32), np.ones(d, np.float32)
+        return Values(x, rows, zeros, ones, binary, entries)
     n_known = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, seen, 0).sum(axis=0) / n_known
     centred = np.where(known, seen - mean, 0)
     sd = np.sqrt((centred**2).sum(axis=0) / n_known)
     sd = np.where(sd > 1e-6 * np.maximum(np.abs(mean), 1), sd, 1.0)
-    x[block.observed] = np.clip(centred / sd, -CLIP, CLIP)
-    return Values(x, block.observed, mean.astype(np.float32), sd.astype(np.float32))
+    x[rows] = np.clip(centred / sd, -CLIP, CLIP)
+    scale = mean.astype(np.float32), sd.astype(np.float32)
+    return Values(x, rows, *scale, entries=entries)
+
+
+def _are_calls(seen: npt.NDArray[np.float64], known: BoolArray, *, in_part: bool) -> bool:
+    """Return whether all are 0 or 1; in part, where repeats were averaged, a few may lie between.
+
+    Parameters
+    ----------
+    seen : npt.NDArray[np.float64]
+        (k, d).
+    known : BoolArray
+        (k, d) bool, what was measured of it.
+    """
+    if not in_part:
+        return bool(len(seen)) and bool(known.all() and ((seen == 0) | (seen == 1)).all())
+    numbers = seen[known]
+    within = bool(((numbers >= 0) & (numbers <= 1)).all())
+    return within and bool(np.mean((numbers == 0) | (numbers == 1)) >= CALLS)

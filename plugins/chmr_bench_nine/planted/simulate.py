@@ -39,7 +39,7 @@ DECIMALS = 4
 
 
 @dataclass(frozen=True)
-class View:
+class PlantedView:
     """One modality: which dimensions of the state it sees, how well, and who has it.
 
     Attributes
@@ -92,9 +92,9 @@ class Settings:
     prevalences: tuple[float, ...] = (0.25, 0.3, 0.35, 0.4)
 
 
-VIEWS: Mapping[str, View] = {
-    "morphology": View((0, 1, 2), 64, 3, 0.8, 0.0, 0.6),
-    "expression": View((1, 2, 3), 48, 3, 0.8, -0.3, 0.6),
+VIEWS: Mapping[str, PlantedView] = {
+    "morphology": PlantedView((0, 1, 2), 64, 3, 0.8, 0.0, 0.6),
+    "expression": PlantedView((1, 2, 3), 48, 3, 0.8, -0.3, 0.6),
 }
 
 

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from chmr_bench.ablation import imputation, masking
 from chmr_bench.ablation.imputation import Holes, impute
-from chmr_bench.ablation.missing import Fill, Missing, Molecules
+from chmr_bench.ablation.missing import Fill, Missing, MoleculeNames
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.types import BoolArray
 
@@ -107,7 +107,7 @@ def test_hiding_counts_what_it_does() -> None:
     seen = np.arange(n) % 4 > 0
     block = MatrixBlock(np.where(seen[:, None], np.ones((n, 2)), np.nan), seen)
     blocks = {"a": block, "b.one": block, "b.two": MatrixBlock(block.values, seen & (seen > 1))}
-    who = Molecules(names, names)
+    who = MoleculeNames(names, names)
     masked = masking.mask(Missing(0.5, modalities=("b",)), who, blocks)
     after = masking.imputed("zero", masked, refuse)
     told = masking.counts(blocks, masked, after)
@@ -123,7 +123,7 @@ def test_hiding_counts_what_it_does() -> None:
 def test_taking_rows_takes_their_holes() -> None:
     names = [f"K{i}" for i in range(50)]
     block = MatrixBlock(np.ones((50, 1)), np.ones(50, dtype=bool))
-    whole = masking.mask(Missing(0.5), Molecules(names, names), {"m": block})
+    whole = masking.mask(Missing(0.5), MoleculeNames(names, names), {"m": block})
     rows = np.array([40, 3, 7])
     some = whole.take(rows)
     assert (some.holes["m"] == whole.holes["m"][rows]).all()

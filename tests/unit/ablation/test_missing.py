@@ -17,7 +17,7 @@ from chmr_bench.ablation.missing import (
     MaskedEntries,
     Mechanism,
     Missing,
-    Molecules,
+    MoleculeNames,
     masked_entries,
     permuted,
     uniform,
@@ -32,9 +32,9 @@ RATES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 MECHANISMS: tuple[Mechanism, ...] = ("random", "scaffold", "asymmetric", "activity")
 
 
-def molecules(n: int = N) -> Molecules:
+def molecules(n: int = N) -> MoleculeNames:
     scaffolds = ["" if i % 5 == 0 else f"ring{i % 37}" for i in range(n)]
-    return Molecules([f"C{i}" for i in range(n)], [f"KEY{i:010d}" for i in range(n)], scaffolds)
+    return MoleculeNames([f"C{i}" for i in range(n)], [f"KEY{i:010d}" for i in range(n)], scaffolds)
 
 
 def blocks(n: int = N) -> dict[str, MatrixBlock]:
@@ -105,7 +105,7 @@ def test_the_share_is_that_of_the_observed_entries() -> None:
 
 def test_it_is_the_same_in_every_dataset_and_order() -> None:
     order = np.random.default_rng(1).permutation(N)[: N // 2]
-    some = Molecules(
+    some = MoleculeNames(
         *([names[i] for i in order] for names in (molecules().smiles, molecules().keys))
     )
     part = {name: block.take(order) for name, block in blocks().items()}
@@ -131,7 +131,7 @@ def test_only_the_modalities_that_are_named() -> None:
 
 
 def test_a_molecule_without_a_key_goes_by_its_smiles() -> None:
-    keyless = Molecules(["CC", "CC", "CN"], ["", "", ""])
+    keyless = MoleculeNames(["CC", "CC", "CN"], ["", "", ""])
     block = {"m": MatrixBlock(np.ones((3, 1)), np.ones(3, dtype=bool))}
     for seed in range(20):
         rows = masked_entries(Missing(0.5, seed=seed), keyless, block)["m"]
@@ -148,7 +148,7 @@ def test_scaffold_families_lose_it_whole() -> None:
     assert 0.4 < acyclic < 0.6  # each on its own
     missing = Missing(0.5, mechanism="scaffold")
     with pytest.raises(DataError, match="0 scaffolds for 1 molecules"):
-        masked_entries(missing, Molecules(["C"], ["K"]), {"m": one_block()})
+        masked_entries(missing, MoleculeNames(["C"], ["K"]), {"m": one_block()})
 
 
 def one_block() -> MatrixBlock:
@@ -217,14 +217,16 @@ def test_a_row_without_the_modality_counts_for_nothing() -> None:
     keys = ["A", "A", "B"]
     values = np.array([[1.0], [np.nan], [3.0]])
     block = {"m": MatrixBlock(values, np.array([True, False, True]))}
-    found = masked_entries(Missing(0.5, mechanism="activity"), Molecules(keys, keys), block)["m"]
+    found = masked_entries(Missing(0.5, mechanism="activity"), MoleculeNames(keys, keys), block)[
+        "m"
+    ]
     assert found.sum() == 1
     assert not found[1]
 
 
 def weakest(rate: float, keys: Any, values: Any) -> BoolArray:
     block = MatrixBlock(values, np.ones(len(values), dtype=bool))
-    who = Molecules(list(keys), list(keys))
+    who = MoleculeNames(list(keys), list(keys))
     return masked_entries(Missing(rate, mechanism="activity", seed=5), who, {"m": block})["m"]
 
 
@@ -291,9 +293,9 @@ def test_what_cannot_be(changes: dict[str, Any], error: type[Exception], message
 
 
 def test_it_is_told_in_words() -> None:
-    assert str(Missing(0.5)) == "50 % of cells hidden (world)"
-    told = str(Missing(0.25, ("test",), ("morphology",), "scaffold", "mean", shuffled=True))
-    assert told == "25 % of morphology hidden (test, scaffold, filled with mean, shuffled)"
+    assert str(Missing(0.5)) == "50 % of cells masked (world)"
+    text = str(Missing(0.25, ("test",), ("morphology",), "scaffold", "mean", shuffled=True))
+    assert text == "25 % of morphology masked (test, scaffold, filled with mean, shuffled)"
     assert STAGES == ("pretrain", "finetune", "test")
 
 
@@ -329,7 +331,7 @@ def test_twins_are_not_given_their_own_read_out() -> None:
     keys = [f"K{i // 3 if i < 30 else i}" for i in range(60)]
     values = np.arange(60.0)[:, None]
     block = {"m": MatrixBlock(values, np.ones(60, dtype=bool))}
-    who = Molecules(keys, keys)
+    who = MoleculeNames(keys, keys)
     for seed in range(10):
         found = permuted(Missing(0.0, shuffled=True, seed=seed), who, block)["m"].values[:, 0]
         given = [keys[int(row)] for row in found]
@@ -344,7 +346,7 @@ def test_a_molecule_of_more_than_half_of_the_rows_keeps_some(n_own: int) -> None
     block = {"m": MatrixBlock(np.arange(float(n))[:, None], np.ones(n, dtype=bool))}
     for seed in range(5):
         missing = Missing(0.0, shuffled=True, seed=seed)
-        found = permuted(missing, Molecules(keys, keys), block)["m"].values[:, 0]
+        found = permuted(missing, MoleculeNames(keys, keys), block)["m"].values[:, 0]
         kept = [key for key, row in zip(keys, found, strict=True) if keys[int(row)] == key]
         assert kept == ["A"] * max(2 * n_own - n, 0)
 
@@ -353,7 +355,7 @@ def test_each_row_is_given_that_of_as_many_on_as_the_largest_group_has() -> None
     keys = ["B", "A", "C", "A", "D", "E"]
     values = np.arange(6.0)[:, None]
     block = {"m.x": MatrixBlock(values, np.array([True] * 5 + [False]))}
-    found = permuted(Missing(0.0, shuffled=True, seed=3), Molecules(keys, keys), block)["m.x"]
+    found = permuted(Missing(0.0, shuffled=True, seed=3), MoleculeNames(keys, keys), block)["m.x"]
     order = np.argsort(uniform(3, keys[:5], "shuffle m"), kind="stable").tolist()
     for i, row in enumerate(order):
         assert found.values[row, 0] == order[(i + 2) % 5]
@@ -368,11 +370,3 @@ def test_shuffling_keeps_to_the_modalities_that_are_named() -> None:
         for name, block in blocks().items()
     }
     assert same == {"morphology": True, "expression": False, "viability.a": True}
-
-
-def test_profiles_measured_in_part_are_not_masked_by_rows() -> None:
-    values = np.full((N, 2), np.nan)
-    values[:, 0] = 1
-    in_part = {"growth": MatrixBlock(values, np.isfinite(values))}
-    with pytest.raises(DataError, match=r"'growth' is measured in part .* masking reads"):
-        masked_entries(Missing(rate=0.5), molecules(), in_part)

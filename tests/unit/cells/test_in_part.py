@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from chmr_bench import DataError, MatrixBlock
 from chmr_bench.cells import Atlas, ProfileTable, merge
-from chmr_bench.cells.graph import build
+from chmr_bench.cells.graph import ContextGraph, GraphSettings, build
 from chmr_bench.cells.merging import mean_observed, one_row_a_molecule
+from chmr_bench.cells.propagation import borrow, propagate
 from chmr_bench.cells.sources import atlas_of_table, open_atlas
 from chmr_bench.cells.sources.opening import measured
 from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.features.tanimoto import Neighbours
 
 NAN = np.nan
 COLUMNS = ("a", "b")
@@ -181,8 +185,86 @@ def test_full_profiles_alone_are_refused_in_one_line() -> None:
     assert full.complete_rows("growth", "mine").tolist() == [True, True]
 
 
-def test_the_context_graph_refuses_them() -> None:
-    found = Atlas("toy", ("CCO", "CCN"), ("A", "B"), {"growth": in_part([1, NAN], [NAN, 1])})
-    bits = np.zeros((2, 1), dtype=np.uint64)
-    with pytest.raises(DataError, match=r"'growth' is measured in part .* the context graph"):
-        build(found, bits, scaffolds=["", ""])
+# ------------------------------------------------------------------------- neighbours and the graph
+
+
+def graph_of(block: MatrixBlock, fewest: int = 2) -> ContextGraph:
+    n = len(block)
+    found = Atlas("toy", tuple("C" * (i + 1) for i in range(n)), tuple(map(str, range(n))), {})
+    found = replace(found, blocks={"growth": block})
+    settings = GraphSettings(neighbours=0, min_columns=fewest)
+    bits = np.zeros((n, 1), dtype=np.uint64)
+    return build(found, bits, settings, scaffolds=[f"s{i}" for i in range(n)], n_jobs=1)
+
+
+def test_a_link_with_a_profile_weighs_its_share_of_the_entries() -> None:
+    links = graph_of(in_part([1, NAN, NAN, NAN], [1, 2, 3, 4], [NAN] * 4, names=()))
+    assert links.offsets.tolist() == [0, 3, 5]  # molecule 2 has no profile
+    ends = {int(i): float(w) for i, w in zip(links.indices, links.weights, strict=True)}
+    assert (ends[3], ends[4]) == (0.25, 1.0)
+
+
+def test_profiles_that_share_no_entry_are_not_alike() -> None:
+    """0 and 1 are equal where both were measured; 2 has other columns, and 3 too few."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 8)).astype(np.float32)
+    values[1] = values[0]
+    values[2] = values[0]
+    values[0, 4:], values[1, 4:], values[2, :4] = NAN, NAN, NAN
+    values[3] = values[0]
+    values[3, 1:] = NAN
+    links = graph_of(in_part(*values, names=()), fewest=4)
+    first = int(links.offsets[1])
+
+    def alike(i: int) -> set[int]:
+        near = links.indices[links.indptr[first + i] : links.indptr[first + i + 1]]
+        return {int(node) - first for node in near if node >= first}
+
+    assert 1 in alike(0)
+    assert not {2, 3} & alike(0)
+    assert not alike(3)
+
+
+def test_propagation_entry_by_entry_against_a_plain_loop() -> None:
+    rng = np.random.default_rng(0)
+    n, d, k = 30, 70, 4
+    values = rng.normal(size=(n, d)).astype(np.float32)
+    seen = rng.random((n, d)) < 0.3
+    near = Neighbours(
+        np.array([rng.permutation(np.delete(np.arange(n), i))[:k] for i in range(n)], np.int32),
+        rng.random((n, k)).astype(np.float32),
+    )
+    made = propagate(np.where(seen, values, NAN), seen, near, 2)
+    x, there = np.where(seen, values, 0.0).astype(np.float64), seen.copy()
+    for _ in range(2):
+        before, had = x.copy(), there.copy()
+        for i in range(n):
+            for j in np.flatnonzero(~seen[i]):
+                rows = [r for r in range(k) if had[near.rows[i, r], j]]
+                if rows:
+                    w = near.similarity[i, rows].astype(np.float64)
+                    x[i, j] = (w * before[near.rows[i, rows], j]).sum() / w.sum()
+                    there[i, j] = True
+    np.testing.assert_array_equal(made.reached, there)
+    np.testing.assert_allclose(made.values, np.where(there, x, NAN), rtol=2e-4, atol=1e-5)
+    np.testing.assert_array_equal(made.values[seen], values[seen])
+    one = borrow(values, seen, near)
+    alone = propagate(np.where(seen, values, NAN), seen, near, 1)
+    np.testing.assert_array_equal(one.values[~seen], alone.values[~seen])
+
+
+def test_all_or_no_entries_are_propagated_as_rows_are() -> None:
+    rng = np.random.default_rng(0)
+    values, rows = rng.normal(size=(20, 5)), rng.random(20) < 0.5
+    places = np.array([np.delete(np.arange(20), i)[:3] for i in range(20)], np.int32)
+    near = Neighbours(places, rng.random((20, 3)).astype(np.float32))
+    by_row = propagate(values, rows, near, 3)
+    by_entry = propagate(values, np.repeat(rows[:, None], 5, axis=1), near, 3)
+    np.testing.assert_array_equal(by_entry.values, by_row.values)
+    np.testing.assert_array_equal(by_entry.reached[:, 0], by_row.reached)
+    with pytest.raises(DataError, match=r"row 1 .* no number"):
+        propagate(np.array([[1.0, 2], [NAN, 1]]), np.ones((2, 2), bool), Neighbours(*_two()), 1)
+
+
+def _two() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    return np.array([[1], [0]], np.int32), np.ones((2, 1), np.float32)

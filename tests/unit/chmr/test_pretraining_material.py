@@ -18,7 +18,7 @@ from chmr_bench_chmr.pretraining.batches import Batcher
 from chmr_bench_chmr.pretraining.filling import fill
 from chmr_bench_chmr.pretraining.material import Material, cell_blocks, check_readouts
 from chmr_bench_chmr.pretraining.seeding import generator, held_out, number
-from chmr_bench_chmr.pretraining.values import CLIP, require_readouts, shuffled, standardised
+from chmr_bench_chmr.pretraining.values import CLIP, shuffled, standardised
 
 CPU = torch.device("cpu")
 
@@ -284,10 +284,3 @@ def test_features_are_computed_part_by_part(
     np.testing.assert_array_equal(whole.bits.toarray(), parts.bits.toarray())
     np.testing.assert_array_equal(whole.graph.edges, parts.graph.edges)
     np.testing.assert_array_equal(whole.graph.atom_offsets, parts.graph.atom_offsets)
-
-
-def test_profiles_measured_in_part_are_refused_before_anything_is_computed() -> None:
-    values = np.array([[1.0, np.nan], [2.0, 3.0]])
-    in_part = {"growth.x": MatrixBlock(values, np.isfinite(values))}
-    with pytest.raises(DataError, match=r"'growth\.x' is measured in part .* this pretraining"):
-        require_readouts("toy", in_part, masked=False)

@@ -20,7 +20,7 @@ from chmr_bench_chmr.pretraining.loop import new_network
 from chmr_bench_chmr.pretraining.material import Material, compute_features, prepare
 from chmr_bench_chmr.pretraining.store import find_or_make
 from chmr_bench_chmr.pretraining.values import Values
-from chmr_bench_chmr.weights import load_network
+from chmr_bench_chmr.weights import feature_requests, load_network
 
 CELLS = ("morphology", "expression")
 
@@ -201,7 +201,7 @@ def test_the_weights_know_the_state_they_predict_by(
     assert network.state is not None
     assert network.shape.state == network.state.factors == 34 // 4  # 34 have morphology
     smiles = tiny.atlas().smiles
-    inputs = Inputs(smiles, compute_features(smiles, config, request))
+    inputs = Inputs(smiles, compute_features(smiles, feature_requests(config), request))
     tasks = TaskInfo("classification", ("a",), "roc_auc")
     found = embedding.embed(inputs, config, FitContext(tasks=tasks, weights=made.path))
     rows = np.arange(64)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from chmr_bench.cli import run_tables
-from chmr_bench.report.results import ResultRow, SplitsRow, TaskScore
+from chmr_bench.report.results import ResultRow, SplitsRow, TaskSummary
 
 ROW = ResultRow(
     model="m",
@@ -57,7 +57,7 @@ def test_left_out_rows_are_told_once_a_dataset(capsys: pytest.CaptureFixture[str
 
 
 def test_small_units_and_the_tasks_of_a_regression(capsys: pytest.CaptureFixture[str]) -> None:
-    tasks = (TaskScore("solubility", 12.3456), TaskScore("binding", 0.00001234))
+    tasks = (TaskSummary("solubility", 12.3456), TaskSummary("binding", 0.00001234))
     row = dataclasses.replace(ROW, mean=6e-5, low=5.5e-5, high=6.5e-5, n_tasks=2, tasks=tasks)
     run_tables.show_results([row])
     words = " ".join(capsys.readouterr().out.split())
@@ -73,7 +73,7 @@ def test_no_number_is_broken_in_a_narrow_terminal(
     from rich.console import Console
 
     console = Console(width=int(columns), highlight=False)
-    monkeypatch.setattr("chmr_bench.cli.console.console", console)
+    monkeypatch.setattr("chmr_bench.display.console.console", console)
     monkeypatch.setattr("chmr_bench.cli.run_tables.console", console)
     row = dataclasses.replace(ROW, model="fingerprint.forest", dataset="a-long-name", mean=0.4999)
     run_tables.show_results([row])

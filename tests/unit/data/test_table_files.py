@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,30 @@ def put(tmp_path: Path, content: str | bytes, name: str = "my.csv") -> Path:
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+@pytest.mark.parametrize(
+    "start", ["<!DOCTYPE html>\n<html>", "\n <html lang='en'>", "<?xml v='1'?>"]
+)
+@pytest.mark.parametrize("name", ["my.csv", "my.xls", "my.smi"])
+def test_a_web_page_is_named_as_one(tmp_path: Path, start: str, name: str) -> None:
+    page = f"{start}\n<body>a,b</body>\n<p>smiles,y</p>\n</html>\n"
+    with pytest.raises(DataError, match="looks like a web page"):
+        read(put(tmp_path, page, name))
+
+
+def test_a_line_without_end_is_refused_at_once_and_a_long_field_is_read(tmp_path: Path) -> None:
+    note = "x" * 5_000_000
+    _, dataset = read(put(tmp_path, f"smiles,note,y\nCCO,{note},1\nCCN,,2.5\n"))
+    assert len(dataset) == 2
+    wide = ",".join(f"c{i}" for i in range(100_000))
+    _, dataset = read(put(tmp_path, f"smiles,y,{wide}\nCCO,1.5{',' * 100_000}\n"))
+    assert len(dataset) == 1
+    start = time.monotonic()
+    for text, row in (("CCO,1.5 " * 10_000_000, 1), ("smiles,y\nCCO,1\n" + "C" * 80_000_000, 3)):
+        with pytest.raises(DataError, match=f"row {row}: a line of 80,000,000 characters"):
+            read(put(tmp_path, text))
+    assert time.monotonic() - start < 10
 
 
 def check(path: Path, **options: Any) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -200,3 +201,34 @@ def test_hiding_profiles_while_learning_changes_what_is_learnt(
 def test_components_are_a_choice(name: str, problem_of: MakeProblem) -> None:
     problem = problem_of("classification")
     assert auc(problem, problem.fit(build(name, components=2)).predict(problem.test)) > 0.75
+
+
+def in_part(inputs: Inputs, share: float, fill: float = np.nan) -> Inputs:
+    """Return the inputs with a share of the entries of each profile not observed."""
+    blocks = dict(inputs.blocks)
+    for name in ("morphology", "expression"):
+        block = inputs.matrix(name)
+        drawn = np.random.default_rng(len(inputs)).random(block.values.shape)
+        seen = block.entries & (drawn >= share)
+        values = np.where(seen, block.values, fill)
+        blocks[name] = replace(block, values=values, observed=seen)
+    return replace(inputs, blocks=blocks)
+
+
+@every_model
+@pytest.mark.parametrize("components", [0, 3])
+def test_profiles_in_part_are_read_entry_by_entry(
+    name: str, components: int, problem_of: MakeProblem
+) -> None:
+    problem = problem_of("classification")
+    settings: dict[str, Any] = {"components": components}
+    settings |= {"epochs": 4} if "mlp" in name else {"n_trees": 10}
+    found = []
+    for fill in (np.nan, 1e4, np.inf):
+        part = problem.on(partial(in_part, share=0.6, fill=fill))
+        found.append(part.fit(build(name, **settings)).predict(part.test))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+    full = problem.on(partial(in_part, share=0.0))
+    plain = problem.fit(build(name, **settings)).predict(problem.test)
+    np.testing.assert_array_equal(full.fit(build(name, **settings)).predict(full.test), plain)

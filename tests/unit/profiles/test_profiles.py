@@ -12,6 +12,8 @@ from scipy import sparse
 from chmr_bench import DataError, Inputs, MatrixBlock
 from chmr_bench_profiles.profiles import CLIP, learn, read
 
+NAN = np.nan
+
 
 def inputs(**blocks: MatrixBlock) -> Inputs:
     n = len(next(iter(blocks.values())))
@@ -115,9 +117,34 @@ def test_other_columns_or_other_rows_are_an_error() -> None:
         read(replace(TRAIN, smiles=("C",)), scales)
 
 
-def test_profiles_measured_in_part_are_refused() -> None:
-    values = np.array([[1.0, np.nan], [2.0, 3.0]])
-    train = inputs(growth=MatrixBlock(values, np.isfinite(values)))
-    train = replace(train, blocks={"morphology.x": train.blocks["growth"]})
-    with pytest.raises(DataError, match=r"'morphology\.x' is measured in part \(75% .* profiles"):
-        learn(train, 0)
+# --------------------------------------------------------------------------------- measured in part
+
+
+def measured(*rows: list[float]) -> Inputs:
+    values = np.array(rows, dtype=float)
+    there = ~np.isnan(values)
+    return Inputs(
+        tuple("C" * (i + 1) for i in range(len(values))), {"x": MatrixBlock(values, there)}
+    )
+
+
+def renamed(inputs: Inputs) -> Inputs:
+    return Inputs(inputs.smiles, {"morphology": inputs.matrix("x")})
+
+
+def test_in_part_every_entry_is_scaled_and_told() -> None:
+    """Row 2 and column 2 hold nothing, column 3 is constant, and infinity is no number."""
+    train = renamed(measured([1, 10, NAN, 5], [3, NAN, NAN, 5], [NAN] * 4, [np.inf, 30, NAN, 5]))
+    view = read(train, learn(train, 0))["morphology"]
+    expected = [[-1, -1, NAN, 0], [1, NAN, NAN, 0], [NAN] * 4, [NAN, 1, NAN, 0]]
+    np.testing.assert_array_equal(view.values, expected)
+    np.testing.assert_array_equal(view.entries, ~np.isnan(expected))
+    assert view.observed.tolist() == [True, True, False, True]
+
+
+def test_where_training_was_full_a_row_in_part_is_not_observed() -> None:
+    scales = learn(renamed(measured([1, 10], [3, 30])), 0)
+    view = read(renamed(measured([1, NAN], [2, 20])), scales)["morphology"]
+    assert view.observed.tolist() == [False, True]
+    assert view.entries.shape == (2, 0)
+    assert np.isnan(view.values[0]).all()

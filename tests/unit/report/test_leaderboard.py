@@ -60,9 +60,10 @@ def test_what_is_written(board: Any) -> None:
 def test_files_hold_full_precision_and_the_page_does_not(board: Any) -> None:
     leaderboard.build(board.store, board.root)
     expected = (0.7 + 0.7 + 1 / 30) / 2
-    (table,) = json.loads((board.root / "tables/bace.json").read_text())["tables"]
+    content = json.loads((board.root / "tables/bace.json").read_text())
+    (table,) = content["tables"]
     assert table["rows"][0]["score"] == pytest.approx(expected, abs=1e-11)
-    assert table["rows"][0]["params"] == {"n_trees": 10}
+    assert table["rows"][0]["params"] == {"n_trees": 10}  # short: it stands in its place
     assert len(table["rows"][0]["records"]) == 2
     with (board.root / "tables/bace.csv").open() as file:
         rows = list(csv.DictReader(file))

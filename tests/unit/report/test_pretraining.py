@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from chmr_bench.records import Record
+from chmr_bench.records.lines import unfold
 from chmr_bench.records.pretrained import n_test_seen, pretrained_on, weights_of_row
 from chmr_bench.report.aggregate import Collected, collect
-from chmr_bench.report.exports import table_json
+from chmr_bench.report.exports import table_json, tables_json
 from chmr_bench.report.grids import board_grid, table_grid
 from chmr_bench.report.leaderboard import gather
 from chmr_bench.report.provenance import provenance_grids
@@ -63,6 +65,24 @@ def test_tables_without_weights_say_nothing_of_them(results: Any) -> None:
     (table,) = collected(results).tables
     assert not any("retrain" in note for note in table_grid(table).notes)
     assert "pretraining" not in table_json(table)["rows"][0]
+
+
+def test_a_file_holds_each_pretraining_and_setting_once(results: Any) -> None:
+    for seed in (0, 1):
+        add(results, "a", seed=seed)
+        add(results, "b", seed=seed)
+    tables = collected(results).tables
+    content = json.loads(tables_json(tables))
+    rows = [row for table in content["tables"] for row in table["rows"]]
+    assert rows[0]["pretraining"] == rows[1]["pretraining"]
+    assert all(card.keys() == {"$"} for card in rows[0]["pretraining"])
+    shared: dict[str, Any] = {}
+    for name, value in content["values"].items():
+        shared[name] = unfold(value, shared)
+    for row, full in zip(rows, table_json(tables[0])["rows"], strict=True):
+        assert len(full["pretraining"]) == 2
+        assert unfold(row["pretraining"], shared) == full["pretraining"]
+        assert unfold(row["params"], shared) == full["params"]
 
 
 def test_other_weights_are_another_row_unless_each_seed_has_its_own(results: Any) -> None:

@@ -11,7 +11,7 @@ from chmr_bench.ablation.missing import Missing, Stage
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest
-from chmr_bench.sweep import Item, Request, Session, Setting, Summary
+from chmr_bench.sweep import Item, ModelSetting, Request, Session, Summary
 from chmr_bench.sweep.draws import inapplicable
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -127,12 +127,12 @@ def test_a_reader_loses_what_is_hidden(store: RecordStore, session: Session) -> 
 
 
 def test_an_atlas_that_lacks_it_is_learnt_from_once(store: RecordStore, session: Session) -> None:
-    whole_atlas = (Setting("transductive", value=True),)
+    whole_atlas = (ModelSetting("transductive", value=True),)
     missing = (None, HALF, Missing(0.5, ("pretrain",)))
     asked = request("taught", *missing, seeds=(0,), settings=whole_atlas)
     plan = sweep.plan(asked, store, session)
     assert len(plan.pretraining()) == 2
-    assert "50 % of cells hidden (pretrain), draw 0" in plan.pretraining()[1]
+    assert "50 % of cells masked (pretrain), draw 0" in plan.pretraining()[1]
     whole, world, alone = (o.record for o in sweep.execute(plan, store, session).outcomes)
     assert world.model.weights == alone.model.weights != whole.model.weights
     assert world.identity != alone.identity

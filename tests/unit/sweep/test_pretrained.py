@@ -19,7 +19,7 @@ from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest, RunOptions
 from chmr_bench.runner.job import key_of
-from chmr_bench.sweep import Item, Outcome, Plan, Request, Session, Setting, Summary
+from chmr_bench.sweep import Item, ModelSetting, Outcome, Plan, Request, Session, Summary
 
 SMALL, DATA = DatasetRequest(name="quick-small"), DatasetRequest(name="quick-data")
 
@@ -37,7 +37,7 @@ def session() -> Session:
 
 
 def request(model: str = "started", **more: Any) -> Request:
-    settings = tuple(Setting(k, v) for k, v in more.pop("settings", {}).items())
+    settings = tuple(ModelSetting(k, v) for k, v in more.pop("settings", {}).items())
     values: dict[str, Any] = {"datasets": (SMALL,), "seeds": (0,), "settings": settings}
     return Request(models=(f"quick.{model}",), **(values | more))
 

@@ -16,7 +16,7 @@ from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import DatasetRequest, run_job
-from chmr_bench.sweep import Item, Outcome, Plan, Request, Session, Setting, Summary
+from chmr_bench.sweep import Item, ModelSetting, Outcome, Plan, Request, Session, Summary
 from chmr_bench.sweep.interrupt import stoppable
 from chmr_bench.sweep.planning import device_for
 
@@ -89,17 +89,17 @@ def test_what_cannot_run_is_shown_with_its_reason(store: RecordStore, session: S
 
 def test_settings_make_another_run_and_are_named(store: RecordStore, session: Session) -> None:
     do(request("noise"), store, session)
-    changed = request("noise", settings=(Setting("scale", 0.5),))
+    changed = request("noise", settings=(ModelSetting("scale", 0.5),))
     assert states(sweep.plan(changed, store, session)) == ["new"]
     (outcome,) = do(changed, store, session).outcomes
     assert outcome.record.model.overrides == {"scale": 0.5}
     assert outcome.record.model.params == {"seconds": 0.0, "scale": 0.5}
-    same = request("noise", settings=(Setting("scale", 1.0),))
+    same = request("noise", settings=(ModelSetting("scale", 1.0),))
     assert states(sweep.plan(same, store, session)) == ["cached"]
 
 
 def test_a_setting_can_be_aimed_at_one_model(store: RecordStore, session: Session) -> None:
-    aimed = (Setting("scale", 0.5, "quick.noise"), Setting("scale", 0.25))
+    aimed = (ModelSetting("scale", 0.5, "quick.noise"), ModelSetting("scale", 0.25))
     plan = sweep.plan(request("noise", "mean", settings=aimed), store, session)
     jobs = [item.job for item in plan.items if item.job]
     assert [job.config.model_dump()["scale"] for job in jobs] == [0.5, 0.25]
@@ -113,7 +113,7 @@ def test_a_setting_can_be_aimed_at_one_model(store: RecordStore, session: Sessio
         ({"models": ("quick.nois",)}, "did you mean 'quick.noise'"),
         ({"datasets": (DatasetRequest(name="quick-date"),)}, "did you mean 'quick-data'"),
         ({"split": "skaffold"}, "did you mean 'scaffold'"),
-        ({"settings": (Setting("scal", 1),)}, "did you mean 'scale'"),
+        ({"settings": (ModelSetting("scal", 1),)}, "did you mean 'scale'"),
     ],
 )
 def test_unknown_names_offer_the_nearest(

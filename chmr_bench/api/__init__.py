@@ -1,0 +1,372 @@
+"""The Python door: what the command line does, from a script or a notebook, with frames returned.
+
+Options are those of the command line, with the same names and defaults (``--split-seeds 5`` is
+``split_seeds=5``); what can be given repeatedly there is a name or a list of names here.
+
+Examples
+--------
+>>> from chmr_bench import run, compare
+>>> run("fingerprint.knn", suite="demo", out="runs")  # doctest: +SKIP
+>>> compare("mean", "fingerprint.knn", out="runs")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from chmr_bench.api.options import (
+    DataOptions,
+    MaskingOptions,
+    Names,
+    SweepOptions,
+    as_list,
+    check_names,
+    datasets_of,
+)
+from chmr_bench.contracts import Dataset, Split
+from chmr_bench.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from chmr_bench.api.options import Options
+    from chmr_bench.api.sweeps import Sweep
+    from chmr_bench.runner import LoadedDataset
+    from chmr_bench.sweep import Request
+
+DEFAULT_OUT = "leaderboards"
+
+
+def run(
+    model: Names,
+    dataset: Names = (),
+    *,
+    suite: Names = (),
+    out: str | Path = DEFAULT_OUT,
+    **options: Unpack[SweepOptions],
+) -> pd.DataFrame:
+    """Run models on datasets; what is on record is not computed again.
+
+    Parameters
+    ----------
+    model
+        One or more models; ``chmr-bench list models`` shows them.
+    dataset
+        Registered names, files of tables, or ``molnet:NAME``.
+    suite
+        Datasets by suite: ``all``, ``demo``, ...
+    out
+        Folder of the records and tables.
+    **options
+        See `SweepOptions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a model, dataset and split: mean and s.d. over seeds, and the 95 % interval.
+
+    Raises
+    ------
+    ChmrBenchError
+        What the command line would say; a job that fails is counted in ``n_failed`` instead.
+
+    Examples
+    --------
+    >>> from chmr_bench import run
+    >>> frame = run(["mean", "fingerprint.knn"], "planted", out="runs")  # doctest: +SKIP
+    >>> frame[["model", "mean", "low", "high"]]  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    from chmr_bench.api.requests import make_request
+    from chmr_bench.report import results
+
+    check_names(options, SweepOptions)
+    given = _given(options, model=model, dataset=dataset, suite=suite, out=out)
+    work = _done(make_request(given), given)
+    return pd.DataFrame(results.rows(work.records(), work.store))
+
+
+def ablate(
+    missing: float | Sequence[float] = 0.5,
+    *,
+    model: Names = (),
+    dataset: Names = (),
+    suite: Names = (),
+    out: str | Path = DEFAULT_OUT,
+    **options: Unpack[MaskingOptions],
+) -> pd.DataFrame:
+    """Mask a share of the cell read-outs, and measure what each model loses.
+
+    Parameters
+    ----------
+    missing
+        Shares that are masked, 0 to 1; 0 is always run.
+    model
+        As in `run`; ``chmr`` where none is named.
+    dataset
+        As in `run`.
+    suite
+        As in `run`; ``cells`` where no data is named.
+    out
+        Folder of the records and tables.
+    **options
+        See `MaskingOptions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a model, dataset, setting and share: the paired change with its 95 % interval.
+
+    Examples
+    --------
+    >>> from chmr_bench import ablate
+    >>> ablate([0.5, 1], model="cells.forest", dataset="planted", seeds=3)  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    from chmr_bench.api.requests import make_masked_request
+    from chmr_bench.report.curve_tables import as_rows
+
+    check_names(options, MaskingOptions)
+    shares = [missing] if isinstance(missing, int | float) else missing
+    given = _given(options, model=model, dataset=dataset, suite=suite, out=out)
+    given["missing"] = ",".join(map(str, shares))
+    return pd.DataFrame(as_rows(_done(make_masked_request(given), given).families()))
+
+
+def evaluate(
+    y_pred: Any,
+    dataset: str,
+    split: str = "",
+    split_seed: int = 0,
+    **options: Unpack[DataOptions],
+) -> pd.DataFrame:
+    """Score predictions made anywhere, as the harness scores its own.
+
+    Parameters
+    ----------
+    y_pred : array or DataFrame, (n_test, t) or (n, t)
+        Probabilities of class 1, or values in the unit of the labels. A row a test molecule in the
+        dataset's order, or a row a molecule of the dataset. A frame's columns are task names.
+    dataset
+        Registered name, file of a table, or ``molnet:NAME``.
+    split
+        ``reference``, ``scaffold``, ``strict``, ``random``, ``cv5x5`` or ``deepchem:NAME``; the
+        dataset's own where not said.
+    split_seed
+        Seed of a drawn split.
+    **options
+        See `DataOptions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The first row is the unweighted mean over tasks that can be evaluated, the others are one a
+        task: score, 95 % interval over test molecules, labelled molecules.
+
+    Raises
+    ------
+    DataError
+        The predictions have another shape.
+    PredictionError
+        They are not finite, or no probabilities.
+
+    Examples
+    --------
+    >>> from chmr_bench import evaluate, load_dataset
+    >>> data, parts = load_dataset("planted")  # doctest: +SKIP
+    >>> y_pred = my_model.predict([data.smiles[i] for i in parts.test])  # doctest: +SKIP
+    >>> evaluate(y_pred, "planted").iloc[0]  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    from chmr_bench.records import Predictions
+    from chmr_bench.runner import scoring
+    from chmr_bench.runner.clusters import connectivity_clusters
+
+    data, parts = _loaded(dataset, split, split_seed, options)
+    values = _values(y_pred, data, parts)
+    predictions = Predictions(parts.test, values, data.dataset.task_names)
+    clusters = connectivity_clusters(data, parts.test)
+    metrics, _ = scoring.score(data.spec, data.dataset, predictions, clusters)
+    mean = {"task": "mean of tasks", "score": metrics.macro, "low": metrics.low}
+    mean |= {"high": metrics.high, "n": len(parts.test), "evaluable": metrics.n_evaluable > 0}
+    frame = pd.DataFrame([mean, *(task.model_dump() for task in metrics.per_task)])
+    return frame.assign(metric=metrics.metric)
+
+
+def load_dataset(
+    dataset: str,
+    split: str = "",
+    split_seed: int = 0,
+    **options: Unpack[DataOptions],
+) -> tuple[Dataset, Split]:
+    """Return a dataset and which of its rows are train, valid and test.
+
+    Parameters
+    ----------
+    dataset
+        As in `evaluate`.
+    split
+        As in `evaluate`.
+    split_seed
+        As in `evaluate`.
+    **options
+        See `DataOptions`.
+
+    Examples
+    --------
+    >>> from chmr_bench import load_dataset
+    >>> data, parts = load_dataset("planted")  # doctest: +SKIP
+    >>> len(data), len(parts.test)  # doctest: +SKIP
+    (900, 600)
+    """
+    data, parts = _loaded(dataset, split, split_seed, options)
+    return data.dataset, parts
+
+
+def compare(
+    baseline: str,
+    *models: str,
+    dataset: Names = (),
+    suite: Names = (),
+    split: str = "",
+    protocol: str = "",
+    out: str | Path = DEFAULT_OUT,
+    **options: Unpack[DataOptions],
+) -> pd.DataFrame:
+    """Compare models with a baseline on the predictions that are on record.
+
+    Parameters
+    ----------
+    baseline
+        A model, or a row as the tables call it.
+    *models
+        What is compared with it.
+    dataset
+        Datasets to compare on; all that are on record where nothing is named.
+    suite
+        Suites to compare on.
+    split
+        Records on this split; ``reference`` where not said.
+    protocol
+        ``cv5x5``: analysis of variance and Tukey over 25 folds.
+    out
+        Folder of the records.
+    **options
+        See `DataOptions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a dataset and model: the paired gain over the baseline with its 95 % interval, p, p
+        after Holm's correction over datasets, and the verdict.
+
+    Examples
+    --------
+    >>> from chmr_bench import compare
+    >>> compare("mean", "fingerprint.knn", out="runs")  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    from chmr_bench.api.comparison import comparison_of
+    from chmr_bench.report.comparison import as_dict
+
+    check_names(options, DataOptions)
+    given = {**options, "suite": suite, "dataset": dataset, "out": out}
+    given |= {"split": split, "protocol": protocol}
+    comparison = comparison_of((baseline, *models), given)
+    return pd.DataFrame(
+        {"dataset": on["dataset"], "split": on["split"], "metric": on["metric"]}
+        | {k: v for k, v in gain.items() if not isinstance(v, dict | list)}
+        | {"gain" if k == "mean" else k: v for k, v in (gain["difference"] or {}).items()}
+        for on in as_dict(comparison)["datasets"]
+        for gain in on["gains"]
+    )
+
+
+def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
+    """Return every run of a folder of records, one a row.
+
+    Parameters
+    ----------
+    out
+        Folder of the records.
+
+    Examples
+    --------
+    >>> from chmr_bench import load_runs
+    >>> load_runs("leaderboards").groupby(["dataset", "model"])["score"].mean()  # doctest: +SKIP
+    """
+    from chmr_bench.records import RecordStore
+    from chmr_bench.report.runs import runs_frame
+
+    store = RecordStore(Path(out))
+    if not Path(out).is_dir():
+        raise UsageError(f"{out}: no such folder; name the folder of the records")
+    return runs_frame(store)
+
+
+def _given(options: Any, **named: Any) -> dict[str, Any]:
+    """Return the options as the command line gives them."""
+    settings = [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
+    lists = {name: as_list(named.pop(name)) for name in ("model", "dataset", "suite")}
+    return {**options, **named, **lists, "setting": settings}
+
+
+def _done(request: Request, options: Options) -> Sweep:
+    """Do what is to be done, as the command line does it, and return what came of it."""
+    from chmr_bench.api.sweeps import Sweep
+
+    work = Sweep(request, options)
+    work.remark()
+    work.execute()
+    work.close()
+    if work.summary.interrupted:
+        raise KeyboardInterrupt
+    return work
+
+
+def _loaded(
+    dataset: str, split: str, split_seed: int, options: Options
+) -> tuple[LoadedDataset, Split]:
+    from chmr_bench.api.requests import data_requests
+    from chmr_bench.runner import SplitRequest
+
+    check_names(options, DataOptions)
+    (request,) = data_requests({**options, "dataset": dataset})
+    data = datasets_of(options).load(request)
+    return data, data.split(SplitRequest(split or data.spec.split, split_seed))
+
+
+def _values(y_pred: Any, data: LoadedDataset, parts: Split) -> Any:
+    """Return predictions (n_test, t), checked, in the order of the dataset's tasks."""
+    import numpy as np
+    import pandas as pd
+
+    from chmr_bench.runner.checking import check_predictions
+
+    tasks = data.dataset.task_names
+    if isinstance(y_pred, pd.DataFrame):
+        absent = [task for task in tasks if task not in y_pred.columns]
+        if absent:
+            raise DataError(
+                f"the predictions have no column {absent[0]!r}; expected a column a task: "
+                f"{', '.join(tasks[:10])}{', ...' * (len(tasks) > 10)}"
+            )
+        y_pred = y_pred[list(tasks)].to_numpy()
+    values = np.asarray(y_pred, dtype=float)
+    values = values[:, None] if values.ndim == 1 else values
+    if len(values) == len(data.dataset) and len(values) != len(parts.test):
+        values = values[parts.test]
+    shape = (len(parts.test), len(tasks))
+    if values.shape != shape:
+        raise DataError(
+            f"the predictions have shape {values.shape}; expected {shape}, a row a test molecule "
+            f"and a column a task, or {(len(data.dataset), len(tasks))}, all molecules"
+        )
+    return check_predictions(values, shape, data.spec.task_type == "classification")

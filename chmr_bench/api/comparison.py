@@ -1,0 +1,31 @@
+"""A comparison of models on record, as the command line and Python ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from chmr_bench.api.options import Options, as_list, datasets_of
+from chmr_bench.api.requests import choice, suite_datasets
+from chmr_bench.errors import UsageError
+from chmr_bench.records import RecordStore
+from chmr_bench.report.comparison import CV5X5, Comparison, Query
+from chmr_bench.report.comparison import compare as compare_models
+
+PROTOCOLS = ("", CV5X5)
+
+
+def comparison_of(
+    models: Sequence[str], options: Options, progress: Callable[[str], None] = lambda name: None
+) -> Comparison:
+    """Return how models differ from the first named one; UsageError where there is no record."""
+    protocol = choice("--protocol", options.get("protocol", ""), PROTOCOLS)
+    split = options.get("split", "")
+    if protocol and split not in ("", CV5X5):
+        raise UsageError(f"--protocol {protocol} is of the split {CV5X5}, not {split}")
+    names = [*suite_datasets(options), *as_list(options.get("dataset"))]
+    query = Query(tuple(models), tuple(dict.fromkeys(names)), split)
+    store = RecordStore(Path(options["out"]))
+    if not store.exists():
+        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+    return compare_models(store, datasets_of(options), query, protocol=protocol, progress=progress)

@@ -1,0 +1,218 @@
+"""The options that the Python door and the command line share, and what they become."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+
+from chmr_bench.data.requests import TableOptions
+from chmr_bench.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from chmr_bench.data.fetch import FetchOptions
+    from chmr_bench.isolation import Limits
+    from chmr_bench.runner import Datasets, RunOptions
+
+Names: TypeAlias = str | Iterable[str]
+"""One name, or several."""
+Options: TypeAlias = Mapping[str, Any]
+"""Option -> value; what is not in it has its default."""
+MEMORY_SHARE = 0.9
+"""Of the machine's memory, which a job may use where nothing else is said."""
+
+
+class DataOptions(TypedDict, total=False):
+    """Where data come from, and how a user's table is read.
+
+    Attributes
+    ----------
+    smiles
+        SMILES column of a table.
+    tasks
+        One or more task columns.
+    task_type
+        ``classification`` or ``regression``; else seen from the labels.
+    metric
+        ``roc_auc``, ``average_precision``, ``mae``, ``rmse`` or ``r2``.
+    on_invalid
+        ``stop`` at unreadable rows, or ``drop`` and count them.
+    delimiter
+        Of a table's text; else seen from the file.
+    decimal
+        Decimal mark; else seen from the file.
+    encoding
+        Of a table's text; else seen from the file.
+    censored
+        What becomes of a value such as ``>10``: ``stop``, ``drop``, or its ``bound``.
+    id
+        Column of the molecules' names.
+    mirror
+        Folder or URL to take the data from.
+    offline
+        Use no network.
+    jobs
+        Cores; 0 = all.
+    """
+
+    smiles: str
+    tasks: Names
+    task_type: str
+    metric: str
+    on_invalid: str
+    delimiter: str
+    decimal: str
+    encoding: str
+    censored: str
+    id: str
+    mirror: str
+    offline: bool
+    jobs: int
+
+
+class SweepOptions(DataOptions, total=False):
+    """The options of `run` and `ablate` beside models and data.
+
+    Attributes
+    ----------
+    split
+        ``reference``, ``scaffold``, ``strict``, ``random``, ``cv5x5`` or ``deepchem:NAME``.
+    split_seeds
+        Number of seeds of a drawn split: 0 to N-1.
+    split_seed
+        These seeds of a drawn split.
+    seeds
+        Number of seeds of the model: 0 to N-1.
+    seed
+        These seeds of the model.
+    settings
+        ``{"key": value}``, or ``{"model:key": value}`` for one model: ``--set``.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    precision
+        ``float32`` or ``bfloat16``.
+    time_limit
+        Seconds that a job may take; else any time.
+    memory_limit
+        GB that a job may use; else 90 % of the machine's memory.
+    keep_failed
+        Leave failed jobs as they are; else they are tried again.
+    quiet
+        Show no progress.
+    """
+
+    split: str
+    split_seeds: int
+    split_seed: Sequence[int]
+    seeds: int
+    seed: Sequence[int]
+    settings: Mapping[str, Any]
+    device: str
+    precision: str
+    time_limit: float
+    memory_limit: float
+    keep_failed: bool
+    quiet: bool
+
+
+class MaskingOptions(SweepOptions, total=False):
+    """The options of `ablate` beside those of `run`.
+
+    Attributes
+    ----------
+    modality
+        Mask these modalities alone; else all.
+    stage
+        ``pretrain``, ``finetune``, ``test``, or ``world`` for all of them.
+    mechanism
+        ``random``, ``scaffold``, ``asymmetric`` or ``activity``.
+    fill
+        What the harness imputes: ``none``, ``zero``, ``mean``, ``neighbour`` or ``propagation``.
+    control
+        ``shuffled``: also with permuted profiles.
+    hide_seed
+        One draw for all runs; else each run's own seed.
+    """
+
+    modality: Names
+    stage: Names
+    mechanism: str
+    fill: str
+    control: Names
+    hide_seed: int
+
+
+def check_names(options: Options, kind: type) -> None:
+    """Raise UnknownNameError for an unknown option: a typed dict checks nothing."""
+    for name in options:
+        if name not in kind.__annotations__:
+            raise UnknownNameError("option", name, kind.__annotations__)
+
+
+def as_list(names: Names | None) -> list[str]:
+    """Return one name, several, or none as a list."""
+    return [names] if isinstance(names, str) else list(names or ())
+
+
+def table_options(options: Options) -> TableOptions:
+    """Return how a user's table is read, checked."""
+    names = {field.name for field in dataclasses.fields(TableOptions)} - {"tasks"}
+    words = {name: options[name] for name in names if name in options}
+    return TableOptions.of_words(options.get("tasks"), **words)
+
+
+def fetch_options(options: Options) -> FetchOptions:
+    """Return where data come from; paths as seen from where the command began."""
+    from chmr_bench.data.fetch import options_from_env
+
+    mirror = options.get("mirror")
+    if mirror and "://" not in mirror:
+        mirror = str(Path(mirror).expanduser().resolve())
+    return options_from_env(mirror, options.get("offline", False))
+
+
+def datasets_of(options: Options) -> Datasets:
+    """Return the place that loads datasets, as the options want it."""
+    from chmr_bench.runner import Datasets
+
+    return Datasets(fetch_options(options), cores(options.get("jobs", 0)))
+
+
+def run_options(options: Options) -> RunOptions:
+    """Return what holds for all jobs of a run."""
+    from chmr_bench.runner import RunOptions
+
+    command = options.get("command") or ("python", Path(sys.argv[0]).name)
+    return RunOptions(
+        fetch_options(options), cores(options.get("jobs", 0)), _limits(options), command
+    )
+
+
+def _limits(options: Options) -> Limits:
+    """Return what a job may take."""
+    from chmr_bench.isolation import Limits
+
+    seconds, memory = options.get("time_limit"), options.get("memory_limit")
+    for option, value in (("time", seconds), ("memory", memory)):
+        if value is not None and not value > 0:
+            raise UsageError(f"--{option}-limit {value:g}: expected a number above 0")
+    return Limits(seconds, memory or _most_memory())
+
+
+def _most_memory() -> float:
+    import psutil
+
+    return round(MEMORY_SHARE * float(psutil.virtual_memory().total) / 1e9, 1)
+
+
+def cores(jobs: int) -> int:
+    """Return the number of cores that ``--jobs`` asks for."""
+    if jobs < 0:
+        raise UsageError(f"--jobs {jobs}: expected the number of cores, or 0 for all")
+    if jobs:
+        return jobs
+    import joblib
+
+    return int(joblib.cpu_count())

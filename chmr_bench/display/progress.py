@@ -1,0 +1,291 @@
+"""How a sweep is shown while it runs: live bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from chmr_bench.contracts import Progress as Report
+from chmr_bench.contracts import no_progress
+from chmr_bench.display.console import dataset_label, notes, print_note
+from chmr_bench.paths import data_folder
+from chmr_bench.plugins import registry
+from chmr_bench.records import Phase
+from chmr_bench.report.digits import extra_decimals, fixed
+from chmr_bench.runner import DatasetRequest
+from chmr_bench.sweep import Item, Opening, Outcome, SilentSweep, SweepListener
+
+PHASE_WORDS: dict[Phase, str] = {
+    "weights": "pretraining",
+    "load": "loading",
+    "features": "features",
+    "fit": "fitting",
+    "predict": "predicting",
+    "score": "scoring",
+}
+WIDTH = 42
+SECONDS_A_LINE = 60.0
+"""Where there is no terminal: seconds between two lines on how far pretraining is."""
+
+
+class Display(SweepListener, Protocol):
+    """A listener that is switched on and off."""
+
+    def begun(self, name: str) -> None:
+        """Hear that work of that name begins, which is no job of a sweep."""
+
+    def __enter__(self) -> Display:
+        """Begin to show."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal clean."""
+
+
+def display(total: int, *, quiet: bool) -> Display:
+    """Return the display that fits where standard error goes."""
+    if quiet or total == 0:
+        return Quiet()
+    return Bars(notes, total) if notes.is_terminal else Lines(notes)
+
+
+@contextmanager
+def fetching(*, quiet: bool) -> Iterator[Opening]:
+    """Give what says on standard error which data are being fetched; on a terminal with a bar."""
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        console=notes,
+        transient=True,
+        disable=quiet or not notes.is_terminal,
+    )
+
+    def opening(request: DatasetRequest) -> Report:
+        n_bytes = _missing(request.name)
+        if quiet or not n_bytes:
+            return no_progress
+        print_note(f"fetching {request.name} ({n_bytes / 1e6:,.2f} MB) ...")
+        task = bars.add_task(request.name, total=None)
+
+        def report(done: int, total: int, unit: str) -> None:
+            bars.update(task, completed=done, total=total, visible=done < total)
+
+        return report
+
+    with bars:
+        yield opening
+
+
+def _missing(name: str) -> int:
+    """Return the size of the registered dataset's files that the cache lacks, without hashing."""
+    registered = registry().datasets.get(name)
+    sources = registered.spec.sources if registered else ()
+    return sum(s.n_bytes for s in sources if not (data_folder() / s.path).exists())
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """Return what became of a job, in one line."""
+    item, record = outcome.item, outcome.record
+    if record.error is not None:
+        what = f"FAILED in {record.error.phase}: {record.error.type}: {record.error.message}"
+    elif record.metrics is not None and record.metrics.macro is not None:
+        score = record.metrics.macro
+        what = f"{record.metrics.metric} {fixed(score, 4, extra_decimals([score], [], 4))}"
+    else:
+        what = "no task can be evaluated"
+    how = f"{record.timing.total:.1f} s" if outcome.computed else "by another run"
+    how += f"; log: {outcome.log}" if outcome.log else ""
+    return f"{label(item)}  {what}  ({how})"
+
+
+def label(item: Item) -> str:
+    """Return a job's short name; that of a simulated dataset is marked."""
+    seed = "" if item.seed is None else f" seed {item.seed}"
+    if item.split_seed is not None:
+        seed = f" {item.split} {item.split_seed}{seed}"
+    name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
+    masked = f", {100 * item.missing.rate:g} % masked" if item.missing else ""
+    masked += ", shuffled" if item.missing and item.missing.shuffled else ""
+    return f"{name} {item.model}{seed}{masked}"
+
+
+class Quiet(SilentSweep):
+    """Shows nothing but why a job failed."""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def begun(self, name: str) -> None:
+        """Ignore it."""
+
+    def printed(self, text: str) -> None:
+        """Pass on what a model printed."""
+        notes.print(text, markup=False, soft_wrap=True, end="")
+
+    def finished(self, outcome: Outcome) -> None:
+        """Write a failed job's line: an exit code alone does not help."""
+        if outcome.record.error is not None:
+            print_note(outcome_line(outcome))
+
+
+class Lines(Quiet):
+    """A line a job, without control characters: for logs and pipes.
+
+    Pretraining, which may take hours, says what it is at, and once a minute how far.
+    """
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self.place = ""
+        self.phase = ""
+        self.at = ""
+        self.said = 0.0
+
+    def begun(self, name: str) -> None:
+        """Remember what it is."""
+        self.place = f"{name}: "
+
+    def started(self, item: Item, position: int, total: int) -> None:
+        """Remember which job it is."""
+        self.place = f"[{position}/{total}] "
+
+    def stage(self, phase: Phase) -> None:
+        """Say that pretraining begins; other phases are short."""
+        self.at = self.phase = ""
+        if phase == "weights":
+            self.phase = PHASE_WORDS[phase]
+            self.step("")
+
+    def step(self, name: str) -> None:
+        """Say what pretraining, or other long work, is at."""
+        self.at = ": ".join(filter(None, [self.phase, name]))
+        self.said = time.monotonic()
+        self._write(f"{self.place}{self.at}")
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Say how far pretraining is, once a minute."""
+        if self.at and time.monotonic() - self.said >= SECONDS_A_LINE:
+            self.said = time.monotonic()
+            self._write(f"{self.place}{self.at}: {done} of {total} {unit}")
+
+    def finished(self, outcome: Outcome) -> None:
+        """Write the job's line."""
+        self._write(self.place + outcome_line(outcome))
+        self.place = ""
+
+    def waiting(self, item: Item) -> None:
+        """Say that another run has the job."""
+        self._write(f"waiting for another run that is at work on {label(item)}")
+
+    def _write(self, line: str) -> None:
+        self.out.print(line, markup=False, soft_wrap=True)
+
+
+class Bars(Quiet):
+    """Two bars: all jobs, and the stage of the current one."""
+
+    def __init__(self, out: Console, total: int) -> None:
+        self.out = out
+        self.bars = Progress(
+            TextColumn(f"{{task.description:<{WIDTH}}}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}", markup=False),
+            TimeElapsedColumn(),
+            console=out,
+            transient=True,
+        )
+        self.all = self.bars.add_task("all jobs", total=total, unit="jobs")
+        self.job: TaskID | None = None
+        self.name = ""
+        self.updated = 0.0
+
+    def __enter__(self) -> Bars:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bars.stop()
+
+    def begun(self, name: str) -> None:
+        """Show what it is."""
+        self.name = name
+        self._show(name)
+
+    def started(self, item: Item, position: int, total: int) -> None:
+        """Show the job."""
+        self.begun(label(item))
+
+    def stage(self, phase: Phase) -> None:
+        """Show the phase; how long it takes is not known yet."""
+        words = f": {PHASE_WORDS[phase]}"
+        self._show(self.name[: WIDTH - len(words)] + words)
+
+    def step(self, name: str) -> None:
+        """Show what pretraining is at."""
+        words = f": {name}"
+        self._show(self.name[: max(0, WIDTH - len(words))] + words[:WIDTH])
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Move the job's bar, at most ten times a second."""
+        now = time.monotonic()
+        if done < total and now - self.updated < 0.1:
+            return
+        self.updated = now
+        if self.job is not None:
+            self.bars.update(self.job, completed=done, total=total, unit=unit)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Write the job's line above the bars and count it."""
+        colour = "red" if outcome.record.error else "default"
+        self.out.print(f"[{colour}]{escape(outcome_line(outcome))}[/]", soft_wrap=True)
+        self.bars.advance(self.all)
+        self._hide()
+
+    def waiting(self, item: Item) -> None:
+        """Show whom the run waits for."""
+        self._show(f"waiting for another run: {label(item)}"[:WIDTH])
+
+    def _show(self, text: str) -> None:
+        """Put up a fresh bar: rich cannot make a known total unknown again."""
+        self._hide()
+        self.updated = 0.0
+        self.job = self.bars.add_task(text, total=None, unit="")
+
+    def _hide(self) -> None:
+        if self.job is not None:
+            self.bars.remove_task(self.job)
+            self.job = None

@@ -1,0 +1,47 @@
+"""What a run remarks on stderr: what was inferred, options without effect, what will not run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from chmr_bench import splits
+from chmr_bench.display.console import print_note
+from chmr_bench.display.progress import label
+from chmr_bench.plugins import registry
+from chmr_bench.runner import Datasets
+from chmr_bench.sweep import Plan, Request
+
+
+def show(request: Request, plan: Plan, datasets: Datasets, *, plan_shown: bool) -> None:
+    """Print the remarks on a plan; why jobs cannot run only where the plan does not say so."""
+    for remark in (*_inferred(request, datasets), *_unused(request, plan)):
+        print_note(f"note: {remark}")
+    if not plan_shown:
+        for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
+            print_note(f"cannot run: {reason}")
+    for item in plan.items if plan.keep_failed else ():
+        if item.state == "failed":
+            print_note(f"{label(item)}  failed before, left as it is: {item.reason}")
+
+
+def _inferred(request: Request, datasets: Datasets) -> Iterator[str]:
+    """Yield what was seen in each file rather than said by its user."""
+    for one in request.datasets:
+        if one.file:
+            yield from (f"{one.file}: {note}" for note in datasets.load(one).spec.notes)
+
+
+def _unused(request: Request, plan: Plan) -> Iterator[str]:
+    """Yield the options that change nothing in this plan."""
+    yield from unused_seeds({item.split for item in plan.items}, request.split_seeds)
+    specs = [registry().model(name).spec for name in request.models]
+    if request.device == "cuda" and not any(spec.accelerator for spec in specs):
+        yield f"--device cuda changes nothing: {', '.join(request.models)} can use the CPU only"
+
+
+def unused_seeds(methods: Collection[str], wanted: Sequence[int]) -> Iterator[str]:
+    """Yield that split seeds were given where no split method draws anything."""
+    if tuple(wanted) != (0,) and not any(splits.depends_on_seed(method) for method in methods):
+        n, several = len(wanted), tuple(wanted) == tuple(range(len(wanted)))
+        option = f"--split-seeds {n}" if several else f"--split-seed {', '.join(map(str, wanted))}"
+        yield f"{option} changes nothing: the split {' or '.join(sorted(methods))} draws nothing"

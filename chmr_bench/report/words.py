@@ -1,0 +1,87 @@
+"""The words of pages and notes: they stand in ``templates/``, and Python gives the values alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+def page(template: str, **values: Any) -> str:
+    """Return a template of a page with its values, as Markdown."""
+    text = environment().get_template(f"{template}.md.j2").render(**values)
+    return tightened(text).strip("\n") + "\n"
+
+
+def notes(template: str, **values: Any) -> tuple[str, ...]:
+    """Return the notes of a template, an item of its list each; lines within one are joined."""
+    lines = environment().overlay(finalize=_one_line)
+    text = lines.get_template(f"{template}_notes.j2").render(**values)
+    return tuple(" ".join(item.split()) for item in re.split(r"^- ", text, flags=re.M)[1:])
+
+
+def tightened(text: str) -> str:
+    """Return the text with one empty line in place of several."""
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def macros() -> Any:
+    """Return the macros of tables and sections."""
+    return environment().get_template("macros.md.j2").module
+
+
+@cache
+def environment() -> Environment:
+    """Return what loads the templates."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    found = Environment(
+        loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    found.filters |= {"escaped": _escaped, "note": _note, "plural": plural, "comma": ", ".join}
+    return found
+
+
+def plural(n: int, noun: str) -> str:
+    """Return a count and what is counted: ``1 job``, ``2 jobs``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    """Return key -> its values, each once, all in the order first met.
+
+    Example
+    -------
+    >>> grouped([("a", 1), ("b", 2), ("a", 3), ("a", 1)])
+    {'a': [1, 3], 'b': [2]}
+    """
+    found: dict[K, list[V]] = {}
+    for key, value in pairs:
+        values = found.setdefault(key, [])
+        if value not in values:
+            values.append(value)
+    return found
+
+
+def _one_line(value: Any) -> Any:
+    return value.replace("\n", " ") if isinstance(value, str) else value
+
+
+def _escaped(text: str) -> str:
+    return " ".join(re.sub(r"([\\|*_\[\]<>{}`])", r"\\\1", text).split())
+
+
+def _note(line: str) -> str:
+    """Return a note as Markdown: text in backquotes stays, all else is shown as it is."""
+    pieces = line.split("`")
+    pieces[::2] = [re.sub(r"\S+", lambda word: _escaped(word[0]), text) for text in pieces[::2]]
+    return "`".join(pieces)

@@ -1,0 +1,50 @@
+"""What a run's options become."""
+
+from __future__ import annotations
+
+import pytest
+
+from chmr_bench.api.requests import chosen_seeds, make_request
+from chmr_bench.cli import _run
+from chmr_bench.cli.execution import public_arguments
+from chmr_bench.errors import UsageError
+
+
+def test_the_record_tells_the_command_without_the_users_folders() -> None:
+    typed = ["run", "--model", "mean", "--out", "/home/me/boards", "--mirror=/data/mirror", "a/b"]
+    public = ["run", "--model", "mean", "--out", "boards", "--mirror=mirror", "a/b"]
+    assert public_arguments(typed) == public
+    settings = ["weights=/home/me/w.safetensors", 'atlas=["folder:/home/me/cells", "folder:b/c"]']
+    public = ["weights=w.safetensors", 'atlas=["folder:cells", "folder:b/c"]']
+    assert public_arguments(settings) == public
+
+
+def test_a_precision_that_a_model_cannot_work_in_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A record that says bfloat16 of a float32 run would be false."""
+    arguments = ["run", "--model", "mean", "--suite", "demo", "--precision", "bfloat16", "--plan"]
+    assert _run(arguments) == 2
+    assert "works in float32 only" in capsys.readouterr().err
+
+
+def test_seeds_are_counted_or_listed_not_both() -> None:
+    assert chosen_seeds(3, None) == (0, 1, 2)
+    assert chosen_seeds(None, [7, 5]) == (7, 5)
+    assert chosen_seeds(None, None) == (0,)
+    with pytest.raises(UsageError, match="either"):
+        chosen_seeds(2, [1])
+    with pytest.raises(UsageError, match="at least 1"):
+        chosen_seeds(0, None)
+    with pytest.raises(UsageError, match="seeds go from 0"):
+        chosen_seeds(None, [-1])
+    with pytest.raises(UsageError, match="--seed 4294967296: seeds go from 0"):
+        chosen_seeds(None, [1, 2**32])
+
+
+def test_a_setting_is_given_once_for_all_and_once_for_a_model() -> None:
+    given = {"model": "mean", "suite": "demo", "setting": ["mean:x=1", "mean:x=2"]}
+    with pytest.raises(UsageError, match="--set mean:x is given twice"):
+        make_request(given)
+    request = make_request(given | {"setting": ["x=1", "mean:x=2"]})
+    assert [setting.value for setting in request.settings] == [1, 2]
