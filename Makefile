@@ -4,13 +4,17 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_ARGS ?=
-JOBS ?= 2
+# One more than the two cores of continuous integration: many tests wait for a process of their own.
+JOBS ?= 3
 PYTEST_ARGS ?=
 
 DEMO := .venv-demo
 TEST := .venv-test
 SOURCES := $(shell find chmr_bench plugins/chmr_bench_* baselines -type f -not -path '*/__pycache__/*')
 CONSTRAINED := -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+
+# The tests start hundreds of processes: each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test check bench readme docs compare clean
 .DELETE_ON_ERROR:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -10,16 +11,49 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Of a shell's background job, which the programs that tests start would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+hypothesis.settings.register_profile("any-speed", deadline=None)
+hypothesis.settings.load_profile("any-speed")
+"""A busy machine is no fault; a test that must be fast says so itself."""
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 THIS_TREE = [str(REPOSITORY / folder) for folder in (".", "plugins", "baselines")]
 """Tested is this tree, whichever is installed."""
 QUICK_PLUGIN = REPOSITORY / "tests" / "fixtures" / "quick"
+LONGEST = (
+    "tests/integration/test_pretraining.py",
+    "tests/integration/test_kill.py",
+    "tests/integration/test_faulty_models.py",
+    "tests/integration/test_docs.py",
+    "tests/integration/test_audit_cli.py",
+    "tests/integration/test_broken_plugins.py",
+    "tests/contract/",
+    "tests/unit/splits/test_grouped.py",
+)
+"""Tests that begin first, so that none of them runs alone at the end."""
+MANY = 200
+HEAVY = ("torch", "torch_geometric", "safetensors", "sklearn", "matplotlib.backends.backend_agg")
+"""What worker processes would import one by one, for seconds each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest first; a file stays together, for what its tests share."""
+
+    def rank(item: pytest.Item) -> int:
+        starts = (i for i, start in enumerate(LONGEST) if item.nodeid.startswith(start))
+        return next(starts, len(LONGEST))
+
+    items.sort(key=rank)
+    if len(items) > MANY:
+        from chmr_bench import isolation
+
+        isolation.warm_up([name for name in HEAVY if importlib.util.find_spec(name.split(".")[0])])
 
 
 @pytest.fixture
@@ -28,6 +62,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("CHMR_BENCH_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def known_features(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
+    """Features of real molecules, computed once a run by whichever test wants them first."""
+    run = tmp_path_factory.getbasetemp()
+    shared = (run.parent if hasattr(request.config, "workerinput") else run) / "features"
+    shared.mkdir(exist_ok=True)
+    home.mkdir()
+    (home / "features").symlink_to(shared)
+    return shared
 
 
 def find_mirror() -> Path | None:

@@ -19,7 +19,7 @@ PNG = b"\x89PNG\r\n"
 
 
 @pytest.fixture
-def audited(inside: Run, mirror: Path) -> Callable[..., dict[str, Any]]:
+def audited(inside: Run, mirror: Path, known_features: Path) -> Callable[..., dict[str, Any]]:
     """Audit real data in this process; the content of ``--json``."""
 
     def run(*arguments: str) -> dict[str, Any]:

@@ -30,8 +30,12 @@ def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
     if not terms:
         return False
     n_rows = math.ceil(len(terms) / COLUMNS)
-    figure = Figure(figsize=(3.2 * COLUMNS, 2.5 * n_rows), layout="constrained")
+    height = 2.5 * n_rows
+    figure = Figure(figsize=(3.2 * COLUMNS, height))
     FigureCanvasAgg(figure)
+    # Margins in inches: matplotlib's own search for them takes longer than the drawing.
+    margins = {"bottom": 0.45 / height, "top": 1 - 0.65 / height, "left": 0.04, "right": 0.99}
+    figure.subplots_adjust(**margins, wspace=0.25, hspace=0.55)
     for i, term in enumerate(terms):
         axes = figure.add_subplot(n_rows, COLUMNS, i + 1)
         for part, colour in PARTS.items():

@@ -81,17 +81,6 @@ def opened(name: str, mirror: Path) -> Atlas:
     return open_atlas(SPECS[name], options(mirror))
 
 
-SMALL = ["cmap02", "comas", "nci60-zscores", "yeast-cgm"]
-LARGE = ["antibacmap", "burkholderia", "malaria", "nci60", "pancreatic", "redial", "supertoxic"]
-EACH = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in (*LARGE, "wong2024"))]
-
-
-@pytest.mark.parametrize("name", EACH)
-def test_a_real_one_is_what_is_registered(name: str, mirror: Path) -> None:
-    """Molecules, read-outs, share filled, calls within 0 and 1, keys those of the SMILES."""
-    check_atlas(SPECS[name], options(mirror), twice=False)
-
-
 def test_cmap_counts_the_names_that_are_not_found(mirror: Path) -> None:
     atlas = opened("cmap02", mirror)
     assert atlas.counts["name_not_found"] == 328

@@ -184,11 +184,11 @@ def test_a_fold_beyond_the_last_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_on_real_data(name: str, mirror: Path, home: Path) -> None:
+def test_on_real_data(name: str, mirror: Path, known_features: Path) -> None:
     datasets = Datasets(FetchOptions(mirror=str(mirror), offline=True), 1)
     opened = datasets.load(DatasetRequest(name=name))
     keys, n = opened.keys(), len(opened.dataset)
-    found = cache.identities(opened.dataset.smiles, n_jobs=1, cache=home)
+    found = cache.identities(opened.dataset.smiles, n_jobs=1, cache=known_features)
     made = [opened.split(SplitRequest("strict", seed)) for seed in range(5)]
     for split in made:
         assert shared(split, keys) == 0
