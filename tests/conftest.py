@@ -11,16 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Of a shell's background job, which the programs that tests start would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-hypothesis.settings.register_profile("any-speed", deadline=None)
-hypothesis.settings.load_profile("any-speed")
-"""A busy machine is no fault; a test that must be fast says so itself."""
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 THIS_TREE = [str(REPOSITORY / folder) for folder in (".", "plugins", "baselines")]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench import ModelSpec, hookimpl
-from chmr_bench_profiles import MODALITIES
+from chmr_bench.contracts import CELL_MODALITIES
 
 _PACKAGE = "chmr_bench_profiles"
 _RECIPES = Path(__file__).parent / "recipes"
@@ -33,7 +33,7 @@ def _spec(
         title=title,
         recipe=str(recipe) if recipe.is_file() else "",
         preset=preset,
-        reads=MODALITIES,
+        reads=CELL_MODALITIES,
         **fields,
     )
 

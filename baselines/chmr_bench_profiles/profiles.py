@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chmr_bench import DataError, Inputs, MatrixBlock
+from chmr_bench.contracts import CELL_MODALITIES
 from chmr_bench.types import BoolArray, FloatArray
-from chmr_bench_profiles import MODALITIES
 
 CLIP = 10.0
 """A standardised value further out than this counts as this far: one spoilt well moves nothing."""
@@ -85,7 +85,7 @@ def learn(train: Inputs, components: int) -> dict[str, tuple[ProfileScale, ...]]
         Principal components a block is reduced to; 0 = none, its columns as they are.
     """
     found: dict[str, tuple[ProfileScale, ...]] = {}
-    for modality in MODALITIES:
+    for modality in CELL_MODALITIES:
         names = sorted(n for n in train.blocks if n.partition(".")[0] == modality)
         blocks = {name: _block(train, name) for name in names}
         scales = tuple(_scale(n, b, components) for n, b in blocks.items() if b.observed.any())

@@ -12,6 +12,7 @@ from chmr_bench.contracts.data import Dataset, DroppedRow, Inputs, Split, part_d
 from chmr_bench.contracts.models import FitContext, Model, TaskInfo
 from chmr_bench.contracts.progress import Progress, no_progress
 from chmr_bench.contracts.specs import (
+    CELL_MODALITIES,
     AtlasSpec,
     DatasetSpec,
     FeatureRequest,
@@ -31,6 +32,7 @@ from chmr_bench.contracts.weights import (
 )
 
 __all__ = [
+    "CELL_MODALITIES",
     "AtlasSpec",
     "Block",
     "Dataset",

@@ -9,6 +9,19 @@ from typing import Any, Literal, TypeAlias
 
 from chmr_bench.types import MetricName, TaskType
 
+CELL_MODALITIES = (
+    "morphology",
+    "expression",
+    "perturbation",
+    "activity",
+    "viability",
+    "growth",
+    "fitness",
+    "cytotoxicity",
+    "cytopathic-effect",
+)
+"""Cell modalities of the registered atlases: the part of a block's name before the first dot."""
+
 
 @dataclass(frozen=True)
 class SourceFile:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench import ModelSpec, hookimpl
+from chmr_bench.contracts import CELL_MODALITIES
 
 _PACKAGE = "chmr_bench_chmr"
 _RECIPES = Path(__file__).parent / "recipes"
 _CITATION = "CHMR, arXiv 2511.21120 (AAAI 2026)"
-_CELLS = ("morphology", "expression", "perturbation", "activity", "viability")
 _COMMON: dict[str, Any] = {
     "version": "3",
     "config": f"{_PACKAGE}.config:ChmrConfig",
@@ -20,7 +20,7 @@ _COMMON: dict[str, Any] = {
     "extra": "torch",
     "accelerator": True,
     "precisions": ("float32", "bfloat16"),
-    "learns": _CELLS,
+    "learns": CELL_MODALITIES,
     "citation": _CITATION,
 }
 
@@ -100,7 +100,7 @@ def _learns(preset: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cell modalities that the weights of a variant are made from."""
     if preset.get("head_inputs") == ("bits",):
         return ()  # it starts from no weights
-    return tuple(preset.get("cells", _CELLS))
+    return tuple(preset.get("cells", CELL_MODALITIES))
 
 
 def _models() -> Iterable[ModelSpec]:
@@ -115,7 +115,7 @@ def _models() -> Iterable[ModelSpec]:
             "heads": ("network", "bits", "anchor", "readouts", "cells"),
         },
         version="4",
-        reads=_CELLS,
+        reads=CELL_MODALITIES,
         needs_cells=True,
     )
     yield _spec("chmr.finetuned", **_FINETUNED)

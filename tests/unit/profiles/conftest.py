@@ -11,14 +11,14 @@ import pytest
 from scipy import sparse
 
 from chmr_bench import FitContext, Inputs, MatrixBlock, TaskInfo
+from chmr_bench.contracts import CELL_MODALITIES
 from chmr_bench.types import BoolArray, FloatArray, TaskType
-from chmr_bench_profiles import MODALITIES
 
 N_BITS = 64
 N_TRAIN, N_VALID, N_TEST = 200, 100, 200
 
 
-def hide(inputs: Inputs, names: Iterable[str] = MODALITIES, fill: float = np.nan) -> Inputs:
+def hide(inputs: Inputs, names: Iterable[str] = CELL_MODALITIES, fill: float = np.nan) -> Inputs:
     """Return the inputs with these blocks observed in no molecule; their rows hold `fill`."""
     blocks = dict(inputs.blocks)
     for name in set(names) & set(blocks):
@@ -30,14 +30,14 @@ def hide(inputs: Inputs, names: Iterable[str] = MODALITIES, fill: float = np.nan
 
 def without_cells(inputs: Inputs) -> Inputs:
     """Return the inputs without any cell block."""
-    blocks = {n: b for n, b in inputs.blocks.items() if n.partition(".")[0] not in MODALITIES}
+    blocks = {n: b for n, b in inputs.blocks.items() if n.partition(".")[0] not in CELL_MODALITIES}
     return replace(inputs, blocks=blocks)
 
 
 def poisoned(inputs: Inputs, value: float) -> Inputs:
     """Return the inputs with `value` in the rows of the profiles that are not observed."""
     blocks = dict(inputs.blocks)
-    for name in MODALITIES:
+    for name in CELL_MODALITIES:
         if name in blocks:
             block = inputs.matrix(name)
             values = np.array(block.values)

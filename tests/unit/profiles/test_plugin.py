@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from chmr_bench import ModelSpec
+from chmr_bench.contracts import CELL_MODALITIES
 from chmr_bench.lazy import load_object
 from chmr_bench.settings import build_config
-from chmr_bench_profiles import MODALITIES
 from chmr_bench_profiles.plugin import chmr_bench_models
 
 SPECS = list(chmr_bench_models())
@@ -27,7 +27,7 @@ def test_the_models_are_these() -> None:
 
 @by_name
 def test_it_reads_cells_and_can_do_without(spec: ModelSpec) -> None:
-    assert spec.reads == MODALITIES
+    assert spec.reads == CELL_MODALITIES
     assert not spec.needs_cells
     config_class = load_object(spec.config)
     assert all(field.description for field in config_class.model_fields.values())
