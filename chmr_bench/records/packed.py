@@ -38,6 +38,8 @@ FILE_HASH = "parquet_sha256"
 CUT = "the compressed file is damaged; the runs after that place are lost"
 FEED = 4096
 """Bytes that are decompressed at once: so many at most are lost before a damaged place."""
+MOST = 1 << 30
+"""Bytes of text; a file that holds more is no pack, and would fill the memory."""
 
 
 def is_pack(path: Path) -> bool:
@@ -205,18 +207,20 @@ def write(
 
 def _decompressed(content: bytes) -> tuple[bytes, bool]:
     """Return the text of a compressed file, and whether it is damaged: then what stands before."""
-    text, damaged = b"", not content
-    while content:  # a file may have several parts
+    text = bytearray()
+    damaged = not content
+    while content and not damaged:  # a file may have several parts
         reader = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         try:
             for start in range(0, len(content), FEED):
                 text += reader.decompress(content[start : start + FEED])
+                if len(text) > MOST:
+                    raise RecordError(f"unpacks to more than {MOST:,} bytes")
         except zlib.error:
-            return text, True
-        if not reader.eof:
-            return text, True
+            damaged = True
+        damaged = damaged or not reader.eof
         content = reader.unused_data
-    return text, damaged
+    return bytes(text), damaged
 
 
 def _shortened(log: str) -> str:

@@ -255,6 +255,15 @@ def test_files_of_lines_put_together_are_read_to_the_end(store: RecordStore) -> 
     assert content(store) == before
 
 
+def test_a_pack_that_would_fill_the_memory_is_refused(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.pack()
+    monkeypatch.setattr(packed, "MOST", 1000)
+    (problem,) = RecordStore(store.root).problems()
+    assert problem.reason == "unpacks to more than 1,000 bytes"
+
+
 def test_a_pack_that_is_not_compressed_is_named(store: RecordStore) -> None:
     store.pack()
     before = content(store)
