@@ -135,7 +135,7 @@ def draw_ranks(path: Path, comparison: Comparison) -> bool:
     k = len(ranks)
     figure = figures.blank(WIDTH, 1.3 + 0.27 * ((k + 1) // 2))
     axes = figure.add_subplot()
-    critical_difference_diagram(
+    drawn = critical_difference_diagram(
         ranks,
         p,
         ax=axes,
@@ -147,6 +147,8 @@ def draw_ranks(path: Path, comparison: Comparison) -> bool:
         elbow_props={"color": "#555555", "linewidth": 0.8},
         crossbar_props={"color": "#222222", "linewidth": 3.0, "marker": None},
     )
+    for bar in (line for lines in drawn["crossbars"] for line in lines):
+        bar.set_xdata(sorted(bar.get_xdata()))  # a bar is drawn through a set, in any order
     axes.set_xlim(1 - 0.02 * (k - 1), k + 0.02 * (k - 1))
     axes.set_xticks(range(1, k + 1))
     axes.tick_params(labelsize=8)

@@ -107,6 +107,32 @@ def test_pictures_are_drawn_where_there_is_something_to_show(
     assert not draw_gains(tmp_path / "x.png", none)
 
 
+def test_the_picture_of_ranks_does_not_hang_on_the_order_of_a_set(
+    results: Any, compared: Compared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import scikit_posthocs
+
+    for dataset in ("bace", "hiv"):
+        for i, model in enumerate("abc"):
+            results.add(model, dataset, 0.7 + i / 100, seed=None)
+    found = compared(*"abc")
+    real = scikit_posthocs.critical_difference_diagram
+
+    def drawn(order: list[int]) -> bytes:
+        def in_order(*given: Any, **more: Any) -> Any:
+            made = real(*given, **more)
+            (bar,) = (bar for lines in made["crossbars"] for bar in lines)
+            bar.set_xdata([sorted(bar.get_xdata())[i] for i in order])
+            return made
+
+        monkeypatch.setattr(scikit_posthocs, "critical_difference_diagram", in_order)
+        path = tmp_path / "ranks.png"
+        assert draw_ranks(path, found)
+        return path.read_bytes()
+
+    assert drawn([0, 1, 2]) == drawn([1, 0, 2]) == drawn([2, 0, 1])
+
+
 def test_what_stands_in_the_way_is_named(
     three: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
