@@ -140,7 +140,7 @@ def duration(seconds: float) -> str:
 def show_results(rows: Sequence[ResultRow]) -> None:
     """Print a line a model and dataset: mean and s.d. over seeds, interval over test molecules.
 
-    Tasks of a regression may be in different units, so each has a line of its own.
+    Tasks of a regression may be in different units, so each is shown alone too.
     """
     columns = ["dataset", "model", "metric", "score", "95 % interval", "runs", "tasks"]
     print_table("Results", columns, [_result(r) for r in rows], right=columns[3:])
@@ -149,15 +149,18 @@ def show_results(rows: Sequence[ResultRow]) -> None:
 
 
 def _show_tasks(rows: Sequence[ResultRow]) -> None:
-    """Print a line a task of the regressions with several."""
-    lines = [
-        [_name(row), row.model, task.task, row.metric, _score(task.score, None)]
-        for row in rows
-        for task in row.tasks
-    ]
-    if lines:
-        columns = ["dataset", "model", "task", "metric", "score"]
-        print_table("By task", columns, lines, right=columns[-1:])
+    """Print a table a regression with several tasks: a line a task, a column a model."""
+    groups: dict[tuple[str, str], list[ResultRow]] = {}
+    for row in rows:
+        if row.tasks:
+            groups.setdefault((_name(row), row.metric), []).append(row)
+    for (name, metric), group in groups.items():
+        tasks = dict.fromkeys(task.task for row in group for task in row.tasks)
+        scores = [{task.task: task.score for task in row.tasks} for row in group]
+        lines = [[task, *(_score(of.get(task), None) for of in scores)] for task in tasks]
+        models = [row.model for row in group]
+        print_table(f"{name} by task, {metric}", ["task", *models], lines, right=models)
+    if groups:
         sentence = "score above: the mean over tasks, whatever their units; here, each in its own"
         console.print(sentence, markup=False, soft_wrap=True)
 

@@ -59,11 +59,12 @@ def test_left_out_rows_are_told_once_a_dataset(capsys: pytest.CaptureFixture[str
 def test_small_units_and_the_tasks_of_a_regression(capsys: pytest.CaptureFixture[str]) -> None:
     tasks = (TaskSummary("solubility", 12.3456), TaskSummary("binding", 0.00001234))
     row = dataclasses.replace(ROW, mean=6e-5, low=5.5e-5, high=6.5e-5, n_tasks=2, tasks=tasks)
-    run_tables.show_results([row])
+    other = dataclasses.replace(row, model="other", tasks=(TaskSummary("binding", 0.5),))
+    run_tables.show_results([row, other])
     words = " ".join(capsys.readouterr().out.split())
     assert "0.0000600 0.0000550 to 0.0000650" in words
-    assert "d m solubility r2 12.3456" in words
-    assert "d m binding r2 0.0000123" in words
+    assert "d by task, r2 task m other" in words
+    assert "solubility 12.3456 none binding 0.0000123 0.5000" in words
 
 
 @pytest.mark.parametrize("columns", ["40", "60", "80"])
