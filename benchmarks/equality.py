@@ -55,9 +55,10 @@ def is_table(name: str) -> bool:
 def values_of(files: dict[str, str]) -> Values:
     """Return every value of the files."""
     found: Values = {}
+    settings = json.loads(files.get("settings.json", '{"settings": {}}'))["settings"]
     for name, text in files.items():
         if name.endswith(".json"):
-            found |= dict(of_json(name, json.loads(text)))
+            found |= dict(of_json(name, json.loads(text), settings))
         elif name.endswith(".csv"):
             found |= dict(of_csv(name, text))
         else:
@@ -65,7 +66,9 @@ def values_of(files: dict[str, str]) -> Values:
     return found
 
 
-def of_json(name: str, content: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+def of_json(
+    name: str, content: Any, settings: dict[str, Any]
+) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Yield the values of a JSON file: tables of datasets by what they are of, others by name."""
     tables = [content] if name.startswith("tables/") and "rows" in content else []
     tables = content["tables"] if name.startswith("tables/") and "tables" in content else tables
@@ -73,9 +76,21 @@ def of_json(name: str, content: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
         table = in_place(table, content.get("values", {}))
         key = (table["dataset"]["name"], table["dataset"]["digest"], table["split"]["digest"])
         table = {k: v for k, v in table.items() if k != "schema"}
+        table["rows"] = [full_row(table, row, settings) for row in table["rows"]]
         yield from leaves(("table", *key, table["metric"]), table)
-    if not tables:
+    if not tables and name != "settings.json":
         yield from leaves((name,), content)
+
+
+def full_row(table: Any, row: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with what files write once; the card of a pretraining stands in the records."""
+    audit = table.get("audit")
+    counts = {"n_tasks": table["dataset"]["n_tasks"], "missing": None}
+    if audit:
+        counts |= {"n_test_rows": audit["n_test"], "n_clean_rows": audit["n_clean"]}
+        counts |= {"leaked_share": audit["leaked_share"]}
+    full = {**counts, **row, **settings.get(row.get("settings"), {})}
+    return {name: value for name, value in full.items() if name not in ("settings", "pretraining")}
 
 
 def in_place(value: Any, shared: dict[str, Any]) -> Any:

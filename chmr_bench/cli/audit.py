@@ -177,8 +177,8 @@ def _show(audits: Audits, as_json: bool) -> None:
 
 def _write(audits: Audits, out: Path) -> None:
     from chmr_bench.display.console import print_note
+    from chmr_bench.records.rounding import as_json
     from chmr_bench.report.audits import audit_page, audits_json
-    from chmr_bench.report.exports import as_json
     from chmr_bench.report.figures import draw_similarity
 
     try:

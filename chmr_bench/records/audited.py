@@ -17,12 +17,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from chmr_bench.errors import DataError, UsageError
+from chmr_bench.records.rounding import as_json
 from chmr_bench.records.run import file_name
 from chmr_bench.records.schema import Record
 
 FOLDER = "audit"
-DIGITS = 12
-"""Significant digits, the same on every machine."""
 
 
 class _Part(BaseModel):
@@ -164,8 +163,7 @@ def _readable(path: Path) -> list[AuditFile]:
 
 def _write(path: Path, audits: list[AuditFile]) -> Path:
     ordered = sorted(audits, key=lambda a: (a.dataset, a.split, a.split_seed or 0, a.metric))
-    content = _rounded(_File(audits=ordered).model_dump(mode="json", by_alias=True))
-    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    text = as_json(_File(audits=ordered).model_dump(mode="json", by_alias=True))
     if path.is_file() and path.read_bytes() == text.encode():
         return path
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -175,13 +173,3 @@ def _write(path: Path, audits: list[AuditFile]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
-
-
-def _rounded(value: object) -> object:
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    return value

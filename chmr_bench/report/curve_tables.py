@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.records.rounding import as_json
 from chmr_bench.report import exports, figures, render
 from chmr_bench.report.curves import Curve, Family, Point, common, curves_of, families
 from chmr_bench.report.evidence import Evidence, finite
@@ -63,7 +64,7 @@ def _texts(found: Sequence[Family]) -> dict[str, str]:
     return {
         PAGE: render.sections_page("Missing cells", grids(found), lead, pictures, alt),
         CSV: exports.as_csv(as_rows(found)),
-        JSON: exports.as_json(as_document(found)),
+        JSON: as_json(as_document(found)),
     }
 
 

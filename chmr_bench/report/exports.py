@@ -5,24 +5,27 @@ The tables of one dataset, whatever its splits, share a page, a CSV and a JSON f
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from chmr_bench.records import canonical_json
 from chmr_bench.records.audited import AuditFile
-from chmr_bench.records.lines import fold
+from chmr_bench.records.rounding import as_json, rounded
 from chmr_bench.report.aggregate import Row, Table, row_numbers
 from chmr_bench.report.boards import MAIN, BoardRow, Cell, FilledBoard
 from chmr_bench.report.published import Published
 
-TABLES_SCHEMA = "chmr-bench tables 3"
+TABLES_SCHEMA = "chmr-bench tables 4"
+SETTINGS_SCHEMA = "chmr-bench settings 1"
 BOARD_SCHEMA = "chmr-bench board 1"
 TABLES = "tables"
-LONG = ("pretraining", "params")
-"""What many rows of a file have alike: it stands once, by its hash."""
-DIGITS = 12
-"""Significant digits: all that single-precision replicates hold, and the same on every machine."""
+SETTINGS = ("version", "plugin", "weights", "overrides", "params", "precision", "device")
+"""What rows of several tables and datasets have alike: it stands once, in a file of its own."""
+ELSEWHERE = ("n_tasks", "n_test_rows", "n_clean_rows", "leaked_share", "missing", "pretraining")
+"""What a row of a file leaves out: its table says it, or the packed runs do."""
 
 
 def by_file(tables: Sequence[Table]) -> dict[str, list[Table]]:
@@ -43,25 +46,21 @@ def board_stem(board: FilledBoard) -> str:
 # --------------------------------------------------------------------------------------- one table
 
 
-def tables_json(tables: Sequence[Table]) -> str:
-    """Return the JSON file of a dataset: a line a table, a row and a value that rows share.
+def tables_json(tables: Sequence[Table], settings: dict[str, Any]) -> str:
+    """Return the JSON file of a dataset; what its rows are set to goes to `settings`, by hash."""
+    contents = [table_json(table) for table in tables]
+    for row in (row for content in contents for row in content["rows"]):
+        own = {name: row.pop(name) for name in SETTINGS}
+        row["settings"] = hashlib.sha256(canonical_json(own).encode()).hexdigest()[:16]
+        settings[row["settings"]] = own
+        for name in ELSEWHERE:
+            row.pop(name, None)
+    return as_json({"schema": TABLES_SCHEMA, "tables": contents})
 
-    Where ``{"$": "<hash>"}`` stands, the value of that hash belongs, as in packed runs.
-    """
-    shared: dict[str, Any] = {}
-    texts = []
-    for table in tables:
-        content = _rounded(table_json(table))
-        rows = [
-            {**row, **{name: fold(row[name], shared) for name in LONG if name in row}}
-            for row in content.pop("rows")
-        ]
-        texts.append(f'{_compact(content)[:-1]},"rows":[\n{_lines(map(_compact, rows))}\n]}}')
-    values = (f'"{name}":{_compact(value)}' for name, value in shared.items())
-    return (
-        f'{{"schema":"{TABLES_SCHEMA}","values":{{\n{_lines(values)}\n}},'
-        f'"tables":[\n{_lines(texts)}\n]}}\n'
-    )
+
+def settings_json(settings: Mapping[str, Any]) -> str:
+    """Return the JSON file of the settings that rows of several datasets share."""
+    return as_json({"schema": SETTINGS_SCHEMA, "settings": dict(sorted(settings.items()))})
 
 
 def tables_csv(tables: Sequence[Table]) -> str:
@@ -254,33 +253,10 @@ def printed_csv(papers: Iterable[Published]) -> str:
 # ------------------------------------------------------------------------------------------- text
 
 
-def as_json(value: Any) -> str:
-    """Return JSON with rounded numbers and a line end."""
-    return json.dumps(_rounded(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-
-
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return CSV; an unknown value is an empty cell."""
     import pandas as pd
 
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    frame = pd.DataFrame([_rounded(dict(row)) for row in rows], columns=columns, dtype=object)
+    frame = pd.DataFrame([rounded(dict(row)) for row in rows], columns=columns, dtype=object)
     return frame.to_csv(index=False, lineterminator="\n")
-
-
-def _lines(texts: Iterable[str]) -> str:
-    return ",\n".join(texts)
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chmr_bench.audit import Audit
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
@@ -31,6 +33,8 @@ PER_PANEL = 6
 """Models in a panel; of more, those whose names begin alike get one of their own."""
 LEAST_RANGE = 4.0
 """Points that an axis in percent spans at least."""
+PALETTE = 96
+"""Colours of a picture."""
 MARKERS = "os^DvPX*"
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#666666", "#000000")
 """Those of Paul Tol's bright scheme first, which the colour-blind can tell apart."""
@@ -89,7 +93,7 @@ def draw(families: Sequence[Family]) -> bytes:
         stretch(axes, panel.metric)
     _legends(figure, own)
     figure.suptitle(f"{families[0].setting}; band: 95 % interval of the change", fontsize=10)
-    return _png(figure, dpi=130)
+    return png(figure, dpi=130)
 
 
 def blank(wide: float, high: float) -> Figure:
@@ -102,9 +106,15 @@ def blank(wide: float, high: float) -> Figure:
     return figure
 
 
-def _png(figure: Figure, dpi: int) -> bytes:
+def png(figure: Figure, dpi: int) -> bytes:
+    """Return a figure as PNG with a palette, a quarter of the size of one without."""
+    from PIL import Image
+
+    figure.set_dpi(dpi)
+    figure.canvas.draw()
+    pixels = Image.fromarray(np.asarray(figure.canvas.buffer_rgba()))  # type: ignore[attr-defined]
     picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi, metadata={"Software": None})
+    pixels.convert("RGB").quantize(PALETTE).save(picture, "PNG", optimize=True)
     return picture.getvalue()
 
 
@@ -260,4 +270,4 @@ def draw_similarity(audits: Sequence[Audit]) -> bytes:
     figure.supxlabel("Tanimoto similarity to the nearest training molecule", fontsize=9)
     figure.supylabel("% of test rows", fontsize=9)
     figure.suptitle("red: the same bits; dotted: median", fontsize=8)
-    return _png(figure, dpi=150)
+    return png(figure, dpi=150)

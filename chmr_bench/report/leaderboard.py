@@ -19,6 +19,7 @@ from filelock import FileLock
 from chmr_bench.errors import UsageError
 from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import read_all
+from chmr_bench.records.rounding import as_json
 from chmr_bench.report import curve_tables, exports, render
 from chmr_bench.report.aggregate import Collected, collect, memory_of
 from chmr_bench.report.boards import FilledBoard, fill, load_boards
@@ -35,7 +36,7 @@ CSV_HEADS = (b"dataset,synthetic,split,metric,row,", b",classification_mean,")
 """How the first line of a dataset's CSV begins, and what stands in that of a board."""
 OURS = (
     (exports.TABLES, "*"),
-    *(("", stem) for stem in ("overall*", "missing", "printed", "provenance")),
+    *(("", stem) for stem in ("overall*", "missing", "printed", "provenance", "settings")),
 )
 """Folder and stem of the files that a build may have made."""
 
@@ -180,12 +181,14 @@ def _files(collected: Collected, boards: list[FilledBoard]) -> dict[str, str]:
     for board in boards:
         stem = exports.board_stem(board)
         found[f"{stem}.csv"] = exports.board_csv(board)
-        found[f"{stem}.json"] = exports.as_json(exports.board_json(board))
+        found[f"{stem}.json"] = as_json(exports.board_json(board))
+    settings: dict[str, Any] = {}
     for stem, tables in exports.by_file(collected.tables).items():
         path = f"{exports.TABLES}/{stem}"
         found[f"{path}.md"] = render.dataset_page(tables[0].name, tables)
         found[f"{path}.csv"] = exports.tables_csv(tables)
-        found[f"{path}.json"] = exports.tables_json(tables)
+        found[f"{path}.json"] = exports.tables_json(tables, settings)
+    found["settings.json"] = exports.settings_json(settings)
     found[PROVENANCE] = render.provenance_page(collected.tables)
     found["timing.csv"] = exports.timing_csv(collected.tables)
     return found

@@ -57,8 +57,8 @@ def _models(tables: Sequence[Table]) -> Grid:
         }
         rows.append(shown)
     note = (
-        "weights: sha256 of weights the model starts from. The settings of every row stand in the "
-        "JSON file of its dataset."
+        "weights: sha256 of weights the model starts from. The settings of every row stand in "
+        "settings.json, by the hash that the JSON file of its dataset has."
     )
     return Grid.of("Models", rows, tuple(rows[0]), [note])
 

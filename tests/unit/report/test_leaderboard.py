@@ -49,6 +49,7 @@ def test_what_is_written(board: Any) -> None:
             for name in ("biogen3k", "bace", "planted")
             for kind in ("md", "csv", "json")
         ),
+        "settings.json",
         "provenance.md",
         "timing.csv",
         "printed.md",
@@ -63,7 +64,8 @@ def test_files_hold_full_precision_and_the_page_does_not(board: Any) -> None:
     content = json.loads((board.root / "tables/bace.json").read_text())
     (table,) = content["tables"]
     assert table["rows"][0]["score"] == pytest.approx(expected, abs=1e-11)
-    assert table["rows"][0]["params"] == {"n_trees": 10}  # short: it stands in its place
+    settings = json.loads((board.root / "settings.json").read_text())["settings"]
+    assert settings[table["rows"][0]["settings"]]["params"] == {"n_trees": 10}
     assert len(table["rows"][0]["records"]) == 2
     with (board.root / "tables/bace.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -229,7 +231,7 @@ def test_names_that_are_no_file_names(results: Any) -> None:
     results.add("forest", "A-b c", dataset__origin={"kind": "file"})
     results.add("forest", "..", dataset__origin={"kind": "file"})
     names = {p.name for p in leaderboard.build(results.store, results.root) if p.suffix == ".json"}
-    assert names == {"A-b-c.json", "unnamed.json"}
+    assert names == {"A-b-c.json", "unnamed.json", "settings.json"}
     content = json.loads((results.root / "tables" / "A-b-c.json").read_text())
     assert [t["dataset"]["name"] for t in content["tables"]] == ["A-b c", "a/b c", "a/b c"]
 

@@ -6,10 +6,9 @@ import json
 from typing import Any
 
 from chmr_bench.records import Record
-from chmr_bench.records.lines import unfold
 from chmr_bench.records.pretrained import n_test_seen, pretrained_on, weights_of_row
 from chmr_bench.report.aggregate import Collected, collect
-from chmr_bench.report.exports import table_json, tables_json
+from chmr_bench.report.exports import ELSEWHERE, SETTINGS, settings_json, table_json, tables_json
 from chmr_bench.report.grids import board_grid, table_grid
 from chmr_bench.report.leaderboard import gather
 from chmr_bench.report.provenance import provenance_grids
@@ -20,9 +19,10 @@ TOLD = {"atlases": ["cells", "genes"], "n_molecules": 115_002, "n_left_out": 713
 
 
 def add(results: Any, model: str, *, seed: int = 0, seen: int | None = 0, **more: Any) -> Record:
+    dataset = more.pop("dataset", "bace")
     told = {"atlas": TOLD | more.pop("atlas", {}), "n_test_seen": seen}
     record: Record = results.add(
-        model, "bace", seed=seed, **{**WEIGHTS, "model__pretraining": told, **more}
+        model, dataset, seed=seed, **{**WEIGHTS, "model__pretraining": told, **more}
     )
     return record
 
@@ -67,22 +67,22 @@ def test_tables_without_weights_say_nothing_of_them(results: Any) -> None:
     assert "pretraining" not in table_json(table)["rows"][0]
 
 
-def test_a_file_holds_each_pretraining_and_setting_once(results: Any) -> None:
-    for seed in (0, 1):
-        add(results, "a", seed=seed)
-        add(results, "b", seed=seed)
+def test_rows_of_alike_settings_share_them_across_datasets(results: Any) -> None:
+    for seed, dataset in ((0, "bace"), (1, "bace"), (0, "hiv")):
+        add(results, "a", seed=seed, dataset=dataset)
+    settings: dict[str, Any] = {}
     tables = collected(results).tables
-    content = json.loads(tables_json(tables))
-    rows = [row for table in content["tables"] for row in table["rows"]]
-    assert rows[0]["pretraining"] == rows[1]["pretraining"]
-    assert all(card.keys() == {"$"} for card in rows[0]["pretraining"])
-    shared: dict[str, Any] = {}
-    for name, value in content["values"].items():
-        shared[name] = unfold(value, shared)
-    for row, full in zip(rows, table_json(tables[0])["rows"], strict=True):
-        assert len(full["pretraining"]) == 2
-        assert unfold(row["pretraining"], shared) == full["pretraining"]
-        assert unfold(row["params"], shared) == full["params"]
+    rows = []
+    for table in tables:
+        (content,) = json.loads(tables_json([table], settings))["tables"]
+        rows += content["rows"]
+    (key,) = settings
+    assert [row["settings"] for row in rows] == [key, key]
+    assert json.loads(settings_json(settings))["settings"] == settings
+    for table, row in zip(tables, rows, strict=True):
+        (full,) = table_json(table)["rows"]
+        assert settings[key].items() <= full.items()
+        assert full.keys() - row.keys() == {*SETTINGS, *ELSEWHERE} & full.keys()
 
 
 def test_other_weights_are_another_row_unless_each_seed_has_its_own(results: Any) -> None:
