@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from chmr_bench.display.console import SYNTHETIC, console, dataset_label, plural, print_table
 from chmr_bench.report.digits import extra_decimals, fixed
-from chmr_bench.report.results import ResultRow, SplitsRow
+from chmr_bench.report.results import Numbers
+from chmr_bench.report.words import grouped
 from chmr_bench.sweep import Item, Plan, Summary
 from chmr_bench.sweep.planning import State
 
@@ -47,18 +47,22 @@ def show_plan(plan: Plan) -> None:
     ]
     print_table("Plan", columns, rows, right=columns[len(words) :])
     _legend(any(item.synthetic for item in plan.items))
-    console.print(_sentence(plan), markup=False, soft_wrap=True)
     titles = plan.pretraining()
-    for title in titles[:TITLES_SHOWN]:
-        console.print(f"first, for the weights: {title}", markup=False, soft_wrap=True)
-    if len(titles) > TITLES_SHOWN:
-        console.print(f"and {len(titles) - TITLES_SHOWN} more pretrainings", markup=False)
-    for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):
-        console.print(f"cannot run: {reason}", markup=False, soft_wrap=True)
-    for reason in dict.fromkeys(i.inapplicable for i in plan.items if i.inapplicable):
-        sentence = f"not applicable: {reason}; one run checks that its predictions do not move"
-        console.print(sentence, markup=False, soft_wrap=True)
-    console.print()
+    checked = "one run checks that its predictions do not move"
+    _say(
+        _sentence(plan),
+        *(f"first, for the weights: {title}" for title in titles[:TITLES_SHOWN]),
+        *[f"and {len(titles) - TITLES_SHOWN} more pretrainings"][: len(titles) > TITLES_SHOWN],
+        *(f"cannot run: {i.reason}" for i in plan.items if i.state == "impossible"),
+        *(f"not applicable: {i.inapplicable}; {checked}" for i in plan.items if i.inapplicable),
+        "",
+    )
+
+
+def _say(*lines: str) -> None:
+    """Print each line once, as it is."""
+    for line in dict.fromkeys(lines):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _masked(item: Item) -> str:
@@ -137,7 +141,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def show_results(rows: Sequence[ResultRow]) -> None:
+def show_results(rows: Sequence[Numbers]) -> None:
     """Print a line a model and dataset: mean and s.d. over seeds, interval over test molecules.
 
     Tasks of a regression may be in different units, so each is shown alone too.
@@ -148,48 +152,50 @@ def show_results(rows: Sequence[ResultRow]) -> None:
     _show_remarks(rows)
 
 
-def _show_tasks(rows: Sequence[ResultRow]) -> None:
+def _show_tasks(rows: Sequence[Numbers]) -> None:
     """Print a table a regression with several tasks: a line a task, a column a model."""
-    groups: dict[tuple[str, str], list[ResultRow]] = {}
-    for row in rows:
-        if row.tasks:
-            groups.setdefault((_name(row), row.metric), []).append(row)
+    groups = grouped(((_name(row), row["metric"]), row) for row in rows if row["tasks"])
     for (name, metric), group in groups.items():
-        tasks = dict.fromkeys(task.task for row in group for task in row.tasks)
-        scores = [{task.task: task.score for task in row.tasks} for row in group]
+        scores = [{task["task"]: task["score"] for task in row["tasks"]} for row in group]
+        tasks = dict.fromkeys(task for of in scores for task in of)
         lines = [[task, *(_score(of.get(task), None) for of in scores)] for task in tasks]
-        models = [row.model for row in group]
+        models = [row["model"] for row in group]
         print_table(f"{name} by task, {metric}", ["task", *models], lines, right=models)
     if groups:
-        sentence = "score above: the mean over tasks, whatever their units; here, each in its own"
-        console.print(sentence, markup=False, soft_wrap=True)
+        _say("score above: the mean over tasks, whatever their units; here, each in its own")
 
 
-def show_over_splits(rows: Sequence[SplitsRow]) -> None:
+def show_over_splits(rows: Sequence[Numbers]) -> None:
     """Print a line a model and dataset: mean and s.d. over splits, each the mean of its seeds."""
     columns = ["dataset", "model", "split", "metric", "score", "lowest to highest", "splits"]
     columns += ["runs", "tasks"]
     print_table("Results", columns, [_over_splits(r) for r in rows], right=columns[4:])
-    console.print(
-        "score: mean ± s.d. over splits, of each the mean over its seeds; --json has every split",
-        markup=False,
-        soft_wrap=True,
-    )
-    _show_remarks([row for one in rows for row in one.by_split])
+    _say("score: mean ± s.d. over splits, of each the mean over its seeds; --json has every split")
+    _show_remarks([row for one in rows for row in one["by_split"]])
 
 
-def _over_splits(row: SplitsRow) -> list[str]:
-    first = row.by_split[0]
-    metric = next((one.metric for one in row.by_split if one.metric), "")
-    any_failed = any(one.n_failed for one in row.by_split)
-    splits = f"{row.n_splits}/{len(row.by_split)}" if row.n_failed else f"{row.n_splits}"
-    runs = sum(one.n_runs for one in row.by_split)
-    failed = sum(one.n_failed for one in row.by_split)
-    counts = [one.n_evaluable for one in row.by_split if one.mean is not None] or [0]
+def _over_splits(row: Numbers) -> list[str]:
+    by_split = row["by_split"]
+    first = by_split[0]
+    metric = next((one["metric"] for one in by_split if one["metric"]), "")
+    n_runs, n_failed = (sum(one[name] for one in by_split) for name in ("n_runs", "n_failed"))
+    counts = [one["n_evaluable"] for one in by_split if one["mean"] is not None] or [0]
     tasks = "-".join(str(n) for n in sorted({min(counts), max(counts)}))
-    cells = [_name(first), first.model, first.split, metric]
-    cells += [_score(row.mean, row.sd, any_failed), _ends(row.mean, row.low, row.high), splits]
-    return [*cells, f"{runs}/{runs + failed}" if failed else f"{runs}", f"{tasks}/{first.n_tasks}"]
+    return [
+        _name(first),
+        first["model"],
+        first["split"],
+        metric,
+        _score(row["mean"], row["sd"], n_failed > 0),
+        _ends(row),
+        _n_of(row["n_splits"], row["n_failed"]),
+        _n_of(n_runs, n_failed),
+        f"{tasks}/{first['n_tasks']}",
+    ]
+
+
+def _n_of(n: int, n_failed: int) -> str:
+    return f"{n}/{n + n_failed}" if n_failed else f"{n}"
 
 
 def _score(mean: float | None, sd: float | None, any_failed: bool = False) -> str:
@@ -200,70 +206,64 @@ def _score(mean: float | None, sd: float | None, any_failed: bool = False) -> st
     return fixed(mean, 4, extra) + ("" if sd is None else f" ± {fixed(sd, 4, extra)}")
 
 
-def _ends(mean: float | None, low: float | None, high: float | None) -> str:
+def _ends(row: Numbers) -> str:
     """Return an interval, in digits that tell its ends apart."""
+    low, high = row["low"], row["high"]
     if low is None or high is None:
         return ""
-    extra = extra_decimals([mean or 0.0], [high - low], usual=3)
+    extra = extra_decimals([row["mean"] or 0.0], [high - low], usual=3)
     return f"{fixed(low, 3, extra)} to {fixed(high, 3, extra)}"
 
 
-def _name(row: ResultRow) -> str:
-    return dataset_label(row.dataset, synthetic=row.synthetic, origin=row.origin)
+def _name(row: Numbers) -> str:
+    return dataset_label(row["dataset"], synthetic=row["synthetic"], origin=row["origin"])
 
 
-def _show_remarks(rows: Sequence[ResultRow]) -> None:
+def _show_remarks(rows: Sequence[Numbers]) -> None:
     """Print what holds of rows beside their numbers: simulated, pretrained, left out."""
-    _legend(any(row.synthetic for row in rows))
-    for line in dict.fromkeys(_start(r) for r in rows if r.pretrained_on):
-        console.print(line, markup=False, soft_wrap=True)
-    absent = [f"{_name(r)}: no score of {r.not_evaluable}" for r in rows if r.not_evaluable]
-    for line in dict.fromkeys(absent):
-        console.print(line, markup=False, soft_wrap=True)
-    dropped = {(r.origin or r.dataset, r.dataset_digest): r.n_dropped for r in rows if r.n_dropped}
+    _legend(any(row["synthetic"] for row in rows))
+    _say(*(_start(row) for row in rows if row["pretrained_on"]))
+    _say(*(f"{_name(r)}: no score of {r['not_evaluable']}" for r in rows if r["not_evaluable"]))
+    dropped = {
+        (row["origin"] or row["dataset"], row["dataset_digest"]): row["n_dropped"]
+        for row in rows
+        if row["n_dropped"]
+    }
     for (name, _), n in dropped.items():
-        sentence = f"{name}: {plural(n, 'row')} of the source left out (--on-invalid drop)"
-        console.print(sentence, markup=False, soft_wrap=True)
+        _say(f"{name}: {plural(n, 'row')} of the source left out (--on-invalid drop)")
 
 
-def _start(row: ResultRow) -> str:
+def _start(row: Numbers) -> str:
     """Return what a row's weights were made from."""
-    seen = f"; saw {row.n_test_seen} of {row.dataset}'s test molecules" if row.n_test_seen else ""
-    return f"{row.model}: pretrained on {row.pretrained_on}{seen}"
+    seen = row["n_test_seen"]
+    words = f"; saw {seen} of {row['dataset']}'s test molecules" if seen else ""
+    return f"{row['model']}: pretrained on {row['pretrained_on']}{words}"
 
 
 def _legend(needed: bool) -> None:
     if needed:
-        console.print(SYNTHETIC, markup=False, soft_wrap=True)
+        _say(SYNTHETIC)
 
 
-def _result(row: ResultRow) -> list[str]:
-    score = _score(row.mean, row.sd, row.n_failed > 0)
-    runs = f"{row.n_runs}/{row.n_runs + row.n_failed}" if row.n_failed else f"{row.n_runs}"
-    ends = _ends(row.mean, row.low, row.high)
+def _result(row: Numbers) -> list[str]:
     return [
         _name(row),
-        row.model,
-        row.metric,
-        score,
-        ends,
-        runs,
-        f"{row.n_evaluable}/{row.n_tasks}",
+        row["model"],
+        row["metric"],
+        _score(row["mean"], row["sd"], row["n_failed"] > 0),
+        _ends(row),
+        _n_of(row["n_runs"], row["n_failed"]),
+        f"{row['n_evaluable']}/{row['n_tasks']}",
     ]
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Return the plan for ``--json``."""
     seconds, unknown = plan.seconds()
+    names = ("model", "dataset", "origin", "synthetic", "split", "split_seed", "seed")
     jobs = [
         {
-            "model": i.model,
-            "dataset": i.dataset,
-            "origin": i.origin,
-            "synthetic": i.synthetic,
-            "split": i.split,
-            "split_seed": i.split_seed,
-            "seed": i.seed,
+            **{name: getattr(i, name) for name in names},
             "missing": i.missing.to_dict() if i.missing else None,
             "inapplicable": i.inapplicable or None,
             "state": i.state,
@@ -284,7 +284,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def result_json(rows: Sequence[ResultRow], summary: Summary) -> dict[str, Any]:
+def result_json(rows: Sequence[Numbers], summary: Summary) -> dict[str, Any]:
     """Return the results for ``--json``."""
     failed = [
         {
@@ -300,6 +300,6 @@ def result_json(rows: Sequence[ResultRow], summary: Summary) -> dict[str, Any]:
     return {
         "interrupted": summary.interrupted,
         "n_computed": sum(o.computed for o in summary.outcomes),
-        "results": [dataclasses.asdict(r) for r in rows],
+        "results": rows,
         "failed": failed,
     }

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from chmr_bench.report.results import ResultRow, over_splits, rows
+from chmr_bench.records import Record, RecordStore
+from chmr_bench.report.results import over_splits
+from chmr_bench.report.results import rows as plain_rows
 
 
-def found(results: Any) -> list[ResultRow]:
+def rows(records: Iterable[Record], store: RecordStore) -> list[SimpleNamespace]:
+    return [SimpleNamespace(**row) for row in plain_rows(records, store)]
+
+
+def found(results: Any) -> list[SimpleNamespace]:
     return rows(results.store.records(), results.store)
 
 
@@ -54,9 +62,11 @@ def test_the_split_is_the_unit_over_several_splits(results: Any) -> None:
         for seed, score in enumerate(scores):
             results.add("noise", "bace", score, seed=seed, **split)
             results.add("raises", "bace", seed=seed, error="no", **split)
-    noise, raises = over_splits(results.store.records(), results.store)
-    assert [(r.split_seed, r.n_runs) for r in noise.by_split] == [(0, 2), (1, 2), (2, 2)]
-    means = [r.mean for r in noise.by_split if r.mean is not None]
+    noise, raises = (
+        SimpleNamespace(**row) for row in over_splits(results.store.records(), results.store)
+    )
+    assert [(r["split_seed"], r["n_runs"]) for r in noise.by_split] == [(0, 2), (1, 2), (2, 2)]
+    means = [r["mean"] for r in noise.by_split if r["mean"] is not None]
     assert noise.n_splits == len(set(means)) == 3
     assert noise.mean == pytest.approx(statistics.fmean(means))
     assert noise.sd == pytest.approx(statistics.stdev(means))
@@ -120,6 +130,6 @@ def test_the_tasks_of_a_regression_stand_on_their_own(results: Any) -> None:
         results.add("noise", "biogen3k", score, seed=seed, metric="mae", n_tasks=2)
     results.add("noise", "bace", 0.7, n_tasks=2)
     by_name = {row.dataset: row for row in found(results)}
-    told = [(one.task, one.score) for one in by_name["biogen3k"].tasks]
+    told = [(one["task"], one["score"]) for one in by_name["biogen3k"].tasks]
     assert told == [("task0", pytest.approx(0.5)), ("task1", pytest.approx(0.5))]
-    assert by_name["bace"].tasks == ()
+    assert by_name["bace"].tasks == []
