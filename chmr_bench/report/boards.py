@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import math
 import statistics
-import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from chmr_bench import splits
 from chmr_bench.errors import DataError
+from chmr_bench.metrics import METRICS
 from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.evidence import Ends, finite
+from chmr_bench.report.published import read_toml
 from chmr_bench.statistics import (
     corrected_resampled,
     effective_sample_size,
@@ -140,11 +141,18 @@ class FilledBoard:
     @property
     def classification(self) -> list[str]:
         """Return the board's classification datasets, measured or not."""
-        return _classification(self.board, self.tables)
+        tables = self.tables.items()
+        regression = {n for n, (t, *_) in tables if t.facts["task_type"] == "regression"}
+        return [n for n in self.board.datasets if n not in {*regression, *self.board.regression}]
 
     def metric(self, name: str) -> MetricName | None:
         """Return the metric of a dataset; None where it was not measured."""
         return self.tables[name][0].metric if name in self.tables else None
+
+    def split_seeds(self, name: str) -> list[int | None]:
+        """Return the split seeds of a dataset on which any model has a score."""
+        scored = [t for t in self.tables[name] if any(row.score is not None for row in t.rows)]
+        return [t.facts["split_seed"] for t in scored]
 
     @property
     def is_audited(self) -> bool:
@@ -172,19 +180,9 @@ def load_boards(folder: Path) -> list[Board]:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, where a folder of boards belongs; move it away")
     paths = sorted(folder.glob("*.toml"), key=lambda p: (p.stem != MAIN, p.stem))
-    return [_read(path) for path in paths] or _default()
-
-
-def _read(path: Path) -> Board:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Board.model_validate({**content, "name": path.stem})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: {where}: {first['msg']}; mend or remove the board") from error
-    except (OSError, ValueError) as error:  # no TOML, or no text at all
-        raise DataError(f"{path}: cannot be read: {error}; mend or remove the board") from error
+    todo = "; mend or remove the board"
+    boards = [read_toml(path, Board, todo).model_copy(update={"name": path.stem}) for path in paths]
+    return boards or _default()
 
 
 def _default() -> list[Board]:
@@ -215,7 +213,8 @@ def fill(board: Board, tables: Sequence[Table]) -> FilledBoard | None:
             left_out += [table for group in groups.values() for table in group]
     if not chosen:
         return None
-    return FilledBoard(board, chosen, tuple(_rows(board, chosen)), tuple(left_out))
+    board_of = FilledBoard(board, chosen, (), tuple(left_out))
+    return replace(board_of, rows=tuple(_rows(board_of)))
 
 
 def _fits(board: Board, table: Table) -> bool:
@@ -244,40 +243,34 @@ def _weight(tables: Sequence[Table]) -> int:
     return sum(len(row.good) for table in tables for row in table.rows)
 
 
-def _classification(board: Board, tables: Mapping[str, tuple[Table, ...]]) -> list[str]:
-    measured = {n for n, t in tables.items() if t[0].facts["task_type"] == "regression"}
-    return [n for n in board.datasets if n not in measured | set(board.regression)]
-
-
-def _rows(board: Board, tables: Mapping[str, tuple[Table, ...]]) -> list[BoardRow]:
+def _rows(filled: FilledBoard) -> list[BoardRow]:
     mine: dict[str, dict[str, dict[int | None, Row]]] = defaultdict(lambda: defaultdict(dict))
-    for name, drawn in tables.items():
+    for name, drawn in filled.tables.items():
         for table in drawn:
-            seed = table.facts["split_seed"] if board.is_drawn else None
+            seed = table.facts["split_seed"] if filled.board.is_drawn else None
             for row in table.rows:
                 mine[row.label][name][seed] = row
-    filled = []
+    rows = []
     for label, by_dataset in mine.items():
-        cells = {name: _cell(board, tables[name], rows) for name, rows in by_dataset.items()}
+        cells = {name: _cell(filled, name, rows) for name, rows in by_dataset.items()}
         failed = sum(len(r.failures) for rows in by_dataset.values() for r in rows.values())
         known = {name: cell for name, cell in cells.items() if cell is not None}
-        filled.append(_with_mean(BoardRow(label, known, failed), board, tables))
-    ranked = _ranked(filled, board, tables)
+        rows.append(_with_mean(BoardRow(label, known, failed), filled))
+    ranked = _ranked(rows, filled)
     return sorted(ranked, key=lambda r: (r.average_rank or math.inf, -len(r.cells), r.label))
 
 
-def _cell(board: Board, tables: Sequence[Table], rows: Mapping[int | None, Row]) -> Cell | None:
+def _cell(filled: FilledBoard, name: str, rows: Mapping[int | None, Row]) -> Cell | None:
     scored = {seed: row for seed, row in rows.items() if row.score is not None}
-    values = [row.score for row in scored.values() if row.score is not None]
-    if not values:
+    if not scored:
         return None
-    n, mean = len(values), math.fsum(values) / len(values)
-    if not board.is_drawn:
-        (row,) = scored.values()
-        return Cell(scored, (None,), mean, None, row.low, row.high)
-    measured = [t for t in tables if any(row.score is not None for row in t.rows)]
-    cell = Cell(scored, tuple(t.facts["split_seed"] for t in measured), mean)
-    if n < 2:
+    cell = Cell(scored, (None,), 0.0)
+    values = [*cell.scores.values()]
+    cell = replace(cell, mean=math.fsum(values) / len(values))
+    if not filled.board.is_drawn:
+        return replace(cell, low=scored[None].low, high=scored[None].high)
+    cell = replace(cell, wanted=tuple(filled.split_seeds(name)))
+    if len(values) < 2:
         return cell
     low, high = _ends(scored)
     return replace(cell, sd=statistics.stdev(values), low=low, high=high)
@@ -301,15 +294,14 @@ def _ends(scored: Mapping[int | None, Row]) -> Ends:
     return low, high
 
 
-def _with_mean(row: BoardRow, board: Board, tables: Mapping[str, tuple[Table, ...]]) -> BoardRow:
+def _with_mean(row: BoardRow, filled: FilledBoard) -> BoardRow:
     """Return the row with its mean over the classification datasets, if it covers them."""
-    classes = _classification(board, tables)
+    classes = filled.classification
     cells = [row.cells[n] for n in classes if n in row.cells and row.cells[n].is_complete]
-    metrics = {tables[n][0].metric for n in classes if n in tables}
-    if not cells or len(cells) < len(classes) or len(metrics) > 1:
+    if not cells or len(cells) < len(classes) or len({filled.metric(n) for n in classes}) > 1:
         return row
     row = replace(row, classification=math.fsum(cell.mean for cell in cells) / len(cells))
-    if not board.is_drawn:
+    if not filled.board.is_drawn:
         low, high = _interval_of_mean([cell.rows[None] for cell in cells])
         return replace(row, low=low, high=high)
     scores = [cell.scores for cell in cells]
@@ -339,23 +331,20 @@ def _interval_of_mean(rows: Sequence[Row]) -> Ends:
     return finite(low), finite(high)
 
 
-def _ranked(
-    rows: Sequence[BoardRow], board: Board, tables: Mapping[str, tuple[Table, ...]]
-) -> list[BoardRow]:
+def _ranked(rows: Sequence[BoardRow], filled: FilledBoard) -> list[BoardRow]:
     """Return the rows, with ranks where they cover every dataset on every split on record."""
-    names = board.datasets
+    names = filled.board.datasets
     complete = [r for r in rows if all(n in r.cells and r.cells[n].is_complete for n in names)]
-    ranks: dict[str, dict[str, float]] = {row.label: {} for row in complete}
-    nan = math.nan
-    for name in names if complete else ():
+    ranks: dict[str, dict[str, float]] = defaultdict(dict)
+    for name in names:
         cells = [row.cells[name] for row in complete]
-        found = ranks_with_ties(
+        places = ranks_with_ties(
             [cell.mean for cell in cells],
-            [nan if cell.low is None else cell.low for cell in cells],
-            [nan if cell.high is None else cell.high for cell in cells],
-            greater_is_better=tables[name][0].greater_is_better,
+            [math.nan if cell.low is None else cell.low for cell in cells],
+            [math.nan if cell.high is None else cell.high for cell in cells],
+            greater_is_better=METRICS[filled.metric(name) or "roc_auc"].greater_is_better,
         )
-        for row, rank in zip(complete, found, strict=True):
+        for row, rank in zip(complete, places, strict=True):
             ranks[row.label][name] = rank
     return [
         replace(r, ranks=own, average_rank=math.fsum(own.values()) / len(own))

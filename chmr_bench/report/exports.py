@@ -145,10 +145,7 @@ def board_json(board: FilledBoard) -> dict[str, Any]:
         "metrics": {name: board.metric(name) for name in board.tables},
     }
     if spec.is_drawn:
-        told["split_seeds"] = {
-            name: [t.facts["split_seed"] for t in drawn if any(r.score is not None for r in t.rows)]
-            for name, drawn in board.tables.items()
-        }
+        told["split_seeds"] = {name: board.split_seeds(name) for name in board.tables}
     return {**told, "rows": [board_row(board, row) for row in board.rows]}
 
 

@@ -189,7 +189,7 @@ def _dataset_heading(board: FilledBoard, name: str) -> str:
     unit = "" if metric in (None, "roc_auc") else f" {heading(metric)}"
     if not board.board.is_drawn or name not in board.tables:
         return f"{name}{unit}"
-    n = sum(any(row.score is not None for row in table.rows) for table in board.tables[name])
+    n = len(board.split_seeds(name))
     return f"{name}{unit} ({n} splits)" if n != 1 else f"{name}{unit} (1 split)"
 
 

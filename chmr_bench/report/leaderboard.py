@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,15 +31,14 @@ OTHER_PAGE = "LEADERBOARD.md"
 PRINTED, PROVENANCE = "printed.md", "provenance.md"
 BOARDS = "boards"
 DIFF_LINES = 12
-SCHEMAS = "chmr-bench "
-"""How the schema of every JSON file of ours begins, in any version."""
-CSV_HEADS = (b"dataset,synthetic,split,metric,row,", b",classification_mean,")
-"""How the first line of a dataset's CSV begins, and what stands in that of a board."""
-OURS = (
-    (exports.TABLES, "*"),
-    *(("", stem) for stem in ("overall*", "missing", "printed", "provenance", "settings")),
-)
-"""Folder and stem of the files that a build may have made."""
+OURS = {
+    ".json": rb'\{\s*"schema":\s*"chmr-bench ',
+    ".csv": rb"(dataset|datasets|paper),(synthetic|table),|row,[^\n]*,classification_mean,",
+    ".md": re.escape(render.OLD_MARK).encode(),
+}
+"""How the files of a build begin, in any version."""
+PLACES = (f"{exports.TABLES}/*", "overall*", "missing", "printed", "provenance", "settings")
+"""Where a build may have put them."""
 
 
 @dataclass(frozen=True)
@@ -244,44 +244,23 @@ def _difference(name: str, content: bytes, expected: str) -> str:
 def _page_name(out: Path) -> str:
     """Return the page's name: README.md unless somebody else's is there."""
     readme = out / PAGE
-    return PAGE if not readme.is_file() or _is_page(readme) else OTHER_PAGE
+    return PAGE if not readme.is_file() or _is_ours(readme) else OTHER_PAGE
 
 
 def _stale(out: Path, texts: Mapping[str, str]) -> list[Path]:
     """Return tables that an earlier build made and the records give no more."""
-    stale = []
-    for folder, stem in OURS:
-        for path in sorted((out / folder).glob(f"{stem}.*")):
-            ours = {".json": _is_json, ".csv": _is_csv, ".md": _is_page}.get(path.suffix)
-            name = path.relative_to(out).as_posix()
-            if ours is not None and name not in texts and ours(path):
-                stale.append(path)
-    return stale
+    found = (path for place in PLACES for path in sorted(out.glob(f"{place}.*")))
+    return [p for p in found if p.relative_to(out).as_posix() not in texts and _is_ours(p)]
 
 
-def _is_json(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and str(content.get("schema")).startswith(SCHEMAS)
-
-
-def _is_csv(path: Path) -> bool:
-    """Return whether a CSV file begins as ours do, or lies beside a JSON file of ours."""
+def _is_ours(path: Path) -> bool:
+    """Return whether a file begins as ours do; a CSV, or lies beside a JSON file of ours."""
     try:
         with path.open("rb") as file:
-            head = file.readline(10_000)
+            known = re.match(OURS.get(path.suffix, b"(?!)"), file.read(10_000)) is not None
     except OSError:
         return False
-    beside = path.with_suffix(".json")
-    known = head.startswith(CSV_HEADS[0]) or (head.startswith(b"row,") and CSV_HEADS[1] in head)
-    return known or (beside.is_file() and _is_json(beside))
-
-
-def _is_page(path: Path) -> bool:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return text.startswith(render.OLD_MARK)
+    return known or (path.suffix == ".csv" and _is_ours(path.with_suffix(".json")))
 
 
 def _write(path: Path, content: bytes) -> bool:

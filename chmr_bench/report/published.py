@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import functools
 import tomllib
+from collections import Counter
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chmr_bench.errors import DataError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Part(BaseModel):
@@ -77,17 +81,21 @@ def folder() -> Path:
     return Path(__file__).resolve().parents[2] / "baselines" / "published"
 
 
-def read(path: Path) -> Published:
-    """Read one paper; DataError names the file and what is wrong with it."""
+def read_toml(path: Path, kind: type[Model], todo: str = "") -> Model:
+    """Return a file as what it should be; DataError names the file and what is wrong with it."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        published = Published.model_validate(content)
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: {where}: {first['msg']}") from error
+        raise DataError(f"{path}: {where}: {first['msg']}{todo}") from error
+    except (OSError, ValueError) as error:  # no TOML, or no text at all
+        raise DataError(f"{path}: cannot be read: {error}{todo}") from error
+
+
+def read(path: Path) -> Published:
+    """Read one paper; DataError names the file and what is wrong with it."""
+    published = read_toml(path, Published)
     for table in published.table:
         _check(path, table)
     return published
@@ -101,10 +109,9 @@ def all_published() -> tuple[Published, ...]:
 
 
 def _check(path: Path, table: PrintedTable) -> None:
-    cells = [(f.model, f.dataset) for f in table.figures]
-    for cell in cells:
-        if cells.count(cell) > 1:
-            raise DataError(f"{path}: {table.name} prints {cell[0]} on {cell[1]} twice")
+    for (model, dataset), n in Counter((f.model, f.dataset) for f in table.figures).items():
+        if n > 1:
+            raise DataError(f"{path}: {table.name} prints {model} on {dataset} twice")
     for figure in table.figures:
         if figure.mean is None and not figure.note:
             raise DataError(
