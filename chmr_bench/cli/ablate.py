@@ -109,7 +109,7 @@ def _surprises(plan: Plan, families: Sequence[Family]) -> list[str]:
     """Return the models that moved, though by their spec nothing that is masked reaches them."""
     idle = {(i.dataset, i.model): i.inapplicable for i in plan.items if i.inapplicable}
     moved = {
-        (name, curve.model)
+        (name, curve.facts["model"])
         for family in families
         for curve in family.curves
         for name in family.datasets

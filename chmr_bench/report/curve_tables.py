@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.metrics import METRICS
 from chmr_bench.records.rounding import as_json
 from chmr_bench.report import exports, figures, render
 from chmr_bench.report.curves import Curve, Family, Point, common, curves_of, families
@@ -77,26 +78,26 @@ def grids(found: Sequence[Family]) -> list[Grid]:
 
 
 def _grid(family: Family) -> Grid:
-    hit = "of molecules hit" if family.setting.mechanism == "asymmetric" else "masked"
-    columns = ["model", f"{heading(family.metric)}, nothing masked", "runs"]
-    columns += [f"{100 * rate:g} % {hit}" for rate in family.rates]
-    columns += [f"mean change, 0 to {100 * rate:g} %" for rate in family.rates[-1:]]
-    rows = tuple(tuple(_cells(family, curve)) for curve in family.curves)
-    return Grid(family.title, tuple(columns), rows, notes=_notes(family))
+    rows = [_grid_row(family, curve) for curve in family.curves]
+    return Grid.of(family.title, rows, ("model",), _notes(family))
 
 
-def _cells(family: Family, curve: Curve) -> list[str]:
-    start = curve.start()
-    cells = [row_label(curve), number(family.metric, float(start.scores.mean()) if start else None)]
+def _grid_row(family: Family, curve: Curve) -> dict[str, str]:
+    metric, start = family.metric, curve.start()
     counts = sorted({p.n_runs for p in curve.points})
-    cells.append("-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "0")
-    ending = [NONE] * len(family.rates[-1:])
-    if curve.unmoved:
-        return [*cells, *(figures.unmoved_words(curve) for _ in family.rates), *ending]
+    score = number(metric, float(start.scores.mean()) if start else None)
+    cells = {"model": row_label(curve), f"{heading(metric)}, nothing masked": score}
+    cells["runs"] = "-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "0"
+    hit = "of molecules hit" if family.setting.mechanism == "asymmetric" else "masked"
     for rate in family.rates:
         point = curve.at(rate)
-        cells.append(NONE if point is None else _change(family.metric, point))
-    return [*cells, *(_interval(family.metric, family.mean_change(curve)) for _ in ending)]
+        change = NONE if point is None else _change(metric, point)
+        column = f"{100 * rate:g} % {hit}"
+        cells[column] = figures.unmoved_words(curve) if curve.unmoved else change
+    for rate in family.rates[-1:]:
+        mean = None if curve.unmoved else family.mean_change(curve)
+        cells[f"mean change, 0 to {100 * rate:g} %"] = _interval(metric, mean)
+    return cells
 
 
 def _change(metric: MetricName, point: Point) -> str:
@@ -216,7 +217,7 @@ def _table(family: Family) -> dict[str, Any]:
         "synthetic": facts["synthetic"],
         "split": split if len(family.datasets) == 1 else None,
         "metric": family.metric,
-        "greater_is_better": first.greater_is_better,
+        "greater_is_better": METRICS[family.metric].greater_is_better,
         **_setting(family.setting),
         "rows": [_row(family, curve) for curve in family.curves],
     }

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chmr_bench.metrics import METRICS
 from chmr_bench.records import RecordStore, canonical_json
 from chmr_bench.report.evidence import Evidence, Run
 from chmr_bench.report.labels import plain_name
@@ -24,10 +23,9 @@ from chmr_bench.report.masking import (
     MaskedRun,
     Setting,
     by_kind,
+    masked_counts,
     masked_runs,
-    n_masked,
     one_draw,
-    shares,
 )
 from chmr_bench.report.runs import DATA, load_runs
 from chmr_bench.statistics import Difference, Runs, paired_difference
@@ -115,22 +113,6 @@ class Curve:
     identities: tuple[str, ...] = ()
 
     @property
-    def model(self) -> str:
-        """Return its registered name."""
-        return str(self.facts["model"])
-
-    @property
-    def metric(self) -> MetricName:
-        """Return the metric of the dataset."""
-        metric: MetricName = self.facts["dataset_metric"]
-        return metric
-
-    @property
-    def greater_is_better(self) -> bool:
-        """Return which way is better."""
-        return METRICS[self.metric].greater_is_better
-
-    @property
     def is_line(self) -> bool:
         """Return whether there is something to draw: it moves, and has scores at two rates."""
         return not self.unmoved and sum(p.score is not None for p in self.points) > 1
@@ -176,9 +158,9 @@ def curves_of(runs: pd.DataFrame, evidence: Evidence) -> list[Curve]:
 
 
 def _order(curve: Curve) -> tuple[object, ...]:
-    facts = [curve.facts[name] for name in ("synthetic", "dataset", "dataset_digest")]
-    setting = str(curve.setting)
-    return (*facts, curve.facts["split_digest"], setting, curve.label, curve.shuffled)
+    names = ("synthetic", "dataset", "dataset_digest", "split_digest")
+    facts = (curve.facts[name] for name in names)
+    return (*facts, str(curve.setting), curve.label, curve.shuffled, curve.facts["dataset_metric"])
 
 
 def _base(line: Run) -> str:
@@ -203,7 +185,7 @@ def _numbered(found: Iterable[Curve]) -> list[Curve]:
     seen: dict[tuple[object, ...], int] = defaultdict(int)
     result = []
     for curve in found:
-        key = (*_order(curve), curve.metric)
+        key = _order(curve)
         seen[key] += 1
         if seen[key] > 1:
             curve = replace(curve, label=f"{curve.label} (#{seen[key]})")
@@ -226,6 +208,7 @@ def _curve(
     start = _runs(unmasked, evidence)
     points = [_point(rate, by_rate[rate], start, evidence) for rate in sorted(by_rate)]
     hidden = [run.run for run in masked]
+    counts = masked_counts(hidden)
     values = {run["seed"]: run["values_sha256"] for run in plain if run["values_sha256"]}
     return Curve(
         facts=hidden[0],
@@ -238,7 +221,7 @@ def _curve(
         unmoved=all(
             r["values_sha256"] and values.get(r["seed"]) == r["values_sha256"] for r in hidden
         ),
-        n_masked=n_masked(hidden),
+        n_masked=sum(n for _, n in counts.values()) if counts else None,
         identities=tuple(run["identity"] for run in [*plain, *hidden]),
     )
 
@@ -256,8 +239,8 @@ def _point(
     runs, shown = _runs(pairs, evidence), [run for _, run in pairs]
     good = [run for run in shown if not math.isnan(run["score"])]
     n_weights = len({run["weights"] for run in good if run["weights"] is not None})
-    n_failed = len(shown) - len(good)
-    return Point(rate, runs, n_failed, *_change(runs, start), shares(shown), n_weights)
+    shares = {part: n / of for part, (of, n) in masked_counts(shown).items() if of}
+    return Point(rate, runs, len(shown) - len(good), *_change(runs, start), shares, n_weights)
 
 
 def _change(runs: Runs | None, start: Runs | None) -> tuple[Difference | None, tuple[Seed, ...]]:
@@ -345,11 +328,11 @@ def families(found: Sequence[Curve]) -> list[Family]:
     """Return the tables: one a dataset and setting, then the mean over datasets of one metric."""
     groups: dict[tuple[Any, ...], list[Curve]] = defaultdict(list)
     for curve in found:
-        digests = curve.facts["dataset_digest"], curve.facts["split_digest"]
-        groups[(*digests, curve.metric, curve.setting)].append(curve)
+        facts = [curve.facts[n] for n in ("dataset_digest", "split_digest", "dataset_metric")]
+        groups[(*facts, curve.setting)].append(curve)
     single = [
-        Family((c[0].facts["dataset"],), _title(c[0]), c[0].metric, c[0].setting, tuple(c))
-        for c in groups.values()
+        Family((of[0].facts["dataset"],), _title(of[0]), metric, setting, tuple(of))
+        for (_, _, metric, setting), of in groups.items()
     ]
     alike: dict[tuple[Any, ...], list[Family]] = defaultdict(list)
     for family in single:

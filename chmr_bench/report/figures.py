@@ -154,7 +154,7 @@ def parts(family: Family) -> list[Family]:
         return [family]
     groups: dict[str, list[Curve]] = {}
     for curve in family.curves:
-        groups.setdefault(curve.model.partition(".")[0], []).append(curve)
+        groups.setdefault(curve.facts["model"].partition(".")[0], []).append(curve)
     drawn = [curves for curves in groups.values() if any(c.is_line for c in curves)]
     for curves in groups.values():
         if drawn and not any(c.is_line for c in curves):

@@ -109,15 +109,9 @@ def heading(metric: MetricName | None) -> str:
 
 def table_grid(table: Table) -> Grid:
     """Return a dataset's rows."""
-    score = heading(table.metric)
-    columns = ["model"]
-    columns += [f"{score}, all test rows", "clean rows", "leaked"] if table.audited else [score]
-    columns += ["95 % interval", "s.d.", "runs", "behind the best", "tasks"]
-    columns += ["tasks ≥ 0.80"] if table.metric == "roc_auc" else []
-    columns += ["failed"] if any(row.failures for row in table.rows) else []
     extra = extra_digits(table.metric, table.rows)
-    rows = tuple(tuple(_table_cells(table, row, extra)) for row in table.rows)
-    return Grid(table_title(table), tuple(columns), rows, notes=table_notes(table))
+    rows = [_table_row(table, row, extra) for row in table.rows]
+    return Grid.of(table_title(table), rows, ("model",), table_notes(table))
 
 
 def table_title(table: Table) -> str:
@@ -127,25 +121,28 @@ def table_title(table: Table) -> str:
     return f"{table.label}{mark}{split}"
 
 
-def _table_cells(table: Table, row: Row, extra: int) -> list[str]:
-    metric, n_runs = table.metric, len(row.good)
-    cells = [row.label, number(metric, row.score, extra)]
-    if table.audited is not None:
+def _table_row(table: Table, row: Row, extra: int) -> dict[str, str]:
+    metric, audit, n_runs = table.metric, table.audited, len(row.good)
+    title = heading(metric) + (", all test rows" if audit else "")
+    cells = {"model": row.label, title: number(metric, row.score, extra)}
+    if audit is not None:
         known = row.clean is not None or not n_runs
-        cells.append(number(metric, row.clean_score, extra) if known else NOT_AUDITED)
-        cells.append(f"{100 * table.audited.leaked_share:.1f} %")
-    cells += [
-        span(metric, row.low, row.high, extra),
-        number(metric, row.sd, extra),
-        f"{n_runs} (no seed)" if n_runs and row.first["seed"] is None else str(n_runs),
-        _behind(metric, row, extra),
-        f"{row.n_evaluable} of {table.facts['n_tasks']}" if n_runs else NONE,
-    ]
+        cells["clean rows"] = number(metric, row.clean_score, extra) if known else NOT_AUDITED
+        cells["leaked"] = f"{100 * audit.leaked_share:.1f} %"
+    cells |= {
+        "95 % interval": span(metric, row.low, row.high, extra),
+        "s.d.": number(metric, row.sd, extra),
+        "runs": f"{n_runs} (no seed)" if n_runs and row.first["seed"] is None else str(n_runs),
+        "behind the best": _behind(metric, row, extra),
+        "tasks": f"{row.n_evaluable} of {table.facts['n_tasks']}" if n_runs else NONE,
+    }
     if metric == "roc_auc":  # a share is never without what it is a share of
         share = row.share_080
-        cells.append(NONE if share is None else f"{100 * share:.1f} % of {row.n_evaluable}")
+        cells["tasks ≥ 0.80"] = (
+            NONE if share is None else f"{100 * share:.1f} % of {row.n_evaluable}"
+        )
     if any(other.failures for other in table.rows):
-        cells.append(str(len(row.failures) or NONE))
+        cells["failed"] = str(len(row.failures) or NONE)
     return cells
 
 
@@ -165,23 +162,25 @@ def _behind(metric: MetricName | None, row: Row, extra: int) -> str:
 def board_grid(board: FilledBoard) -> Grid:
     """Return a board: one row a model."""
     spec = board.board
-    mean = f"mean of {len(board.classification)}"
-    clean = board.is_audited and not spec.is_drawn
-    columns = ["model", *(_dataset_heading(board, name) for name in spec.datasets), mean]
-    columns += [f"{mean}, clean rows"] if clean else []
-    columns += ["rank", "datasets"]
-    columns += ["failed"] if any(row.n_failed for row in board.rows) else []
-    metric = next((board.metric(n) for n in board.classification if board.metric(n)), None)
-    rows = []
-    for row in board.rows:
-        cells = [row.label, *(_board_cell(board, row, name) for name in spec.datasets)]
-        cells.append(_around(number(metric, row.classification), number(metric, row.sd)))
-        cells += [number(metric, board.clean_mean(row))] if clean else []
-        cells.append(NONE if row.average_rank is None else f"{row.average_rank:.1f}")
-        cells.append(f"{len(row.cells)} of {len(spec.datasets)}")
-        rows.append((*cells, *([str(row.n_failed or NONE)] if columns[-1] == "failed" else [])))
     title = f"{spec.title}, {spec.split} {'splits' if spec.is_drawn else 'split'}"
-    return Grid(title, tuple(columns), tuple(rows), notes=board_notes(board))
+    rows = [_board_row(board, row) for row in board.rows]
+    return Grid.of(title, rows, ("model",), board_notes(board))
+
+
+def _board_row(board: FilledBoard, row: BoardRow) -> dict[str, str]:
+    spec, classes = board.board, board.classification
+    metric = next((board.metric(n) for n in classes if board.metric(n)), None)
+    mean = f"mean of {len(classes)}"
+    cells = {"model": row.label}
+    cells |= {_dataset_heading(board, n): _board_cell(board, row, n) for n in spec.datasets}
+    cells[mean] = _around(number(metric, row.classification), number(metric, row.sd))
+    if board.is_audited and not spec.is_drawn:
+        cells[f"{mean}, clean rows"] = number(metric, board.clean_mean(row))
+    cells["rank"] = NONE if row.average_rank is None else f"{row.average_rank:.1f}"
+    cells["datasets"] = f"{len(row.cells)} of {len(spec.datasets)}"
+    if any(other.n_failed for other in board.rows):
+        cells["failed"] = str(row.n_failed or NONE)
+    return cells
 
 
 def _dataset_heading(board: FilledBoard, name: str) -> str:

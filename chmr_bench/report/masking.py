@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -132,31 +131,21 @@ def _is_part_of_one_draw(kind: Kind, on: Mapping[Kind, Sequence[MaskedRun]]) -> 
 # ------------------------------------------------------------------------------------------ counts
 
 
-def _counts(line: Run) -> dict[str, tuple[int, int]]:
-    """Return where something was to be masked -> entries observed there before, and masked."""
-    told = json.loads(line["pretraining"] or "{}")
-    atlas = told["atlas"] if isinstance(told.get("atlas"), Mapping) else told
-    masked = atlas.get("hidden")
-    parts: dict[str, Any] = json.loads(line["hidden"] or "{}")
-    if isinstance(masked, Mapping) and isinstance(masked.get("counts"), Mapping):
-        parts["pretrain"] = masked["counts"]
-    return {
-        part: tuple(sum(m.get(n, 0) for m in counts.values()) for n in ("observed", "hidden"))
-        for part, counts in parts.items()
-    }
+def masked_counts(lines: Iterable[Run]) -> dict[str, tuple[int, int]]:
+    """Return where something was to be masked -> entries observed there before, and masked.
 
-
-def shares(lines: Iterable[Run]) -> dict[str, float]:
-    """Return the share of entries that was masked in each place, of all runs together."""
-    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    Of all runs together; nothing where no run had any to mask.
+    """
+    totals: dict[str, tuple[int, int]] = {}
     for line in lines:
-        for part, (observed, masked) in _counts(line).items():
-            totals[part][0] += observed
-            totals[part][1] += masked
-    return {part: masked / observed for part, (observed, masked) in totals.items() if observed}
-
-
-def n_masked(lines: Iterable[Run]) -> int | None:
-    """Return how many entries were masked; None where no run had any to mask."""
-    counts = [_counts(line) for line in lines]
-    return sum(masked for one in counts for _, masked in one.values()) if any(counts) else None
+        told = json.loads(line["pretraining"] or "{}")
+        atlas = told["atlas"] if isinstance(told.get("atlas"), Mapping) else told
+        masked = atlas.get("hidden")
+        parts: dict[str, Any] = json.loads(line["hidden"] or "{}")
+        if isinstance(masked, Mapping) and isinstance(masked.get("counts"), Mapping):
+            parts["pretrain"] = masked["counts"]
+        for part, counts in parts.items():
+            before = totals.get(part, (0, 0))
+            here = (sum(m.get(n, 0) for m in counts.values()) for n in ("observed", "hidden"))
+            totals[part] = (before[0] + next(here), before[1] + next(here))
+    return totals

@@ -11,6 +11,8 @@ from chmr_bench.report.words import grouped, notes
 from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED
 from chmr_bench.types import MetricName
 
+VERDICT_COLUMNS = {"better": "better", "worse": "worse", "no difference": "no difference shown"}
+
 
 def grids(comparison: Comparison) -> list[Grid]:
     """Return a table a model, then one of all models over the datasets."""
@@ -122,21 +124,20 @@ def p_value(p: float) -> str:
 
 def folds_grid(name: str, metric: MetricName | None, folds: Folds) -> Grid:
     """Return every pair of models on the folds of one dataset."""
-    rows = tuple(
-        (
-            f"{pair.a} - {pair.b}",
-            signed(metric, pair.tukey.mean),
-            span(metric, pair.tukey.low, pair.tukey.high),
-            p_value(pair.tukey.p),
-            p_value(pair.corrected.p),
-        )
+    rows = [
+        {
+            "pair": f"{pair.a} - {pair.b}",
+            "gain": signed(metric, pair.tukey.mean),
+            "95 % interval (Tukey)": span(metric, pair.tukey.low, pair.tukey.high),
+            "p (Tukey)": p_value(pair.tukey.p),
+            "p corrected": p_value(pair.corrected.p),
+        }
         for pair in folds.pairs
-    )
-    columns = ("pair", "gain", "95 % interval (Tukey)", "p (Tukey)", "p corrected")
+    ]
     spread = [f"{m} {number(metric, s)}" for m, s in folds.sd.items()]
     anova = folds.anova
     below = notes("fold", anova=anova, p=_p_words(anova.p), n_folds=N_FOLDS, spread=spread)
-    return Grid(f"{name}, {CV5X5}: all pairs", columns, rows, ("pair",), below)
+    return Grid.of(f"{name}, {CV5X5}: all pairs", rows, ("pair",), below)
 
 
 def _p_words(p: float) -> str:
@@ -149,14 +150,12 @@ def _p_words(p: float) -> str:
 
 def overall_grid(comparison: Comparison) -> Grid:
     """Return all models over the datasets that all have, the best average rank first."""
-    columns = ("model", "rank", "better", "worse", "no difference", "missing", "p", "p Holm")
     overall = comparison.overall
     below: list[str] = []
     order = list(comparison.models)
     if overall is not None:
         order.sort(key=lambda m: overall.average_rank[m])
         below += overall_notes(overall, comparison.baseline, len(comparison.datasets))
-    rows = tuple(_overall_cells(comparison, model) for model in order)
     units = {
         "fold" if d.folds else "split" if gain.difference.over_splits else "run"
         for d in comparison.datasets
@@ -170,22 +169,26 @@ def overall_grid(comparison: Comparison) -> Grid:
         units=units,
         n_folds=N_FOLDS,
     )
-    title = f"Over datasets, against {comparison.baseline}"
-    return Grid(title, columns, rows, ("model",), tuple(below))
+    rows = [_overall_row(comparison, model) for model in order]
+    return Grid.of(f"Over datasets, against {comparison.baseline}", rows, ("model",), below)
 
 
-def _overall_cells(comparison: Comparison, model: str) -> tuple[str, ...]:
-    overall = comparison.overall
-    rank = NONE if overall is None else f"{overall.average_rank[model]:.2f}"
-    n_missing = str(sum(model not in d.scores for d in comparison.datasets))
-    if model == comparison.baseline:
-        return (model, rank, "baseline", NONE, NONE, n_missing, NONE, NONE)
-    verdicts = [d.gains[model].verdict for d in comparison.datasets]
-    counts = [str(verdicts.count(v)) for v in ("better", "worse", "no difference shown")]
-    tests = [NONE, NONE]
-    if overall is not None:
-        tests = [p_value(overall.p[model]), p_value(overall.p_holm[model])]
-    return (model, rank, *counts, n_missing, *tests)
+def _overall_row(comparison: Comparison, model: str) -> dict[str, str]:
+    overall, is_baseline = comparison.overall, model == comparison.baseline
+    verdicts = [d.gains[model].verdict for d in comparison.datasets if not is_baseline]
+    counts = {
+        column: NONE if is_baseline else str(verdicts.count(verdict))
+        for column, verdict in VERDICT_COLUMNS.items()
+    }
+    tested = None if is_baseline else overall
+    return {
+        "model": model,
+        "rank": NONE if overall is None else f"{overall.average_rank[model]:.2f}",
+        **(counts | {"better": "baseline"} if is_baseline else counts),
+        "missing": str(sum(model not in d.scores for d in comparison.datasets)),
+        "p": NONE if tested is None else p_value(tested.p[model]),
+        "p Holm": NONE if tested is None else p_value(tested.p_holm[model]),
+    }
 
 
 def overall_notes(overall: Overall, baseline: str, n_datasets: int) -> tuple[str, ...]:
