@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from chmr_bench.api.options import Options, as_list, datasets_of
+from chmr_bench.api.options import Options, as_list, datasets_of, store_of
 from chmr_bench.api.requests import choice, suite_datasets
 from chmr_bench.errors import UsageError
-from chmr_bench.records import RecordStore
 from chmr_bench.report.comparison import CV5X5, Comparison, Query
 from chmr_bench.report.comparison import compare as compare_models
 
@@ -25,7 +23,5 @@ def comparison_of(
         raise UsageError(f"--protocol {protocol} is of the split {CV5X5}, not {split}")
     names = [*suite_datasets(options), *as_list(options.get("dataset"))]
     query = Query(tuple(models), tuple(dict.fromkeys(names)), split)
-    store = RecordStore(Path(options["out"]))
-    if not store.exists():
-        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+    store = store_of(options["out"])
     return compare_models(store, datasets_of(options), query, protocol=protocol, progress=progress)

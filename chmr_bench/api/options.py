@@ -14,6 +14,7 @@ from chmr_bench.errors import UnknownNameError, UsageError
 if TYPE_CHECKING:
     from chmr_bench.data.fetch import FetchOptions
     from chmr_bench.isolation import Limits
+    from chmr_bench.records import RecordStore
     from chmr_bench.runner import Datasets, RunOptions
 
 Names: TypeAlias = str | Iterable[str]
@@ -178,6 +179,16 @@ def datasets_of(options: Options) -> Datasets:
     from chmr_bench.runner import Datasets
 
     return Datasets(fetch_options(options), cores(options.get("jobs", 0)))
+
+
+def store_of(out: str | Path) -> RecordStore:
+    """Return the records of a folder; UsageError where there is none."""
+    from chmr_bench.records import RecordStore
+
+    store = RecordStore(Path(out))
+    if not store.exists():
+        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+    return store
 
 
 def run_options(options: Options) -> RunOptions:

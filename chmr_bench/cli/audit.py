@@ -209,16 +209,14 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
 
     Exit code 3 where registered data cannot be had, or where nothing could be audited.
     """
+    from chmr_bench.api.options import store_of
     from chmr_bench.display.console import print_note
     from chmr_bench.display.progress import display
-    from chmr_bench.records import RecordStore
     from chmr_bench.records.audited import write_all
     from chmr_bench.runner.clean_scores import Skipped, audit_records
     from chmr_bench.sweep.interrupt import stoppable
 
-    store = RecordStore(out)
-    if not store.exists():
-        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+    store = store_of(out)
     with stoppable(), display(1, quiet=quiet) as shown:
         shown.begun("clean scores")
         try:

@@ -57,7 +57,7 @@ def _job(request: Request, session: Session, quiet: bool) -> Job:
 
 
 def _explain(job: Job, session: Session, out: Path, quiet: bool) -> int:
-    from chmr_bench.display.console import console, print_note
+    from chmr_bench.display.console import print_lines, print_note
     from chmr_bench.display.progress import display
     from chmr_bench.runner.explaining import explain as write
     from chmr_bench.runner.run import Clock
@@ -70,6 +70,5 @@ def _explain(job: Job, session: Session, out: Path, quiet: bool) -> int:
         except KeyboardInterrupt:
             print_note("interrupted")
             return INTERRUPTED
-    for path in files:
-        console.print(str(path), markup=False, soft_wrap=True)
+    print_lines(*map(str, files))
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chmr_bench.cli.group import Group
-from chmr_bench.display.console import console, print_json, print_note, print_table
+from chmr_bench.display.console import console, print_json, print_lines, print_note, print_table
 from chmr_bench.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def build(
     store = RecordStore(out)
     if check:
         differences = leaderboard.differences(store, out)
-        for difference in differences:
-            console.print(difference, markup=False, soft_wrap=True)
+        print_lines(*differences)
         if differences:
             print_note(f"{len(differences)} tables differ; mend with: chmr-bench leaderboard build")
             raise typer.Exit(1)

@@ -24,6 +24,7 @@ from chmr_bench.display.console import (
     console,
     dataset_label,
     print_json,
+    print_lines,
     print_note,
     print_table,
 )
@@ -54,10 +55,6 @@ def _print_entries(entries: Sequence[Entry], as_json: bool, *tables: Columns) ->
         rows = [[cell(entry) for cell in columns.values()] for entry in entries]
         print_table("", list(columns), rows, right=NUMBERS)
     return True
-
-
-def _line(text: str) -> None:
-    console.print(text, markup=False, soft_wrap=True)
 
 
 def _field(key: str) -> Callable[[Entry], str]:
@@ -96,7 +93,7 @@ def list_datasets(
     if _print_entries(entries, as_json, sizes, origins):
         real = [e for e in entries if not e["synthetic"]]
         simulated = len(entries) - len(real)
-        _line(
+        print_lines(
             f"\n{len(real)} real datasets, {sum(e['n_tasks'] for e in real)} tasks"
             + (f"; {simulated} simulated, marked *" if simulated else "")
             + ". All of one: chmr-bench show NAME."
@@ -138,7 +135,8 @@ def list_atlases(as_json: JsonOption = False) -> None:
     origins: Columns = {"name": _label, "title": _field("title"), "licence": _field("licence")}
     if _print_entries(entries, as_json, sizes, origins):
         simulated = " * simulated." if any(e["synthetic"] for e in entries) else ""
-        _line(f"\nYour own: folder:PATH, a folder of index.csv.gz and *_feature.npz.{simulated}")
+        own = "folder:PATH, a folder of index.csv.gz and *_feature.npz"
+        print_lines(f"\nYour own: {own}.{simulated}")
 
 
 def _lines(entry: Entry, key: str) -> str:
@@ -170,7 +168,7 @@ def list_suites(as_json: JsonOption = False) -> None:
         ),
     }
     if _print_entries(entries, as_json, columns) and any(e["synthetic"] for e in entries):
-        _line(SYNTHETIC)
+        print_lines(SYNTHETIC)
 
 
 @list_app.command("splits")

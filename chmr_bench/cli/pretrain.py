@@ -96,7 +96,7 @@ def _key(
 
 def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> int:
     from chmr_bench.contracts import PendingWeights
-    from chmr_bench.display.console import console, print_note
+    from chmr_bench.display.console import print_lines, print_note
     from chmr_bench.runner import WeightsCache
 
     cache = WeightsCache(run_options)
@@ -113,8 +113,7 @@ def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet:
         return INTERRUPTED
     beside = sorted(p for p in weights.path.parent.iterdir() if p.is_file() and p != weights.path)
     lines = [f"{source}: {weights.path}", f"sha256: {weights.sha256}", *(f"  {p}" for p in beside)]
-    for line in [*lines, f"to run it: {run_command}"]:
-        console.print(line, markup=False, soft_wrap=True)
+    print_lines(*lines, f"to run it: {run_command}")
     return 0
 
 

@@ -84,7 +84,7 @@ def _check(
     *,
     check_all: bool = False,
 ) -> int:
-    from chmr_bench.api.options import cores
+    from chmr_bench.api.options import cores, store_of
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.display.console import notes, print_json, print_note
     from chmr_bench.runner.loading import Datasets
@@ -92,7 +92,7 @@ def _check(
     from chmr_bench.verify.audits import check_audits
     from chmr_bench.verify.known import Verified
 
-    store = _store(out)
+    store = store_of(out)
     if depth == "write":
         store.prepare()
     datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
@@ -124,16 +124,16 @@ def _check(
 
 
 def _show(check: Check) -> None:
-    from chmr_bench.display.console import console
+    from chmr_bench.display.console import print_lines
 
-    console.print(f"{check.state:<11} {check.path}", markup=False, soft_wrap=True)
+    print_lines(f"{check.state:<11} {check.path}")
     for detail in check.details:
         shown = detail.encode("utf-8", "backslashreplace").decode()  # half a character of JSON
-        console.print(f"{'':<11} {shown}", markup=False, soft_wrap=True)
+        print_lines(f"{'':<11} {shown}")
 
 
 def _show_counts(counts: Counter[str]) -> None:
-    from chmr_bench.display.console import console
+    from chmr_bench.display.console import print_lines
 
     words = {
         "ok": "ok",
@@ -144,7 +144,7 @@ def _show_counts(counts: Counter[str]) -> None:
         "not at hand": "cannot check: data not at hand",
     }
     parts = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]
-    console.print("; ".join(parts) or "no records", markup=False, soft_wrap=True)
+    print_lines("; ".join(parts) or "no records")
 
 
 def _exit_code(checks: list[Check]) -> int:
@@ -187,9 +187,10 @@ def list_runs(
     as_json: JsonOption = False,
 ) -> None:
     """List the stored runs: what, where it lies, and its score."""
+    from chmr_bench.api.options import store_of
     from chmr_bench.display.console import plural, print_json, print_note, print_table
 
-    store = _store(out)
+    store = store_of(out)
     rows = [_row(run, store) for run in _selected(store, identities, model, dataset, status)]
     if as_json:
         print_json(rows)
@@ -215,13 +216,14 @@ def pack(
     predictions without a label are left out, where the data are at hand to tell. Files of audits
     are put together. Safe to kill, and to run twice at once.
     """
+    from chmr_bench.api.options import store_of
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.display.console import print_note
     from chmr_bench.records import audited
     from chmr_bench.runner.labels import LabelledCells
     from chmr_bench.runner.loading import Datasets
 
-    store = _store(out)
+    store = store_of(out)
     store.check_writable()
     store.prepare()
     labels = LabelledCells(Datasets(options_from_env(mirror, offline), n_jobs=1))
@@ -246,10 +248,11 @@ def unpack(
     status: StatusOption = None,
 ) -> int:
     """Move packed runs into folders of their own, to look at them; 'pack' moves them back."""
+    from chmr_bench.api.options import store_of
     from chmr_bench.display.console import print_note
     from chmr_bench.records import packing
 
-    store = _store(out)
+    store = store_of(out)
     store.check_writable()
     store.prepare()
     done = packing.unpack(store, _selected(store, identities, model, dataset, status))
@@ -269,7 +272,8 @@ def rm(
     ),
 ) -> None:
     """Remove stored runs: those named by identity, or all of a model, dataset or status."""
-    from chmr_bench.display.console import console, plural, print_note
+    from chmr_bench.api.options import store_of
+    from chmr_bench.display.console import plural, print_lines, print_note
     from chmr_bench.records import packing
 
     if not (identities or model or dataset or status):
@@ -277,27 +281,18 @@ def rm(
             "say which runs to remove: their identities ('chmr-bench records list' shows them), "
             "--model, --dataset or --status"
         )
-    store = _store(out)
+    store = store_of(out)
     runs = _selected(store, identities, model, dataset, status)
     for run in runs:
         row = _row(run, store)
         words = [str(row[name]) for name in ("identity", "dataset", "model", "split", "status")]
-        console.print("  ".join([*words, f"seed {row['seed']}"]), markup=False, soft_wrap=True)
+        print_lines("  ".join([*words, f"seed {row['seed']}"]))
     if not yes:
         raise UsageError(f"{plural(len(runs), 'run')} would be removed; say --yes to remove them")
     store.check_writable()
     store.prepare()
     packing.remove(store, runs)
     print_note(f"{plural(len(runs), 'run')} removed; now: chmr-bench leaderboard build")
-
-
-def _store(out: Path) -> RecordStore:
-    from chmr_bench.records import RecordStore
-
-    store = RecordStore(out)
-    if not store.exists():
-        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
-    return store
 
 
 def _selected(

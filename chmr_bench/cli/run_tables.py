@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chmr_bench.display.console import SYNTHETIC, console, dataset_label, plural, print_table
+from chmr_bench.display.console import SYNTHETIC, dataset_label, plural, print_lines, print_table
 from chmr_bench.report.digits import extra_decimals, fixed
 from chmr_bench.report.results import Numbers
 from chmr_bench.report.words import grouped
@@ -46,10 +46,10 @@ def show_plan(plan: Plan) -> None:
         for key, items in groups.items()
     ]
     print_table("Plan", columns, rows, right=columns[len(words) :])
-    _legend(any(item.synthetic for item in plan.items))
+    print_lines(*(SYNTHETIC for item in plan.items if item.synthetic))
     titles = plan.pretraining()
     checked = "one run checks that its predictions do not move"
-    _say(
+    print_lines(
         _sentence(plan),
         *(f"first, for the weights: {title}" for title in titles[:TITLES_SHOWN]),
         *[f"and {len(titles) - TITLES_SHOWN} more pretrainings"][: len(titles) > TITLES_SHOWN],
@@ -57,12 +57,6 @@ def show_plan(plan: Plan) -> None:
         *(f"not applicable: {i.inapplicable}; {checked}" for i in plan.items if i.inapplicable),
         "",
     )
-
-
-def _say(*lines: str) -> None:
-    """Print each line once, as it is."""
-    for line in dict.fromkeys(lines):
-        console.print(line, markup=False, soft_wrap=True)
 
 
 def _masked(item: Item) -> str:
@@ -162,7 +156,7 @@ def _show_tasks(rows: Sequence[Numbers]) -> None:
         models = [row["model"] for row in group]
         print_table(f"{name} by task, {metric}", ["task", *models], lines, right=models)
     if groups:
-        _say("score above: the mean over tasks, whatever their units; here, each in its own")
+        print_lines("score above: the mean over tasks, whatever their units; here, each in its own")
 
 
 def show_over_splits(rows: Sequence[Numbers]) -> None:
@@ -170,7 +164,8 @@ def show_over_splits(rows: Sequence[Numbers]) -> None:
     columns = ["dataset", "model", "split", "metric", "score", "lowest to highest", "splits"]
     columns += ["runs", "tasks"]
     print_table("Results", columns, [_over_splits(r) for r in rows], right=columns[4:])
-    _say("score: mean ± s.d. over splits, of each the mean over its seeds; --json has every split")
+    each = "of each the mean over its seeds; --json has every split"
+    print_lines(f"score: mean ± s.d. over splits, {each}")
     _show_remarks([row for one in rows for row in one["by_split"]])
 
 
@@ -221,16 +216,17 @@ def _name(row: Numbers) -> str:
 
 def _show_remarks(rows: Sequence[Numbers]) -> None:
     """Print what holds of rows beside their numbers: simulated, pretrained, left out."""
-    _legend(any(row["synthetic"] for row in rows))
-    _say(*(_start(row) for row in rows if row["pretrained_on"]))
-    _say(*(f"{_name(r)}: no score of {r['not_evaluable']}" for r in rows if r["not_evaluable"]))
+    print_lines(*(SYNTHETIC for row in rows if row["synthetic"]))
+    print_lines(*(_start(row) for row in rows if row["pretrained_on"]))
+    absent = [row for row in rows if row["not_evaluable"]]
+    print_lines(*(f"{_name(row)}: no score of {row['not_evaluable']}" for row in absent))
     dropped = {
         (row["origin"] or row["dataset"], row["dataset_digest"]): row["n_dropped"]
         for row in rows
         if row["n_dropped"]
     }
     for (name, _), n in dropped.items():
-        _say(f"{name}: {plural(n, 'row')} of the source left out (--on-invalid drop)")
+        print_lines(f"{name}: {plural(n, 'row')} of the source left out (--on-invalid drop)")
 
 
 def _start(row: Numbers) -> str:
@@ -238,11 +234,6 @@ def _start(row: Numbers) -> str:
     seen = row["n_test_seen"]
     words = f"; saw {seen} of {row['dataset']}'s test molecules" if seen else ""
     return f"{row['model']}: pretrained on {row['pretrained_on']}{words}"
-
-
-def _legend(needed: bool) -> None:
-    if needed:
-        _say(SYNTHETIC)
 
 
 def _result(row: Numbers) -> list[str]:

@@ -43,6 +43,12 @@ def dataset_label(name: str, *, synthetic: bool, origin: str = "") -> str:
     return name + ("*" if synthetic else "") + (f" ({origin})" if origin else "")
 
 
+def print_lines(*lines: str) -> None:
+    """Write each line once on stdout, as it is."""
+    for line in dict.fromkeys(lines):
+        console.print(line, markup=False, soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     """Write `value` as JSON on stdout, nothing else."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")

@@ -76,7 +76,6 @@ def test_no_number_is_broken_in_a_narrow_terminal(
 
     console = Console(width=int(columns), highlight=False)
     monkeypatch.setattr("chmr_bench.display.console.console", console)
-    monkeypatch.setattr("chmr_bench.cli.run_tables.console", console)
     row = ROW | {"model": "fingerprint.forest", "dataset": "a-long-name", "mean": 0.4999}
     run_tables.show_results([row])
     out = capsys.readouterr().out
