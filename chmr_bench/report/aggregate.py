@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ from chmr_bench.records import Problem, RecordStore
 from chmr_bench.records.audited import AuditFile, CleanScore, read_all
 from chmr_bench.report.evidence import Evidence, Run, finite, interval_of, paired_ends
 from chmr_bench.report.runs import REFERENCE, LoadedRuns, load_runs
+from chmr_bench.report.words import grouped
 from chmr_bench.statistics import Runs, mean_over_seeds
 from chmr_bench.types import FloatArray, MetricName
 
@@ -239,26 +239,18 @@ def tables_of(
         group = [lines[i] for i in places]
         rows.setdefault(group[0]["table"], []).append(_row(numbered, group, evidence))
     tables = [_table(members, audits or {}, evidence) for members in rows.values()]
-    files = _files(tables)
+    files = grouped((t.name, (t.facts["dataset_digest"], t.facts["file"])) for t in tables)
     labelled = [replace(t, label=_label(t, files[t.name])) for t in tables]
     return sorted(labelled, key=_order)
 
 
-def _files(tables: Sequence[Table]) -> dict[str, dict[str, str]]:
-    """Return dataset name -> digest of its data -> the user's file that they were read from."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for table in tables:
-        found[table.name][table.facts["dataset_digest"]] = table.facts["file"]
-    return found
-
-
-def _label(table: Table, files: Mapping[str, str]) -> str:
+def _label(table: Table, files: Sequence[tuple[str, str]]) -> str:
     """Return what tells a table from those of other files of one name; `files` by digest."""
-    digest, paths = table.facts["dataset_digest"], [*files.values()]
-    if len(paths) == 1 or not files[digest]:
+    digest, file = table.facts["dataset_digest"], table.facts["file"]
+    if len(files) == 1 or not file:
         return table.name
-    changed = f", data {digest[:8]}" if paths.count(files[digest]) > 1 else ""
-    return f"{table.name} ({files[digest]}{changed})"
+    changed = f", data {digest[:8]}" if [path for _, path in files].count(file) > 1 else ""
+    return f"{table.name} ({file}{changed})"
 
 
 def rows_frame(store: RecordStore) -> pd.DataFrame:

@@ -328,8 +328,8 @@ def families(found: Sequence[Curve]) -> list[Family]:
     """Return the tables: one a dataset and setting, then the mean over datasets of one metric."""
     groups: dict[tuple[Any, ...], list[Curve]] = defaultdict(list)
     for curve in found:
-        facts = [curve.facts[n] for n in ("dataset_digest", "split_digest", "dataset_metric")]
-        groups[(*facts, curve.setting)].append(curve)
+        names = ("dataset_digest", "split_digest", "dataset_metric")
+        groups[(*(curve.facts[name] for name in names), curve.setting)].append(curve)
     single = [
         Family((of[0].facts["dataset"],), _title(of[0]), metric, setting, tuple(of))
         for (_, _, metric, setting), of in groups.items()

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,35 +18,26 @@ if TYPE_CHECKING:
 
 def row_labels(runs: pd.DataFrame) -> list[str]:
     """Return what the row of each run is called; within a dataset no two rows share one."""
-    names = _plain_names(runs)
-    facts = _fact_columns(runs)
-    labels = dict.fromkeys(range(len(names)), "")
+    import pandas as pd
+
+    columns = (runs[name] for name in ("model", "overrides", "missing"))
+    labels = [plain_name(*values) for values in zip(*columns, strict=True)]
     # Simulated and real data never share a table, so their rows need not be told apart.
-    for (name, _), places in _groups([names, [*runs["synthetic"]]]).items():
+    alike = pd.Series(labels).groupby([labels, [*runs["synthetic"]]], sort=False)
+    facts = _fact_columns(runs)
+    for places in alike.indices.values():
         varying = [column for column in facts if len({column[i] for i in places}) > 1]
         for i in places:
             suffix = ", ".join(column[i] for column in varying)
-            labels[i] = f"{name} ({suffix})" if suffix else name
+            labels[i] += f" ({suffix})" if suffix else ""
     keys = [*runs["row_key"]]
-    for (_, label), places in _groups([[*runs["dataset"]], [*labels.values()]]).items():
+    for places in (
+        pd.Series(keys).groupby([[*runs["dataset"]], labels], sort=False).indices.values()
+    ):
         if len({keys[i] for i in places}) > 1:
             for i in places:
-                digest = hashlib.sha256(keys[i].encode()).hexdigest()[:6]
-                labels[i] = f"{label} #{digest}"
-    return [*labels.values()]
-
-
-def _groups(columns: Sequence[Sequence[Any]]) -> dict[tuple[Any, ...], list[int]]:
-    """Return values -> the places where the columns have these."""
-    places: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for i, key in enumerate(zip(*columns, strict=True)):
-        places[key].append(i)
-    return places
-
-
-def _plain_names(runs: pd.DataFrame) -> list[str]:
-    columns = (runs[name] for name in ("model", "overrides", "missing"))
-    return [plain_name(*values) for values in zip(*columns, strict=True)]
+                labels[i] += f" #{hashlib.sha256(keys[i].encode()).hexdigest()[:6]}"
+    return labels
 
 
 def plain_name(model: str, overrides: str, missing: str | None = None) -> str:

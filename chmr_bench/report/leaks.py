@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from chmr_bench.records.audited import Leaked
 from chmr_bench.report.aggregate import Table
 from chmr_bench.report.grids import NONE, Grid
-from chmr_bench.report.words import notes
+from chmr_bench.report.words import grouped, notes
 
 LEVEL_WORDS = {
     "smiles": "same SMILES",
@@ -15,7 +14,6 @@ LEVEL_WORDS = {
     "connectivity": "same connectivity",
     "scaffold": "same flat scaffold",
 }
-COLUMNS = ("dataset", "split", "test rows", *LEVEL_WORDS.values())
 
 
 def percent(count: int, of: int) -> str:
@@ -28,19 +26,22 @@ def audited_grid(tables: Sequence[Table]) -> Grid | None:
 
     The audits are those of ``chmr-bench audit --records``.
     """
-    groups: dict[tuple[str, str], list[Mapping[str, Leaked]]] = {}
-    for table in tables:
-        if table.audited is not None and table.audited.levels.keys() >= LEVEL_WORDS.keys():
-            key = (table.name, table.audited.split)
-            groups.setdefault(key, []).append(table.audited.levels)
+    groups = grouped(
+        ((table.name, table.audited.split), table)
+        for table in tables
+        if table.audited is not None and table.audited.levels.keys() >= LEVEL_WORDS.keys()
+    )
     if not groups:
         return None
     rows = []
-    for (name, split), audits in groups.items():
+    for (name, split), drawn in groups.items():
+        audits = [table.audited.levels for table in drawn if table.audited is not None]
         n_test = sum(one["smiles"].test_rows for one in audits)
-        leaked = [sum(one[level].leaked_rows for one in audits) for level in LEVEL_WORDS]
-        split += f", {len(audits)} of them" if len(audits) > 1 else ""
-        rows.append((name, split, f"{n_test:,}", *(percent(count, n_test) for count in leaked)))
+        row = {"dataset": name, "split": split, "test rows": f"{n_test:,}"}
+        row["split"] += f", {len(audits)} of them" if len(audits) > 1 else ""
+        for level, words in LEVEL_WORDS.items():
+            row[words] = percent(sum(one[level].leaked_rows for one in audits), n_test)
+        rows.append(row)
     below = notes("levels", audited=True, ringless=(), synthetic=False)
     title = "Test rows with a twin in training"
-    return Grid(title, COLUMNS, tuple(rows), ("dataset", "split"), below)
+    return Grid.of(title, rows, ("dataset", "split"), below)

@@ -59,14 +59,13 @@ def board_notes(board: FilledBoard) -> tuple[str, ...]:
     audited = {name: t.audited for name, t in on_drawn if t.audited is not None}
     is_drawn = board.board.is_drawn
     seen: dict[str, dict[str, int]] = {}
+    rows = [row for cell in cells for row in cell.rows.values()]
     if is_drawn:  # pretraining leaves out the reference test parts; others it may have met
         rows = [row for _, table in on_drawn for row in table.rows]
         for name, row in ((name, row) for name, table in on_drawn for row in table.rows):
             if n := row.n_test_seen:
                 counts = seen.setdefault(row.label, {})
                 counts[name] = max(counts.get(name, 0), n)
-    else:
-        rows = [row for cell in cells for row in cell.rows.values()]
     return notes(
         "board",
         board=board,

@@ -64,28 +64,24 @@ def _footnotes(figures: Sequence[Figure]) -> list[Figure]:
 
 
 def _grid(title: str, figures: Sequence[Figure], below: Sequence[str]) -> Grid:
-    models = list(dict.fromkeys((f.model, f.venue) for f in figures))
-    columns = list(dict.fromkeys((f.dataset, f.metric) for f in figures))
-    cells = {(f.model, f.dataset): f for f in figures}
-    footnotes = _footnotes(figures)
-    with_venue = any(venue for _, venue in models)
-    rows = []
-    for model, venue in models:
-        row = [model, venue] if with_venue else [model]
-        for dataset, _ in columns:
-            row.append(_cell(cells.get((model, dataset)), footnotes))
-        rows.append(tuple(row))
-    units = {unit for _, unit in columns}
-    heads = [d if len(units) == 1 else f"{d} {UNITS.get(u, u)}" for d, u in columns]
+    units = list(dict.fromkeys(UNITS.get(f.metric, f.metric) for f in figures))
     if len(units) == 1:
-        title += f" ({UNITS.get(columns[0][1], columns[0][1])})"
-    left = ("model", "venue") if with_venue else ("model",)
-    return Grid(f"As printed: {title}", (*left, *heads), tuple(rows), left, tuple(below))
+        title += f" ({units[0]})"
+    footnotes = _footnotes(figures)
+    left = ("model", "venue") if any(f.venue for f in figures) else ("model",)
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    columns: dict[str, str] = {}
+    for f in figures:
+        column = f.dataset if len(units) == 1 else f"{f.dataset} {UNITS.get(f.metric, f.metric)}"
+        columns[column] = NONE
+        cells.setdefault((f.model, f.venue), {})[column] = _cell(f, footnotes)
+    rows = [
+        {**dict(zip(left, names, strict=False)), **columns, **row} for names, row in cells.items()
+    ]
+    return Grid.of(f"As printed: {title}", rows, left, below)
 
 
-def _cell(figure: Figure | None, footnotes: Sequence[Figure]) -> str:
-    if figure is None:
-        return NONE
+def _cell(figure: Figure, footnotes: Sequence[Figure]) -> str:
     if figure.mean is None:
         return figure.note
     text = f"{figure.mean:.1f}" if figure.std is None else f"{figure.mean:.1f} ± {figure.std:.1f}"

@@ -6,9 +6,10 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from chmr_bench.report.aggregate import Row, Table
+from chmr_bench.report.aggregate import Table
 from chmr_bench.report.evidence import Run
 from chmr_bench.report.grids import NONE, Grid
+from chmr_bench.report.words import grouped
 
 SHOWN = 12
 """Characters of a digest in a table; the JSON files hold all."""
@@ -39,10 +40,7 @@ def _data(tables: Sequence[Table]) -> Grid:
 
 
 def _models(tables: Sequence[Table]) -> Grid:
-    by_label: dict[str, list[Row]] = {}
-    for table in tables:
-        for row in table.rows:
-            by_label.setdefault(row.label, []).append(row)
+    by_label = grouped((row.label, row) for table in tables for row in table.rows)
     rows = []
     for label, found in sorted(by_label.items()):
         first = found[0].first
@@ -71,17 +69,16 @@ def _weights(run: Run) -> str:
 
 def _machines(tables: Sequence[Table]) -> Grid:
     runs = [line for table in tables for row in table.rows for line in row.lines]
-    counted = Counter(_machine(run) for run in runs)
-    rows = tuple((*machine, str(n)) for machine, n in sorted(counted.items()))
-    columns = ("commit", "processor", "device", "cores", "platform", "python", "records")
-    left = ("commit", "processor", "device", "platform", "python")
-    seen: dict[str, set[str]] = {}
-    for packages in {run["packages"] for run in runs}:
-        for package, version in json.loads(packages).items():
-            seen.setdefault(package, set()).add(version)
-    listed = [f"{package} {' and '.join(sorted(v))}" for package, v in sorted(seen.items())]
-    notes = ("Packages: " + ", ".join(listed) + ".",) if listed else ()
-    return Grid("Machines", columns, rows, left, notes)
+    columns = ("commit", "processor", "device", "cores", "platform", "python")
+    rows = [
+        dict(zip(columns, machine, strict=True)) | {"records": str(n)}
+        for machine, n in sorted(Counter(map(_machine, runs)).items())
+    ]
+    installed = [json.loads(packages) for packages in {run["packages"] for run in runs}]
+    versions = grouped(sorted(item for packages in installed for item in packages.items()))
+    listed = ", ".join(f"{package} {' and '.join(v)}" for package, v in versions.items())
+    left = tuple(column for column in columns if column != "cores")
+    return Grid.of("Machines", rows, left, [f"Packages: {listed}."] if listed else [])
 
 
 def _machine(run: Run) -> tuple[str, ...]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 
 from chmr_bench.report.comparison.overall import CV5X5, N_FOLDS, Folds, Overall
-from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
+from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset, Verdict
 from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span
 from chmr_bench.report.words import grouped, notes
 from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED
 from chmr_bench.types import MetricName
 
-VERDICT_COLUMNS = {"better": "better", "worse": "worse", "no difference": "no difference shown"}
+VERDICT_COLUMNS: dict[str, Verdict] = {
+    "better": "better",
+    "worse": "worse",
+    "no difference": "no difference shown",
+}
 
 
 def grids(comparison: Comparison) -> list[Grid]:

@@ -10,9 +10,11 @@ from chmr_bench.records import Record
 from chmr_bench.records.audited import AuditFile, Leaked, write_all
 from chmr_bench.report import leaderboard
 from chmr_bench.report.aggregate import collect
-from chmr_bench.report.leaks import COLUMNS, LEVEL_WORDS, audited_grid, percent
+from chmr_bench.report.leaks import LEVEL_WORDS, audited_grid, percent
 
 COUNTS = {"smiles": 0, "parent": 1, "connectivity": 2, "scaffold": 3}
+
+COLUMNS = ("dataset", "split", "test rows", *LEVEL_WORDS.values())
 
 
 def audit_of(results: Any, record: Record, counts: dict[str, int]) -> AuditFile:
