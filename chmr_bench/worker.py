@@ -28,6 +28,8 @@ LEFTOVER_SECONDS = 0.5
 CLEAR_LOOKS = 3
 TENDERS = ("resource_tracker", "forkserver", "semaphore_tracker")
 TRACEBACK_FRAMES = 8
+NAME_CHARS, MESSAGE_CHARS = 100, 2000
+"""So much of an error is passed on; a model may put a table into its message."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class ProcessState:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         os.close(descriptor)
+        with contextlib.suppress(OSError):  # its reader has it open; a killed one leaves no file
+            Path(self.output).unlink()
         sys.stdout, sys.stderr = _text(1), _text(2)
         faulthandler.enable(sys.stderr)
 
@@ -85,7 +89,7 @@ def serve(connection: Any, surroundings: ProcessState) -> None:
         value = load_object(target)(*arguments, sender)
         sender("done", value)
     except BaseException as error:  # noqa: BLE001 - a stranger's code may raise anything
-        sender("raised", type(error).__name__, _message(error), short_traceback(error))
+        sender("raised", type(error).__name__[:NAME_CHARS], _message(error), short_traceback(error))
     with contextlib.suppress(Exception):  # as at the end of Python: pools are shut down
         atexit._run_exitfuncs()
     left = _kill_leftovers()
@@ -142,9 +146,11 @@ def short_path(filename: str) -> str:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - a stranger's __str__
+        text = str.__str__(str(error))  # a class of its own would be read back in the caller
+    except BaseException:  # noqa: BLE001 - a stranger's __str__
         return ""
+    more = f" ... ({len(text)} characters)" if len(text) > MESSAGE_CHARS else ""
+    return text[:MESSAGE_CHARS] + more
 
 
 def end_with_the_caller() -> None:

@@ -38,7 +38,9 @@ def open_dataset(
     """
     if foreign.is_foreign(spec.load):
         target = f"{__name__}:load_here"
-        dataset = foreign.isolated(spec.load, target, spec, options, receiver=_Progress(progress))
+        words = (spec, options)
+        seconds, receiver = options.load_limit, _Progress(progress)
+        dataset = foreign.isolated(spec.load, target, *words, seconds=seconds, receiver=receiver)
     else:
         dataset = _loaded(spec, options, progress)
     if not isinstance(dataset, Dataset):

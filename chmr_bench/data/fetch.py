@@ -66,6 +66,8 @@ class FetchOptions:
         Seconds before the second try; doubled before each further one.
     limit : float
         Seconds that a file may take in all, beside those it needs at `SLOWEST`.
+    load_limit : float or None
+        Seconds that another's `load` may take in all; None = `foreign.LONG_SECONDS`.
     """
 
     mirror: str | None = None
@@ -74,6 +76,7 @@ class FetchOptions:
     attempts: int = 3
     pause: float = 0.5
     limit: float = 60.0
+    load_limit: float | None = None
 
 
 @dataclass(frozen=True)
