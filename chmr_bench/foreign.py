@@ -79,7 +79,7 @@ def isolated(
     try:
         return isolation.call(target, *arguments, limits=limits, receiver=receiver or Printed())
     except RemoteError as error:
-        raise PluginError(f"{path}: {error.kind}: {error or 'no message'}") from error
+        raise PluginError(f"{path}: {error.kind}: {str(error) or 'no message'}") from error
     except WorkerError as error:
         raise PluginError(f"{path}: {_plain(error)}") from error
     finally:

@@ -67,7 +67,7 @@ class FetchOptions:
     limit : float
         Seconds that a file may take in all, beside those it needs at `SLOWEST`.
     load_limit : float or None
-        Seconds that another's `load` may take in all; None = `foreign.LONG_SECONDS`.
+        Seconds that another's `load` or split rule may take; None = `foreign.LONG_SECONDS`.
     """
 
     mirror: str | None = None

@@ -44,6 +44,14 @@ def endless(smiles):
     values = np.zeros((len(smiles), 2))
     values[1, 1] = np.inf
     return MatrixBlock(values, np.ones(len(smiles), dtype=bool))
+def patches(smiles, place):
+    import subprocess, sys
+    from pathlib import Path
+    from rdkit import Chem
+    Chem.MolFromSmiles = None
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    (Path(place) / "children").open("a").write(f"{child.pid}\\n")
+    return block(len(smiles))
 def together(smiles):
     if len(smiles) > 1:
         raise ZeroDivisionError("only alone")
@@ -134,6 +142,18 @@ def test_a_feature_that_breaks_the_contract(
 ) -> None:
     with pytest.raises(error, match=message):
         parallel.compute_block(feature(name), {}, ["C", "CC", "CCC"])
+
+
+def test_what_a_strangers_feature_changes_reaches_no_other(
+    feature: Callable[[str], FeatureSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chmr_bench.probes._foreign", {"invented_features"})
+    parallel.compute_block(feature("patches"), {"place": str(tmp_path)}, ["C"])
+    children = (tmp_path / "children").read_text().split()
+    assert children
+    assert [pid for pid in children if psutil.pid_exists(int(pid))] == []
+    morgan = parallel.compute_block(SPECS["morgan"], {}, ["C", "CC"], n_jobs=1)
+    assert len(morgan) == 2
 
 
 def test_matrices_and_graphs_do_not_mix() -> None:
