@@ -225,7 +225,8 @@ class _Running:
                 self._pass_on()
             self._check()
             if time.monotonic() > deadline:  # it waits for children that never end
-                self.left += [_name(one) for one in self.memory.children]
+                children = self.memory.children
+                self.left += [_name(one) for one in children if not worker.is_tracker(one)]
                 return
 
     def _take(self) -> bool:
@@ -284,7 +285,7 @@ class _Running:
                 with contextlib.suppress(OSError, psutil.Error):
                     if os.getsid(pid) == self.process.pid != pid:
                         found[pid] = psutil.Process(pid)
-        return list(found.values())
+        return [one for one in found.values() if not worker.is_tracker(one)]
 
     def end(self) -> None:
         """Kill what is left, and tidy up."""

@@ -90,13 +90,21 @@ def serve(connection: Any, surroundings: ProcessState) -> None:
         sender("done", value)
     except BaseException as error:  # noqa: BLE001 - a stranger's code may raise anything
         sender("raised", type(error).__name__[:NAME_CHARS], _message(error), short_traceback(error))
-    with contextlib.suppress(Exception):  # as at the end of Python: pools are shut down
-        atexit._run_exitfuncs()
+    _run_exit_functions()
     left = _kill_leftovers()
     if left:
         sender("left", left)
     streams.flush()
     os._exit(0)
+
+
+def _run_exit_functions() -> None:
+    """Do as Python does at its end: pools are shut down, those of joblib before the others."""
+    for function in reversed(threading._threading_atexits):  # type: ignore[attr-defined]
+        with contextlib.suppress(BaseException):
+            function()
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
 
 
 class _Sender:
@@ -185,6 +193,14 @@ def _kill_leftovers() -> list[str]:
             return names
         time.sleep(0.02)
     return []
+
+
+def is_tracker(process: Any) -> bool:
+    """Return whether it frees the semaphores of a pool: it ends by itself, when all is freed."""
+    try:
+        return "resource_tracker import main" in " ".join(process.cmdline())
+    except Exception:  # noqa: BLE001 - it has ended
+        return True
 
 
 def _is_tender(process: Any, me: Any) -> bool:

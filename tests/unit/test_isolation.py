@@ -97,6 +97,10 @@ def forks_and_returns(send):
         os._exit(0)
     time.sleep(0.2)
 
+def counts_in_a_pool(send):
+    from joblib import Parallel, delayed
+    return Parallel(n_jobs=2)(delayed(abs)(-i) for i in range(4))
+
 def starts_a_child_and_waits(place, send):
     import subprocess
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -210,6 +214,10 @@ def test_a_worker_has_no_file_that_a_killed_run_would_leave(
     output, files = call("output_folder")
     assert output.endswith("(deleted)")
     assert [name for name in files if name.endswith(".log")] == []
+
+
+def test_the_pool_of_a_library_is_no_child_left_behind() -> None:
+    assert call("counts_in_a_pool") == [0, 1, 2, 3]
 
 
 def test_the_kind_and_place_of_an_error_are_kept() -> None:
