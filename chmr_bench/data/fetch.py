@@ -280,7 +280,8 @@ def _bring(
 ) -> None:
     """Fetch into ``NAME.part``, verify, rename into place; remove the part whatever happens."""
     part = target.with_name(target.name + ".part")
-    end = time.monotonic() + options.limit + source.n_bytes / SLOWEST
+    seconds = options.limit + source.n_bytes / SLOWEST
+    end = time.monotonic() + seconds
 
     def watch() -> None:
         n_bytes = part.stat().st_size if part.exists() else 0
@@ -298,8 +299,10 @@ def _bring(
             except (_Failure, TimeoutError) as failure:
                 if attempt == options.attempts or not getattr(failure, "again", False):
                     tries = f" (tried {attempt} times)" if attempt > 1 else ""
+                    late = isinstance(failure, TimeoutError)
+                    what = f"not done within {seconds:.0f} s" if late else str(failure).rstrip(".")
                     raise FetchError(
-                        f"{source.path} from {origin}: {failure}{tries}. {_ways_out(options)}"
+                        f"{source.path} from {origin}: {what}{tries}. {_ways_out(options)}"
                     ) from failure
             time.sleep(options.pause * 2 ** (attempt - 1))
         part.replace(target)
@@ -335,7 +338,7 @@ def _taking(
     def take() -> None:
         try:
             download(str(origin), str(part), None)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
             n_bytes = part.stat().st_size if part.exists() else 0
             raise _explain(error, n_bytes, source, options) from error
 
