@@ -31,7 +31,7 @@ from chmr_bench.records.run import (
     with_tasks,
     without_tasks,
 )
-from chmr_bench.records.seal import is_sealed, sha256
+from chmr_bench.records.seal import sha256
 from chmr_bench.types import FloatArray
 
 SUFFIX, NUMBERS = ".jsonl.gz", ".parquet"

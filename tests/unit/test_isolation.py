@@ -176,7 +176,9 @@ def test_how_it_ended_is_said(
 
 
 def test_a_long_message_is_cut_and_is_plain_text() -> None:
-    with pytest.raises(RemoteError, match=r"^long long .* \.\.\. \(50000000 characters\)$") as caught:
+    with pytest.raises(
+        RemoteError, match=r"^long long .* \.\.\. \(50000000 characters\)$"
+    ) as caught:
         call("raises_at_length")
     assert len(str(caught.value)) < 3000
 

@@ -225,7 +225,7 @@ def test_a_task_that_cannot_be_is_a_problem_of_its_run(
     for text in text_of(store).splitlines():
         line = json.loads(text)
         if line.get("seed") == 1:
-            columns = dict.fromkeys(("task", "n", "n_minority", "evaluable"), [])
+            columns = {key: list[Any]() for key in ("task", "n", "n_minority", "evaluable")}
             line["metrics"]["per_task"]["tasks"] = {**columns, "task": ["t"], name: [value]}
         texts.append(json.dumps(line).encode())
     (store.root / PAIR[0]).write_bytes(gzip.compress(b"\n".join([*texts, b""])))
