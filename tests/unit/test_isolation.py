@@ -156,6 +156,16 @@ def test_what_a_call_changes_reaches_neither_the_caller_nor_the_next() -> None:
     assert "MARK" not in os.environ
 
 
+def test_a_folder_that_a_call_removes_is_no_obstacle_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    assert call("is_clean")
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "error", "message"),
     [
