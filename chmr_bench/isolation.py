@@ -100,6 +100,10 @@ def warm_up(modules: Sequence[str] = ()) -> None:
 
     Returns at once: the server imports while the caller goes on. A server that runs stays as it is.
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # a model removed it, and Python starts no process from nowhere
+        os.chdir(tempfile.gettempdir())
     start = context()
     if start.get_start_method() == "forkserver":
         from multiprocessing import forkserver

@@ -44,10 +44,7 @@ class ProcessState:
     @classmethod
     def here(cls, output: str = "") -> ProcessState:
         """Return those of this process; what is printed goes to the file `output`, if named."""
-        folder = ""
-        with contextlib.suppress(FileNotFoundError):  # a model may have removed it
-            folder = str(Path.cwd())
-        return cls(folder, tuple(sys.path), dict(os.environ), output)
+        return cls(str(Path.cwd()), tuple(sys.path), dict(os.environ), output)
 
     def take_over(self) -> None:
         """Make them this process's own, in a session of its own that Ctrl-C does not reach."""
@@ -56,8 +53,7 @@ class ProcessState:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller gets it, and ends us
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        with contextlib.suppress(FileNotFoundError):
-            os.chdir(self.folder)
+        os.chdir(self.folder)
         sys.path[:] = self.path
         os.environ.clear()
         os.environ.update(self.environment)

@@ -264,4 +264,4 @@ def _reason(error: BaseException) -> str:
 
     if isinstance(error, ChmrBenchError):
         return str(error)
-    return f"{type(error).__name__}: {first_line(error)}"
+    return f"{type(error).__name__}: {first_line(error)}"[: worker.MESSAGE_CHARS]

@@ -39,6 +39,8 @@ def listed(smiles):
 def fussy(smiles):
     if "CC" in smiles:
         raise RuntimeError("not this one\\nand more")
+    if "N" in smiles:
+        raise RuntimeError("long " * 1_000_000)
     return block(len(smiles))
 def endless(smiles):
     values = np.zeros((len(smiles), 2))
@@ -156,6 +158,12 @@ def test_what_a_strangers_feature_changes_reaches_no_other(
     assert running.isdisjoint(map(int, children))
     morgan = parallel.compute_block(SPECS["morgan"], {}, ["C", "CC"], n_jobs=1)
     assert len(morgan) == 2
+
+
+def test_a_long_reason_is_cut(feature: Callable[[str], FeatureSpec]) -> None:
+    with pytest.raises(FeatureError, match=r"row 0 .*long long") as caught:
+        parallel.compute_block(feature("fussy"), {}, ["N"])
+    assert len(str(caught.value)) < 3000
 
 
 def test_matrices_and_graphs_do_not_mix() -> None:
