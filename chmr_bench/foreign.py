@@ -19,6 +19,9 @@ from chmr_bench.streams import stdout_to_stderr
 QUICK_SECONDS = 60.0
 """Time for a function that has nothing to compute, such as a model's `needs`."""
 
+LONG_SECONDS = 3600.0
+"""Time for one that computes, such as a dataset's `load`, where no ``--time-limit`` is given."""
+
 PATIENCE = 5.0
 """After so many seconds the user is told what is waited for: it may never come."""
 
@@ -47,7 +50,8 @@ def call(path: str, *arguments: Any, method: str = "", seconds: float | None = N
     Raises
     ------
     PluginError
-        Another's function raised, ended its process, or took longer than `seconds`.
+        Another's function raised, ended its process, or took longer than `seconds`; None =
+        `LONG_SECONDS`.
 
     Examples
     --------
@@ -68,14 +72,14 @@ def isolated(
     receiver: isolation.Receiver | None = None,
 ) -> Any:
     """Return what `target` gives in a worker process; an error names `path`, which it calls."""
-    limits = isolation.Limits(seconds)
+    limits = isolation.Limits(seconds or LONG_SECONDS)
     waiting = threading.Timer(PATIENCE, _say, [f"waiting for {path} ... (Ctrl-C stops it)"])
     waiting.daemon = True
     waiting.start()
     try:
         return isolation.call(target, *arguments, limits=limits, receiver=receiver or Printed())
     except RemoteError as error:
-        raise PluginError(f"{path}: {error.kind}: {error or 'no message'}") from error
+        raise PluginError(f"{path}: {error.kind}: {str(error) or 'no message'}") from error
     except WorkerError as error:
         raise PluginError(f"{path}: {_plain(error)}") from error
     finally:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -35,6 +35,7 @@ from chmr_bench.errors import (
     RemoteError,
     TimeLimitError,
     WorkerDiedError,
+    WorkerError,
 )
 
 PRELOADED = (
@@ -99,6 +100,10 @@ def warm_up(modules: Sequence[str] = ()) -> None:
 
     Returns at once: the server imports while the caller goes on. A server that runs stays as it is.
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # a model removed it, and Python starts no process from nowhere
+        os.chdir(tempfile.gettempdir())
     start = context()
     if start.get_start_method() == "forkserver":
         from multiprocessing import forkserver
@@ -173,7 +178,7 @@ class _Running:
     def __init__(self, limits: Limits, receiver: Receiver) -> None:
         self.limits, self.receiver = limits, receiver
         descriptor, path = tempfile.mkstemp(prefix="chmr-bench-", suffix=".log")
-        self.path, self.output = Path(path), os.fdopen(descriptor, "rb")
+        self.path, self.output = Path(path), os.fdopen(descriptor, "r+b", buffering=0)
         self.n_printed = 0
         self.done: list[Any] = []
         self.left: list[str] = []
@@ -185,7 +190,7 @@ class _Running:
             self.process.start()
         theirs.close()
         self.started = time.monotonic()
-        self.memory = _Memory(self.process.pid)
+        self.memory = _Memory(self.process.pid, self._excess)
         self.memory.start()
 
     def result(self, target: str, arguments: Sequence[Any]) -> Any:
@@ -195,6 +200,7 @@ class _Running:
         self._follow()
         self._pass_on()
         if not self.done:
+            self._check()  # it may have been killed for it
             raise WorkerDiedError(f"the worker process {_ending(self.process.exitcode)}")
         self.left += _kill_all(self._others())
         if self.left:
@@ -223,7 +229,8 @@ class _Running:
                 self._pass_on()
             self._check()
             if time.monotonic() > deadline:  # it waits for children that never end
-                self.left += [_name(one) for one in self.memory.children]
+                children = self.memory.children
+                self.left += [_name(one) for one in children if not worker.is_tracker(one)]
                 return
 
     def _take(self) -> bool:
@@ -251,17 +258,26 @@ class _Running:
             self.n_printed += len(text)
             more = "" if len(text) < room else "\n[what was printed after this is left out]\n"
             self.receiver.printed(text.decode("utf-8", errors="replace") + more)
+        elif room <= 0:  # or it would fill the disk
+            os.ftruncate(self.output.fileno(), 0)
 
     def _check(self) -> None:
         """Raise where the call takes more than it may."""
+        excess = self._excess()
+        if excess is not None:
+            raise excess
+
+    def _excess(self) -> WorkerError | None:
+        """Return the error of a call that takes more than it may."""
         seconds, memory_gb = self.limits.seconds, self.limits.memory_gb
         if seconds is not None and not self.done and time.monotonic() - self.started > seconds:
-            raise TimeLimitError(f"it took longer than the limit of {seconds:g} s (--time-limit)")
+            return TimeLimitError(f"it took longer than the limit of {seconds:g} s (--time-limit)")
         used = self.memory.used / 1e9
         if memory_gb is not None and used > memory_gb:
-            raise MemoryLimitError(
-                f"it used {used:.1f} GB, more than the limit of {memory_gb:g} GB (--memory-limit)"
+            return MemoryLimitError(
+                f"it used {used:.2f} GB, more than the limit of {memory_gb:g} GB (--memory-limit)"
             )
+        return None
 
     def _others(self) -> list[Any]:
         """Return what is left of the worker's session, and of the children seen before."""
@@ -273,7 +289,7 @@ class _Running:
                 with contextlib.suppress(OSError, psutil.Error):
                     if os.getsid(pid) == self.process.pid != pid:
                         found[pid] = psutil.Process(pid)
-        return list(found.values())
+        return [one for one in found.values() if not worker.is_tracker(one)]
 
     def end(self) -> None:
         """Kill what is left, and tidy up."""
@@ -293,6 +309,9 @@ class _Running:
 class _Memory(threading.Thread):
     """Looks at a process and its children: in a thread, where Ctrl-C breaks into nothing.
 
+    One that is over its limits and goes on is killed: its caller may be waiting for the rest of a
+    message, and cannot do it.
+
     Attributes
     ----------
     used :
@@ -301,9 +320,9 @@ class _Memory(threading.Thread):
         Of all generations: all that were seen and run still.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, excess: Callable[[], WorkerError | None]) -> None:
         super().__init__(daemon=True, name="watch-memory")
-        self.pid, self.ended = pid, threading.Event()
+        self.pid, self.excess, self.ended = pid, excess, threading.Event()
         self.used, self.children = 0, []  # type: int, list[Any]
 
     def run(self) -> None:
@@ -318,6 +337,8 @@ class _Memory(threading.Thread):
                 # Also those seen before: what a worker that just died left is its child no more.
                 before = [one for one in self.children if one not in children and one.is_running()]
                 self.children = children + before
+                if self.excess() is not None and not self.ended.wait(EXIT_SECONDS):
+                    worker_process.kill()
 
 
 def _resident(process: Any) -> int:

@@ -28,6 +28,8 @@ LEFTOVER_SECONDS = 0.5
 CLEAR_LOOKS = 3
 TENDERS = ("resource_tracker", "forkserver", "semaphore_tracker")
 TRACEBACK_FRAMES = 8
+NAME_CHARS, MESSAGE_CHARS = 100, 2000
+"""So much of an error is passed on; a model may put a table into its message."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class ProcessState:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         os.close(descriptor)
+        with contextlib.suppress(OSError):  # its reader has it open; a killed one leaves no file
+            Path(self.output).unlink()
         sys.stdout, sys.stderr = _text(1), _text(2)
         faulthandler.enable(sys.stderr)
 
@@ -85,14 +89,22 @@ def serve(connection: Any, surroundings: ProcessState) -> None:
         value = load_object(target)(*arguments, sender)
         sender("done", value)
     except BaseException as error:  # noqa: BLE001 - a stranger's code may raise anything
-        sender("raised", type(error).__name__, _message(error), short_traceback(error))
-    with contextlib.suppress(Exception):  # as at the end of Python: pools are shut down
-        atexit._run_exitfuncs()
+        sender("raised", type(error).__name__[:NAME_CHARS], _message(error), short_traceback(error))
+    _run_exit_functions()
     left = _kill_leftovers()
     if left:
         sender("left", left)
     streams.flush()
     os._exit(0)
+
+
+def _run_exit_functions() -> None:
+    """Do as Python does at its end: pools are shut down, those of joblib before the others."""
+    for function in reversed(threading._threading_atexits):  # type: ignore[attr-defined]
+        with contextlib.suppress(BaseException):
+            function()
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
 
 
 class _Sender:
@@ -142,9 +154,11 @@ def short_path(filename: str) -> str:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - a stranger's __str__
+        text = str.__str__(str(error))  # a class of its own would be read back in the caller
+    except BaseException:  # noqa: BLE001 - a stranger's __str__
         return ""
+    more = f" ... ({len(text)} characters)" if len(text) > MESSAGE_CHARS else ""
+    return text[:MESSAGE_CHARS] + more
 
 
 def end_with_the_caller() -> None:
@@ -179,6 +193,14 @@ def _kill_leftovers() -> list[str]:
             return names
         time.sleep(0.02)
     return []
+
+
+def is_tracker(process: Any) -> bool:
+    """Return whether it frees the semaphores of a pool: it ends by itself, when all is freed."""
+    try:
+        return "resource_tracker import main" in " ".join(process.cmdline())
+    except Exception:  # noqa: BLE001 - it has ended
+        return True
 
 
 def _is_tender(process: Any, me: Any) -> bool:

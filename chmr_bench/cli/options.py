@@ -176,7 +176,8 @@ class WorkGroup:
         "float32"
     )
     time_limit: Annotated[
-        float | None, option(metavar="SECONDS", help="A job may take so long; else any time.")
+        float | None,
+        option(metavar="SECONDS", help="A job, or loading data, may take so long; else any time."),
     ] = None
     memory_limit: Annotated[
         float | None,

@@ -20,6 +20,7 @@ from chmr_bench.data.requests import (
 )
 from chmr_bench.errors import DataError, PluginError, UnknownNameError
 from chmr_bench.lazy import load_object
+from chmr_bench.paths import is_utf8
 
 
 def open_dataset(
@@ -38,7 +39,9 @@ def open_dataset(
     """
     if foreign.is_foreign(spec.load):
         target = f"{__name__}:load_here"
-        dataset = foreign.isolated(spec.load, target, spec, options, receiver=_Progress(progress))
+        words = (spec, options)
+        seconds, receiver = options.load_limit, _Progress(progress)
+        dataset = foreign.isolated(spec.load, target, *words, seconds=seconds, receiver=receiver)
     else:
         dataset = _loaded(spec, options, progress)
     if not isinstance(dataset, Dataset):
@@ -107,6 +110,9 @@ def check_dataset(spec: DatasetSpec, dataset: Dataset) -> None:
         raise DataError(f"{where}: {_name_difference(dataset.task_names, spec.task_names)}")
     if dataset.keys and len(dataset.keys) != len(dataset):
         raise DataError(f"{where}: {len(dataset.keys)} keys for {len(dataset)} molecules")
+    wrong = [s for s in dataset.smiles if not (isinstance(s, str) and is_utf8(s))]
+    if wrong:
+        raise DataError(f"{where}: {wrong[0]!r} is no SMILES; expected UTF-8 text")
     empty = next((i for i, smiles in enumerate(dataset.smiles) if not smiles.strip()), None)
     if empty is not None:
         raise DataError(f"{where}: row {empty} (from 0) has an empty SMILES")
@@ -124,6 +130,8 @@ def _name_difference(found: tuple[str, ...], expected: tuple[str, ...]) -> str:
 def _check_labels(where: str, spec: DatasetSpec, dataset: Dataset) -> None:
     """Refuse infinite values, and in classification anything but 0, 1 and NaN."""
     y = dataset.y
+    if y.dtype.kind not in "biuf":
+        raise DataError(f"{where}: its labels are of type {y.dtype}; expected float64")
     wrong = np.isinf(y)
     expected = "a finite number or NaN"
     if spec.task_type == "classification":

@@ -66,6 +66,8 @@ class FetchOptions:
         Seconds before the second try; doubled before each further one.
     limit : float
         Seconds that a file may take in all, beside those it needs at `SLOWEST`.
+    load_limit : float or None
+        Seconds that another's `load` or split rule may take; None = `foreign.LONG_SECONDS`.
     """
 
     mirror: str | None = None
@@ -74,6 +76,7 @@ class FetchOptions:
     attempts: int = 3
     pause: float = 0.5
     limit: float = 60.0
+    load_limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -277,7 +280,8 @@ def _bring(
 ) -> None:
     """Fetch into ``NAME.part``, verify, rename into place; remove the part whatever happens."""
     part = target.with_name(target.name + ".part")
-    end = time.monotonic() + options.limit + source.n_bytes / SLOWEST
+    seconds = options.limit + source.n_bytes / SLOWEST
+    end = time.monotonic() + seconds
 
     def watch() -> None:
         n_bytes = part.stat().st_size if part.exists() else 0
@@ -295,8 +299,10 @@ def _bring(
             except (_Failure, TimeoutError) as failure:
                 if attempt == options.attempts or not getattr(failure, "again", False):
                     tries = f" (tried {attempt} times)" if attempt > 1 else ""
+                    late = isinstance(failure, TimeoutError)
+                    what = f"not done within {seconds:.0f} s" if late else str(failure).rstrip(".")
                     raise FetchError(
-                        f"{source.path} from {origin}: {failure}{tries}. {_ways_out(options)}"
+                        f"{source.path} from {origin}: {what}{tries}. {_ways_out(options)}"
                     ) from failure
             time.sleep(options.pause * 2 ** (attempt - 1))
         part.replace(target)
@@ -332,7 +338,7 @@ def _taking(
     def take() -> None:
         try:
             download(str(origin), str(part), None)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
             n_bytes = part.stat().st_size if part.exists() else 0
             raise _explain(error, n_bytes, source, options) from error
 

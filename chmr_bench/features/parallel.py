@@ -13,7 +13,7 @@ import contextlib
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from chmr_bench import isolation, worker
+from chmr_bench import foreign, isolation, worker
 from chmr_bench.contracts import Block, FeatureSpec, GraphBlock, MatrixBlock, Progress, no_progress
 from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError, WorkerError
 from chmr_bench.features.concatenation import concatenate
@@ -76,7 +76,8 @@ def compute_block(
     def tick() -> None:
         progress(done, n, "molecules")
 
-    with contextlib.closing(ordered(what, _run, tasks, n_jobs, tick)) as results:
+    results = ordered(what, _run, tasks, n_jobs, tick)
+    with contextlib.closing(results), _left_clean(spec):
         for result in results:
             if isinstance(result, _Failure):
                 from chmr_bench.features.molecules import shown
@@ -90,6 +91,16 @@ def compute_block(
             done += len(result)
             progress(done, n, "molecules")
     return concatenate(blocks)
+
+
+@contextlib.contextmanager
+def _left_clean(spec: FeatureSpec) -> Iterator[None]:
+    """End the workers after another's feature: what it changed there would reach the next one."""
+    try:
+        yield
+    finally:
+        while foreign.is_foreign(spec.compute) and _kept:
+            _kill(_kept.pop())
 
 
 def split_evenly(smiles: Sequence[str], n_jobs: int) -> list[Sequence[str]]:
@@ -182,7 +193,13 @@ def _is_well(pool: ProcessPoolExecutor) -> bool:
 
 
 def _kill(pool: ProcessPoolExecutor) -> None:
+    """End the workers, and what they started."""
+    import psutil
+
     for process in list((pool._processes or {}).values()):
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
         process.kill()
     pool.shutdown(wait=True)
 
@@ -247,4 +264,4 @@ def _reason(error: BaseException) -> str:
 
     if isinstance(error, ChmrBenchError):
         return str(error)
-    return f"{type(error).__name__}: {first_line(error)}"
+    return f"{type(error).__name__}: {first_line(error)}"[: worker.MESSAGE_CHARS]

@@ -24,13 +24,14 @@ from chmr_bench.records.run import (
     Kind,
     Stored,
     Whole,
+    check_columns,
     checked_replicates,
     run_name,
     validated,
     with_tasks,
     without_tasks,
 )
-from chmr_bench.records.seal import is_sealed, sha256
+from chmr_bench.records.seal import sha256
 from chmr_bench.types import FloatArray
 
 SUFFIX, NUMBERS = ".jsonl.gz", ".parquet"
@@ -106,14 +107,15 @@ class Pack:
     def _add(self, content: dict[str, Any]) -> str:
         """Add a run; return what is wrong with it, "" where nothing."""
         log = content.pop("log", "")
-        if not is_sealed(content):
-            try:
+        try:
+            run = PackedRun(self, content, log)
+            check_columns(content)  # a seal holds only the hash of the tasks
+            if not run.sealed:
                 validated(with_tasks(content, None))
-            except RecordError as error:
-                return str(error)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                return "is no record"
-        run = PackedRun(self, content, log)
+        except RecordError as error:
+            return str(error)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return "is no record"
         if run.identity in self.runs:
             return f"the same run as an earlier line, {run.identity[:12]}"
         self.runs[run.identity] = run

@@ -213,6 +213,18 @@ def without_tasks(content: Mapping[str, Any]) -> tuple[dict[str, Any], FloatArra
     return {**content, "metrics": {**metrics, "per_task": short}}, scores.reshape(-1, 3)
 
 
+def check_columns(content: Mapping[str, Any]) -> None:
+    """Raise RecordError where the shortened list of tasks is not as it was written."""
+    if content["metrics"] is None:
+        return
+    columns = content["metrics"]["per_task"]["tasks"]
+    kinds = {"task": str, "n": int, "n_minority": int | None, "evaluable": int}
+    n = len(columns["task"])
+    for name, kind in kinds.items():
+        if len(columns[name]) != n or not all(isinstance(value, kind) for value in columns[name]):
+            raise RecordError(f"is no record: metrics.per_task.{name} is not as it was written")
+
+
 def with_tasks(content: Mapping[str, Any], scores: FloatArray | None) -> dict[str, Any]:
     """Return the record that `without_tasks` was given; without scores where they are lost."""
     metrics = content["metrics"]

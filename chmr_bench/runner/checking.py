@@ -10,6 +10,8 @@ from chmr_bench.errors import PredictionError
 from chmr_bench.types import FloatArray
 
 PROBABILITY_TOLERANCE = 1e-6
+NUMBERS = "biufO"
+"""Kinds of arrays: complex numbers, dates and text become floats too, and are none."""
 
 
 def check_predictions(y_pred: Any, shape: tuple[int, int], probabilities: bool) -> FloatArray:
@@ -21,9 +23,13 @@ def check_predictions(y_pred: Any, shape: tuple[int, int], probabilities: bool) 
         Another shape, not numbers, not finite, or no probabilities.
     """
     try:
-        values = np.asarray(y_pred, dtype=np.float64)
+        values = np.asarray(y_pred)
+        if values.dtype.kind not in NUMBERS or np.ma.is_masked(y_pred):
+            raise TypeError
+        values = values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise PredictionError(f"predict gave {type(y_pred).__name__}, not numbers") from error
+        kind = getattr(y_pred, "dtype", type(y_pred).__name__)
+        raise PredictionError(f"predict gave {kind}, not numbers") from error
     if values.shape != shape:
         raise PredictionError(f"predict gave shape {values.shape}, expected (n_test, t) = {shape}")
     wrong = ~np.isfinite(values)

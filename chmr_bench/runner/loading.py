@@ -48,6 +48,8 @@ class LoadedDataset:
     ----------
     n_jobs :
         Cores for splits and features.
+    load_limit :
+        Seconds for another's split rule; None = `foreign.LONG_SECONDS`.
     """
 
     request: DatasetRequest
@@ -55,6 +57,7 @@ class LoadedDataset:
     dataset: Dataset
     digest: str
     n_jobs: int = 1
+    load_limit: float | None = None
     _splits: dict[SplitRequest, Split] = field(default_factory=dict, repr=False)
     _blocks: dict[str, Block] = field(default_factory=dict, repr=False)
     _keys: list[tuple[str, ...]] = field(default_factory=list, repr=False)
@@ -92,10 +95,11 @@ class LoadedDataset:
                 f"dataset {self.spec.name!r} has no reference split; choose --split scaffold, "
                 "strict, random, cv5x5 or deepchem:NAME"
             )
+        rule = partial(foreign.call, self.spec.split_rule, seconds=self.load_limit)
         made = splits.make_split(
             request.method,
             self.dataset,
-            rule=partial(foreign.call, self.spec.split_rule) if by_rule else None,
+            rule=rule if by_rule else None,
             seed=request.seed or 0,
             keys=self.keys() if splits.needs_keys(request.method) else (),
             n_jobs=self.n_jobs,
@@ -196,7 +200,7 @@ def load(
     """
     with stdout_to_stderr():
         spec, dataset = _opened(request, options, progress)
-    return LoadedDataset(request, spec, dataset, dataset.digest(), n_jobs)
+    return LoadedDataset(request, spec, dataset, dataset.digest(), n_jobs, options.load_limit)
 
 
 def _opened(

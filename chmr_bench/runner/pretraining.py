@@ -215,9 +215,8 @@ def _test_keys(
     from chmr_bench.splits import make_split
 
     dataset = open_dataset(spec, options, progress)
-    split = make_split(
-        "reference", dataset, rule=partial(foreign.call, spec.split_rule), n_jobs=n_jobs
-    )
+    rule = partial(foreign.call, spec.split_rule, seconds=options.load_limit)
+    split = make_split("reference", dataset, rule=rule, n_jobs=n_jobs)
     pinned = hashlib.sha256("\n".join(spec.split_digests).encode()).hexdigest()
     if len(spec.split_digests) == 3 and split.digest() != pinned:
         raise DataError(

@@ -72,6 +72,7 @@ class Clock:
     phase: Phase = "load"
     started: float = field(default_factory=time.perf_counter)
     begun: float = field(default_factory=time.perf_counter)
+    n_logged: int = 0
 
     def stage(self, phase: Phase) -> None:
         """End the phase that was, and begin another."""
@@ -111,11 +112,19 @@ class Clock:
         if name == "stage":
             self.stage(values[0])
         elif name == "log":
-            self.stream.write(values[0])
+            self._log(values[0])
         elif name == "step":
             self.listener.step(values[0])
         elif name == "progress":
             self.listener.progress(*values)
+
+    def _log(self, text: str) -> None:
+        """Keep a worker's line, up to a limit."""
+        room = isolation.OUTPUT_BYTES - self.n_logged
+        self.n_logged += len(text)
+        if room > 0:
+            more = "" if len(text) < room else "\n[what was logged after this is left out]\n"
+            self.stream.write(text[:room] + more)
 
     def printed(self, text: str) -> None:
         """Take what a model printed."""

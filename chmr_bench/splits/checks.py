@@ -17,12 +17,13 @@ def check_split(split: Split, n: int, *, complete: bool = True) -> None:
     complete : bool
         Every row must be in a part; the message names how many are left out.
     """
+    if not isinstance(split, Split):
+        raise DataError(f"expected a Split, got {type(split).__name__}")
     for name in PARTS:
         rows = split.part(name)
-        if rows.ndim != 1 or rows.dtype.kind not in "iu":
-            raise DataError(
-                f"{name}: expected a list of row numbers, got {rows.dtype} {rows.shape}"
-            )
+        if not isinstance(rows, np.ndarray) or rows.ndim != 1 or rows.dtype.kind not in "iu":
+            kind = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else repr(rows)[:60]
+            raise DataError(f"{name}: expected an array of row numbers, got {kind}")
         if not rows.size:
             raise DataError(f"{name} is empty; use another split or more molecules")
         if rows.min() < 0 or rows.max() >= n:

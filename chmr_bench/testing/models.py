@@ -72,7 +72,9 @@ def check_model(
         check_silent_import(spec)
         isolation.call(CHECK, *words, limits=limits, receiver=foreign.Printed())
     except RemoteError as error:
-        raise PluginError(f"model {spec.name!r}: {error.kind}: {error or 'no message'}") from error
+        raise PluginError(
+            f"model {spec.name!r}: {error.kind}: {str(error) or 'no message'}"
+        ) from error
     except WorkerError as error:
         raise PluginError(f"model {spec.name!r}: {error}") from error
 

@@ -118,7 +118,10 @@ class _Checker:
         record = entry.record
         if record.status != "ok":
             return
-        request, split = _needed(record)
+        try:
+            request, split = _needed(record)
+        except ChmrBenchError:  # `check` says so
+            return
         if request not in self.loaded:
             self.loaded[request] = self._open(request)
         loaded = self.loaded[request].loaded

@@ -130,7 +130,10 @@ def load_network(path: Path) -> tuple[ChmrNetwork, WeightsMetadata]:
     metadata, header = _metadata(path)
     tensors, _ = read_tensors(path)
     try:
-        network = ChmrNetwork(NetworkShape.from_json(header.shape))
+        shape = NetworkShape.from_json(header.shape)
+        if shape.layers > len(tensors):  # to build them may take hours
+            raise ValueError(f"{shape.layers} layers, but {len(tensors)} tensors")
+        network = ChmrNetwork(shape)
         network.load_state_dict(tensors, strict=True)
     except (
         ArithmeticError,
@@ -291,7 +294,7 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as stored:
             text = (stored.metadata() or {}).get(HEADER)
         header = json.loads(text) if text is not None else None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as safetensors: {error}") from error
     if not isinstance(header, dict):
         raise DataError(f"{path} is no file of chmr-bench pretrain: its header is not there")

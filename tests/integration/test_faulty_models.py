@@ -8,15 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
-from chmr_bench import ModelSpec
+from chmr_bench import DatasetSpec, ModelSpec
+from chmr_bench.api.options import fetch_options
+from chmr_bench.contracts import Dataset
+from chmr_bench.data.datasets import open_dataset
+from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import PluginError
 from chmr_bench.records import RecordStore
+from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.settings import build_config
 from tests.conftest import QUICK_PLUGIN, THIS_TREE
 
@@ -41,6 +48,15 @@ FAILURES = {
     "feature-sleeps": ("TimeLimitError", "its features took longer than the limit of 6 s"),
 }
 WELL = ("looks-around", "moves", "peeks")
+SLEEPING = DatasetSpec(
+    name="sleeping",
+    title="it never returns",
+    task_names=("one",),
+    n_molecules=1,
+    task_type="regression",
+    metric="mae",
+    load="",
+)
 DATA = ("-d", "quick-data", "--out", "out")
 
 
@@ -241,6 +257,26 @@ def test_settings_that_never_come_are_given_up(
     )
     with pytest.raises(PluginError, match="ConfigThatSleeps: it took longer than the limit of 3 s"):
         build_config(spec, {})
+
+
+def test_a_dataset_that_never_comes_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CHMR_BENCH_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(FAULTY_PLUGIN))
+    monkeypatch.setattr("chmr_bench.probes._foreign", {"faulty_models"})
+    spec = replace(SLEEPING, load="faulty_models:load_and_sleep")
+    with pytest.raises(PluginError, match="load_and_sleep: it took longer than the limit of 1 s"):
+        open_dataset(spec, fetch_options({"time_limit": 1.0}))
+    monkeypatch.setattr("chmr_bench.foreign.LONG_SECONDS", 1.5)
+    with pytest.raises(PluginError, match=r"the limit of 1\.5 s"):
+        open_dataset(spec, fetch_options({}))
+    rule = replace(SLEEPING, split_rule="faulty_models:never")
+    data = Dataset(("C",), np.zeros((1, 1)), ("one",))
+    loaded = LoadedDataset(DatasetRequest(name="x"), rule, data, "", load_limit=1.0)
+    with pytest.raises(PluginError, match="never: it took longer than the limit of 1 s"):
+        loaded.split(SplitRequest("reference"))
 
 
 def test_the_plan_shows_the_limits(folder: Path) -> None:

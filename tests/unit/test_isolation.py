@@ -60,6 +60,27 @@ def raises_ours(send):
 def raises_name(send):
     raise UnknownNameError("dataset", "board6k", ["broad6k"])
 
+def raises_at_length(send):
+    class Text(str):
+        def __reduce__(self):
+            return os._exit, (9,)
+    class Error(Exception):
+        def __str__(self):
+            return Text("long " * 10_000_000)
+    raise Error
+
+def stalls_in_a_message(send):
+    os.write(send.connection.fileno(), b"\\x00\\x00\\x10\\x00abc")
+    time.sleep(60)
+
+def prints_without_end(send):
+    for _ in range(100):
+        print("x" * 1_000_000)
+        time.sleep(0.01)
+
+def output_folder(send):
+    return [os.readlink("/proc/self/fd/1"), os.listdir(os.environ["MARK"])]
+
 def sleeps(send):
     time.sleep(60)
 
@@ -75,6 +96,10 @@ def forks_and_returns(send):
             time.sleep(60)
         os._exit(0)
     time.sleep(0.2)
+
+def counts_in_a_pool(send):
+    from joblib import Parallel, delayed
+    return Parallel(n_jobs=2)(delayed(abs)(-i) for i in range(4))
 
 def starts_a_child_and_waits(place, send):
     import subprocess
@@ -131,6 +156,16 @@ def test_what_a_call_changes_reaches_neither_the_caller_nor_the_next() -> None:
     assert "MARK" not in os.environ
 
 
+def test_a_folder_that_a_call_removes_is_no_obstacle_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    assert call("is_clean")
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "error", "message"),
     [
@@ -148,6 +183,53 @@ def test_how_it_ended_is_said(
 ) -> None:
     with pytest.raises(error, match=message):
         call(name, *arguments)
+
+
+def test_a_long_message_is_cut_and_is_plain_text() -> None:
+    with pytest.raises(
+        RemoteError, match=r"^long long .* \.\.\. \(50000000 characters\)$"
+    ) as caught:
+        call("raises_at_length")
+    assert len(str(caught.value)) < 3000
+
+
+def test_a_worker_that_stalls_in_the_middle_of_a_message_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(isolation, "EXIT_SECONDS", 0.1)
+    begun = time.monotonic()
+    with pytest.raises(TimeLimitError, match=r"limit of 0\.3 s"):
+        call("stalls_in_a_message", limits=isolation.Limits(seconds=0.3))
+    assert time.monotonic() - begun < 20
+
+
+def test_what_is_printed_does_not_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [0]
+    monkeypatch.setattr(isolation, "TICK", 0.005)
+    truncate = os.ftruncate
+    monkeypatch.setattr(
+        os, "ftruncate", lambda file, n: (sizes.append(os.fstat(file).st_size), truncate(file, n))
+    )
+    heard = Listening()
+    call("prints_without_end", receiver=heard)
+    assert "left out" in heard.text
+    assert len(heard.text) < 1_100_000
+    assert 0 < max(sizes) < 50_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_worker_has_no_file_that_a_killed_run_would_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARK", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    output, files = call("output_folder")
+    assert output.endswith("(deleted)")
+    assert [name for name in files if name.endswith(".log")] == []
+
+
+def test_the_pool_of_a_library_is_no_child_left_behind() -> None:
+    assert call("counts_in_a_pool") == [0, 1, 2, 3]
 
 
 def test_the_kind_and_place_of_an_error_are_kept() -> None:

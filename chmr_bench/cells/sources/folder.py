@@ -53,7 +53,8 @@ def folder_name(folder: Path) -> str:
 
 def files_in(folder: Path) -> tuple[Path, Sequence[Path]]:
     """Return the index table and the matrices of a folder; UsageError where either lacks."""
-    index, matrices = folder / INDEX, sorted(folder.glob(f"*{MATRIX_END}"))
+    index = folder / INDEX
+    matrices = sorted(path for path in folder.glob(f"*{MATRIX_END}") if path.is_file())
     if not index.is_file() or not matrices:
         raise UsageError(f"{folder}: expected {INDEX} and one or more *{MATRIX_END} in this folder")
     return index, matrices

@@ -147,7 +147,11 @@ def atlas_of_table(
         blocks[block_name], n_imputed = complete(block)
         counts["filled_values"] += n_imputed
     complete_table = replace(table, blocks=blocks, counts=dict(counts))
-    return one_row_a_molecule(name, complete_table, keys, synthetic)
+    atlas = one_row_a_molecule(name, complete_table, keys, synthetic)
+    for block_name, block in atlas.blocks.items():  # of the molecules that can be read
+        where = f"atlas {name!r}, of whose rows became {dict(atlas.counts)}, block {block_name!r}"
+        _check_profiles(where, block)
+    return atlas
 
 
 def complete(block: MatrixBlock) -> tuple[MatrixBlock, int]:

@@ -78,6 +78,9 @@ def read_matrix(path: Path, n_rows: int, index: str = "the index table") -> Matr
             check_size(path, sum(member.file_size for member in archive.infolist()))
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in (ARRAY, NAMES, OBSERVED) if name in file.files}
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):  # numpy gives the bytes of what it cannot read
+                raise ValueError(f"{name!r} is no array")
     data = arrays.get(ARRAY)
     if data is None or data.ndim != 2 or data.dtype.kind not in "fiub":
         raise DataError(f"{path}: expected a matrix of numbers in the array {ARRAY!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,27 @@ def test_profiles_without_a_number_are_refused_by_file(
     register(monkeypatch, Atlas("toy", ("C", "CC"), ("A", "B"), {"activity": block}))
     with pytest.raises(DataError, match="atlas 'toy', block 'activity': no molecule has"):
         open_atlas(SPEC, OFFLINE)
+
+
+def test_what_is_no_array_and_no_file_is_named(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "f", ["C"], GE=np.ones((1, 1)))
+    path = folder / "GE_feature.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data.npy", b"junk")
+    with pytest.raises(DataError, match=r"GE_feature\.npz: cannot be read: 'data' is no array"):
+        open_atlas(folder, OFFLINE)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UsageError, match=r"one or more \*_feature\.npz"):
+        digest([folder])
+
+
+def test_an_atlas_without_a_molecule_that_can_be_read_is_refused(
+    tmp_path: Path, home: Path
+) -> None:
+    folder = write_folder(tmp_path / "f", ["C((", "N(("], GE=np.ones((2, 3)))
+    with pytest.raises(DataError, match=r"'unreadable_smiles': 2.*'expression': no molecule has"):
+        open_atlas(folder, OFFLINE)
 
 
 def encrypted(content: bytes) -> bytes:

@@ -115,6 +115,7 @@ def test_odd_headers_are_refused(part: str, value: object, tmp_path: Path) -> No
         {"cells": 3},
         {"cells": [None]},
         {"odd": 1},
+        {"layers": 10**7},
         {"tree": []},
     ],
 )
@@ -126,6 +127,16 @@ def test_odd_shapes_are_refused(shape: dict[str, object], tmp_path: Path) -> Non
     write_tensors(path, tensors, {**header, "shape": changed})
     with pytest.raises(DataError, match=r"weights.safetensors: its (tensors|header)"):
         load_network(path)
+
+
+def test_a_header_that_is_too_deep_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    monkeypatch.setattr("chmr_bench_chmr.weights.json.dumps", lambda *_, **__: "[" * 100_000)
+    write_tensors(path, {"a": torch.zeros(1)}, {})
+    with pytest.raises(DataError, match="maximum recursion depth"):
+        read_tensors(path)
 
 
 def test_missing_and_endless_tensors_are_refused(tmp_path: Path) -> None:

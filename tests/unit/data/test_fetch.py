@@ -39,11 +39,15 @@ class Handler(BaseHTTPRequestHandler):
         ANSWERS[name](self)
         self.close_connection = True
 
-    def send(self, content: bytes, status: int = 200, length: int | None = None) -> None:
+    def send(
+        self, content: bytes, status: int = 200, length: int | None = None, **more: str
+    ) -> None:
         """Send a head that promises `length` bytes, then `content`."""
         self.send_response(status)
         if length is not None:
             self.send_header("Content-Length", str(length))
+        for name, value in more.items():
+            self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(content)
 
@@ -106,6 +110,8 @@ ANSWERS: dict[str, Callable[[Handler], None]] = {
     "busy": busy_once,
     "silent": lambda h: time.sleep(1.5),
     "endless": endless,
+    "nowhere": lambda h: h.send(b"", 302, 0, Location="http://[::bad"),
+    "no-length": lambda h: h.send(CONTENT, Content_Length="abc"),
     "drip": drip,
     "drip-head": drip_head,
     "drip-long": lambda h: drip(h, seconds=20.0),
@@ -164,6 +170,8 @@ def test_a_good_file_is_fetched_once_and_reported(server: str) -> None:
         ("broken", "HTTP 500 Internal Server Error", 2),
         ("silent", "no answer within 0.5 s", 2),
         ("endless", "more than 300000 bytes", 1),
+        ("nowhere", "cannot be asked for: ", 1),
+        ("no-length", "cannot be asked for: ", 1),
     ],
 )
 def test_a_bad_answer_is_named_and_leaves_nothing(
@@ -192,6 +200,12 @@ def test_a_server_that_drips_is_left(server: str, name: str) -> None:
     assert time.monotonic() - begun < 5.0
     assert "tried" not in str(caught.value)
     assert files_in_cache() == []
+
+
+def test_a_server_that_is_silent_until_the_end_is_given_the_limit_in_all(server: str) -> None:
+    options = FetchOptions(timeout=0.7, attempts=3, pause=0.01, limit=-14.0)
+    with pytest.raises(FetchError, match=r"not done within 1 s \(tried 2 times\)"):
+        fetch_file(source(f"{server}/silent"), options)
 
 
 def test_a_refused_connection_is_no_network(home: Path) -> None:

@@ -39,11 +39,21 @@ def listed(smiles):
 def fussy(smiles):
     if "CC" in smiles:
         raise RuntimeError("not this one\\nand more")
+    if "N" in smiles:
+        raise RuntimeError("long " * 1_000_000)
     return block(len(smiles))
 def endless(smiles):
     values = np.zeros((len(smiles), 2))
     values[1, 1] = np.inf
     return MatrixBlock(values, np.ones(len(smiles), dtype=bool))
+def patches(smiles, place):
+    import subprocess, sys
+    from pathlib import Path
+    from rdkit import Chem
+    Chem.MolFromSmiles = None
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    (Path(place) / "children").open("a").write(f"{child.pid}\\n")
+    return block(len(smiles))
 def together(smiles):
     if len(smiles) > 1:
         raise ZeroDivisionError("only alone")
@@ -134,6 +144,26 @@ def test_a_feature_that_breaks_the_contract(
 ) -> None:
     with pytest.raises(error, match=message):
         parallel.compute_block(feature(name), {}, ["C", "CC", "CCC"])
+
+
+def test_what_a_strangers_feature_changes_reaches_no_other(
+    feature: Callable[[str], FeatureSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chmr_bench.probes._foreign", {"invented_features"})
+    parallel.compute_block(feature("patches"), {"place": str(tmp_path)}, ["C"])
+    children = (tmp_path / "children").read_text().split()
+    assert children
+    found = psutil.process_iter(["status"])
+    running = {one.pid for one in found if one.info["status"] != psutil.STATUS_ZOMBIE}
+    assert running.isdisjoint(map(int, children))
+    morgan = parallel.compute_block(SPECS["morgan"], {}, ["C", "CC"], n_jobs=1)
+    assert len(morgan) == 2
+
+
+def test_a_long_reason_is_cut(feature: Callable[[str], FeatureSpec]) -> None:
+    with pytest.raises(FeatureError, match=r"row 0 .*long long") as caught:
+        parallel.compute_block(feature("fussy"), {}, ["N"])
+    assert len(str(caught.value)) < 3000
 
 
 def test_matrices_and_graphs_do_not_mix() -> None:

@@ -214,6 +214,27 @@ def test_a_bad_line_is_one_problem_and_is_kept(
     assert text in text_of(store)
 
 
+@pytest.mark.parametrize("change", [("n", "x"), ("task", 3), ("evaluable", None)])
+def test_a_task_that_cannot_be_is_a_problem_of_its_run(
+    store: RecordStore, change: tuple[str, Any]
+) -> None:
+    """The seal holds the hash of the tasks, which is not computed to list runs."""
+    name, value = change
+    store.pack()
+    texts = []
+    for text in text_of(store).splitlines():
+        line = json.loads(text)
+        if line.get("seed") == 1:
+            columns = {key: list[Any]() for key in ("task", "n", "n_minority", "evaluable")}
+            line["metrics"]["per_task"]["tasks"] = {**columns, "task": ["t"], name: [value]}
+        texts.append(json.dumps(line).encode())
+    (store.root / PAIR[0]).write_bytes(gzip.compress(b"\n".join([*texts, b""])))
+    again = RecordStore(store.root)
+    (problem,) = again.problems()
+    assert "metrics.per_task" in problem.reason
+    assert sorted(r.seed for r in again.records() if r.seed is not None) == [0, 2, 7]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
 def test_truncated_lines_are_read_as_far_as_they_go_and_set_aside(
     store: RecordStore, share: float

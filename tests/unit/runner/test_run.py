@@ -29,7 +29,9 @@ from chmr_bench.runner import (
 )
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.job import key_of
+from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.logs import captured
+from chmr_bench.runner.run import Clock
 from chmr_bench.settings import build_config
 from chmr_bench.types import PARTS
 from chmr_bench.worker import short_path, short_traceback
@@ -191,6 +193,10 @@ def test_ctrl_c_is_not_a_failure(datasets: Datasets) -> None:
         (np.zeros((4, 3)), "shape"),
         ([["a", "b"]] * 4, "not numbers"),
         (None, "shape|not numbers"),
+        (np.full((4, 2), "0.5"), "<U3, not numbers"),
+        (np.full((4, 2), 0.5 + 1j), "complex128, not numbers"),
+        (np.full((4, 2), np.datetime64(0, "s")), "datetime64.*, not numbers"),
+        (np.ma.masked_array(np.zeros((4, 2)), mask=True), "not numbers"),
         (np.full((4, 2), np.inf), "not finite"),
         (np.array([[0, 0], [0, np.nan], [0, 0], [0, 0]]), "test row 1, task 1"),
         (np.full((4, 2), -0.1), "from -0.1 to -0.1"),
@@ -200,6 +206,15 @@ def test_ctrl_c_is_not_a_failure(datasets: Datasets) -> None:
 def test_predictions_that_cannot_be(y_pred: Any, message: str) -> None:
     with pytest.raises(PredictionError, match=message):
         check_predictions(y_pred, (4, 2), probabilities=True)
+
+
+def test_a_log_without_end_is_cut() -> None:
+    clock = Clock(Listener())
+    for _ in range(30):
+        clock.receive("log", "x" * 100_000 + "\n")
+    kept = clock.stream.getvalue()
+    assert len(kept) < 1_100_000
+    assert kept.endswith("[what was logged after this is left out]\n")
 
 
 def test_rounding_beyond_the_unit_interval_is_forgiven() -> None:

@@ -24,7 +24,9 @@ def rows(*values: int) -> np.ndarray:
         (Split(rows(1, 0), rows(2), rows(3)), "train: rows are not ascending"),
         (Split(rows(0, 0), rows(2), rows(3)), "train: rows are not ascending, or one stands twice"),
         (Split(rows(0), rows(2), rows(3)), "1 of 4 rows are in no part, the first is row 1"),
-        (Split(np.array([0.5]), rows(2), rows(3)), "expected a list of row numbers"),  # type: ignore[arg-type]
+        (Split(np.array([0.5]), rows(2), rows(3)), "expected an array of row numbers"),  # type: ignore[arg-type]
+        (Split([0, 1], rows(2), rows(3)), r"train: expected an array .*, got \[0, 1\]"),  # type: ignore[arg-type]
+        (None, "expected a Split, got NoneType"),
     ],
 )
 def test_a_bad_split_is_refused(split: Split, message: str) -> None:

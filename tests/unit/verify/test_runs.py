@@ -195,6 +195,7 @@ def test_no_field_can_be_changed(
         ("error", {"type": "E", "message": "no", "phase": "fit"}, "different"),
         ("dataset.origin", {"kind": "file", "file": "a\0b", "smiles": "s"}, "different"),
         ("dataset.origin", {"kind": "molnet", "file": "molnet:nothing"}, "different"),
+        ("dataset.origin", {"kind": "file", "file": "a", "decimal": "x"}, "different"),
     ],
 )
 def test_words_that_cannot_be(
