@@ -154,7 +154,7 @@ def list_atlases(
         "filled": lambda e: "\n".join(f"{block['filled']:.0%}" for block in e["readouts"]),
     }
     origins: Columns = {"name": _label, "title": _field("title"), "licence": _field("licence")}
-    joins: Columns = {"name": _label}
+    joins: dict[str, Callable[[Entry], str]] = {"name": _label}
     joins |= {f"in {name}": partial(_joined, name) for name in dataset or ()}
     joins["median agreement of repeats"] = _agreement
     tables = (sizes, joins, origins) if dataset else (sizes, origins)
