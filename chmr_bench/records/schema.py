@@ -250,6 +250,12 @@ class Record(_Part):
         description="part -> modality -> entries observed before, of these masked (hidden), of "
         "these imputed (filled); what was masked of the atlas stands in model.pretraining",
     )
+    replaced: Free | None = Field(
+        default=None,
+        description="the frozen control: draws, rows whose profile was another's, how far their "
+        "predictions moved (in s.d. of a task's), their score with own profiles and in each draw, "
+        "p; predictions and metrics are those with own profiles",
+    )
     cells: list[AttachedAtlas] | None = Field(
         default=None,
         description="atlases attached with --cells that the model reads; null = none",
