@@ -187,7 +187,7 @@ class Lines(Quiet):
         self._write(f"waiting for another run that is at work on {label(item)}")
 
     def _write(self, line: str) -> None:
-        self.out.print(line, markup=False, soft_wrap=True)
+        self.out.print(visible(line), markup=False, soft_wrap=True)
 
 
 class Bars(Quiet):
