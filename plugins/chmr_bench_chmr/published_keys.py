@@ -6,7 +6,7 @@ Its network has six modalities in a fixed order and four decoders.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -19,7 +19,7 @@ CELLS = ("gene", "cell", "expression")
 PROJECTORS = (FINGERPRINT, GRAPH, GEOMETRY, *CELLS)
 DECODERS = (MOLECULE, *CELLS)
 
-_RENAMED = (
+_RENAMED: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"modal_projectors\.(\d+)\.(.+)", lambda m: f"projectors._{PROJECTORS[int(m[1])]}.{m[2]}"),
     (r"modal_decoders\.(\d+)\.net\.(.+)", lambda m: f"decoders._{DECODERS[int(m[1])]}.{m[2]}"),
     (r"hierarchical_vq\..+\.(\d+)\.weight", lambda m: f"tree.levels.{m[1]}"),
