@@ -48,13 +48,13 @@ class FingerprintConfig(BaseModel):
 
 def requests(config: FingerprintConfig) -> Mapping[str, FeatureRequest]:
     """Return what to compute: one block a fingerprint, called by the fingerprint's name."""
-    found: dict[str, FeatureRequest] = {}
+    requested: dict[str, FeatureRequest] = {}
     for name in config.features:
         settings: dict[str, Any] = {} if name == "maccs" else {"n_bits": config.n_bits}
         if name in ("morgan", "fcfp"):
             settings["radius"] = config.radius
-        found[name] = FeatureRequest(name, settings)
-    return found
+        requested[name] = FeatureRequest(name, settings)
+    return requested
 
 
 def bits_of(inputs: Inputs, config: FingerprintConfig) -> sparse.csr_array:

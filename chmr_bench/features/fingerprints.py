@@ -128,9 +128,9 @@ def _generated(smiles: Sequence[str], generator: Any, n_bits: int, counts: bool)
     columns: list[Iterable[int]] = []
     values: list[int] = []
     for mol in parse_all(smiles):
-        found = generator.GetCountFingerprint(mol).GetNonzeroElements()
-        columns.append(sorted(found))
-        values.extend(min(found[column], MAX_COUNT) for column in columns[-1])
+        nonzero = generator.GetCountFingerprint(mol).GetNonzeroElements()
+        columns.append(sorted(nonzero))
+        values.extend(min(nonzero[column], MAX_COUNT) for column in columns[-1])
     return _block(columns, np.array(values, dtype=np.uint16), n_bits)
 
 

@@ -66,13 +66,13 @@ class StoredRuns:
 
     def is_damaged(self, identity: str) -> bool:
         """Return whether there is a record of that identity, but none that is whole."""
-        found = self._of(identity)
-        return bool(found) and all(run.damage() for run in found)
+        runs = self._of(identity)
+        return bool(runs) and all(run.damage() for run in runs)
 
     def damaged(self) -> list[Problem]:
         """Return the records whose predictions or replicates are missing or damaged."""
-        found = [(run.path, run.damage()) for run in self.stored()]
-        return [Problem(path, reason) for path, reason in found if reason]
+        reasons = [(run.path, run.damage()) for run in self.stored()]
+        return [Problem(path, reason) for path, reason in reasons if reason]
 
     def records(self) -> list[Record]:
         """Return every readable record, in the order of dataset, model, split and seed."""
@@ -144,23 +144,23 @@ class StoredRuns:
 
     def _locate(self, record: Record) -> Stored | None:
         """Return the run of a record, the very one where several have its identity."""
-        found = self._of(record.identity)
-        if len(found) < 2:
-            return found[0] if found else None
-        return next((run for run in found if run.record == record), found[0])
+        runs = self._of(record.identity)
+        if len(runs) < 2:
+            return runs[0] if runs else None
+        return next((run for run in runs if run.record == record), runs[0])
 
     def _of(self, identity: str) -> list[Stored]:
         """Return the readable runs of an identity: as a rule none or one."""
-        found: list[Stored] = []
+        runs: list[Stored] = []
         for folder in (self.folder / LOOSE, self.first):
             for path in sorted(folder.glob(f"*/*/*-{identity[:IDENTITY_LENGTH]}")):
                 try:
-                    found.append(loose.read(path))
+                    runs.append(loose.read(path))
                 except RecordError:
                     continue
         packed = (pack.runs.get(identity) for pack in self.packs() if isinstance(pack, Pack))
-        found += [run for run in packed if run is not None]
-        return [run for run in found if run.identity == identity]
+        runs += [run for run in packed if run is not None]
+        return [run for run in runs if run.identity == identity]
 
     def unpacked(self) -> Iterator[Stored | Problem]:
         """Yield the loose runs and those of version 1, and what lies among them."""
@@ -244,7 +244,7 @@ class StoredRuns:
 
 def _signature(path: Path) -> object:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino

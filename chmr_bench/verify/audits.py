@@ -38,9 +38,9 @@ def check_audits(
     parts = {name: _parts(one, store, datasets) for name, one in stored.items()} if known else {}
     old = {name for name, of in parts.items() if of and known and known.has(*of)}
     wanted = {(one.dataset, one.split_digest) for name, one in stored.items() if name not in old}
-    found = list(audit_records(store, datasets, only=wanted)) if wanted else []
-    fresh = {_key(one): one for one in found if isinstance(one, AuditFile)}
-    skipped = [one for one in found if isinstance(one, Skipped)]
+    computed = list(audit_records(store, datasets, only=wanted)) if wanted else []
+    fresh = {_key(one): one for one in computed if isinstance(one, AuditFile)}
+    skipped = [one for one in computed if isinstance(one, Skipped)]
     for name, one in stored.items():
         check = Check(name, "ok") if name in old else _check(name, one, fresh, skipped)
         if known and check.state == "ok" and parts[name]:
