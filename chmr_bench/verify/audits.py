@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import FOLDER, AuditFile, paths, read
 from chmr_bench.runner.clean_scores import Skipped, audit_records, differences
 from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.recorded import open_data
 from chmr_bench.verify.known import Verified
 from chmr_bench.verify.runs import Check
 
 
 def check_audits(
-    store: RecordStore, datasets: Datasets, known: Verified | None = None
+    store: RecordStore,
+    datasets: Datasets,
+    known: Verified | None = None,
+    chosen: Collection[str] | None = None,
 ) -> Iterator[Check]:
     """Yield a check an audit below ``audit/``; nothing where there is none.
 
@@ -23,6 +26,8 @@ def check_audits(
     ----------
     known
         audits that were verified before are not computed again, where their runs are the same.
+    chosen
+        identities of runs: only audits that hold a score of one of them; None = all.
     """
     stored: dict[str, AuditFile] = {}
     for path in paths(store.root):
@@ -33,6 +38,8 @@ def check_audits(
             yield Check(name, "unreadable", (str(error),))
             continue
         for one in audits:
+            if chosen is not None and one.scores.keys().isdisjoint(chosen):
+                continue
             seed = "" if one.split_seed is None else f" {one.split_seed}"
             stored[f"{name}: {one.split}{seed}"] = one
     parts = {name: _parts(one, store, datasets) for name, one in stored.items()} if known else {}
@@ -59,7 +66,7 @@ def _parts(one: AuditFile, store: RecordStore, datasets: Datasets) -> tuple[str,
     if not runs or any(not run.sealed or run.damage() or not run.record.seal for run in runs):
         return ()
     try:
-        digest = datasets.load(DatasetRequest.of_record(runs[0].record)).digest
+        digest = open_data(runs[0].record, datasets).digest
     except ChmrBenchError:
         return ()
     return one.model_dump_json(), digest, *sorted(str(run.record.seal) for run in runs)

@@ -14,6 +14,7 @@ from chmr_bench.records.arrays import FILE_NAME
 from chmr_bench.records.loose import REPLICATES
 from chmr_bench.runner.job import dataset_info, key_of
 from chmr_bench.runner.loading import LoadedDataset
+from chmr_bench.runner.recorded import other_split
 from chmr_bench.types import PARTS, FloatArray
 
 TOLERANCE = 1e-6
@@ -57,18 +58,6 @@ def _within(score: float | None, low: float | None, high: float | None) -> bool:
 def _shortened(differences: list[str]) -> list[str]:
     more = [f"and {len(differences) - 5} more differences"] if len(differences) > 5 else []
     return differences[:5] + more
-
-
-def other_data(record: Record, loaded: LoadedDataset) -> str:
-    """Return what is said where the data are not those of the record."""
-    digests = f"{record.dataset.digest[:12]} on record, {loaded.digest[:12]} here"
-    origin = record.dataset.origin
-    if origin.kind == "registered":
-        return f"dataset digest: {digests}"
-    return (
-        f"{origin.file} is not the table of this run: its content was changed or replaced since "
-        f"(dataset digest: {digests}); with the old table the record can be verified"
-    )
 
 
 def identity_differences(record: Record) -> tuple[str, ...]:
@@ -128,9 +117,8 @@ def _model_differences(record: Record) -> list[str]:
 
 def split_differences(record: Record, split: Split | None) -> list[str]:
     """Return whether the split of a record is another one here."""
-    if split is None or split.digest() == record.split.digest:
-        return []
-    return [f"split digest: {record.split.digest[:12]} on record, {split.digest()[:12]} here"]
+    different = "" if split is None else other_split(record, split)
+    return [different] if different else []
 
 
 def prediction_differences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +18,7 @@ from chmr_bench.records.run import run_name
 from chmr_bench.records.seal import seal
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
+from chmr_bench.runner.recorded import other_data, requests_of
 from chmr_bench.runner.scoring import score, score_only
 from chmr_bench.types import FloatArray, IntArray
 from chmr_bench.verify.differences import (
@@ -25,7 +26,6 @@ from chmr_bench.verify.differences import (
     identity_differences,
     interval_differences,
     metric_differences,
-    other_data,
     prediction_differences,
     same_array,
     split_differences,
@@ -63,7 +63,11 @@ class Check:
 
 
 def check_all(
-    store: RecordStore, datasets: Datasets, depth: Depth, known: Verified | None = None
+    store: RecordStore,
+    datasets: Datasets,
+    depth: Depth,
+    known: Verified | None = None,
+    chosen: Sequence[Stored] | None = None,
 ) -> Iterator[Check]:
     """Yield a check a record, and one a place that holds no record.
 
@@ -75,10 +79,14 @@ def check_all(
     ----------
     known
         what was verified before and is the same still, byte by byte, is not computed again.
+    chosen
+        runs of the store, in its order; None = all. Places that hold no record are told in any
+        case: nobody knows whose they are.
     """
     for problem in store.problems():
         yield Check(_relative(problem.path, store), "unreadable", (problem.reason,))
-    for _, group in groupby(store.stored(), key=lambda s: s.content["dataset"]["name"]):
+    runs = store.stored() if chosen is None else chosen
+    for _, group in groupby(runs, key=lambda s: s.content["dataset"]["name"]):
         checker = _Checker(store, datasets, depth, known)
         # Of one split together: they share its resamples, which are kept for the next.
         entries = sorted(group, key=lambda s: s.content["split"]["digest"] or "")
@@ -119,7 +127,7 @@ class _Checker:
         if record.status != "ok":
             return
         try:
-            request, split = _needed(record)
+            request, split = requests_of(record)
         except ChmrBenchError:  # `check` says so
             return
         if request not in self.loaded:
@@ -177,7 +185,7 @@ class _Checker:
         if record.status == "failed":
             differences = (*broken, *identity_differences(record), *failure_differences(entry))
             return Check(path, "different" if differences else "failed run", differences)
-        request, split = _needed(record)
+        request, split = requests_of(record)
         data = self.loaded[request]
         data = self.data.get((record.dataset.digest, request, split), data)
         if data.loaded is None:
@@ -272,7 +280,3 @@ def _only_scores(entry: Stored, fresh: Metrics) -> bool:
     """Return whether the seal fits with the scores computed anew: nothing else was changed."""
     content = {**entry.content, "metrics": fresh.model_dump(mode="json")}
     return bool(seal(content) == entry.content.get("seal"))
-
-
-def _needed(record: Record) -> tuple[DatasetRequest, SplitRequest]:
-    return DatasetRequest.of_record(record), SplitRequest(record.split.name, record.split.seed)
