@@ -88,6 +88,9 @@ class SweepOptions(DataOptions, total=False):
         Number of seeds of the model: 0 to N-1.
     seed
         These seeds of the model.
+    cells
+        Atlases whose profiles of the dataset's own molecules are attached; models that read cells
+        are given them.
     settings
         ``{"key": value}``, or ``{"model:key": value}`` for one model: ``--set``.
     device
@@ -109,6 +112,7 @@ class SweepOptions(DataOptions, total=False):
     split_seed: Sequence[int]
     seeds: int
     seed: Sequence[int]
+    cells: Names
     settings: Mapping[str, Any]
     device: str
     precision: str

@@ -102,6 +102,15 @@ class DatasetInfo(_Part):
     origin: Origin = Origin()
 
 
+class AttachedAtlas(_Part):
+    """An atlas whose profiles of the dataset's own molecules the model was given."""
+
+    name: str
+    digest: str = Field(description="sha256 of these profiles and of how they were linked")
+    n_rows: int = Field(description="molecules of the dataset that have any")
+    n_test: int = Field(description="of these in the test part")
+
+
 class SplitInfo(_Part):
     """Which rows were train, valid and test."""
 
@@ -240,6 +249,10 @@ class Record(_Part):
         default=None,
         description="part -> modality -> entries observed before, of these masked (hidden), of "
         "these imputed (filled); what was masked of the atlas stands in model.pretraining",
+    )
+    cells: list[AttachedAtlas] | None = Field(
+        default=None,
+        description="atlases attached with --cells that the model reads; null = none",
     )
     precision: Literal["float32", "bfloat16"] = "float32"
     metrics: Metrics | None = None

@@ -165,7 +165,7 @@ def _order(curve: Curve) -> tuple[object, ...]:
 
 def _base(line: Run) -> str:
     """Return all that can change the numbers of a model but the seed and what is masked."""
-    settings = [line[name] for name in (*BASE, "precision", "device")]
+    settings = [line[name] for name in (*BASE, "precision", "device", "cells")]
     return canonical_json([*settings, _making(line)])
 
 
@@ -212,7 +212,11 @@ def _curve(
     values = {run["seed"]: run["values_sha256"] for run in plain if run["values_sha256"]}
     return Curve(
         facts=hidden[0],
-        label=plain_name(hidden[0]["model"], hidden[0]["overrides"]),
+        label=plain_name(
+            hidden[0]["model"],
+            hidden[0]["overrides"],
+            own_profiles=hidden[0]["own_profiles"],
+        ),
         setting=setting,
         shuffled=shuffled,
         plain=start,

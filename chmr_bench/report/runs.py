@@ -106,6 +106,7 @@ JSON_PATHS = {
     "pretraining": "model.pretraining",
     "missing": "missing",
     "hidden": "hidden",
+    "cells": "cells",
     "packages": "environment.packages",
     "dropped_rows": "dataset.dropped_rows",
 }
@@ -115,7 +116,7 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {}
 for _column, _path in {**PATHS, **JSON_PATHS}.items():
     SECTIONS.setdefault(_path.rpartition(".")[0], []).append((_column, _path.rpartition(".")[2]))
 NUMBERS = ("score", "low", "high", "share_080", "seconds", "fit_seconds", "predict_seconds")
-FACTS = ("row_key", "predictions_sha256", "seal", "n_effective", "not_evaluable")
+FACTS = ("own_profiles", "row_key", "predictions_sha256", "seal", "n_effective", "not_evaluable")
 TASK = ("task", "n", "n_minority", "reason")
 """What is kept of a task that cannot be evaluated."""
 DATA = ("dataset", "origin", "dataset_digest", "split_digest")
@@ -152,9 +153,9 @@ def runs_frame(store: RecordStore) -> pd.DataFrame:
 
     Columns are those of `PATHS` and `JSON_PATHS`, and what follows from them: ``row_key`` (all that
     can change the numbers, but data and seed), ``row`` (what the row is called in tables),
-    ``split`` and ``split_seed`` (the one name these rows of train, valid and test are shown by),
-    ``split_names``, ``kind`` (benchmark, user, synthetic) and ``table`` (runs of one value share a
-    table).
+    ``own_profiles`` (atlases that the user attached, "" = none), ``split`` and ``split_seed`` (the
+    one name these rows of train, valid and test are shown by), ``split_names``, ``kind``
+    (benchmark, user, synthetic) and ``table`` (runs of one value share a table).
 
     Example
     -------
@@ -249,6 +250,7 @@ def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
     if metrics and n_effective is None:  # written before it was stored
         n_effective = effective_sample_size(counts)
     return {
+        "own_profiles": "+".join(atlas["name"] for atlas in line.get("cells") or ()),
         "row_key": _row_key(line, making_of_row(record)),
         "predictions_sha256": _predictions_sha256(line),
         "seal": _seal(line),
@@ -286,6 +288,7 @@ def _row_key(line: Mapping[str, Any], making: str | None) -> str:
             "params": line["model"]["params"],
             "plugin": [plugin["name"], plugin["distribution"], plugin["version"]],
             "missing": line.get("missing"),
+            **({"cells": line["cells"]} if line.get("cells") else {}),
             "precision": line.get("precision"),
             "device": line["resources"]["device"],
         }
