@@ -176,7 +176,8 @@ def _board_row(board: FilledBoard, row: BoardRow) -> dict[str, str]:
     cells[mean] = _around(number(metric, row.classification), number(metric, row.sd))
     if board.is_audited and not spec.is_drawn:
         cells[f"{mean}, clean rows"] = number(metric, board.clean_mean(row))
-    cells["rank"] = NONE if row.average_rank is None else f"{row.average_rank:.1f}"
+    rank = NONE if row.average_rank is None else f"{row.average_rank:.1f}"
+    cells["rank"] = "labels possibly seen" if row.labels_seen else rank
     cells["datasets"] = f"{len(row.cells)} of {len(spec.datasets)}"
     if any(other.n_failed for other in board.rows):
         cells["failed"] = str(row.n_failed or NONE)

@@ -32,7 +32,13 @@ from chmr_bench.records import (
     Stored,
     canonical_json,
 )
-from chmr_bench.records.pretrained import making_of_row, n_test_seen, pretrained_on, weights_of_row
+from chmr_bench.records.pretrained import (
+    labels_seen,
+    making_of_row,
+    n_test_seen,
+    pretrained_on,
+    weights_of_row,
+)
 from chmr_bench.report.labels import row_labels
 from chmr_bench.statistics import effective_sample_size
 from chmr_bench.types import PARTS
@@ -236,6 +242,7 @@ WEIGHTS_FACTS: Mapping[str, Callable[[Record], Any]] = {
     "row_weights": weights_of_row,
     "pretrained_on": pretrained_on,
     "n_test_seen": n_test_seen,
+    "labels_seen": labels_seen,
 }
 """Column -> what a record says of its weights; those of a row are the ones all its seeds share."""
 
