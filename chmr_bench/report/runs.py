@@ -1,7 +1,7 @@
 """One table of runs: every sound record of a store as a line of one DataFrame.
 
 Leaderboard, run tables, curves, exports and the Python door are group-bys of it. Nested values
-(parameters, what was hidden, packages) stand as canonical JSON, so that a line can be compared,
+(parameters, what was masked, packages) stand as canonical JSON, so that a line can be compared,
 grouped and written as it is.
 
 Example
