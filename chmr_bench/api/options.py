@@ -188,11 +188,11 @@ def datasets_of(options: Options) -> Datasets:
 
 def store_of(out: str | Path) -> RecordStore:
     """Return the records of a folder; UsageError where there is none."""
-    from chmr_bench.records import RecordStore
+    from chmr_bench.records import RecordStore, no_records
 
     store = RecordStore(Path(out))
     if not store.exists():
-        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+        raise no_records(store.root)
     return store
 
 
