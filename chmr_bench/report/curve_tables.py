@@ -13,7 +13,7 @@ from chmr_bench.report import exports, figures, render
 from chmr_bench.report.curves import Curve, Family, Point, common, curves_of, families
 from chmr_bench.report.evidence import Evidence, finite
 from chmr_bench.report.figures import row_label
-from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, span, pairs_apart
+from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.masking import Setting
 from chmr_bench.report.words import grouped, notes, page
 from chmr_bench.statistics import Difference
