@@ -27,7 +27,7 @@ from chmr_bench.api.options import (
     datasets_of,
 )
 from chmr_bench.contracts import Dataset, Split
-from chmr_bench.errors import DataError, UsageError
+from chmr_bench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -315,12 +315,12 @@ def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
     >>> from chmr_bench import load_runs
     >>> load_runs("leaderboards").groupby(["dataset", "model"])["score"].mean()  # doctest: +SKIP
     """
-    from chmr_bench.records import RecordStore
+    from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report.runs import runs_frame
 
     store = RecordStore(Path(out))
     if not Path(out).is_dir():
-        raise UsageError(f"{out}: no such folder; name the folder of the records")
+        raise no_records(Path(out))
     return runs_frame(store)
 
 

@@ -176,8 +176,8 @@ def fetch_options(options: Options) -> FetchOptions:
     mirror = options.get("mirror")
     if mirror and "://" not in mirror:
         mirror = str(Path(mirror).expanduser().resolve())
-    found = options_from_env(mirror, options.get("offline", False))
-    return dataclasses.replace(found, load_limit=options.get("time_limit"))
+    fetch = options_from_env(mirror, options.get("offline", False))
+    return dataclasses.replace(fetch, load_limit=options.get("time_limit"))
 
 
 def datasets_of(options: Options) -> Datasets:
@@ -189,11 +189,11 @@ def datasets_of(options: Options) -> Datasets:
 
 def store_of(out: str | Path) -> RecordStore:
     """Return the records of a folder; UsageError where there is none."""
-    from chmr_bench.records import RecordStore
+    from chmr_bench.records import RecordStore, no_records
 
     store = RecordStore(Path(out))
     if not store.exists():
-        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+        raise no_records(store.root)
     return store
 
 

@@ -24,7 +24,7 @@ from chmr_bench.records.schema import (
     TaskResult,
     Timing,
 )
-from chmr_bench.records.store import RecordStore
+from chmr_bench.records.store import RecordStore, no_records
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -51,4 +51,5 @@ __all__ = [
     "TaskResult",
     "Timing",
     "canonical_json",
+    "no_records",
 ]

@@ -161,7 +161,7 @@ class Metrics(_Part):
 
     @property
     def counts(self) -> list[int]:
-        """Return the test rows that tell, of every evaluable task: the rarer class, or labelled."""
+        """Return the effective sample size of every evaluable task: its rarer class, or labels."""
         tasks = [task for task in self.per_task if task.evaluable]
         return [task.n if task.n_minority is None else task.n_minority for task in tasks]
 
