@@ -171,8 +171,8 @@ def fetch_options(options: Options) -> FetchOptions:
     mirror = options.get("mirror")
     if mirror and "://" not in mirror:
         mirror = str(Path(mirror).expanduser().resolve())
-    found = options_from_env(mirror, options.get("offline", False))
-    return dataclasses.replace(found, load_limit=options.get("time_limit"))
+    fetch = options_from_env(mirror, options.get("offline", False))
+    return dataclasses.replace(fetch, load_limit=options.get("time_limit"))
 
 
 def datasets_of(options: Options) -> Datasets:

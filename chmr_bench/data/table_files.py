@@ -259,15 +259,15 @@ def _read_delimited(cells: TableCells, content: bytes, path: Path, options: Tabl
         raise DataError(f"{path}, row {first + 1}: {header}")
     n_comments = sum(line.startswith("#") for line in lines[: first + 1])
     rows = []
-    for number, found in records:
-        if isinstance(found, str):
-            cells.bad.append(DroppedRow(number, found))
-        elif len(found) == len(header):
-            rows.append((number, found))
-        elif found and found[0].startswith("#"):
+    for number, record in records:
+        if isinstance(record, str):
+            cells.bad.append(DroppedRow(number, record))
+        elif len(record) == len(header):
+            rows.append((number, record))
+        elif record and record[0].startswith("#"):
             n_comments += 1
-        elif any(cell.strip() for cell in found):
-            reason = f"{len(found)} cells, expected {len(header)} as in the header; "
+        elif any(cell.strip() for cell in record):
+            reason = f"{len(record)} cells, expected {len(header)} as in the header; "
             cells.bad.append(DroppedRow(number, reason + "quote a cell that holds the delimiter"))
     if n_comments:
         cells.notes.append(f"{n_comments} lines begin with '#'")
@@ -329,8 +329,8 @@ def _read_smi(cells: TableCells, content: bytes, path: Path, options: TableOptio
     if any(same_name(options.smiles, n) for d in _WORDS.values() for n in _names(first, d)):
         _read_delimited(cells, content, path, options)
         return
-    found = (_SMI_LINE.match(line.strip()) for line in lines)
-    rows = ((n, match.groups()) for n, match in enumerate(found, 1) if match)
+    matches = (_SMI_LINE.match(line.strip()) for line in lines)
+    rows = ((n, match.groups()) for n, match in enumerate(matches, 1) if match)
     cells.fill((options.smiles, "name"), (row for row in rows if row[1][0][0] != "#"))
 
 
@@ -374,7 +374,7 @@ def _read_sdf(cells: TableCells, content: bytes, path: Path, options: TableOptio
     from rdkit import Chem, rdBase
 
     text = _decoded(cells, content, path, options)
-    found: list[tuple[int, dict[str, str]]] = []
+    numbered: list[tuple[int, dict[str, str]]] = []
     with _refusing(path, "an SD file"), rdBase.BlockLogs():
         records: Any = Chem.ForwardSDMolSupplier(io.BytesIO(text.encode()))
         for number, mol in enumerate(records, 1):
@@ -383,9 +383,9 @@ def _read_sdf(cells: TableCells, content: bytes, path: Path, options: TableOptio
                 continue
             own = {name: mol.GetProp(name) for name in mol.GetPropNames()}
             name = mol.GetProp("_Name") if mol.HasProp("_Name") else ""
-            found.append((number, {"smiles": Chem.MolToSmiles(mol), "name": name} | own))
-    columns = list(dict.fromkeys(name for _, record in found for name in record))
-    cells.fill(columns, [(n, [record.get(c, "") for c in columns]) for n, record in found])
+            numbered.append((number, {"smiles": Chem.MolToSmiles(mol), "name": name} | own))
+    columns = list(dict.fromkeys(name for _, record in numbered for name in record))
+    cells.fill(columns, [(n, [record.get(c, "") for c in columns]) for n, record in numbered])
 
 
 @contextlib.contextmanager

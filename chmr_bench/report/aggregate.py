@@ -376,13 +376,13 @@ def _clean(audit: AuditFile | None, row: Row) -> tuple[CleanScore, ...] | None:
     """Return the clean score of each run; None unless every one was audited as it is."""
     if audit is None or not row.good:
         return None
-    found = [(line, audit.scores.get(line["identity"])) for line in row.good]
+    pairs = [(line, audit.scores.get(line["identity"])) for line in row.good]
     known = [
         one
-        for line, one in found
+        for line, one in pairs
         if one is not None and one.predictions_sha256 == line["predictions_sha256"]
     ]
-    return tuple(known) if len(known) == len(found) else None
+    return tuple(known) if len(known) == len(pairs) else None
 
 
 def _order(table: Table) -> tuple[Any, ...]:

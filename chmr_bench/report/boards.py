@@ -285,8 +285,8 @@ def _ends(scored: Mapping[int | None, Row]) -> Ends:
     first = rows[0].first
 
     def compute() -> Ends:
-        found = corrected_resampled(values, first["n_train"], first["n_test"])
-        return found.low, found.high
+        ends = corrected_resampled(values, first["n_train"], first["n_test"])
+        return ends.low, ends.high
 
     lines = [line for row in rows for line in row.good]
     what = f"splits {[len(row.good) for row in rows]}"

@@ -51,30 +51,30 @@ def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
     lines: list[Any] = runs[runs["model"].isin(models)].to_dict("records")
 
     def compute() -> list[Any]:
-        found = families(curves_of(runs, evidence))
-        return [_texts(found), [*figures.pictures(found)]]
+        tables = families(curves_of(runs, evidence))
+        return [_texts(tables), [*figures.pictures(tables)]]
 
     texts, pictures = evidence.remembered("curves", lines, compute) if lines else ({}, [])
     return MaskedFiles(texts, tuple(pictures))
 
 
-def _texts(found: Sequence[Family]) -> dict[str, str]:
+def _texts(tables: Sequence[Family]) -> dict[str, str]:
     lead = page("masked_lead").strip()
     alt = "what is lost as more is masked"
-    pictures = list(figures.pictures(found))
+    pictures = list(figures.pictures(tables))
     return {
-        PAGE: render.sections_page("Missing cells", grids(found), lead, pictures, alt),
-        CSV: exports.as_csv(as_rows(found)),
-        JSON: as_json(as_document(found)),
+        PAGE: render.sections_page("Missing cells", grids(tables), lead, pictures, alt),
+        CSV: exports.as_csv(as_rows(tables)),
+        JSON: as_json(as_document(tables)),
     }
 
 
 # ------------------------------------------------------------------------------------------- grids
 
 
-def grids(found: Sequence[Family]) -> list[Grid]:
+def grids(tables: Sequence[Family]) -> list[Grid]:
     """Return a table of text a family."""
-    return [_grid(family) for family in found]
+    return [_grid(family) for family in tables]
 
 
 def _grid(family: Family) -> Grid:
@@ -176,7 +176,7 @@ def _other_seeds(family: Family, curve: Curve) -> dict[str, Any] | None:
 # ------------------------------------------------------------------------------------------- files
 
 
-def as_rows(found: Sequence[Family]) -> list[dict[str, Any]]:
+def as_rows(tables: Sequence[Family]) -> list[dict[str, Any]]:
     """Return a row a model and rate, for CSV."""
     return [
         {
@@ -192,15 +192,15 @@ def as_rows(found: Sequence[Family]) -> list[dict[str, Any]]:
             **_point(point),
             **_mean_change(family, curve),
         }
-        for family in found
+        for family in tables
         for curve in family.curves
         for point in curve.points
     ]
 
 
-def as_document(found: Sequence[Family]) -> dict[str, Any]:
+def as_document(tables: Sequence[Family]) -> dict[str, Any]:
     """Return everything, for JSON."""
-    return {"schema": SCHEMA, "tables": [_table(family) for family in found]}
+    return {"schema": SCHEMA, "tables": [_table(family) for family in tables]}
 
 
 def _table(family: Family) -> dict[str, Any]:
@@ -239,8 +239,8 @@ def _row(family: Family, curve: Curve) -> dict[str, Any]:
 
 def _mean_change(family: Family, curve: Curve) -> dict[str, float | None]:
     """Return it, and from which share to which it goes; None three times where there is none."""
-    found = family.mean_change(curve)
-    ends = (found.mean, 0.0, family.rates[-1]) if found else (None, None, None)
+    change = family.mean_change(curve)
+    ends = (change.mean, 0.0, family.rates[-1]) if change else (None, None, None)
     return dict(zip(("mean_change", "mean_change_from", "mean_change_to"), ends, strict=True))
 
 

@@ -30,12 +30,12 @@ def extra_decimals(values: Iterable[float], widths: Iterable[float], usual: int)
     3
     """
     largest = max((abs(value) for value in values), default=0.0)
-    told = [width for width in widths if width > NOISE * largest]
+    resolved = [width for width in widths if width > NOISE * largest]
     needed = [usual]
     if largest:
         needed.append(2 - math.floor(math.log10(largest)))
-    if told:
-        needed.append(-math.floor(math.log10(min(told))))
+    if resolved:
+        needed.append(-math.floor(math.log10(min(resolved))))
     return max(needed) - usual
 
 

@@ -138,8 +138,10 @@ def masked_counts(lines: Iterable[Run]) -> dict[str, tuple[int, int]]:
     """
     totals: dict[str, tuple[int, int]] = {}
     for line in lines:
-        told = json.loads(line["pretraining"] or "{}")
-        atlas = told["atlas"] if isinstance(told.get("atlas"), Mapping) else told
+        pretraining = json.loads(line["pretraining"] or "{}")
+        atlas = (
+            pretraining["atlas"] if isinstance(pretraining.get("atlas"), Mapping) else pretraining
+        )
         masked = atlas.get("hidden")
         parts: dict[str, Any] = json.loads(line["hidden"] or "{}")
         if isinstance(masked, Mapping) and isinstance(masked.get("counts"), Mapping):

@@ -204,17 +204,17 @@ def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    row: dict[str, Any] = {}
     for section, names in SECTIONS.items():
         part = _at(line, section) if section else line
         for name, key in names:
-            told[name] = None if part is None else part.get(key)
+            row[name] = None if part is None else part.get(key)
     for name in JSON_PATHS:
-        told[name] = None if told[name] is None else _canonical(told[name])
+        row[name] = None if row[name] is None else _canonical(row[name])
     model = SimpleNamespace(**line["model"])
     record: Any = SimpleNamespace(model=model, precision=line.get("precision"))
-    told |= {name: fact(record) for name, fact in WEIGHTS_FACTS.items()}
-    return told | _facts(line, record)
+    row |= {name: fact(record) for name, fact in WEIGHTS_FACTS.items()}
+    return row | _facts(line, record)
 
 
 def _canonical(value: Any) -> str:
@@ -259,11 +259,11 @@ def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
     }
 
 
-def _tasks(told: Any) -> list[dict[str, Any]]:
+def _tasks(stored: Any) -> list[dict[str, Any]]:
     """Return what a record says of its tasks, from a list or from the columns of a packed run."""
-    if not isinstance(told, Mapping):
-        return told or []
-    columns = told["tasks"]
+    if not isinstance(stored, Mapping):
+        return stored or []
+    columns = stored["tasks"]
     reasons = columns["reason"]
     return [
         {"task": task, "n": n, "n_minority": rarer, "evaluable": good, "reason": reasons.get(i, "")}
@@ -295,10 +295,10 @@ def _row_key(line: Mapping[str, Any], making: str | None) -> str:
 def _seal(line: Mapping[str, Any]) -> str:
     """Return a hash that another score, prediction or replicate of the same run changes."""
     metrics = line.get("metrics") or {}
-    told = [line["identity"], line.get("seal"), _predictions_sha256(line)]
-    told += [_at(line, "rescored.created"), line.get("created")]
-    told += [metrics.get(name) for name in ("macro", "low", "high")]
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    parts = [line["identity"], line.get("seal"), _predictions_sha256(line)]
+    parts += [_at(line, "rescored.created"), line.get("created")]
+    parts += [metrics.get(name) for name in ("macro", "low", "high")]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _predictions_sha256(line: Mapping[str, Any]) -> str | None:

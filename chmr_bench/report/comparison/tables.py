@@ -198,12 +198,12 @@ def _overall_row(comparison: Comparison, model: str) -> dict[str, str]:
 def overall_notes(overall: Overall, baseline: str, n_datasets: int) -> tuple[str, ...]:
     """Return what is said below the table over datasets: which of them, and by which tests."""
     p = overall.friedman.p
-    told = not math.isnan(p) and len(overall.average_rank) > 2
+    has_test = not math.isnan(p) and len(overall.average_rank) > 2
     return notes(
         "overall",
         overall=overall,
         baseline=baseline,
         n_datasets=n_datasets,
-        friedman_p=_p_words(p) if told else "",
+        friedman_p=_p_words(p) if has_test else "",
         is_exact=len(overall.datasets) <= EXACT_UP_TO,
     )
