@@ -15,7 +15,7 @@ from chmr_bench.nn.pretraining import card
 from chmr_bench.nn.pretraining.checkpoint import Standing
 from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
-from chmr_bench.nn.pretraining.making import Pretraining
+from chmr_bench.nn.pretraining.making import PretrainingPlan
 from chmr_bench.nn.pretraining.material import AtlasMaterial
 from chmr_bench_infoalign.config import InfoAlignSettings
 from chmr_bench_infoalign.pretraining.learning import InfoAlignLearner, new_network, prepare
@@ -31,7 +31,7 @@ SAMPLED = 256
 
 
 @dataclass(frozen=True)
-class InfoAlignPretraining(Pretraining):
+class InfoAlignPretraining(PretrainingPlan):
     """InfoAlign: its material and its network."""
 
     config: InfoAlignSettings
