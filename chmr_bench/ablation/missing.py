@@ -1,4 +1,4 @@
-"""Hide cell modalities on purpose, reproducibly: what is lost, by whom, and at which stage.
+"""Cell modalities masked on purpose, reproducibly: what is lost, by whom, and at which stage.
 
 At random, what is masked depends on a molecule's connectivity, the modality and a seed alone, so
 that every model and dataset loses the same. By every mechanism, what is masked at a rate is masked

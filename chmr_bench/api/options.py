@@ -88,6 +88,9 @@ class SweepOptions(DataOptions, total=False):
         Number of seeds of the model: 0 to N-1.
     seed
         These seeds of the model.
+    cells
+        Atlases whose profiles of the dataset's own molecules are attached; models that read cells
+        are given them.
     settings
         ``{"key": value}``, or ``{"model:key": value}`` for one model: ``--set``.
     device
@@ -109,6 +112,7 @@ class SweepOptions(DataOptions, total=False):
     split_seed: Sequence[int]
     seeds: int
     seed: Sequence[int]
+    cells: Names
     settings: Mapping[str, Any]
     device: str
     precision: str
@@ -184,11 +188,11 @@ def datasets_of(options: Options) -> Datasets:
 
 def store_of(out: str | Path) -> RecordStore:
     """Return the records of a folder; UsageError where there is none."""
-    from chmr_bench.records import RecordStore
+    from chmr_bench.records import RecordStore, no_records
 
     store = RecordStore(Path(out))
     if not store.exists():
-        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+        raise no_records(store.root)
     return store
 
 

@@ -25,7 +25,7 @@ from chmr_bench.display.console import dataset_label, notes, print_note, visible
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
-from chmr_bench.report.digits import extra_decimals, fixed
+from chmr_bench.report.digits import decimals_needed, fixed
 from chmr_bench.runner import DatasetRequest
 from chmr_bench.sweep import Item, Opening, Outcome, SweepListener
 
@@ -91,7 +91,7 @@ def outcome_line(outcome: Outcome) -> str:
         what = f"FAILED in {record.error.phase}: {record.error.type}: {record.error.message}"
     elif record.metrics is not None and record.metrics.macro is not None:
         score = record.metrics.macro
-        what = f"{record.metrics.metric} {fixed(score, 4, extra_decimals([score], [], 4))}"
+        what = f"{record.metrics.metric} {fixed(score, 4, decimals_needed([score], []))}"
     else:
         what = "no task can be evaluated"
     how = f"{record.timing.total:.1f} s" if outcome.computed else "by another run"

@@ -40,6 +40,12 @@ def making_of_row(record: Record) -> str | None:
     return canonical_json({name: pretraining[name] for name in MAKING if name in pretraining})
 
 
+def labels_seen(record: Record) -> str:
+    """Return why the weights may have learnt from labels of a benchmark; "" = they have not."""
+    words = (record.model.pretraining or {}).get("labels_seen")
+    return words if isinstance(words, str) else ""
+
+
 def pretrained_on(record: Record) -> str:
     """Return what the weights were made from, "" where the model starts from none.
 
@@ -48,12 +54,19 @@ def pretrained_on(record: Record) -> str:
     """
     if record.model.weights is None:
         return ""
+    seen = labels_seen(record)
+    return _made_from(record) + (f"; LABELS POSSIBLY SEEN, so no rank: {seen}" if seen else "")
+
+
+def _made_from(record: Record) -> str:
+    """Return what weights were made from, but for the labels."""
+    weights = record.model.weights or ""
     pretraining: Mapping[str, Any] = record.model.pretraining or {}
     inner = pretraining.get("atlas")
     pretraining = inner if isinstance(inner, Mapping) else pretraining
     names, n = pretraining.get("atlases"), pretraining.get("n_molecules")
     if not isinstance(names, list) or not isinstance(n, int):
-        return f"weights {record.model.weights[:12]}"
+        return f"weights {weights[:12]}"
     atlas = " + ".join(map(str, names)) + (" (SYNTHETIC)" if pretraining.get("synthetic") else "")
     how = " for 0 epochs (untrained)" if _is_untrained(record) else ""
     precision = "" if record.precision == "float32" else f", in {record.precision}"

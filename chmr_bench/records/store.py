@@ -176,6 +176,17 @@ class RecordStore(StoredRuns):
         return loose.read(target).record
 
 
+def no_records(root: Path) -> UsageError:
+    """Return the error of a folder that holds no runs: it is not there, no folder, or empty."""
+    if root.is_dir():
+        said = "there are no records in it; chmr-bench run makes some, --out DIR names another"
+    elif root.exists():
+        said = "this is a file; name the folder of the records with --out DIR"
+    else:
+        said = "no such folder; name the folder of the records with --out DIR"
+    return UsageError(f"{root}: {said}")
+
+
 def _is_text(name: str) -> bool:
     return bool(name == as_text(name))
 

@@ -152,8 +152,8 @@ def curves_of(runs: pd.DataFrame, evidence: Evidence) -> list[Curve]:
     curves = []
     for members in groups.values():
         plain = [line for line in members if line["missing"] is None]
-        for kind, hidden in by_kind(masked_runs(members), fixed).items():
-            curves.append(_curve(kind, hidden, plain, evidence))
+        for kind, of_kind in by_kind(masked_runs(members), fixed).items():
+            curves.append(_curve(kind, of_kind, plain, evidence))
     return _numbered(sorted(curves, key=_order))
 
 
@@ -165,7 +165,7 @@ def _order(curve: Curve) -> tuple[object, ...]:
 
 def _base(line: Run) -> str:
     """Return all that can change the numbers of a model but the seed and what is masked."""
-    settings = [line[name] for name in (*BASE, "precision", "device")]
+    settings = [line[name] for name in (*BASE, "precision", "device", "cells")]
     return canonical_json([*settings, _making(line)])
 
 
@@ -207,22 +207,26 @@ def _curve(
         by_rate[run.missing.rate].append((run.pairing, run.run))
     start = _runs(unmasked, evidence)
     points = [_point(rate, by_rate[rate], start, evidence) for rate in sorted(by_rate)]
-    hidden = [run.run for run in masked]
-    counts = masked_counts(hidden)
+    masked_lines = [run.run for run in masked]
+    counts = masked_counts(masked_lines)
     values = {run["seed"]: run["values_sha256"] for run in plain if run["values_sha256"]}
     return Curve(
-        facts=hidden[0],
-        label=plain_name(hidden[0]["model"], hidden[0]["overrides"]),
+        facts=masked_lines[0],
+        label=plain_name(
+            masked_lines[0]["model"],
+            masked_lines[0]["overrides"],
+            own_profiles=masked_lines[0]["own_profiles"],
+        ),
         setting=setting,
         shuffled=shuffled,
         plain=start,
         points=tuple(points),
         area=area(points, start),
         unmoved=all(
-            r["values_sha256"] and values.get(r["seed"]) == r["values_sha256"] for r in hidden
+            r["values_sha256"] and values.get(r["seed"]) == r["values_sha256"] for r in masked_lines
         ),
         n_masked=sum(n for _, n in counts.values()) if counts else None,
-        identities=tuple(run["identity"] for run in [*plain, *hidden]),
+        identities=tuple(run["identity"] for run in [*plain, *masked_lines]),
     )
 
 

@@ -124,6 +124,7 @@ def _row_json(table: Table, row: Row) -> dict[str, Any]:
         "overrides": json.loads(first["overrides"]),
         "params": json.loads(first["params"]),
         "missing": None,
+        **({"cells": json.loads(first["cells"])} if first["cells"] else {}),
         "precision": first["precision"],
         "device": first["device"],
         "seeds": row.seeds,

@@ -18,7 +18,8 @@ from typing import Any
 from filelock import FileLock
 
 from chmr_bench.errors import UsageError
-from chmr_bench.records import RecordStore
+from chmr_bench.paths import read_bytes
+from chmr_bench.records import RecordStore, no_records
 from chmr_bench.records.audited import read_all
 from chmr_bench.records.rounding import as_json
 from chmr_bench.report import curve_tables, exports, render
@@ -96,7 +97,7 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
 def _remembered(path: Path) -> dict[str, Any]:
     """Return what the last build left; nothing where there is none, or it is not as it was left."""
     try:
-        stored = json.loads(path.read_bytes())
+        stored = json.loads(read_bytes(path))
         memory: dict[str, Any] = stored["memory"]
         return memory if stored["sha256"] == _digest(memory) else {}
     except (OSError, ValueError, TypeError, KeyError):
@@ -213,7 +214,7 @@ def differences(store: RecordStore, out: Path) -> list[str]:
     """
     texts = render_all(store, out).texts
     if not texts:
-        raise UsageError(f"there are no records in {store.root}; nothing to check")
+        raise no_records(store.root)
     lines = []
     for name, text in texts.items():
         path = out / name
@@ -255,6 +256,8 @@ def _stale(out: Path, texts: Mapping[str, str]) -> list[Path]:
 
 def _is_ours(path: Path) -> bool:
     """Return whether a file begins as ours do; a CSV, or lies beside a JSON file of ours."""
+    if not path.is_file():  # a pipe would never end
+        return False
     try:
         with path.open("rb") as file:
             known = re.match(OURS.get(path.suffix, b"(?!)"), file.read(10_000)) is not None

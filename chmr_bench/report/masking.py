@@ -110,7 +110,8 @@ def by_kind(runs: Sequence[MaskedRun], fixed: Sequence[Setting]) -> dict[Kind, l
     also = [(setting, run.missing.shuffled) for setting in fixed for run in lone]
     kinds = [*middle, *(kind for kind in also if any(run.is_on(kind) for run in lone))]
     for run in runs:
-        if run.is_edge and not any(run.is_on(kind) for kind in kinds):
+        alike = [kind for kind in kinds if kind[1] == run.missing.shuffled]  # a control has its own
+        if run.is_edge and not any(run.is_on(kind) for kind in alike):
             kinds.append(run.kind)
     on = {kind: [run for run in runs if run.is_on(kind)] for kind in kinds}
     return {kind: kept for kind, kept in on.items() if not _is_part_of_one_draw(kind, on)}

@@ -26,6 +26,7 @@ ROOTS = {
     "chmr_bench_infoalign": REPOSITORY / "baselines",
     "chmr_bench_profiles": REPOSITORY / "baselines",
     "chmr_bench_template": REPOSITORY / "plugins" / "template" / "src",
+    "chmr_bench_attentive_fp": REPOSITORY / "plugins" / "attentive_fp" / "src",
 }
 
 LAYERS = """
