@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chmr_bench import DataError, FeatureRequest, FitContext, GraphBlock, Inputs
-from chmr_bench.nn.heads import HeadSettings, TaskNetwork
+from chmr_bench.nn.heads import HeadSettings, TaskNetwork, row_batches
 from chmr_bench.nn.trainer import masked_loss, one_thread
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
@@ -157,8 +157,8 @@ class TunedNetwork(TaskNetwork):
         """Return what the network reads of n molecules."""
         import torch
 
+        from chmr_bench.nn.pretraining.values import CLIP
         from chmr_bench_chmr.network import GEOMETRY
-        from chmr_bench_chmr.pretraining.values import CLIP
 
         parts = [reading.bits_of(inputs)]
         if self._encoder.shape.geometry:
@@ -224,12 +224,7 @@ class TunedNetwork(TaskNetwork):
         return TunedInputs(self._tensor(x.columns), x.graph)
 
     def _losses(self, x: TunedInputs, y: torch.Tensor) -> Iterator[torch.Tensor]:
-        import torch
-
-        parts = list(torch.split(torch.randperm(len(x)), self.settings.batch_size))
-        if len(parts) > 1 and len(parts[-1]) == 1:  # one row has no variance for a batch norm
-            parts[-2:] = [torch.cat(parts[-2:])]
-        for rows in parts:
+        for rows in row_batches(len(x), self.settings.batch_size):
             yield masked_loss(self._network(x[rows]), y[rows], self._is_classifier)
 
     def _raw(self, x: TunedInputs) -> torch.Tensor:
