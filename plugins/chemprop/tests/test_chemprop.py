@@ -35,7 +35,7 @@ def test_it_learns_eight_molecules_by_heart() -> None:
     smiles = ("CCO", "CCN", "c1ccccc1", "CC(=O)O", "C", "CCCl", "c1ccncc1", "CC#N")
     inputs, y = Inputs(smiles), np.random.default_rng(0).normal(3.0, 2.0, (8, 2))
     y[1, 0] = np.nan
-    model = RemoteModel(ONE, ChempropConfig(epochs=150))
+    model = RemoteModel(ONE, ChempropConfig(epochs=300, max_lr=3e-3, final_lr=1e-3))
     model.fit(inputs, y, inputs, y, FitContext(TaskInfo("regression", ("a", "b"), "mae")))
     assert np.nanmean(np.abs(model.predict(inputs) - y)) < 0.2
     model.close()

@@ -33,7 +33,6 @@ class Chemprop:
         """Train each network; keep its epoch with the lowest validation loss."""
         import torch
 
-        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         torch.set_num_threads(context.n_jobs)
         self._context = context
         self._is_class = context.tasks.task_type == "classification"
@@ -92,6 +91,8 @@ class Chemprop:
     def _trained(self, loaders: Any, member: int) -> Any:
         from lightning import pytorch
 
+        for name in ("lightning.pytorch", "lightning.fabric"):  # set at their import to INFO
+            logging.getLogger(name).setLevel(logging.ERROR)
         context, config, best = self._context, self.config, _BestEpoch(self._context, member)
         with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
             warnings.simplefilter("ignore")
