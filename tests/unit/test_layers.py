@@ -27,6 +27,8 @@ ROOTS = {
     "chmr_bench_profiles": REPOSITORY / "baselines",
     "chmr_bench_template": REPOSITORY / "plugins" / "template" / "src",
     "chmr_bench_attentive_fp": REPOSITORY / "plugins" / "attentive_fp" / "src",
+    "chmr_bench_minimol": REPOSITORY / "plugins" / "minimol" / "src",
+    "chmr_bench_chemprop": REPOSITORY / "plugins" / "chemprop" / "src",
 }
 
 LAYERS = """
@@ -44,7 +46,7 @@ LAYERS = """
     cells
     splits
     data
-    features | metrics | statistics | tasks
+    features | metrics | statistics | tasks | interpreters
     FRONT
     hookspecs
     contracts
