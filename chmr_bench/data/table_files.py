@@ -239,7 +239,18 @@ def _likely(content: bytes) -> str:
             return f"it looks like UTF-16 without its mark: --encoding {name}"
     if 0 in content:
         return "it looks like no text at all"
-    return "it looks like cp1252 or latin-1: --encoding cp1252, or save it as UTF-8"
+    for name, words in {"utf-8": "UTF-8", "cp1252": "cp1252 or latin-1"}.items():
+        if _is_in(name, content):
+            return f"it looks like {words}: --encoding {name}, or save it as UTF-8"
+    return "name its encoding (--encoding shift_jis, gb18030, ...), or save it as UTF-8"
+
+
+def _is_in(encoding: str, content: bytes) -> bool:
+    try:
+        content.decode(encoding)
+    except UnicodeError:
+        return False
+    return True
 
 
 def _read_delimited(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
