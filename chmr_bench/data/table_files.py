@@ -231,8 +231,20 @@ def _lines(text: str, path: Path) -> list[str]:
     return lines
 
 
+_MAGIC = {
+    b"\x1f\x8b": ("a gzip file", ".csv.gz"),
+    b"PK\x03\x04": ("an Excel sheet or a zip file", ".xlsx or .zip"),
+    b"\xd0\xcf\x11\xe0": ("an Excel sheet", ".xls"),
+    b"PAR1": ("a Parquet file", ".parquet"),
+}
+"""How files begin that are no text."""
+
+
 def _likely(content: bytes) -> str:
     """Return what a file that is no UTF-8 looks like, and what to do."""
+    for mark, (kind, ending) in _MAGIC.items():
+        if content.startswith(mark):
+            return f"it looks like {kind}; if it is, call it {ending}"
     wide = {"utf-16-le": content[1::2], "utf-16-be": content[::2]}
     for name, halves in wide.items():
         if halves.count(0) > 0.8 * len(halves):

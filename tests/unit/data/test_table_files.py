@@ -200,6 +200,21 @@ def test_the_encoding_named_is_one_that_reads_the_file(tmp_path: Path) -> None:
     check(path, encoding="shift_jis")
 
 
+@pytest.mark.parametrize(
+    ("content", "ending"),
+    [
+        (gzip.compress(b"smiles,y\nC,1\n" * 9, mtime=0), ".csv.gz"),
+        (b"PK\x03\x04\x8f\xff", ".xlsx or .zip"),
+        (b"PAR1\x15\x04\xfe", ".parquet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", ".xls"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_its_ending(
+    tmp_path: Path, content: bytes, ending: str
+) -> None:
+    assert refusal(put(tmp_path, content)).endswith(f"call it {ending}")
+
+
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     assert "row 2: cannot be read as text: a NUL" in refusal(put(tmp_path, b"smiles,y\nC,\0\n"))
 
@@ -263,6 +278,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert "this is a folder; name a file (it holds assay.csv)" in refusal(tmp_path)
     assert "there is no such file; did you mean" in refusal(tmp_path / "asay.csv")
     assert "this is an address; download the file" in refusal(Path("https://example.org/a.csv"))
+    assert "this is an address; download the file" in refusal(Path("s3://bucket/a.csv"))
     os.mkfifo(tmp_path / "pipe.csv")
     assert "this is no ordinary file" in refusal(tmp_path / "pipe.csv")
 
