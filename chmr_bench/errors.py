@@ -28,6 +28,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C or SIGTERM ended: a shell's own for Ctrl-C."""
+
 
 class ChmrBenchError(Exception):
     """Anything chmr-bench raises on purpose; shown without a traceback.

@@ -1,4 +1,4 @@
-"""Hide cell modalities on purpose, reproducibly: what is lost, by whom, and at which stage.
+"""Cell modalities masked on purpose, reproducibly: what is lost, by whom, and at which stage.
 
 At random, what is masked depends on a molecule's connectivity, the modality and a seed alone, so
 that every model and dataset loses the same. By every mechanism, what is masked at a rate is masked
@@ -106,12 +106,12 @@ class Missing:
         if self.is_nothing:
             return None
         stages = tuple(stage for stage in STAGES if stage in self.stages)
-        found = replace(self, stages=stages, modalities=tuple(sorted(set(self.modalities))))
+        canonical = replace(self, stages=stages, modalities=tuple(sorted(set(self.modalities))))
         if self.is_everything:
-            found = replace(found, seed=0, mechanism="random", shuffled=False)
+            canonical = replace(canonical, seed=0, mechanism="random", shuffled=False)
         if self.rate == 0:
-            found = replace(found, mechanism="random", fill="none")
-        return found if found.draws else replace(found, seed=0)
+            canonical = replace(canonical, mechanism="random", fill="none")
+        return canonical if canonical.draws else replace(canonical, seed=0)
 
     @property
     def draws(self) -> bool:
@@ -229,12 +229,12 @@ def masked_entries(
 def _by_modality(
     missing: Missing, blocks: Mapping[str, MatrixBlock]
 ) -> dict[str, list[MatrixBlock]]:
-    found: dict[str, list[MatrixBlock]] = {}
+    by_modality: dict[str, list[MatrixBlock]] = {}
     for name in sorted(blocks):
         modality = name.partition(".")[0]
         if not missing.modalities or modality in missing.modalities:
-            found.setdefault(modality, []).append(blocks[name])
-    return found
+            by_modality.setdefault(modality, []).append(blocks[name])
+    return by_modality
 
 
 def _any_observed(parts: Sequence[MatrixBlock]) -> BoolArray:
@@ -320,12 +320,12 @@ def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def without(blocks: Mapping[str, MatrixBlock], gone: MaskedEntries) -> dict[str, MatrixBlock]:
     """Return the blocks where nothing is left of what is masked: NaN, or empty where sparse."""
-    found = dict(blocks)
+    remaining = dict(blocks)
     for name, block in blocks.items():
         modality = name.partition(".")[0]
         if modality in gone and gone[modality].any():
-            found[name] = _emptied(block, gone[modality])
-    return found
+            remaining[name] = _emptied(block, gone[modality])
+    return remaining
 
 
 def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
@@ -352,7 +352,7 @@ def permuted(
     many rows the molecule with the most of them has. So no molecule is given a row of its own,
     unless one has more than half of the rows: k of n, and 2k - n of its rows get one of its own.
     """
-    names, found = molecules.names(), dict(blocks)
+    names, shuffled = molecules.names(), dict(blocks)
     for name, block in blocks.items():
         modality = name.partition(".")[0]
         if missing.modalities and modality not in missing.modalities:
@@ -363,8 +363,8 @@ def permuted(
         step = int(np.unique(drawn, return_counts=True)[1].max(initial=1))
         giver = np.arange(len(block))
         giver[order] = np.roll(order, -step)
-        found[name] = block.take(giver)
-    return found
+        shuffled[name] = block.take(giver)
+    return shuffled
 
 
 def _dense(block: MatrixBlock) -> FloatArray:

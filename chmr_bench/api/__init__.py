@@ -135,7 +135,10 @@ def ablate(
     shares = [missing] if isinstance(missing, int | float) else missing
     given = _given(options, model=model, dataset=dataset, suite=suite, out=out)
     given["missing"] = ",".join(map(str, shares))
-    return pd.DataFrame(as_rows(_done(make_masked_request(given), given).families()))
+    families = _done(make_masked_request(given), given).families()
+    curves = [curve for family in families for curve in family.curves]
+    atlases = [curve.facts["own_profiles"] for curve in curves for _ in curve.points]
+    return pd.DataFrame(as_rows(families)).assign(own_profiles=atlases)
 
 
 def evaluate(
@@ -203,6 +206,7 @@ def load_dataset(
     dataset: str,
     split: str = "",
     split_seed: int = 0,
+    cells: Names = (),
     **options: Unpack[DataOptions],
 ) -> tuple[Dataset, Split]:
     """Return a dataset and which of its rows are train, valid and test.
@@ -215,6 +219,8 @@ def load_dataset(
         As in `evaluate`.
     split_seed
         As in `evaluate`.
+    cells
+        Atlases whose profiles of these molecules become blocks of the dataset.
     **options
         See `DataOptions`.
 
@@ -225,7 +231,14 @@ def load_dataset(
     >>> len(data), len(parts.test)  # doctest: +SKIP
     (900, 600)
     """
+    from chmr_bench.api.options import fetch_options
+    from chmr_bench.api.requests import cell_atlases
+    from chmr_bench.runner.own_profiles import attached
+
+    atlases = cell_atlases(cells)
     data, parts = _loaded(dataset, split, split_seed, options)
+    if atlases:
+        data = attached(data, atlases, fetch_options(options))
     return data.dataset, parts
 
 

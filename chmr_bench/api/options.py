@@ -88,6 +88,9 @@ class SweepOptions(DataOptions, total=False):
         Number of seeds of the model: 0 to N-1.
     seed
         These seeds of the model.
+    cells
+        Atlases whose profiles of the dataset's own molecules are attached; models that read cells
+        are given them.
     settings
         ``{"key": value}``, or ``{"model:key": value}`` for one model: ``--set``.
     device
@@ -109,6 +112,7 @@ class SweepOptions(DataOptions, total=False):
     split_seed: Sequence[int]
     seeds: int
     seed: Sequence[int]
+    cells: Names
     settings: Mapping[str, Any]
     device: str
     precision: str
@@ -171,8 +175,8 @@ def fetch_options(options: Options) -> FetchOptions:
     mirror = options.get("mirror")
     if mirror and "://" not in mirror:
         mirror = str(Path(mirror).expanduser().resolve())
-    found = options_from_env(mirror, options.get("offline", False))
-    return dataclasses.replace(found, load_limit=options.get("time_limit"))
+    fetch = options_from_env(mirror, options.get("offline", False))
+    return dataclasses.replace(fetch, load_limit=options.get("time_limit"))
 
 
 def datasets_of(options: Options) -> Datasets:

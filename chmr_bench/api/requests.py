@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from chmr_bench.api.options import Options, as_list, table_options
+from chmr_bench.api.options import Names, Options, as_list, table_options
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
@@ -46,6 +46,7 @@ def make_request(options: Options) -> Request:
         device=choice("--device", options.get("device", "auto"), DEVICES),
         precision=choice("--precision", precision, PRECISIONS),
         keep_failed=options.get("keep_failed", False),
+        cells=cell_atlases(options.get("cells")),
     )
 
 
@@ -94,6 +95,20 @@ def data_requests(options: Options) -> tuple[DatasetRequest, ...]:
 def suite_datasets(options: Options) -> list[str]:
     """Return the datasets of the suites that are named."""
     return [n for suite in as_list(options.get("suite")) for n in registry().suite(suite).datasets]
+
+
+def cell_atlases(given: Names | None) -> tuple[str, ...]:
+    """Return the atlases of ``--cells A,B``, each once; UnknownNameError where one is not there."""
+    from chmr_bench.cells import sources
+
+    names = []
+    for text in as_list(given):
+        is_folder = text.startswith(sources.FOLDER_PREFIX)
+        names += [text] if is_folder else [name.strip() for name in text.split(",")]
+    for name in names:
+        if sources.folder_of(name) is None:
+            registry().atlas(name)
+    return tuple(dict.fromkeys(names))
 
 
 def parse_settings(texts: Sequence[str]) -> tuple[ModelSetting, ...]:

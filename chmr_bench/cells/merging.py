@@ -74,7 +74,7 @@ def merge(atlases: Sequence[Atlas]) -> Atlas:
     every = [key for atlas in atlases for key in atlas.keys]
     first, targets = _number(every)
     smiles = [text for atlas in atlases for text in atlas.smiles]
-    blocks, conflicts = _merge_blocks(
+    blocks, conflicts = merge_blocks(
         [(a.name, a.blocks) for a in atlases], _parts(targets, atlases), len(first)
     )
     counts = {f"{a.name}.{what}": n for a in atlases for what, n in a.counts.items()}
@@ -177,7 +177,7 @@ def first_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
     return MatrixBlock(values, observed, names), conflicts
 
 
-def _merge_blocks(
+def merge_blocks(
     parts: Sequence[tuple[str, Mapping[str, MatrixBlock]]], targets: Sequence[IntArray], n: int
 ) -> tuple[dict[str, MatrixBlock], int]:
     """Join blocks of one name and columns; tell apart, by source, those of one name only."""
@@ -216,7 +216,7 @@ def _merge_genes(parts: Sequence[tuple[str, Genes]]) -> Genes | None:
     genes = [part for _, part in parts]
     first, targets = _number([name for part in genes for name in part.names])
     cut = _parts(targets, genes)
-    blocks, _ = _merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first))
+    blocks, _ = merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first))
     columns: dict[str, int] = {}
     for part, numbers in zip(genes, cut, strict=True):
         for column, gene in part.columns.items():

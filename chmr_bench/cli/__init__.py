@@ -8,10 +8,9 @@ import sys
 from typing import Any
 
 from chmr_bench.cli import streams
-from chmr_bench.errors import ChmrBenchError, UsageError
+from chmr_bench.errors import INTERRUPTED, ChmrBenchError, UsageError
 from chmr_bench.paths import is_utf8
 
-INTERRUPTED = 130
 BUG = 70
 NOT_WRITTEN = 74
 """As in sysexits.h: EX_SOFTWARE and EX_IOERR."""

@@ -153,7 +153,7 @@ def _show_tasks(rows: Sequence[Numbers]) -> None:
         scores = [{task["task"]: task["score"] for task in row["tasks"]} for row in group]
         tasks = dict.fromkeys(task for of in scores for task in of)
         lines = [[task, *(_score(of.get(task)) for of in scores)] for task in tasks]
-        models = [row["model"] for row in group]
+        models = [_model(row) for row in group]
         print_table(f"{name} by task, {metric}", ["task", *models], lines, right=models)
     if groups:
         print_lines("score above: the mean over tasks, whatever their units; here, each in its own")
@@ -178,7 +178,7 @@ def _over_splits(row: Numbers) -> list[str]:
     tasks = "-".join(str(n) for n in sorted({min(counts), max(counts)}))
     return [
         _name(first),
-        first["model"],
+        _model(first),
         first["split"],
         metric,
         *_score_and_ends(row, n_failed > 0),
@@ -214,6 +214,12 @@ def _name(row: Numbers) -> str:
     return dataset_label(row["dataset"], synthetic=row["synthetic"], origin=row["origin"])
 
 
+def _model(row: Numbers) -> str:
+    """Return a row's model, with the atlases whose profiles it was given."""
+    atlases = row["own_profiles"]
+    return f"{row['model']} + own profiles of {atlases}" if atlases else str(row["model"])
+
+
 def _show_remarks(rows: Sequence[Numbers]) -> None:
     """Print what holds of rows beside their numbers: simulated, pretrained, left out."""
     print_lines(*(SYNTHETIC for row in rows if row["synthetic"]))
@@ -239,7 +245,7 @@ def _start(row: Numbers) -> str:
 def _result(row: Numbers) -> list[str]:
     return [
         _name(row),
-        row["model"],
+        _model(row),
         row["metric"],
         *_score_and_ends(row, row["n_failed"] > 0),
         _n_of(row["n_runs"], row["n_failed"]),

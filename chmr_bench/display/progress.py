@@ -21,7 +21,7 @@ from rich.progress import (
 
 from chmr_bench.contracts import Progress as Report
 from chmr_bench.contracts import no_progress
-from chmr_bench.display.console import dataset_label, notes, print_note
+from chmr_bench.display.console import dataset_label, notes, print_note, visible
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
@@ -187,7 +187,7 @@ class Lines(Quiet):
         self._write(f"waiting for another run that is at work on {label(item)}")
 
     def _write(self, line: str) -> None:
-        self.out.print(line, markup=False, soft_wrap=True)
+        self.out.print(visible(line), markup=False, soft_wrap=True)
 
 
 class Bars(Quiet):
@@ -252,7 +252,7 @@ class Bars(Quiet):
     def finished(self, outcome: Outcome) -> None:
         """Write the job's line above the bars and count it."""
         colour = "red" if outcome.record.error else "default"
-        self.out.print(f"[{colour}]{escape(outcome_line(outcome))}[/]", soft_wrap=True)
+        self.out.print(f"[{colour}]{escape(visible(outcome_line(outcome)))}[/]", soft_wrap=True)
         self.bars.advance(self.all)
         self._hide()
 

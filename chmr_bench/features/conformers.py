@@ -108,9 +108,9 @@ def geometry(smiles: Sequence[str], hydrogens: bool = False, seed: int = 0) -> M
     values: Any = np.zeros((len(smiles), len(names)), dtype=np.float32)
     observed = np.zeros(len(smiles), dtype=bool)
     for row, mol in enumerate(parse_all(smiles)):
-        found = _described(mol, hydrogens, seed)
-        if found is not None:
-            values[row], observed[row] = found, True
+        descriptors = _described(mol, hydrogens, seed)
+        if descriptors is not None:
+            values[row], observed[row] = descriptors, True
     return MatrixBlock(values=values, observed=observed, names=names)
 
 

@@ -114,11 +114,11 @@ def _represented(network: Any, mol: Chem.Mol) -> FloatArray:
     symbols = [atom.GetSymbol() for atom in mol.GetAtoms()]
     with _quiet():
         try:
-            found = network.get_repr({"atoms": [symbols], "coordinates": [coordinates]})
+            output = network.get_repr({"atoms": [symbols], "coordinates": [coordinates]})
         except ValueError:
             numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
-            found = network.get_repr({"atoms": [numbers], "coordinates": [coordinates]})
-    rows = found["cls_repr"] if isinstance(found, Mapping) else found
+            output = network.get_repr({"atoms": [numbers], "coordinates": [coordinates]})
+    rows = output["cls_repr"] if isinstance(output, Mapping) else output
     values = np.asarray(rows, dtype=np.float64)
     if values.shape != (1, WIDTH) or not np.isfinite(values).all():
         raise FeatureError(

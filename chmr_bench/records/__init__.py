@@ -7,6 +7,7 @@ from chmr_bench.records.predictions import Molecules, Predictions
 from chmr_bench.records.run import Problem, Stored
 from chmr_bench.records.schema import (
     SCHEMA_VERSION,
+    AttachedAtlas,
     DatasetInfo,
     Dropped,
     Environment,
@@ -27,6 +28,7 @@ from chmr_bench.records.store import RecordStore, no_records
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AttachedAtlas",
     "DatasetInfo",
     "Dropped",
     "Environment",

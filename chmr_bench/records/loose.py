@@ -100,10 +100,10 @@ class FirstRun(LooseRun):
     def _damage(self) -> str:
         info, file = self.record.predictions, self.path / FILE_NAME
         try:
-            found = hashlib.sha256(read_bytes(file)).hexdigest()
+            digest = hashlib.sha256(read_bytes(file)).hexdigest()
         except OSError as error:
             return f"{FILE_NAME}: cannot be read: {error.strerror}"
-        if info is None or found != info.sha256:
+        if info is None or digest != info.sha256:
             return f"{FILE_NAME} is not the file on record"
         self.replicates()
         return ""

@@ -173,14 +173,14 @@ class PackedRun(Stored):
     def _damage(self) -> str:
         if self.pack.is_intact and self.identity in self.pack.numbers.identities():
             return ""
-        found = super()._damage()
+        damage = super()._damage()
         if (
-            not found
+            not damage
             and sha256(self.full_content()["metrics"]["per_task"])
             != (self.content["metrics"]["per_task"]["sha256"])
         ):
-            found = "the scores of the tasks are not those on record"
-        return found.replace(arrays.FILE_NAME, self.pack.numbers.path.name)
+            damage = "the scores of the tasks are not those on record"
+        return damage.replace(arrays.FILE_NAME, self.pack.numbers.path.name)
 
 
 def write(

@@ -13,7 +13,7 @@ from chmr_bench.report import exports, figures, render
 from chmr_bench.report.curves import Curve, Family, Point, common, curves_of, families
 from chmr_bench.report.evidence import Evidence, finite
 from chmr_bench.report.figures import row_label
-from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, span, told_apart
+from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.masking import Setting
 from chmr_bench.report.words import grouped, notes, page
 from chmr_bench.statistics import Difference
@@ -51,30 +51,30 @@ def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
     lines: list[Any] = runs[runs["model"].isin(models)].to_dict("records")
 
     def compute() -> list[Any]:
-        found = families(curves_of(runs, evidence))
-        return [_texts(found), [*figures.pictures(found)]]
+        tables = families(curves_of(runs, evidence))
+        return [_texts(tables), [*figures.pictures(tables)]]
 
     texts, pictures = evidence.remembered("curves", lines, compute) if lines else ({}, [])
     return MaskedFiles(texts, tuple(pictures))
 
 
-def _texts(found: Sequence[Family]) -> dict[str, str]:
+def _texts(tables: Sequence[Family]) -> dict[str, str]:
     lead = page("masked_lead").strip()
     alt = "what is lost as more is masked"
-    pictures = list(figures.pictures(found))
+    pictures = list(figures.pictures(tables))
     return {
-        PAGE: render.sections_page("Missing cells", grids(found), lead, pictures, alt),
-        CSV: exports.as_csv(as_rows(found)),
-        JSON: as_json(as_document(found)),
+        PAGE: render.sections_page("Missing cells", grids(tables), lead, pictures, alt),
+        CSV: exports.as_csv(as_rows(tables)),
+        JSON: as_json(as_document(tables)),
     }
 
 
 # ------------------------------------------------------------------------------------------- grids
 
 
-def grids(found: Sequence[Family]) -> list[Grid]:
+def grids(tables: Sequence[Family]) -> list[Grid]:
     """Return a table of text a family."""
-    return [_grid(family) for family in found]
+    return [_grid(family) for family in tables]
 
 
 def _grid(family: Family) -> Grid:
@@ -92,7 +92,7 @@ def _decimals(family: Family) -> int:
     starts = [curve.start() for curve in family.curves]
     values = [float(start.scores.mean()) for start in starts if start]
     values += [change.mean for change in known]
-    return decimals_of(family.metric, values, told_apart(known))
+    return decimals_of(family.metric, values, pairs_apart(known))
 
 
 def _grid_row(family: Family, curve: Curve, decimals: int) -> dict[str, str]:
@@ -190,7 +190,7 @@ def _other_seeds(family: Family, curve: Curve, decimals: int) -> dict[str, Any] 
 # ------------------------------------------------------------------------------------------- files
 
 
-def as_rows(found: Sequence[Family]) -> list[dict[str, Any]]:
+def as_rows(tables: Sequence[Family]) -> list[dict[str, Any]]:
     """Return a row a model and rate, for CSV."""
     return [
         {
@@ -206,15 +206,15 @@ def as_rows(found: Sequence[Family]) -> list[dict[str, Any]]:
             **_point(point),
             **_mean_change(family, curve),
         }
-        for family in found
+        for family in tables
         for curve in family.curves
         for point in curve.points
     ]
 
 
-def as_document(found: Sequence[Family]) -> dict[str, Any]:
+def as_document(tables: Sequence[Family]) -> dict[str, Any]:
     """Return everything, for JSON."""
-    return {"schema": SCHEMA, "tables": [_table(family) for family in found]}
+    return {"schema": SCHEMA, "tables": [_table(family) for family in tables]}
 
 
 def _table(family: Family) -> dict[str, Any]:
@@ -253,8 +253,8 @@ def _row(family: Family, curve: Curve) -> dict[str, Any]:
 
 def _mean_change(family: Family, curve: Curve) -> dict[str, float | None]:
     """Return it, and from which share to which it goes; None three times where there is none."""
-    found = family.mean_change(curve)
-    ends = (found.mean, 0.0, family.rates[-1]) if found else (None, None, None)
+    change = family.mean_change(curve)
+    ends = (change.mean, 0.0, family.rates[-1]) if change else (None, None, None)
     return dict(zip(("mean_change", "mean_change_from", "mean_change_to"), ends, strict=True))
 
 

@@ -36,12 +36,12 @@ def decimals_needed(values: Iterable[float | None], widths: Iterable[float | Non
     """
     sizes = [abs(value) for value in values if value]
     largest = max(sizes, default=0.0)
-    told = [width for width in widths if width is not None and width > NOISE * largest]
+    resolved = [width for width in widths if width is not None and width > NOISE * largest]
     needed = [0]
     if largest:
         needed.append(2 - math.floor(math.log10(largest)))
-    if told:
-        needed.append(-math.floor(math.log10(min(told))))
+    if resolved:
+        needed.append(-math.floor(math.log10(min(resolved))))
     return max(needed)
 
 

@@ -96,7 +96,7 @@ def decimals_of(
     )
 
 
-def told_apart(
+def pairs_apart(
     differences: Iterable[Difference | TukeyPair | None],
 ) -> list[tuple[float | None, float | None]]:
     """Return pairs of numbers that must read differently: the ends of intervals, or 0 and a mean.
@@ -104,7 +104,7 @@ def told_apart(
     The second where there is no interval, or one that is narrow beside the difference.
     """
     pairs: list[tuple[float | None, float | None]] = []
-    for one in filter(None, differences):
+    for one in (difference for difference in differences if difference is not None):
         low, high = finite(one.low), finite(one.high)
         pairs.append((low, high))
         if low is None or high is None or abs(one.mean) > high - low:
@@ -207,7 +207,8 @@ def _board_row(board: FilledBoard, row: BoardRow) -> dict[str, str]:
     cells[mean] = _around(number(metric, row.classification), number(metric, row.sd))
     if board.is_audited and not spec.is_drawn:
         cells[f"{mean}, clean rows"] = number(metric, board.clean_mean(row))
-    cells["rank"] = NONE if row.average_rank is None else f"{row.average_rank:.1f}"
+    rank = NONE if row.average_rank is None else f"{row.average_rank:.1f}"
+    cells["rank"] = "labels possibly seen" if row.labels_seen else rank
     cells["datasets"] = f"{len(row.cells)} of {len(spec.datasets)}"
     if any(other.n_failed for other in board.rows):
         cells["failed"] = str(row.n_failed or NONE)

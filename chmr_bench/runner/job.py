@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
@@ -14,6 +14,7 @@ from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import FitContext, ModelSpec, PendingWeights, TaskInfo, Weights
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
+    AttachedAtlas,
     DatasetInfo,
     Dropped,
     ModelInfo,
@@ -25,6 +26,9 @@ from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.weights import WeightsKey
 from chmr_bench.types import DeviceKind
+
+if TYPE_CHECKING:
+    from chmr_bench.cells.linking import OwnProfiles
 
 DROPPED_SHOWN = 100
 
@@ -113,9 +117,17 @@ class Job:
             features=self.features,
             weights=self.weights.sha256 if isinstance(self.weights, Weights) else None,
             missing=self.missing.to_dict() if self.missing else None,
+            cells={part.atlas: part.digest for part in self.own_profiles},
             precision=self.precision,
             device=self.device,
         )
+
+    @property
+    def own_profiles(self) -> tuple[OwnProfiles, ...]:
+        """Return what was attached and can reach the model; none where it reads none of it."""
+        parts = tuple(part for part in self.data.own_profiles if part.blocks)
+        names = {name.partition(".")[0] for part in parts for name in part.blocks}
+        return parts if names & set(self.model.spec.reads) else ()
 
     @property
     def features(self) -> dict[str, str]:
@@ -175,6 +187,7 @@ def key_of(record: Record) -> RunKey:
         seed=record.seed,
         features=record.model.features,
         missing=record.missing,
+        cells={atlas.name: atlas.digest for atlas in record.cells or ()},
         precision=record.precision,
         device=record.resources.device,
     )
@@ -201,6 +214,20 @@ def plugin_ref(job: Job) -> PluginRef:
     """Return what the record says of the plugin."""
     plugin = job.model.plugin
     return PluginRef(name=plugin.name, distribution=plugin.distribution, version=plugin.version)
+
+
+def cells_info(job: Job) -> list[AttachedAtlas] | None:
+    """Return what the record says of the profiles that were attached, None where none were."""
+    test = job.data.split(job.split).test if job.own_profiles else ()
+    return [
+        AttachedAtlas(
+            name=part.atlas,
+            digest=part.digest,
+            n_rows=int(part.observed.sum()),
+            n_test=int(part.observed[test].sum()),
+        )
+        for part in job.own_profiles
+    ] or None
 
 
 def dataset_info(data: LoadedDataset) -> DatasetInfo:

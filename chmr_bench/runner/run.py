@@ -34,7 +34,7 @@ from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.fitting import FIT, FitTask, Predicted
-from chmr_bench.runner.job import Job, dataset_info, model_info, plugin_ref
+from chmr_bench.runner.job import Job, cells_info, dataset_info, model_info, plugin_ref
 from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.masking import SplitInputs, split_inputs
 from chmr_bench.runner.needs import needs_of
@@ -326,6 +326,7 @@ def _record(
         seed=job.seed,
         missing=job.missing.to_dict() if job.missing else None,
         hidden=dict(result.masked) if result and result.masked else None,
+        cells=cells_info(job),
         precision=job.precision,
         metrics=result.metrics if result else None,
         remarks=[logs.encodable(r) for r in result.predicted.remarks] if result else [],

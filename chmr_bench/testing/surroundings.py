@@ -90,13 +90,13 @@ def _children() -> list[Any]:
     """Return the children of this process, without those of pools that are shut down at its end."""
     import psutil
 
-    found = []
+    children = []
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             words = " ".join(child.cmdline())
             if not any(name in words for name in ("loky", "resource_tracker", "forkserver")):
-                found.append(child)
-    return found
+                children.append(child)
+    return children
 
 
 @contextmanager

@@ -13,28 +13,10 @@ import torch
 from torch import Tensor
 
 from chmr_bench.nn.losses import info_nce, nothing, reconstruction, vicreg
+from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import MOLECULE, ChmrNetwork
 from chmr_bench_chmr.tree_vq import code_to_sample_loss, tree_loss
-
-
-@dataclass(frozen=True)
-class WalkTargets:
-    """Features met on walks, of one kind of node.
-
-    Attributes
-    ----------
-    molecule : Tensor
-        (k,) int64, row of the batch the walk began at.
-    target : Tensor
-        (k, d) bits or standardised values.
-    weight : Tensor
-        (k,) product of the walk's edge weights.
-    """
-
-    molecule: Tensor
-    target: Tensor
-    weight: Tensor
 
 
 @dataclass(frozen=True)

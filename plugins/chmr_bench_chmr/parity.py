@@ -7,47 +7,35 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from chmr_bench import ChmrBenchError, DataError
+from chmr_bench import DataError
+from chmr_bench.nn.parity import (
+    TensorDifference,
+    batch_of,
+    differences,
+    read_meta,
+    report,
+    stored,
+)
+from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, ChmrNetwork
-from chmr_bench_chmr.objective import StepInputs, WalkTargets, objective
+from chmr_bench_chmr.objective import StepInputs, objective
 from chmr_bench_chmr.published_keys import CELLS, DECODERS, published_shape, translated
 from chmr_bench_chmr.tree_vq import code_to_sample_loss, tree_loss
-
-TOLERANCE = 1e-4
-"""Largest |a - b| / max(1, |b|) of an entry that counts as equal."""
 
 INPUTS = ("x_", "walk_")
 """What the names of tensors begin with that are given, not computed."""
 
 WRITTEN = "context_reconstruction_"
-
-
-@dataclass(frozen=True)
-class TensorDifference:
-    """How far a tensor is from the published one: largest |a - b|, and relative to max(1, |b|)."""
-
-    name: str
-    absolute: float
-    relative: float
-
-    @property
-    def ok(self) -> bool:
-        """Whether the tensors agree; a NaN agrees with nothing."""
-        return self.relative <= TOLERANCE
 
 
 def compare(folder: Path) -> list[TensorDifference]:
@@ -58,15 +46,17 @@ def compare(folder: Path) -> list[TensorDifference]:
     DataError
         A file is missing or unreadable, or holds an output that cannot be computed here.
     """
-    weights, graphs, given = (_tensors(folder, name) for name in ("weights", "graphs", "outputs"))
+    weights, graphs, given = (stored(folder, name) for name in ("weights", "graphs", "outputs"))
     network = load(weights)
     with torch.no_grad():
-        computed = outputs(network, batch_of(graphs), given, _meta(folder))
+        computed = outputs(
+            network,
+            batch_of(graphs),
+            given,
+            read_meta(folder, {"temperature", "commitment_weight"}),
+        )
     expected = sorted(name for name in given if not name.startswith(INPUTS))
-    missing = sorted(set(expected) - set(computed))
-    if missing:
-        raise DataError(f"{folder}/outputs.safetensors holds {missing}: not computed here")
-    return [difference(name, computed[name], given[name]) for name in expected]
+    return differences(folder, {name: given[name] for name in expected}, computed)
 
 
 def load(weights: Mapping[str, Tensor]) -> ChmrNetwork:
@@ -124,7 +114,9 @@ def losses(
         observed=dict.fromkeys((GEOMETRY, *CELLS), everywhere),
         cells={name: given[f"x_{name}"] for name in CELLS},
         augmented={name: given[f"x_{name}_augmented"] for name in CELLS},
-        walks=dict.fromkeys(kinds, _walk(given["walk_target"], given["walk_weight"])),
+        walks=dict.fromkeys(
+            kinds, WalkTargets.of_walks(given["walk_target"], given["walk_weight"])
+        ),
     )
     settings = {"as_published": True, "temperature": temperature}
     terms = objective(network, PretrainConfig.model_validate(settings), step)
@@ -134,64 +126,9 @@ def losses(
     return found
 
 
-def batch_of(graphs: Mapping[str, Tensor]) -> Batch:
-    """Return the graphs as one batch."""
-    return Batch(**{name: graphs[name] for name in ("x", "edge_index", "edge_attr", "batch")})
-
-
-def difference(name: str, ours: Tensor, published: Tensor) -> TensorDifference:
-    """Return how far a tensor is from the published one; another shape is infinitely far."""
-    if ours.shape != published.shape:
-        return TensorDifference(name, float("inf"), float("inf"))
-    gap = (ours.double() - published.double()).abs()
-    relative = gap / published.double().abs().clamp_min(1)
-    return TensorDifference(name, float(gap.max()), float(relative.max()))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the differences of a folder; 0 where all agree, 1 where not, 2 for a wrong call."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    if len(given) != 1:
-        sys.stderr.write("usage: python -m chmr_bench_chmr.parity DIR\n")
-        return 2
-    try:
-        found = compare(Path(given[0]))
-    except ChmrBenchError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    width = max(len(d.name) for d in found)
-    for d in found:
-        sys.stdout.write(f"{d.name:<{width}}  {d.absolute:9.2e}  {'ok' if d.ok else 'DIFFERS'}\n")
-    wrong = [d.name for d in found if not d.ok]
-    verdict = f"{len(wrong)} of {len(found)} tensors differ" if wrong else "all agree"
-    sys.stdout.write(f"{verdict}: |a - b| <= {TOLERANCE:g} max(1, |b|)\n")
-    return 1 if wrong else 0
-
-
-def _walk(target: Tensor, weight: Tensor) -> WalkTargets:
-    """Return (b, s, d) targets and (b, s) weights as rows; nodes without the modality are NaN."""
-    molecule = torch.arange(len(target)).repeat_interleave(target.shape[1])
-    return WalkTargets(molecule, target.flatten(0, 1), weight.flatten())
-
-
-def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
-    path = folder / f"{name}.safetensors"
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-
-
-def _meta(folder: Path) -> dict[str, Any]:
-    path = folder / "meta.json"
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-    missing = {"temperature", "commitment_weight"} - set(values)
-    if missing:
-        raise DataError(f"{path} lacks {sorted(missing)}")
-    return values
+    return report("chmr_bench_chmr.parity", compare, arguments)
 
 
 if __name__ == "__main__":

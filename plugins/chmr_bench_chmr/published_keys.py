@@ -1,18 +1,17 @@
 """The tensors of the published CHMR (97e5a8b) under this package's names.
 
-Its network has six modalities in a fixed order and four decoders; atom and bond features have a
-table each, where ours share one.
+Its network has six modalities in a fixed order and four decoders.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 
 from chmr_bench.errors import DataError
+from chmr_bench.nn import ogb_keys
 from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, GRAPH, MOLECULE, Modality, NetworkShape
 
 CELLS = ("gene", "cell", "expression")
@@ -20,19 +19,11 @@ CELLS = ("gene", "cell", "expression")
 PROJECTORS = (FINGERPRINT, GRAPH, GEOMETRY, *CELLS)
 DECODERS = (MOLECULE, *CELLS)
 
-UNUSED = "graph_encoder.bond_encoder."
-"""Part of the published state that its forward pass never reads."""
-
-_RENAMED = (
+_RENAMED: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"modal_projectors\.(\d+)\.(.+)", lambda m: f"projectors._{PROJECTORS[int(m[1])]}.{m[2]}"),
     (r"modal_decoders\.(\d+)\.net\.(.+)", lambda m: f"decoders._{DECODERS[int(m[1])]}.{m[2]}"),
     (r"hierarchical_vq\..+\.(\d+)\.weight", lambda m: f"tree.levels.{m[1]}"),
-    (r"graph_encoder\.batch_norms\.(.+)", lambda m: f"graph_encoder.norms.{m[1]}"),
-    (r"graph_encoder\.mlp_virtualnode_list\.(.+)", lambda m: f"graph_encoder.virtual_mlps.{m[1]}"),
-    (r"graph_encoder\.virtualnode_embedding\.weight", lambda m: "graph_encoder.virtual"),
-    (r"(graph_encoder\.convs\.\d+\.(?:eps|mlp\..+))", lambda m: m[1]),
 )
-_TABLE = re.compile(r"(graph_encoder\.(?:convs\.\d+\.)?)(atom|bond)_encoder\..+\.(\d+)\.weight")
 
 
 def published_shape(weights: Mapping[str, Tensor]) -> NetworkShape:
@@ -52,28 +43,16 @@ def published_shape(weights: Mapping[str, Tensor]) -> NetworkShape:
         geometry=widths[GEOMETRY],
         cells=tuple(Modality(name, widths[name], binary=True) for name in CELLS),
         hidden=hidden,
-        layers=_count(weights, "graph_encoder.convs.{}.eps"),
+        layers=ogb_keys.count(weights, "graph_encoder.convs.{}.eps"),
         decoder_hidden=wide,
-        depth=_count(weights, "hierarchical_vq.tree_node_embedding_network.{}.weight"),
+        depth=ogb_keys.count(weights, "hierarchical_vq.tree_node_embedding_network.{}.weight"),
         target_bits=bits,
     )
 
 
 def translated(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors under the names of `ChmrNetwork`; DataError for a name that is unknown."""
-    found: dict[str, Tensor] = {}
-    tables: dict[str, dict[int, Tensor]] = {}
-    for key, tensor in weights.items():
-        table = _TABLE.fullmatch(key)
-        if key.startswith(UNUSED):
-            continue
-        if table:
-            tables.setdefault(f"{table[1]}{table[2]}_table", {})[int(table[3])] = tensor
-        else:
-            found[_renamed(key)] = tensor
-    for key, parts in tables.items():
-        found[key] = torch.cat([parts[i] for i in sorted(parts)])
-    return found
+    return ogb_keys.translated(weights, _renamed)
 
 
 def _renamed(key: str) -> str:
@@ -82,10 +61,3 @@ def _renamed(key: str) -> str:
         if match:
             return name(match)
     raise DataError(f"{key!r} is no tensor of the published CHMR: nothing here takes it")
-
-
-def _count(weights: Mapping[str, Tensor], pattern: str) -> int:
-    count = 0
-    while pattern.format(count) in weights:
-        count += 1
-    return count

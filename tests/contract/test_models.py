@@ -47,6 +47,7 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     },
     "chmr_bench_profiles.mlp:CellsMlpConfig": {"hidden": 16, "epochs": 3},
     "chmr_bench_profiles.forest:CellsForestConfig": {"n_trees": 20},
+    "chmr_bench_fingerprints.multi_forest:MultiForestConfig": {"n_trees": 10},
 }
 """Settings of a class -> overrides: what is promised does not hang on the size."""
 

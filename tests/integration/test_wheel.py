@@ -18,6 +18,7 @@ PACKAGES = {
     "chmr_bench_atlases": REPOSITORY / "plugins" / "chmr_bench_atlases",
     "chmr_bench_nine": REPOSITORY / "plugins" / "chmr_bench_nine",
     "chmr_bench_fingerprints": REPOSITORY / "baselines" / "chmr_bench_fingerprints",
+    "chmr_bench_infoalign": REPOSITORY / "baselines" / "chmr_bench_infoalign",
     "chmr_bench_profiles": REPOSITORY / "baselines" / "chmr_bench_profiles",
     "chmr_bench/report/published": REPOSITORY / "baselines" / "published",
 }

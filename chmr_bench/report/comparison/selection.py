@@ -164,7 +164,8 @@ def named(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
 
 
 def _as_it_comes(runs: pd.DataFrame, model: str) -> pd.Series[bool]:
-    return (runs["model"] == model) & (runs["overrides"] == "{}")
+    plain = (runs["overrides"] == "{}") & (runs["own_profiles"] == "")
+    return plain & (runs["model"] == model)
 
 
 def instead(runs: pd.DataFrame, model: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import math
 from chmr_bench.report.comparison.overall import CV5X5, N_FOLDS, Folds, Overall
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset, Verdict
 from chmr_bench.report.evidence import finite
-from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, span, told_apart
+from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.words import grouped, notes
 from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED
 from chmr_bench.types import MetricName
@@ -74,7 +74,7 @@ def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
     verdict = f"missing: {' and '.join(lacking)}" if lacking else gain.verdict
     difference = gain.difference
     pair = [gain.base_score, gain.score]
-    decimals = decimals_of(metric, pair, told_apart([difference]))
+    decimals = decimals_of(metric, pair, pairs_apart([difference]))
     scores = [number(metric, score, decimals) for score in pair]
     if difference is None:
         return (dataset_title(on), verdict, *scores, *[NONE] * 5)
@@ -130,7 +130,7 @@ def folds_grid(name: str, metric: MetricName | None, folds: Folds) -> Grid:
     """Return every pair of models on the folds of one dataset."""
     gains = [pair.tukey for pair in folds.pairs]
     values = [*folds.sd.values(), *(gain.mean for gain in gains)]
-    decimals = decimals_of(metric, values, told_apart(gains))
+    decimals = decimals_of(metric, values, pairs_apart(gains))
     rows = [
         {
             "pair": f"{pair.a} - {pair.b}",
@@ -201,12 +201,12 @@ def _overall_row(comparison: Comparison, model: str) -> dict[str, str]:
 def overall_notes(overall: Overall, baseline: str, n_datasets: int) -> tuple[str, ...]:
     """Return what is said below the table over datasets: which of them, and by which tests."""
     p = overall.friedman.p
-    told = not math.isnan(p) and len(overall.average_rank) > 2
+    has_test = not math.isnan(p) and len(overall.average_rank) > 2
     return notes(
         "overall",
         overall=overall,
         baseline=baseline,
         n_datasets=n_datasets,
-        friedman_p=_p_words(p) if told else "",
+        friedman_p=_p_words(p) if has_test else "",
         is_exact=len(overall.datasets) <= EXACT_UP_TO,
     )

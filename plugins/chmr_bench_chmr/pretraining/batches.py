@@ -16,10 +16,10 @@ from torch_geometric.data import Batch as GeometricBatch
 from chmr_bench.cells import walks
 from chmr_bench.cells.graph import GENE, ContextGraph
 from chmr_bench.nn.batch import graph_batch
+from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench.types import BoolArray, IntArray
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import GEOMETRY, MOLECULE
-from chmr_bench_chmr.objective import WalkTargets
 from chmr_bench_chmr.pretraining.material import Material
 
 

@@ -9,6 +9,7 @@ from chmr_bench.report.results import Numbers
 
 ROW: Numbers = {
     "model": "m",
+    "own_profiles": "",
     "dataset": "d",
     "split": "scaffold",
     "metric": "r2",
