@@ -18,9 +18,15 @@ from pydantic import BaseModel
 
 from chmr_bench.ablation.replacement import replaced
 from chmr_bench.contracts import FitContext, Inputs, Model, ModelSpec, Progress
+from chmr_bench.interpreters import RemoteModel, builder_of
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, use_registry
-from chmr_bench.records.environment import MemoryScope, peak_memory_mb, reset_peak_memory
+from chmr_bench.records.environment import (
+    MemoryScope,
+    peak_memory_mb,
+    peak_memory_of_children_mb,
+    reset_peak_memory,
+)
 from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.settings import require
@@ -94,13 +100,17 @@ def fit_and_predict(task: FitTask, send: Send) -> Predicted:
     send("stage", "load")
     with speaking(send, task.registry):
         require(task.spec)
-        model_class = load_object(task.spec.factory)
+        build = builder_of(task.spec)
         seed_globals(task.context.seed)
-        model = model_class(task.config)
+        model = build(task.config)
         with threads(task.context.n_jobs):  # of the libraries that are loaded by now
             y_pred, remarks = _fit_and_predict(model, task, send)
             draws = _replaced(model, task)
-    return Predicted(y_pred, remarks, peak_memory_mb(), scope, draws)
+        peak = peak_memory_mb()
+        if isinstance(model, RemoteModel):
+            model.close()
+            peak = max(peak or 0.0, peak_memory_of_children_mb())
+    return Predicted(y_pred, remarks, peak, scope, draws)
 
 
 def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArray, tuple[str, ...]]:

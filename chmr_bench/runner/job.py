@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import FitContext, ModelSpec, PendingWeights, TaskInfo, Weights
+from chmr_bench.interpreters import environment_digest
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
     AttachedAtlas,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from chmr_bench.cells.linking import OwnProfiles
 
 DROPPED_SHOWN = 100
+INTERPRETER = "interpreter"
+"""Under this name stands, beside the features, the digest of a model's own environment."""
 
 
 @dataclass(frozen=True)
@@ -131,17 +134,17 @@ class Job:
 
     @property
     def features(self) -> dict[str, str]:
-        """Return the version of each feature the model reads.
+        """Return the version of each feature the model reads; `INTERPRETER` is of what it runs in.
 
         What `needs` raises, and a feature nobody registered, is the run's to report.
         """
-        known = registry().features
+        known, spec = registry().features, self.model.spec
         try:
-            needs = needs_of(self.model.spec, self.config)
-            names = {request.feature for request in needs.values()}
+            names = {request.feature for request in needs_of(spec, self.config).values()}
         except (Exception, SystemExit, GeneratorExit):  # noqa: BLE001 - a stranger's code; it fails again, on record
             return {}
-        return {name: known[name].spec.version for name in sorted(names & set(known))}
+        own = {INTERPRETER: environment_digest(spec)} if spec.python else {}
+        return {name: known[name].spec.version for name in sorted(names & set(known))} | own
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f" seed {self.seed}"

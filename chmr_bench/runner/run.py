@@ -44,7 +44,7 @@ from chmr_bench.runner.scoring import score
 from chmr_bench.runner.weights import WeightsCache, n_seen
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
-from chmr_bench.types import FloatArray, IntArray
+from chmr_bench.types import BoolArray, FloatArray, IntArray
 from chmr_bench.worker import short_traceback
 
 LOG_LINES = 15
@@ -250,7 +250,7 @@ def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
     metrics, replicates = score(data.spec, data.dataset, stored, clusters)
     frozen = None
     if predicted.draws is not None and parts.givers is not None:
-        given = (parts.givers >= 0).all(axis=0)
+        given: BoolArray = np.all(parts.givers >= 0, axis=0)
         frozen = frozen_info(data.spec, data.dataset, split.test, y_pred, predicted.draws, given)
     return _Result(stored, metrics, replicates, predicted, seen, parts.masked, frozen)
 
