@@ -235,8 +235,12 @@ def _read_delimited(cells: TableCells, content: bytes, path: Path, options: Tabl
         elif record and record[0].startswith("#"):
             n_comments += 1
         elif any(cell.strip() for cell in record):
-            reason = f"{len(record)} cells, expected {len(header)} as in the header; "
-            cells.bad.append(DroppedRow(number, reason + "quote a cell that holds the delimiter"))
+            n = "1 cell" if len(record) == 1 else f"{len(record)} cells"
+            way = "quote a cell that holds the delimiter"
+            if len(record) < len(header):
+                way = "write the delimiter for an empty cell too"
+            reason = f"{n}, expected {len(header)} as in the header; {way}"
+            cells.bad.append(DroppedRow(number, reason))
     if n_comments:
         cells.notes.append(f"{n_comments} lines begin with '#'")
     cells.fill(header, rows)

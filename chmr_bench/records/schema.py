@@ -108,7 +108,7 @@ class AttachedAtlas(_Part):
     name: str
     digest: str = Field(description="sha256 of these profiles and of how they were linked")
     n_rows: int = Field(description="molecules of the dataset that have any")
-    n_test: int = Field(description="of these in the test part")
+    n_test: int | None = Field(description="of these in the test part; null in a failed run")
 
 
 class SplitInfo(_Part):

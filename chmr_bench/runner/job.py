@@ -26,7 +26,7 @@ from chmr_bench.records import (
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.weights import WeightsKey
-from chmr_bench.types import DeviceKind
+from chmr_bench.types import DeviceKind, IntArray
 
 if TYPE_CHECKING:
     from chmr_bench.cells.linking import OwnProfiles
@@ -219,15 +219,20 @@ def plugin_ref(job: Job) -> PluginRef:
     return PluginRef(name=plugin.name, distribution=plugin.distribution, version=plugin.version)
 
 
-def cells_info(job: Job) -> list[AttachedAtlas] | None:
-    """Return what the record says of the profiles that were attached, None where none were."""
-    test = job.data.split(job.split).test if job.own_profiles else ()
+def cells_info(job: Job, test: IntArray | None) -> list[AttachedAtlas] | None:
+    """Return what the record says of the profiles that were attached, None where none were.
+
+    Parameters
+    ----------
+    test :
+        The test rows, None in a failed run, whose split may be what failed.
+    """
     return [
         AttachedAtlas(
             name=part.atlas,
             digest=part.digest,
             n_rows=int(part.observed.sum()),
-            n_test=int(part.observed[test].sum()),
+            n_test=None if test is None else int(part.observed[test].sum()),
         )
         for part in job.own_profiles
     ] or None

@@ -334,7 +334,7 @@ def _record(
         seed=job.seed,
         missing=job.missing.to_dict() if job.missing else None,
         hidden=dict(result.masked) if result and result.masked else None,
-        cells=cells_info(job),
+        cells=cells_info(job, job.data.split(job.split).test if result else None),
         replaced=dict(result.frozen) if result and result.frozen else None,
         precision=job.precision,
         metrics=result.metrics if result else None,
