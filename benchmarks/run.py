@@ -21,6 +21,7 @@ SCRIPTS = (
     "records",
     "features",
     "encoder",
+    "infoalign",
     "forest",
     "finetune",
     "context_graph",

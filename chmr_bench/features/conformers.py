@@ -114,14 +114,21 @@ def geometry(smiles: Sequence[str], hydrogens: bool = False, seed: int = 0) -> M
     return MatrixBlock(values=values, observed=observed, names=names)
 
 
-def embed(mol: Chem.Mol, hydrogens: bool = False, seed: int = 0) -> Chem.Mol | None:
-    """Return the largest fragment with one conformer; None where the fallback gives it up."""
+def embed(
+    mol: Chem.Mol, hydrogens: bool = False, seed: int = 0, most: int | None = None
+) -> Chem.Mol | None:
+    """Return the largest fragment with one conformer; None where the fallback gives it up.
+
+    One of more than `most` atoms, hydrogens included where they are added, is given up at once.
+    """
     mol = _largest_fragment(mol)
     if not MIN_ATOMS <= mol.GetNumHeavyAtoms() <= MAX_ATOMS:
         return None
     try:
         if hydrogens:
             mol = Chem.AddHs(mol)
+        if most is not None and mol.GetNumAtoms() > most:
+            return None
         for parameters in _attempts(seed):
             if rdDistGeom.EmbedMolecule(mol, parameters) >= 0:
                 return mol

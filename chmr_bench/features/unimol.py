@@ -94,7 +94,8 @@ def _network(remove_hydrogens: bool, device: str) -> Any:
 
 def _relaxed(mol: Chem.Mol, remove_hydrogens: bool, seed: int) -> Chem.Mol | None:
     """Return the molecule with a conformer that Uni-Mol can take; None where there is none."""
-    shaped = embed(mol, hydrogens=True, seed=seed)
+    # A large molecule's shape takes seconds: found only where hydrogens may yet make it small.
+    shaped = embed(mol, hydrogens=True, seed=seed, most=None if remove_hydrogens else MAX_ATOMS)
     if shaped is None:
         return None
     with contextlib.suppress(RuntimeError, ValueError):  # MMFF94 does not know all atoms
