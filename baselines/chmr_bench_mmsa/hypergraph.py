@@ -17,6 +17,8 @@ from torch.nn import functional
 from torch_geometric.nn import HypergraphConv
 
 ROWS_AT_ONCE = 1024
+SAME = 1 - 1e-6
+"""Cosine of two codes above which two molecules look the same."""
 
 
 class HypergraphLayer(nn.Module):
@@ -42,16 +44,15 @@ class HypergraphLayer(nn.Module):
         convolved: Tensor = self.conv(x, hyperedges(x.detach(), self.members))
         return self._finish(convolved)
 
-    def from_pool(self, x: Tensor, pool: Tensor, *, same: bool = False) -> Tensor:
+    def from_pool(self, x: Tensor, pool: Tensor) -> Tensor:
         """Return (n, d) from molecules (n, d), each with its nearest of a pool (p, d).
 
-        Parameters
-        ----------
-        same : bool
-            The molecules are the pool, row by row: none is its own neighbour.
+        A molecule that is in the pool is not its own neighbour, nor is one that looks the same: so
+        it is the same among those learnt from and among those predicted.
         """
-        near = nearest(x, pool, self.members - 1, same=same)  # (n, k - 1)
-        mean = (x + pool[near].sum(1)) / (near.shape[1] + 1)
+        near, cosine = nearest(x, pool, self.members - 1, most=SAME)  # (n, k - 1)
+        there = cosine.isfinite()[..., None].to(x.dtype)
+        mean = (x + (pool[near] * there).sum(1)) / (1 + there.sum(1))
         return self._finish(functional.linear(mean, self.conv.lin.weight, self.conv.bias))
 
     def _finish(self, x: Tensor) -> Tensor:
@@ -62,26 +63,35 @@ class HypergraphLayer(nn.Module):
 def hyperedges(x: Tensor, members: int) -> Tensor:
     """Return who is in which hyperedge, (2, n k): molecule, and hyperedge, for molecules (n, d)."""
     own = torch.arange(len(x), device=x.device)[:, None]
-    rows = torch.cat([own, nearest(x, x, members - 1, same=True)], dim=1)  # (n, k)
+    near, _ = nearest(x, x, min(members, len(x)) - 1, others=True)
+    rows = torch.cat([own, near], dim=1)  # (n, k)
     return torch.stack([rows.flatten(), own.expand_as(rows).flatten()])
 
 
-def nearest(x: Tensor, pool: Tensor, k: int, *, same: bool = False) -> Tensor:
-    """Return the k rows of a pool (p, d) with the largest cosine, (n, k), fewer where it is small.
+def nearest(
+    x: Tensor, pool: Tensor, k: int, *, most: float = torch.inf, others: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return the k rows of a pool (p, d) with the largest cosine, and it; both (n, k).
 
     In double precision, so that rounding, which hangs on the shapes of a product, seldom decides.
+    Where the pool has fewer, k is what it has, and a row that does not count has the cosine -inf.
 
     Parameters
     ----------
-    same : bool
-        Row i of the pool is molecule i, and none is its own neighbour.
+    most : float
+        Rows with a larger cosine do not count.
+    others : bool
+        The pool is the molecules, and none counts for itself.
     """
-    k = min(k, len(pool) - int(same))
+    k = min(k, len(pool))
     a, b = (functional.normalize(part.double(), dim=1) for part in (x, pool))
-    found = []
+    rows, cosines = [], []
     for start in range(0, len(a), ROWS_AT_ONCE):
         cosine = a[start : start + ROWS_AT_ONCE] @ b.T
-        if same:
+        cosine = cosine.masked_fill(cosine > most, -torch.inf)
+        if others:
             cosine.diagonal(start).fill_(-torch.inf)
-        found.append(cosine.topk(k, dim=1).indices)
-    return torch.cat(found) if found else torch.zeros(0, k, dtype=torch.long, device=x.device)
+        found = cosine.topk(k, dim=1)
+        rows.append(found.indices)
+        cosines.append(found.values)
+    return torch.cat(rows), torch.cat(cosines)

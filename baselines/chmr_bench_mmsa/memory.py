@@ -82,4 +82,5 @@ class AnchorMemory(nn.Module):
 
 def _entropy(p: Tensor) -> Tensor:
     """Return the entropy over the last axis, nats."""
-    return torch.special.entr(p).sum(-1)
+    entropy: Tensor = torch.special.entr(p).sum(-1)
+    return entropy

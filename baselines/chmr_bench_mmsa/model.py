@@ -46,7 +46,7 @@ class Mmsa:
         """
         self._context = context
         self._pool = unified_codes(train, context)
-        x_train = self._with_neighbours(self._pool, same=True)
+        x_train = self._with_neighbours(self._pool)
         self._centre = x_train.mean(axis=0)
         spread = x_train.std(axis=0)
         self._spread = np.where(spread > 0, spread, 1.0).astype(np.float32)
@@ -59,13 +59,13 @@ class Mmsa:
 
     def _embedded(self, inputs: Inputs) -> FloatArray:
         codes = unified_codes(inputs, self._context)
-        return self._scaled(self._with_neighbours(codes, same=False))
+        return self._scaled(self._with_neighbours(codes))
 
     def _scaled(self, x: FloatArray) -> FloatArray:
         """Return columns in the spread that they have over the training molecules."""
         return np.asarray((x - self._centre) / self._spread)
 
-    def _with_neighbours(self, codes: FloatArray, *, same: bool) -> FloatArray:
+    def _with_neighbours(self, codes: FloatArray) -> FloatArray:
         """Return (n, d): unified codes, and beside them what the nearest training molecules say."""
         import torch
 
@@ -75,5 +75,5 @@ class Mmsa:
         device = self._context.device
         with one_thread(), torch.inference_mode():
             u, pool = (torch.from_numpy(part).to(device) for part in (codes, self._pool))
-            embedded = network.to(device).embed(u, pool, same=same)
+            embedded = network.to(device).embed(u, pool)
         return np.asarray(embedded.float().cpu().numpy())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chmr_bench import FeatureRequest
 
@@ -15,7 +15,7 @@ MODALITIES = (GRAPH, IMAGE, CONFORMER)
 
 def feature_requests(config: MmsaSettings) -> dict[str, FeatureRequest]:
     """Return modality -> its feature, of those that the settings name."""
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         GRAPH: {},
         IMAGE: {"size": config.image_size},
         CONFORMER: {"relaxed": config.relaxed},

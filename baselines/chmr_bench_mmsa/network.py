@@ -11,7 +11,7 @@ features that the encoder of modality m gives, for each modality that a molecule
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -96,22 +96,26 @@ class MmsaNetwork(nn.Module):
     def __init__(self, shape: MmsaShape) -> None:
         super().__init__()
         self.shape = shape
-        builders = {
+        builders: dict[str, Callable[[], nn.Module]] = {
             GRAPH: lambda: GinVirtualNode(shape.hidden, shape.layers, shape.dropout),
             IMAGE: lambda: ResNet18(shape.image_width),
             CONFORMER: lambda: DistanceEncoder(
                 shape.conformer_hidden, shape.conformer_layers, shape.cutoff
             ),
         }
-        widths = {
+        self.widths = {
             GRAPH: shape.hidden,
             IMAGE: 8 * shape.image_width,
             CONFORMER: shape.conformer_hidden,
         }
         names, wide, k = shape.modalities, shape.code_hidden, shape.code
         self.encoders = nn.ModuleDict({name: builders[name]() for name in names})
-        self.coders = nn.ModuleDict({name: _two_layers(widths[name], wide, k) for name in names})
-        self.decoders = nn.ModuleDict({name: _two_layers(k, wide, widths[name]) for name in names})
+        self.coders = nn.ModuleDict(
+            {name: _two_layers(self.widths[name], wide, k) for name in names}
+        )
+        self.decoders = nn.ModuleDict(
+            {name: _two_layers(k, wide, self.widths[name]) for name in names}
+        )
         self.hypergraph: HypergraphLayer | None = None
         if shape.hypergraph:
             self.hypergraph = HypergraphLayer(k, shape.neighbours, shape.hypergraph_dropout)
@@ -139,26 +143,23 @@ class MmsaNetwork(nn.Module):
         decoded: Tensor = self.decoders[name](code)
         return decoded
 
-    def embed(self, unified: Tensor, pool: Tensor, *, same: bool = False) -> Tensor:
+    def embed(self, unified: Tensor, pool: Tensor) -> Tensor:
         """Return the embeddings of molecules by their unified codes (b, k): u, and g beside it.
 
         Parameters
         ----------
         pool : Tensor
             (p, k) unified codes of the molecules that may be neighbours.
-        same : bool
-            The molecules are the pool, row by row.
         """
         if self.hypergraph is None:
             return unified
-        return torch.cat([unified, self.hypergraph.from_pool(unified, pool, same=same)], dim=1)
+        return torch.cat([unified, self.hypergraph.from_pool(unified, pool)], dim=1)
 
     def _features(self, name: str, batch: MoleculeBatch, rows: Tensor) -> Tensor:
         """Return what an encoder gives of the molecules of these rows, (number of rows, d)."""
         encoder: Any = self.encoders[name]
         if not len(rows):
-            d = self.coders[name][0].in_features  # type: ignore[index]
-            return torch.zeros(0, d, device=rows.device)
+            return torch.zeros(0, self.widths[name], device=rows.device)
         if name == GRAPH:  # every molecule has one
             atoms = batch.graph.ptr.diff()[:, None]
             mean: Tensor = encoder(batch.graph) / atoms

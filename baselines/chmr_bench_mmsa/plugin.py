@@ -27,7 +27,7 @@ _COMMON: dict[str, Any] = {
 
 
 def _spec(name: str, title: str, **fields: Any) -> ModelSpec:
-    return ModelSpec(name=name, title=f"{title} ({RECONSTRUCTION})", **(_COMMON | fields))
+    return ModelSpec(name=name, title=f"{title}; {RECONSTRUCTION}", **(_COMMON | fields))
 
 
 MODELS: tuple[ModelSpec, ...] = (

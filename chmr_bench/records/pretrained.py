@@ -12,6 +12,8 @@ SEED_SETTING = "pretrain_seed"
 SEED_OF_RUN = "run"
 """A model whose setting of that name has that value is pretrained anew for every seed: its weights
 differ between the seeds of one row."""
+NOTE = "note"
+"""Entry of ``pretraining`` with what every board is to say of the model: a reconstruction, say."""
 NAMED = 2
 """Benchmarks whose test parts are left out and that are named one by one, at most."""
 FILE_SETTING = "weights"
@@ -49,7 +51,7 @@ def pretrained_on(record: Record) -> str:
     if record.model.weights is None:
         return ""
     told: Mapping[str, Any] = record.model.pretraining or {}
-    inner = told.get("atlas")
+    inner, note = told.get("atlas"), told.get(NOTE)
     told = inner if isinstance(inner, Mapping) else told
     names, n = told.get("atlases"), told.get("n_molecules")
     if not isinstance(names, list) or not isinstance(n, int):
@@ -57,7 +59,8 @@ def pretrained_on(record: Record) -> str:
     atlas = " + ".join(map(str, names)) + (" (SYNTHETIC)" if told.get("synthetic") else "")
     how = " for 0 epochs (untrained)" if _is_untrained(record) else ""
     precision = "" if record.precision == "float32" else f", in {record.precision}"
-    return f"{atlas}{how}, {n:,} molecules{precision}; {_left_out(told)}"
+    end = f"; {note}" if isinstance(note, str) and note else ""
+    return f"{atlas}{how}, {n:,} molecules{precision}; {_left_out(told)}{end}"
 
 
 def _is_untrained(record: Record) -> bool:

@@ -16,6 +16,7 @@ from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
 from chmr_bench.nn.pretraining.making import Pretraining
 from chmr_bench.nn.pretraining.material import AtlasMaterial
+from chmr_bench.records.pretrained import NOTE
 from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.molecules import molecule_batch
 from chmr_bench_mmsa.network import MmsaNetwork
@@ -81,7 +82,8 @@ class MmsaPretraining(Pretraining):
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
         network = cast(MmsaLearner, learner).network
-        save_network(self.place.folder / WEIGHTS, network, self.config, info, write_card)
+        told = {**info, NOTE: RECONSTRUCTION}
+        save_network(self.place.folder / WEIGHTS, network, self.config, told, write_card)
 
 
 @torch.no_grad()
@@ -105,7 +107,7 @@ def _lines(material: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """Return what is this model's own of a card."""
     has = ", ".join(f"{name} {n}" for name, n in material["modalities"].items())
     lines = [
-        f"- Drawn from the {material['n_in_atlas']} molecules of the atlas; they have: {has}",
+        f"- Molecules drawn from the {material['n_in_atlas']} of the atlas; they have: {has}",
         f"- Spread over {found['molecules']} molecules (0 = collapsed, 1 = all over the sphere): "
         f"unified code {found['spread_unified']:g}"
         + (f", hypergraph {found['spread_hypergraph']:g}" if "spread_hypergraph" in found else ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chmr_bench.api.requests import chosen_seeds, make_request
+from chmr_bench.api.requests import chosen_seeds, make_masked_request, make_request
 from chmr_bench.cli import _run
 from chmr_bench.cli.execution import public_arguments
 from chmr_bench.errors import UsageError
@@ -48,3 +48,13 @@ def test_a_setting_is_given_once_for_all_and_once_for_a_model() -> None:
         make_request(given)
     request = make_request(given | {"setting": ["x=1", "mean:x=2"]})
     assert [setting.value for setting in request.settings] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "more", [{"mechanism": "activity"}, {"fill": "mean"}, {"control": ["shuffled"]}]
+)
+def test_what_is_computed_of_a_structure_is_masked_as_such(more: dict[str, object]) -> None:
+    given = {"model": "mmsa", "dataset": "planted", "modality": ["image"], "missing": "0.5"}
+    assert make_masked_request(given).missing[1] is not None
+    with pytest.raises(UsageError, match="image is computed from a molecule's structure"):
+        make_masked_request(given | more)

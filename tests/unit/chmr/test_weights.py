@@ -135,7 +135,9 @@ def test_a_header_that_is_too_deep_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "weights.safetensors"
-    monkeypatch.setattr("chmr_bench.nn.pretraining.files.json.dumps", lambda *_, **__: "[" * 100_000)
+    monkeypatch.setattr(
+        "chmr_bench.nn.pretraining.files.json.dumps", lambda *_, **__: "[" * 100_000
+    )
     write_tensors(path, {"a": torch.zeros(1)}, {})
     with pytest.raises(DataError, match="maximum recursion depth"):
         read_tensors(path)
