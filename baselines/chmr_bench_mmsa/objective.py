@@ -7,6 +7,7 @@ else the encoders could make them easy, which is a collapse.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -116,4 +117,4 @@ def spread(x: Tensor) -> Tensor:
     (0.0, 0.7071067690849304)
     """
     unit = functional.normalize(x.float(), dim=1)
-    return unit.std(0, correction=0).mean() * x.shape[1] ** 0.5
+    return unit.std(0, correction=0).mean() * math.sqrt(x.shape[1])

@@ -60,7 +60,7 @@ def prepare(atlas: Atlas, config: MmsaSettings, request: WeightsRequest, seed: i
     train, valid = held_out(len(atlas), seed)
     return MmsaMaterial(
         keys=atlas.keys,
-        bits=sparse.csr_array((len(atlas), 0), dtype=np.uint8),
+        bits=sparse.csr_array(np.zeros((len(atlas), 0), dtype=np.uint8)),
         graph=graphs_of(features),
         cells={},
         links=None,

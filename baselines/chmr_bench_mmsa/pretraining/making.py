@@ -16,7 +16,6 @@ from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
 from chmr_bench.nn.pretraining.making import Pretraining
 from chmr_bench.nn.pretraining.material import AtlasMaterial
-from chmr_bench.records.pretrained import NOTE
 from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.molecules import molecule_batch
 from chmr_bench_mmsa.network import MmsaNetwork
@@ -82,7 +81,7 @@ class MmsaPretraining(Pretraining):
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
         network = cast(MmsaLearner, learner).network
-        told = {**info, NOTE: RECONSTRUCTION}
+        told = {**info, "note": RECONSTRUCTION}  # boards say it where they say what it learnt from
         save_network(self.place.folder / WEIGHTS, network, self.config, told, write_card)
 
 

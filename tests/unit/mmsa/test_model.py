@@ -93,4 +93,6 @@ def test_codes_are_cached_by_weights_and_what_is_observed(
 def test_without_weights_it_says_so(inputs: Inputs) -> None:
     context = FitContext(tasks=TaskInfo("classification", ("a",), "roc_auc"))
     with pytest.raises(DataError, match="starts from pretrained weights"):
-        Mmsa(MmsaConfig()).fit(inputs, np.zeros((32, 1)), inputs, np.zeros((32, 1)), context)
+        Mmsa(MmsaConfig(**CONFIG)).fit(
+            inputs, np.zeros((32, 1)), inputs, np.zeros((32, 1)), context
+        )

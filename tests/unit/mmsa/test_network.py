@@ -71,8 +71,8 @@ def test_a_block_adds_its_input() -> None:
 def test_distances_are_all_that_is_seen_of_a_conformer() -> None:
     torch.manual_seed(0)
     encoder = DistanceEncoder(8, 2, 5.0)
-    block = conformer(SMILES[1:2])
-    atoms = torch.from_numpy(block.values.toarray()).view(1, -1, 4)[:, :13]
+    values: Any = conformer(SMILES[1:2]).values
+    atoms = torch.from_numpy(values.toarray()).view(1, -1, 4)[:, :13]
     turn, _ = torch.linalg.qr(torch.randn(3, 3))
     turned = torch.cat([atoms[..., :1], atoms[..., 1:] @ turn + 7], dim=2)
     expected = encoder(atoms)
@@ -169,7 +169,8 @@ def test_anchors_are_addressed_by_a_sharp_cosine() -> None:
 
 
 def test_each_loss_of_the_memory_moves_one_side() -> None:
-    memory, x = AnchorMemory(8, 4, 0.05), torch.randn(5, 4, requires_grad=True)
+    memory: Any = AnchorMemory(8, 4, 0.05)
+    x: Any = torch.randn(5, 4, requires_grad=True)
     for loss, moved in (("anchor_loss", False), ("commitment_loss", True)):
         x.grad, memory.anchors.grad = None, None
         recall = replace(memory(x), attention=memory(x).attention.detach())
@@ -229,7 +230,7 @@ def test_what_variants_leave_out(blocks: Any, changes: Any, gone: set[str]) -> N
     assert set(terms) == ALL_TERMS - gone
     assert all(torch.isfinite(term) for term in terms.values())
     if not changes:
-        terms["total"].backward()
+        torch.autograd.backward(terms["total"])
         unmoved = {n for n, p in network.named_parameters() if p.grad is None}
         assert unmoved == set()
 
