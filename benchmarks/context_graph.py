@@ -148,9 +148,9 @@ def measure(n: int, jobs: int) -> tuple[float, float, Any]:
     feature = registry().feature("morgan").spec
     bits: Any = featurise(feature, {"radius": 2, "n_bits": 1024}, atlas.smiles, n_jobs=jobs)
     clock.lap("fingerprints")
-    found = nearest(bits.values, K, n_jobs=jobs)
+    neighbours = nearest(bits.values, K, n_jobs=jobs)
     seconds = clock.lap(f"{K} nearest neighbours, exact")
-    graph = build(atlas, bits.values, neighbours=found, n_jobs=jobs)
+    graph = build(atlas, bits.values, neighbours=neighbours, n_jobs=jobs)
     seconds += clock.lap("the rest of the graph")
     peak = clock.peak
     walk(graph, rng.integers(0, n, BATCH), LENGTH, rng)
@@ -159,7 +159,7 @@ def measure(n: int, jobs: int) -> tuple[float, float, Any]:
         walk(graph, rng.integers(0, n, BATCH), LENGTH, rng)
     clock.lap(f"100 x {BATCH} walks of length {LENGTH}")
     one = atlas.blocks["morphology.bray"]
-    filled = propagate(np.asarray(one.values), one.observed, found, STEPS)
+    filled = propagate(np.asarray(one.values), one.observed, neighbours, STEPS)
     clock.lap(f"propagation, 1783 columns, T = {STEPS}")
     print(f"\nreached by propagation: {filled.reached.mean():.1%} of the molecules")
     return seconds, peak, graph

@@ -40,14 +40,14 @@ def molecules(n: int) -> list[str]:
 
 def seconds(calls: Sequence[Callable[[], Any]], repeats: int) -> list[list[float]]:
     """Return the processor time of each call, in turns; the first turn warms up."""
-    found: list[list[float]] = [[] for _ in calls]
+    per_call: list[list[float]] = [[] for _ in calls]
     for turn in range(repeats + 1):
-        for call, times in zip(calls, found, strict=True):
+        for call, times in zip(calls, per_call, strict=True):
             started = time.process_time()
             call()
             if turn:
                 times.append(time.process_time() - started)
-    return found
+    return per_call
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

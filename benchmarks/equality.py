@@ -54,16 +54,16 @@ def is_table(name: str) -> bool:
 
 def values_of(files: dict[str, str]) -> Values:
     """Return every value of the files."""
-    found: Values = {}
+    values: Values = {}
     settings = json.loads(files.get("settings.json", '{"settings": {}}'))["settings"]
     for name, text in files.items():
         if name.endswith(".json"):
-            found |= dict(of_json(name, json.loads(text), settings))
+            values |= dict(of_json(name, json.loads(text), settings))
         elif name.endswith(".csv"):
-            found |= dict(of_csv(name, text))
+            values |= dict(of_csv(name, text))
         else:
-            found |= dict(of_markdown(text))
-    return found
+            values |= dict(of_markdown(text))
+    return values
 
 
 def of_json(

@@ -191,11 +191,11 @@ def molecules(quick: bool) -> dict[str, list[str]]:
 
 def load_suite(suite: str, stride: int) -> dict[str, list[str]]:
     """Return dataset -> SMILES, every `stride`-th."""
-    found = registry()
+    registered = registry()
     options = options_from_env()
     return {
-        name: list(open_dataset(found.dataset(name).spec, options).smiles)[::stride]
-        for name in found.suite(suite).datasets
+        name: list(open_dataset(registered.dataset(name).spec, options).smiles)[::stride]
+        for name in registered.suite(suite).datasets
     }
 
 

@@ -7,7 +7,7 @@ molecule once (no embedding is cached beforehand), the heads are fitted with ear
 test rows predicted. The loop is what the published code does: the same encoder, left in train mode,
 encodes the training molecules in every epoch, then the validation rows to score them. Its graph
 network is written as that code has it, gathering, scattering and looking up with plain torch
-operations; what our compiled ones would take in its place is told besides. The head is the same,
+operations; what our compiled ones would take in its place is printed too. The head is the same,
 and so is the number of epochs. By default a few epochs of the loop are timed, some before ours and
 some after, and their mean is multiplied; `--all` runs them all. All must encode the validation
 rows alike: a fast wrong encoder does not count.
@@ -157,7 +157,7 @@ class FineTune:
     epochs: int
     score: float
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the rest of its line."""
         return f"{self.epochs} epochs, linear heads, test predicted: {self.score:.1f}"
 
@@ -330,14 +330,14 @@ def measure(data: Data, timed: int | None, seed: int, jobs: int) -> int:
             loop.epoch()  # what is compiled and allocated at first use
             loop.seconds.clear()
             run(loop, (timed or 4) // 2)
-        found = [
+        fits = [
             at_home(folder, "cold", partial(ours, data, weights, s, jobs)) for s in (seed, seed + 1)
         ]
-        run(loops[0], (timed or found[0].epochs) - len(loops[0].seconds))
+        run(loops[0], (timed or fits[0].epochs) - len(loops[0].seconds))
         run(loops[1], (timed or 4) - len(loops[1].seconds))
     kind = "an untrained encoder" if data.weights is None else f"weights {data.weights.parent.name}"
     print(f"\n{DATASET}, {kind}, {jobs} cores")
-    return report(loops, found[0], found[1])
+    return report(loops, fits[0], fits[1])
 
 
 def run(loop: Reencoding, epochs: int) -> None:
@@ -348,17 +348,17 @@ def run(loop: Reencoding, epochs: int) -> None:
 
 def report(loops: list[Reencoding], first: FineTune, second: FineTune) -> int:
     """Print the comparison, also as `run.py` reads it; return 1 where the target is missed."""
-    print(f"chmr, embedded once                {first.seconds:8.2f} s   {first.told()}")
-    print(f"chmr, a seed later                 {second.seconds:8.2f} s   {second.told()}")
+    print(f"chmr, embedded once                {first.seconds:8.2f} s   {first.summary()}")
+    print(f"chmr, a seed later                 {second.seconds:8.2f} s   {second.summary()}")
     ratios = []
-    for loop, told in zip(
+    for loop, label in zip(
         loops, ("re-encoding every epoch", "    with our operations"), strict=True
     ):
         epoch, n = float(np.mean(loop.seconds)), len(loop.seconds)
         whole = epoch * first.epochs
         ratios.append(whole / first.seconds)
         said = "all run" if n == first.epochs else f"of which {n} were run, the rest multiplied"
-        print(f"{told:34s} {whole:8.2f} s   {epoch:.2f} s x {first.epochs} epochs, {said}")
+        print(f"{label:34s} {whole:8.2f} s   {epoch:.2f} s x {first.epochs} epochs, {said}")
     print(f"times re-encoding: {ratios[0]:.1f}; with our operations in it: {ratios[1]:.1f}")
     result = {"what": f"fine-tuning on {DATASET}, times re-encoding", "value": ratios[0]}
     print("RESULT " + json.dumps({**result, "at_least": RATIO_TARGET}))

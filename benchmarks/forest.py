@@ -143,8 +143,8 @@ def main() -> int:
     tasks = spaced(data, None if arguments.all else arguments.tasks)
     one_tree = ForestConfig.model_validate({"n_trees": 1})
     ours(data, tasks[:1], one_tree, 0, 1)  # compile, once for all runs to come
-    found = compare(data, tasks, config, arguments.seed, arguments.jobs)
-    return report(found, len(tasks), config.n_trees)
+    results = compare(data, tasks, config, arguments.seed, arguments.jobs)
+    return report(results, len(tasks), config.n_trees)
 
 
 def spaced(data: Data, count: int | None) -> list[int]:
@@ -158,9 +158,9 @@ def spaced(data: Data, count: int | None) -> list[int]:
     return [int(j) for j in np.unique(enough[steps])]
 
 
-def report(found: list[float], n_tasks: int, n_trees: int) -> int:
+def report(results: list[float], n_tasks: int, n_trees: int) -> int:
     """Print the comparison, also as `run.py` reads it; return 1 where a target is missed."""
-    seconds, plain_seconds, score, plain_score = found
+    seconds, plain_seconds, score, plain_score = results
     ratio, gap = plain_seconds / seconds, abs(score - plain_score)
     print(f"\n{n_tasks} tasks of ToxCast, {n_trees} trees each")
     print(f"fingerprint.forest      {seconds:8.1f} s   mean ROC-AUC {score:.4f}")

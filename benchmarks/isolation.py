@@ -77,10 +77,10 @@ def main() -> int:
     times: list[list[float]] = [[] for _ in trees]
     with tempfile.TemporaryDirectory() as homes:
         for number in range(arguments.rounds + 1):  # the first fills the caches
-            for i, (tree, found) in enumerate(zip(trees, times, strict=True)):
-                found.append(seconds_of_jobs(tree, Path(homes) / str(i)))
-                print(f"round {number}: {tree.name} {found[-1]:.2f} s", flush=True)
-    best = [min(found[1:]) for found in times]
+            for i, (tree, per_round) in enumerate(zip(trees, times, strict=True)):
+                per_round.append(seconds_of_jobs(tree, Path(homes) / str(i)))
+                print(f"round {number}: {tree.name} {per_round[-1]:.2f} s", flush=True)
+    best = [min(per_round[1:]) for per_round in times]
     if len(best) == 1:
         return 0
     ratio = best[0] / best[1]

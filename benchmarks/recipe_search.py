@@ -149,10 +149,10 @@ def valid_score(model: str, settings: Mapping[str, Any], task: Task, jobs: int) 
         context = FitContext(tasks=task.tasks, seed=seed, n_jobs=jobs)
         fitted.fit(train, task.y[task.train], valid, y_valid, context)
         y_pred = fitted.predict(valid)
-        found = macro(score_tasks(task.tasks.metric, task.tasks.task_names, y_valid, y_pred))
-        if found is None:
+        score = macro(score_tasks(task.tasks.metric, task.tasks.task_names, y_valid, y_pred))
+        if score is None:
             raise SystemExit(f"{task.name}: no task can be scored on its validation rows")
-        scores.append(found)
+        scores.append(score)
     return float(np.mean(scores))
 
 

@@ -1,32 +1,61 @@
-"""Ten thousand runs: processor seconds to read their lines, a frame of them, and ``records list``.
+"""Reading ten thousand runs, and tables after one new job, beside an earlier commit in one run.
 
-Usage: ``python benchmarks/records.py [--runs 10000] [--before FOLDER --after FOLDER]``. With both
-(an output folder before and after ``records pack``) the files and megabytes of both are printed.
-Leaves with 1 where reading takes longer than its limit.
+Usage: ``python benchmarks/records.py [--against COMMIT] [--runs 10000]``. The code of COMMIT, read
+through git, works in turn with this one's on the same made-up runs; without it only seconds are
+printed. Where COMMIT cannot do something, its error stands in place of the ratio. All seconds are
+CPU seconds. Leaves with 1 where something takes longer than its limit.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import os
+import io
+import json
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from tables import BUILD, COPIED, FILL, HERE, N_RUNS, UPDATE_SECONDS, python
 
 from chmr_bench.records import Predictions, RecordStore, packed
 from chmr_bench.records.arrays import Arrays
 from chmr_bench.records.run import Whole, sealed
-from chmr_bench.report.runs import runs_frame
 
 LIMIT = 2.0
 """Seconds for 10,000 runs."""
-FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "fixtures" / "version-1"
+FIXTURE = HERE / "tests" / "fixtures" / "version-1"
+CODE = ("chmr_bench", "plugins", "baselines")
+LIST = '"-m", "chmr_bench", "records", "list", "--json", "--out", root'
+READ = {
+    "lines()": "list(RecordStore(Path(root)).lines())",
+    "a DataFrame of lines()": "pandas.DataFrame(RecordStore(Path(root)).lines())",
+    "records list --json, a new process": f"subprocess.check_output([sys.executable, {LIST}])",
+    "load_runs()": "load_runs(root)",
+}
+"""What is measured, and the statement that does it."""
+UNLIMITED = ("load_runs()",)
+"""A frame with all that tables need has no limit of its own."""
+TIMED = """
+import os, subprocess, sys
+from pathlib import Path
+import pandas
+from chmr_bench import load_runs
+from chmr_bench.records import RecordStore
+
+root, times = sys.argv[1], []
+for _ in range(3):
+    start = os.times()
+    {work}
+    times.append(sum(b - a for a, b in zip(start[:4], os.times()[:4])))
+print(min(times))
+"""
 
 
 def fill(root: Path, n_runs: int, n_models: int) -> None:
@@ -55,52 +84,84 @@ def fill(root: Path, n_runs: int, n_models: int) -> None:
             file.rename(place / file.name.replace("pack", f"model{m}"))
 
 
-def seconds(work: Callable[[], Any], rounds: int = 3) -> float:
-    """Return the shortest of several times, of this process and those it starts."""
-    times = []
-    for _ in range(rounds):
-        start = os.times()
-        work()
-        times.append(sum(b - a for a, b in zip(start[:4], os.times()[:4], strict=True)))
-    return min(times)
-
-
 def size(folder: Path) -> str:
     """Return the files and megabytes of a folder, locks left out."""
     files = [p for p in folder.rglob("*") if p.is_file() and ".locks" not in p.parts]
     return f"{len(files):,} files, {sum(p.stat().st_size for p in files) / 1e6:.1f} MB"
 
 
+def extract(commit: str, folder: Path) -> Path:
+    """Return a folder with the code of a commit."""
+    command = ["git", "-C", str(HERE), "archive", commit, *CODE]
+    done = subprocess.run(command, check=True, capture_output=True)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def update(store: Path, tree: Path) -> float:
+    """Return the CPU seconds of the tables after one more run in a copy of a store."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(store, folder, dirs_exist_ok=True)
+        python(tree, BUILD, folder)
+        python(tree, FILL, folder, str(N_RUNS + 1))
+        return float(python(tree, BUILD, folder))
+
+
+def read(work: str, root: Path, tree: Path) -> float:
+    """Return the CPU seconds of a way to read the runs of a folder, the least of three."""
+    return float(python(tree, TIMED.format(work=work), str(root)))
+
+
+def report(
+    what: str, measure: Callable[[Path], float], earlier: Path | None, limit: float | None
+) -> bool:
+    """Print seconds and ratio, also as `run.py` reads them; return whether the limit is met."""
+    seconds, against = measure(HERE), ""
+    results: list[dict[str, str | float]] = [{"what": f"{what}, CPU seconds", "value": seconds}]
+    if limit is not None:
+        results[0]["at_most"] = limit
+    if earlier:
+        try:
+            ratio = seconds / measure(earlier)
+            against = f", {ratio:.2f} x the earlier commit's"
+            results.append({"what": f"{what}, against the earlier commit", "value": ratio})
+        except subprocess.CalledProcessError as error:
+            reason = (error.stderr.strip() or "no message").splitlines()[-1]
+            against = f"; the earlier commit cannot do it: {reason}"
+    print(f"{seconds:6.2f} s  {what}{against}", flush=True)
+    for result in results:
+        print("RESULT " + json.dumps(result))
+    return limit is None or seconds <= limit
+
+
 def main() -> int:
     """Print the table; return the exit code."""
-    import pandas as pd
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--models", type=int, default=40)
-    parser.add_argument("--before", type=Path)
-    parser.add_argument("--after", type=Path)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        fill(root, asked.runs, asked.models)
-        command = [sys.executable, "-m", "chmr_bench", "records", "list", "--json", "--out", folder]
-        found = {
-            "lines()": seconds(lambda: list(RecordStore(root).lines())),
-            "a DataFrame of lines()": seconds(lambda: pd.DataFrame(RecordStore(root).lines())),
-            "records list --json, a new process": seconds(
-                lambda: subprocess.run(command, check=True, capture_output=True)
-            ),
-        }
-        print(f"{asked.runs:,} runs of {asked.models} models: {size(root)}")
-        everything = seconds(lambda: runs_frame(RecordStore(root)), rounds=1)
-    for what, spent in found.items():
-        print(f"{spent:6.2f} s  {what}")
-    print(f"{everything:6.2f} s  runs_frame, a frame with all that tables need (no limit here)")
-    for name in ("before", "after"):
-        if getattr(asked, name):
-            print(f"{name}: {size(getattr(asked, name))}")
-    return int(max(found.values()) > LIMIT * max(asked.runs / 10_000, 1))
+    parser.add_argument("--against", metavar="COMMIT", help="an earlier commit")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        earlier = None
+        if arguments.against:
+            earlier = extract(arguments.against, folder / "earlier")
+        store, root = folder / "store", folder / "made-up"
+        for name in COPIED:
+            if (HERE / "leaderboards" / name).is_dir():
+                shutil.copytree(HERE / "leaderboards" / name, store / name)
+        python(HERE, FILL, str(store), str(N_RUNS))
+        what = f"the tables after one new job in a store of {N_RUNS:,} runs"
+        good = [report(what, partial(update, store), earlier, UPDATE_SECONDS)]
+        fill(root, arguments.runs, arguments.models)
+        print(f"{arguments.runs:,} runs of {arguments.models} models: {size(root)}")
+        limit = LIMIT * max(arguments.runs / 10_000, 1)
+        for name, work in READ.items():
+            what = f"{name}, {arguments.runs:,} runs"
+            own_limit = None if name in UNLIMITED else limit
+            good.append(report(what, partial(read, work, root), earlier, own_limit))
+    return int(not all(good))
 
 
 if __name__ == "__main__":

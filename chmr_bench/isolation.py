@@ -283,13 +283,13 @@ class _Running:
         """Return what is left of the worker's session, and of the children seen before."""
         import psutil
 
-        found = {one.pid: one for one in self.memory.children if one.is_running()}
+        by_pid = {one.pid: one for one in self.memory.children if one.is_running()}
         if hasattr(os, "getsid"):
             for pid in psutil.pids():
                 with contextlib.suppress(OSError, psutil.Error):
                     if os.getsid(pid) == self.process.pid != pid:
-                        found[pid] = psutil.Process(pid)
-        return [one for one in found.values() if not worker.is_tracker(one)]
+                        by_pid[pid] = psutil.Process(pid)
+        return [one for one in by_pid.values() if not worker.is_tracker(one)]
 
     def end(self) -> None:
         """Kill what is left, and tidy up."""

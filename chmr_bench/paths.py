@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def log_folder() -> Path:
 def weights_folder() -> Path:
     """Return the folder of pretrained weights, one folder a plugin inside."""
     return home() / "weights"
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or is no file: reading a pipe might never end.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, no file", str(path))
+    return path.read_bytes()
 
 
 def is_utf8(text: str) -> bool:

@@ -40,13 +40,13 @@ class TaskRows:
 
 def learnable(y: FloatArray) -> list[TaskRows]:
     """Return the tasks of y (n, t) that have two different labels at least."""
-    found = []
+    tasks = []
     for task in range(y.shape[1]):
         rows = np.flatnonzero(np.isfinite(y[:, task]))
         labels = np.asarray(y[rows, task], dtype=np.float64)
         if len(rows) and labels.min() != labels.max():
-            found.append(TaskRows(task, rows, labels))
-    return found
+            tasks.append(TaskRows(task, rows, labels))
+    return tasks
 
 
 def constants(y: FloatArray, task_type: TaskType) -> FloatArray:

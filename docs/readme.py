@@ -125,8 +125,8 @@ def _tables(folder: Path) -> tuple[Table, ...]:
 def _rows(path: Path) -> dict[str, dict[str, str]]:
     """Return row name -> what one dataset's table says of it, where it says a score."""
     with path.open(encoding="utf-8", newline="") as file:
-        found = [row for row in csv.DictReader(file) if row["score"]]
-    return {row["row"]: row for row in found if row["split"] == "reference"}
+        scored = [row for row in csv.DictReader(file) if row["score"]]
+    return {row["row"]: row for row in scored if row["split"] == "reference"}
 
 
 def _row_of(table: Table, name: str) -> Row | None:
@@ -161,15 +161,15 @@ def _gain(table: Table, other: str) -> str:
         return "-"
     sign = 1 if table.greater_is_better else -1
     scale, digits = (100 * sign, 1) if table.metric in PERCENT else (sign, 3)
-    told = f"{scale * (ours.score - theirs.score):+.{digits}f}"
+    text = f"{scale * (ours.score - theirs.score):+.{digits}f}"
     if ours.runs is None or theirs.runs is None:
-        return told
-    found = paired_difference(ours.runs, theirs.runs)
-    if math.isnan(found.p):
-        return f"{told} (no interval)"
-    low, high = sorted((scale * found.low, scale * found.high))
+        return text
+    difference = paired_difference(ours.runs, theirs.runs)
+    if math.isnan(difference.p):
+        return f"{text} (no interval)"
+    low, high = sorted((scale * difference.low, scale * difference.high))
     clear = "**" if low > 0 or high < 0 else ""
-    return f"{clear}{told}{clear} ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{clear}{text}{clear} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _variants(rows: Mapping[str, Mapping[str, str]]) -> str:

@@ -100,6 +100,20 @@ def quick(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Path]:
     registry.cache_clear()
 
 
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    """End a test that waits for a pipe."""
+
+    def end(*_: object) -> None:
+        pytest.fail("it waits for a pipe")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
 class Command:
     """``chmr-bench`` in processes of their own, with the quick plugin, in one working folder."""
 

@@ -114,10 +114,10 @@ class DeepchemMultitask:
         # predict() one-hot encodes the labels of what it is given, so it is given zeros
         no_labels = np.zeros((len(inputs), len(self._context.tasks.task_names)), dtype=np.float32)
         data = import_deepchem().data.NumpyDataset(_dense(inputs), no_labels)
-        found = np.asarray(self._network.predict(data), dtype=np.float64)
+        outputs = np.asarray(self._network.predict(data), dtype=np.float64)
         if self._is_classifier:
-            return np.asarray(found.reshape(len(inputs), -1, 2)[:, :, 1])
-        return np.asarray(found.reshape(len(inputs), -1) * self._spread + self._centre)
+            return np.asarray(outputs.reshape(len(inputs), -1, 2)[:, :, 1])
+        return np.asarray(outputs.reshape(len(inputs), -1) * self._spread + self._centre)
 
     @property
     def _is_classifier(self) -> bool:

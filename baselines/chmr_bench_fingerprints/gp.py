@@ -199,5 +199,7 @@ def fit_logistic_link(latent: FloatArray, y: FloatArray) -> tuple[float, float]:
         return value, np.array([error.sum(), float(error @ latent) * scale])
 
     start = np.array([np.log((n_pos + 1) / (n_neg + 1)), 0.0])
-    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(-20, 20), (-3, 5)])
-    return float(found.x[0]), float(np.exp(found.x[1]))
+    optimum = optimize.minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=[(-20, 20), (-3, 5)]
+    )
+    return float(optimum.x[0]), float(np.exp(optimum.x[1]))

@@ -38,5 +38,5 @@ class BitNetwork(nn.Module):
             (b,) where each row begins in `indices`.
         """
         hidden = self.weight(indices, begins) + self.bias  # (b, h)
-        found: Tensor = self.rest(hidden)
-        return found
+        outputs: Tensor = self.rest(hidden)
+        return outputs

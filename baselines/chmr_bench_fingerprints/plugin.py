@@ -29,6 +29,14 @@ MODELS: tuple[ModelSpec, ...] = (
         requires=("numba",),
     ),
     _spec(
+        "fingerprint.multi-forest",
+        "Random forests, one a fingerprint, averaged",
+        "multi_forest",
+        "MultiForest",
+        requires=("numba",),
+        citation="after Multi-RF Fusion, arXiv 2603.20724, without its graph network",
+    ),
+    _spec(
         "fingerprint.forest-sklearn",
         "scikit-learn's random forest on fingerprint bits, settings of fingerprint.forest",
         "forest_sklearn",

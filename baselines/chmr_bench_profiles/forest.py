@@ -99,8 +99,8 @@ class Forests:
 
         def sums(grown: Grown) -> FloatArray:
             values = self._context.tasks.task_type == "regression"
-            found = grown.trees.predict(x) if values else grown.trees.predict_proba(x)[:, 1]
-            return np.asarray(found * grown.n_trees)
+            mean = grown.trees.predict(x) if values else grown.trees.predict_proba(x)[:, 1]
+            return np.asarray(mean * grown.n_trees)
 
         y_pred = fill_constants(self._constants, len(x))
         if not len(x):

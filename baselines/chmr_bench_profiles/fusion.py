@@ -53,8 +53,8 @@ class Fusion:
         inner = logit(np.clip(stacked, LEAST, 1 - LEAST)) if logits else stacked
         predicted = np.isfinite(stacked)
         shares = np.where(predicted, np.asarray(weights)[:, None, None], 0.0)
-        found = (shares * np.where(predicted, inner, 0.0)).sum(axis=0) / shares.sum(axis=0)
-        return np.asarray(expit(found) if logits else found)
+        fused = (shares * np.where(predicted, inner, 0.0)).sum(axis=0) / shares.sum(axis=0)
+        return np.asarray(expit(fused) if logits else fused)
 
     def weights(self, members: Sequence[FloatArray], y_valid: FloatArray) -> FloatArray:
         """Return the members' weights, (m,), of sum 1.

@@ -164,7 +164,7 @@ class CellModel(ABC):
 
     def _predictions(self, inputs: Inputs, views: Mapping[str, ProfileView]) -> list[FloatArray]:
         """Return what each member predicts, (n, t); NaN where it predicts nothing."""
-        found = []
+        predictions = []
         for member in self._members:
             if not member.reads:
                 x, rows = self._base(inputs, views), np.arange(len(inputs))
@@ -175,8 +175,8 @@ class CellModel(ABC):
             y_pred = np.full((len(inputs), self._n_tasks), np.nan)
             if len(rows):
                 y_pred[rows] = np.where(member.learnt, member.fitted.predict(x), np.nan)
-            found.append(y_pred)
-        return found
+            predictions.append(y_pred)
+        return predictions
 
     def _base(self, inputs: Inputs, views: Mapping[str, ProfileView]) -> FloatArray:
         """Return the columns of the first member: the bits and, in early fusion, the profiles."""

@@ -2,7 +2,7 @@
 
 A modality may come in several blocks (``morphology.bray``, ``morphology.jump``). They lie side by
 side, and a molecule has the modality where it has any of them. A block may be measured in part:
-then every entry stands for itself, and the models are told which there are.
+then every entry stands for itself, and the models get which were measured.
 """
 
 from __future__ import annotations
@@ -84,14 +84,14 @@ def learn(train: Inputs, components: int) -> dict[str, tuple[ProfileScale, ...]]
     components : int
         Principal components a block is reduced to; 0 = none, its columns as they are.
     """
-    found: dict[str, tuple[ProfileScale, ...]] = {}
+    by_modality: dict[str, tuple[ProfileScale, ...]] = {}
     for modality in CELL_MODALITIES:
         names = sorted(n for n in train.blocks if n.partition(".")[0] == modality)
         blocks = {name: _block(train, name) for name in names}
         scales = tuple(_scale(n, b, components) for n, b in blocks.items() if b.observed.any())
         if scales:
-            found[modality] = scales
-    return found
+            by_modality[modality] = scales
+    return by_modality
 
 
 def read(inputs: Inputs, scales: Scales) -> dict[str, ProfileView]:
@@ -129,7 +129,7 @@ def _view(inputs: Inputs, scales: Sequence[ProfileScale]) -> ProfileView:
 def _readable(scale: ProfileScale, block: MatrixBlock) -> MatrixBlock:
     """Return the block as a model of that scale reads it.
 
-    Where all training rows were measured in full, nobody is told which entries there are: a row
+    Where all training rows were measured in full, no model gets which entries were: a row
     measured in part would look like one of means, and counts as not observed.
     """
     if scale.in_part or not block.in_part:

@@ -83,25 +83,25 @@ def imputed(
     donors :
         The training molecules, who alone may donate; None = the molecules themselves.
     """
-    found = {}
+    filled = {}
     for name, block in masked.blocks.items():
         giver = None
         if donors is not None:
             donor, donor_bits = donors
             giver = Holes(donor.blocks[name], donor.holes[name], donor_bits)
-        found[name] = impute(kind, Holes(block, masked.holes[name], bits), giver)
-    return found
+        filled[name] = impute(kind, Holes(block, masked.holes[name], bits), giver)
+    return filled
 
 
 def counts(
     before: Mapping[str, MatrixBlock], masked: MaskedBlocks, after: Mapping[str, MatrixBlock]
 ) -> Counts:
     """Return what became of each modality's entries, for a record."""
-    found: Counts = {}
+    by_modality: Counts = {}
     for name, block in before.items():
-        entry = found.setdefault(modality_of(name), {"observed": 0, "hidden": 0, "filled": 0})
+        entry = by_modality.setdefault(modality_of(name), {"observed": 0, "hidden": 0, "filled": 0})
         holes = masked.holes[name]
         entry["observed"] += int(block.observed_rows.sum())
         entry["hidden"] += int(holes.sum())
         entry["filled"] += int((holes & after[name].observed_rows).sum())
-    return found
+    return by_modality

@@ -1,4 +1,4 @@
-"""Hide cell modalities on purpose, reproducibly: what is lost, by whom, and at which stage.
+"""Cell modalities masked on purpose, reproducibly: what is lost, by whom, and at which stage.
 
 At random, what is masked depends on a molecule's connectivity, the modality and a seed alone, so
 that every model and dataset loses the same. By every mechanism, what is masked at a rate is masked
@@ -60,6 +60,9 @@ class Missing:
         Of the draw.
     shuffled :
         Negative control: what is left is permuted over the molecules.
+    replaced :
+        Frozen control: so many times each test molecule's profile is replaced by another's, after
+        the fit; see `ablation.replacement`. 0 = it is not that.
     """
 
     rate: float
@@ -69,6 +72,7 @@ class Missing:
     fill: Fill = "none"
     seed: int = 0
     shuffled: bool = False
+    replaced: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
@@ -80,6 +84,10 @@ class Missing:
         _check_name("fill", [self.fill], get_args(Fill))
 
     def __str__(self) -> str:
+        if self.replaced:
+            return (
+                f"{'+'.join(self.modalities) or 'cells'} of others at test, {self.replaced} draws"
+            )
         where = WORLD if set(self.stages) == set(STAGES) else "+".join(self.stages)
         what = "+".join(self.modalities) or "cells"
         how = "" if self.mechanism == "random" else f", {self.mechanism}"
@@ -90,7 +98,7 @@ class Missing:
     @property
     def is_nothing(self) -> bool:
         """Return whether everything stays as it is."""
-        return self.rate == 0 and not self.shuffled
+        return self.rate == 0 and not self.shuffled and not self.replaced
 
     @property
     def is_everything(self) -> bool:
@@ -106,17 +114,21 @@ class Missing:
         if self.is_nothing:
             return None
         stages = tuple(stage for stage in STAGES if stage in self.stages)
-        found = replace(self, stages=stages, modalities=tuple(sorted(set(self.modalities))))
+        canonical = replace(self, stages=stages, modalities=tuple(sorted(set(self.modalities))))
         if self.is_everything:
-            found = replace(found, seed=0, mechanism="random", shuffled=False)
+            canonical = replace(canonical, seed=0, mechanism="random", shuffled=False)
         if self.rate == 0:
-            found = replace(found, mechanism="random", fill="none")
-        return found if found.draws else replace(found, seed=0)
+            canonical = replace(canonical, mechanism="random", fill="none")
+        return canonical if canonical.draws else replace(canonical, seed=0)
 
     @property
     def draws(self) -> bool:
         """Return whether another seed masks other entries, or permutes them otherwise."""
-        return self.shuffled or not (self.is_everything or self.mechanism == "activity")
+        return (
+            self.shuffled
+            or self.replaced > 0
+            or not (self.is_everything or self.mechanism == "activity")
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for a record: JSON-able, every field named."""
@@ -128,6 +140,7 @@ class Missing:
             "fill": self.fill,
             "seed": self.seed,
             "shuffled": self.shuffled,
+            **({"replaced": self.replaced} if self.replaced else {}),
         }
 
     @classmethod
@@ -214,27 +227,46 @@ def masked_entries(
     A modality is observed where any of its blocks is; the part of a block's name before the first
     dot is its modality.
     """
-    by_modality = _by_modality(missing, blocks)
+    by_modality = _by_modality({name: blocks[name] for name in named_blocks(missing, blocks)})
     observed = {m: _any_observed(parts) for m, parts in by_modality.items()}
     if missing.mechanism == "asymmetric":
         return _asymmetric(missing, molecules.names(), observed)
     if missing.mechanism == "activity":
-        names = molecules.names()
-        ranks = {m: _activity_rank(parts, uniform(0, names, m)) for m, parts in by_modality.items()}
+        ranks = activity_ranks(
+            molecules.names(), {n: blocks[n] for n in named_blocks(missing, blocks)}
+        )
         return {m: observed[m] & (ranks[m] < missing.rate) for m in by_modality}
     names = molecules.families() if missing.mechanism == "scaffold" else molecules.names()
     return {m: observed[m] & (uniform(missing.seed, names, m) < missing.rate) for m in by_modality}
 
 
-def _by_modality(
-    missing: Missing, blocks: Mapping[str, MatrixBlock]
-) -> dict[str, list[MatrixBlock]]:
-    found: dict[str, list[MatrixBlock]] = {}
+def activity_ranks(
+    names: Sequence[str], blocks: Mapping[str, MatrixBlock]
+) -> dict[str, FloatArray]:
+    """Return by modality (n,) the share of observed molecules that are weaker; 1 = not observed.
+
+    Parameters
+    ----------
+    names :
+        What each molecule is known by, see `MoleculeNames.names`.
+    """
+    return {
+        modality: _activity_rank(parts, uniform(0, names, modality))
+        for modality, parts in _by_modality(blocks).items()
+    }
+
+
+def named_blocks(missing: Missing, blocks: Mapping[str, MatrixBlock]) -> list[str]:
+    """Return the blocks of the modalities that are masked."""
+    chosen = missing.modalities
+    return [name for name in blocks if not chosen or name.partition(".")[0] in chosen]
+
+
+def _by_modality(blocks: Mapping[str, MatrixBlock]) -> dict[str, list[MatrixBlock]]:
+    by_modality: dict[str, list[MatrixBlock]] = {}
     for name in sorted(blocks):
-        modality = name.partition(".")[0]
-        if not missing.modalities or modality in missing.modalities:
-            found.setdefault(modality, []).append(blocks[name])
-    return found
+        by_modality.setdefault(name.partition(".")[0], []).append(blocks[name])
+    return by_modality
 
 
 def _any_observed(parts: Sequence[MatrixBlock]) -> BoolArray:
@@ -320,12 +352,12 @@ def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def without(blocks: Mapping[str, MatrixBlock], gone: MaskedEntries) -> dict[str, MatrixBlock]:
     """Return the blocks where nothing is left of what is masked: NaN, or empty where sparse."""
-    found = dict(blocks)
+    remaining = dict(blocks)
     for name, block in blocks.items():
         modality = name.partition(".")[0]
         if modality in gone and gone[modality].any():
-            found[name] = _emptied(block, gone[modality])
-    return found
+            remaining[name] = _emptied(block, gone[modality])
+    return remaining
 
 
 def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
@@ -352,7 +384,7 @@ def permuted(
     many rows the molecule with the most of them has. So no molecule is given a row of its own,
     unless one has more than half of the rows: k of n, and 2k - n of its rows get one of its own.
     """
-    names, found = molecules.names(), dict(blocks)
+    names, shuffled = molecules.names(), dict(blocks)
     for name, block in blocks.items():
         modality = name.partition(".")[0]
         if missing.modalities and modality not in missing.modalities:
@@ -363,8 +395,8 @@ def permuted(
         step = int(np.unique(drawn, return_counts=True)[1].max(initial=1))
         giver = np.arange(len(block))
         giver[order] = np.roll(order, -step)
-        found[name] = block.take(giver)
-    return found
+        shuffled[name] = block.take(giver)
+    return shuffled
 
 
 def _dense(block: MatrixBlock) -> FloatArray:

@@ -27,7 +27,7 @@ from chmr_bench.api.options import (
     datasets_of,
 )
 from chmr_bench.contracts import Dataset, Split
-from chmr_bench.errors import DataError, UsageError
+from chmr_bench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +135,10 @@ def ablate(
     shares = [missing] if isinstance(missing, int | float) else missing
     given = _given(options, model=model, dataset=dataset, suite=suite, out=out)
     given["missing"] = ",".join(map(str, shares))
-    return pd.DataFrame(as_rows(_done(make_masked_request(given), given).families()))
+    families = _done(make_masked_request(given), given).families()
+    curves = [curve for family in families for curve in family.curves]
+    atlases = [curve.facts["own_profiles"] for curve in curves for _ in curve.points]
+    return pd.DataFrame(as_rows(families)).assign(own_profiles=atlases)
 
 
 def evaluate(
@@ -203,6 +206,7 @@ def load_dataset(
     dataset: str,
     split: str = "",
     split_seed: int = 0,
+    cells: Names = (),
     **options: Unpack[DataOptions],
 ) -> tuple[Dataset, Split]:
     """Return a dataset and which of its rows are train, valid and test.
@@ -215,6 +219,8 @@ def load_dataset(
         As in `evaluate`.
     split_seed
         As in `evaluate`.
+    cells
+        Atlases whose profiles of these molecules become blocks of the dataset.
     **options
         See `DataOptions`.
 
@@ -225,7 +231,14 @@ def load_dataset(
     >>> len(data), len(parts.test)  # doctest: +SKIP
     (900, 600)
     """
+    from chmr_bench.api.options import fetch_options
+    from chmr_bench.api.requests import cell_atlases
+    from chmr_bench.runner.own_profiles import attached
+
+    atlases = cell_atlases(cells)
     data, parts = _loaded(dataset, split, split_seed, options)
+    if atlases:
+        data = attached(data, atlases, fetch_options(options))
     return data.dataset, parts
 
 
@@ -302,12 +315,12 @@ def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
     >>> from chmr_bench import load_runs
     >>> load_runs("leaderboards").groupby(["dataset", "model"])["score"].mean()  # doctest: +SKIP
     """
-    from chmr_bench.records import RecordStore
+    from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report.runs import runs_frame
 
     store = RecordStore(Path(out))
     if not Path(out).is_dir():
-        raise UsageError(f"{out}: no such folder; name the folder of the records")
+        raise no_records(Path(out))
     return runs_frame(store)
 
 

@@ -88,6 +88,9 @@ class SweepOptions(DataOptions, total=False):
         Number of seeds of the model: 0 to N-1.
     seed
         These seeds of the model.
+    cells
+        Atlases whose profiles of the dataset's own molecules are attached; models that read cells
+        are given them.
     settings
         ``{"key": value}``, or ``{"model:key": value}`` for one model: ``--set``.
     device
@@ -109,6 +112,7 @@ class SweepOptions(DataOptions, total=False):
     split_seed: Sequence[int]
     seeds: int
     seed: Sequence[int]
+    cells: Names
     settings: Mapping[str, Any]
     device: str
     precision: str
@@ -132,7 +136,8 @@ class MaskingOptions(SweepOptions, total=False):
     fill
         What the harness imputes: ``none``, ``zero``, ``mean``, ``neighbour`` or ``propagation``.
     control
-        ``shuffled``: also with permuted profiles.
+        ``shuffled``: also with permuted profiles; ``replaced``: a fitted model is also given the
+        profiles of matched other molecules.
     hide_seed
         One draw for all runs; else each run's own seed.
     """
@@ -171,8 +176,8 @@ def fetch_options(options: Options) -> FetchOptions:
     mirror = options.get("mirror")
     if mirror and "://" not in mirror:
         mirror = str(Path(mirror).expanduser().resolve())
-    found = options_from_env(mirror, options.get("offline", False))
-    return dataclasses.replace(found, load_limit=options.get("time_limit"))
+    fetch = options_from_env(mirror, options.get("offline", False))
+    return dataclasses.replace(fetch, load_limit=options.get("time_limit"))
 
 
 def datasets_of(options: Options) -> Datasets:
@@ -184,11 +189,11 @@ def datasets_of(options: Options) -> Datasets:
 
 def store_of(out: str | Path) -> RecordStore:
     """Return the records of a folder; UsageError where there is none."""
-    from chmr_bench.records import RecordStore
+    from chmr_bench.records import RecordStore, no_records
 
     store = RecordStore(Path(out))
     if not store.exists():
-        raise UsageError(f"{store.folder}: no such folder; name the output folder with --out DIR")
+        raise no_records(store.root)
     return store
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from chmr_bench.api.options import Options, as_list, table_options
+from chmr_bench.api.options import Names, Options, as_list, table_options
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
-CONTROLS = ("shuffled",)
+CONTROLS = ("shuffled", "replaced")
 MASKED_MODEL, MASKED_SUITE, MASKED_SEEDS = "chmr", "cells", 3
 """What `ablate` runs where nothing is named."""
 
@@ -46,11 +46,15 @@ def make_request(options: Options) -> Request:
         device=choice("--device", options.get("device", "auto"), DEVICES),
         precision=choice("--precision", precision, PRECISIONS),
         keep_failed=options.get("keep_failed", False),
+        cells=cell_atlases(options.get("cells")),
     )
 
 
 def make_masked_request(options: Options) -> Request:
     """Return what `ablate` is to do: nothing masked, then every share; the same with a control."""
+    from chmr_bench.ablation.missing import Missing
+    from chmr_bench.ablation.replacement import DRAWS
+
     options = {**options}
     options["model"] = options.get("model") or MASKED_MODEL
     if not options.get("suite") and not options.get("dataset"):
@@ -67,7 +71,9 @@ def make_masked_request(options: Options) -> Request:
     shares = rates(options["missing"])
     masked = [dataclasses.replace(kind, rate=rate) for rate in shares if rate > 0]
     shuffled = [dataclasses.replace(kind, rate=rate, shuffled=True) for rate in shares]
-    turns = (None, *masked, *(shuffled if controls else ()))
+    frozen = Missing(0.0, ("test",), kind.modalities, replaced=DRAWS)
+    turns = (None, *masked, *(shuffled if "shuffled" in controls else ()))
+    turns += (frozen,) if "replaced" in controls else ()
     return dataclasses.replace(request, missing=turns, hide_seed=seed)
 
 
@@ -95,6 +101,20 @@ def data_requests(options: Options) -> tuple[DatasetRequest, ...]:
 def suite_datasets(options: Options) -> list[str]:
     """Return the datasets of the suites that are named."""
     return [n for suite in as_list(options.get("suite")) for n in registry().suite(suite).datasets]
+
+
+def cell_atlases(given: Names | None) -> tuple[str, ...]:
+    """Return the atlases of ``--cells A,B``, each once; UnknownNameError where one is not there."""
+    from chmr_bench.cells import sources
+
+    names = []
+    for text in as_list(given):
+        is_folder = text.startswith(sources.FOLDER_PREFIX)
+        names += [text] if is_folder else [name.strip() for name in text.split(",")]
+    for name in names:
+        if sources.folder_of(name) is None:
+            registry().atlas(name)
+    return tuple(dict.fromkeys(names))
 
 
 def parse_settings(texts: Sequence[str]) -> tuple[ModelSetting, ...]:

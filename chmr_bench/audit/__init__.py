@@ -2,16 +2,16 @@
 
 `leakage` finds test molecules that were trained on, `similarity` how near the others are,
 `duplicates` rows of one molecule with other labels, `labels` what each part can teach and test,
-`across` one dataset's test rows among another's training rows, or among what weights learnt from.
+`overlap` one dataset's test rows among another's training rows, or among what weights learnt from.
 """
 
 from __future__ import annotations
 
-from chmr_bench.audit.across import Overlap, Pretraining, overlaps, pretraining
 from chmr_bench.audit.auditing import Audit, Subject, audit
 from chmr_bench.audit.duplicates import Conflict, Duplicates, duplicates
 from chmr_bench.audit.labels import TaskLabels, label_counts
 from chmr_bench.audit.leakage import LEVELS, Leak, Straddle, leaks, straddles, twins
+from chmr_bench.audit.overlap import Overlap, Pretraining, overlaps, pretraining
 from chmr_bench.audit.similarity import Similarity, binned, to_training
 
 __all__ = [

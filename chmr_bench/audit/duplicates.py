@@ -111,11 +111,11 @@ def _groups(numbers: IntArray) -> tuple[IntArray, IntArray, IntArray]:
 def _conflicts(
     task_names: Sequence[str], differ: BoolArray, spread: FloatArray, counts: IntArray
 ) -> tuple[Conflict, ...]:
-    found = []
+    conflicts = []
     for j in np.flatnonzero(differ.any(axis=0)).tolist():
         chosen = differ[:, j]
         values = spread[chosen, j]
-        found.append(
+        conflicts.append(
             Conflict(
                 task=task_names[j],
                 groups=int(chosen.sum()),
@@ -124,7 +124,7 @@ def _conflicts(
                 median=float(np.median(values)),
             )
         )
-    return tuple(sorted(found, key=lambda one: -one.groups))
+    return tuple(sorted(conflicts, key=lambda one: -one.groups))
 
 
 def _examples(
@@ -137,10 +137,10 @@ def _examples(
     low, high = ends
     spread = np.where(differ, high - low, 0.0)  # (groups, t)
     worst = spread.max(axis=1)
-    found = []
+    examples = []
     for g in np.argsort(-worst, kind="stable")[:EXAMPLES].tolist():
         if worst[g] > 0:
             j = int(spread[g].argmax())
             members = tuple(rows[starts[g] : starts[g] + sizes[g]].tolist())
-            found.append(Example(members, task_names[j], float(low[g, j]), float(high[g, j])))
-    return tuple(found)
+            examples.append(Example(members, task_names[j], float(low[g, j]), float(high[g, j])))
+    return tuple(examples)

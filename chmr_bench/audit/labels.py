@@ -58,10 +58,10 @@ def label_counts(
     n = [(~np.isnan(part)).sum(axis=0) for part in parts]
     positives = [(part == 1).sum(axis=0) for part in parts]
     is_class = chosen.task_type == "classification"
-    found = []
+    labels = []
     for j, task in enumerate(task_names):
         train, test = (_labelled(part[:, j]) for part in (parts[0], parts[2]))
-        found.append(
+        labels.append(
             TaskLabels(
                 task=task,
                 n=(int(n[0][j]), int(n[1][j]), int(n[2][j])),
@@ -70,7 +70,7 @@ def label_counts(
                 train_obstacle=_train_obstacle(train, is_class),
             )
         )
-    return tuple(found)
+    return tuple(labels)
 
 
 def _three(

@@ -62,19 +62,19 @@ def twins(names: Sequence[str], rows: IntArray, seen: IntArray) -> BoolArray:
     """Return which of `rows` have the name of a row in `seen`, (len(rows),)."""
     numbers = codes(names)
     own = numbers[rows]
-    found: BoolArray = np.isin(own, numbers[seen]) & (own >= 0)
-    return found
+    is_twin: BoolArray = np.isin(own, numbers[seen]) & (own >= 0)
+    return is_twin
 
 
 def leaks(names: Names, split: Split, seen: Sequence[Part] = ("train",)) -> tuple[Leak, ...]:
     """Return a leak a level: test rows against the rows of the parts in `seen`."""
     rows = np.concatenate([split.part(part) for part in seen])
-    found = []
+    per_level = []
     for level in LEVELS:
         leaked = twins(names[level], split.test, rows)
         unnamed = sum(not names[level][i] for i in split.test.tolist())
-        found.append(Leak(level, len(split.test), int(leaked.sum()), unnamed))
-    return tuple(found)
+        per_level.append(Leak(level, len(split.test), int(leaked.sum()), unnamed))
+    return tuple(per_level)
 
 
 def straddles(names: Names, split: Split) -> tuple[Straddle, ...]:

@@ -53,10 +53,10 @@ def to_training(
         Threads, None for all cores; the result does not depend on it.
     """
     words = packed(bits)
-    found = nearest(
+    neighbours = nearest(
         words[split.train], 1, queries=words[split.test], n_jobs=n_jobs, progress=progress
     )
-    return found.similarity[:, 0].astype(np.float64)
+    return neighbours.similarity[:, 0].astype(np.float64)
 
 
 def binned(similarity: FloatArray) -> Similarity:

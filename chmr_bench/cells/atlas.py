@@ -165,11 +165,11 @@ class Atlas:
         h = hashlib.sha256(b"chmr-bench atlas 1\n")
         _add_text(h, self.smiles)
         _add_text(h, self.keys)
-        _add_blocks(h, self.blocks)
+        add_blocks(h, self.blocks)
         if self.genes is not None:
             genes = self.genes
             _add_text(h, genes.names)
-            _add_blocks(h, genes.blocks)
+            add_blocks(h, genes.blocks)
             h.update(np.ascontiguousarray(genes.edges, dtype="<i8").tobytes())
             h.update(np.ascontiguousarray(genes.weights, dtype="<f4").tobytes())
             _add_text(h, tuple(f"{name}={genes.columns[name]}" for name in sorted(genes.columns)))
@@ -202,7 +202,7 @@ def _add_text(h: hashlib._Hash, texts: tuple[str, ...]) -> None:
     h.update(f"{len(texts)}\n".encode() + "\n".join(texts).encode() + b"\0")
 
 
-def _add_blocks(h: hashlib._Hash, blocks: Mapping[str, MatrixBlock]) -> None:
+def add_blocks(h: hashlib._Hash, blocks: Mapping[str, MatrixBlock]) -> None:
     """Add the blocks in the order of their names; what is not observed holds nothing."""
     for name in sorted(blocks):
         block = blocks[name]

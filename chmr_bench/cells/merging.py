@@ -74,7 +74,7 @@ def merge(atlases: Sequence[Atlas]) -> Atlas:
     every = [key for atlas in atlases for key in atlas.keys]
     first, targets = _number(every)
     smiles = [text for atlas in atlases for text in atlas.smiles]
-    blocks, conflicts = _merge_blocks(
+    blocks, conflicts = merge_blocks(
         [(a.name, a.blocks) for a in atlases], _parts(targets, atlases), len(first)
     )
     counts = {f"{a.name}.{what}": n for a in atlases for what, n in a.counts.items()}
@@ -164,20 +164,20 @@ def first_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
     observed = np.zeros(n, dtype=bool)
     conflicts = 0
     for block, targets in pieces:
-        found = np.asarray(block.values)
+        block_values = np.asarray(block.values)
         rows = np.flatnonzero(block.observed & (targets >= 0))
         _, index = np.unique(targets[rows], return_index=True)
         leading = rows[np.sort(index)]
         taken = leading[~observed[targets[leading]]]
-        values[targets[taken]] = found[taken]
+        values[targets[taken]] = block_values[taken]
         observed[targets[taken]] = True
         others = np.setdiff1d(rows, taken, assume_unique=True)
-        same = (values[targets[others]] == found[others]) | np.isnan(found[others])
+        same = (values[targets[others]] == block_values[others]) | np.isnan(block_values[others])
         conflicts += int((~same.all(axis=1)).sum())
     return MatrixBlock(values, observed, names), conflicts
 
 
-def _merge_blocks(
+def merge_blocks(
     parts: Sequence[tuple[str, Mapping[str, MatrixBlock]]], targets: Sequence[IntArray], n: int
 ) -> tuple[dict[str, MatrixBlock], int]:
     """Join blocks of one name and columns; tell apart, by source, those of one name only."""
@@ -216,7 +216,7 @@ def _merge_genes(parts: Sequence[tuple[str, Genes]]) -> Genes | None:
     genes = [part for _, part in parts]
     first, targets = _number([name for part in genes for name in part.names])
     cut = _parts(targets, genes)
-    blocks, _ = _merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first))
+    blocks, _ = merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first))
     columns: dict[str, int] = {}
     for part, numbers in zip(genes, cut, strict=True):
         for column, gene in part.columns.items():

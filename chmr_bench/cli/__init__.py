@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from typing import Any
 
 from chmr_bench.cli import streams
-from chmr_bench.errors import ChmrBenchError, UsageError
+from chmr_bench.errors import INTERRUPTED, ChmrBenchError, UsageError
 from chmr_bench.paths import is_utf8
 
-INTERRUPTED = 130
 BUG = 70
 NOT_WRITTEN = 74
 """As in sysexits.h: EX_SOFTWARE and EX_IOERR."""
@@ -59,12 +59,23 @@ def _run(argv: list[str] | None) -> int:
 
 
 def _check_words(words: list[str]) -> None:
-    """Raise UsageError for a word that is not UTF-8: no record, table or log could hold it."""
+    """Raise UsageError for a word that is not UTF-8: no record, table or log could hold it.
+
+    In a locale that is not UTF-8 the word may be, and is only read as something else.
+    """
     for word in words:
-        if not is_utf8(word):
+        if is_utf8(word):
+            continue
+        try:
+            meant = os.fsencode(word).decode()
+        except UnicodeError:
             raise UsageError(
                 f"{word!r}: expected UTF-8; give the file, folder or name another name"
-            )
+            ) from None
+        raise UsageError(
+            f"{meant!r}: the locale of this shell reads names as {sys.getfilesystemencoding()}; "
+            "set LC_ALL=C.UTF-8 (or PYTHONUTF8=1), and run again"
+        )
 
 
 def _foreign(error: Exception) -> int:

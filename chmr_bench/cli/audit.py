@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chmr_bench.cli import options
-from chmr_bench.errors import DataError, UsageError
+from chmr_bench.errors import INTERRUPTED, DataError, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.audit import Audit
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from chmr_bench.runner.clean_scores import Skipped
     from chmr_bench.runner.loading import Datasets, SplitRequest
 
-INTERRUPTED = 130
 OUT = Path("leaderboards")
 PAGE, JSON, PICTURE = "audit.md", "audit.json", "similarity.png"
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.errors import INTERRUPTED
+
 if TYPE_CHECKING:
     from chmr_bench.api.sweeps import Sweep
     from chmr_bench.sweep import Request
 
-INTERRUPTED = 130
 FOLDER_OF_ATLAS = re.compile(r"(?<=\bfolder:)/(?:[^/\"',]*/)*(?=[^/])")
 """What stands before the last component of the absolute path in ``folder:PATH``."""
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chmr_bench.cli import options
-from chmr_bench.errors import UsageError
+from chmr_bench.errors import INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.runner import Job
     from chmr_bench.sweep import Request, Session
-
-INTERRUPTED = 130
 
 
 @options.takes(options.TableGroup, options.FetchGroup, options.WorkGroup)

@@ -6,13 +6,13 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-from chmr_bench.errors import ChmrBenchError
+from chmr_bench.errors import INTERRUPTED, ChmrBenchError
 
 
 class InterruptedCommandError(ChmrBenchError):
     """The user pressed Ctrl-C, and the command itself had nothing to say."""
 
-    exit_code = 130
+    exit_code = INTERRUPTED
 
 
 class Group(TyperGroup):

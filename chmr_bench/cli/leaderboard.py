@@ -9,7 +9,7 @@ import typer
 
 from chmr_bench.cli.group import Group
 from chmr_bench.display.console import console, print_json, print_lines, print_note, print_table
-from chmr_bench.errors import UnknownNameError, UsageError
+from chmr_bench.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from chmr_bench.report.grids import Grid
@@ -34,7 +34,7 @@ def build(
     ] = False,
 ) -> None:
     """Write README.md, CSV and JSON tables from the records alone."""
-    from chmr_bench.records import RecordStore
+    from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report import leaderboard
 
     store = RecordStore(out)
@@ -48,7 +48,7 @@ def build(
         return
     written = leaderboard.build(store, out, anew=True) if store.exists() else []
     if not written:
-        raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
+        raise no_records(out)
     for problem in store.damaged()[:PROBLEMS_SHOWN]:
         print_note(f"damaged, left out: {problem.path}: {problem.reason}")
     print_note(f"{written[0]} and {len(written) - 1} tables")
@@ -63,13 +63,13 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Print the overall table, or the tables of one dataset with the printed figures below."""
-    from chmr_bench.records import RecordStore
+    from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report import exports, grids, leaderboard
 
     store = RecordStore(out)
     collected, boards = leaderboard.gather(store, out)
     if not collected.tables:
-        raise UsageError(f"there are no records in {store.folder}; chmr-bench run makes some")
+        raise no_records(out)
     names = {t.name for t in collected.tables}
     if dataset is not None and dataset not in names:
         raise UnknownNameError("dataset", dataset, names, f"in {store.folder}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -122,9 +123,29 @@ def _needs(entry: Entry) -> str:
 
 
 @list_app.command("atlases")
-def list_atlases(as_json: JsonOption = False) -> None:
-    """List the atlases: cell read-outs of unlabelled molecules, to pretrain on."""
-    entries = [atlas_entry(r) for r in registry().atlases.values()]
+def list_atlases(
+    atlas: Annotated[
+        list[str] | None, typer.Option("--atlas", help="This atlas alone; repeatable.")
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset",
+            "-d",
+            help="Open the atlases: rows of this dataset with profiles, and how well repeated "
+            "measurements agree; repeatable.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the atlases: cell read-outs of molecules, to pretrain on or to attach (`--cells`)."""
+    named = [registry().atlas(n) for n in atlas or ()] or list(registry().atlases.values())
+    entries = [atlas_entry(r) for r in named]
+    if dataset:
+        from chmr_bench.api.profiles import atlas_facts
+
+        facts = atlas_facts([r.spec for r in named], dataset, {})
+        entries = [entry | facts.get(entry["name"], {}) for entry in entries]
     sizes: Columns = {
         "name": _label,
         "molecules": lambda e: str(e["n_molecules"] or "?"),
@@ -133,10 +154,30 @@ def list_atlases(as_json: JsonOption = False) -> None:
         "filled": lambda e: "\n".join(f"{block['filled']:.0%}" for block in e["readouts"]),
     }
     origins: Columns = {"name": _label, "title": _field("title"), "licence": _field("licence")}
-    if _print_entries(entries, as_json, sizes, origins):
+    joins: dict[str, Callable[[Entry], str]] = {"name": _label}
+    joins |= {f"in {name}": partial(_joined, name) for name in dataset or ()}
+    joins["median agreement of repeats"] = _agreement
+    tables = (sizes, joins, origins) if dataset else (sizes, origins)
+    if _print_entries(entries, as_json, *tables):
         simulated = " * simulated." if any(e["synthetic"] for e in entries) else ""
         own = "folder:PATH, a folder of index.csv.gz and *_feature.npz"
         print_lines(f"\nYour own: {own}.{simulated}")
+
+
+def _joined(dataset: str, entry: Entry) -> str:
+    """Return how many rows of the dataset have profiles in an atlas, "" where that is not known."""
+    rows = entry.get("joined", {}).get(dataset)
+    return "" if rows is None else f"{rows:,}"
+
+
+def _agreement(entry: Entry) -> str:
+    """Return how well repeated measurements agree, a line a block that has any."""
+    what = {"calls": "{:.0%} of calls equal", "numbers": "r {:.2f}"}
+    lines = []
+    for one in entry.get("agreement", ()):
+        counts = f"{one['n_readouts']} read-outs, {one['n_molecules']:,} molecules"
+        lines.append(f"{one['block']}: {what[one['kind']].format(one['median'])} ({counts})")
+    return "\n".join(lines)
 
 
 def _lines(entry: Entry, key: str) -> str:
@@ -198,14 +239,27 @@ def _offers(entry: Entry) -> str:
 
 def show(
     name: Annotated[str, typer.Argument(help="A dataset, a model or an atlas.")],
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ATLAS,...",
+            help="How many of a dataset's rows have profiles in these atlases; all = every one.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one dataset, model or atlas."""
-    from chmr_bench.errors import UnknownNameError
+    from chmr_bench.errors import UnknownNameError, UsageError
 
     table = registry()
+    if cells and name not in table.datasets:
+        raise UsageError(f"--cells is of a dataset, and {name!r} is none; see 'list datasets'")
     if name in table.datasets:
         details = dataset_details(table.datasets[name])
+        if cells:
+            from chmr_bench.api.profiles import own_profiles
+
+            details["own_profiles"] = own_profiles(name, cells, {})
         if name in table.atlases:
             details["atlas"] = atlas_details(table.atlases[name])
     elif name in table.models:
@@ -218,7 +272,28 @@ def show(
     if as_json:
         print_json(details)
         return
+    own = details.pop("own_profiles", [])
     _print_details(details)
+    if cells:
+        _print_own_profiles(own)
+
+
+def _print_own_profiles(own: Sequence[dict[str, Any]]) -> None:
+    """Print a line a block: rows, and test rows, that have a profile of their own."""
+    columns = ("atlas", "block", "rows", "share", "test rows", "share of test")
+    rows = [
+        [
+            one["atlas"],
+            name,
+            f"{block['rows']:,}",
+            f"{block['rows'] / one['n']:.0%}",
+            f"{block['test_rows']:,}",
+            f"{block['test_rows'] / one['n_test']:.0%}",
+        ]
+        for one in own
+        for name, block in (one["blocks"] or {"none": {"rows": 0, "test_rows": 0}}).items()
+    ]
+    print_table("Rows with profiles of their own", columns, rows, right=columns[2:])
 
 
 def _print_details(details: dict[str, Any]) -> None:

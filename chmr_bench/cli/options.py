@@ -78,6 +78,14 @@ Setting = Annotated[
         help="A model's setting; model:key=value aims at one model.",
     ),
 ]
+Cells = Annotated[
+    list[str] | None,
+    option(
+        panel=DATA,
+        metavar="ATLAS,...",
+        help="Attach the molecules' own profiles from these atlases, by name or folder:PATH.",
+    ),
+]
 Jobs = Annotated[int, option("--jobs", "-j", help="Cores; 0 = all.")]
 Out = Annotated[Path, option(panel=OUT, help="Folder of records and tables.")]
 AsJson = Annotated[bool, option("--json", panel=OUT, help="Print JSON instead.")]
@@ -108,6 +116,7 @@ class ModelGroup(DatasetGroup):
     )
     seed: Annotated[list[int] | None, option(help="This seed; repeatable.")] = None
     setting: Setting = None
+    cells: Cells = None
 
 
 class SplitGroup:

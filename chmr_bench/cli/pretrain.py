@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chmr_bench.cli import options
-from chmr_bench.errors import UsageError
+from chmr_bench.errors import INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.contracts import Weights
     from chmr_bench.runner import RunOptions, WeightsCache, WeightsKey
-
-INTERRUPTED = 130
 
 
 @options.takes(options.FetchGroup, options.WorkGroup)

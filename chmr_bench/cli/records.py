@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chmr_bench.cli.group import Group
-from chmr_bench.errors import DataError, UsageError
+from chmr_bench.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore, Stored
@@ -35,6 +35,10 @@ WriteOption = Annotated[
     bool, typer.Option("--write", help="Write scores and intervals that differ into the records.")
 ]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")]
+ModelOption = Annotated[list[str] | None, typer.Option("--model", "-m", help="Of this model.")]
+DatasetOption = Annotated[
+    list[str] | None, typer.Option("--dataset", "-d", help="On this dataset.")
+]
 
 
 def score(
@@ -62,16 +66,20 @@ def verify(
     check_all: Annotated[
         bool, typer.Option("--all", help="Also what was verified before and is the same since.")
     ] = False,
+    model: ModelOption = None,
+    dataset: DatasetOption = None,
 ) -> int:
     """Hash data, splits and predictions again; compute scores and intervals again.
 
     Clean scores that 'audit --records' left are computed again too. What was verified before, and
-    is the same since in every byte, is hashed alone; --all computes it again.
+    is the same since in every byte, is hashed alone; --all computes it again. With --model or
+    --dataset only records of these are checked, and the clean scores that theirs are among.
 
     Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
     nothing at all could be checked.
     """
-    return _check("verify", out, mirror, offline, jobs, as_json, check_all=check_all)
+    only = (model, dataset)
+    return _check("verify", out, mirror, offline, jobs, as_json, check_all=check_all, only=only)
 
 
 def _check(
@@ -83,6 +91,7 @@ def _check(
     as_json: bool,
     *,
     check_all: bool = False,
+    only: tuple[list[str] | None, list[str] | None] = (None, None),
 ) -> int:
     from chmr_bench.api.options import cores, store_of
     from chmr_bench.data.fetch import options_from_env
@@ -95,12 +104,16 @@ def _check(
     store = store_of(out)
     if depth == "write":
         store.prepare()
+    chosen = _selected(store, None, *only, None) if any(only) else None
     datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
     known = None if check_all or depth != "verify" else Verified()
+    made = [runs.check_all(store, datasets, depth, known, chosen)]
+    if depth == "verify":
+        identities = None if chosen is None else {run.identity for run in chosen}
+        made.append(check_audits(store, datasets, known, identities))
     checks: list[Check] = []
     with notes.status("checking") as status:
-        audits = check_audits(store, datasets, known) if depth == "verify" else ()
-        for check in itertools.chain(runs.check_all(store, datasets, depth, known), audits):
+        for check in itertools.chain.from_iterable(made):
             checks.append(check)
             status.update(f"checking {check.path}")
             if not as_json:
@@ -111,8 +124,7 @@ def _check(
         store.pack()
     counts: Counter[str] = Counter(c.state for c in checks)
     if as_json:
-        entries = [dataclasses.asdict(c) for c in checks]
-        print_json({"counts": dict(counts), "records": entries})
+        print_json({"counts": counts, "records": [dataclasses.asdict(c) for c in checks]})
     else:
         _show_counts(counts)
     if _nothing_checked(checks):
@@ -167,10 +179,6 @@ def _nothing_checked(checks: list[Check]) -> bool:
 app = typer.Typer(
     cls=Group, no_args_is_help=True, help="List, pack, unpack and remove the stored runs."
 )
-ModelOption = Annotated[list[str] | None, typer.Option("--model", "-m", help="Of this model.")]
-DatasetOption = Annotated[
-    list[str] | None, typer.Option("--dataset", "-d", help="On this dataset.")
-]
 StatusOption = Annotated[str | None, typer.Option("--status", help="ok or failed.")]
 IdentitiesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[IDENTITY]...", help="First characters of runs.")
@@ -313,18 +321,31 @@ def _selected(
     for what, wanted in given.items():
         for name in wanted or ():
             if not any(_fits(run, what, name) for run in runs):
-                raise UsageError(
-                    f"no stored run is of {what} {name!r}; see chmr-bench records list"
-                )
+                raise UsageError(_unknown(runs, what, name))
         if wanted:
             runs = [run for run in runs if any(_fits(run, what, name) for name in wanted)]
     return [run for run in runs if status in (None, run.content["status"])]
 
 
+def _unknown(runs: list[Stored], what: str, name: str) -> str:
+    """Return what is said where no stored run has that name: the nearest ones, or all."""
+    message = f"no stored run is of {what} {name!r}"
+    if what != "identity" and runs:
+        known = {_name(run, what) for run in runs}
+        close = nearest(name, known)
+        if close:
+            return f"{message}; did you mean {' or '.join(map(repr, close))}?"
+    return f"{message}; see chmr-bench records list"
+
+
 def _fits(run: Stored, what: str, name: str) -> bool:
     if what == "identity":
         return run.identity.startswith(name)
-    return bool(run.content[what]["id" if what == "model" else "name"] == name)
+    return _name(run, what) == name
+
+
+def _name(run: Stored, what: str) -> str:
+    return str(run.content[what]["id" if what == "model" else "name"])
 
 
 def _row(run: Stored, store: RecordStore) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chmr_bench.display.console import SYNTHETIC, dataset_label, plural, print_lines, print_table
-from chmr_bench.report.digits import extra_decimals, fixed
+from chmr_bench.report.digits import decimals_needed, fixed
 from chmr_bench.report.results import Numbers
 from chmr_bench.report.words import grouped
 from chmr_bench.sweep import Item, Plan, Summary
@@ -63,6 +63,8 @@ def _masked(item: Item) -> str:
     """Return the share that is masked, and whether it is the control or but a check."""
     if item.missing is None:
         return "nothing"
+    if item.missing.replaced:
+        return "profiles of others"
     kind = ", shuffled" if item.missing.shuffled else ""
     return f"{100 * item.missing.rate:g} %{kind}" + (" (check)" if item.inapplicable else "")
 
@@ -152,8 +154,8 @@ def _show_tasks(rows: Sequence[Numbers]) -> None:
     for (name, metric), group in groups.items():
         scores = [{task["task"]: task["score"] for task in row["tasks"]} for row in group]
         tasks = dict.fromkeys(task for of in scores for task in of)
-        lines = [[task, *(_score(of.get(task), None) for of in scores)] for task in tasks]
-        models = [row["model"] for row in group]
+        lines = [[task, *(_score(of.get(task)) for of in scores)] for task in tasks]
+        models = [_model(row) for row in group]
         print_table(f"{name} by task, {metric}", ["task", *models], lines, right=models)
     if groups:
         print_lines("score above: the mean over tasks, whatever their units; here, each in its own")
@@ -178,11 +180,10 @@ def _over_splits(row: Numbers) -> list[str]:
     tasks = "-".join(str(n) for n in sorted({min(counts), max(counts)}))
     return [
         _name(first),
-        first["model"],
+        _model(first),
         first["split"],
         metric,
-        _score(row["mean"], row["sd"], n_failed > 0),
-        _ends(row),
+        *_score_and_ends(row, n_failed > 0),
         _n_of(row["n_splits"], row["n_failed"]),
         _n_of(n_runs, n_failed),
         f"{tasks}/{first['n_tasks']}",
@@ -193,25 +194,32 @@ def _n_of(n: int, n_failed: int) -> str:
     return f"{n}/{n + n_failed}" if n_failed else f"{n}"
 
 
-def _score(mean: float | None, sd: float | None, any_failed: bool = False) -> str:
-    """Return a mean with its spread, in digits that tell it from others."""
+def _score_and_ends(row: Numbers, any_failed: bool) -> tuple[str, str]:
+    """Return a mean with its spread, and an interval, in digits that tell all of them apart."""
+    mean, sd, low, high = (row[name] for name in ("mean", "sd", "low", "high"))
     if mean is None:
+        return _score(None, any_failed=any_failed), ""
+    width = None if low is None or high is None else high - low
+    needed = decimals_needed([mean], [sd, width])
+    score = _score(mean, needed) + ("" if sd is None else f" ± {_score(sd, needed)}")
+    return score, "" if width is None else f"{fixed(low, 3, needed)} to {fixed(high, 3, needed)}"
+
+
+def _score(value: float | None, needed: int | None = None, any_failed: bool = False) -> str:
+    """Return a score in the digits needed, by default those that tell it from zero."""
+    if value is None:
         return "failed" if any_failed else "none"
-    extra = extra_decimals([mean], [] if sd is None else [sd], usual=4)
-    return fixed(mean, 4, extra) + ("" if sd is None else f" ± {fixed(sd, 4, extra)}")
-
-
-def _ends(row: Numbers) -> str:
-    """Return an interval, in digits that tell its ends apart."""
-    low, high = row["low"], row["high"]
-    if low is None or high is None:
-        return ""
-    extra = extra_decimals([row["mean"] or 0.0], [high - low], usual=3)
-    return f"{fixed(low, 3, extra)} to {fixed(high, 3, extra)}"
+    return fixed(value, 4, decimals_needed([value], []) if needed is None else needed)
 
 
 def _name(row: Numbers) -> str:
     return dataset_label(row["dataset"], synthetic=row["synthetic"], origin=row["origin"])
+
+
+def _model(row: Numbers) -> str:
+    """Return a row's model, with the atlases whose profiles it was given."""
+    atlases = row["own_profiles"]
+    return f"{row['model']} + own profiles of {atlases}" if atlases else str(row["model"])
 
 
 def _show_remarks(rows: Sequence[Numbers]) -> None:
@@ -239,10 +247,9 @@ def _start(row: Numbers) -> str:
 def _result(row: Numbers) -> list[str]:
     return [
         _name(row),
-        row["model"],
+        _model(row),
         row["metric"],
-        _score(row["mean"], row["sd"], row["n_failed"] > 0),
-        _ends(row),
+        *_score_and_ends(row, row["n_failed"] > 0),
         _n_of(row["n_runs"], row["n_failed"]),
         f"{row['n_evaluable']}/{row['n_tasks']}",
     ]

@@ -27,7 +27,8 @@ class Weights:
         Of that file; part of a run's identity.
     info
         JSON-able; what the record says of them: atlas, molecules left out, settings,
-        hardware.
+        hardware. ``labels_seen``, a sentence, where they may have learnt from a benchmark's
+        labels: boards say so, and give the model no rank.
     seen
         a sorted ``uint64`` ``.npy`` of `connectivity_hash` of every molecule learnt from.
     """

@@ -120,11 +120,11 @@ def check_dataset(spec: DatasetSpec, dataset: Dataset) -> None:
     _check_blocks(where, spec, dataset)
 
 
-def _name_difference(found: tuple[str, ...], expected: tuple[str, ...]) -> str:
-    if len(found) != len(expected):
-        return f"{len(found)} tasks were loaded, {len(expected)} are registered"
-    i = next(i for i, (a, b) in enumerate(zip(found, expected, strict=True)) if a != b)
-    return f"task {i} (from 0) is called {found[i]!r}, registered as {expected[i]!r}"
+def _name_difference(loaded: tuple[str, ...], expected: tuple[str, ...]) -> str:
+    if len(loaded) != len(expected):
+        return f"{len(loaded)} tasks were loaded, {len(expected)} are registered"
+    i = next(i for i, (a, b) in enumerate(zip(loaded, expected, strict=True)) if a != b)
+    return f"task {i} (from 0) is called {loaded[i]!r}, registered as {expected[i]!r}"
 
 
 def _check_labels(where: str, spec: DatasetSpec, dataset: Dataset) -> None:

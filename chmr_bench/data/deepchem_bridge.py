@@ -118,10 +118,10 @@ SPLITTERS: dict[str, Splitter] = {
 
 def splitter(name: str) -> Splitter:
     """Return the splitter called `name`; UnknownNameError, with the nearest names, if none is."""
-    found = SPLITTERS.get(name.lower())
-    if found is None:
+    chosen = SPLITTERS.get(name.lower())
+    if chosen is None:
         raise UnknownNameError("deepchem splitter", name, SPLITTERS)
-    return found
+    return chosen
 
 
 def split_rows(

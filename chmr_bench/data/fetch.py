@@ -145,22 +145,22 @@ def fetch_file(source: SourceFile, options: FetchOptions, progress: Progress = n
     FetchError
         It cannot be had, or what came is not the pinned file. Nothing is left behind.
     """
-    found = state_of(source)
-    if found.state == "ok":
-        return found.path
-    origin = _origin(source, options, found)
+    file = state_of(source)
+    if file.state == "ok":
+        return file.path
+    origin = _origin(source, options, file)
     try:
-        found.path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(found.path.with_name(found.path.name + ".lock"), source.path):
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(file.path.with_name(file.path.name + ".lock"), source.path):
             # Another process may have fetched it while this one waited.
             if state_of(source).state != "ok":
-                _bring(source, origin, found.path, options, progress)
+                _bring(source, origin, file.path, options, progress)
     except OSError as error:
         raise FetchError(
             f"{source.path}: the cache {paths.data_folder()} cannot be written: {error}. "
             "Free some room, or name another folder with CHMR_BENCH_HOME."
         ) from error
-    return found.path
+    return file.path
 
 
 def state_of(source: SourceFile) -> FileState:
@@ -186,7 +186,7 @@ def _target(source: SourceFile) -> Path:
     return paths.data_folder() / parts
 
 
-def _origin(source: SourceFile, options: FetchOptions, found: FileState) -> Path | str:
+def _origin(source: SourceFile, options: FetchOptions, file: FileState) -> Path | str:
     """Return the folder's file or the address to fetch from; FetchError where there is none."""
     mirror = options.mirror
     if mirror and mirror.startswith("file://"):
@@ -194,7 +194,7 @@ def _origin(source: SourceFile, options: FetchOptions, found: FileState) -> Path
     if mirror and "://" not in mirror:
         return Path(mirror).expanduser() / source.path
     if options.offline:
-        held = "missing" if found.state == "missing" else f"damaged ({found.detail})"
+        held = "missing" if file.state == "missing" else f"damaged ({file.detail})"
         raise FetchError(
             f"{source.path}: {held} in the cache {paths.data_folder()}, and --offline forbids "
             f"fetching it. {_ways_out(options)}"

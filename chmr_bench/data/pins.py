@@ -33,12 +33,12 @@ def check(folder: Path) -> None:
         if not pin.is_file():
             continue
         try:
-            expected, found = _pinned(pin), file_sha256(file)
+            expected, actual = _pinned(pin), file_sha256(file)
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
-        if found != expected:
+        if actual != expected:
             raise DataError(
-                f"{file} is not the file it was when it was first read: sha256 {found[:16]}..., "
+                f"{file} is not the file it was when it was first read: sha256 {actual[:16]}..., "
                 f"expected {expected[:16]}... as in {pin.name}. Remove {file} and {pin.name} to "
                 f"fetch it again; or {pin.name} alone, if you changed the file on purpose"
             )

@@ -145,6 +145,8 @@ def _place(path: Path, cells: TableCells, name: str, option: str) -> int:
     close = nearest(name, cells.columns)
     shown = ", ".join(repr(c) if "," in c else c for c in cells.columns[:12])
     offer = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are: {shown}"
+    if any(re.fullmatch(r"[+-]?\d+(\.\d*)?", column) for column in cells.columns):
+        offer += "; that reads like a molecule's row, and a header is expected before it"
     raise DataError(f"{where}: no column {name!r} ({option}); {offer}")
 
 
@@ -154,9 +156,9 @@ def _place(path: Path, cells: TableCells, name: str, option: str) -> int:
 def _smiles_reasons(cells: TableCells, smiles: int) -> list[str]:
     """Return of each row why its SMILES cannot be used, or nothing; each text is read once."""
     texts = cells.column(smiles)
-    found = {text: _smiles_problem(text) for text in dict.fromkeys(texts)}
+    problems = {text: _smiles_problem(text) for text in dict.fromkeys(texts)}
     name = cells.columns[smiles]
-    return [f"column {name!r}: {found[text]}" if found[text] else "" for text in texts]
+    return [f"column {name!r}: {problems[text]}" if problems[text] else "" for text in texts]
 
 
 def _bad_rows(
@@ -280,7 +282,7 @@ def _shown_path(path: Path) -> str:
 def dataset_name(path: Path) -> str:
     """Return the file's name without its endings, with only characters that any folder may hold.
 
-    A long one is cut, and told from others by a hash: folders and tables are called by it.
+    A long one is cut, and distinguished by a hash: folders and tables are called by it.
     """
     plain = Path(plain_name(path)).stem
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.") or "table"

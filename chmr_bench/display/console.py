@@ -43,10 +43,28 @@ def dataset_label(name: str, *, synthetic: bool, origin: str = "") -> str:
     return name + ("*" if synthetic else "") + (f" ({origin})" if origin else "")
 
 
+CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in b"\n\t"
+}
+
+
+def visible(text: str) -> str:
+    r"""Return the text with escapes for what would steer a terminal.
+
+    A message may hold what another's code or file put into it.
+
+    Examples
+    --------
+    >>> visible("\x1b[2Jgone") == "\\x1b[2Jgone"
+    True
+    """
+    return text.translate(CONTROLS)
+
+
 def print_lines(*lines: str) -> None:
     """Write each line once on stdout, as it is."""
     for line in dict.fromkeys(lines):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(visible(line), markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -56,12 +74,12 @@ def print_json(value: Any) -> None:
 
 def print_error(message: str) -> None:
     """Write an error on stderr."""
-    notes.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    notes.print(f"[bold red]error:[/] {escape(visible(message))}", soft_wrap=True)
 
 
 def print_note(message: str) -> None:
     """Write a remark on stderr."""
-    notes.print(escape(message), soft_wrap=True)
+    notes.print(escape(visible(message)), soft_wrap=True)
 
 
 def print_table(
@@ -100,7 +118,7 @@ def print_table(
                 min_width=widths[j],
             )
         for row in rows:
-            table.add_row(*(escape(row[j]) for j in block))
+            table.add_row(*(escape(visible(row[j])) for j in block))
         console.print(table, crop=False)
 
 

@@ -21,11 +21,11 @@ from rich.progress import (
 
 from chmr_bench.contracts import Progress as Report
 from chmr_bench.contracts import no_progress
-from chmr_bench.display.console import dataset_label, notes, print_note
+from chmr_bench.display.console import dataset_label, notes, print_note, visible
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
-from chmr_bench.report.digits import extra_decimals, fixed
+from chmr_bench.report.digits import decimals_needed, fixed
 from chmr_bench.runner import DatasetRequest
 from chmr_bench.sweep import Item, Opening, Outcome, SweepListener
 
@@ -91,7 +91,7 @@ def outcome_line(outcome: Outcome) -> str:
         what = f"FAILED in {record.error.phase}: {record.error.type}: {record.error.message}"
     elif record.metrics is not None and record.metrics.macro is not None:
         score = record.metrics.macro
-        what = f"{record.metrics.metric} {fixed(score, 4, extra_decimals([score], [], 4))}"
+        what = f"{record.metrics.metric} {fixed(score, 4, decimals_needed([score], []))}"
     else:
         what = "no task can be evaluated"
     how = f"{record.timing.total:.1f} s" if outcome.computed else "by another run"
@@ -106,6 +106,8 @@ def label(item: Item) -> str:
         seed = f" {item.split} {item.split_seed}{seed}"
     name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
     masked = f", {100 * item.missing.rate:g} % masked" if item.missing else ""
+    if item.missing and item.missing.replaced:
+        masked = ", profiles of others"
     masked += ", shuffled" if item.missing and item.missing.shuffled else ""
     return f"{name} {item.model}{seed}{masked}"
 
@@ -187,7 +189,7 @@ class Lines(Quiet):
         self._write(f"waiting for another run that is at work on {label(item)}")
 
     def _write(self, line: str) -> None:
-        self.out.print(line, markup=False, soft_wrap=True)
+        self.out.print(visible(line), markup=False, soft_wrap=True)
 
 
 class Bars(Quiet):
@@ -252,7 +254,7 @@ class Bars(Quiet):
     def finished(self, outcome: Outcome) -> None:
         """Write the job's line above the bars and count it."""
         colour = "red" if outcome.record.error else "default"
-        self.out.print(f"[{colour}]{escape(outcome_line(outcome))}[/]", soft_wrap=True)
+        self.out.print(f"[{colour}]{escape(visible(outcome_line(outcome)))}[/]", soft_wrap=True)
         self.bars.advance(self.all)
         self._hide()
 

@@ -14,7 +14,7 @@ from chmr_bench.sweep import Plan, Request
 
 def show(request: Request, plan: Plan, datasets: Datasets, *, plan_shown: bool) -> None:
     """Print the remarks on a plan; why jobs cannot run only where the plan does not say so."""
-    for remark in (*_inferred(request, datasets), *_unused(request, plan)):
+    for remark in (*_inferred(request, datasets), *_unused(request, plan), *plan.notes):
         print_note(f"note: {remark}")
     if not plan_shown:
         for reason in dict.fromkeys(i.reason for i in plan.items if i.state == "impossible"):

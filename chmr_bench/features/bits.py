@@ -11,7 +11,7 @@ from scipy import sparse
 
 from chmr_bench import DataError, FeatureRequest, Inputs
 
-Fingerprint = Literal["morgan", "maccs", "rdkit", "atom_pair", "torsion", "avalon"]
+Fingerprint = Literal["morgan", "fcfp", "maccs", "rdkit", "atom_pair", "torsion", "avalon"]
 
 
 class FingerprintConfig(BaseModel):
@@ -24,7 +24,7 @@ class FingerprintConfig(BaseModel):
         min_length=1,
         description="fingerprints, laid side by side; every bit is there (1) or not (0)",
     )
-    radius: int = Field(2, ge=0, le=6, description="radius of the Morgan fingerprint, in bonds")
+    radius: int = Field(2, ge=0, le=6, description="radius of the Morgan fingerprints, in bonds")
     n_bits: int = Field(
         2048,
         ge=64,
@@ -48,13 +48,13 @@ class FingerprintConfig(BaseModel):
 
 def requests(config: FingerprintConfig) -> Mapping[str, FeatureRequest]:
     """Return what to compute: one block a fingerprint, called by the fingerprint's name."""
-    found: dict[str, FeatureRequest] = {}
+    requested: dict[str, FeatureRequest] = {}
     for name in config.features:
         settings: dict[str, Any] = {} if name == "maccs" else {"n_bits": config.n_bits}
-        if name == "morgan":
+        if name in ("morgan", "fcfp"):
             settings["radius"] = config.radius
-        found[name] = FeatureRequest(name, settings)
-    return found
+        requested[name] = FeatureRequest(name, settings)
+    return requested
 
 
 def bits_of(inputs: Inputs, config: FingerprintConfig) -> sparse.csr_array:

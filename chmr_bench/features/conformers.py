@@ -110,9 +110,9 @@ def geometry(smiles: Sequence[str], hydrogens: bool = False, seed: int = 0) -> M
     values: Any = np.zeros((len(smiles), len(names)), dtype=np.float32)
     observed = np.zeros(len(smiles), dtype=bool)
     for row, mol in enumerate(parse_all(smiles)):
-        found = _described(mol, hydrogens, seed)
-        if found is not None:
-            values[row], observed[row] = found, True
+        descriptors = _described(mol, hydrogens, seed)
+        if descriptors is not None:
+            values[row], observed[row] = descriptors, True
     return MatrixBlock(values=values, observed=observed, names=names)
 
 
@@ -164,26 +164,33 @@ def _atoms(mol: Chem.Mol) -> FloatArray:
     return np.column_stack([numbers, places - places.mean(axis=0)])
 
 
-def relax(mol: Chem.Mol, seed: int = 0) -> Chem.Mol | None:
+def relax(mol: Chem.Mol, seed: int = 0, most: int | None = None) -> Chem.Mol | None:
     """Return the largest fragment with hydrogens, its conformer relaxed by MMFF94 if that knows it.
 
-    None where there is no conformer.
+    None where there is no conformer, or where it has more than `most` atoms.
     """
-    shaped = embed(mol, hydrogens=True, seed=seed)
+    shaped = embed(mol, hydrogens=True, seed=seed, most=most)
     if shaped is not None:
         with contextlib.suppress(RuntimeError, ValueError):  # MMFF94 does not know all atoms
             rdForceFieldHelpers.MMFFOptimizeMolecule(shaped)
     return shaped
 
 
-def embed(mol: Chem.Mol, hydrogens: bool = False, seed: int = 0) -> Chem.Mol | None:
-    """Return the largest fragment with one conformer; None where the fallback gives it up."""
+def embed(
+    mol: Chem.Mol, hydrogens: bool = False, seed: int = 0, most: int | None = None
+) -> Chem.Mol | None:
+    """Return the largest fragment with one conformer; None where the fallback gives it up.
+
+    One of more than `most` atoms, hydrogens included where they are added, is given up at once.
+    """
     mol = _largest_fragment(mol)
     if not MIN_ATOMS <= mol.GetNumHeavyAtoms() <= MAX_ATOMS:
         return None
     try:
         if hydrogens:
             mol = Chem.AddHs(mol)
+        if most is not None and mol.GetNumAtoms() > most:
+            return None
         for parameters in _attempts(seed):
             if rdDistGeom.EmbedMolecule(mol, parameters) >= 0:
                 return mol

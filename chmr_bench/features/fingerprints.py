@@ -45,6 +45,22 @@ def morgan(
     return _generated(smiles, generator, n_bits, counts)
 
 
+def fcfp(
+    smiles: Sequence[str], radius: int = 2, n_bits: int = 2048, counts: bool = False
+) -> MatrixBlock:
+    """Return Morgan fingerprints of pharmacophoric atom classes (FCFP-like).
+
+    An atom is what it can do (donor, acceptor, aromatic, halogen, basic, acidic), not its element.
+    """
+    _check("radius", radius, 0, MAX_REACH)
+    _check("n_bits", n_bits, 1, MAX_BITS)
+    atoms = generators.GetMorganFeatureAtomInvGen()
+    generator = generators.GetMorganGenerator(
+        radius=radius, fpSize=n_bits, atomInvariantsGenerator=atoms
+    )
+    return _generated(smiles, generator, n_bits, counts)
+
+
 def rdkit(
     smiles: Sequence[str],
     min_path: int = 1,
@@ -112,9 +128,9 @@ def _generated(smiles: Sequence[str], generator: Any, n_bits: int, counts: bool)
     columns: list[Iterable[int]] = []
     values: list[int] = []
     for mol in parse_all(smiles):
-        found = generator.GetCountFingerprint(mol).GetNonzeroElements()
-        columns.append(sorted(found))
-        values.extend(min(found[column], MAX_COUNT) for column in columns[-1])
+        nonzero = generator.GetCountFingerprint(mol).GetNonzeroElements()
+        columns.append(sorted(nonzero))
+        values.extend(min(nonzero[column], MAX_COUNT) for column in columns[-1])
     return _block(columns, np.array(values, dtype=np.uint16), n_bits)
 
 

@@ -92,7 +92,7 @@ def _steps() -> tuple[Callable[[Chem.Mol], Chem.Mol], ...]:
 
 def _parent(mol: Chem.Mol) -> Chem.Mol:
     try:
-        return functools.reduce(lambda found, step: step(found), _steps(), mol)
+        return functools.reduce(lambda parent, step: step(parent), _steps(), mol)
     except Exception:  # noqa: BLE001 - RDKit refuses a valence, or fails in one of many ways
         return mol
 

@@ -36,6 +36,12 @@ FEATURES: tuple[FeatureSpec, ...] = (
         compute=f"{_FINGERPRINTS}:morgan",
         settings={"radius": 2, "n_bits": 2048, "counts": False, "chirality": False},
     ),
+    FeatureSpec(
+        name="fcfp",
+        title="Morgan fingerprint of pharmacophoric atom classes (FCFP), bits or counts",
+        compute=f"{_FINGERPRINTS}:fcfp",
+        settings={"radius": 2, "n_bits": 2048, "counts": False},
+    ),
     FeatureSpec(name="maccs", title="MACCS keys, 167 bits", compute=f"{_FINGERPRINTS}:maccs"),
     FeatureSpec(
         name="rdkit",

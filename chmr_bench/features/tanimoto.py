@@ -181,9 +181,9 @@ def _search(
     chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
 
     def search(chunk: IntArray) -> None:
-        found, values = rows[chunk], similarity[chunk]
-        kernel(words[chunk], counts[chunk], own[chunk], *blocks, found, values)
-        rows[chunk], similarity[chunk] = found, values
+        neighbours, values = rows[chunk], similarity[chunk]
+        kernel(words[chunk], counts[chunk], own[chunk], *blocks, neighbours, values)
+        rows[chunk], similarity[chunk] = neighbours, values
 
     with ThreadPoolExecutor(max(1, min(n_jobs, len(chunks)))) as pool:
         for done, _ in enumerate(pool.map(search, chunks), start=1):
@@ -206,5 +206,5 @@ def similarity_matrix(left: sparse.csr_array, right: sparse.csr_array) -> FloatA
     shared = np.asarray((left @ right.T).todense(), dtype=np.float32)  # (n, m)
     sizes = np.diff(left.indptr)[:, None] + np.diff(right.indptr)[None, :]
     either = sizes.astype(np.float32) - shared
-    found: FloatArray = np.divide(shared, either, out=np.ones_like(shared), where=either > 0)
-    return found
+    similarity: FloatArray = np.divide(shared, either, out=np.ones_like(shared), where=either > 0)
+    return similarity

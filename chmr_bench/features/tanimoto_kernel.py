@@ -131,7 +131,7 @@ def search(
         (b, k), see `insert`; filled.
     """
     n_blocks, _, width = blocks.shape
-    shared, found = np.empty(width, np.int64), np.empty(width, np.float64)
+    shared, values = np.empty(width, np.int64), np.empty(width, np.float64)
     for start in range(0, len(queries), GROUP):
         stop = min(start + GROUP, len(queries))
         middle = min(np.searchsorted(high, query_counts[(start + stop) // 2]), n_blocks - 1)
@@ -144,12 +144,12 @@ def search(
                         continue
                     idle = False
                     compare(
-                        queries[i], query_counts[i], blocks[at], block_counts[at], shared, found
+                        queries[i], query_counts[i], blocks[at], block_counts[at], shared, values
                     )
                     for j in range(width):
                         row = block_rows[at, j]
-                        if found[j] >= similarity[i, -1] and row >= 0 and row != own[i]:
-                            insert(rows[i], similarity[i], row, found[j])
+                        if values[j] >= similarity[i, -1] and row >= 0 and row != own[i]:
+                            insert(rows[i], similarity[i], row, values[j])
                 beyond = low[at] >= query_counts[stop - 1]
                 if step < 0:
                     beyond = high[at] <= query_counts[start]

@@ -93,7 +93,8 @@ def _network(remove_hydrogens: bool, device: str) -> Any:
 
 def _relaxed(mol: Chem.Mol, remove_hydrogens: bool, seed: int) -> Chem.Mol | None:
     """Return the molecule with a conformer that Uni-Mol can take; None where there is none."""
-    shaped = relax(mol, seed)
+    # A large molecule's shape takes seconds: found only where hydrogens may yet make it small.
+    shaped = relax(mol, seed, most=None if remove_hydrogens else MAX_ATOMS)
     if shaped is None:
         return None
     if remove_hydrogens:
@@ -111,11 +112,11 @@ def _represented(network: Any, mol: Chem.Mol) -> FloatArray:
     symbols = [atom.GetSymbol() for atom in mol.GetAtoms()]
     with _quiet():
         try:
-            found = network.get_repr({"atoms": [symbols], "coordinates": [coordinates]})
+            output = network.get_repr({"atoms": [symbols], "coordinates": [coordinates]})
         except ValueError:
             numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
-            found = network.get_repr({"atoms": [numbers], "coordinates": [coordinates]})
-    rows = found["cls_repr"] if isinstance(found, Mapping) else found
+            output = network.get_repr({"atoms": [numbers], "coordinates": [coordinates]})
+    rows = output["cls_repr"] if isinstance(output, Mapping) else output
     values = np.asarray(rows, dtype=np.float64)
     if values.shape != (1, WIDTH) or not np.isfinite(values).all():
         raise FeatureError(

@@ -7,6 +7,7 @@ from chmr_bench.records.predictions import Molecules, Predictions
 from chmr_bench.records.run import Problem, Stored
 from chmr_bench.records.schema import (
     SCHEMA_VERSION,
+    AttachedAtlas,
     DatasetInfo,
     Dropped,
     Environment,
@@ -23,10 +24,11 @@ from chmr_bench.records.schema import (
     TaskResult,
     Timing,
 )
-from chmr_bench.records.store import RecordStore
+from chmr_bench.records.store import RecordStore, no_records
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AttachedAtlas",
     "DatasetInfo",
     "Dropped",
     "Environment",
@@ -49,4 +51,5 @@ __all__ = [
     "TaskResult",
     "Timing",
     "canonical_json",
+    "no_records",
 ]

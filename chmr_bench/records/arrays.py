@@ -123,8 +123,8 @@ class ArrayFile:
         if table is None:  # another process has put other runs into the file
             self._places, ArrayFile._recent = None, (None, 0, None)
             table, own = self._own(identity)
-        found: Predictions = self._safely(lambda _: _predictions(table, own, dtype))
-        return found
+        predictions: Predictions = self._safely(lambda _: _predictions(table, own, dtype))
+        return predictions
 
     def _own(self, identity: str) -> tuple[Any, slice]:
         """Return the table with a run's predictions, None if it is elsewhere, and its lines."""
@@ -168,14 +168,14 @@ class ArrayFile:
 
 def _groups(runs: Mapping[str, Arrays]) -> list[list[str]]:
     """Return the runs with the same cells, together as far as they fit into a row group."""
-    found: dict[str, list[list[str]]] = defaultdict(lambda: [[]])
+    by_cells: dict[str, list[list[str]]] = defaultdict(lambda: [[]])
     for name, one in runs.items():
-        chunks = found[_cells_digest(one.predictions)]
+        chunks = by_cells[_cells_digest(one.predictions)]
         cells = int((~np.isnan(one.predictions.values)).sum())
         if len(chunks[-1]) >= min(max(GROUP_CELLS // max(cells, 1), 1), GROUP):
             chunks.append([])
         chunks[-1].append(name)
-    return [group for chunks in found.values() for group in chunks]
+    return [group for chunks in by_cells.values() for group in chunks]
 
 
 def _cells_digest(of: Predictions) -> str:
@@ -285,13 +285,13 @@ def _split(table: Any) -> dict[str, tuple[FloatArray, FloatArray]]:
     names, parts = run.dictionary.to_pylist(), part.dictionary.to_pylist()
     values = table.column("value").to_numpy()
     runs, kinds = run.indices.to_numpy(), part.indices.to_numpy()
-    found = {}
+    by_identity = {}
     for code in np.unique(runs):
         start, end = np.searchsorted(runs, [code, code + 1])
         of = {parts[k]: values[start:end][kinds[start:end] == k] for k in np.unique(kinds)}
         scores = np.column_stack([of.get(name, np.zeros(0)) for name in SCORES])
-        found[names[code]] = of["replicate"], scores
-    return found
+        by_identity[names[code]] = of["replicate"], scores
+    return by_identity
 
 
 def _predictions(table: Any, own: slice, dtype: str) -> Predictions:
@@ -300,17 +300,17 @@ def _predictions(table: Any, own: slice, dtype: str) -> Predictions:
     parts, names = part.dictionary.to_pylist(), task.dictionary.to_pylist()
     kinds, tasks = part.indices.to_numpy()[own], task.indices.to_numpy()[own]
     rows, values = (table.column(name).to_numpy()[own] for name in ("row", "value"))
-    found = {}
+    by_part = {}
     for code in np.unique(kinds):
         here = kinds == code
-        found[parts[code]] = _matrix(rows[here], tasks[here], values[here].astype(dtype), names)
+        by_part[parts[code]] = _matrix(rows[here], tasks[here], values[here].astype(dtype), names)
     molecules = None
     if MOLECULE[0] in table.column_names and table.column(MOLECULE[0]).null_count < len(table):
-        size, test = own.step or 1, len(found["test"].rows)  # all test rows are in the first task
+        size, test = own.step or 1, len(by_part["test"].rows)  # all test rows are in the first task
         columns = [table.column(name).slice(0, test * size).to_pylist() for name in MOLECULE]
         file_rows, smiles, ids = (column[own] for column in columns)
         molecules = Molecules(np.array(file_rows), tuple(smiles), tuple(ids))
-    return replace(found["test"], valid=found.get("valid"), molecules=molecules)
+    return replace(by_part["test"], valid=by_part.get("valid"), molecules=molecules)
 
 
 def _matrix(rows: Any, tasks: Any, values: Any, names: list[str]) -> Predictions:

@@ -73,10 +73,10 @@ class AuditFile(_Part):
 
     def of(self, record: Record) -> CleanScore | None:
         """Return a record's clean score; None where its predictions are not those audited."""
-        found = self.scores.get(record.identity)
-        if found is None or found.predictions_sha256 != record.predictions_sha256:
+        clean = self.scores.get(record.identity)
+        if clean is None or clean.predictions_sha256 != record.predictions_sha256:
             return None
-        return found
+        return clean
 
 
 class _File(_Part):

@@ -30,6 +30,9 @@ class RunKey:
     features :
         Version of each feature the model reads. Version 1 is left out of the hash, so what a
         feature was before it had a second version keeps its identity.
+    cells :
+        Atlas -> digest of the profiles it has of the dataset's molecules, where they were attached
+        and the model reads them; left out of the hash where there are none.
     device :
         Counts only where it is an accelerator, so that a CPU run has one identity.
     """
@@ -47,6 +50,7 @@ class RunKey:
     features: Mapping[str, str] = field(default_factory=dict)
     weights: str | None = None
     missing: Mapping[str, Any] | None = field(default=None)
+    cells: Mapping[str, str] = field(default_factory=dict)
     precision: str = "float32"
     device: DeviceKind = "cpu"
 
@@ -63,6 +67,7 @@ class RunKey:
             "dataset_digest": self.dataset_digest,
             "metric": self.metric,
             **self._changed_features(),
+            **({"cells": dict(self.cells)} if self.cells else {}),
             "split_digest": self.split_digest,
             "seed": self.seed,
             "missing": None if self.missing is None else dict(self.missing),

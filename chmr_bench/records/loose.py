@@ -7,6 +7,7 @@ labelled cell, in ``predictions.parquet``. Nothing writes them any more.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chmr_bench.errors import RecordError
+from chmr_bench.paths import read_bytes
 from chmr_bench.records import arrays
 from chmr_bench.records.arrays import FILE_NAME, ArrayFile
 from chmr_bench.records.predictions import Predictions
@@ -60,7 +62,7 @@ class LooseRun(Stored):
     def log(self) -> str:
         """Return the text of ``run.log``."""
         try:
-            return (self.path / LOG).read_text(encoding="utf-8", errors="replace")
+            return read_bytes(self.path / LOG).decode(errors="replace")
         except OSError:
             return ""
 
@@ -79,7 +81,7 @@ class FirstRun(LooseRun):
             raise RecordError(f"{self.path}: a failed run has no predictions")
         file = self.path / FILE_NAME
         try:
-            table: Any = pq.read_table(file)
+            table: Any = pq.read_table(io.BytesIO(read_bytes(file)))
             held = (table.schema.metadata or {}).get(CELLS)
             return _of_columns(table) if held is None else _of_cells(table, json.loads(held))
         except Exception as error:  # damage has no end of ways to show
@@ -90,7 +92,7 @@ class FirstRun(LooseRun):
         """Return the replicates."""
         file = self.path / REPLICATES
         try:
-            values = np.load(file, allow_pickle=False)
+            values = np.load(io.BytesIO(read_bytes(file)), allow_pickle=False)
         except Exception as error:  # a damaged header raises anything, even a TokenError
             raise RecordError(f"{file}: cannot be read: {error}") from error
         return checked_replicates(values, file)
@@ -98,10 +100,10 @@ class FirstRun(LooseRun):
     def _damage(self) -> str:
         info, file = self.record.predictions, self.path / FILE_NAME
         try:
-            found = hashlib.sha256(file.read_bytes()).hexdigest()
+            digest = hashlib.sha256(read_bytes(file)).hexdigest()
         except OSError as error:
             return f"{FILE_NAME}: cannot be read: {error.strerror}"
-        if info is None or found != info.sha256:
+        if info is None or digest != info.sha256:
             return f"{FILE_NAME} is not the file on record"
         self.replicates()
         return ""

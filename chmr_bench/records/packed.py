@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench.errors import RecordError
+from chmr_bench.paths import read_bytes
 from chmr_bench.records import arrays, lines
 from chmr_bench.records.arrays import ArrayFile, Arrays
 from chmr_bench.records.predictions import Predictions
@@ -125,7 +126,7 @@ class Pack:
     def is_intact(self) -> bool:
         """Return whether the Parquet file is the one that was written with the lines."""
         try:
-            return hashlib.sha256(self.numbers.path.read_bytes()).hexdigest() == self._sha256
+            return hashlib.sha256(read_bytes(self.numbers.path)).hexdigest() == self._sha256
         except OSError:
             return False
 
@@ -172,14 +173,14 @@ class PackedRun(Stored):
     def _damage(self) -> str:
         if self.pack.is_intact and self.identity in self.pack.numbers.identities():
             return ""
-        found = super()._damage()
+        damage = super()._damage()
         if (
-            not found
+            not damage
             and sha256(self.full_content()["metrics"]["per_task"])
             != (self.content["metrics"]["per_task"]["sha256"])
         ):
-            found = "the scores of the tasks are not those on record"
-        return found.replace(arrays.FILE_NAME, self.pack.numbers.path.name)
+            damage = "the scores of the tasks are not those on record"
+        return damage.replace(arrays.FILE_NAME, self.pack.numbers.path.name)
 
 
 def write(

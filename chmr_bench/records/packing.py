@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -23,6 +23,8 @@ from chmr_bench.records.arrays import Arrays
 from chmr_bench.records.loose import LooseRun
 from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack, beside, is_pack
 from chmr_bench.records.places import aside, discard, remove_empty
+from chmr_bench.records.precedence import DIFFERS, compared
+from chmr_bench.records.reading import StoredRuns
 from chmr_bench.records.run import (
     LOOSE,
     Problem,
@@ -36,12 +38,8 @@ from chmr_bench.records.run import (
 from chmr_bench.records.schema import Record
 from chmr_bench.types import BoolArray
 
-if TYPE_CHECKING:
-    from chmr_bench.records.store import RecordStore
-
 Labels = Callable[[Record], BoolArray | None]
 """Return which test cells of a version 1 record have a label, (n_test, t); None = not known."""
-DIFFERS = "differs from the packed run of the same identity, which is shown; remove one of them"
 ASIDE = ".damaged"
 """Suffix of a file that could not be read, or not to its end, when new runs came."""
 
@@ -60,7 +58,7 @@ class Packing:
 
 
 def pack(
-    store: RecordStore,
+    store: StoredRuns,
     labelled: Labels | None = None,
     *,
     best: bool = False,
@@ -103,7 +101,7 @@ def pack(
     return done
 
 
-def unpack(store: RecordStore, runs: Iterable[Stored]) -> Packing:
+def unpack(store: StoredRuns, runs: Iterable[Stored]) -> Packing:
     """Move packed runs into folders of their own."""
     done = Packing()
     for path, members in _by_pack(runs).items():
@@ -120,7 +118,7 @@ def unpack(store: RecordStore, runs: Iterable[Stored]) -> Packing:
     return done
 
 
-def _write_loose(store: RecordStore, run: Stored) -> None:
+def _write_loose(store: StoredRuns, run: Stored) -> None:
     target = store.folder.joinpath(LOOSE, *run_name(run.content))
     if not target.exists():
         with aside(store.temporary) as temporary:
@@ -129,7 +127,7 @@ def _write_loose(store: RecordStore, run: Stored) -> None:
             temporary.rename(target)
 
 
-def remove(store: RecordStore, runs: Sequence[Stored]) -> None:
+def remove(store: StoredRuns, runs: Sequence[Stored]) -> None:
     """Remove runs, each folder in one step and the packed ones of a model in one."""
     for run in runs:
         if run.kind != "packed" and run.path.exists():
@@ -141,17 +139,7 @@ def remove(store: RecordStore, runs: Sequence[Stored]) -> None:
         remove_empty(folder, depth=2)
 
 
-def compared(packed_run: Stored, other: Stored) -> Literal["same", "newer", "older", "differs"]:
-    """Return what a run in a folder is to a packed run of the same identity."""
-    if _fingerprint(packed_run) == _fingerprint(other):
-        return "newer" if packed_run.damage() and not other.damage() else "same"
-    ranks = [_rank(run) for run in (packed_run, other)]
-    if ranks[0] == ranks[1]:
-        return "differs"
-    return "newer" if ranks[1] > ranks[0] else "older"
-
-
-def pack_path(store: RecordStore, content: Mapping[str, Any]) -> Path:
+def pack_path(store: StoredRuns, content: Mapping[str, Any]) -> Path:
     """Return the file of lines that a run belongs to."""
     return store.folder / board_name(content) / f"{file_name(content['model']['id'])}{SUFFIX}"
 
@@ -160,7 +148,7 @@ def pack_path(store: RecordStore, content: Mapping[str, Any]) -> Path:
 
 
 def _pack(
-    store: RecordStore, path: Path, runs: list[LooseRun], new: Mapping[str, Whole], *, best: bool
+    store: StoredRuns, path: Path, runs: list[LooseRun], new: Mapping[str, Whole], *, best: bool
 ) -> None:
     """Put new runs into a pack, and remove the folders of all that are in it; under its lock."""
     if new or best:
@@ -170,7 +158,7 @@ def _pack(
 
 
 def _sorted_out(
-    store: RecordStore, path: Path, folders: list[Path], done: Packing
+    store: StoredRuns, path: Path, folders: list[Path], done: Packing
 ) -> tuple[list[Stored], list[LooseRun]]:
     """Return which runs are to be packed, and which will be in the pack then; name the others."""
     before = store.pack_at(path).runs if path.exists() else {}
@@ -192,14 +180,14 @@ def _sorted_out(
     return list(new.values()), finished
 
 
-def _packed_before(store: RecordStore, path: Path) -> list[Stored]:
+def _packed_before(store: StoredRuns, path: Path) -> list[Stored]:
     """Return the healthy runs of a pack."""
     runs = store.pack_at(path).runs.values() if path.exists() else ()
     return [run for run in runs if not run.damage()]
 
 
 def _rewrite(
-    store: RecordStore,
+    store: StoredRuns,
     path: Path,
     fresh: Mapping[str, Whole],
     without: Iterable[str] = (),
@@ -302,21 +290,7 @@ def _by_pack(runs: Iterable[Stored]) -> dict[Path, list[Stored]]:
     return groups
 
 
-def _locked(store: RecordStore, path: Path) -> FileLock:
+def _locked(store: StoredRuns, path: Path) -> FileLock:
     """Return the lock of a pack; its file stays, for a lock whose file goes is none."""
     store.locks.mkdir(parents=True, exist_ok=True)
     return FileLock(store.locks / f"{path.parent.name}~{beside(path, '').name}.pack.lock")
-
-
-def _fingerprint(run: Stored) -> object:
-    """Return what is the same for one run in two places, one of them of version 1 maybe."""
-    info = run.content.get("predictions") or {}
-    of = info.get("sha256") or info.get("values_sha256")
-    rescored = run.content.get("rescored") or {}
-    return run.content["status"], run.content["created"], rescored.get("created"), of
-
-
-def _rank(run: Stored) -> tuple[bool, str]:
-    """Return how good a run is: one with a score, the one scored last."""
-    rescored = run.content.get("rescored") or {}
-    return run.content["status"] == "ok" and not run.damage(), str(rescored.get("created") or "")

@@ -1,4 +1,4 @@
-"""Temporary folders that no reader sees, told from those of dead processes."""
+"""Temporary folders that no reader sees, distinguished from those of dead processes."""
 
 from __future__ import annotations
 

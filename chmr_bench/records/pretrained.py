@@ -38,8 +38,14 @@ def making_of_row(record: Record) -> str | None:
     """
     if record.model.weights is None or weights_of_row(record) is not None:
         return weights_of_row(record)
-    told = record.model.pretraining or {}
-    return canonical_json({name: told[name] for name in MAKING if name in told})
+    pretraining = record.model.pretraining or {}
+    return canonical_json({name: pretraining[name] for name in MAKING if name in pretraining})
+
+
+def labels_seen(record: Record) -> str:
+    """Return why the weights may have learnt from labels of a benchmark; "" = they have not."""
+    words = (record.model.pretraining or {}).get("labels_seen")
+    return words if isinstance(words, str) else ""
 
 
 def pretrained_on(record: Record) -> str:
@@ -50,17 +56,24 @@ def pretrained_on(record: Record) -> str:
     """
     if record.model.weights is None:
         return ""
-    told: Mapping[str, Any] = record.model.pretraining or {}
-    inner, note = told.get("atlas"), told.get(NOTE)
-    told = inner if isinstance(inner, Mapping) else told
-    names, n = told.get("atlases"), told.get("n_molecules")
+    seen = labels_seen(record)
+    return _made_from(record) + (f"; LABELS POSSIBLY SEEN, so no rank: {seen}" if seen else "")
+
+
+def _made_from(record: Record) -> str:
+    """Return what weights were made from, but for the labels."""
+    weights = record.model.weights or ""
+    pretraining: Mapping[str, Any] = record.model.pretraining or {}
+    inner, note = pretraining.get("atlas"), pretraining.get(NOTE)
+    pretraining = inner if isinstance(inner, Mapping) else pretraining
+    names, n = pretraining.get("atlases"), pretraining.get("n_molecules")
     if not isinstance(names, list) or not isinstance(n, int):
-        return f"weights {record.model.weights[:12]}"
-    atlas = " + ".join(map(str, names)) + (" (SYNTHETIC)" if told.get("synthetic") else "")
+        return f"weights {weights[:12]}"
+    atlas = " + ".join(map(str, names)) + (" (SYNTHETIC)" if pretraining.get("synthetic") else "")
     how = " for 0 epochs (untrained)" if _is_untrained(record) else ""
     precision = "" if record.precision == "float32" else f", in {record.precision}"
     end = f"; {note}" if isinstance(note, str) and note else ""
-    return f"{atlas}{how}, {n:,} molecules{precision}; {_left_out(told)}{end}"
+    return f"{atlas}{how}, {n:,} molecules{precision}; {_left_out(pretraining)}{end}"
 
 
 def _is_untrained(record: Record) -> bool:
@@ -68,14 +81,14 @@ def _is_untrained(record: Record) -> bool:
     return (record.model.pretraining or {}).get("kept_epoch") == 0
 
 
-def _left_out(told: Mapping[str, Any]) -> str:
-    if told.get("transductive"):
+def _left_out(pretraining: Mapping[str, Any]) -> str:
+    if pretraining.get("transductive"):
         return "transductive: molecules of test parts were kept, without their labels"
-    names = told.get("left_out_of")
+    names = pretraining.get("left_out_of")
     where = "a benchmark's test part"
     if isinstance(names, list) and 0 < len(names) <= NAMED:
         where = f"the test part of {' or '.join(map(str, names))}"
-    return f"{told.get('n_left_out', 0):,} left out that are in {where}"
+    return f"{pretraining.get('n_left_out', 0):,} left out that are in {where}"
 
 
 def n_test_seen(record: Record) -> int | None:

@@ -145,10 +145,10 @@ def sealed(content: dict[str, Any], arrays: Arrays | None, **info: Any) -> dict[
     info
         further entries of ``predictions``.
     """
-    found = content["predictions"]
+    summary = content["predictions"]
     if arrays is not None:
         predictions, valid = arrays.predictions, arrays.predictions.valid
-        found = {
+        summary = {
             "dtype": str(predictions.values.dtype),
             "n_rows": len(predictions.rows),
             "n_valid": 0 if valid is None else len(valid.rows),
@@ -159,7 +159,7 @@ def sealed(content: dict[str, Any], arrays: Arrays | None, **info: Any) -> dict[
             "sha256": None,
             **info,
         }
-    content = {**as_text(content), "schema_version": "2", "predictions": found}
+    content = {**as_text(content), "schema_version": "2", "predictions": summary}
     return {**content, "seal": seal(content)}
 
 

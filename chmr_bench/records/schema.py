@@ -102,6 +102,15 @@ class DatasetInfo(_Part):
     origin: Origin = Origin()
 
 
+class AttachedAtlas(_Part):
+    """An atlas whose profiles of the dataset's own molecules the model was given."""
+
+    name: str
+    digest: str = Field(description="sha256 of these profiles and of how they were linked")
+    n_rows: int = Field(description="molecules of the dataset that have any")
+    n_test: int | None = Field(description="of these in the test part; null in a failed run")
+
+
 class SplitInfo(_Part):
     """Which rows were train, valid and test."""
 
@@ -152,7 +161,7 @@ class Metrics(_Part):
 
     @property
     def counts(self) -> list[int]:
-        """Return the test rows that tell, of every evaluable task: the rarer class, or labelled."""
+        """Return the effective sample size of every evaluable task: its rarer class, or labels."""
         tasks = [task for task in self.per_task if task.evaluable]
         return [task.n if task.n_minority is None else task.n_minority for task in tasks]
 
@@ -240,6 +249,16 @@ class Record(_Part):
         default=None,
         description="part -> modality -> entries observed before, of these masked (hidden), of "
         "these imputed (filled); what was masked of the atlas stands in model.pretraining",
+    )
+    replaced: Free | None = Field(
+        default=None,
+        description="the frozen control: draws, rows whose profile was another's, how far their "
+        "predictions moved (in s.d. of a task's), their score with own profiles and in each draw, "
+        "p; predictions and metrics are those with own profiles",
+    )
+    cells: list[AttachedAtlas] | None = Field(
+        default=None,
+        description="atlases attached with --cells that the model reads; null = none",
     )
     precision: Literal["float32", "bfloat16"] = "float32"
     metrics: Metrics | None = None

@@ -33,8 +33,8 @@ def seal(content: Mapping[str, Any]) -> str:
     metrics = whole.get("metrics")
     if isinstance(metrics, Mapping):
         tasks = metrics.get("per_task")
-        found = tasks.get("sha256") if isinstance(tasks, Mapping) else sha256(tasks)
-        whole["metrics"] = {**metrics, "per_task": found}
+        scores = tasks.get("sha256") if isinstance(tasks, Mapping) else sha256(tasks)
+        whole["metrics"] = {**metrics, "per_task": scores}
     return sha256(whole)
 
 

@@ -50,7 +50,8 @@ class Row:
         95 % interval over test molecules of the mean over seeds.
     behind :
         By how much the best row of the table is better, with its 95 % interval, paired over seeds
-        and test molecules; no interval where the two rows have other seeds.
+        and test molecules; no interval where the two rows have other seeds. None of a row that may
+        have seen labels, which is never the best.
     share_080 :
         Mean over seeds of the share of evaluable tasks with ROC-AUC >= 0.80.
     clean :
@@ -122,6 +123,11 @@ class Row:
     def n_test_seen(self) -> int | None:
         """Return the most test molecules that weights of any run learnt from; None = not known."""
         return max((n for r in self.good if (n := r["n_test_seen"]) is not None), default=None)
+
+    @property
+    def labels_seen(self) -> bool:
+        """Return whether its weights may have learnt from labels of a benchmark."""
+        return any(line["labels_seen"] for line in self.lines)
 
     @property
     def fit_and_predict(self) -> float:
@@ -332,7 +338,7 @@ def _row(numbers: Any, group: Sequence[Run], evidence: Evidence) -> Row:
 def _table(
     rows: Sequence[Row], audits: Mapping[tuple[str, str, str], AuditFile], evidence: Evidence
 ) -> Table:
-    """Return the rows of one table, best first."""
+    """Return the rows of one table, best first, and those that may have seen labels after all."""
     lines = [line for row in rows for line in row.lines]
     first = next((line for line in lines if line["metric"] is not None), None)
     table = Table(
@@ -345,10 +351,7 @@ def _table(
     audit = audits.get((table.name, lines[0]["dataset_digest"], lines[0]["split_digest"]))
     audit = audit if audit is not None and audit.metric == table.metric else None
     sign = -1.0 if table.greater_is_better else 1.0
-    ordered = sorted(
-        rows,
-        key=lambda r: (r.score is None, sign * (r.score or 0.0), r.label, r.first["row_key"]),
-    )
+    ordered = sorted(rows, key=lambda row: _place(row, sign))
     scored = [row for row in ordered if row.score is not None]
     in_order = [line for row in scored for line in row.good]
     ends = evidence.remembered(f"table {sign}", in_order, lambda: _ends(scored, sign))
@@ -357,13 +360,21 @@ def _table(
             row,
             low=low,
             high=high,
-            behind=(abs((row.score or 0.0) - (scored[0].score or 0.0)), *behind),
+            behind=None
+            if row.labels_seen
+            else (abs((row.score or 0.0) - (scored[0].score or 0.0)), *behind),
         )
         for row, (low, high, *behind) in zip(scored, ends, strict=True)
     ]
     finished += ordered[len(scored) :]
     rows = [replace(row, clean=_clean(audit, row)) for row in finished]
     return replace(table, rows=tuple(rows), audited=audit)
+
+
+def _place(row: Row, sign: float) -> tuple[Any, ...]:
+    """Return what orders the rows of a table."""
+    score = sign * (row.score or 0.0)
+    return row.score is None, row.labels_seen, score, row.label, row.first["row_key"]
 
 
 def _ends(rows: Sequence[Row], sign: float) -> list[tuple[float | None, ...]]:
@@ -376,13 +387,13 @@ def _clean(audit: AuditFile | None, row: Row) -> tuple[CleanScore, ...] | None:
     """Return the clean score of each run; None unless every one was audited as it is."""
     if audit is None or not row.good:
         return None
-    found = [(line, audit.scores.get(line["identity"])) for line in row.good]
+    pairs = [(line, audit.scores.get(line["identity"])) for line in row.good]
     known = [
         one
-        for line, one in found
+        for line, one in pairs
         if one is not None and one.predictions_sha256 == line["predictions_sha256"]
     ]
-    return tuple(known) if len(known) == len(found) else None
+    return tuple(known) if len(known) == len(pairs) else None
 
 
 def _order(table: Table) -> tuple[Any, ...]:

@@ -27,9 +27,9 @@ class Audits:
     pretraining: tuple[Pretraining, ...] = ()
 
 
-def audit_grids(found: Audits, *, whole: bool) -> list[Grid]:
+def audit_grids(audited: Audits, *, whole: bool) -> list[Grid]:
     """Return the tables; `whole` = with every task's labels, folded, else only of few tasks."""
-    audits = found.audits
+    audits = audited.audits
     grids = [
         _leak_grid(audits, [a.leaks for a in audits], "training"),
         _leak_grid(audits, [a.leaks_with_valid for a in audits], "training or validation"),
@@ -42,16 +42,16 @@ def audit_grids(found: Audits, *, whole: bool) -> list[Grid]:
     if whole or (len(audits) == 1 and len(audits[0].tasks) <= TASKS_SHOWN):
         grids += [_task_grid(a) for a in audits]
     if len(audits) > 1:
-        grids.append(_across_grid(found))
-    if found.pretraining:
-        grids.append(_pretraining_grid(found))
+        grids.append(_across_grid(audited))
+    if audited.pretraining:
+        grids.append(_pretraining_grid(audited))
     return grids
 
 
-def audit_page(found: Audits, picture: str) -> str:
+def audit_page(audited: Audits, picture: str) -> str:
     """Return the tables as a Markdown page that shows the picture of that name beside it."""
     parts = ["# Audit"]
-    for grid in audit_grids(found, whole=True):
+    for grid in audit_grids(audited, whole=True):
         parts.append(section("##", grid))
         if grid.title.startswith("Similarity"):
             parts.append(f"![similarity to the nearest training molecule]({picture})")
@@ -78,12 +78,13 @@ def _leak_grid(audits: Sequence[Audit], leaks: Sequence[Sequence[Leak]], where: 
     rows = [
         {
             **_place(one),
-            "test rows": f"{found[0].test_rows:,}",
+            "test rows": f"{levels[0].test_rows:,}",
             **{
-                LEVEL_WORDS[leak.level]: percent(leak.leaked_rows, leak.test_rows) for leak in found
+                LEVEL_WORDS[leak.level]: percent(leak.leaked_rows, leak.test_rows)
+                for leak in levels
             },
         }
-        for one, found in zip(audits, leaks, strict=True)
+        for one, levels in zip(audits, leaks, strict=True)
     ]
     counts = [(label(a), a.leaks[-1].unnamed_rows) for a in audits]
     below = notes(
@@ -111,13 +112,18 @@ def _straddle_grid(audits: Sequence[Audit]) -> Grid:
 def _similarity_grid(audits: Sequence[Audit]) -> Grid:
     rows = []
     for one in audits:
-        found = one.similarity
+        similarity = one.similarity
         bins = {
-            f"{i / 10:.1f}-{(i + 1) / 10:.1f}": f"{100 * count / found.n:.1f}"
-            for i, count in enumerate(found.counts)
+            f"{i / 10:.1f}-{(i + 1) / 10:.1f}": f"{100 * count / similarity.n:.1f}"
+            for i, count in enumerate(similarity.counts)
         }
-        alike = f"{100 * found.identical / found.n:.1f}"
-        row = {"dataset": label(one), "median": f"{found.median:.2f}", **bins, "same bits": alike}
+        alike = f"{100 * similarity.identical / similarity.n:.1f}"
+        row = {
+            "dataset": label(one),
+            "median": f"{similarity.median:.2f}",
+            **bins,
+            "same bits": alike,
+        }
         rows.append(row)
     title = "Similarity of test rows to the nearest training row, % of test rows"
     note = "Tanimoto similarity of Morgan bits, radius 2, 2,048 bits; exact."
@@ -129,23 +135,23 @@ def _duplicate_grid(audits: Sequence[Audit]) -> Grid:
         {
             "dataset": label(one),
             "same": level,
-            "molecules in several rows": f"{found.groups:,}",
-            "their rows": f"{found.rows:,}",
-            "with differing labels": f"{found.conflicting_groups:,}",
-            "rows of these": f"{found.conflicting_rows:,}",
-            "tasks": f"{len(found.conflicts):,}",
+            "molecules in several rows": f"{duplicates.groups:,}",
+            "their rows": f"{duplicates.rows:,}",
+            "with differing labels": f"{duplicates.conflicting_groups:,}",
+            "rows of these": f"{duplicates.conflicting_rows:,}",
+            "tasks": f"{len(duplicates.conflicts):,}",
         }
         for one in audits
-        for level, found in (("SMILES", one.exact), ("connectivity", one.duplicates))
+        for level, duplicates in (("SMILES", one.exact), ("connectivity", one.duplicates))
     ]
     title = "Molecules in several rows of a dataset"
     return Grid.of(title, rows, ("dataset", "same"), notes("duplicate"))
 
 
 def _conflict_grid(one: Audit, whole: bool) -> Grid:
-    spec, found = one.subject.spec, one.duplicates
+    spec, duplicates = one.subject.spec, one.duplicates
     is_class = spec.task_type == "classification"
-    shown = found.conflicts[: None if whole else CONFLICTS_SHOWN]
+    shown = duplicates.conflicts[: None if whole else CONFLICTS_SHOWN]
     rows = []
     for conflict in shown:
         row = {"task": conflict.task, "molecules": f"{conflict.groups:,}"}
@@ -156,10 +162,10 @@ def _conflict_grid(one: Audit, whole: bool) -> Grid:
         rows.append(row)
     below = notes(
         "conflict",
-        left=len(found.conflicts) - len(rows),
+        left=len(duplicates.conflicts) - len(rows),
         unit="" if is_class else spec.unit,
-        examples=found.examples,
-        smiles=[one.subject.dataset.smiles[example.rows[0]] for example in found.examples],
+        examples=duplicates.examples,
+        smiles=[one.subject.dataset.smiles[example.rows[0]] for example in duplicates.examples],
     )
     title = f"{label(one)}: tasks in which rows of one connectivity differ"
     return Grid.of(title, rows, ("task",), below, folded=len(rows) > TASKS_SHOWN)
@@ -206,10 +212,10 @@ def _task_grid(one: Audit) -> Grid:
     return Grid.of(title, rows, ("task", "obstacle"), folded=len(rows) > TASKS_SHOWN)
 
 
-def _across_grid(found: Audits) -> Grid:
-    names = [label(a) for a in found.audits]
-    shares = {(o.test_of, o.train_of): percent(o.shared_rows, o.test_rows) for o in found.across}
-    keys = [key_of(one) for one in found.audits]
+def _across_grid(audited: Audits) -> Grid:
+    names = [label(a) for a in audited.audits]
+    shares = {(o.test_of, o.train_of): percent(o.shared_rows, o.test_rows) for o in audited.across}
+    keys = [key_of(one) for one in audited.audits]
     rows = tuple(
         (name, *(shares[key, other] for other in keys))
         for name, key in zip(names, keys, strict=True)
@@ -223,11 +229,11 @@ def key_of(one: Audit) -> str:
     return f"{one.subject.spec.name} {one.subject.digest[:12]}"
 
 
-def _pretraining_grid(found: Audits) -> Grid:
-    titles = {key_of(a): label(a) for a in found.audits}
-    shares = {(p.weights, p.dataset): p for p in found.pretraining}
+def _pretraining_grid(audited: Audits) -> Grid:
+    titles = {key_of(a): label(a) for a in audited.audits}
+    shares = {(p.weights, p.dataset): p for p in audited.pretraining}
     rows = []
-    for weights in dict.fromkeys(p.weights for p in found.pretraining):
+    for weights in dict.fromkeys(p.weights for p in audited.pretraining):
         cells = [shares[weights, key] for key in titles]
         texts = [percent(p.seen_rows, p.test_rows) for p in cells]
         rows.append((weights, f"{cells[0].learnt_from:,}", *texts))
@@ -242,20 +248,20 @@ def _pretraining_grid(found: Audits) -> Grid:
 # --------------------------------------------------------------------------------------------- JSON
 
 
-def audits_json(found: Audits) -> dict[str, Any]:
+def audits_json(audited: Audits) -> dict[str, Any]:
     """Return all of it as plain values."""
     return {
-        "datasets": [_audit_json(a) for a in found.audits],
-        "across": [_named(one) for one in found.across],
-        "pretraining": [_named(one) for one in found.pretraining],
+        "datasets": [_audit_json(a) for a in audited.audits],
+        "across": [_named(one) for one in audited.across],
+        "pretraining": [_named(one) for one in audited.pretraining],
     }
 
 
 def _named(one: Overlap | Pretraining) -> dict[str, Any]:
     """Return a share with datasets by their names alone."""
-    told = {**asdict(one), "share": one.share}
-    names = {"test_of", "train_of", "dataset"} & told.keys()
-    return told | {name: told[name].rpartition(" ")[0] for name in names}
+    content = {**asdict(one), "share": one.share}
+    names = {"test_of", "train_of", "dataset"} & content.keys()
+    return content | {name: content[name].rpartition(" ")[0] for name in names}
 
 
 def _audit_json(one: Audit) -> dict[str, Any]:

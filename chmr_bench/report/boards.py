@@ -87,6 +87,11 @@ class Cell:
         return {seed: row.score for seed, row in self.rows.items() if row.score is not None}
 
     @property
+    def labels_seen(self) -> bool:
+        """Return whether the model's weights may have learnt from labels of a benchmark."""
+        return any(row.labels_seen for row in self.rows.values())
+
+    @property
     def is_complete(self) -> bool:
         """Return whether the model has a score on every split on record."""
         return len(self.rows) == len(self.wanted)
@@ -107,7 +112,8 @@ class BoardRow:
     sd :
         Its s.d. over splits, where all datasets have the same ones.
     ranks, average_rank :
-        Among the models that cover all datasets of the board, on every split on record.
+        Among the models that cover all datasets of the board, on every split on record, and whose
+        weights saw no label.
     """
 
     label: str
@@ -119,6 +125,11 @@ class BoardRow:
     sd: float | None = None
     ranks: Mapping[str, float] = field(default_factory=dict)
     average_rank: float | None = None
+
+    @property
+    def labels_seen(self) -> bool:
+        """Return whether the model's weights may have learnt from labels of a benchmark."""
+        return any(cell.labels_seen for cell in self.cells.values())
 
 
 @dataclass(frozen=True)
@@ -285,8 +296,8 @@ def _ends(scored: Mapping[int | None, Row]) -> Ends:
     first = rows[0].first
 
     def compute() -> Ends:
-        found = corrected_resampled(values, first["n_train"], first["n_test"])
-        return found.low, found.high
+        ends = corrected_resampled(values, first["n_train"], first["n_test"])
+        return ends.low, ends.high
 
     lines = [line for row in rows for line in row.good]
     what = f"splits {[len(row.good) for row in rows]}"
@@ -332,9 +343,17 @@ def _interval_of_mean(rows: Sequence[Row]) -> Ends:
 
 
 def _ranked(rows: Sequence[BoardRow], filled: FilledBoard) -> list[BoardRow]:
-    """Return the rows, with ranks where they cover every dataset on every split on record."""
+    """Return the rows, with ranks where they cover every dataset on every split on record.
+
+    A model that may have seen labels takes none, nor any from the others.
+    """
     names = filled.board.datasets
-    complete = [r for r in rows if all(n in r.cells and r.cells[n].is_complete for n in names)]
+    complete = [
+        row
+        for row in rows
+        if all(name in row.cells and row.cells[name].is_complete for name in names)
+        and not row.labels_seen
+    ]
     ranks: dict[str, dict[str, float]] = defaultdict(dict)
     for name in names:
         cells = [row.cells[name] for row in complete]

@@ -13,7 +13,8 @@ from chmr_bench.report import exports, figures, render
 from chmr_bench.report.curves import Curve, Family, Point, common, curves_of, families
 from chmr_bench.report.evidence import Evidence, finite
 from chmr_bench.report.figures import row_label
-from chmr_bench.report.grids import NONE, Grid, heading, number, span
+from chmr_bench.report.frozen import frozen_grids, frozen_rows
+from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.masking import Setting
 from chmr_bench.report.words import grouped, notes, page
 from chmr_bench.statistics import Difference
@@ -51,73 +52,89 @@ def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
     lines: list[Any] = runs[runs["model"].isin(models)].to_dict("records")
 
     def compute() -> list[Any]:
-        found = families(curves_of(runs, evidence))
-        return [_texts(found), [*figures.pictures(found)]]
+        tables = families(curves_of(runs, evidence))
+        return [_texts(tables, frozen_rows(runs)), [*figures.pictures(tables)]]
 
     texts, pictures = evidence.remembered("curves", lines, compute) if lines else ({}, [])
     return MaskedFiles(texts, tuple(pictures))
 
 
-def _texts(found: Sequence[Family]) -> dict[str, str]:
+def _texts(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     lead = page("masked_lead").strip()
     alt = "what is lost as more is masked"
-    pictures = list(figures.pictures(found))
+    pictures = list(figures.pictures(tables))
     return {
-        PAGE: render.sections_page("Missing cells", grids(found), lead, pictures, alt),
-        CSV: exports.as_csv(as_rows(found)),
-        JSON: as_json(as_document(found)),
+        PAGE: render.sections_page(
+            "Missing cells", [*grids(tables), *frozen_grids(frozen)], lead, pictures, alt
+        ),
+        CSV: exports.as_csv(as_rows(tables)),
+        JSON: as_json(as_document(tables, frozen)),
     }
 
 
 # ------------------------------------------------------------------------------------------- grids
 
 
-def grids(found: Sequence[Family]) -> list[Grid]:
+def grids(tables: Sequence[Family]) -> list[Grid]:
     """Return a table of text a family."""
-    return [_grid(family) for family in found]
+    return [_grid(family) for family in tables]
 
 
 def _grid(family: Family) -> Grid:
-    rows = [_grid_row(family, curve) for curve in family.curves]
-    return Grid.of(family.title, rows, ("model",), _notes(family))
+    decimals = _decimals(family)
+    rows = [_grid_row(family, curve, decimals) for curve in family.curves]
+    return Grid.of(family.title, rows, ("model",), _notes(family, decimals))
 
 
-def _grid_row(family: Family, curve: Curve) -> dict[str, str]:
+def _decimals(family: Family) -> int:
+    """Return how many decimals tell the scores, changes and intervals of a table apart."""
+    moving = [curve for curve in family.curves if not curve.unmoved]
+    changes = [point.change for curve in moving for point in curve.points if point.rate]
+    changes += [family.mean_change(curve) for curve in moving]
+    known = [change for change in changes if change is not None]
+    starts = [curve.start() for curve in family.curves]
+    values = [float(start.scores.mean()) for start in starts if start]
+    values += [change.mean for change in known]
+    return decimals_of(family.metric, values, pairs_apart(known))
+
+
+def _grid_row(family: Family, curve: Curve, decimals: int) -> dict[str, str]:
     metric, start = family.metric, curve.start()
     counts = sorted({p.n_runs for p in curve.points})
-    score = number(metric, float(start.scores.mean()) if start else None)
+    score = number(metric, float(start.scores.mean()) if start else None, decimals)
     cells = {"model": row_label(curve), f"{heading(metric)}, nothing masked": score}
     cells["runs"] = "-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "0"
     hit = "of molecules hit" if family.setting.mechanism == "asymmetric" else "masked"
     for rate in family.rates:
         point = curve.at(rate)
-        change = NONE if point is None else _change(metric, point)
+        change = NONE if point is None else _change(metric, point, decimals)
         column = f"{100 * rate:g} % {hit}"
         cells[column] = figures.unmoved_words(curve) if curve.unmoved else change
     for rate in family.rates[-1:]:
         mean = None if curve.unmoved else family.mean_change(curve)
-        cells[f"mean change, 0 to {100 * rate:g} %"] = _interval(metric, mean)
+        cells[f"mean change, 0 to {100 * rate:g} %"] = _interval(metric, mean, decimals)
     return cells
 
 
-def _change(metric: MetricName, point: Point) -> str:
+def _change(metric: MetricName, point: Point, decimals: int) -> str:
     if point.score is None:
         return "failed" if point.n_failed else NONE
-    return _interval(metric, point.change) + (f", {point.n_failed} failed" * (point.n_failed > 0))
+    failed = f", {point.n_failed} failed" * (point.n_failed > 0)
+    return _interval(metric, point.change, decimals) + failed
 
 
-def _interval(metric: MetricName, change: Difference | None) -> str:
+def _interval(metric: MetricName, change: Difference | None, decimals: int) -> str:
     if change is None:
         return NONE
-    mean = number(metric, change.mean)
+    mean = number(metric, change.mean, decimals)
     sign = "+" if float(mean) > 0 else ""
-    return f"{sign}{mean} ({span(metric, finite(change.low), finite(change.high))})"
+    return f"{sign}{mean} ({span(metric, finite(change.low), finite(change.high), decimals)})"
 
 
 # ------------------------------------------------------------------------------------------- notes
 
 
-def _notes(family: Family) -> tuple[str, ...]:
+def _notes(family: Family, decimals: int) -> tuple[str, ...]:
     moving = [curve for curve in family.curves if not curve.unmoved]
     points = [(row_label(curve), p) for curve in moving for p in curve.points]
     alone = {
@@ -135,7 +152,7 @@ def _notes(family: Family) -> tuple[str, ...]:
             {
                 "label": row_label(curve),
                 "fewer": _n_fewer(family, curve),
-                "start": _other_seeds(family, curve),
+                "start": _other_seeds(family, curve, decimals),
             }
             for curve in moving
         ],
@@ -154,7 +171,7 @@ def _n_fewer(family: Family, curve: Curve) -> int | None:
     return mean.n_pairs if mean is not None and mean.n_pairs < most else None
 
 
-def _other_seeds(family: Family, curve: Curve) -> dict[str, Any] | None:
+def _other_seeds(family: Family, curve: Curve, decimals: int) -> dict[str, Any] | None:
     """Return of which seeds the start is, where not all shares have the same."""
     first, start = curve.at(0.0), curve.start()
     if curve.shuffled or first is None or first.runs is None or start is None:
@@ -166,7 +183,7 @@ def _other_seeds(family: Family, curve: Curve) -> dict[str, Any] | None:
         return None
     return {
         "seeds": start.seeds,
-        "all": number(family.metric, first.score) if differs else "",
+        "all": number(family.metric, first.score, decimals) if differs else "",
         "last": _percent(pairs[-1][0]) if pairs else "",
         "n_runs": first.n_runs,
         "others": [_percent(p) for p in others],
@@ -176,7 +193,7 @@ def _other_seeds(family: Family, curve: Curve) -> dict[str, Any] | None:
 # ------------------------------------------------------------------------------------------- files
 
 
-def as_rows(found: Sequence[Family]) -> list[dict[str, Any]]:
+def as_rows(tables: Sequence[Family]) -> list[dict[str, Any]]:
     """Return a row a model and rate, for CSV."""
     return [
         {
@@ -192,15 +209,18 @@ def as_rows(found: Sequence[Family]) -> list[dict[str, Any]]:
             **_point(point),
             **_mean_change(family, curve),
         }
-        for family in found
+        for family in tables
         for curve in family.curves
         for point in curve.points
     ]
 
 
-def as_document(found: Sequence[Family]) -> dict[str, Any]:
-    """Return everything, for JSON."""
-    return {"schema": SCHEMA, "tables": [_table(family) for family in found]}
+def as_document(
+    tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return everything, for JSON; ``replaced`` where there are runs of the frozen control."""
+    document: dict[str, Any] = {"schema": SCHEMA, "tables": [_table(family) for family in tables]}
+    return document | ({"replaced": list(frozen)} if frozen else {})
 
 
 def _table(family: Family) -> dict[str, Any]:
@@ -239,8 +259,8 @@ def _row(family: Family, curve: Curve) -> dict[str, Any]:
 
 def _mean_change(family: Family, curve: Curve) -> dict[str, float | None]:
     """Return it, and from which share to which it goes; None three times where there is none."""
-    found = family.mean_change(curve)
-    ends = (found.mean, 0.0, family.rates[-1]) if found else (None, None, None)
+    change = family.mean_change(curve)
+    ends = (change.mean, 0.0, family.rates[-1]) if change else (None, None, None)
     return dict(zip(("mean_change", "mean_change_from", "mean_change_to"), ends, strict=True))
 
 

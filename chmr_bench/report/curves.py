@@ -147,14 +147,14 @@ def curves_of(runs: pd.DataFrame, evidence: Evidence) -> list[Curve]:
     lines: list[Any] = runs[runs["model"].isin(models)].to_dict("records")
     groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     for line in lines:
-        groups[(*(line[name] for name in (*DATA, "dataset_metric")), _base(line))].append(line)
+        groups[(*(line[name] for name in (*DATA, "dataset_metric")), base_of(line))].append(line)
     fixed = one_draw(masked)
-    found = []
+    curves = []
     for members in groups.values():
         plain = [line for line in members if line["missing"] is None]
-        for kind, hidden in by_kind(masked_runs(members), fixed).items():
-            found.append(_curve(kind, hidden, plain, evidence))
-    return _numbered(sorted(found, key=_order))
+        for kind, of_kind in by_kind(masked_runs(members), fixed).items():
+            curves.append(_curve(kind, of_kind, plain, evidence))
+    return _numbered(sorted(curves, key=_order))
 
 
 def _order(curve: Curve) -> tuple[object, ...]:
@@ -163,28 +163,28 @@ def _order(curve: Curve) -> tuple[object, ...]:
     return (*facts, str(curve.setting), curve.label, curve.shuffled, curve.facts["dataset_metric"])
 
 
-def _base(line: Run) -> str:
+def base_of(line: Run) -> str:
     """Return all that can change the numbers of a model but the seed and what is masked."""
-    settings = [line[name] for name in (*BASE, "precision", "device")]
+    settings = [line[name] for name in (*BASE, "precision", "device", "cells")]
     return canonical_json([*settings, _making(line)])
 
 
 def _making(line: Run) -> Any:
     """Return how the weights were made, the atlas's content left out, which masking changes."""
-    told = json.loads(line["pretraining"] or "null")
-    if line["weights"] is None or told is None:
+    pretraining = json.loads(line["pretraining"] or "null")
+    if line["weights"] is None or pretraining is None:
         return line["row_weights"]
-    inner = told.get("atlas")
-    atlas = inner if isinstance(inner, Mapping) else told
-    kept = {name: told.get(name) for name in ("version", "config", "features")}
+    inner = pretraining.get("atlas")
+    atlas = inner if isinstance(inner, Mapping) else pretraining
+    kept = {name: pretraining.get(name) for name in ("version", "config", "features")}
     return [kept, {name: atlas.get(name) for name in ("atlases", "transductive", "left_out_of")}]
 
 
-def _numbered(found: Iterable[Curve]) -> list[Curve]:
+def _numbered(curves: Iterable[Curve]) -> list[Curve]:
     """Return the curves, numbered where two of one dataset and setting share a label."""
     seen: dict[tuple[object, ...], int] = defaultdict(int)
     result = []
-    for curve in found:
+    for curve in curves:
         key = _order(curve)
         seen[key] += 1
         if seen[key] > 1:
@@ -207,22 +207,26 @@ def _curve(
         by_rate[run.missing.rate].append((run.pairing, run.run))
     start = _runs(unmasked, evidence)
     points = [_point(rate, by_rate[rate], start, evidence) for rate in sorted(by_rate)]
-    hidden = [run.run for run in masked]
-    counts = masked_counts(hidden)
+    masked_lines = [run.run for run in masked]
+    counts = masked_counts(masked_lines)
     values = {run["seed"]: run["values_sha256"] for run in plain if run["values_sha256"]}
     return Curve(
-        facts=hidden[0],
-        label=plain_name(hidden[0]["model"], hidden[0]["overrides"]),
+        facts=masked_lines[0],
+        label=plain_name(
+            masked_lines[0]["model"],
+            masked_lines[0]["overrides"],
+            own_profiles=masked_lines[0]["own_profiles"],
+        ),
         setting=setting,
         shuffled=shuffled,
         plain=start,
         points=tuple(points),
         area=area(points, start),
         unmoved=all(
-            r["values_sha256"] and values.get(r["seed"]) == r["values_sha256"] for r in hidden
+            r["values_sha256"] and values.get(r["seed"]) == r["values_sha256"] for r in masked_lines
         ),
         n_masked=sum(n for _, n in counts.values()) if counts else None,
-        identities=tuple(run["identity"] for run in [*plain, *hidden]),
+        identities=tuple(run["identity"] for run in [*plain, *masked_lines]),
     )
 
 
@@ -324,10 +328,10 @@ def families_of(store: RecordStore) -> list[Family]:
     return families(curves(store))
 
 
-def families(found: Sequence[Curve]) -> list[Family]:
+def families(curves: Sequence[Curve]) -> list[Family]:
     """Return the tables: one a dataset and setting, then the mean over datasets of one metric."""
     groups: dict[tuple[Any, ...], list[Curve]] = defaultdict(list)
-    for curve in found:
+    for curve in curves:
         names = ("dataset_digest", "split_digest", "dataset_metric")
         groups[(*(curve.facts[name] for name in names), curve.setting)].append(curve)
     single = [
@@ -371,9 +375,12 @@ def _mean_curve(same: Sequence[Curve]) -> Curve:
     start = _mean_runs([c.plain for c in same])
     points = []
     for rate in sorted(set.intersection(*({p.rate for p in c.points} for c in same))):
-        found = [p for c in same if (p := c.at(rate)) is not None]
-        runs = _mean_runs([p.runs for p in found])
-        n_failed, n_weights = sum(p.n_failed for p in found), min(p.n_pretrainings for p in found)
+        at_rate = [p for c in same if (p := c.at(rate)) is not None]
+        runs = _mean_runs([p.runs for p in at_rate])
+        n_failed, n_weights = (
+            sum(p.n_failed for p in at_rate),
+            min(p.n_pretrainings for p in at_rate),
+        )
         points.append(Point(rate, runs, n_failed, *_change(runs, start), {}, n_weights))
     return replace(
         same[0],
@@ -385,13 +392,13 @@ def _mean_curve(same: Sequence[Curve]) -> Curve:
     )
 
 
-def _mean_runs(found: Sequence[Runs | None]) -> Runs | None:
+def _mean_runs(per_dataset: Sequence[Runs | None]) -> Runs | None:
     """Return the mean over datasets of runs with the same seeds; None where they differ.
 
     It is taken to be known no better than on the smallest of them.
     """
-    runs = [r for r in found if r is not None]
-    if len(runs) < len(found) or len({r.seeds for r in runs}) != 1:
+    runs = [r for r in per_dataset if r is not None]
+    if len(runs) < len(per_dataset) or len({r.seeds for r in runs}) != 1:
         return None
     return replace(
         runs[0],

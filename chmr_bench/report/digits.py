@@ -18,38 +18,45 @@ MOST_DIGITS = 7
 """Significant digits that tell apart all that is no noise."""
 
 
-def extra_decimals(values: Iterable[float], widths: Iterable[float], usual: int) -> int:
-    """Return how many decimals numbers need beyond the usual ones.
+def decimals_needed(values: Iterable[float | None], widths: Iterable[float | None]) -> int:
+    """Return how many decimals tell numbers that stand together apart.
 
     Enough for three significant digits of the largest, and to tell the ends of the narrowest
     interval apart: targets in small units would all read 0.000 otherwise.
 
+    Parameters
+    ----------
+    values, widths :
+        As they are shown, in percent where that is how; None where there is none.
+
     Example
     -------
-    >>> extra_decimals([0.000123], [], usual=3)
-    3
+    >>> decimals_needed([0.000123, None], []), decimals_needed([0.4999], [0.00004])
+    (6, 5)
     """
-    largest = max((abs(value) for value in values), default=0.0)
-    told = [width for width in widths if width > NOISE * largest]
-    needed = [usual]
+    sizes = [abs(value) for value in values if value]
+    largest = max(sizes, default=0.0)
+    resolved = [width for width in widths if width is not None and width > NOISE * largest]
+    needed = [0]
     if largest:
         needed.append(2 - math.floor(math.log10(largest)))
-    if told:
-        needed.append(-math.floor(math.log10(min(told))))
-    return max(needed) - usual
+    if resolved:
+        needed.append(-math.floor(math.log10(min(resolved))))
+    return max(needed)
 
 
-def fixed(value: float, usual: int, extra: int = 0) -> str:
-    """Return a number with that many decimals, with an exponent where these are too many.
+def fixed(value: float, usual: int, needed: int = 0) -> str:
+    """Return a number with the usual decimals, or with those needed where these are more.
 
-    What rounds to zero has no sign.
+    With an exponent where they are too many. What rounds to zero has no sign.
 
     Example
     -------
-    >>> fixed(2.98e39, usual=3), fixed(1.23456e-12, usual=3, extra=12)
+    >>> fixed(2.98e39, usual=3), fixed(1.23456e-12, usual=3, needed=15)
     ('2.98e+39', '1.2346e-12')
     """
-    if extra <= MOST_EXTRA and abs(value) < LARGE:
-        return f"{value:z.{usual + extra}f}"
+    decimals = max(usual, needed)
+    if decimals - usual <= MOST_EXTRA and abs(value) < LARGE:
+        return f"{value:z.{decimals}f}"
     before = math.floor(math.log10(abs(value))) + 1 if value else 0
-    return f"{value:.{min(max(usual + extra + before, 4), MOST_DIGITS)}g}"
+    return f"{value:.{min(max(decimals + before, 4), MOST_DIGITS)}g}"

@@ -56,21 +56,21 @@ class Evidence:
 
     def runs(self, lines: Sequence[Run], seeds: Sequence[int | None]) -> Runs | None:
         """Return scored runs by seed; None, and a problem, where replicates cannot be read."""
-        found = []
+        replicates = []
         for line in lines:
             try:
-                found.append(self.replicates(line))
+                replicates.append(self.replicates(line))
             except RecordError as error:
                 self._note(line, error)
-        if len(found) < len(lines) or not lines:
+        if len(replicates) < len(lines) or not lines:
             return None
         try:
-            mean_over_seeds(found)
+            mean_over_seeds(replicates)
             first = lines[0]
             scores = np.array([line["score"] for line in lines], dtype=np.float64)
             return Runs(
                 scores,
-                np.stack(found).astype(np.float64),
+                np.stack(replicates).astype(np.float64),
                 tuple(seeds),
                 first["metric"],
                 n_units=first["n_test"],
@@ -135,6 +135,6 @@ def paired_ends(a: Runs | None, b: Runs | None, sign: float) -> Ends:
     """Return the interval of (a - b) times the sign, none where the two have other seeds."""
     if a is None or b is None or (a.drawn and b.drawn and set(a.seeds) != set(b.seeds)):
         return None, None
-    found = paired_difference(a, b)
-    low, high = sorted((sign * found.low, sign * found.high))
+    difference = paired_difference(a, b)
+    low, high = sorted((sign * difference.low, sign * difference.high))
     return finite(low), finite(high)

@@ -31,11 +31,11 @@ ELSEWHERE = ("n_tasks", "n_test_rows", "n_clean_rows", "leaked_share", "missing"
 def by_file(tables: Sequence[Table]) -> dict[str, list[Table]]:
     """Return file stem -> the tables in it: those of datasets whose names make one file name."""
     stems: dict[str, str] = {}
-    found: dict[str, list[Table]] = {}
+    by_stem: dict[str, list[Table]] = {}
     for table in tables:
         stem = re.sub(r"[^A-Za-z0-9._+]+", "-", table.name).strip("-.") or "unnamed"
-        found.setdefault(stems.setdefault(stem.lower(), stem), []).append(table)
-    return found
+        by_stem.setdefault(stems.setdefault(stem.lower(), stem), []).append(table)
+    return by_stem
 
 
 def board_stem(board: FilledBoard) -> str:
@@ -124,6 +124,7 @@ def _row_json(table: Table, row: Row) -> dict[str, Any]:
         "overrides": json.loads(first["overrides"]),
         "params": json.loads(first["params"]),
         "missing": None,
+        **({"cells": json.loads(first["cells"])} if first["cells"] else {}),
         "precision": first["precision"],
         "device": first["device"],
         "seeds": row.seeds,
@@ -138,15 +139,15 @@ def _row_json(table: Table, row: Row) -> dict[str, Any]:
 def board_json(board: FilledBoard) -> dict[str, Any]:
     """Return everything about one board."""
     spec = board.board
-    told = {
+    content = {
         "schema": BOARD_SCHEMA,
         "name": spec.name,
         **spec.model_dump(mode="json"),
         "metrics": {name: board.metric(name) for name in board.tables},
     }
     if spec.is_drawn:
-        told["split_seeds"] = {name: board.split_seeds(name) for name in board.tables}
-    return {**told, "rows": [board_row(board, row) for row in board.rows]}
+        content["split_seeds"] = {name: board.split_seeds(name) for name in board.tables}
+    return {**content, "rows": [board_row(board, row) for row in board.rows]}
 
 
 def board_row(board: FilledBoard, row: BoardRow) -> dict[str, Any]:
@@ -193,21 +194,21 @@ def board_csv(board: FilledBoard) -> str:
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of `board_row` with columns a dataset."""
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for key, value in row.items():
         if key == "ranks":
-            found |= {f"rank_{name}": rank for name, rank in value.items()}
+            columns |= {f"rank_{name}": rank for name, rank in value.items()}
         elif key != "scores":
-            found[key] = value
+            columns[key] = value
         elif "ranks" in row:
-            found |= value
+            columns |= value
         else:
             for name, cell in value.items():
-                told = cell or {}
-                found[name] = told.get("mean")
-                found[f"{name}_sd_over_splits"] = told.get("sd_over_splits")
-                found[f"{name}_n_splits"] = told.get("n_splits", 0)
-    return found
+                entry = cell or {}
+                columns[name] = entry.get("mean")
+                columns[f"{name}_sd_over_splits"] = entry.get("sd_over_splits")
+                columns[f"{name}_n_splits"] = entry.get("n_splits", 0)
+    return columns
 
 
 # ------------------------------------------------------------------------------- time, and papers

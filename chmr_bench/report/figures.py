@@ -47,11 +47,11 @@ def pictures(families: Sequence[Family]) -> dict[str, list[Family]]:
 
     A table without a curve to draw has no panel, and a setting of such tables no picture.
     """
-    found: dict[str, list[Family]] = {}
+    panels: dict[str, list[Family]] = {}
     for family in families:
         if len(family.datasets) == 1 and any(curve.is_line for curve in family.curves):
-            found.setdefault(f"missing-{slug(family.setting)}.png", []).append(family)
-    return found
+            panels.setdefault(f"missing-{slug(family.setting)}.png", []).append(family)
+    return panels
 
 
 def slug(setting: Setting) -> str:
@@ -132,15 +132,17 @@ def stretch(axes: Axes, metric: MetricName) -> None:
 
 def _legends(figure: Figure, own: bool) -> None:
     """Write one legend below all panels, or each panel's own below it."""
-    found = [dict(zip(*reversed(a.get_legend_handles_labels()), strict=True)) for a in figure.axes]
+    per_panel = [
+        dict(zip(*reversed(a.get_legend_handles_labels()), strict=True)) for a in figure.axes
+    ]
     style: dict[str, Any] = {"frameon": False, "fontsize": 8}
     if own:
         style |= {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
-        for axes, handles in zip(figure.axes, found, strict=True):
+        for axes, handles in zip(figure.axes, per_panel, strict=True):
             columns = 1 if max(map(len, handles)) > LONG_LABEL else LEGEND_COLUMNS - 1
             axes.legend(handles.values(), handles.keys(), ncols=columns, **style)
         return
-    together = {label: handle for handles in found for label, handle in handles.items()}
+    together = {label: handle for handles in per_panel for label, handle in handles.items()}
     style |= {"ncols": LEGEND_COLUMNS, "loc": "outside lower center"}
     figure.legend(together.values(), together.keys(), **style)
 
@@ -167,16 +169,16 @@ def _colours(panels: Sequence[Family]) -> dict[str, str]:
 
     Different over all panels where there are enough.
     """
-    found: dict[str, str] = {}
+    colours: dict[str, str] = {}
     for panel in panels:
         labels = dict.fromkeys(curve.label for curve in panel.curves)
-        taken = {found[label] for label in labels if label in found}
-        free = [colour for colour in COLOURS if colour not in found.values()]
+        taken = {colours[label] for label in labels if label in colours}
+        free = [colour for colour in COLOURS if colour not in colours.values()]
         free = [*free, *(colour for colour in COLOURS if colour not in {*taken, *free})]
         free = free or list(COLOURS)
-        new = [label for label in labels if label not in found]
-        found |= {label: free[i % len(free)] for i, label in enumerate(new)}
-    return found
+        new = [label for label in labels if label not in colours]
+        colours |= {label: free[i % len(free)] for i, label in enumerate(new)}
+    return colours
 
 
 def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
@@ -198,8 +200,8 @@ def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
 
 def _curve(axes: Axes, curve: Curve, colour: str, scale: float) -> None:
     if curve.unmoved:
-        told = f"{row_label(curve)}: {unmoved_words(curve)}"
-        axes.plot([], [], color=colour, label=told, linestyle="")
+        text = f"{row_label(curve)}: {unmoved_words(curve)}"
+        axes.plot([], [], color=colour, label=text, linestyle="")
         return
     points = [p for p in curve.points if p.score is not None]
     x = [100 * p.rate for p in points]
@@ -253,14 +255,14 @@ def draw_similarity(audits: Sequence[Audit]) -> bytes:
     figure = blank(width, 2.5 * lines + 0.6)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, one in zip(panels, audits, strict=False):
-        found = one.similarity
-        shares = [100 * count / found.n for count in found.counts]
-        alike = 100 * found.identical / found.n
+        similarity = one.similarity
+        shares = [100 * count / similarity.n for count in similarity.counts]
+        alike = 100 * similarity.identical / similarity.n
         places = [i / 10 + 0.05 for i in range(len(shares))]
         axes.bar(places, shares, width=0.09, color=COLOURS[0])
         axes.bar(places[-1:], [alike], width=0.09, color=COLOURS[1])
-        axes.axvline(found.median, color="black", linewidth=0.8, linestyle=":")
-        axes.set_title(f"{label(one)}, {split_label(one)} ({found.n:,} test rows)", fontsize=9)
+        axes.axvline(similarity.median, color="black", linewidth=0.8, linestyle=":")
+        axes.set_title(f"{label(one)}, {split_label(one)} ({similarity.n:,} test rows)", fontsize=9)
         axes.tick_params(labelsize=8)
         axes.set_xlim(0, 1)
     for axes in panels[len(audits) :]:

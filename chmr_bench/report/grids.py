@@ -9,9 +9,11 @@ from chmr_bench.metrics import METRICS
 from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.boards import BoardRow, FilledBoard
 from chmr_bench.report.digits import NONE as NONE
-from chmr_bench.report.digits import extra_decimals, fixed
+from chmr_bench.report.digits import decimals_needed, fixed
+from chmr_bench.report.evidence import finite
 from chmr_bench.report.notes import FEWER, NOT_AUDITED, board_notes, table_notes
 from chmr_bench.report.words import notes
+from chmr_bench.statistics import Difference, TukeyPair
 from chmr_bench.types import MetricName
 
 PERCENT: tuple[MetricName, ...] = ("roc_auc", "average_precision")
@@ -57,22 +59,22 @@ class Grid:
         return cls(title, tuple(rows[0]), cells, left, tuple(notes), folded)
 
 
-def number(metric: MetricName | None, value: float | None, extra: int = 0) -> str:
+def number(metric: MetricName | None, value: float | None, decimals: int = 0) -> str:
     """Return a score as it is shown: percent with one decimal, or three decimals of the unit.
 
     What rounds to zero has no sign.
 
     Parameters
     ----------
-    extra :
-        Decimals beyond these, see `extra_digits`.
+    decimals :
+        At least so many, see `decimals_of`.
     """
     if value is None:
         return NONE
     scale, usual = _scale(metric)
     if metric not in PERCENT and abs(value) >= 100:
         usual = 1
-    return fixed(scale * value, usual, extra)
+    return fixed(scale * value, usual, decimals)
 
 
 def _scale(metric: MetricName | None) -> tuple[float, int]:
@@ -80,20 +82,49 @@ def _scale(metric: MetricName | None) -> tuple[float, int]:
     return (100.0, 1) if metric in PERCENT else (1.0, 3)
 
 
-def extra_digits(metric: MetricName | None, rows: Iterable[Row]) -> int:
-    """Return how many decimals a table needs beyond the usual ones."""
-    scale, usual = _scale(metric)
+def decimals_of(
+    metric: MetricName | None,
+    values: Iterable[float | None],
+    intervals: Iterable[tuple[float | None, float | None]],
+) -> int:
+    """Return how many decimals tell scores, differences and ends of intervals of a table apart."""
+    scale = _scale(metric)[0]
+    known = [(low, high) for low, high in intervals if low is not None and high is not None]
+    return decimals_needed(
+        [scale * value for value in values if value is not None],
+        [scale * (high - low) for low, high in known],
+    )
+
+
+def pairs_apart(
+    differences: Iterable[Difference | TukeyPair | None],
+) -> list[tuple[float | None, float | None]]:
+    """Return pairs of numbers that must read differently: the ends of intervals, or 0 and a mean.
+
+    The second where there is no interval, or one that is narrow beside the difference.
+    """
+    pairs: list[tuple[float | None, float | None]] = []
+    for one in (difference for difference in differences if difference is not None):
+        low, high = finite(one.low), finite(one.high)
+        pairs.append((low, high))
+        if low is None or high is None or abs(one.mean) > high - low:
+            pairs.append((0.0, abs(one.mean)))
+    return pairs
+
+
+def _of_rows(metric: MetricName | None, rows: Iterable[Row]) -> int:
+    """Return how many decimals the rows of a dataset need."""
     scored = [row for row in rows if row.score is not None]
-    widths = [r.high - r.low for r in scored if r.low is not None and r.high is not None]
-    values = [scale * (row.score or 0.0) for row in scored]
-    return extra_decimals(values, [scale * width for width in widths], usual)
+    return decimals_of(metric, [r.score for r in scored], [(r.low, r.high) for r in scored])
 
 
-def span(metric: MetricName | None, low: float | None, high: float | None, extra: int = 0) -> str:
+def span(
+    metric: MetricName | None, low: float | None, high: float | None, decimals: int = 0
+) -> str:
     """Return an interval as it is shown."""
     if low is None or high is None:
         return NONE
-    return f"{number(metric, low, extra)} to {number(metric, high, extra)}"
+    return f"{number(metric, low, decimals)} to {number(metric, high, decimals)}"
 
 
 def heading(metric: MetricName | None) -> str:
@@ -109,8 +140,8 @@ def heading(metric: MetricName | None) -> str:
 
 def table_grid(table: Table) -> Grid:
     """Return a dataset's rows."""
-    extra = extra_digits(table.metric, table.rows)
-    rows = [_table_row(table, row, extra) for row in table.rows]
+    decimals = _of_rows(table.metric, table.rows)
+    rows = [_table_row(table, row, decimals) for row in table.rows]
     return Grid.of(table_title(table), rows, ("model",), table_notes(table))
 
 
@@ -121,19 +152,19 @@ def table_title(table: Table) -> str:
     return f"{table.label}{mark}{split}"
 
 
-def _table_row(table: Table, row: Row, extra: int) -> dict[str, str]:
+def _table_row(table: Table, row: Row, decimals: int) -> dict[str, str]:
     metric, audit, n_runs = table.metric, table.audited, len(row.good)
     title = heading(metric) + (", all test rows" if audit else "")
-    cells = {"model": row.label, title: number(metric, row.score, extra)}
+    cells = {"model": row.label, title: number(metric, row.score, decimals)}
     if audit is not None:
         known = row.clean is not None or not n_runs
-        cells["clean rows"] = number(metric, row.clean_score, extra) if known else NOT_AUDITED
+        cells["clean rows"] = number(metric, row.clean_score, decimals) if known else NOT_AUDITED
         cells["leaked"] = f"{100 * audit.leaked_share:.1f} %"
     cells |= {
-        "95 % interval": span(metric, row.low, row.high, extra),
-        "s.d.": number(metric, row.sd, extra),
+        "95 % interval": span(metric, row.low, row.high, decimals),
+        "s.d.": number(metric, row.sd, decimals),
         "runs": f"{n_runs} (no seed)" if n_runs and row.first["seed"] is None else str(n_runs),
-        "behind the best": _behind(metric, row, extra),
+        "behind the best": _behind(metric, row, decimals),
         "tasks": f"{row.n_evaluable} of {table.facts['n_tasks']}" if n_runs else NONE,
     }
     if metric == "roc_auc":  # a share is never without what it is a share of
@@ -146,14 +177,14 @@ def _table_row(table: Table, row: Row, extra: int) -> dict[str, str]:
     return cells
 
 
-def _behind(metric: MetricName | None, row: Row, extra: int) -> str:
+def _behind(metric: MetricName | None, row: Row, decimals: int) -> str:
     if row.behind is None:
         return NONE
     difference, low, high = row.behind
     if difference == 0:
         return "best"
-    around = "" if low is None else f" ({span(metric, low, high, extra)})"
-    return f"{number(metric, difference, extra)}{around}"
+    around = "" if low is None else f" ({span(metric, low, high, decimals)})"
+    return f"{number(metric, difference, decimals)}{around}"
 
 
 # ----------------------------------------------------------------------------------------- a board
@@ -176,7 +207,8 @@ def _board_row(board: FilledBoard, row: BoardRow) -> dict[str, str]:
     cells[mean] = _around(number(metric, row.classification), number(metric, row.sd))
     if board.is_audited and not spec.is_drawn:
         cells[f"{mean}, clean rows"] = number(metric, board.clean_mean(row))
-    cells["rank"] = NONE if row.average_rank is None else f"{row.average_rank:.1f}"
+    rank = NONE if row.average_rank is None else f"{row.average_rank:.1f}"
+    cells["rank"] = "labels possibly seen" if row.labels_seen else rank
     cells["datasets"] = f"{len(row.cells)} of {len(spec.datasets)}"
     if any(other.n_failed for other in board.rows):
         cells["failed"] = str(row.n_failed or NONE)
@@ -197,8 +229,8 @@ def _board_cell(board: FilledBoard, row: BoardRow, name: str) -> str:
     if cell is None:
         return NONE
     metric, tables = board.metric(name), board.tables[name]
-    extra = max(extra_digits(metric, table.rows) for table in tables)
-    text = _around(number(metric, cell.mean, extra), number(metric, cell.sd, extra))
+    decimals = max(_of_rows(metric, table.rows) for table in tables)
+    text = _around(number(metric, cell.mean, decimals), number(metric, cell.sd, decimals))
     return text if cell.is_complete else f"{text} ({len(cell.rows)}){FEWER}"
 
 

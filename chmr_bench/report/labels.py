@@ -20,7 +20,7 @@ def row_labels(runs: pd.DataFrame) -> list[str]:
     """Return what the row of each run is called; within a dataset no two rows share one."""
     import pandas as pd
 
-    columns = (runs[name] for name in ("model", "overrides", "missing"))
+    columns = (runs[name] for name in ("model", "overrides", "missing", "own_profiles"))
     labels = [plain_name(*values) for values in zip(*columns, strict=True)]
     # Simulated and real data never share a table, so their rows need not be told apart.
     alike = pd.Series(labels).groupby([labels, [*runs["synthetic"]]], sort=False)
@@ -40,10 +40,16 @@ def row_labels(runs: pd.DataFrame) -> list[str]:
     return labels
 
 
-def plain_name(model: str, overrides: str, missing: str | None = None) -> str:
-    """Return the model's name with what its user changed, and what was masked, both JSON."""
+def plain_name(
+    model: str, overrides: str, missing: str | None = None, own_profiles: str = ""
+) -> str:
+    """Return the model's name with what its user changed, and what was masked, both JSON.
+
+    Atlases whose profiles were attached stand behind it: ``+ own profiles of wong2024``.
+    """
     changed, masked = json.loads(overrides), json.loads(missing or "{}")
     name = model + (f" [{_listed(changed)}]" if changed else "")
+    name += f" + own profiles of {own_profiles}" if own_profiles else ""
     return name + (f" {{{_listed(masked)}}}" if masked else "")
 
 

@@ -18,7 +18,8 @@ from typing import Any
 from filelock import FileLock
 
 from chmr_bench.errors import UsageError
-from chmr_bench.records import RecordStore
+from chmr_bench.paths import read_bytes
+from chmr_bench.records import RecordStore, no_records
 from chmr_bench.records.audited import read_all
 from chmr_bench.records.rounding import as_json
 from chmr_bench.report import curve_tables, exports, render
@@ -96,9 +97,9 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
 def _remembered(path: Path) -> dict[str, Any]:
     """Return what the last build left; nothing where there is none, or it is not as it was left."""
     try:
-        found = json.loads(path.read_bytes())
-        memory: dict[str, Any] = found["memory"]
-        return memory if found["sha256"] == _digest(memory) else {}
+        stored = json.loads(read_bytes(path))
+        memory: dict[str, Any] = stored["memory"]
+        return memory if stored["sha256"] == _digest(memory) else {}
     except (OSError, ValueError, TypeError, KeyError):
         return {}
 
@@ -125,8 +126,8 @@ def _draw(rendered: Rendered, out: Path, *, redraw: bool) -> None:
         from chmr_bench.report import curves, figures
 
         collected = rendered.collected
-        found = curves.families(curves.curves_of(collected.runs.frame, collected.evidence))
-        for name, shown in figures.pictures(found).items():
+        families = curves.families(curves.curves_of(collected.runs.frame, collected.evidence))
+        for name, shown in figures.pictures(families).items():
             _write(out / name, figures.draw(shown))
 
 
@@ -177,21 +178,21 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
 
 
 def _files(collected: Collected, boards: list[FilledBoard]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for board in boards:
         stem = exports.board_stem(board)
-        found[f"{stem}.csv"] = exports.board_csv(board)
-        found[f"{stem}.json"] = as_json(exports.board_json(board))
+        texts[f"{stem}.csv"] = exports.board_csv(board)
+        texts[f"{stem}.json"] = as_json(exports.board_json(board))
     settings: dict[str, Any] = {}
     for stem, tables in exports.by_file(collected.tables).items():
         path = f"{exports.TABLES}/{stem}"
-        found[f"{path}.md"] = render.dataset_page(tables[0].name, tables)
-        found[f"{path}.csv"] = exports.tables_csv(tables)
-        found[f"{path}.json"] = exports.tables_json(tables, settings)
-    found["settings.json"] = exports.settings_json(settings)
-    found[PROVENANCE] = render.provenance_page(collected.tables)
-    found["timing.csv"] = exports.timing_csv(collected.tables)
-    return found
+        texts[f"{path}.md"] = render.dataset_page(tables[0].name, tables)
+        texts[f"{path}.csv"] = exports.tables_csv(tables)
+        texts[f"{path}.json"] = exports.tables_json(tables, settings)
+    texts["settings.json"] = exports.settings_json(settings)
+    texts[PROVENANCE] = render.provenance_page(collected.tables)
+    texts["timing.csv"] = exports.timing_csv(collected.tables)
+    return texts
 
 
 def gather(
@@ -213,16 +214,16 @@ def differences(store: RecordStore, out: Path) -> list[str]:
     """
     texts = render_all(store, out).texts
     if not texts:
-        raise UsageError(f"there are no records in {store.root}; nothing to check")
-    found = []
+        raise no_records(store.root)
+    lines = []
     for name, text in texts.items():
         path = out / name
         if not path.is_file():
-            found.append(f"{name}: is missing")
+            lines.append(f"{name}: is missing")
         elif (present := path.read_bytes()) != text.encode():
-            found.append(_difference(name, present, text))
-    found += [f"{path.relative_to(out)}: no record gives it" for path in _stale(out, texts)]
-    return found
+            lines.append(_difference(name, present, text))
+    lines += [f"{path.relative_to(out)}: no record gives it" for path in _stale(out, texts)]
+    return lines
 
 
 def _difference(name: str, content: bytes, expected: str) -> str:
@@ -249,12 +250,14 @@ def _page_name(out: Path) -> str:
 
 def _stale(out: Path, texts: Mapping[str, str]) -> list[Path]:
     """Return tables that an earlier build made and the records give no more."""
-    found = (path for place in PLACES for path in sorted(out.glob(f"{place}.*")))
-    return [p for p in found if p.relative_to(out).as_posix() not in texts and _is_ours(p)]
+    candidates = (path for place in PLACES for path in sorted(out.glob(f"{place}.*")))
+    return [p for p in candidates if p.relative_to(out).as_posix() not in texts and _is_ours(p)]
 
 
 def _is_ours(path: Path) -> bool:
     """Return whether a file begins as ours do; a CSV, or lies beside a JSON file of ours."""
+    if not path.is_file():  # a pipe would never end
+        return False
     try:
         with path.open("rb") as file:
             known = re.match(OURS.get(path.suffix, b"(?!)"), file.read(10_000)) is not None

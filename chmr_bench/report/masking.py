@@ -85,12 +85,13 @@ class MaskedRun:
 
 
 def masked_runs(lines: Iterable[Run]) -> list[MaskedRun]:
-    """Return the lines of runs with something masked."""
-    return [
+    """Return the lines of runs with something masked; not those of the frozen control."""
+    found = [
         MaskedRun(line, Missing.from_dict(json.loads(line["missing"])))
         for line in lines
         if line["missing"] is not None
     ]
+    return [run for run in found if not run.missing.replaced]
 
 
 def one_draw(runs: Sequence[MaskedRun]) -> list[Setting]:
@@ -110,7 +111,8 @@ def by_kind(runs: Sequence[MaskedRun], fixed: Sequence[Setting]) -> dict[Kind, l
     also = [(setting, run.missing.shuffled) for setting in fixed for run in lone]
     kinds = [*middle, *(kind for kind in also if any(run.is_on(kind) for run in lone))]
     for run in runs:
-        if run.is_edge and not any(run.is_on(kind) for kind in kinds):
+        alike = [kind for kind in kinds if kind[1] == run.missing.shuffled]  # a control has its own
+        if run.is_edge and not any(run.is_on(kind) for kind in alike):
             kinds.append(run.kind)
     on = {kind: [run for run in runs if run.is_on(kind)] for kind in kinds}
     return {kind: kept for kind, kept in on.items() if not _is_part_of_one_draw(kind, on)}
@@ -138,8 +140,10 @@ def masked_counts(lines: Iterable[Run]) -> dict[str, tuple[int, int]]:
     """
     totals: dict[str, tuple[int, int]] = {}
     for line in lines:
-        told = json.loads(line["pretraining"] or "{}")
-        atlas = told["atlas"] if isinstance(told.get("atlas"), Mapping) else told
+        pretraining = json.loads(line["pretraining"] or "{}")
+        atlas = (
+            pretraining["atlas"] if isinstance(pretraining.get("atlas"), Mapping) else pretraining
+        )
         masked = atlas.get("hidden")
         parts: dict[str, Any] = json.loads(line["hidden"] or "{}")
         if isinstance(masked, Mapping) and isinstance(masked.get("counts"), Mapping):

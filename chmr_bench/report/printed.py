@@ -22,14 +22,14 @@ def printed_grids(
     dataset (``biogen3k/HLM``) gives a second grid for these.
     """
     wanted = set(datasets)
-    found = []
+    grids = []
     for paper in papers:
         for table in paper.table:
             if wanted & set(table.datasets):
                 kept = [f for f in table.figures if f.dataset.split("/")[0] in wanted]
                 cut = table.model_copy(update={"figures": tuple(kept)}) if only else table
-                found += _grids(paper, cut)
-    return found
+                grids += _grids(paper, cut)
+    return grids
 
 
 def _grids(paper: Published, table: PrintedTable) -> list[Grid]:

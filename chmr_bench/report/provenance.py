@@ -42,9 +42,9 @@ def _data(tables: Sequence[Table]) -> Grid:
 def _models(tables: Sequence[Table]) -> Grid:
     by_label = grouped((row.label, row) for table in tables for row in table.rows)
     rows = []
-    for label, found in sorted(by_label.items()):
-        first = found[0].first
-        seeds = sorted({seed for row in found for seed in row.seeds})
+    for label, of_label in sorted(by_label.items()):
+        first = of_label[0].first
+        seeds = sorted({seed for row in of_label for seed in row.seeds})
         plugin = f"{first['plugin_distribution']} {first['plugin_version']} ({first['plugin']})"
         shown = {
             "model": label,

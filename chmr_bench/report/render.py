@@ -56,12 +56,12 @@ def dataset_page(name: str, tables: Sequence[Table]) -> str:
 
 def printed_page(papers: Sequence[Published], tables: Sequence[Table]) -> str:
     """Return the page of printed figures, "" where no dataset of theirs was measured."""
-    found = printed_grids(papers, [t.name for t in tables if t.kind == "benchmark"])
+    grids = printed_grids(papers, [t.name for t in tables if t.kind == "benchmark"])
     lead = (
         "Carried over from papers, in their units, on their splits; none was measured here, and "
         "none stands in a column with a measured figure."
     )
-    return sections_page("As printed", found, lead) if found else ""
+    return sections_page("As printed", grids, lead) if grids else ""
 
 
 def provenance_page(tables: Sequence[Table]) -> str:
@@ -81,8 +81,8 @@ def sections_page(
     alt: str = "",
 ) -> str:
     """Return a page of tables under each other."""
-    told = {"title": title, "lead": lead, "pictures": pictures, "alt": alt, "mark": MARK}
-    return page("sections", grids=grids, **told)
+    context = {"title": title, "lead": lead, "pictures": pictures, "alt": alt, "mark": MARK}
+    return page("sections", grids=grids, **context)
 
 
 def markdown(grid: Grid) -> str:

@@ -78,6 +78,7 @@ def _row(table: Table, row: Row, is_shared: bool, records: Mapping[str, Record])
     is_mixed = facts["task_type"] == "regression" and facts["n_tasks"] > 1
     return {
         "model": facts["model"],
+        "own_profiles": facts["own_profiles"],
         "dataset": table.name,
         "split": facts["split_recorded"],
         "metric": (table.metric or "") if good else "",

@@ -1,7 +1,7 @@
 """One table of runs: every sound record of a store as a line of one DataFrame.
 
 Leaderboard, run tables, curves, exports and the Python door are group-bys of it. Nested values
-(parameters, what was hidden, packages) stand as canonical JSON, so that a line can be compared,
+(parameters, what was masked, packages) stand as canonical JSON, so that a line can be compared,
 grouped and written as it is.
 
 Example
@@ -32,7 +32,13 @@ from chmr_bench.records import (
     Stored,
     canonical_json,
 )
-from chmr_bench.records.pretrained import making_of_row, n_test_seen, pretrained_on, weights_of_row
+from chmr_bench.records.pretrained import (
+    labels_seen,
+    making_of_row,
+    n_test_seen,
+    pretrained_on,
+    weights_of_row,
+)
 from chmr_bench.report.labels import row_labels
 from chmr_bench.statistics import effective_sample_size
 from chmr_bench.types import PARTS
@@ -106,6 +112,8 @@ JSON_PATHS = {
     "pretraining": "model.pretraining",
     "missing": "missing",
     "hidden": "hidden",
+    "cells": "cells",
+    "replaced": "replaced",
     "packages": "environment.packages",
     "dropped_rows": "dataset.dropped_rows",
 }
@@ -115,7 +123,7 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {}
 for _column, _path in {**PATHS, **JSON_PATHS}.items():
     SECTIONS.setdefault(_path.rpartition(".")[0], []).append((_column, _path.rpartition(".")[2]))
 NUMBERS = ("score", "low", "high", "share_080", "seconds", "fit_seconds", "predict_seconds")
-FACTS = ("row_key", "predictions_sha256", "seal", "n_effective", "not_evaluable")
+FACTS = ("own_profiles", "row_key", "predictions_sha256", "seal", "n_effective", "not_evaluable")
 TASK = ("task", "n", "n_minority", "reason")
 """What is kept of a task that cannot be evaluated."""
 DATA = ("dataset", "origin", "dataset_digest", "split_digest")
@@ -152,9 +160,9 @@ def runs_frame(store: RecordStore) -> pd.DataFrame:
 
     Columns are those of `PATHS` and `JSON_PATHS`, and what follows from them: ``row_key`` (all that
     can change the numbers, but data and seed), ``row`` (what the row is called in tables),
-    ``split`` and ``split_seed`` (the one name these rows of train, valid and test are shown by),
-    ``split_names``, ``kind`` (benchmark, user, synthetic) and ``table`` (runs of one value share a
-    table).
+    ``own_profiles`` (atlases that the user attached, "" = none), ``split`` and ``split_seed`` (the
+    one name these rows of train, valid and test are shown by), ``split_names``, ``kind``
+    (benchmark, user, synthetic) and ``table`` (runs of one value share a table).
 
     Example
     -------
@@ -204,17 +212,17 @@ def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    row: dict[str, Any] = {}
     for section, names in SECTIONS.items():
         part = _at(line, section) if section else line
         for name, key in names:
-            told[name] = None if part is None else part.get(key)
+            row[name] = None if part is None else part.get(key)
     for name in JSON_PATHS:
-        told[name] = None if told[name] is None else _canonical(told[name])
+        row[name] = None if row[name] is None else _canonical(row[name])
     model = SimpleNamespace(**line["model"])
     record: Any = SimpleNamespace(model=model, precision=line.get("precision"))
-    told |= {name: fact(record) for name, fact in WEIGHTS_FACTS.items()}
-    return told | _facts(line, record)
+    row |= {name: fact(record) for name, fact in WEIGHTS_FACTS.items()}
+    return row | _facts(line, record)
 
 
 def _canonical(value: Any) -> str:
@@ -235,6 +243,7 @@ WEIGHTS_FACTS: Mapping[str, Callable[[Record], Any]] = {
     "row_weights": weights_of_row,
     "pretrained_on": pretrained_on,
     "n_test_seen": n_test_seen,
+    "labels_seen": labels_seen,
 }
 """Column -> what a record says of its weights; those of a row are the ones all its seeds share."""
 
@@ -249,6 +258,7 @@ def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
     if metrics and n_effective is None:  # written before it was stored
         n_effective = effective_sample_size(counts)
     return {
+        "own_profiles": "+".join(atlas["name"] for atlas in line.get("cells") or ()),
         "row_key": _row_key(line, making_of_row(record)),
         "predictions_sha256": _predictions_sha256(line),
         "seal": _seal(line),
@@ -259,11 +269,11 @@ def _facts(line: Mapping[str, Any], record: Record) -> dict[str, Any]:
     }
 
 
-def _tasks(told: Any) -> list[dict[str, Any]]:
+def _tasks(stored: Any) -> list[dict[str, Any]]:
     """Return what a record says of its tasks, from a list or from the columns of a packed run."""
-    if not isinstance(told, Mapping):
-        return told or []
-    columns = told["tasks"]
+    if not isinstance(stored, Mapping):
+        return stored or []
+    columns = stored["tasks"]
     reasons = columns["reason"]
     return [
         {"task": task, "n": n, "n_minority": rarer, "evaluable": good, "reason": reasons.get(i, "")}
@@ -286,6 +296,7 @@ def _row_key(line: Mapping[str, Any], making: str | None) -> str:
             "params": line["model"]["params"],
             "plugin": [plugin["name"], plugin["distribution"], plugin["version"]],
             "missing": line.get("missing"),
+            **({"cells": line["cells"]} if line.get("cells") else {}),
             "precision": line.get("precision"),
             "device": line["resources"]["device"],
         }
@@ -295,10 +306,10 @@ def _row_key(line: Mapping[str, Any], making: str | None) -> str:
 def _seal(line: Mapping[str, Any]) -> str:
     """Return a hash that another score, prediction or replicate of the same run changes."""
     metrics = line.get("metrics") or {}
-    told = [line["identity"], line.get("seal"), _predictions_sha256(line)]
-    told += [_at(line, "rescored.created"), line.get("created")]
-    told += [metrics.get(name) for name in ("macro", "low", "high")]
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    parts = [line["identity"], line.get("seal"), _predictions_sha256(line)]
+    parts += [_at(line, "rescored.created"), line.get("created")]
+    parts += [metrics.get(name) for name in ("macro", "low", "high")]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _predictions_sha256(line: Mapping[str, Any]) -> str | None:

@@ -44,11 +44,11 @@ def environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(Path(__file__).parent / "templates")
-    found = Environment(
+    jinja = Environment(
         loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found.filters |= {"escaped": _escaped, "note": _note, "plural": plural, "comma": _comma}
-    return found
+    jinja.filters |= {"escaped": _escaped, "note": _note, "plural": plural, "comma": _comma}
+    return jinja
 
 
 def plural(n: int, noun: str) -> str:
@@ -64,12 +64,12 @@ def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
     >>> grouped([("a", 1), ("b", 2), ("a", 3), ("a", 1)])
     {'a': [1, 3], 'b': [2]}
     """
-    found: dict[K, list[V]] = {}
+    by_key: dict[K, list[V]] = {}
     for key, value in pairs:
-        values = found.setdefault(key, [])
+        values = by_key.setdefault(key, [])
         if value not in values:
             values.append(value)
-    return found
+    return by_key
 
 
 def _comma(values: Iterable[Any]) -> str:

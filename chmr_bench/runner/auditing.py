@@ -161,7 +161,7 @@ def _title(group: Sequence[Path]) -> str:
 def _atlases(card: Path) -> Iterable[str]:
     """Return the atlases a model card names; none where there is no card, or it says none."""
     try:
-        atlases = json.loads(card.read_text(encoding="utf-8"))["atlas"]["atlases"]
+        atlases = json.loads(paths.read_bytes(card))["atlas"]["atlases"]
     except (OSError, ValueError, KeyError, TypeError):
         return ()
     return [str(name) for name in atlases] if isinstance(atlases, list) else ()

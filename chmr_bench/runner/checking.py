@@ -28,8 +28,9 @@ def check_predictions(y_pred: Any, shape: tuple[int, int], probabilities: bool) 
             raise TypeError
         values = values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        kind = getattr(y_pred, "dtype", type(y_pred).__name__)
-        raise PredictionError(f"predict gave {kind}, not numbers") from error
+        kind = type(y_pred).__name__
+        dtype = f" of {y_pred.dtype}" if hasattr(y_pred, "dtype") else ""
+        raise PredictionError(f"predict gave {kind}{dtype}, not numbers throughout") from error
     if values.shape != shape:
         raise PredictionError(f"predict gave shape {values.shape}, expected (n_test, t) = {shape}")
     wrong = ~np.isfinite(values)

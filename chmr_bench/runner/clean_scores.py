@@ -13,13 +13,13 @@ import numpy as np
 from chmr_bench.audit import Leak, Subject, leaks, twins
 from chmr_bench.audit.leakage import Level
 from chmr_bench.contracts import Progress, no_progress
-from chmr_bench.data.requests import DatasetRequest
-from chmr_bench.errors import ChmrBenchError, DataError, RecordError
+from chmr_bench.errors import ChmrBenchError, RecordError
 from chmr_bench.records import Predictions, Record, RecordStore, Stored
 from chmr_bench.records.audited import AuditFile, CleanScore, Leaked
 from chmr_bench.runner.auditing import subject
 from chmr_bench.runner.clusters import clusters_of
-from chmr_bench.runner.loading import Datasets, SplitRequest
+from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.recorded import open_split, requests_of
 from chmr_bench.runner.scoring import score
 from chmr_bench.types import BoolArray, Part
 
@@ -109,17 +109,8 @@ def clean_rows(one: Subject) -> BoolArray:
 
 def _subject(record: Record, datasets: Datasets, progress: Progress) -> Subject:
     """Return a record's dataset and split; DataError where they are not those on record."""
-    data = datasets.load(DatasetRequest.of_record(record))
-    split = SplitRequest(record.split.name, record.split.seed)
-    one = subject(datasets, data, split, progress)
-    pairs = {
-        "dataset": (record.dataset.digest, one.digest),
-        "split": (record.split.digest, one.split.digest()),
-    }
-    for what, (stored, here) in pairs.items():
-        if stored != here:
-            raise DataError(f"{what} digest: {stored[:12]} on record, {here[:12]} here")
-    return one
+    data, _ = open_split(record, datasets)
+    return subject(datasets, data, requests_of(record)[1], progress)
 
 
 def _predictions(run: Stored, store: RecordStore) -> Predictions:

@@ -6,14 +6,16 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import FitContext, ModelSpec, PendingWeights, TaskInfo, Weights
+from chmr_bench.interpreters import environment_digest
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
+    AttachedAtlas,
     DatasetInfo,
     Dropped,
     ModelInfo,
@@ -24,9 +26,14 @@ from chmr_bench.records import (
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.weights import WeightsKey
-from chmr_bench.types import DeviceKind
+from chmr_bench.types import DeviceKind, IntArray
+
+if TYPE_CHECKING:
+    from chmr_bench.cells.linking import OwnProfiles
 
 DROPPED_SHOWN = 100
+INTERPRETER = "interpreter"
+"""Under this name stands, beside the features, the digest of a model's own environment."""
 
 
 @dataclass(frozen=True)
@@ -113,23 +120,31 @@ class Job:
             features=self.features,
             weights=self.weights.sha256 if isinstance(self.weights, Weights) else None,
             missing=self.missing.to_dict() if self.missing else None,
+            cells={part.atlas: part.digest for part in self.own_profiles},
             precision=self.precision,
             device=self.device,
         )
 
     @property
+    def own_profiles(self) -> tuple[OwnProfiles, ...]:
+        """Return what was attached and can reach the model; none where it reads none of it."""
+        parts = tuple(part for part in self.data.own_profiles if part.blocks)
+        names = {name.partition(".")[0] for part in parts for name in part.blocks}
+        return parts if names & set(self.model.spec.reads) else ()
+
+    @property
     def features(self) -> dict[str, str]:
-        """Return the version of each feature the model reads.
+        """Return the version of each feature the model reads; `INTERPRETER` is of what it runs in.
 
         What `needs` raises, and a feature nobody registered, is the run's to report.
         """
-        known = registry().features
+        known, spec = registry().features, self.model.spec
         try:
-            needs = needs_of(self.model.spec, self.config)
-            names = {request.feature for request in needs.values()}
+            names = {request.feature for request in needs_of(spec, self.config).values()}
         except (Exception, SystemExit, GeneratorExit):  # noqa: BLE001 - a stranger's code; it fails again, on record
             return {}
-        return {name: known[name].spec.version for name in sorted(names & set(known))}
+        own = {INTERPRETER: environment_digest(spec)} if spec.python else {}
+        return {name: known[name].spec.version for name in sorted(names & set(known))} | own
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f" seed {self.seed}"
@@ -175,6 +190,7 @@ def key_of(record: Record) -> RunKey:
         seed=record.seed,
         features=record.model.features,
         missing=record.missing,
+        cells={atlas.name: atlas.digest for atlas in record.cells or ()},
         precision=record.precision,
         device=record.resources.device,
     )
@@ -201,6 +217,25 @@ def plugin_ref(job: Job) -> PluginRef:
     """Return what the record says of the plugin."""
     plugin = job.model.plugin
     return PluginRef(name=plugin.name, distribution=plugin.distribution, version=plugin.version)
+
+
+def cells_info(job: Job, test: IntArray | None) -> list[AttachedAtlas] | None:
+    """Return what the record says of the profiles that were attached, None where none were.
+
+    Parameters
+    ----------
+    test :
+        The test rows, None in a failed run, whose split may be what failed.
+    """
+    return [
+        AttachedAtlas(
+            name=part.atlas,
+            digest=part.digest,
+            n_rows=int(part.observed.sum()),
+            n_test=None if test is None else int(part.observed[test].sum()),
+        )
+        for part in job.own_profiles
+    ] or None
 
 
 def dataset_info(data: LoadedDataset) -> DatasetInfo:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError
 from chmr_bench.records import Record
-from chmr_bench.runner.loading import Datasets, SplitRequest
+from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.recorded import open_split
 from chmr_bench.types import BoolArray
 
 
@@ -27,14 +27,8 @@ class LabelledCells:
     def __call__(self, record: Record) -> BoolArray | None:
         """Return (n_test, t) which cells have a label, None where that is not known."""
         try:
-            loaded = self.datasets.load(DatasetRequest.of_record(record))
-            split = loaded.split(SplitRequest(record.split.name, record.split.seed))
+            loaded, split = open_split(record, self.datasets)
         except ChmrBenchError:
-            split = None
-        if split is None or (loaded.digest, split.digest()) != (
-            record.dataset.digest,
-            record.split.digest,
-        ):
             self.missing.add(record.dataset.name)
             return None
         known: BoolArray = ~np.isnan(loaded.dataset.y[split.test])

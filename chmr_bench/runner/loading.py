@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chmr_bench import foreign
 from chmr_bench.contracts import (
@@ -27,6 +28,9 @@ from chmr_bench.paths import feature_folder
 from chmr_bench.records import canonical_json
 from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import IntArray
+
+if TYPE_CHECKING:
+    from chmr_bench.cells.linking import OwnProfiles
 
 CONNECTIVITY = "connectivity"
 """The feature that fills `Inputs.keys` instead of a block."""
@@ -50,6 +54,8 @@ class LoadedDataset:
         Cores for splits and features.
     load_limit :
         Seconds for another's split rule; None = `foreign.LONG_SECONDS`.
+    own_profiles :
+        What was attached of chosen atlases, see `with_profiles`; the digest knows nothing of it.
     """
 
     request: DatasetRequest
@@ -58,9 +64,23 @@ class LoadedDataset:
     digest: str
     n_jobs: int = 1
     load_limit: float | None = None
+    own_profiles: tuple[OwnProfiles, ...] = ()
     _splits: dict[SplitRequest, Split] = field(default_factory=dict, repr=False)
     _blocks: dict[str, Block] = field(default_factory=dict, repr=False)
     _keys: list[tuple[str, ...]] = field(default_factory=list, repr=False)
+
+    def with_profiles(self, parts: Sequence[OwnProfiles]) -> LoadedDataset:
+        """Return the dataset with its molecules' profiles beside the blocks it came with.
+
+        Splits and features are those of this one: they depend on structures alone.
+        """
+        from chmr_bench.cells.linking import together
+
+        there = dict(self.dataset.blocks)
+        for name, block in together(parts)[0].items() if parts else ():
+            there[f"{name}.own" if name in there else name] = block
+        dataset = replace(self.dataset, blocks=there)
+        return replace(self, dataset=dataset, own_profiles=tuple(parts))
 
     # --------------------------------------------------------------------------------------- splits
 
@@ -238,5 +258,5 @@ class Datasets:
     def keep_features_of(self, one: LoadedDataset) -> None:
         """Let go of the features of all others."""
         for other in self._loaded.values():
-            if other is not one:
+            if other._blocks is not one._blocks:  # shared where profiles were attached
                 other.forget_features()

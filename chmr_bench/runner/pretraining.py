@@ -69,7 +69,7 @@ class AtlasData:
         if key not in self._digests:
             from chmr_bench.cells import sources
 
-            specs = _specs(atlases)
+            specs = atlas_specs(atlases)
             left_out = [] if transductive else [_pins(b) for b in benchmarks(specs)]
             content = {
                 "atlases": sources.digest(specs),
@@ -91,7 +91,7 @@ class AtlasData:
         """
         from chmr_bench.cells import sources
 
-        specs = _specs(atlases)
+        specs = atlas_specs(atlases)
         self.stage("atlas")
         atlas = sources.open_atlases(specs, self.options, self.progress)
         n_molecules = len(atlas)
@@ -100,7 +100,7 @@ class AtlasData:
             atlas = atlas.without(self.test_keys(left_out))
         atlas, hidden = self._masked(atlas)
         info = {
-            "atlases": [_public_name(name) for name in atlases],
+            "atlases": [public_name(name) for name in atlases],
             "data": self.digest(atlases, transductive),
             "transductive": transductive,
             "synthetic": atlas.synthetic,
@@ -179,14 +179,14 @@ def _masked_views(missing: Missing, molecules: MoleculeNames) -> MaskedEntries:
     return masked_entries(missing, molecules, named)
 
 
-def _specs(atlases: Sequence[str]) -> list[AtlasSpec | Path]:
+def atlas_specs(atlases: Sequence[str]) -> list[AtlasSpec | Path]:
     """Return what the names mean."""
     from chmr_bench.cells import sources
 
     return [sources.folder_of(name) or registry().atlas(name).spec for name in atlases]
 
 
-def _public_name(name: str) -> str:
+def public_name(name: str) -> str:
     """Return an atlas's name for a record: of the path of a folder only its last component."""
     from chmr_bench.cells import sources
 

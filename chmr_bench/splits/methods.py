@@ -146,8 +146,8 @@ class _SplitInputs:
         from chmr_bench.features import cache
 
         smiles, folder = self.dataset.smiles, paths.feature_folder()
-        found = cache.identities(smiles, n_jobs=self.n_jobs, cache=folder)
-        return [self.names(), found["parent"], found["scaffold"]]
+        identities = cache.identities(smiles, n_jobs=self.n_jobs, cache=folder)
+        return [self.names(), identities["parent"], identities["scaffold"]]
 
 
 def _split(method: str, given: _SplitInputs) -> Split:

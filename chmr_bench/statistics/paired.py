@@ -33,7 +33,7 @@ from chmr_bench.statistics.runs import Runs
 from chmr_bench.types import FloatArray
 
 LEAST_P = 1e-100
-"""Smaller p are not told apart: quantiles of t cannot be computed there."""
+"""Smaller p are not distinguished: quantiles of t cannot be computed there."""
 ONE_SEED = "one seed: how much another seed would move it is not in the interval"
 TOO_FEW = (
     "no interval: the score rests on one or two test molecules (of the rarer class, or labelled)"

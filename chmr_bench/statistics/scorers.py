@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,20 +34,39 @@ def prepared(metric: MetricName, y: FloatArray, y_pred: FloatArray) -> Scorer:
 
 
 def _roc_auc(rows: IntArray, y: FloatArray, y_pred: FloatArray) -> Scorer:
+    """Return the scorer that counts the pairs of the two classes that are in order.
+
+    Between two neighbouring values of the rarer class the others are counted together, straight
+    from `w`: most tasks are far from balanced, and a copy of `w` would take most of the time.
+    """
+    from scipy import sparse
+
     positive = y == 1
-    order = np.argsort(y_pred[~positive], kind="stable")
-    negatives, negative_rows = y_pred[~positive][order], rows[~positive][order]
-    positive_rows = rows[positive]
-    below = np.searchsorted(negatives, y_pred[positive], side="left")
-    not_above = np.searchsorted(negatives, y_pred[positive], side="right")
+    flipped = 2 * np.count_nonzero(positive) > len(y)
+    rare, value = (~positive, -y_pred) if flipped else (positive, y_pred)
+    order = np.argsort(value[~rare], kind="stable")
+    others, other_rows = value[~rare][order], rows[~rare][order]
+    # A rare molecule wins half a pair by each of the others below it, half by each not above it.
+    places = [np.searchsorted(others, value[rare], side) for side in ("left", "right")]
+    edges, edge = np.unique(np.concatenate(places), return_inverse=True)
+    starts = np.concatenate([[0], edges, [len(others)]])
+    ones = np.ones(2 * len(rows), dtype=np.int32)
+    width = int(rows.max(initial=-1)) + 1
+    between = sparse.csr_array(
+        (ones[: len(others)], other_rows, starts), shape=(len(edges) + 1, width)
+    )
+    halves: Any = sparse.csr_array(
+        (ones[: len(edge)], (edge, np.tile(rows[rare], 2))), shape=(len(edges), width)
+    )
 
     def score(w: Drawn) -> FloatArray:
-        drawn = np.zeros((len(negative_rows) + 1, w.shape[1]), dtype=np.int32)
-        np.cumsum(w[negative_rows], axis=0, out=drawn[1:])  # (n_negative + 1, r)
-        wanted = w[positive_rows]  # (n_positive, r)
-        won = np.einsum("pr,pr->r", wanted, drawn[below] + drawn[not_above], dtype=np.float64)
+        drawn: Drawn = between @ w[:width]  # (n_edges + 1, r)
+        np.cumsum(drawn, axis=0, out=drawn)
+        wanted: Drawn = halves @ w[:width]  # (n_edges, r)
         pairs = wanted.sum(axis=0, dtype=np.float64) * drawn[-1]
-        return _divide(won, 2.0 * pairs)
+        fits = pairs.max(initial=0) <= np.iinfo(np.int32).max
+        weights = wanted if fits else wanted.astype(np.float64)
+        return _divide(np.einsum("er,er->r", weights, drawn[:-1]), pairs)
 
     return score
 

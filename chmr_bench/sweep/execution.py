@@ -169,6 +169,7 @@ def _kept_log(record: Record, text: str) -> Path | None:
     path = log_folder() / re.sub(r"[^\w.+-]+", "-", name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # what is there may be a pipe, which waits for a reader
         path.write_text(text, encoding="utf-8", errors="replace")
     except OSError:  # a cache that cannot be written: the log is in the record all the same
         return None

@@ -1,4 +1,7 @@
-"""Ctrl-C once: stop cleanly. Twice: stop at once, even where compiled code is at work."""
+"""Ctrl-C once: stop cleanly. Twice: stop at once, even where compiled code is at work.
+
+SIGTERM, which `kill` and the schedulers of clusters send, is the same as Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-EXIT_CODE = 130
+from chmr_bench.errors import INTERRUPTED
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 MESSAGE = b"\nstopping; press Ctrl-C again to stop at once\n"
 SHOW_CURSOR = b"\x1b[?25h"
 
@@ -23,7 +28,7 @@ class Interrupt:
         self.requested = False
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
-        """Turn the first Ctrl-C into KeyboardInterrupt."""
+        """Turn the first signal into KeyboardInterrupt."""
         if not self.requested:
             self.requested = True
             raise KeyboardInterrupt
@@ -31,7 +36,7 @@ class Interrupt:
 
 @contextmanager
 def stoppable() -> Iterator[Interrupt]:
-    """Handle Ctrl-C while the block runs; outside the main thread nothing is changed.
+    """Handle Ctrl-C and SIGTERM while the block runs; outside the main thread nothing is changed.
 
     Python runs its signal handlers only between bytecodes, so one long call into compiled code
     would hold up the second Ctrl-C as well. The interpreter writes every signal to a socket at
@@ -43,7 +48,7 @@ def stoppable() -> Iterator[Interrupt]:
         return
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    previous = signal.signal(signal.SIGINT, interrupt.handle)
+    previous = {one: signal.signal(one, interrupt.handle) for one in SIGNALS}
     previous_fd = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     watcher = threading.Thread(target=_watch, args=(ours,), daemon=True, name="ctrl-c")
     watcher.start()
@@ -51,7 +56,8 @@ def stoppable() -> Iterator[Interrupt]:
         yield interrupt
     finally:
         signal.set_wakeup_fd(previous_fd)
-        signal.signal(signal.SIGINT, previous)
+        for one, handler in previous.items():
+            signal.signal(one, handler)
         theirs.close()
         watcher.join(timeout=1.0)
         ours.close()
@@ -60,10 +66,10 @@ def stoppable() -> Iterator[Interrupt]:
 def _watch(signals: socket.socket) -> None:
     count = 0
     while received := signals.recv(16):
-        count += sum(byte == signal.SIGINT for byte in received)
+        count += sum(byte in SIGNALS for byte in received)
         if count == 1:
             os.write(2, MESSAGE)
         elif count > 1:
             if sys.stderr.isatty():
                 os.write(2, SHOW_CURSOR)
-            os._exit(EXIT_CODE)
+            os._exit(INTERRUPTED)

@@ -29,6 +29,7 @@ from chmr_bench.runner import (
     WeightsCache,
 )
 from chmr_bench.runner.fitting import load_classes
+from chmr_bench.runner.own_profiles import attached, join_notes
 from chmr_bench.settings import build_config, require
 from chmr_bench.sweep.draws import draws, modalities_of
 from chmr_bench.types import DeviceKind
@@ -64,6 +65,8 @@ class Request:
     missing :
         What is masked on purpose, each in turn; None = nothing. The seed of the draw is that of
         the run, so that seeds lose different molecules, unless `hide_seed` is one for all.
+    cells :
+        Atlases whose profiles of the datasets' own molecules are attached.
     """
 
     models: tuple[str, ...]
@@ -77,6 +80,7 @@ class Request:
     keep_failed: bool = False
     missing: tuple[Missing | None, ...] = (None,)
     hide_seed: int | None = None
+    cells: tuple[str, ...] = ()
 
 
 @dataclass
@@ -89,6 +93,13 @@ class Session:
         self.datasets = Datasets(self.options.fetch, self.options.n_jobs)
         self.weights = WeightsCache(self.options)
         self.imports: dict[str, str] = {}
+
+    def load(
+        self, request: DatasetRequest, cells: Sequence[str], progress: Progress
+    ) -> LoadedDataset:
+        """Return a dataset, with its molecules' own profiles from the named atlases."""
+        data = self.datasets.load(request, progress)
+        return attached(data, cells, self.options.fetch, progress) if cells else data
 
     def import_obstacle(self, model: Registered[ModelSpec]) -> str:
         """Return why the model's modules cannot be imported, "" where they can.
@@ -153,10 +164,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every job, in the order they will run: the cheapest datasets first."""
+    """Every job, in the order they will run: the cheapest datasets first.
+
+    Attributes
+    ----------
+    notes :
+        What the user should know of the data.
+    """
 
     items: tuple[Item, ...]
     keep_failed: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def todo(self) -> list[Item]:
@@ -203,7 +221,7 @@ def plan(
     _check_device(request.device)
     loaded = {}
     for one in request.datasets:
-        data = session.datasets.load(one, opening(one))
+        data = session.load(one, request.cells, opening(one))
         loaded[data.spec.name, data.digest, data.spec.metric] = data
     shared = Counter(data.spec.name for data in loaded.values())
     items: list[Item] = []
@@ -212,7 +230,8 @@ def plan(
         for model, split in itertools.product(models, _splits_of(request, data)):
             new = _items(request, model, data, split, store, session)
             items += (dataclasses.replace(item, origin=origin) for item in new)
-    return Plan(tuple(items), request.keep_failed)
+    notes = [note for data in loaded.values() for note in join_notes(data)]
+    return Plan(tuple(items), request.keep_failed, tuple(notes))
 
 
 def _items(
@@ -302,7 +321,13 @@ def _obstacle(spec: ModelSpec, data: LoadedDataset) -> str:
         return f"{spec.name} does not do {data.spec.task_type}"
     if spec.needs_cells and not set(spec.reads) & modalities_of(data):
         wanted = " or ".join(spec.reads)
-        return f"{spec.name} reads a molecule's own {wanted}; {data.spec.name} comes with none"
+        where = " or ".join(part.atlas for part in data.own_profiles)
+        there = (
+            f"comes with none, and no molecule of it is in {where}"
+            if where
+            else ("comes with none; --cells ATLAS attaches some")
+        )
+        return f"{spec.name} reads a molecule's own {wanted}; {data.spec.name} {there}"
     return ""
 
 

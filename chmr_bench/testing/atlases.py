@@ -38,12 +38,12 @@ def check_atlas(
     spec = registry().atlas(atlas).spec if isinstance(atlas, str) else atlas
     options = options or options_from_env()
     where = f"atlas {spec.name!r}"
-    found = open_atlas(spec, options)
-    if found.genes is None or len(found) or found.blocks:  # genes alone: no molecule to check
-        _check_molecules(found, where)
-    _check_blocks(found, where)
-    _check_readouts(spec, found, where)
-    if twice and open_atlas(spec, options).digest() != found.digest():
+    opened = open_atlas(spec, options)
+    if opened.genes is None or len(opened) or opened.blocks:  # genes alone: no molecule to check
+        _check_molecules(opened, where)
+    _check_blocks(opened, where)
+    _check_readouts(spec, opened, where)
+    if twice and open_atlas(spec, options).digest() != opened.digest():
         raise PluginError(f"{where}: opened twice, it has two contents; it must be repeatable")
 
 
@@ -98,10 +98,10 @@ def _check_readouts(spec: AtlasSpec, atlas: Atlas, where: str) -> None:
         values = np.asarray(block.values)
         entries = np.isfinite(values)[rows]
         n_molecules = fact.n_molecules or spec.n_molecules or len(atlas)
-        found = {"n": values.shape[1], "filled": entries.mean(), "n_molecules": rows.sum()}
+        actual = {"n": values.shape[1], "filled": entries.mean(), "n_molecules": rows.sum()}
         expected = {"n": fact.n, "filled": fact.filled, "n_molecules": n_molecules}
         slack = {"n": 0.0, "filled": 0.01, "n_molecules": max(2, n_molecules // 100)}
-        for what, number in found.items():
+        for what, number in actual.items():
             if abs(number - expected[what]) > slack[what]:
                 raise PluginError(
                     f"{where}, block {name!r}: {what} is {number:g}, registered {expected[what]:g}"

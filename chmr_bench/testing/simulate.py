@@ -60,24 +60,24 @@ def problems(
 ) -> list[SimulatedData]:
     """Return the problems of one task type: four tasks of which three are awkward, and one task."""
     y = _labels(task_type, inputs.smiles)
-    found = [
+    data = [
         _cut("four tasks: full, with gaps, one value only, never measured", task_type, inputs, y),
         _cut("a single task", task_type, inputs, y[:, :1]),
     ]
-    return [replace(problem, weights=weights) for problem in found]
+    return [replace(problem, weights=weights) for problem in data]
 
 
 def cell_blocks(names: Sequence[str], n: int) -> dict[str, Block]:
     """Return a simulated cell modality of each name; a third of the molecules have none."""
-    found: dict[str, Block] = {}
+    blocks: dict[str, Block] = {}
     for i, name in enumerate(names):
         rng = np.random.default_rng(100 + i)
         observed = rng.random(n) > 1 / 3
         values = rng.normal(size=(n, _N_CELL_COLUMNS)).astype(np.float32)
         values[~observed] = np.nan
         columns = tuple(f"{name}_{j}" for j in range(_N_CELL_COLUMNS))
-        found[name] = MatrixBlock(values, observed, columns)
-    return found
+        blocks[name] = MatrixBlock(values, observed, columns)
+    return blocks
 
 
 def measured_in_part(

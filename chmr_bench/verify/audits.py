@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import FOLDER, AuditFile, paths, read
 from chmr_bench.runner.clean_scores import Skipped, audit_records, differences
 from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.recorded import open_data
 from chmr_bench.verify.known import Verified
 from chmr_bench.verify.runs import Check
 
 
 def check_audits(
-    store: RecordStore, datasets: Datasets, known: Verified | None = None
+    store: RecordStore,
+    datasets: Datasets,
+    known: Verified | None = None,
+    chosen: Collection[str] | None = None,
 ) -> Iterator[Check]:
     """Yield a check an audit below ``audit/``; nothing where there is none.
 
@@ -23,6 +26,8 @@ def check_audits(
     ----------
     known
         audits that were verified before are not computed again, where their runs are the same.
+    chosen
+        identities of runs: only audits that hold a score of one of them; None = all.
     """
     stored: dict[str, AuditFile] = {}
     for path in paths(store.root):
@@ -33,14 +38,16 @@ def check_audits(
             yield Check(name, "unreadable", (str(error),))
             continue
         for one in audits:
+            if chosen is not None and one.scores.keys().isdisjoint(chosen):
+                continue
             seed = "" if one.split_seed is None else f" {one.split_seed}"
             stored[f"{name}: {one.split}{seed}"] = one
     parts = {name: _parts(one, store, datasets) for name, one in stored.items()} if known else {}
     old = {name for name, of in parts.items() if of and known and known.has(*of)}
     wanted = {(one.dataset, one.split_digest) for name, one in stored.items() if name not in old}
-    found = list(audit_records(store, datasets, only=wanted)) if wanted else []
-    fresh = {_key(one): one for one in found if isinstance(one, AuditFile)}
-    skipped = [one for one in found if isinstance(one, Skipped)]
+    computed = list(audit_records(store, datasets, only=wanted)) if wanted else []
+    fresh = {_key(one): one for one in computed if isinstance(one, AuditFile)}
+    skipped = [one for one in computed if isinstance(one, Skipped)]
     for name, one in stored.items():
         check = Check(name, "ok") if name in old else _check(name, one, fresh, skipped)
         if known and check.state == "ok" and parts[name]:
@@ -59,7 +66,7 @@ def _parts(one: AuditFile, store: RecordStore, datasets: Datasets) -> tuple[str,
     if not runs or any(not run.sealed or run.damage() or not run.record.seal for run in runs):
         return ()
     try:
-        digest = datasets.load(DatasetRequest.of_record(runs[0].record)).digest
+        digest = open_data(runs[0].record, datasets).digest
     except ChmrBenchError:
         return ()
     return one.model_dump_json(), digest, *sorted(str(run.record.seal) for run in runs)

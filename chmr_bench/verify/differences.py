@@ -14,6 +14,7 @@ from chmr_bench.records.arrays import FILE_NAME
 from chmr_bench.records.loose import REPLICATES
 from chmr_bench.runner.job import dataset_info, key_of
 from chmr_bench.runner.loading import LoadedDataset
+from chmr_bench.runner.recorded import other_split
 from chmr_bench.types import PARTS, FloatArray
 
 TOLERANCE = 1e-6
@@ -39,12 +40,12 @@ def interval_differences(record: Record) -> list[str]:
         return ["status is ok, but there are no metrics, or no predictions"]
     whole = [("macro", record.metrics.macro, record.metrics.low, record.metrics.high)]
     scores = whole + [(f"task {t.task}", t.score, t.low, t.high) for t in record.metrics.per_task]
-    found = [
+    differences = [
         f"{name}: {score} lies outside its own interval, {low} to {high}"
         for name, score, low, high in scores
         if not _within(score, low, high)
     ]
-    return _shortened(found)
+    return _shortened(differences)
 
 
 def _within(score: float | None, low: float | None, high: float | None) -> bool:
@@ -54,20 +55,9 @@ def _within(score: float | None, low: float | None, high: float | None) -> bool:
     return low - slack <= score <= high + slack
 
 
-def _shortened(found: list[str]) -> list[str]:
-    return found[:5] + ([f"and {len(found) - 5} more differences"] if len(found) > 5 else [])
-
-
-def other_data(record: Record, loaded: LoadedDataset) -> str:
-    """Return what is said where the data are not those of the record."""
-    digests = f"{record.dataset.digest[:12]} on record, {loaded.digest[:12]} here"
-    origin = record.dataset.origin
-    if origin.kind == "registered":
-        return f"dataset digest: {digests}"
-    return (
-        f"{origin.file} is not the table of this run: its content was changed or replaced since "
-        f"(dataset digest: {digests}); with the old table the record can be verified"
-    )
+def _shortened(differences: list[str]) -> list[str]:
+    more = [f"and {len(differences) - 5} more differences"] if len(differences) > 5 else []
+    return differences[:5] + more
 
 
 def identity_differences(record: Record) -> tuple[str, ...]:
@@ -81,67 +71,70 @@ def identity_differences(record: Record) -> tuple[str, ...]:
 def failure_differences(entry: Stored) -> list[str]:
     """Return what a failed record has that none can have."""
     record = entry.record
-    found = [] if record.error else ["status is failed, but there is no error"]
+    differences = [] if record.error else ["status is failed, but there is no error"]
     if record.metrics or record.predictions:
-        found.append("status is failed, but there are metrics or predictions on record")
+        differences.append("status is failed, but there are metrics or predictions on record")
     there = [] if entry.kind == "packed" else sorted(p.name for p in entry.path.iterdir())
     stray = [name for name in there if name in (FILE_NAME, REPLICATES)]
-    return found + [f"status is failed, but {name} is there" for name in stray]
+    return differences + [f"status is failed, but {name} is there" for name in stray]
 
 
 def word_differences(record: Record, loaded: LoadedDataset, split: Split | None) -> list[str]:
     """Return what the tables print and neither identity nor scores hold, where it is not so."""
-    found = [] if record.error is None else ["status is ok, but there is an error"]
+    differences = [] if record.error is None else ["status is ok, but there is an error"]
     fresh = dataset_info(loaded)
-    found += [
+    differences += [
         _difference(f"dataset.{name}", getattr(record.dataset, name), getattr(fresh, name))
         for name in DATASET_WORDS
     ]
     if split is not None:
-        found += [
+        differences += [
             _difference(f"split.n_{part}", getattr(record.split, f"n_{part}"), len(rows))
             for part, rows in ((p, split.part(p)) for p in PARTS)
         ]
-    found += _model_differences(record)
-    return [f for f in found if f]
+    differences += _model_differences(record)
+    return [f for f in differences if f]
 
 
 def _model_differences(record: Record) -> list[str]:
     model = record.model
-    found = []
+    differences = []
     if model.deterministic != (record.seed is None):
-        found.append(f"model.deterministic is {model.deterministic}, but the seed {record.seed}")
+        differences.append(
+            f"model.deterministic is {model.deterministic}, but the seed {record.seed}"
+        )
     registered = registry().models.get(model.id)
     if registered is not None and registered.spec.version == model.version:
         fresh = registered.spec.deterministic
-        found.append(_difference("model.deterministic", model.deterministic, fresh))
-    found += [
+        differences.append(_difference("model.deterministic", model.deterministic, fresh))
+    differences += [
         f"model.overrides: {name} is not what model.params holds"
         for name, value in model.overrides.items()
         if name not in model.params or model.params[name] != value
     ]
-    return found
+    return differences
 
 
 def split_differences(record: Record, split: Split | None) -> list[str]:
     """Return whether the split of a record is another one here."""
-    if split is None or split.digest() == record.split.digest:
-        return []
-    return [f"split digest: {record.split.digest[:12]} on record, {split.digest()[:12]} here"]
+    different = "" if split is None else other_split(record, split)
+    return [different] if different else []
 
 
 def prediction_differences(
     record: Record, predictions: Predictions, split: Split | None
 ) -> list[str]:
     """Return what a record says of its predictions and is not so."""
-    info, found = record.predictions, []
+    info, differences = record.predictions, []
     if info is not None:
-        found.append(_difference("predictions.n_rows", info.n_rows, len(predictions.rows)))
-        found.append(_difference("predictions.cells", info.cells, predictions.cells))
-        found.append(_difference("predictions.dtype", info.dtype, str(predictions.values.dtype)))
+        differences.append(_difference("predictions.n_rows", info.n_rows, len(predictions.rows)))
+        differences.append(_difference("predictions.cells", info.cells, predictions.cells))
+        differences.append(
+            _difference("predictions.dtype", info.dtype, str(predictions.values.dtype))
+        )
     if split is not None and not np.array_equal(predictions.rows, split.test):
-        found.append("the predicted rows are not the test rows of the split")
-    return [f for f in found if f]
+        differences.append("the predicted rows are not the test rows of the split")
+    return [f for f in differences if f]
 
 
 def metric_differences(stored: Metrics | None, fresh: Metrics, *, intervals: bool) -> list[str]:
@@ -157,16 +150,16 @@ def metric_differences(stored: Metrics | None, fresh: Metrics, *, intervals: boo
         "share_080",
     )
     names = [*names, "low", "high"] if intervals else names
-    found = [_difference(name, getattr(stored, name), getattr(fresh, name)) for name in names]
+    differences = [_difference(name, getattr(stored, name), getattr(fresh, name)) for name in names]
     if len(stored.per_task) != len(fresh.per_task):
-        return [*filter(None, found), "the tasks on record are not the dataset's"]
+        return [*filter(None, differences), "the tasks on record are not the dataset's"]
     for a, b in zip(stored.per_task, fresh.per_task, strict=True):
         fields = ("task", "score", "n", "n_minority", "evaluable")
-        found += [
+        differences += [
             _difference(f"task {a.task}: {name}", getattr(a, name), getattr(b, name))
             for name in ((*fields, "low", "high") if intervals else fields)
         ]
-    return _shortened([f for f in found if f])
+    return _shortened([f for f in differences if f])
 
 
 def _difference(name: str, stored: object, fresh: object) -> str:

@@ -41,8 +41,8 @@ class Verified:
         self.path = paths.home() / FILE_NAME
         self._new: dict[str, None] = {}
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            self._old = dict.fromkeys(str(key) for key in found)
+            keys = json.loads(paths.read_bytes(self.path))
+            self._old = dict.fromkeys(str(key) for key in keys)
         except (OSError, ValueError, TypeError):
             self._old = {}
 

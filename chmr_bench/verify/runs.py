@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +18,7 @@ from chmr_bench.records.run import run_name
 from chmr_bench.records.seal import seal
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
+from chmr_bench.runner.recorded import other_data, requests_of
 from chmr_bench.runner.scoring import score, score_only
 from chmr_bench.types import FloatArray, IntArray
 from chmr_bench.verify.differences import (
@@ -25,7 +26,6 @@ from chmr_bench.verify.differences import (
     identity_differences,
     interval_differences,
     metric_differences,
-    other_data,
     prediction_differences,
     same_array,
     split_differences,
@@ -63,7 +63,11 @@ class Check:
 
 
 def check_all(
-    store: RecordStore, datasets: Datasets, depth: Depth, known: Verified | None = None
+    store: RecordStore,
+    datasets: Datasets,
+    depth: Depth,
+    known: Verified | None = None,
+    chosen: Sequence[Stored] | None = None,
 ) -> Iterator[Check]:
     """Yield a check a record, and one a place that holds no record.
 
@@ -75,10 +79,14 @@ def check_all(
     ----------
     known
         what was verified before and is the same still, byte by byte, is not computed again.
+    chosen
+        runs of the store, in its order; None = all. Places that hold no record are reported in
+        any case: nobody knows whose they are.
     """
     for problem in store.problems():
         yield Check(_relative(problem.path, store), "unreadable", (problem.reason,))
-    for _, group in groupby(store.stored(), key=lambda s: s.content["dataset"]["name"]):
+    runs = store.stored() if chosen is None else chosen
+    for _, group in groupby(runs, key=lambda s: s.content["dataset"]["name"]):
         checker = _Checker(store, datasets, depth, known)
         # Of one split together: they share its resamples, which are kept for the next.
         entries = sorted(group, key=lambda s: s.content["split"]["digest"] or "")
@@ -119,7 +127,7 @@ class _Checker:
         if record.status != "ok":
             return
         try:
-            request, split = _needed(record)
+            request, split = requests_of(record)
         except ChmrBenchError:  # `check` says so
             return
         if request not in self.loaded:
@@ -175,16 +183,19 @@ class _Checker:
         record = entry.record
         broken = () if entry.sealed else (SEAL_BROKEN,)
         if record.status == "failed":
-            found = (*broken, *identity_differences(record), *failure_differences(entry))
-            return Check(path, "different" if found else "failed run", found)
-        request, split = _needed(record)
+            differences = (*broken, *identity_differences(record), *failure_differences(entry))
+            return Check(path, "different" if differences else "failed run", differences)
+        request, split = requests_of(record)
         data = self.loaded[request]
         data = self.data.get((record.dataset.digest, request, split), data)
         if data.loaded is None:
-            found = (*broken, *interval_differences(record))
+            differences = (*broken, *interval_differences(record))
             blocking = record.dataset.origin.kind == "registered"
             return Check(
-                path, "different" if found else "not at hand", (*found, data.reason), blocking
+                path,
+                "different" if differences else "not at hand",
+                (*differences, data.reason),
+                blocking,
             )
         if self._is_known(entry, data.loaded):
             return Check(path, "ok")
@@ -195,53 +206,57 @@ class _Checker:
 
     def _compare(self, path: str, entry: Stored, loaded: LoadedDataset, data: _Data) -> Check:
         record = entry.record
-        found, predictions = self._below_the_scores(entry, loaded, data)
-        if predictions is None or (found and self.depth == "write"):
-            return Check(path, "different", (*found, *([] if entry.sealed else [SEAL_BROKEN])))
+        differences, predictions = self._below_the_scores(entry, loaded, data)
+        if predictions is None or (differences and self.depth == "write"):
+            return Check(
+                path, "different", (*differences, *([] if entry.sealed else [SEAL_BROKEN]))
+            )
         if data.clusters is None:
             fresh = score_only(loaded.spec, loaded.dataset, predictions)
-            found += metric_differences(record.metrics, fresh, intervals=False)
-            return Check(path, "different" if found else "ok", tuple(found))
+            differences += metric_differences(record.metrics, fresh, intervals=False)
+            return Check(path, "different" if differences else "ok", tuple(differences))
         fresh, replicates = score(loaded.spec, loaded.dataset, predictions, data.clusters)
         others = metric_differences(record.metrics, fresh, intervals=True)
         changed = self._replicate_differences(entry, replicates)
         others += changed
         if not entry.sealed and not (self.depth == "write" and _only_scores(entry, fresh)):
-            found.append(SEAL_BROKEN)
-        if others and not found and self.depth == "write":
+            differences.append(SEAL_BROKEN)
+        if others and not differences and self.depth == "write":
             # Replicates that agree stay to the last bit, in the precision they were stored in.
             self.store.rescore(entry, fresh, replicates if changed else entry.replicates())
             return Check(path, "written", tuple(others))
-        if not found and not others and self.known is not None and record.seal:
+        if not differences and not others and self.known is not None and record.seal:
             self.known.add(record.seal, loaded.digest)
-        hint = [REWRITE] if others and not found else []
-        if others and found == [SEAL_BROKEN] and _only_scores(entry, fresh):
+        hint = [REWRITE] if others and not differences else []
+        if others and differences == [SEAL_BROKEN] and _only_scores(entry, fresh):
             hint = [REWRITE]
-        return Check(path, "different" if found + others else "ok", (*found, *others, *hint))
+        return Check(
+            path, "different" if differences + others else "ok", (*differences, *others, *hint)
+        )
 
     def _below_the_scores(
         self, entry: Stored, loaded: LoadedDataset, data: _Data
     ) -> tuple[list[str], Predictions | None]:
         """Return what differs below the scores, and the predictions where they can be scored."""
         record = entry.record
-        found: list[str] = []
+        differences: list[str] = []
         if self.depth != "score":
-            found += identity_differences(record)
-            found += split_differences(record, data.split)
-            found += word_differences(record, loaded, data.split)
+            differences += identity_differences(record)
+            differences += split_differences(record, data.split)
+            differences += word_differences(record, loaded, data.split)
         if record.metrics is None or record.predictions is None:
-            return [*found, "status is ok, but there are no metrics, or no predictions"], None
+            return [*differences, "status is ok, but there are no metrics, or no predictions"], None
         try:
             predictions = entry.predictions()
         except RecordError as error:
             raise RecordError(f"{error}; {MEND}") from error
         if predictions.digest() != record.predictions.values_sha256:
-            return [*found, f"the predictions are not those on record; {MEND}"], None
+            return [*differences, f"the predictions are not those on record; {MEND}"], None
         if predictions.task_names != loaded.dataset.task_names:
-            return [*found, "the predictions are of other tasks than the dataset's"], None
+            return [*differences, "the predictions are of other tasks than the dataset's"], None
         if self.depth != "score":
-            found += prediction_differences(record, predictions, data.split)
-        return found, predictions
+            differences += prediction_differences(record, predictions, data.split)
+        return differences, predictions
 
     def _replicate_differences(self, entry: Stored, replicates: FloatArray) -> list[str]:
         try:
@@ -265,7 +280,3 @@ def _only_scores(entry: Stored, fresh: Metrics) -> bool:
     """Return whether the seal fits with the scores computed anew: nothing else was changed."""
     content = {**entry.content, "metrics": fresh.model_dump(mode="json")}
     return bool(seal(content) == entry.content.get("seal"))
-
-
-def _needed(record: Record) -> tuple[DatasetRequest, SplitRequest]:
-    return DatasetRequest.of_record(record), SplitRequest(record.split.name, record.split.seed)

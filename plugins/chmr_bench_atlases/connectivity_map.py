@@ -23,12 +23,20 @@ from chmr_bench_atlases.load import plain_names, structure_table
 
 BLOCK = "expression.cmap02"
 UP, DOWN = "cells/cmap02/CmapUp100.gmt.xz", "cells/cmap02/CmapDn100.gmt.xz"
-NAMES = Structures(
-    files=("cells/cmap02/pertinfo.tsv.gz",),
-    key="drug",
-    matches="pert_iname",
-    smiles="canonical_smiles",
+YEAST = ("Bioactive", "Cytotoxic", "Lopac", "Maybridge1000", "SPECMTS3", "Spectrum", "Spectrum_ED")
+NAMES = (
+    Structures(("cells/cmap02/pertinfo.tsv.gz",), "drug", "pert_iname", "canonical_smiles"),
+    Structures(("cells/redial/CPE.csv",), "drug", "DC.NAME", "SMILES"),
+    Structures(
+        tuple(f"cells/yeast_cgm/{library}_SMILES.csv" for library in YEAST),
+        "drug",
+        "Name",
+        "Canonical SMILES",
+        encoding="latin-1",
+    ),
+    Structures(("cells/nci60/public_drug_info_2_14.txt",), "drug", "NAME", "SMILES"),
 )
+"""Tables of names, LINCS's own first: the first that has a drug's name stands."""
 
 
 def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
@@ -55,7 +63,9 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
     signs = np.where(np.arange(len(every)) < n_up, 1.0, -1.0)
     shares = signs / np.bincount(drugs)[rows]
     matrix = sparse.coo_array((shares, (rows, genes)), shape=(len(names), len(columns)))
-    structures = structure_table(NAMES, files)
+    structures: dict[str, str] = {}
+    for described in NAMES:
+        structures = structure_table(described, files) | structures
     smiles = [structures.get(name) for name in plain_names(pd.Series(names))]
     kept = np.array([text is not None for text in smiles])
     values: Any = matrix.toarray().astype(np.float32)[kept]

@@ -150,11 +150,11 @@ def _parts(layout: Layout, files: LoadFiles, counts: Counter[str]) -> Iterator[A
         for member, table in tables(path, layout):
             where = path if member == path.name.partition(".")[0] else path / member
             smiles = _smiles(where, table, layout, structures)
-            found = smiles != NOT_FOUND
-            counts["no_structure"] += int((~found).sum())
+            has_structure = smiles != NOT_FOUND
+            counts["no_structure"] += int((~has_structure).sum())
             for names, columns in _columns(where, table, layout, member):
                 values = numbers(where, table[columns], layout)
-                yield AtlasPart(layout.block, smiles[found], names, values[found])
+                yield AtlasPart(layout.block, smiles[has_structure], names, values[has_structure])
 
 
 NOT_FOUND = "?"
@@ -174,7 +174,7 @@ def _smiles(where: Path, table: Any, layout: Layout, structures: Mapping[str, st
 
 def structure_table(described: Structures, files: LoadFiles) -> dict[str, str]:
     """Return key -> SMILES, the first that stands in the tables."""
-    found: dict[str, str] = {}
+    by_key: dict[str, str] = {}
     for mirror_path in described.files:
         path = files(mirror_path)
         for _, table in tables(path, Layout("", (), {}, encoding=described.encoding)):
@@ -186,8 +186,8 @@ def structure_table(described: Structures, files: LoadFiles) -> dict[str, str]:
             smiles = table[described.smiles]
             kept = table[~smiles.isin(NO_SMILES)].iloc[::-1]  # the first is to stand
             keys = plain_names(kept[described.matches])
-            found = {**dict(zip(keys, kept[described.smiles], strict=True)), **found}
-    return found
+            by_key = {**dict(zip(keys, kept[described.smiles], strict=True)), **by_key}
+    return by_key
 
 
 NO_SMILES = ("", "NA", "-666")
@@ -224,9 +224,9 @@ def _columns(
 def _readout(column: str, layout: Layout, member: str) -> str:
     """Return the name of the read-out that stands in a column, "" where none does."""
     for pattern, name in layout.columns.items():
-        found = re.fullmatch(re.escape(pattern).replace(r"\*", "(.*)"), column)
-        if found:
-            name = name.replace("*", found[found.lastindex]) if found.lastindex else name
+        match = re.fullmatch(re.escape(pattern).replace(r"\*", "(.*)"), column)
+        if match:
+            name = name.replace("*", match[match.lastindex]) if match.lastindex else name
             name = name.replace("{member}", member)
             for ending in layout.repeats:
                 name = name.removesuffix(ending)

@@ -42,9 +42,9 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
     path = files(PATH)
     with file_named(path, "a GCT object in R's serialisation"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the class GCT, which is R's alone
-        found: Any = rdata.read_rds(path)
-        values = np.asarray(found.mat, dtype=np.float32).T  # (wells, landmark genes)
-        wells, landmarks = found.cdesc, found.rdesc
+        gct: Any = rdata.read_rds(path)
+        values = np.asarray(gct.mat, dtype=np.float32).T  # (wells, landmark genes)
+        wells, landmarks = gct.cdesc, gct.rdesc
         of_wells = [_entrez(number) for number in wells["pert_univ_id"]]
         overexpressed = (wells["pert_type"] == OVEREXPRESSED).to_numpy(dtype=bool)
         columns = tuple(_entrez(number) for number in landmarks["pr_gene_id"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from chmr_bench_chmr import reading
 from chmr_bench_chmr.blending import Blend
 from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
 from chmr_bench_chmr.model import Chmr
+from chmr_bench_chmr.tuned_inputs import TunedInputs
 from chmr_bench_chmr.weights import feature_requests
 
 if TYPE_CHECKING:
@@ -32,36 +32,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 512
 """Molecules that are predicted, or whose graphs are encoded, at a time."""
-
-
-@dataclass(frozen=True)
-class TunedInputs:
-    """What a tuned network reads of n molecules.
-
-    Attributes
-    ----------
-    columns : Any
-        (n, d) float32: bits, standardised shape, whether there is a shape, and the graph as the
-        frozen network encodes it, or nothing where `graph` is read.
-    graph : GraphBlock | None
-        The graphs, where the graph network is trained too.
-    """
-
-    columns: Any
-    graph: GraphBlock | None = None
-
-    def __len__(self) -> int:
-        return len(self.columns)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n, d), of the columns."""
-        n, d = self.columns.shape
-        return n, d
-
-    def __getitem__(self, rows: Any) -> TunedInputs:
-        indices = np.asarray(rows)
-        return TunedInputs(self.columns[rows], self.graph and self.graph.take(indices))
 
 
 class Finetuned:

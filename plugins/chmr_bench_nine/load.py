@@ -64,10 +64,10 @@ def _labels(table: pd.DataFrame, layout: TableLayout) -> FloatArray:
 
 def _check_shape(table: pd.DataFrame, spec: DatasetSpec, layout: TableLayout) -> None:
     first = layout.first_task_column
-    found = tuple(table.columns[first : first + spec.n_tasks])
-    if found != spec.task_names:
-        pairs = zip(found, spec.task_names, strict=False)
-        where = next((i for i, (a, b) in enumerate(pairs) if a != b), len(found))
+    names = tuple(table.columns[first : first + spec.n_tasks])
+    if names != spec.task_names:
+        pairs = zip(names, spec.task_names, strict=False)
+        where = next((i for i, (a, b) in enumerate(pairs) if a != b), len(names))
         raise DataError(
             f"{layout.path}: column {first + where} should hold the task "
             f"{spec.task_names[where]!r}, but the header reads {list(table.columns)[:8]} ..."

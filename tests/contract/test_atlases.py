@@ -28,7 +28,7 @@ def test_embedded_atlas_needs_no_network(name: str, home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FETCHED)
-def test_fetched_atlas(name: str, home: Path, mirror: Path) -> None:
+def test_fetched_atlas(name: str, known_features: Path, mirror: Path) -> None:
     check_atlas(name, FetchOptions(mirror=str(mirror)))
 
 

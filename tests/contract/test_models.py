@@ -77,7 +77,11 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
         "head_epochs": 3,
     },
     "chmr_bench_profiles.mlp:CellsMlpConfig": {"hidden": 16, "epochs": 3},
-    "chmr_bench_profiles.forest:CellsForestConfig": {"n_trees": 20},
+    "chmr_bench_profiles.forest:CellsForestConfig": {"n_trees": 5},
+    "chmr_bench_fingerprints.forest:ForestConfig": {"n_trees": 20},
+    "chmr_bench_fingerprints.mlp:MlpConfig": {"epochs": 5},
+    "chmr_bench_fingerprints.deepchem_multitask:DeepchemMultitaskConfig": {"epochs": 3},
+    "chmr_bench_fingerprints.multi_forest:MultiForestConfig": {"n_trees": 10},
 }
 """Settings of a class -> overrides: what is promised does not hang on the size."""
 

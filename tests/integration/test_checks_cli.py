@@ -128,6 +128,28 @@ def test_what_was_verified_is_not_computed_again_until_it_changes(
     assert "the bootstrap replicates are not those" in changed.stdout
 
 
+def test_only_the_chosen_records_are_checked(inside: Run, done: Path) -> None:
+    edit(done, lambda content: content["metrics"].update(macro=0.99))
+    good = inside("verify", "--model", "quick.mean", "--model", "quick.raises")
+    assert good.returncode == 0
+    assert "quick.noise" not in good.stdout
+    assert "1 ok; 1 failed runs" in good.stdout
+    bad = inside("verify", "-d", "quick-small", "-m", "quick.noise")
+    assert bad.returncode == 1
+    assert bad.stdout.splitlines()[-1] == "1 different"
+    for words, message in (
+        (
+            ("--model", "quick.nois"),
+            "no stored run is of model 'quick.nois'; did you mean 'qu",
+        ),
+        (("--dataset", "quick-smal"), "dataset 'quick-smal'; did you mean 'quick-small'?"),
+        (("--dataset", "bace"), "dataset 'bace'; see chmr-bench records list"),
+    ):
+        unknown = inside("verify", *words)
+        assert unknown.returncode == 2
+        assert message in unknown.stderr
+
+
 def test_a_users_table_that_is_gone_is_counted_not_blamed(
     inside: Run, table: Path, rings: Callable[[int], str]
 ) -> None:

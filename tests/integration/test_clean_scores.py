@@ -55,6 +55,10 @@ def test_clean_scores_are_written_shown_and_verified(inside: Run, done: Path) ->
     assert checked.returncode == 0, checked.stdout
     assert "audit/twice.json: random 0" in checked.stdout
     assert "4 ok" in checked.stdout
+    inside("run", "-m", "quick.mean", "-d", "quick-small", "-q")
+    theirs, others = (inside("verify", "-d", name).stdout for name in ("twice", "quick-small"))
+    assert theirs == checked.stdout
+    assert others.splitlines()[-1] == "1 ok"
 
 
 def test_a_twin_by_connectivity_or_parent_is_not_clean() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from chmr_bench.records import RecordStore
 from chmr_bench.report import leaderboard
+from chmr_bench.runner.job import key_of
 
 pytestmark = pytest.mark.slow
 """``.ci/run`` has both every time, by ``leaderboard build --check`` and ``verify``."""
@@ -31,5 +32,6 @@ def test_tables_are_what_the_records_give(store: RecordStore) -> None:
 def test_every_committed_record_can_be_read(store: RecordStore) -> None:
     assert store.problems() == []
     for stored in store.stored():
+        assert key_of(stored.record).identity() == stored.identity
         if stored.record.status == "ok":
             assert len(stored.replicates()) == 1000

@@ -107,3 +107,12 @@ def test_a_disk_that_fills_is_said_in_one_line(shell: Shell, tmp_path: Path) -> 
     assert "File too large" in done.stderr.splitlines()[-1]
     again = shell(RUN)
     assert (again.returncode, n_records(tmp_path / "out")) == (0, 1)
+
+
+def test_a_locale_that_misreads_a_name_is_named(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "caf\u00e9.csv").write_bytes((tmp_path / "mine.csv").read_bytes())
+    line = RUN.replace("mine", "caf\u00e9")
+    done = shell(line, LC_ALL="C", PYTHONCOERCECLOCALE="0")
+    assert done.returncode == 2
+    assert "caf\\xe9.csv" in done.stderr
+    assert "set LC_ALL=C.UTF-8" in done.stderr

@@ -27,6 +27,7 @@ from chmr_bench.records import (
     TaskResult,
     Timing,
     loose,
+    no_records,
     places,
 )
 from chmr_bench.records.arrays import Arrays
@@ -364,3 +365,11 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="--out DIR"):
         RecordStore(tmp_path / "file" / "out").prepare()
+
+
+def test_a_folder_without_records_is_told_by_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = {"none": "none: no such folder", "file": "file: this is a file", "": "no records in it"}
+    for name, words in said.items():
+        assert words in str(no_records(tmp_path / name))
+        assert "--out DIR" in str(no_records(tmp_path / name))

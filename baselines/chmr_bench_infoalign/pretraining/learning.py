@@ -57,7 +57,7 @@ def prepare(
     morgan = features["morgan"]
     if not isinstance(morgan, MatrixBlock):
         raise DataError("the feature 'morgan' gave no matrix")
-    bits = sparse.csr_array(morgan.values, dtype=np.uint8)
+    bits: sparse.csr_array = sparse.csr_array(sparse.csr_matrix(morgan.values, dtype=np.uint8))
     cells = {name: min_max(block) for name, block in atlas.blocks.items()}
     links = None
     if config.encoder == "pretrained" and config.epochs > 0:

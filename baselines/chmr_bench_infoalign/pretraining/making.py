@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 from chmr_bench.cells.atlas import Atlas
@@ -14,7 +15,7 @@ from chmr_bench.nn.pretraining import card
 from chmr_bench.nn.pretraining.checkpoint import Standing
 from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
-from chmr_bench.nn.pretraining.making import Pretraining
+from chmr_bench.nn.pretraining.making import PretrainingPlan
 from chmr_bench.nn.pretraining.material import AtlasMaterial
 from chmr_bench_infoalign.config import InfoAlignSettings
 from chmr_bench_infoalign.pretraining.learning import InfoAlignLearner, new_network, prepare
@@ -30,7 +31,7 @@ SAMPLED = 256
 
 
 @dataclass(frozen=True)
-class InfoAlignPretraining(Pretraining):
+class InfoAlignPretraining(PretrainingPlan):
     """InfoAlign: its material and its network."""
 
     config: InfoAlignSettings
@@ -57,7 +58,7 @@ class InfoAlignPretraining(Pretraining):
         """Return how wide the latents are: a collapsed encoder gives all molecules the same."""
         own = cast(InfoAlignLearner, learner)
         step = max(1, len(own.material) // SAMPLED)
-        graph = graph_batch(own.material.graph.take(range(0, len(own.material), step)))
+        graph = graph_batch(own.material.graph, np.arange(0, len(own.material), step))
         with torch.no_grad():
             latent = own.network.cpu().encode(graph)
         spread = latent.mu.std(0, correction=0)

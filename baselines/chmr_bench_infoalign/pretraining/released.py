@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,20 @@ REVISION_VARIABLE = "CHMR_BENCH_INFOALIGN_WEIGHTS_REVISION"
 FOLDER = "infoalign-pretrained"
 INNER = ("model_state_dict", "state_dict", "model")
 """Entries of a checkpoint in which the tensors may lie; else they are its entries themselves."""
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    MemoryError,
+    struct.error,
+    zipfile.BadZipFile,
+)
+"""What reading bytes that are no checkpoint may raise, besides `UnpicklingError`."""
 PAPER: Mapping[str, Any] = {
     "atlas": ("infoalign",),
     "transductive": True,
@@ -119,7 +134,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
             f"{path} is refused: it is damaged, or holds more than tensors, which may be code "
             f"({first}); expected a state dict as torch.save writes it"
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         first = str(error).strip().partition("\n")[0]
         raise DataError(f"{path} cannot be read as a file of torch.save: {first}") from None
     for name in INNER:

@@ -35,7 +35,7 @@ gigabytes, and none of it is ever of use again."""
 
 
 @dataclass(frozen=True)
-class Pretraining(ABC):
+class PretrainingPlan(ABC):
     """One model's pretraining with these settings: what `make` puts together.
 
     Attributes
@@ -73,7 +73,7 @@ class Pretraining(ABC):
         """Write the weights; `write_card` is called with their sha256 before they are there."""
 
 
-def make(pretraining: Pretraining) -> None:
+def make(pretraining: PretrainingPlan) -> None:
     """Make the weights in their place; where another process is at it, wait for it.
 
     Raises
@@ -100,7 +100,7 @@ def make(pretraining: Pretraining) -> None:
         lock.release()
 
 
-def _make(pretraining: Pretraining) -> None:
+def _make(pretraining: PretrainingPlan) -> None:
     config, place = pretraining.config, pretraining.place
     atlas, atlas_info = pretraining.request.data.open(config.atlas, config.transductive)
     check_readouts(atlas, config, masked="hidden" in atlas_info)
@@ -128,7 +128,7 @@ def _make(pretraining: Pretraining) -> None:
     shutil.rmtree(place.folder / places.CHECKPOINT, ignore_errors=True)
 
 
-def learn(pretraining: Pretraining, material: AtlasMaterial) -> Learner:
+def learn(pretraining: PretrainingPlan, material: AtlasMaterial) -> Learner:
     """Return the learner at its end: from the start, or on from the last checkpoint."""
     request, place = pretraining.request, pretraining.place
     folder = place.folder / places.CHECKPOINT
@@ -156,7 +156,7 @@ def learn(pretraining: Pretraining, material: AtlasMaterial) -> Learner:
     return learner
 
 
-def _stored(pretraining: Pretraining) -> checkpoint.Checkpoint | None:
+def _stored(pretraining: PretrainingPlan) -> checkpoint.Checkpoint | None:
     place = pretraining.place
     try:
         return checkpoint.read(place.folder / places.CHECKPOINT, place.key)

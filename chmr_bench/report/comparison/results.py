@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import DataError, UsageError
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import Record, RecordStore
@@ -39,6 +38,7 @@ from chmr_bench.report.runs import load_runs
 from chmr_bench.runner import scoring
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.recorded import open_data
 from chmr_bench.statistics import (
     LEVEL,
     Difference,
@@ -321,12 +321,7 @@ class Measure:
     def __init__(self, store: RecordStore, datasets: Datasets, runs: pd.DataFrame) -> None:
         self.store = store
         record = self._record(runs["identity"].iloc[0])
-        self.data = datasets.load(DatasetRequest.of_record(record))
-        if self.data.digest != record.dataset.digest:
-            raise DataError(
-                f"dataset {record.dataset.name!r}: digest {self.data.digest[:12]} here, "
-                f"{record.dataset.digest[:12]} on record; the labels are not those of the records"
-            )
+        self.data = open_data(record, datasets)
         self.rows = store.predictions(record).rows
         self.clusters = connectivity_clusters(self.data, self.rows)
         self.n_clusters = len(np.unique(self.clusters))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
+from chmr_bench.records import no_records
 from chmr_bench.report.runs import DATA, REFERENCE, LoadedRuns
 from chmr_bench.report.words import grouped
 from chmr_bench.splits import check_method
@@ -104,8 +105,7 @@ def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]
         raise UsageError(f"name two models or more, each once, not {' '.join(query.models)!r}")
     runs = comparable(loaded)
     if runs.empty:
-        folder = loaded.store.folder
-        raise UsageError(f"there are no records in {folder}; chmr-bench run makes some")
+        raise no_records(loaded.store.root)
     asked = named(runs, query.models)
     if query.split and query.split not in set(runs["split"]):
         check_method(query.split)
@@ -164,7 +164,8 @@ def named(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
 
 
 def _as_it_comes(runs: pd.DataFrame, model: str) -> pd.Series[bool]:
-    return (runs["model"] == model) & (runs["overrides"] == "{}")
+    plain = (runs["overrides"] == "{}") & (runs["own_profiles"] == "")
+    return plain & (runs["model"] == model)
 
 
 def instead(runs: pd.DataFrame, model: str) -> pd.DataFrame:

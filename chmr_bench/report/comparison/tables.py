@@ -6,7 +6,8 @@ import math
 
 from chmr_bench.report.comparison.overall import CV5X5, N_FOLDS, Folds, Overall
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset, Verdict
-from chmr_bench.report.grids import NONE, PERCENT, Grid, heading, number, span
+from chmr_bench.report.evidence import finite
+from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.words import grouped, notes
 from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED
 from chmr_bench.types import MetricName
@@ -69,10 +70,12 @@ def _gain_notes(comparison: Comparison, model: str) -> tuple[str, ...]:
 
 def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
     gain, metric = on.gains[model], on.metric
-    scores = [number(metric, gain.base_score), number(metric, gain.score)]
     lacking = on.missing((base, model))
     verdict = f"missing: {' and '.join(lacking)}" if lacking else gain.verdict
     difference = gain.difference
+    pair = [gain.base_score, gain.score]
+    decimals = decimals_of(metric, pair, pairs_apart([difference]))
+    scores = [number(metric, score, decimals) for score in pair]
     if difference is None:
         return (dataset_title(on), verdict, *scores, *[NONE] * 5)
     if difference.note == ONE_SEED and gain.verdict in ("better", "worse"):
@@ -81,8 +84,8 @@ def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
         dataset_title(on),
         verdict,
         *scores,
-        signed(metric, difference.mean),
-        span(metric, _known(difference.low), _known(difference.high)),
+        signed(metric, difference.mean, decimals),
+        span(metric, finite(difference.low), finite(difference.high), decimals),
         p_value(difference.p),
         p_value(gain.p_holm),
         _pairs(on, gain),
@@ -107,13 +110,10 @@ def _pairs(on: OnDataset, gain: Gain) -> str:
     return f"{difference.n_pairs} {what}" + ("s" if difference.n_pairs > 1 else "")
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def signed(metric: MetricName | None, value: float) -> str:
+def signed(metric: MetricName | None, value: float, decimals: int = 0) -> str:
     """Return a difference as it is shown, with its sign."""
-    return f"{100 * value:+z.1f}" if metric in PERCENT else f"{value:+z.3f}"
+    text = number(metric, value, decimals)
+    return text if text.startswith("-") else f"+{text}"
 
 
 def p_value(p: float) -> str:
@@ -128,17 +128,20 @@ def p_value(p: float) -> str:
 
 def folds_grid(name: str, metric: MetricName | None, folds: Folds) -> Grid:
     """Return every pair of models on the folds of one dataset."""
+    gains = [pair.tukey for pair in folds.pairs]
+    values = [*folds.sd.values(), *(gain.mean for gain in gains)]
+    decimals = decimals_of(metric, values, pairs_apart(gains))
     rows = [
         {
             "pair": f"{pair.a} - {pair.b}",
-            "gain": signed(metric, pair.tukey.mean),
-            "95 % interval (Tukey)": span(metric, pair.tukey.low, pair.tukey.high),
+            "gain": signed(metric, pair.tukey.mean, decimals),
+            "95 % interval (Tukey)": span(metric, pair.tukey.low, pair.tukey.high, decimals),
             "p (Tukey)": p_value(pair.tukey.p),
             "p corrected": p_value(pair.corrected.p),
         }
         for pair in folds.pairs
     ]
-    spread = [f"{m} {number(metric, s)}" for m, s in folds.sd.items()]
+    spread = [f"{m} {number(metric, s, decimals)}" for m, s in folds.sd.items()]
     anova = folds.anova
     below = notes("fold", anova=anova, p=_p_words(anova.p), n_folds=N_FOLDS, spread=spread)
     return Grid.of(f"{name}, {CV5X5}: all pairs", rows, ("pair",), below)
@@ -198,12 +201,12 @@ def _overall_row(comparison: Comparison, model: str) -> dict[str, str]:
 def overall_notes(overall: Overall, baseline: str, n_datasets: int) -> tuple[str, ...]:
     """Return what is said below the table over datasets: which of them, and by which tests."""
     p = overall.friedman.p
-    told = not math.isnan(p) and len(overall.average_rank) > 2
+    has_test = not math.isnan(p) and len(overall.average_rank) > 2
     return notes(
         "overall",
         overall=overall,
         baseline=baseline,
         n_datasets=n_datasets,
-        friedman_p=_p_words(p) if told else "",
+        friedman_p=_p_words(p) if has_test else "",
         is_exact=len(overall.datasets) <= EXACT_UP_TO,
     )

@@ -11,7 +11,7 @@ from chmr_bench.nn.pretraining.checkpoint import Standing
 from chmr_bench.nn.pretraining.features import feature_versions
 from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
-from chmr_bench.nn.pretraining.making import Pretraining
+from chmr_bench.nn.pretraining.making import PretrainingPlan
 from chmr_bench.nn.pretraining.material import AtlasMaterial
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr.config import PretrainConfig
@@ -24,7 +24,7 @@ from chmr_bench_chmr.weights import feature_requests, save_network
 
 
 @dataclass(frozen=True)
-class ChmrPretraining(Pretraining):
+class ChmrPretraining(PretrainingPlan):
     """CHMR: its material, network, cell state and tree."""
 
     config: PretrainConfig

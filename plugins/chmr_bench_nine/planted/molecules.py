@@ -73,11 +73,11 @@ def read_smiles(path: Path) -> tuple[str, ...]:
             f"the planted data are made from a file that rdkit installs, and {path} cannot be "
             f"read ({error.strerror}); {advice}"
         ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != FILE_SHA256:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != FILE_SHA256:
         raise DataError(
-            f"{path}: sha256 {found[:16]}..., {len(content)} bytes; the planted data are made from "
-            f"the file with sha256 {FILE_SHA256[:16]}... ({N_ROWS} lines); {advice}"
+            f"{path}: sha256 {digest[:16]}..., {len(content)} bytes; the planted data are made "
+            f"from the file with sha256 {FILE_SHA256[:16]}... ({N_ROWS} lines); {advice}"
         )
     return tuple(line.split(b"\t")[0].decode().strip() for line in content.splitlines())
 

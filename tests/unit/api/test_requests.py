@@ -50,6 +50,25 @@ def test_a_setting_is_given_once_for_all_and_once_for_a_model() -> None:
     assert [setting.value for setting in request.settings] == [1, 2]
 
 
+def test_atlases_are_named_by_commas_or_again_and_each_counts_once() -> None:
+    given = {"model": "cells.mlp", "suite": "demo"}
+    assert make_request(given).cells == ()
+    assert make_request(given | {"cells": "nci60,wong2024"}).cells == ("nci60", "wong2024")
+    again = ["wong2024", "nci60, wong2024"]
+    assert make_request(given | {"cells": again}).cells == ("wong2024", "nci60")
+
+
+def test_an_atlas_that_is_not_there_is_named_with_the_nearest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["run", "--model", "cells.mlp", "--suite", "demo", "--cells", "wong2042", "--plan"]
+    assert _run(arguments) == 2
+    told = capsys.readouterr().err
+    assert "no atlas is called 'wong2042'; did you mean 'wong2024'?" in told
+    assert _run([*arguments[:-2], "folder:nowhere", "--plan"]) == 2
+    assert "expected folder:PATH, the path of a folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "more", [{"mechanism": "activity"}, {"fill": "mean"}, {"control": ["shuffled"]}]
 )

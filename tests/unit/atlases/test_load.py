@@ -245,12 +245,18 @@ def test_a_zip_without_such_members_and_one_that_is_none(opened: Write, tmp_path
 
 
 def connectivity_files(tmp_path: Path, up: str, down: str) -> Callable[[str], Path]:
-    names = "pert_iname\tcanonical_smiles\nDrug-A\tCCO\nb\t-666\n"
     files = {
         connectivity_map.UP: lzma.compress(up.encode()),
         connectivity_map.DOWN: lzma.compress(down.encode()),
-        connectivity_map.NAMES.files[0]: gzip.compress(names.encode()),
     }
+    rows = [("Drug-A", "CCO"), ("b", "-666")]
+    for described in connectivity_map.NAMES:
+        for path in described.files:
+            mark = "," if path.endswith(".csv") else "\t"
+            lines = [(described.matches, described.smiles), *rows]
+            text = "".join(f"{mark.join(line)}\n" for line in lines).encode()
+            files[path] = gzip.compress(text) if path.endswith(".gz") else text
+        rows = [("DRUG A", "N"), ("drug c", "CCC")]  # LINCS has the first already
     for path, content in files.items():
         (tmp_path / Path(path).name).write_bytes(content)
     return lambda path: tmp_path / Path(path).name
@@ -259,11 +265,13 @@ def connectivity_files(tmp_path: Path, up: str, down: str) -> Callable[[str], Pa
 def test_signed_shares_of_instances(tmp_path: Path) -> None:
     """druga has two instances: G1 up in both, G2 up in one and down in the other, G3 down once."""
     up = "druga@MCF7#1_1\t2\tG1\tG2\ndruga@MCF7#1_2\t2\tG1\nb@PC3#1_1\t2\tG9\n"
+    up += "drugc@PC3#1_1\t2\tG9\n"
     down = "druga@MCF7#1_1\t2\tG3\ndruga@MCF7#1_2\t2\tG2\nb@PC3#1_1\t2\tG1\n"
+    down += "drugc@PC3#1_1\t2\tG1\n"
     spec = AtlasSpec("toy", "", "", ())
     table = connectivity_map.load(spec, connectivity_files(tmp_path, up, down))
     block = table.blocks[connectivity_map.BLOCK]
-    assert table.smiles == ("CCO",)
+    assert table.smiles == ("CCO", "CCC")  # the second is in another table than LINCS's
     assert dict(zip(block.names, np.asarray(block.values)[0].tolist(), strict=True)) == {
         "G1": 1.0, "G2": 0.0, "G9": 0.0, "G3": -0.5
     }  # fmt: skip

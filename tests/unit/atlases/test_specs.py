@@ -83,7 +83,7 @@ def opened(name: str, mirror: Path) -> Atlas:
 
 def test_cmap_counts_the_names_that_are_not_found(mirror: Path) -> None:
     atlas = opened("cmap02", mirror)
-    assert atlas.counts["name_not_found"] == 328
+    assert atlas.counts["name_not_found"] == 231
     values = np.asarray(atlas.blocks["expression.cmap02"].values)
     assert (np.count_nonzero(values) / values.size) == pytest.approx(0.065, abs=0.005)
 

@@ -17,6 +17,7 @@ import torch
 from chmr_bench import PluginError
 from chmr_bench.errors import DataError
 from chmr_bench.nn.pretraining import checkpoint, figure, making, seeding
+from chmr_bench.nn.pretraining import learner as learners
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining import loop
 from chmr_bench_chmr.pretraining import material as materials
@@ -143,12 +144,12 @@ def test_the_moving_average_of_the_steps_is_kept(
 def test_at_first_the_average_forgets_fast() -> None:
     means = {n: [torch.zeros(2), torch.zeros(1)] for n in (1, 8, 10**6)}
     for n, mean in means.items():
-        loop.average(0.99, mean, [torch.ones(2), torch.full((1,), 2.0)], torch.tensor(n))
+        learners.average(0.99, mean, [torch.ones(2), torch.full((1,), 2.0)], torch.tensor(n))
     told = {n: mean[0][0].item() for n, mean in means.items()}
     assert told == pytest.approx({1: 9 / 11, 8: 0.5, 10**6: 0.01})
     assert all(mean[1].item() == pytest.approx(2 * told[n]) for n, mean in means.items())
     counter = [torch.tensor(3)]
-    loop.average(0.99, counter, [torch.tensor(7)], torch.tensor(100))
+    learners.average(0.99, counter, [torch.tensor(7)], torch.tensor(100))
     assert counter[0] == 7
 
 
@@ -257,7 +258,7 @@ def test_a_loss_that_is_not_finite_is_told(setting: Any, monkeypatch: pytest.Mon
 def test_torch_is_left_as_it_was(setting: Any) -> None:
     made = setting(epochs=1)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
-    with loop.torch_settings(made.request):
+    with learners.torch_settings(made.request):
         learn(made.learner())
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), state)

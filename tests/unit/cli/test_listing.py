@@ -130,3 +130,29 @@ def test_show_knows_atlases_and_both_sides_of_planted(capsys: pytest.CaptureFixt
     assert all(len(file["sha256"]) == 64 and file["address"] for file in shown["files"])
     assert _run(["show", "planted", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["atlas"]["n_molecules"] == 2335
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_dataset_says_which_rows_have_profiles_of_their_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _run(["show", "quick-data", "--cells", "quick-atlas", "--json"]) == 0
+    (own,) = json.loads(capsys.readouterr().out)["own_profiles"]
+    assert (own["rows"], own["n"], own["test_rows"], own["n_test"]) == (40, 60, 20, 20)
+    assert _run(["show", "quick-data", "--cells", "quick-atlas"]) == 0
+    assert "67%" in capsys.readouterr().out
+    assert _run(["show", "quick.reader", "--cells", "quick-atlas"]) == 2
+    assert "--cells is of a dataset" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quick")
+def test_atlases_say_how_many_rows_of_a_dataset_they_have(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["list", "atlases", "--atlas", "quick-atlas", "--atlas", "quick-made-atlas"]
+    words += ["--dataset", "quick-small"]
+    real, simulated = listed(capsys, *words)
+    assert (real["joined"], real["agreement"]) == ({"quick-small": 30}, [])
+    assert simulated["joined"] == {}
+    assert _run(words) == 0
+    assert "agreement of" in capsys.readouterr().out

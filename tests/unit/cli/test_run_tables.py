@@ -9,6 +9,7 @@ from chmr_bench.report.results import Numbers
 
 ROW: Numbers = {
     "model": "m",
+    "own_profiles": "",
     "dataset": "d",
     "split": "scaffold",
     "metric": "r2",
@@ -81,3 +82,8 @@ def test_no_number_is_broken_in_a_narrow_terminal(
     out = capsys.readouterr().out
     assert "0.4999" in out
     assert "-7974.845 to -0.649" in out
+
+
+def test_a_score_is_shown_inside_its_own_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    run_tables.show_results([ROW | {"mean": 0.49994, "low": 0.49992, "high": 0.49996}])
+    assert "0.49994 0.49992 to 0.49996" in " ".join(capsys.readouterr().out.split())

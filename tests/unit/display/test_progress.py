@@ -50,11 +50,11 @@ def test_lines_hold_no_control_character() -> None:
         shown.started(ITEM, 2, 7)
         shown.stage("fit")
         shown.progress(1, 2, "trees")
-        shown.finished(outcome("no [good]"))
+        shown.finished(outcome("no [good] \x1b[2J"))
         shown.waiting(ITEM)
     first, second = out.getvalue().splitlines()
     assert first.startswith("[2/7] data a.model seed 3  FAILED")
-    assert "no [good]" in first
+    assert r"no [good] \x1b[2J" in first
     assert second == "waiting for another run that is at work on data a.model seed 3"
     assert "\x1b" not in out.getvalue()
 
@@ -107,10 +107,10 @@ def test_bars_show_the_stage_and_forget_the_last_one() -> None:
         shown.stage("predict")
         (_, job) = shown.bars.tasks
         assert (job.completed, job.total) == (0, None)
-        shown.finished(outcome("no [good]"))
+        shown.finished(outcome("no [good] \x1b[2J"))
         (everything,) = shown.bars.tasks
         assert (everything.completed, everything.total) == (1, 7)
-    assert "no [good]" in out.getvalue()
+    assert r"no [good] \x1b[2J" in out.getvalue()
 
 
 def test_progress_beyond_the_redraw_rate_is_passed_over() -> None:

@@ -80,6 +80,7 @@ def test_the_plugin_offers_the_features_of_the_listing() -> None:
     assert chmr_bench_features() is REGISTERED
     assert set(names(REGISTERED)) == {
         "morgan",
+        "fcfp",
         "maccs",
         "rdkit",
         "atom_pair",

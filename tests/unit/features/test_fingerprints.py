@@ -22,6 +22,14 @@ MOLS = [Chem.MolFromSmiles(s) for s in SMILES]
 
 GENERATORS: dict[str, tuple[Callable[..., MatrixBlock], Any]] = {
     "morgan": (fingerprints.morgan, generators.GetMorganGenerator(radius=2, fpSize=2048)),
+    "fcfp": (
+        fingerprints.fcfp,
+        generators.GetMorganGenerator(
+            radius=2,
+            fpSize=2048,
+            atomInvariantsGenerator=generators.GetMorganFeatureAtomInvGen(),
+        ),
+    ),
     "rdkit": (fingerprints.rdkit, generators.GetRDKitFPGenerator(fpSize=2048)),
     "atom_pair": (fingerprints.atom_pair, generators.GetAtomPairGenerator(fpSize=2048)),
     "torsion": (fingerprints.torsion, generators.GetTopologicalTorsionGenerator(fpSize=2048)),

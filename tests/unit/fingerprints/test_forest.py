@@ -17,6 +17,7 @@ from chmr_bench.features.fingerprints import morgan
 from chmr_bench.metrics import macro, roc_auc, score_tasks
 from chmr_bench.types import FloatArray, TaskType
 from chmr_bench_fingerprints.forest import Forest, ForestConfig
+from chmr_bench_fingerprints.multi_forest import MultiForest, MultiForestConfig
 
 InputsOf: TypeAlias = Callable[..., Inputs]
 
@@ -145,3 +146,46 @@ def test_hard_labels_make_a_good_forest_look_like_a_coin_toss(chembl2k: Any) -> 
     assert hard is not None
     assert soft > 0.72
     assert 0.50 < hard < 0.60
+
+
+# ------------------------------------------------------------------------- one forest a fingerprint
+
+
+def test_several_forests_are_averaged(inputs_of: InputsOf) -> None:
+    """The mean of the single forests, each with the share of bits that validation rows choose."""
+    rng = np.random.default_rng(4)
+    first, second = rng.random((300, 64)) < 0.3, rng.random((300, 48)) < 0.3
+    inputs = inputs_of(first, maccs=second)
+    y = (first[:, :1] & second[:, :1]).astype(float)
+    train, valid = np.arange(150), np.arange(150, 300)
+    context = FitContext(TaskInfo("classification", ("a",), "roc_auc"), n_jobs=2)
+
+    def scored(model: Any) -> tuple[float, FloatArray]:
+        model.fit(inputs.take(train), y[train], inputs.take(valid), y[valid], context)
+        y_pred: FloatArray = model.predict(inputs.take(valid))
+        return roc_auc(y[valid, 0], y_pred[:, 0]), y_pred
+
+    def several(*shares: float) -> MultiForest:
+        settings = {"features": "morgan,maccs", "n_trees": 30, "max_features": shares}
+        return MultiForest(MultiForestConfig.model_validate(settings))
+
+    one = [
+        scored(Forest(config(features=name, n_trees=30, max_features=0.5, min_leaf=2)))[1]
+        for name in ("morgan", "maccs")
+    ]
+    score, y_pred = scored(several(0.5))
+    np.testing.assert_allclose(y_pred, (one[0] + one[1]) / 2, atol=1e-12)
+    poor, _ = scored(several(0.02))
+    assert poor < score
+    for order in ((0.02, 0.5), (0.5, 0.02)):
+        np.testing.assert_array_equal(scored(several(*order))[1], y_pred)
+
+
+def test_shares_are_read_from_a_command_line() -> None:
+    assert MultiForestConfig.model_validate({"max_features": "sqrt,0.2"}).max_features == (
+        "sqrt",
+        0.2,
+    )
+    assert MultiForestConfig.model_validate({"max_features": 0.2}).max_features == (0.2,)
+    with pytest.raises(ValidationError):
+        MultiForestConfig.model_validate({"max_features": "sqrt,half"})

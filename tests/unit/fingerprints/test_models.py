@@ -21,6 +21,11 @@ TASK_TYPES: tuple[TaskType, ...] = ("classification", "regression")
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "fingerprint.forest": {"n_trees": 60},
     "fingerprint.forest-sklearn": {"n_trees": 60},
+    "fingerprint.multi-forest": {
+        "features": "morgan",
+        "n_trees": 60,
+        "max_features": ("sqrt", 0.3),
+    },
     "fingerprint.boosting": {"rounds": 60},
     "fingerprint.mlp": {"hidden": 64, "epochs": 60, "batch_size": 32},
     "fingerprint.knn": {"k": 10},

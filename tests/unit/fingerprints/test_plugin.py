@@ -23,6 +23,7 @@ def test_the_models_are_these() -> None:
         "mean",
         "fingerprint.forest",
         "fingerprint.forest-sklearn",
+        "fingerprint.multi-forest",
         "fingerprint.boosting",
         "fingerprint.linear",
         "fingerprint.knn",

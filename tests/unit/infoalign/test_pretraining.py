@@ -41,7 +41,8 @@ def ask(tiny: Any, home: Path, tmp_path: Path) -> Any:
     """Ask for weights of the tiny settings with some changes."""
 
     def asked(make: bool = False, told: Any = None, **changes: Any) -> Any:
-        request = tiny.request(tmp_path / "weights", make=make, **(told or {}))
+        asked_for = {"folder": tmp_path / "weights", "make": make, **(told or {})}
+        request = tiny.request(**asked_for)
         return find_or_make(settings(**changes), request)
 
     return asked

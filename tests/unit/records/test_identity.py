@@ -38,6 +38,7 @@ KEY = RunKey(
         {"seed": None},
         {"weights": "other"},
         {"missing": {"rate": 0.5}},
+        {"cells": {"nci60": "digest"}},
         {"precision": "bfloat16"},
         {"device": "cuda"},
     ],

@@ -649,3 +649,41 @@ def test_a_run_that_is_packed_while_it_is_read(
 
     monkeypatch.setattr(RecordStore, "_stored_as", packed_meanwhile)
     assert RecordStore(store.root).replicates(record).tolist() == wanted
+
+
+# -------------------------------------------------------------------------------- what is no file
+
+
+def as_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes have names here")
+
+
+@pipes
+def test_a_pipe_in_the_place_of_a_log_is_an_empty_log(store: RecordStore, alarm: None) -> None:
+    run = store.stored()[0]
+    as_pipe(run.path / "run.log")
+    assert run.log() == ""
+    assert store.pack().problems == []
+    assert files(store) == PAIR
+
+
+@pipes
+@pytest.mark.parametrize("name", ["predictions.parquet", "bootstrap.npy"])
+def test_a_pipe_in_a_folder_of_version_1_is_named(
+    first: RecordStore, name: str, alarm: None
+) -> None:
+    as_pipe(first.stored()[0].path / name)
+    (problem,) = first.damaged()
+    assert "no file" in problem.reason
+    assert [p.path for p in first.pack().problems] == [problem.path]
+
+
+@pipes
+def test_a_pipe_in_the_place_of_packed_numbers_is_named(store: RecordStore, alarm: None) -> None:
+    store.pack()
+    as_pipe(store.root / PAIR[1])
+    assert len(RecordStore(store.root).damaged()) == 3

@@ -85,6 +85,27 @@ def test_rate_1_alone_is_a_curve(results: Any) -> None:
     assert rates(only(results)) == [0, 1]
 
 
+def test_all_masked_and_a_control_are_two_curves(results: Any) -> None:
+    """Whichever was run first: the run with everything masked ends both."""
+    add(results, 0.0, 0.71, shuffled=True)
+    add(results, 0.0, 0.8)
+    add(results, 1.0, 0.7)
+    found = {c.shuffled: rates(c) for c in curves(results.store)}
+    assert found == {False: [0, 1], True: [0, 1]}
+
+
+def test_own_profiles_have_a_curve_of_their_own(results: Any) -> None:
+    own = {"name": "nci60", "digest": "d", "n_rows": 3, "n_test": 1}
+    for more in ({}, {"cells": [own]}):
+        add(results, 0.0, 0.8, **more)
+        add(results, 1.0, 0.7, **more)
+    found = {c.label: (rates(c), c.at(0.0).n_runs) for c in curves(results.store)}  # type: ignore[union-attr]
+    assert found == {
+        "chmr": ([0, 1], 1),
+        "chmr + own profiles of nci60": ([0, 1], 1),
+    }
+
+
 def test_stages_modalities_and_fills_are_settings_of_their_own(results: Any) -> None:
     add(results, 0.0, 0.8)
     for more in ({}, {"stages": ("test",)}, {"modalities": ("m",)}, {"fill": "mean"}):
@@ -517,3 +538,14 @@ def test_models_without_a_curve_get_no_panel_of_their_own(results: Any) -> None:
     (panel,) = parts(family)
     assert len(panel.curves) == PER_PANEL + 1
     assert sum(not curve.is_line for curve in panel.curves) == 1
+
+
+def test_small_units_are_pairs_apart(results: Any) -> None:
+    for rate, score in ((0.0, 1.21e-6), (0.5, 1.32e-6), (1.0, 1.4e-6)):
+        add(results, rate, score, seed=None, metric="mae", half=2e-8 * (1 + rate))
+    (grid,) = grids(families_of(results.store))
+    start, _, half, _, mean = grid.rows[0][1:]
+    assert float(start) == pytest.approx(1.21e-6)
+    for cell in (half, mean):
+        change, low, high = map(float, cell.rstrip(")").replace(" (", " to ").split(" to "))
+        assert low < change < high

@@ -45,6 +45,7 @@ def test_numbers(metric: Any, value: float | None, shown: str) -> None:
         ((2e30, 3e31), 1e30, ("2e+30", "3e+31")),
         ((0.5, 0.6), 0.1, ("0.500", "0.600")),
         ((1200.0, 1300.0), 10.0, ("1200.0", "1300.0")),
+        ((1234.56, 1234.61), 0.006, ("1234.56", "1234.61")),
     ],
 )
 def test_digits_tell_scores_in_small_units_apart(

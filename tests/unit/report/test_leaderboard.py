@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -314,3 +315,11 @@ def test_show_and_build_say_what_is_not_there(board: Any, tmp_path: Path) -> Non
         result = runner.invoke(app, [command, "--out", str(empty)])
         assert isinstance(result.exception, UsageError)
         assert not empty.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes have names here")
+def test_a_pipe_among_the_tables_is_not_waited_for(board: Any, alarm: None) -> None:
+    leaderboard.build(board.store, board.root)
+    os.mkfifo(board.root / "overall-pipe.csv")
+    leaderboard.build(board.store, board.root)
+    assert (board.root / "overall-pipe.csv").exists()

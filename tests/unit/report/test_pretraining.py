@@ -8,6 +8,7 @@ from typing import Any
 from chmr_bench.records import Record
 from chmr_bench.records.pretrained import n_test_seen, pretrained_on, weights_of_row
 from chmr_bench.report.aggregate import Collected, collect
+from chmr_bench.report.boards import Board, fill
 from chmr_bench.report.exports import ELSEWHERE, SETTINGS, settings_json, table_json, tables_json
 from chmr_bench.report.grids import board_grid, table_grid
 from chmr_bench.report.leaderboard import gather
@@ -60,6 +61,32 @@ def test_notes_name_the_atlas_once_and_the_rows_that_start_from_it(results: Any)
     assert "Test molecules that pretraining saw, without labels: 0 (a, b); 4 (c)." in notes
     _, boards = gather(results.store, results.root)
     assert any(n.startswith("Pretrained on cells + genes") for n in board_grid(boards[0]).notes)
+
+
+def test_weights_that_may_have_seen_labels_are_marked_and_take_no_rank(results: Any) -> None:
+    seen = {"labels_seen": "it was trained on assays of the same molecules"}
+    for name in ("bace", "hiv"):
+        results.add("forest", name, 0.8)
+        results.add("mean", name, 0.5)
+        results.add("frozen", name, 0.9, **WEIGHTS, model__pretraining=seen)
+    tables = collected(results).tables
+    for table in tables:
+        assert [row.label for row in table.rows] == ["forest", "mean", "frozen"]
+        assert [row.behind is None for row in table.rows] == [False, False, True]
+    filled = fill(Board(title="Two", datasets=("bace", "hiv")), tables)
+    assert filled is not None
+    assert [(row.label, row.average_rank) for row in filled.rows] == [
+        ("forest", 1.0),
+        ("mean", 2.0),
+        ("frozen", None),
+    ]
+    grid = board_grid(filled)
+    assert "labels possibly seen" in grid.rows[-1]
+    for notes in (grid.notes, table_grid(tables[0]).notes):
+        assert (
+            "Pretrained on weights abababababab; LABELS POSSIBLY SEEN, so no rank: "
+            "it was trained on assays of the same molecules: frozen."
+        ) in notes
 
 
 def test_tables_without_weights_say_nothing_of_them(results: Any) -> None:

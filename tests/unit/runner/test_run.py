@@ -196,7 +196,7 @@ def test_ctrl_c_is_not_a_failure(datasets: Datasets) -> None:
         (np.full((4, 2), "0.5"), "<U3, not numbers"),
         (np.full((4, 2), 0.5 + 1j), "complex128, not numbers"),
         (np.full((4, 2), np.datetime64(0, "s")), "datetime64.*, not numbers"),
-        (np.ma.masked_array(np.zeros((4, 2)), mask=True), "not numbers"),
+        (np.ma.masked_array(np.zeros((4, 2)), mask=True), "MaskedArray of float64, not numbers"),
         (np.full((4, 2), np.inf), "not finite"),
         (np.array([[0, 0], [0, np.nan], [0, 0], [0, 0]]), "test row 1, task 1"),
         (np.full((4, 2), -0.1), "from -0.1 to -0.1"),

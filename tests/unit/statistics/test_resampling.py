@@ -19,6 +19,7 @@ def table(metric: MetricName, n: int = 60, t: int = 4, seed: int = 0) -> tuple[F
     rng = np.random.default_rng(seed)
     if metrics.METRICS[metric].task_type == "classification":
         y = (rng.random((n, t)) < 0.25).astype(np.float64)
+        y[:, 0] = 1 - y[:, 0]  # in one task most are positive
     else:
         y = np.round(rng.normal(3.0, 1.0, (n, t)), 1)
     y_pred = np.round(y * 0.3 + rng.random((n, t)), 1)

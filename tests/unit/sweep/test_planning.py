@@ -49,6 +49,6 @@ def test_a_model_of_cells_is_not_planned_where_there_are_none(tmp_path: Path) ->
     refused = found.pop(("chmr.cell-input", "mine"))
     assert refused.state == "impossible"
     assert "morphology or expression" in refused.reason
-    assert refused.reason.endswith("mine comes with none")
+    assert refused.reason.endswith("mine comes with none; --cells ATLAS attaches some")
     assert {item.state for item in found.values()} == {"new"}
     assert all("mine" not in title for title in plan.pretraining())

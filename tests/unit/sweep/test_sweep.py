@@ -301,14 +301,15 @@ def test_a_failure_that_ctrl_c_brought_about_is_no_failed_record(
     assert len(store.records()) == 3
 
 
-def test_the_handler_is_put_back() -> None:
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_once_and_its_handler_is_put_back(signum: signal.Signals) -> None:
+    before = signal.getsignal(signum)
     with stoppable() as interrupt:
-        assert signal.getsignal(signal.SIGINT) != before
+        assert signal.getsignal(signum) != before
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signum)
     assert interrupt.requested
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signum) is before
 
 
 def test_outside_the_main_thread_signals_are_left_alone() -> None:

@@ -210,3 +210,24 @@ def test_rows_on_record_are_offered_for_a_missing_model(results: Any, compared: 
     assert "bace, hiv: missing b; on record: 'b [n=5]'." in first.notes
     assert not any("on record" in note for note in second.notes)
     assert as_dict(found)["datasets"][0]["on_record"] == {"b": ["b [n=5]"]}
+
+
+def test_small_units_are_pairs_apart(results: Any, compared: Compared) -> None:
+    for model, score, half in (("a", 1.21e-6, 2e-8), ("b", 1.32e-6, 5e-8), ("c", 1.21e-6, 9e-8)):
+        results.add(model, "mine", score, seed=None, metric="mae", half=half)
+    for model in ("b", "c"):
+        row = next(g for g in grids(compared("a", model)) if g.title.startswith(model)).rows[0]
+        base, score, gain = map(float, row[2:5])
+        low, high = map(float, row[5].split(" to "))
+        assert score - base == pytest.approx(-gain, abs=1e-12)
+        assert low < gain < high
+
+
+@pytest.mark.parametrize(("half", "around"), [(0.0, "-"), (0.01, "-0.00004 to -0.00004")])
+def test_a_gain_without_an_interval_or_with_a_narrow_one_can_be_read(
+    results: Any, compared: Compared, half: float, around: str
+) -> None:
+    for model, score in (("a", 0.52), ("b", 0.52004)):
+        results.add(model, "mine", score, seed=None, metric="mae", half=half)
+    row = grids(compared("a", "b"))[0].rows[0]
+    assert row[2:6] == ("0.52000", "0.52004", "-0.00004", around)

@@ -7,6 +7,7 @@ import pytest
 
 from chmr_bench.errors import UsageError
 from chmr_bench.report.comparison.overall import N_FOLDS, Folds, over_folds
+from chmr_bench.report.comparison.tables import folds_grid
 
 SIZES = (80, 20)
 
@@ -41,3 +42,14 @@ def test_lacking_folds_are_named() -> None:
     part = dict.fromkeys(range(3, 25), 0.5)
     with pytest.raises(UsageError, match=r"b has no score on 3 of the 25 folds .* 0, 1, 2\)"):
         over_folds("bace", {"a": whole, "b": part}, 1.0, SIZES)
+
+
+def test_small_units_are_pairs_apart() -> None:
+    rng = np.random.default_rng(1)
+    scores = {m: dict(enumerate(rng.normal(7e-7, 2e-8, N_FOLDS).tolist())) for m in "abc"}
+    grid = folds_grid("mine", "mae", over_folds("mine", scores, -1.0, SIZES))
+    for row in grid.rows:
+        low, high = map(float, row[2].split(" to "))
+        assert low < float(row[1]) < high
+    shown = [float(part.split()[-1].rstrip(".")) for part in grid.notes[1].split(", ")]
+    assert len(set(shown)) == 3

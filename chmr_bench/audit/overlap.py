@@ -80,9 +80,9 @@ def pretraining(
     test : Mapping[str, Sequence[str]]
         Dataset -> connectivity keys of its test rows; "" is not looked for.
     """
-    found = []
+    per_dataset = []
     for name, keys in test.items():
         hashes = connectivity_hash([key for key in keys if key])
         count = int(np.isin(hashes, seen).sum())
-        found.append(Pretraining(weights, name, len(seen), len(keys), count))
-    return tuple(found)
+        per_dataset.append(Pretraining(weights, name, len(seen), len(keys), count))
+    return tuple(per_dataset)

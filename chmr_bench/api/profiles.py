@@ -1,0 +1,70 @@
+"""What atlases have of datasets, as the command line shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chmr_bench.api.options import Options, datasets_of, fetch_options
+from chmr_bench.api.requests import cell_atlases
+from chmr_bench.contracts import AtlasSpec
+from chmr_bench.data.requests import DatasetRequest
+from chmr_bench.display.console import print_note
+from chmr_bench.errors import ChmrBenchError
+from chmr_bench.plugins import registry
+
+EVERY = "all"
+"""Stands for every registered atlas of the dataset's kind whose files are pinned."""
+
+
+def own_profiles(dataset: str, cells: Sequence[str], options: Options) -> list[dict[str, Any]]:
+    """Return what each atlas has of a dataset's molecules; one of all that cannot be had is noted.
+
+    Raises
+    ------
+    ChmrBenchError
+        A named atlas is not there, or cannot be had.
+    """
+    from chmr_bench.runner.joins import joined
+
+    data, fetch = datasets_of(options).load(DatasetRequest(name=dataset)), fetch_options(options)
+    every = [text.strip() for text in cells] == [EVERY]
+    names = _pinned(data.spec.synthetic) if every else cell_atlases(cells)
+    joins = []
+    for name in names:
+        try:
+            joins.append(joined(data, name, fetch))
+        except ChmrBenchError as error:
+            if not every:
+                raise
+            print_note(f"{name}: {error}")
+    return joins
+
+
+def _pinned(synthetic: bool) -> list[str]:
+    specs = [registered.spec for registered in registry().atlases.values()]
+    return [s.name for s in specs if s.synthetic == synthetic and (s.sources or s.synthetic)]
+
+
+def atlas_facts(
+    specs: Sequence[AtlasSpec], datasets: Sequence[str], options: Options
+) -> dict[str, dict[str, Any]]:
+    """Return atlas -> ``joined`` (dataset -> rows) and ``agreement`` (of each block's repeats).
+
+    An atlas that cannot be had is noted, and has neither; datasets of the other kind, simulated or
+    real, are left out.
+    """
+    from chmr_bench.runner.joins import joined, replicate_agreement
+
+    loader, fetch = datasets_of(options), fetch_options(options)
+    data = [loader.load(DatasetRequest(name=registry().dataset(n).spec.name)) for n in datasets]
+    facts = {}
+    for spec in specs:
+        alike = [one for one in data if one.spec.synthetic == spec.synthetic]
+        try:
+            rows = {one.spec.name: joined(one, spec.name, fetch)["rows"] for one in alike}
+            agreement = replicate_agreement(spec, fetch)
+            facts[spec.name] = {"joined": rows, "agreement": agreement}
+        except ChmrBenchError as error:
+            print_note(f"{spec.name}: {error}")
+    return facts

@@ -1,0 +1,33 @@
+"""Which of two runs of one identity stands: the good one, or the one scored last."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from chmr_bench.records.run import Stored
+
+DIFFERS = "differs from the packed run of the same identity, which is shown; remove one of them"
+
+
+def compared(packed_run: Stored, other: Stored) -> Literal["same", "newer", "older", "differs"]:
+    """Return what a run in a folder is to a packed run of the same identity."""
+    if _fingerprint(packed_run) == _fingerprint(other):
+        return "newer" if packed_run.damage() and not other.damage() else "same"
+    ranks = [_rank(run) for run in (packed_run, other)]
+    if ranks[0] == ranks[1]:
+        return "differs"
+    return "newer" if ranks[1] > ranks[0] else "older"
+
+
+def _fingerprint(run: Stored) -> object:
+    """Return what is the same for one run in two places, one of them of version 1 maybe."""
+    info = run.content.get("predictions") or {}
+    of = info.get("sha256") or info.get("values_sha256")
+    rescored = run.content.get("rescored") or {}
+    return run.content["status"], run.content["created"], rescored.get("created"), of
+
+
+def _rank(run: Stored) -> tuple[bool, str]:
+    """Return how good a run is: one with a score, the one scored last."""
+    rescored = run.content.get("rescored") or {}
+    return run.content["status"] == "ok" and not run.damage(), str(rescored.get("created") or "")

@@ -1,0 +1,108 @@
+"""Attach to any dataset its molecules' own profiles, from atlases that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from chmr_bench import foreign, paths
+from chmr_bench.cells import Atlas, sources
+from chmr_bench.cells.linking import MoleculeKeys, OwnProfiles, link, together
+from chmr_bench.contracts import AtlasSpec, Progress, no_progress
+from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.errors import UsageError
+from chmr_bench.features import cache
+from chmr_bench.runner.loading import LoadedDataset
+from chmr_bench.runner.pretraining import atlas_specs, public_name
+from chmr_bench.streams import stdout_to_stderr
+
+
+def attached(
+    data: LoadedDataset,
+    atlases: Sequence[str],
+    options: FetchOptions,
+    progress: Progress = no_progress,
+) -> LoadedDataset:
+    """Return the dataset with the profiles that the atlases have of its molecules.
+
+    Atlases go by name, so that their order is nothing to a result.
+
+    Raises
+    ------
+    UnknownNameError
+        No such atlas.
+    UsageError
+        Simulated profiles for real data, or the other way round.
+    DataError
+        An atlas cannot be had, or is not what it should be.
+
+    Examples
+    --------
+    >>> attached(data, ["wong2024"], FetchOptions()).dataset.blocks  # doctest: +SKIP
+    """
+    names = sorted(dict.fromkeys(atlases))
+    return data.with_profiles([profiles(data, name, options, progress) for name in names])
+
+
+def profiles(
+    data: LoadedDataset, atlas: str, options: FetchOptions, progress: Progress = no_progress
+) -> OwnProfiles:
+    """Return what one atlas has of a dataset's molecules; raises as `attached` does."""
+    (spec,) = atlas_specs([atlas])
+    synthetic = isinstance(spec, AtlasSpec) and spec.synthetic
+    if synthetic != data.spec.synthetic:
+        kinds = ("simulated", "real")
+        theirs, ours = kinds if synthetic else kinds[::-1]
+        raise UsageError(
+            f"--cells {atlas}: its profiles are {theirs}, and the labels of {data.spec.name} are "
+            f"{ours}; name an atlas of the same kind, see 'chmr-bench list atlases'"
+        )
+    opened = opened_atlas(spec, options, progress)
+    found = link(opened, parents(opened.smiles, data.n_jobs, progress), _keys(data, progress))
+    return OwnProfiles(public_name(atlas), found.blocks, found.rows, found.n, found.conflicts)
+
+
+def opened_atlas(
+    spec: AtlasSpec | Path, options: FetchOptions, progress: Progress = no_progress
+) -> Atlas:
+    """Return an atlas; the loader of another's plugin runs in a process of its own."""
+    if isinstance(spec, AtlasSpec) and foreign.is_foreign(spec.load):
+        target, seconds = f"{__name__}:open_here", options.load_limit
+        atlas: Atlas = foreign.isolated(spec.load, target, spec, options, seconds=seconds)
+        return atlas
+    with stdout_to_stderr():
+        return sources.open_atlas(spec, options, progress)
+
+
+def open_here(spec: AtlasSpec, options: FetchOptions, send: Callable[..., None]) -> Atlas:
+    """Return the atlas; runs in a worker process."""
+    return sources.open_atlas(spec, options)
+
+
+def parents(smiles: Sequence[str], n_jobs: int, progress: Progress) -> tuple[str, ...]:
+    """Return the connectivity of each molecule's neutral parent, from the cache if it is there."""
+    folder = paths.feature_folder()
+    return cache.neutral_parent_keys(smiles, n_jobs=n_jobs, progress=progress, cache=folder)
+
+
+def _keys(data: LoadedDataset, progress: Progress) -> MoleculeKeys:
+    smiles = data.dataset.smiles
+    return MoleculeKeys(data.keys(progress), parents(smiles, data.n_jobs, progress))
+
+
+def join_notes(data: LoadedDataset) -> Iterator[str]:
+    """Yield how many molecules have profiles of each atlas that was attached."""
+    n, name = len(data.dataset), data.spec.name
+    for part in data.own_profiles:
+        n_rows = int(part.observed.sum())
+        if not n_rows:
+            yield f"--cells {part.atlas}: no molecule of {name} is in it; nothing is attached"
+            continue
+        differ = f"; {part.conflicts:,} measurements differ" if part.conflicts else ""
+        yield (
+            f"--cells {part.atlas}: {n_rows:,} of {n:,} molecules of {name} have profiles of their "
+            f"own{differ}"
+        )
+    between = together(data.own_profiles)[1] if len(data.own_profiles) > 1 else 0
+    if between:
+        yield f"{name}: {between:,} molecules have profiles that differ between these atlases"

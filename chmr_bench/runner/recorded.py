@@ -1,0 +1,65 @@
+"""The data that a stored run was made on, opened again."""
+
+from __future__ import annotations
+
+from chmr_bench.contracts import Split
+from chmr_bench.data.requests import DatasetRequest
+from chmr_bench.errors import DataError
+from chmr_bench.records import Record
+from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
+
+
+def requests_of(record: Record) -> tuple[DatasetRequest, SplitRequest]:
+    """Return what has to be asked for to have a record's dataset and split again."""
+    return DatasetRequest.of_record(record), SplitRequest(record.split.name, record.split.seed)
+
+
+def open_data(record: Record, datasets: Datasets) -> LoadedDataset:
+    """Return the dataset of a record.
+
+    Raises
+    ------
+    DataError
+        It cannot be had, or its content is not that on record.
+    """
+    loaded = datasets.load(requests_of(record)[0])
+    if loaded.digest != record.dataset.digest:
+        raise DataError(
+            f"dataset {record.dataset.name!r}: the labels are not those of the records; "
+            + other_data(record, loaded)
+        )
+    return loaded
+
+
+def open_split(record: Record, datasets: Datasets) -> tuple[LoadedDataset, Split]:
+    """Return the dataset and the split of a record.
+
+    Raises
+    ------
+    DataError
+        Either cannot be had, or is not the one on record.
+    """
+    loaded = open_data(record, datasets)
+    split = loaded.split(requests_of(record)[1])
+    if different := other_split(record, split):
+        raise DataError(different)
+    return loaded, split
+
+
+def other_data(record: Record, loaded: LoadedDataset) -> str:
+    """Return what is said where the data are not those of the record."""
+    digests = f"{record.dataset.digest[:12]} on record, {loaded.digest[:12]} here"
+    origin = record.dataset.origin
+    if origin.kind == "registered":
+        return f"dataset digest: {digests}"
+    return (
+        f"{origin.file} is not the table of this run: its content was changed or replaced since "
+        f"(dataset digest: {digests}); with the old table the record can be verified"
+    )
+
+
+def other_split(record: Record, split: Split) -> str:
+    """Return what is said where a split is not that of the record, else an empty text."""
+    if split.digest() == record.split.digest:
+        return ""
+    return f"split digest: {record.split.digest[:12]} on record, {split.digest()[:12]} here"
