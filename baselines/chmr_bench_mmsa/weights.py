@@ -11,7 +11,7 @@ from chmr_bench.nn.pretraining.features import feature_versions
 from chmr_bench.nn.pretraining.network_file import NetworkFile, WeightsMetadata
 from chmr_bench.nn.pretraining.place import Place, place
 from chmr_bench_mmsa.config import MmsaSettings
-from chmr_bench_mmsa.names import feature_requests
+from chmr_bench_mmsa.requests import feature_requests
 
 if TYPE_CHECKING:
     from chmr_bench_mmsa.network import MmsaNetwork
