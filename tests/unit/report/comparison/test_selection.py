@@ -56,7 +56,9 @@ def test_a_name_that_grew_on_another_dataset_still_stands_for_its_row(results: A
 
 
 def test_unknown_names(results: Any) -> None:
-    with pytest.raises(UsageError, match="no such folder; name the folder of the records with --out DIR"):
+    with pytest.raises(
+        UsageError, match="no such folder; name the folder of the records with --out DIR"
+    ):
         only(results, "a", "b")
     results.add("forest", "bace")
     with pytest.raises(UnknownNameError, match="did you mean 'forest'"):
