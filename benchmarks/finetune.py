@@ -42,6 +42,8 @@ from chmr_bench.features.graphs import ATOM_SIZES, BOND_SIZES
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.nn.batch import graph_batch
 from chmr_bench.nn.gnn import GinVirtualNode, limited
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
+from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench.nn.trainer import masked_loss
 from chmr_bench.plugins import registry
 from chmr_bench.runner import (
@@ -66,13 +68,7 @@ from chmr_bench_chmr.network import (
     Modality,
     NetworkShape,
 )
-from chmr_bench_chmr.pretraining.material import CLIP
-from chmr_bench_chmr.weights import (
-    WeightsMetadata,
-    feature_requests,
-    load_network,
-    save_network,
-)
+from chmr_bench_chmr.weights import feature_requests, load_network, save_network
 
 RATIO_TARGET, TOLERANCE = 50.0, 1e-4
 DATASET = "chembl2k"

@@ -20,6 +20,7 @@ SCRIPTS = (
     "tables",
     "features",
     "encoder",
+    "infoalign",
     "forest",
     "finetune",
     "context_graph",

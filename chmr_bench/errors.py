@@ -156,6 +156,7 @@ def _unknown_message(kind: str, name: str, known: list[str], hint: str) -> str:
     if close:
         message += f"; did you mean {' or '.join(repr(c) for c in close)}?"
     elif known:
-        shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        words = [name if name[:1].isalnum() else repr(name) for name in known[:12]]
+        shown = ", ".join(words) + (", ..." if len(known) > 12 else "")
         message += f"; there are: {shown}"
     return f"{message} {hint}".rstrip()

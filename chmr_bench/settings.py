@@ -18,6 +18,7 @@ from chmr_bench.errors import (
     SettingError,
     UnknownNameError,
 )
+from chmr_bench.interpreters.environment import interpreter_of, missing_there
 from chmr_bench.lazy import load_object
 
 if TYPE_CHECKING:
@@ -25,15 +26,23 @@ if TYPE_CHECKING:
 
 
 def missing_modules(spec: ModelSpec) -> list[str]:
-    """Return the modules the model needs that are not installed."""
+    """Return the modules the model needs that are not installed, where it runs."""
+    if spec.python:
+        try:
+            return missing_there(spec)
+        except MissingDependencyError:
+            return [spec.python]
     return [m for m in spec.requires if importlib.util.find_spec(m) is None]
 
 
 def require(spec: ModelSpec) -> None:
     """Raise MissingDependencyError where a package that the model needs is not installed."""
+    if spec.python:
+        interpreter_of(spec)  # says what is wrong with it
     missing = missing_modules(spec)
     if missing:
         how = f"pip install 'chmr-bench[{spec.extra}]'" if spec.extra else "install it"
+        how = f"install it in the environment of {spec.python}" if spec.python else how
         raise MissingDependencyError(
             f"model {spec.name!r} needs {', '.join(missing)}, which is not installed: {how}"
         )

@@ -47,16 +47,15 @@ def objective(
 def sufficiency(network: InfoAlignNetwork, mu: Tensor, kind: str, walk: WalkTargets) -> Tensor:
     """Return the cross-entropy of what walks met of one kind, weighted by the walks, a scalar.
 
-    The mean is over entries that are known. A molecule is decoded once, however often its walk met
-    the kind.
+    The mean is over entries that are known. Every molecule of the batch is decoded, once: the batch
+    norm of a decoder sees the same molecules whatever the walks met.
 
     Parameters
     ----------
     mu : Tensor
         (b, h).
     """
-    once, place = torch.unique(walk.molecule, return_inverse=True)
-    logits = network.decode(kind, mu.index_select(0, once)).index_select(0, place)  # (k, d)
+    logits = network.decode(kind, mu).index_select(0, walk.molecule)  # (k, d)
     return reconstruction(logits, walk.target, walk.weight, binary=True)
 
 

@@ -65,14 +65,14 @@ def outputs(
     """Return all that is compared, by the published names."""
     h = network.graph_encoder(batch_of(graphs))
     latent = network.latent(h)
-    found = {"graph_representation": h, "mu": latent.mu, "sigma": latent.sigma}
+    tensors = {"graph_representation": h, "mu": latent.mu, "sigma": latent.sigma}
     for name, spaces in PREDICTED.items():
-        found[name] = torch.cat([network.decode(space, latent.mu) for space in spaces], dim=1)
+        tensors[name] = torch.cat([network.decode(space, latent.mu) for space in spaces], dim=1)
     target, weight = given["walk_target"], given["walk_weight"]
     walk = WalkTargets.of_walks(target, weight)
-    found["sufficiency_expression"] = sufficiency(network, latent.mu, "expression", walk)
-    found["minimality_at_z"] = minimality(latent, given["z"])
-    return found
+    tensors["sufficiency_expression"] = sufficiency(network, latent.mu, "expression", walk)
+    tensors["minimality_at_z"] = minimality(latent, given["z"])
+    return tensors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -60,6 +60,9 @@ class Missing:
         Of the draw.
     shuffled :
         Negative control: what is left is permuted over the molecules.
+    replaced :
+        Frozen control: so many times each test molecule's profile is replaced by another's, after
+        the fit; see `ablation.replacement`. 0 = it is not that.
     """
 
     rate: float
@@ -69,6 +72,7 @@ class Missing:
     fill: Fill = "none"
     seed: int = 0
     shuffled: bool = False
+    replaced: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
@@ -80,6 +84,10 @@ class Missing:
         _check_name("fill", [self.fill], get_args(Fill))
 
     def __str__(self) -> str:
+        if self.replaced:
+            return (
+                f"{'+'.join(self.modalities) or 'cells'} of others at test, {self.replaced} draws"
+            )
         where = WORLD if set(self.stages) == set(STAGES) else "+".join(self.stages)
         what = "+".join(self.modalities) or "cells"
         how = "" if self.mechanism == "random" else f", {self.mechanism}"
@@ -90,7 +98,7 @@ class Missing:
     @property
     def is_nothing(self) -> bool:
         """Return whether everything stays as it is."""
-        return self.rate == 0 and not self.shuffled
+        return self.rate == 0 and not self.shuffled and not self.replaced
 
     @property
     def is_everything(self) -> bool:
@@ -116,7 +124,11 @@ class Missing:
     @property
     def draws(self) -> bool:
         """Return whether another seed masks other entries, or permutes them otherwise."""
-        return self.shuffled or not (self.is_everything or self.mechanism == "activity")
+        return (
+            self.shuffled
+            or self.replaced > 0
+            or not (self.is_everything or self.mechanism == "activity")
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for a record: JSON-able, every field named."""
@@ -128,6 +140,7 @@ class Missing:
             "fill": self.fill,
             "seed": self.seed,
             "shuffled": self.shuffled,
+            **({"replaced": self.replaced} if self.replaced else {}),
         }
 
     @classmethod
@@ -214,26 +227,45 @@ def masked_entries(
     A modality is observed where any of its blocks is; the part of a block's name before the first
     dot is its modality.
     """
-    by_modality = _by_modality(missing, blocks)
+    by_modality = _by_modality({name: blocks[name] for name in named_blocks(missing, blocks)})
     observed = {m: _any_observed(parts) for m, parts in by_modality.items()}
     if missing.mechanism == "asymmetric":
         return _asymmetric(missing, molecules.names(), observed)
     if missing.mechanism == "activity":
-        names = molecules.names()
-        ranks = {m: _activity_rank(parts, uniform(0, names, m)) for m, parts in by_modality.items()}
+        ranks = activity_ranks(
+            molecules.names(), {n: blocks[n] for n in named_blocks(missing, blocks)}
+        )
         return {m: observed[m] & (ranks[m] < missing.rate) for m in by_modality}
     names = molecules.families() if missing.mechanism == "scaffold" else molecules.names()
     return {m: observed[m] & (uniform(missing.seed, names, m) < missing.rate) for m in by_modality}
 
 
-def _by_modality(
-    missing: Missing, blocks: Mapping[str, MatrixBlock]
-) -> dict[str, list[MatrixBlock]]:
+def activity_ranks(
+    names: Sequence[str], blocks: Mapping[str, MatrixBlock]
+) -> dict[str, FloatArray]:
+    """Return by modality (n,) the share of observed molecules that are weaker; 1 = not observed.
+
+    Parameters
+    ----------
+    names :
+        What each molecule is known by, see `MoleculeNames.names`.
+    """
+    return {
+        modality: _activity_rank(parts, uniform(0, names, modality))
+        for modality, parts in _by_modality(blocks).items()
+    }
+
+
+def named_blocks(missing: Missing, blocks: Mapping[str, MatrixBlock]) -> list[str]:
+    """Return the blocks of the modalities that are masked."""
+    chosen = missing.modalities
+    return [name for name in blocks if not chosen or name.partition(".")[0] in chosen]
+
+
+def _by_modality(blocks: Mapping[str, MatrixBlock]) -> dict[str, list[MatrixBlock]]:
     by_modality: dict[str, list[MatrixBlock]] = {}
     for name in sorted(blocks):
-        modality = name.partition(".")[0]
-        if not missing.modalities or modality in missing.modalities:
-            by_modality.setdefault(modality, []).append(blocks[name])
+        by_modality.setdefault(name.partition(".")[0], []).append(blocks[name])
     return by_modality
 
 

@@ -136,7 +136,8 @@ class MaskingOptions(SweepOptions, total=False):
     fill
         What the harness imputes: ``none``, ``zero``, ``mean``, ``neighbour`` or ``propagation``.
     control
-        ``shuffled``: also with permuted profiles.
+        ``shuffled``: also with permuted profiles; ``replaced``: a fitted model is also given the
+        profiles of matched other molecules.
     hide_seed
         One draw for all runs; else each run's own seed.
     """

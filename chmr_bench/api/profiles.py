@@ -18,7 +18,7 @@ EVERY = "all"
 
 
 def own_profiles(dataset: str, cells: Sequence[str], options: Options) -> list[dict[str, Any]]:
-    """Return what each atlas has of a dataset's molecules; one that cannot be had of all is told.
+    """Return what each atlas has of a dataset's molecules; one of all that cannot be had is noted.
 
     Raises
     ------
@@ -30,15 +30,15 @@ def own_profiles(dataset: str, cells: Sequence[str], options: Options) -> list[d
     data, fetch = datasets_of(options).load(DatasetRequest(name=dataset)), fetch_options(options)
     every = [text.strip() for text in cells] == [EVERY]
     names = _pinned(data.spec.synthetic) if every else cell_atlases(cells)
-    found = []
+    joins = []
     for name in names:
         try:
-            found.append(joined(data, name, fetch))
+            joins.append(joined(data, name, fetch))
         except ChmrBenchError as error:
             if not every:
                 raise
             print_note(f"{name}: {error}")
-    return found
+    return joins
 
 
 def _pinned(synthetic: bool) -> list[str]:
@@ -51,20 +51,20 @@ def atlas_facts(
 ) -> dict[str, dict[str, Any]]:
     """Return atlas -> ``joined`` (dataset -> rows) and ``agreement`` (of each block's repeats).
 
-    An atlas that cannot be had is told, and has neither; datasets of the other kind, simulated or
+    An atlas that cannot be had is noted, and has neither; datasets of the other kind, simulated or
     real, are left out.
     """
     from chmr_bench.runner.joins import joined, replicate_agreement
 
     loader, fetch = datasets_of(options), fetch_options(options)
     data = [loader.load(DatasetRequest(name=registry().dataset(n).spec.name)) for n in datasets]
-    found = {}
+    facts = {}
     for spec in specs:
         alike = [one for one in data if one.spec.synthetic == spec.synthetic]
         try:
             rows = {one.spec.name: joined(one, spec.name, fetch)["rows"] for one in alike}
             agreement = replicate_agreement(spec, fetch)
-            found[spec.name] = {"joined": rows, "agreement": agreement}
+            facts[spec.name] = {"joined": rows, "agreement": agreement}
         except ChmrBenchError as error:
             print_note(f"{spec.name}: {error}")
-    return found
+    return facts

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
-CONTROLS = ("shuffled",)
+CONTROLS = ("shuffled", "replaced")
 MASKED_MODEL, MASKED_SUITE, MASKED_SEEDS = "chmr", "cells", 3
 """What `ablate` runs where nothing is named."""
 
@@ -52,6 +52,9 @@ def make_request(options: Options) -> Request:
 
 def make_masked_request(options: Options) -> Request:
     """Return what `ablate` is to do: nothing masked, then every share; the same with a control."""
+    from chmr_bench.ablation.missing import Missing
+    from chmr_bench.ablation.replacement import DRAWS
+
     options = {**options}
     options["model"] = options.get("model") or MASKED_MODEL
     if not options.get("suite") and not options.get("dataset"):
@@ -67,7 +70,9 @@ def make_masked_request(options: Options) -> Request:
     shares = rates(options["missing"])
     masked = [dataclasses.replace(kind, rate=rate) for rate in shares if rate > 0]
     shuffled = [dataclasses.replace(kind, rate=rate, shuffled=True) for rate in shares]
-    turns = (None, *masked, *(shuffled if controls else ()))
+    frozen = Missing(0.0, ("test",), kind.modalities, replaced=DRAWS)
+    turns = (None, *masked, *(shuffled if "shuffled" in controls else ()))
+    turns += (frozen,) if "replaced" in controls else ()
     return dataclasses.replace(request, missing=turns, hide_seed=seed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chmr_bench import isolation, sweep
 from chmr_bench.api.options import Options, run_options
@@ -75,6 +75,14 @@ class Sweep:
 
         mine = {record.identity for record in self.records() if record.missing}
         return [f for f in families_of(self.store) if any(mine & {*c.identities} for c in f.curves)]
+
+    def frozen(self) -> list[dict[str, Any]]:
+        """Return what the frozen control says of this sweep's models."""
+        from chmr_bench.report.frozen import frozen_rows
+        from chmr_bench.report.runs import frame_of
+
+        mine = [r.model_dump(mode="json") for r in self.records() if r.replaced]
+        return frozen_rows(frame_of(mine)) if mine else []
 
     def close(self) -> None:
         """Pack the records, write the tables, and warn of what their reader should know."""

@@ -224,10 +224,10 @@ def _profile_links(
             continue
         node_of = np.full(len(atlas), -1)
         node_of[rows] = nodes
-        found = within_clusters(values, compared, settings.cosine, settings.cluster_size, rng)
-        ends = node_of[found.sources], node_of[found.targets]
-        links.append(_Links(f"{name}_cosine", *ends, found.weights))
-        report[f"{name}_threshold"] = found.threshold
+        edges = within_clusters(values, compared, settings.cosine, settings.cluster_size, rng)
+        ends = node_of[edges.sources], node_of[edges.targets]
+        links.append(_Links(f"{name}_cosine", *ends, edges.weights))
+        report[f"{name}_threshold"] = edges.threshold
     return links
 
 

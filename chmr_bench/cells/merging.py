@@ -164,15 +164,15 @@ def first_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
     observed = np.zeros(n, dtype=bool)
     conflicts = 0
     for block, targets in pieces:
-        found = np.asarray(block.values)
+        block_values = np.asarray(block.values)
         rows = np.flatnonzero(block.observed & (targets >= 0))
         _, index = np.unique(targets[rows], return_index=True)
         leading = rows[np.sort(index)]
         taken = leading[~observed[targets[leading]]]
-        values[targets[taken]] = found[taken]
+        values[targets[taken]] = block_values[taken]
         observed[targets[taken]] = True
         others = np.setdiff1d(rows, taken, assume_unique=True)
-        same = (values[targets[others]] == found[others]) | np.isnan(found[others])
+        same = (values[targets[others]] == block_values[others]) | np.isnan(block_values[others])
         conflicts += int((~same.all(axis=1)).sum())
     return MatrixBlock(values, observed, names), conflicts
 

@@ -93,10 +93,10 @@ def propagate(
     weights = neighbours.matrix(len(values))[~observed]
     there, plan = observed, []
     for _ in range(steps):
-        shares, found = _shares(weights, there)
+        shares, has_mean = _shares(weights, there)
         plan.append(shares)
         there = observed.copy()
-        there[~observed] = found
+        there[~observed] = has_mean
     imputed = np.array(values, dtype=np.result_type(values.dtype, np.float32), copy=True)
     for columns in _column_blocks(imputed):
         part = np.where(observed[:, None], imputed[:, columns], 0)  # (n, COLUMNS)
@@ -135,22 +135,22 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
         if (observed == rows[:, None]).all():
             return _as_entries(borrow(values, rows, neighbours))
         return _borrowed_entries(values, observed, neighbours.matrix(len(values)))
-    shares, found = _shares(neighbours.matrix(len(values)), observed)
+    shares, has_mean = _shares(neighbours.matrix(len(values)), observed)
     floats = np.asarray(values, dtype=np.result_type(values.dtype, np.float32))
     means = np.full((len(neighbours), values.shape[1]), np.nan, dtype=floats.dtype)
     for columns in _column_blocks(floats):
         part = shares @ np.where(observed[:, None], floats[:, columns], 0)
-        means[found, columns] = part[found]
-    return Propagated(means, np.zeros(len(neighbours), dtype=bool), found)
+        means[has_mean, columns] = part[has_mean]
+    return Propagated(means, np.zeros(len(neighbours), dtype=bool), has_mean)
 
 
-def _as_entries(found: Propagated) -> Propagated:
+def _as_entries(propagated: Propagated) -> Propagated:
     """Return what was propagated by rows as (n, d) entries."""
-    shape = found.values.shape
+    shape = propagated.values.shape
     seen, reached = (
-        np.repeat(rows[:, None], shape[1], 1) for rows in (found.observed, found.reached)
+        np.repeat(rows[:, None], shape[1], 1) for rows in (propagated.observed, propagated.reached)
     )
-    return Propagated(found.values, seen, reached)
+    return Propagated(propagated.values, seen, reached)
 
 
 def _propagated_entries(
@@ -163,8 +163,8 @@ def _propagated_entries(
         seen = observed[:, columns]
         part, there = np.where(seen, imputed[:, columns], 0), seen
         for _ in range(steps):
-            mean, found = _means(part, there, weights)
-            part, there = np.where(seen, part, mean), seen | found
+            mean, has_mean = _means(part, there, weights)
+            part, there = np.where(seen, part, mean), seen | has_mean
         imputed[:, columns] = np.where(there, part, np.nan)
         reached[:, columns] = there
     return Propagated(imputed, observed, reached)
@@ -179,9 +179,9 @@ def _borrowed_entries(
     reached = np.zeros((q, d), dtype=np.bool_)
     for columns in _column_blocks(means):
         seen = observed[:, columns]
-        mean, found = _means(np.where(seen, values[:, columns], 0), seen, weights)
-        means[:, columns] = np.where(found, mean, np.nan)
-        reached[:, columns] = found
+        mean, has_mean = _means(np.where(seen, values[:, columns], 0), seen, weights)
+        means[:, columns] = np.where(has_mean, mean, np.nan)
+        reached[:, columns] = has_mean
     return Propagated(means, np.zeros((q, d), dtype=np.bool_), reached)
 
 
@@ -200,9 +200,9 @@ def _means(
         (q, n), not negative.
     """
     totals = np.asarray(weights @ there.astype(values.dtype))  # (q, c)
-    found = totals > 0
-    mean = np.asarray(weights @ values) / np.where(found, totals, 1)
-    return np.asarray(mean.astype(values.dtype)), found
+    has_mean = totals > 0
+    mean = np.asarray(weights @ values) / np.where(has_mean, totals, 1)
+    return np.asarray(mean.astype(values.dtype)), has_mean
 
 
 def _check(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> None:

@@ -94,8 +94,8 @@ def within_groups(
     counts = bit_counts(words)
     kernel: Any = tanimoto_kernel.group_pairs
 
-    def compare(members: IntArray, *found: Any) -> None:
-        kernel(words, counts, members, *found)
+    def compare(members: IntArray, *outputs: Any) -> None:
+        kernel(words, counts, members, *outputs)
 
     return _search(len(words), groups, rule, compare, n_jobs)
 
@@ -124,9 +124,9 @@ def within_clusters(
     unit = unit_rows(values, rows)
     kernel: Any = tanimoto_kernel.matrix_pairs
 
-    def compare(members: IntArray, *found: Any) -> None:
+    def compare(members: IntArray, *outputs: Any) -> None:
         part = unit[members]
-        grid, histogram, kept, similarity = found
+        grid, histogram, kept, similarity = outputs
         kernel(np.minimum(part @ part.T, 1), rows[members], grid, histogram, kept, similarity)
 
     return _search(len(values), list(clusters(unit, cluster_size, rng)), rule, compare, 1)
@@ -237,13 +237,13 @@ def _search(
     n_pairs = sum(len(group) * (len(group) - 1) // 2 for group in groups)
     at_least = np.cumsum(np.sum(histograms, axis=0)[::-1])[::-1]  # (thresholds,)
     sparse_enough = at_least <= (1 - rule.sparsity) * n_pairs
-    found = int(np.argmax(sparse_enough)) if sparse_enough.any() else len(grid) - 1
-    source, place = np.nonzero((rows >= 0) & (similarity >= grid[found]))
+    index = int(np.argmax(sparse_enough)) if sparse_enough.any() else len(grid) - 1
+    source, place = np.nonzero((rows >= 0) & (similarity >= grid[index]))
     return SimilarityEdges(
         sources=source.astype(np.int64),
         targets=rows[source, place],
         weights=similarity[source, place].astype(np.float32),
-        threshold=float(grid[found]),
+        threshold=float(grid[index]),
         n_pairs=n_pairs,
-        n_above=int(at_least[found]),
+        n_above=int(at_least[index]),
     )

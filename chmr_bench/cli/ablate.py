@@ -53,7 +53,9 @@ class MaskGroup:
     control: Annotated[
         list[str] | None,
         options.option(
-            panel=_MASKED, help="shuffled: also with permuted profiles, the negative control."
+            panel=_MASKED,
+            help="shuffled: also with permuted profiles, the negative control; replaced: a fitted "
+            "model is also given the profiles of matched others.",
         ),
     ] = None
     hide_seed: Annotated[
@@ -88,12 +90,13 @@ def _show(work: Sweep, as_json: bool) -> None:
     from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.display.console import print_json, print_note
     from chmr_bench.report import curve_tables
+    from chmr_bench.report.frozen import frozen_grids
 
-    families = work.families()
+    families, frozen = work.families(), work.frozen()
     if as_json:
-        print_json(curve_tables.as_document(families))
+        print_json(curve_tables.as_document(families, frozen))
         return
-    for grid in curve_tables.grids(families):
+    for grid in (*curve_tables.grids(families), *frozen_grids(frozen)):
         print_grid(grid)
     masked = [i for i in work.plan.items if i.missing and i.state != "impossible"]
     if masked and all(item.inapplicable for item in masked):

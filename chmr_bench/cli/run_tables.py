@@ -63,6 +63,8 @@ def _masked(item: Item) -> str:
     """Return the share that is masked, and whether it is the control or but a check."""
     if item.missing is None:
         return "nothing"
+    if item.missing.replaced:
+        return "profiles of others"
     kind = ", shuffled" if item.missing.shuffled else ""
     return f"{100 * item.missing.rate:g} %{kind}" + (" (check)" if item.inapplicable else "")
 

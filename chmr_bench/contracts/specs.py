@@ -222,6 +222,9 @@ class ModelSpec:
         weights a fit starts from. "" = it starts from none.
     explain
         ``"module:function"`` behind ``chmr-bench explain``, or "".
+    python
+        Where its packages clash with ours: the environment variable that holds the path of the
+        interpreter it runs in, or that path; `requires` must be importable there. "" = this one.
 
     Examples
     --------
@@ -250,6 +253,7 @@ class ModelSpec:
     explain: str = ""
     citation: str = ""
     notes: tuple[str, ...] = ()
+    python: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ CLASS_WORDS = {
 }
 SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0)
 """Numbers that often mean `not measured`."""
+MINUS_SIGNS = "\u2212\u2013\u2014\u2010\u2011\uff0d"
+"""Minus, dashes and hyphens of typeset tables."""
 FEW = 0.1
 """Below this share, labels other than 0 and 1 look like slips in a classification."""
 
@@ -63,9 +65,7 @@ class TaskColumn:
                 f"bound as {value:g}"
             )
         elif self.is_bad[row] or (self.is_word[row] and task_type == "regression"):
-            reason = "expected a finite number, or an empty cell"
-            if _DECIMAL_COMMA.fullmatch(text):
-                reason += "; for a decimal comma, --decimal ,"
+            reason = f"expected a finite number, or an empty cell{_hint(text, options)}"
         elif task_type == "classification" and not (math.isnan(value) or value in (0.0, 1.0)):
             return f"column {self.name!r}: {value:g}, expected 0 or 1"
         return f"column {self.name!r}: {text!r}, {reason}" if reason else None
@@ -112,6 +112,18 @@ def _label(text: str, decimal: str, options: TableOptions) -> tuple[float, str]:
     if value is None:
         return math.nan, "bad"
     return (math.nan if options.censored == "drop" else value), "bound"
+
+
+def _hint(text: str, options: TableOptions) -> str:
+    """Return what may be wrong with a cell that is no number, and what helps; "" if not known."""
+    if options.decimal == "," and _number(text, ".") is not None:
+        return "; --decimal , expects a decimal comma"
+    if _DECIMAL_COMMA.fullmatch(text):
+        return "; for a decimal comma, --decimal ,"
+    minus = next((sign for sign in MINUS_SIGNS if text.startswith(sign)), "")
+    if minus and _number(text.replace(minus, "-"), options.decimal or ".") is not None:
+        return f"; its sign is U+{ord(minus):04X}, not the hyphen '-' of numbers"
+    return ""
 
 
 def _number(text: str, decimal: str) -> float | None:

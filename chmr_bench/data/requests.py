@@ -182,7 +182,7 @@ def unusable_path(file: Path | str) -> str | None:
     """Return why there is no file to read at that path, and what to do; None where there is one."""
     if not is_utf8(str(file)):
         return "its path is not UTF-8; give it another name"
-    if re.match(r"[A-Za-z]{2,}:/", str(file)):  # one letter is a drive of Windows
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(file)):  # one letter is a drive of Windows
         return "this is an address; download the file, then name it here"
     path = Path(file)
     try:

@@ -26,6 +26,7 @@ from typing import Any
 
 from chmr_bench.contracts import DroppedRow
 from chmr_bench.data.requests import TableOptions, unusable_path
+from chmr_bench.data.text_encoding import decoded
 from chmr_bench.errors import DataError, SettingError
 
 MAX_BYTES = 1 << 31
@@ -34,13 +35,6 @@ LINE_LENGTH = 10_000_000
 """Characters of a line; a million columns fit. A longer one is refused, not split."""
 DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|", "blank": " "}
 _WORDS = DELIMITERS | {"space": " ", "pipe": "|", "\\t": "\t"}
-_MARKS = (  # a UTF-32 mark begins with that of UTF-16, so the order matters
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _SMI_LINE = re.compile(r"(\S+(?:\s+\|[^|]*\|)?)\s*(.*)", re.DOTALL)
 """SMILES, extensions between bars, and the name that the rest of the line is."""
 
@@ -195,23 +189,8 @@ def _as_text(value: Any) -> str:
 
 
 def _decoded(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> str:
-    """Return the text; DataError with the row where the encoding does not fit."""
-    marked = next((name for mark, name in _MARKS if content.startswith(mark)), "")
-    encoding = options.encoding or marked or "utf-8"
-    try:
-        text = content.decode(encoding)
-    except LookupError as error:
-        raise SettingError(f"--encoding {encoding!r}: there is no such encoding") from error
-    except UnicodeError as error:
-        start = getattr(error, "start", 0)
-        row = content.count(b"\n", 0, start) + 1
-        raise DataError(
-            f"{path}, row {row}: cannot be read as {encoding.upper()} text: byte "
-            f"0x{content[start]:02x}; {_likely(content)}"
-        ) from error
-    if "\0" in text:
-        row = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError(f"{path}, row {row}: cannot be read as text: a NUL; {_likely(content)}")
+    """Return the text; DataError where there is none, or with the row that cannot be read."""
+    text, marked = decoded(content, path, options.encoding)
     if not text.strip():
         raise _empty(path)
     if marked and marked != "utf-8-sig":
@@ -229,17 +208,6 @@ def _lines(text: str, path: Path) -> list[str]:
                 f"{LINE_LENGTH:,}. Are its line ends lost?"
             )
     return lines
-
-
-def _likely(content: bytes) -> str:
-    """Return what a file that is no UTF-8 looks like, and what to do."""
-    wide = {"utf-16-le": content[1::2], "utf-16-be": content[::2]}
-    for name, halves in wide.items():
-        if halves.count(0) > 0.8 * len(halves):
-            return f"it looks like UTF-16 without its mark: --encoding {name}"
-    if 0 in content:
-        return "it looks like no text at all"
-    return "it looks like cp1252 or latin-1: --encoding cp1252, or save it as UTF-8"
 
 
 def _read_delimited(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
@@ -267,8 +235,12 @@ def _read_delimited(cells: TableCells, content: bytes, path: Path, options: Tabl
         elif record and record[0].startswith("#"):
             n_comments += 1
         elif any(cell.strip() for cell in record):
-            reason = f"{len(record)} cells, expected {len(header)} as in the header; "
-            cells.bad.append(DroppedRow(number, reason + "quote a cell that holds the delimiter"))
+            n = "1 cell" if len(record) == 1 else f"{len(record)} cells"
+            way = "quote a cell that holds the delimiter"
+            if len(record) < len(header):
+                way = "write the delimiter for an empty cell too"
+            reason = f"{n}, expected {len(header)} as in the header; {way}"
+            cells.bad.append(DroppedRow(number, reason))
     if n_comments:
         cells.notes.append(f"{n_comments} lines begin with '#'")
     cells.fill(header, rows)

@@ -145,6 +145,8 @@ def _place(path: Path, cells: TableCells, name: str, option: str) -> int:
     close = nearest(name, cells.columns)
     shown = ", ".join(repr(c) if "," in c else c for c in cells.columns[:12])
     offer = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are: {shown}"
+    if any(re.fullmatch(r"[+-]?\d+(\.\d*)?", column) for column in cells.columns):
+        offer += "; that reads like a molecule's row, and a header is expected before it"
     raise DataError(f"{where}: no column {name!r} ({option}); {offer}")
 
 

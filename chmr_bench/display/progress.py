@@ -106,6 +106,8 @@ def label(item: Item) -> str:
         seed = f" {item.split} {item.split_seed}{seed}"
     name = dataset_label(item.dataset, synthetic=item.synthetic, origin=item.origin)
     masked = f", {100 * item.missing.rate:g} % masked" if item.missing else ""
+    if item.missing and item.missing.replaced:
+        masked = ", profiles of others"
     masked += ", shuffled" if item.missing and item.missing.shuffled else ""
     return f"{name} {item.model}{seed}{masked}"
 

@@ -135,6 +135,19 @@ class TaskNetwork(ABC):
         return self._context.tasks.task_type == "classification"
 
 
+def row_batches(n: int, size: int) -> list[torch.Tensor]:
+    """Return n rows in an order drawn anew, cut into batches; 0 = all in one.
+
+    A last batch of one row has no variance for a batch norm; it joins the one before.
+    """
+    import torch
+
+    parts = list(torch.split(torch.randperm(n), size or max(n, 1)))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
+
+
 class Head(TaskNetwork):
     """Features to all tasks: hidden layers with norm, GELU and dropout, then a linear one.
 
@@ -176,17 +189,11 @@ class Head(TaskNetwork):
         return nn.Sequential(*layers, nn.Linear(width, t))
 
     def _losses(self, x: torch.Tensor, y: torch.Tensor) -> Iterator[torch.Tensor]:
-        import torch
-
         size = self.settings.batch_size
         if not size or size >= len(x):
             yield self._loss(x, y)
             return
-        # A last batch of one row has no variance for a batch norm; it joins the one before.
-        parts = list(torch.split(torch.randperm(len(x)), size))
-        if len(parts[-1]) == 1:
-            parts[-2:] = [torch.cat(parts[-2:])]
-        yield from (self._loss(x[rows], y[rows]) for rows in parts)
+        yield from (self._loss(x[rows], y[rows]) for rows in row_batches(len(x), size))
 
     def _loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         import torch

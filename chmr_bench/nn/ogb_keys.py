@@ -33,7 +33,7 @@ def translated(weights: Mapping[str, Tensor], renamed: Callable[[str], str]) -> 
     renamed : Callable[[str], str]
         Gives our name of a tensor outside the encoder, or raises DataError.
     """
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     tables: dict[str, dict[int, Tensor]] = {}
     for key, tensor in weights.items():
         table = _TABLE.fullmatch(key)
@@ -42,10 +42,10 @@ def translated(weights: Mapping[str, Tensor], renamed: Callable[[str], str]) -> 
         if table:
             tables.setdefault(f"{table[1]}{table[2]}_table", {})[int(table[3])] = tensor
         else:
-            found[_encoder_name(key) or renamed(key)] = tensor
+            tensors[_encoder_name(key) or renamed(key)] = tensor
     for key, parts in tables.items():
-        found[key] = torch.cat([parts[i] for i in sorted(parts)])
-    return found
+        tensors[key] = torch.cat([parts[i] for i in sorted(parts)])
+    return tensors
 
 
 def count(weights: Mapping[str, Tensor], pattern: str) -> int:

@@ -103,14 +103,14 @@ def report(
         sys.stderr.write(f"usage: python -m {module} DIR\n")
         return 2
     try:
-        found = compare(Path(given[0]))
+        differences = compare(Path(given[0]))
     except ChmrBenchError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    width = max(len(d.name) for d in found)
-    for d in found:
+    width = max(len(d.name) for d in differences)
+    for d in differences:
         sys.stdout.write(f"{d.name:<{width}}  {d.absolute:9.2e}  {'ok' if d.ok else 'DIFFERS'}\n")
-    wrong = [d.name for d in found if not d.ok]
-    verdict = f"{len(wrong)} of {len(found)} tensors differ" if wrong else "all agree"
+    wrong = [d.name for d in differences if not d.ok]
+    verdict = f"{len(wrong)} of {len(differences)} tensors differ" if wrong else "all agree"
     sys.stdout.write(f"{verdict}: |a - b| <= {TOLERANCE:g} max(1, |b|)\n")
     return 1 if wrong else 0

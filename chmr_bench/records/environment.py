@@ -115,6 +115,16 @@ def reset_peak_memory() -> MemoryScope:
     return "run"
 
 
+def peak_memory_of_children_mb() -> float:
+    """Return the highest resident memory in MB of a child process that has ended; 0 = unknown."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit, 1)
+
+
 def peak_memory_mb() -> float | None:
     """Return the highest resident memory of this process in MB, None where unknown."""
     try:

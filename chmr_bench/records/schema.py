@@ -108,7 +108,7 @@ class AttachedAtlas(_Part):
     name: str
     digest: str = Field(description="sha256 of these profiles and of how they were linked")
     n_rows: int = Field(description="molecules of the dataset that have any")
-    n_test: int = Field(description="of these in the test part")
+    n_test: int | None = Field(description="of these in the test part; null in a failed run")
 
 
 class SplitInfo(_Part):
@@ -249,6 +249,12 @@ class Record(_Part):
         default=None,
         description="part -> modality -> entries observed before, of these masked (hidden), of "
         "these imputed (filled); what was masked of the atlas stands in model.pretraining",
+    )
+    replaced: Free | None = Field(
+        default=None,
+        description="the frozen control: draws, rows whose profile was another's, how far their "
+        "predictions moved (in s.d. of a task's), their score with own profiles and in each draw, "
+        "p; predictions and metrics are those with own profiles",
     )
     cells: list[AttachedAtlas] | None = Field(
         default=None,

@@ -48,7 +48,7 @@ class RecordStore(StoredRuns):
         """Raise UsageError where a run of a (dataset, model) could not be stored."""
         for dataset, model in dict.fromkeys(places):
             for what, name in (("dataset", dataset), ("model", model)):
-                if not _is_text(name):
+                if name != as_text(name):
                     raise UsageError(
                         f"the name of the {what} {name!r} is not UTF-8, so no record can hold it; "
                         "give its file another name"
@@ -185,10 +185,6 @@ def no_records(root: Path) -> UsageError:
     else:
         said = "no such folder; name the folder of the records with --out DIR"
     return UsageError(f"{root}: {said}")
-
-
-def _is_text(name: str) -> bool:
-    return bool(name == as_text(name))
 
 
 def _unwritable(root: Path, reason: str) -> UsageError:

@@ -13,6 +13,7 @@ from chmr_bench.report import exports, figures, render
 from chmr_bench.report.curves import Curve, Family, Point, common, curves_of, families
 from chmr_bench.report.evidence import Evidence, finite
 from chmr_bench.report.figures import row_label
+from chmr_bench.report.frozen import frozen_grids, frozen_rows
 from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.masking import Setting
 from chmr_bench.report.words import grouped, notes, page
@@ -52,20 +53,22 @@ def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
 
     def compute() -> list[Any]:
         tables = families(curves_of(runs, evidence))
-        return [_texts(tables), [*figures.pictures(tables)]]
+        return [_texts(tables, frozen_rows(runs)), [*figures.pictures(tables)]]
 
     texts, pictures = evidence.remembered("curves", lines, compute) if lines else ({}, [])
     return MaskedFiles(texts, tuple(pictures))
 
 
-def _texts(tables: Sequence[Family]) -> dict[str, str]:
+def _texts(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     lead = page("masked_lead").strip()
     alt = "what is lost as more is masked"
     pictures = list(figures.pictures(tables))
     return {
-        PAGE: render.sections_page("Missing cells", grids(tables), lead, pictures, alt),
+        PAGE: render.sections_page(
+            "Missing cells", [*grids(tables), *frozen_grids(frozen)], lead, pictures, alt
+        ),
         CSV: exports.as_csv(as_rows(tables)),
-        JSON: as_json(as_document(tables)),
+        JSON: as_json(as_document(tables, frozen)),
     }
 
 
@@ -212,9 +215,12 @@ def as_rows(tables: Sequence[Family]) -> list[dict[str, Any]]:
     ]
 
 
-def as_document(tables: Sequence[Family]) -> dict[str, Any]:
-    """Return everything, for JSON."""
-    return {"schema": SCHEMA, "tables": [_table(family) for family in tables]}
+def as_document(
+    tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return everything, for JSON; ``replaced`` where there are runs of the frozen control."""
+    document: dict[str, Any] = {"schema": SCHEMA, "tables": [_table(family) for family in tables]}
+    return document | ({"replaced": list(frozen)} if frozen else {})
 
 
 def _table(family: Family) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def curves_of(runs: pd.DataFrame, evidence: Evidence) -> list[Curve]:
     lines: list[Any] = runs[runs["model"].isin(models)].to_dict("records")
     groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     for line in lines:
-        groups[(*(line[name] for name in (*DATA, "dataset_metric")), _base(line))].append(line)
+        groups[(*(line[name] for name in (*DATA, "dataset_metric")), base_of(line))].append(line)
     fixed = one_draw(masked)
     curves = []
     for members in groups.values():
@@ -163,7 +163,7 @@ def _order(curve: Curve) -> tuple[object, ...]:
     return (*facts, str(curve.setting), curve.label, curve.shuffled, curve.facts["dataset_metric"])
 
 
-def _base(line: Run) -> str:
+def base_of(line: Run) -> str:
     """Return all that can change the numbers of a model but the seed and what is masked."""
     settings = [line[name] for name in (*BASE, "precision", "device", "cells")]
     return canonical_json([*settings, _making(line)])

@@ -113,6 +113,7 @@ JSON_PATHS = {
     "missing": "missing",
     "hidden": "hidden",
     "cells": "cells",
+    "replaced": "replaced",
     "packages": "environment.packages",
     "dropped_rows": "dataset.dropped_rows",
 }

@@ -16,15 +16,22 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from chmr_bench.ablation.replacement import replaced
 from chmr_bench.contracts import FitContext, Inputs, Model, ModelSpec, Progress
+from chmr_bench.interpreters import RemoteModel, builder_of
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, use_registry
-from chmr_bench.records.environment import MemoryScope, peak_memory_mb, reset_peak_memory
+from chmr_bench.records.environment import (
+    MemoryScope,
+    peak_memory_mb,
+    peak_memory_of_children_mb,
+    reset_peak_memory,
+)
 from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
-from chmr_bench.types import FloatArray
+from chmr_bench.types import FloatArray, IntArray
 
 FIT = "chmr_bench.runner.fitting:fit_and_predict"
 SPOT_ROWS = 5
@@ -48,6 +55,9 @@ class FitTask:
         Without its progress, which the worker adds.
     registry :
         What is registered, so that the worker need not look for plugins.
+    givers, replaced :
+        The frozen control: whose rows of which blocks the test molecules are given after the fit,
+        see `masking.SplitInputs`.
     """
 
     spec: ModelSpec
@@ -59,6 +69,8 @@ class FitTask:
     test: Inputs
     context: FitContext
     registry: Registry
+    givers: IntArray | None = None
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,12 +83,15 @@ class Predicted:
         (n_test, t).
     remarks :
         What a reader of the scores should know.
+    draws :
+        (n_draws, n_test, t) float32, with the profiles of others; None but for the frozen control.
     """
 
     y_pred: FloatArray
     remarks: tuple[str, ...]
     peak_memory_mb: float | None
     peak_memory_of: MemoryScope
+    draws: FloatArray | None = None
 
 
 def fit_and_predict(task: FitTask, send: Send) -> Predicted:
@@ -85,12 +100,17 @@ def fit_and_predict(task: FitTask, send: Send) -> Predicted:
     send("stage", "load")
     with speaking(send, task.registry):
         require(task.spec)
-        model_class = load_object(task.spec.factory)
+        build = builder_of(task.spec)
         seed_globals(task.context.seed)
-        model = model_class(task.config)
+        model = build(task.config)
         with threads(task.context.n_jobs):  # of the libraries that are loaded by now
             y_pred, remarks = _fit_and_predict(model, task, send)
-    return Predicted(y_pred, remarks, peak_memory_mb(), scope)
+            draws = _replaced(model, task)
+        peak = peak_memory_mb()
+        if isinstance(model, RemoteModel):
+            model.close()
+            peak = max(peak or 0.0, peak_memory_of_children_mb())
+    return Predicted(y_pred, remarks, peak, scope, draws)
 
 
 def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArray, tuple[str, ...]]:
@@ -112,6 +132,21 @@ def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArra
     if time.perf_counter() - started > SPOT_SECONDS:
         return y_pred, ()
     return y_pred, tuple(spot_check(model.predict, test, y_pred))
+
+
+def _replaced(model: Model, task: FitTask) -> FloatArray | None:
+    """Return the fitted model's predictions with the profiles of others, (n_draws, n_test, t)."""
+    if task.givers is None:
+        return None
+    shape = (len(task.test), len(task.context.tasks.task_names))
+    is_class = task.context.tasks.task_type == "classification"
+    own = {name: task.test.matrix(name) for name in task.replaced}
+    found = np.empty((len(task.givers), *shape), dtype=np.float32)
+    for draw, giver in enumerate(task.givers):
+        blocks = {**task.test.blocks, **replaced(own, giver)}
+        inputs = dataclasses.replace(task.test, blocks=blocks).read_only()
+        found[draw] = check_predictions(model.predict(inputs), shape, is_class)
+    return found
 
 
 def load_classes(spec: ModelSpec) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import FitContext, ModelSpec, PendingWeights, TaskInfo, Weights
+from chmr_bench.interpreters import environment_digest
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
     AttachedAtlas,
@@ -25,12 +26,14 @@ from chmr_bench.records import (
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.weights import WeightsKey
-from chmr_bench.types import DeviceKind
+from chmr_bench.types import DeviceKind, IntArray
 
 if TYPE_CHECKING:
     from chmr_bench.cells.linking import OwnProfiles
 
 DROPPED_SHOWN = 100
+INTERPRETER = "interpreter"
+"""Under this name stands, beside the features, the digest of a model's own environment."""
 
 
 @dataclass(frozen=True)
@@ -131,17 +134,17 @@ class Job:
 
     @property
     def features(self) -> dict[str, str]:
-        """Return the version of each feature the model reads.
+        """Return the version of each feature the model reads; `INTERPRETER` is of what it runs in.
 
         What `needs` raises, and a feature nobody registered, is the run's to report.
         """
-        known = registry().features
+        known, spec = registry().features, self.model.spec
         try:
-            needs = needs_of(self.model.spec, self.config)
-            names = {request.feature for request in needs.values()}
+            names = {request.feature for request in needs_of(spec, self.config).values()}
         except (Exception, SystemExit, GeneratorExit):  # noqa: BLE001 - a stranger's code; it fails again, on record
             return {}
-        return {name: known[name].spec.version for name in sorted(names & set(known))}
+        own = {INTERPRETER: environment_digest(spec)} if spec.python else {}
+        return {name: known[name].spec.version for name in sorted(names & set(known))} | own
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f" seed {self.seed}"
@@ -216,15 +219,20 @@ def plugin_ref(job: Job) -> PluginRef:
     return PluginRef(name=plugin.name, distribution=plugin.distribution, version=plugin.version)
 
 
-def cells_info(job: Job) -> list[AttachedAtlas] | None:
-    """Return what the record says of the profiles that were attached, None where none were."""
-    test = job.data.split(job.split).test if job.own_profiles else ()
+def cells_info(job: Job, test: IntArray | None) -> list[AttachedAtlas] | None:
+    """Return what the record says of the profiles that were attached, None where none were.
+
+    Parameters
+    ----------
+    test :
+        The test rows, None in a failed run, whose split may be what failed.
+    """
     return [
         AttachedAtlas(
             name=part.atlas,
             digest=part.digest,
             n_rows=int(part.observed.sum()),
-            n_test=int(part.observed[test].sum()),
+            n_test=None if test is None else int(part.observed[test].sum()),
         )
         for part in job.own_profiles
     ] or None

@@ -34,12 +34,19 @@ class SplitInputs:
     ----------
     masked :
         Part -> modality -> entries observed, hidden, filled; None where nothing was masked.
+    givers :
+        (n_draws, n_test) whose profile each test molecule is given after the fit, -1 = its own;
+        None but for the frozen control.
+    blocks :
+        The blocks that are given.
     """
 
     train: Inputs
     valid: Inputs
     test: Inputs
     masked: Mapping[str, Any] | None = None
+    givers: IntArray | None = None
+    blocks: tuple[str, ...] = ()
 
 
 def split_inputs(
@@ -56,6 +63,8 @@ def split_inputs(
     """
     parts = {part: inputs.take(split.part(part)) for part in PARTS}
     cells = {n: inputs.matrix(n) for n in inputs.blocks if n in data.dataset.blocks}
+    if missing is not None and missing.replaced:
+        return _frozen(parts, split, missing, data, progress)
     if missing is None or not {"finetune", "test"} & set(missing.stages) or not cells:
         return SplitInputs(parts["train"], parts["valid"], parts["test"])
     from chmr_bench.ablation import masking
@@ -73,6 +82,29 @@ def split_inputs(
         both = {**parts[part].blocks, **blocks}
         parts[part] = dataclasses.replace(parts[part], blocks=both)
     return SplitInputs(parts["train"], parts["valid"], parts["test"], counts)
+
+
+def _frozen(
+    parts: Mapping[Part, Inputs],
+    split: Split,
+    missing: Missing,
+    data: LoadedDataset,
+    progress: Progress,
+) -> SplitInputs:
+    """Return the parts as they are, and whose profiles the test molecules are given later."""
+    from chmr_bench.ablation.missing import named_blocks
+    from chmr_bench.ablation.replacement import givers
+
+    test = parts["test"]
+    cells = {n: test.matrix(n) for n in test.blocks if n in data.dataset.blocks}
+    names = tuple(named_blocks(missing, cells))
+    given = None
+    if names:
+        molecules = MoleculeNames(test.smiles, data.keys_of(split.test, progress))
+        given = givers(missing.seed, molecules, {n: cells[n] for n in names}, missing.replaced)
+    return SplitInputs(
+        parts["train"], parts["valid"], test, givers=given, blocks=names if names else ()
+    )
 
 
 def _molecules(missing: Missing, data: LoadedDataset, progress: Progress) -> MoleculeNames:

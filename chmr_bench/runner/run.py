@@ -34,6 +34,7 @@ from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.fitting import FIT, FitTask, Predicted
+from chmr_bench.runner.frozen import frozen_info
 from chmr_bench.runner.job import Job, cells_info, dataset_info, model_info, plugin_ref
 from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.masking import SplitInputs, split_inputs
@@ -43,7 +44,7 @@ from chmr_bench.runner.scoring import score
 from chmr_bench.runner.weights import WeightsCache, n_seen
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
-from chmr_bench.types import FloatArray, IntArray
+from chmr_bench.types import BoolArray, FloatArray, IntArray
 from chmr_bench.worker import short_traceback
 
 LOG_LINES = 15
@@ -150,6 +151,7 @@ class _Result:
     predicted: Predicted
     n_test_seen: int | None
     masked: Mapping[str, Any] | None
+    frozen: Mapping[str, Any] | None
 
 
 def settle(
@@ -246,7 +248,11 @@ def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
     stored = _stored(job, y_pred)
     clusters = connectivity_clusters(data, split.test, report)
     metrics, replicates = score(data.spec, data.dataset, stored, clusters)
-    return _Result(stored, metrics, replicates, predicted, seen, parts.masked)
+    frozen = None
+    if predicted.draws is not None and parts.givers is not None:
+        given: BoolArray = np.all(parts.givers >= 0, axis=0)
+        frozen = frozen_info(data.spec, data.dataset, split.test, y_pred, predicted.draws, given)
+    return _Result(stored, metrics, replicates, predicted, seen, parts.masked, frozen)
 
 
 def _predicted(job: Job, options: RunOptions, parts: SplitInputs, clock: Clock) -> Predicted:
@@ -263,6 +269,8 @@ def _predicted(job: Job, options: RunOptions, parts: SplitInputs, clock: Clock) 
         test=parts.test,
         context=job.context(options.n_jobs, "chmr_bench.model"),
         registry=registry(),
+        givers=parts.givers,
+        replaced=parts.blocks,
     )
     predicted: Predicted = isolation.call(FIT, task, limits=options.limits, receiver=clock)
     return predicted
@@ -326,7 +334,8 @@ def _record(
         seed=job.seed,
         missing=job.missing.to_dict() if job.missing else None,
         hidden=dict(result.masked) if result and result.masked else None,
-        cells=cells_info(job),
+        cells=cells_info(job, job.data.split(job.split).test if result else None),
+        replaced=dict(result.frozen) if result and result.frozen else None,
         precision=job.precision,
         metrics=result.metrics if result else None,
         remarks=[logs.encodable(r) for r in result.predicted.remarks] if result else [],

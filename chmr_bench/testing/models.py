@@ -15,6 +15,7 @@ from chmr_bench.contracts import FeatureRequest, Inputs, Model, ModelSpec
 from chmr_bench.contracts.blocks import Block, block_arrays
 from chmr_bench.errors import ChmrBenchError, DataError, PluginError, RemoteError, WorkerError
 from chmr_bench.features.cache import connectivity_keys, featurise
+from chmr_bench.interpreters import builder_of
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry, use_registry
 from chmr_bench.settings import build_config, require
@@ -37,6 +38,8 @@ from chmr_bench.types import FloatArray
 CHECK = "chmr_bench.testing.models:check_here"
 CHECK_SECONDS = 1800.0
 _CONNECTIVITY = "connectivity"
+Build = Callable[[Any], Model]
+"""Makes a model of its settings."""
 
 
 def check_model(
@@ -87,14 +90,15 @@ def check_here(
     config = _check_config(spec, settings)
     model_class = _check_class(spec)
     inputs = _inputs(spec, _check_needs(spec, model_class, config))
+    build = builder_of(spec)
     with tempfile.TemporaryDirectory() as folder:
         weights = check_weights(spec, config, Path(folder))
         for task_type in spec.task_types:
             for problem in problems(task_type, inputs, weights):
                 where = f"model {spec.name!r} on {task_type}, {problem.title}"
-                _check_problem(spec, model_class, config, problem, where)
+                _check_problem(spec, build, config, problem, where)
             if spec.reads:
-                _check_in_part(spec, model_class, config, problem)
+                _check_in_part(spec, build, config, problem)
 
 
 # ------------------------------------------------------------------------------- what is registered
@@ -160,12 +164,12 @@ def _inputs(spec: ModelSpec, needs: Mapping[str, FeatureRequest]) -> Inputs:
 
 
 def _check_problem(
-    spec: ModelSpec, model_class: type[Model], config: Any, problem: SimulatedData, where: str
+    spec: ModelSpec, build: Build, config: Any, problem: SimulatedData, where: str
 ) -> None:
-    fitted, first = _fit_and_predict(model_class, config, problem, 0, where)
+    fitted, first = _fit_and_predict(build, config, problem, 0, where)
     _check_predictions(problem, first, where)
     _check_rows_alone(fitted, problem, first, where)
-    _, again = _fit_and_predict(model_class, config, problem, 0, where)
+    _, again = _fit_and_predict(build, config, problem, 0, where)
     if not np.array_equal(first, again):
         raise PluginError(
             f"{where}: the same seed gave other predictions "
@@ -173,13 +177,13 @@ def _check_problem(
             "context.seed"
         )
     if spec.deterministic:
-        _, other = _fit_and_predict(model_class, config, problem, 1, where)
+        _, other = _fit_and_predict(build, config, problem, 1, where)
         if not np.array_equal(first, other):
             raise PluginError(f"{where}: registered as deterministic, yet the seed changes it")
 
 
 def _fit_and_predict(
-    model_class: type[Model], config: Any, problem: SimulatedData, seed: int, where: str
+    build: Build, config: Any, problem: SimulatedData, seed: int, where: str
 ) -> tuple[Model, FloatArray]:
     """Fit a fresh model, predict the test rows, and check that it changed nothing it was given."""
     given = copy.deepcopy(problem)
@@ -190,7 +194,7 @@ def _fit_and_predict(
     bait: dict[str, Any] = {"y_test": y_test, "where": [where]}
     try:
         with left_alone(where):
-            model = model_class(config)  # type: ignore[call-arg]  # protocols have no constructor
+            model = build(config)
             model.fit(given.train, given.y_train, given.valid, given.y_valid, given.context(seed))
             y_pred = model.predict(given.test)
     except ChmrBenchError:
@@ -235,21 +239,19 @@ def _check_rows_alone(model: Model, problem: SimulatedData, y_pred: FloatArray, 
         )
 
 
-def _check_in_part(
-    spec: ModelSpec, model_class: type[Model], config: Any, problem: SimulatedData
-) -> None:
+def _check_in_part(spec: ModelSpec, build: Build, config: Any, problem: SimulatedData) -> None:
     """Check that profiles measured in part are read entry by entry, or refused in one line."""
     part = measured_in_part(problem, spec.reads)
     where = f"model {spec.name!r} on {problem.tasks.task_type}, {part.title}"
     try:
-        _, first = _fit_and_predict(model_class, config, part, 0, where)
+        _, first = _fit_and_predict(build, config, part, 0, where)
     except DataError as error:
         if "\n" in str(error):
             raise PluginError(f"{where}: it says no in more than one line: {error}") from error
         return
     _check_predictions(part, first, where)
     other = measured_in_part(problem, spec.reads, fill=1e3)
-    _, again = _fit_and_predict(model_class, config, other, 0, where)
+    _, again = _fit_and_predict(build, config, other, 0, where)
     if not np.array_equal(first, again):
         raise PluginError(
             f"{where}: it reads entries that are not observed (other numbers there change "

@@ -27,6 +27,8 @@ WATCHED: tuple[ModuleType, ...] = (builtins, os, random, np, np.random, np.linal
 """Modules that other code relies on, and that a model has patched before."""
 PATIENCE = 0.5
 """Seconds that a child may take to end by itself."""
+PROCESSES_OF_OURS = ("loky", "resource_tracker", "forkserver", "serve_model.py")
+"""In the command lines of children that end with what uses them."""
 TOO_LIKE = 0.99
 """Correlation with random labels, in every task, that no honest prediction reaches."""
 
@@ -94,7 +96,7 @@ def _children() -> list[Any]:
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             words = " ".join(child.cmdline())
-            if not any(name in words for name in ("loky", "resource_tracker", "forkserver")):
+            if not any(name in words for name in PROCESSES_OF_OURS):
                 children.append(child)
     return children
 

@@ -80,8 +80,8 @@ def check_all(
     known
         what was verified before and is the same still, byte by byte, is not computed again.
     chosen
-        runs of the store, in its order; None = all. Places that hold no record are told in any
-        case: nobody knows whose they are.
+        runs of the store, in its order; None = all. Places that hold no record are reported in
+        any case: nobody knows whose they are.
     """
     for problem in store.problems():
         yield Check(_relative(problem.path, store), "unreadable", (problem.reason,))

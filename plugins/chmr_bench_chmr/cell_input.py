@@ -17,14 +17,14 @@ from scipy import sparse
 from chmr_bench import DataError, FitContext, Inputs
 from chmr_bench.cells.propagation import borrow
 from chmr_bench.features.tanimoto import nearest
+from chmr_bench.nn.pretraining.files import sha256_of
+from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench.nn.trainer import one_thread
 from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.cell_state import CellState, Views
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.embedding import network_of
-from chmr_bench_chmr.pretraining.values import CLIP
-from chmr_bench_chmr.weights import sha256_of
 
 
 class CellReader:

@@ -8,37 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from chmr_bench.nn.pretraining.settings import AtlasSettings
 
 HeadInput = Literal["bits", "fingerprint", "graph", "geometry", "anchor", "readouts", "cells"]
 HeadKind = Literal["network", "bits", "anchor", "readouts", "cells"]
 
 
-class PretrainConfig(BaseModel):
+class PretrainConfig(AtlasSettings):
     """All that the pretrained weights depend on, besides the data, the device and the precision."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    atlas: tuple[str, ...] = Field(
-        ("jump-activity",), min_length=1, description="atlases to learn from, merged in this order"
-    )
-    transductive: bool = Field(
-        False, description="keep molecules that are in a benchmark's test part (without labels)"
-    )
-    pretrain_seed: int | Literal["run"] = Field(
-        0, description="seed of pretraining; 'run' = another pretraining for every run's seed"
-    )
-    encoder: Literal["pretrained", "random"] = Field(
-        "pretrained", description="'random' = the encoder as it was initialised"
-    )
-
-    cells: tuple[str, ...] | None = Field(
-        None,
-        description="cell modalities to learn from; null = all of the atlas, [] = molecules alone",
-    )
-    shuffle_cells: bool = Field(
-        False, description="negative control: permute the profiles among the molecules"
-    )
     geometry: Literal["geometry", "unimol", "none"] = Field(
         "geometry", description="feature of the 3D modality; unimol needs its extra"
     )
@@ -97,12 +77,6 @@ class PretrainConfig(BaseModel):
     as_published: bool = Field(
         False, description="follow the published code where it departs from the paper"
     )
-
-    @field_validator("atlas", "cells", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
-        """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
 class ChmrConfig(PretrainConfig):

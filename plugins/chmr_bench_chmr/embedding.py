@@ -7,22 +7,19 @@ embedding depends on the molecule alone, and is read back from disk whenever it 
 from __future__ import annotations
 
 import functools
-import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chmr_bench import DataError, FitContext, Inputs, MatrixBlock
-from chmr_bench.contracts.blocks import block_arrays
-from chmr_bench.features.storage import read_block, write_block
-from chmr_bench.nn.trainer import one_thread
-from chmr_bench.paths import home
+from chmr_bench import DataError, FitContext, Inputs
+from chmr_bench.nn import embeddings
+from chmr_bench.nn.pretraining.files import sha256_of
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
-from chmr_bench_chmr.config import ChmrConfig
-from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, load_network, sha256_of
+from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
+from chmr_bench_chmr.weights import feature_requests, load_network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,11 +29,10 @@ if TYPE_CHECKING:
 
 EMBEDDING_VERSION = "2"
 """Changes whenever the same molecules and weights give other embeddings."""
-MOLECULES_AT_ONCE = 256
 
 
 @functools.lru_cache(maxsize=2)
-def network_of(path: Path, sha256: str) -> tuple[ChmrNetwork, WeightsMetadata]:
+def network_of(path: Path, sha256: str) -> tuple[ChmrNetwork, WeightsMetadata[PretrainConfig]]:
     """Return the network of a weights file, read once a process; `sha256` names its content."""
     return load_network(path)
 
@@ -57,11 +53,11 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
         There are no weights, or they were pretrained on other features.
     """
     network, metadata, sha256 = _checked(config, context)
-    path = _cache_file(inputs, metadata, sha256, context)
-    latents = _read(path, len(inputs), _width(network))
+    path = embeddings.cache_file(inputs, metadata.features, sha256, EMBEDDING_VERSION, context)
+    latents = embeddings.read(path, len(inputs), _width(network))
     if latents is None:
         latents = _compute(inputs, network, context)
-        _write(path, latents, context)
+        embeddings.write(path, latents, context)
     names, h = network.shape.molecular, network.shape.hidden
     found = {name: latents[:, i * h : (i + 1) * h] for i, name in enumerate(names)}
     anchor: FloatArray = np.sum(list(found.values()), axis=0)
@@ -80,7 +76,9 @@ def checked_network(config: ChmrConfig, context: FitContext) -> ChmrNetwork:
     return _checked(config, context)[0]
 
 
-def _checked(config: ChmrConfig, context: FitContext) -> tuple[ChmrNetwork, WeightsMetadata, str]:
+def _checked(
+    config: ChmrConfig, context: FitContext
+) -> tuple[ChmrNetwork, WeightsMetadata[PretrainConfig], str]:
     """Return the network, what its file says, and the sha256 of that."""
     if context.weights is None:
         raise DataError("the head reads the encoder, but there are no pretrained weights")
@@ -90,7 +88,7 @@ def _checked(config: ChmrConfig, context: FitContext) -> tuple[ChmrNetwork, Weig
     return network, metadata, sha256
 
 
-def _check_features(config: ChmrConfig, metadata: WeightsMetadata) -> None:
+def _check_features(config: ChmrConfig, metadata: WeightsMetadata[PretrainConfig]) -> None:
     """Raise DataError where the settings ask for other features than the weights were given."""
     wanted = feature_requests(config)
     differ = sorted(
@@ -106,17 +104,10 @@ def _check_features(config: ChmrConfig, metadata: WeightsMetadata) -> None:
 
 def _compute(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatArray:
     """Encode in chunks, side by side; each chunk is computed alike whatever the cores."""
-    starts = range(0, len(inputs), MOLECULES_AT_ONCE)
-    chunks = [np.arange(s, min(s + MOLECULES_AT_ONCE, len(inputs))) for s in starts]
     moved = network.to(context.device)
-    latents = np.zeros((len(inputs), _width(network)), dtype=np.float32)
-    workers = context.n_jobs if context.device == "cpu" else 1
-    with one_thread(), ThreadPoolExecutor(workers) as pool:
-        encoded = pool.map(lambda rows: _encode(inputs.take(rows), moved, context), chunks)
-        for done, (rows, part) in enumerate(zip(chunks, encoded, strict=True), start=1):
-            latents[rows] = part
-            context.progress(done, len(chunks), "batches embedded")
-    return latents
+    return embeddings.encoded(
+        inputs, _width(network), context, lambda part: _encode(part, moved, context)
+    )
 
 
 def _width(network: ChmrNetwork) -> int:
@@ -130,8 +121,8 @@ def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatA
     import torch
 
     from chmr_bench.nn.batch import graph_batch
+    from chmr_bench.nn.pretraining.values import CLIP
     from chmr_bench_chmr.network import GEOMETRY
-    from chmr_bench_chmr.pretraining.values import CLIP
 
     reduced, geometry = context.precision == "bfloat16", None
     bits = torch.from_numpy(reading.bits_of(inputs))
@@ -171,39 +162,3 @@ def molecular_latents(
     latents = network.encode(bits, graph, values, seen)
     latents[GEOMETRY] = torch.where(seen[:, None], latents[GEOMETRY], 0.0)
     return latents
-
-
-# ------------------------------------------------------------------------------------------- cache
-
-
-def _cache_file(
-    inputs: Inputs, metadata: WeightsMetadata, sha256: str, context: FitContext
-) -> Path:
-    """Return the place of these embeddings: named after all that they depend on."""
-    digest = hashlib.sha256()
-    for name in sorted(metadata.features):
-        digest.update(name.encode() + b"\0")
-        for array in block_arrays(inputs.blocks[name]):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data if array.size else b"")
-    parts = [EMBEDDING_VERSION, sha256, digest.hexdigest(), context.device, context.precision]
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return home() / "embeddings" / sha256[:16] / f"{key}.npz"
-
-
-def _read(path: Path, n: int, d: int) -> FloatArray | None:
-    """Return the stored (n, d) embeddings; None where there are none, or they are damaged."""
-    try:
-        block = read_block(path, n)
-    except (FileNotFoundError, DataError):
-        return None
-    if not isinstance(block, MatrixBlock) or block.values.shape != (n, d):
-        return None
-    return np.asarray(block.values)
-
-
-def _write(path: Path, latents: FloatArray, context: FitContext) -> None:
-    try:
-        write_block(path, MatrixBlock(latents, np.ones(len(latents), dtype=np.bool_)))
-    except OSError as error:  # a cache that cannot be written costs time, never a result
-        context.log.warning("embeddings are not cached: %s", error)

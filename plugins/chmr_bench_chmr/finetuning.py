@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chmr_bench import DataError, FeatureRequest, FitContext, GraphBlock, Inputs
-from chmr_bench.nn.heads import HeadSettings, TaskNetwork
+from chmr_bench.nn.heads import HeadSettings, TaskNetwork, row_batches
 from chmr_bench.nn.trainer import masked_loss, one_thread
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.blending import Blend
 from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
 from chmr_bench_chmr.model import Chmr
+from chmr_bench_chmr.tuned_inputs import TunedInputs
 from chmr_bench_chmr.weights import feature_requests
 
 if TYPE_CHECKING:
@@ -32,36 +32,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 512
 """Molecules that are predicted, or whose graphs are encoded, at a time."""
-
-
-@dataclass(frozen=True)
-class TunedInputs:
-    """What a tuned network reads of n molecules.
-
-    Attributes
-    ----------
-    columns : Any
-        (n, d) float32: bits, standardised shape, whether there is a shape, and the graph as the
-        frozen network encodes it, or nothing where `graph` is read.
-    graph : GraphBlock | None
-        The graphs, where the graph network is trained too.
-    """
-
-    columns: Any
-    graph: GraphBlock | None = None
-
-    def __len__(self) -> int:
-        return len(self.columns)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n, d), of the columns."""
-        n, d = self.columns.shape
-        return n, d
-
-    def __getitem__(self, rows: Any) -> TunedInputs:
-        indices = np.asarray(rows)
-        return TunedInputs(self.columns[rows], self.graph and self.graph.take(indices))
 
 
 class Finetuned:
@@ -157,8 +127,8 @@ class TunedNetwork(TaskNetwork):
         """Return what the network reads of n molecules."""
         import torch
 
+        from chmr_bench.nn.pretraining.values import CLIP
         from chmr_bench_chmr.network import GEOMETRY
-        from chmr_bench_chmr.pretraining.values import CLIP
 
         parts = [reading.bits_of(inputs)]
         if self._encoder.shape.geometry:
@@ -224,12 +194,7 @@ class TunedNetwork(TaskNetwork):
         return TunedInputs(self._tensor(x.columns), x.graph)
 
     def _losses(self, x: TunedInputs, y: torch.Tensor) -> Iterator[torch.Tensor]:
-        import torch
-
-        parts = list(torch.split(torch.randperm(len(x)), self.settings.batch_size))
-        if len(parts) > 1 and len(parts[-1]) == 1:  # one row has no variance for a batch norm
-            parts[-2:] = [torch.cat(parts[-2:])]
-        for rows in parts:
+        for rows in row_batches(len(x), self.settings.batch_size):
             yield masked_loss(self._network(x[rows]), y[rows], self._is_classifier)
 
     def _raw(self, x: TunedInputs) -> torch.Tensor:

@@ -25,11 +25,11 @@ from chmr_bench import (
     Weights,
     WeightsRequest,
 )
+from chmr_bench.nn.pretraining.files import checked_sha256, read_header, read_tensors
 from chmr_bench.nn.trainer import validation_score
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor_config import LAYERS, NO_LAYERS, RegressorConfig, requests
-from chmr_bench_chmr.weights import checked_sha256, read_header, read_tensors
 
 REGRESSOR_VERSION = "1"
 """Changes whenever the same settings, atlas and seed give other weights."""

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from chmr_bench import Inputs, WeightsRequest
 from chmr_bench.contracts import connectivity_hash
+from chmr_bench.nn.pretraining.features import compute_features
+from chmr_bench.nn.pretraining.files import write_atomically, write_tensors
+from chmr_bench.nn.pretraining.values import require_readouts
 from chmr_bench.nn.trainer import TrainerSettings, seeded, train
 from chmr_bench.types import FloatArray
-from chmr_bench_chmr.pretraining.material import compute_features
-from chmr_bench_chmr.pretraining.values import require_readouts
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor_config import NO_LAYERS, RegressorConfig, requests
-from chmr_bench_chmr.weights import write_atomically, write_tensors
 
 HELD_OUT = 10
 """One molecule in so many of the atlas says when to stop."""

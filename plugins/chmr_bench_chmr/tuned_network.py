@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from chmr_bench.nn.batch import graph_batch
 from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, GRAPH, ChmrNetwork
-
-if TYPE_CHECKING:
-    from chmr_bench_chmr.finetuning import TunedInputs
+from chmr_bench_chmr.tuned_inputs import TunedInputs
 
 
 class EncoderWithHead(nn.Module):

@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+
+
+def python_m(
+    *command: str, home: Path, path: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m COMMAND``, with one more folder to import from."""
+    env = os.environ | {"CHMR_BENCH_HOME": str(home), "COLUMNS": "200"}
+    if path is not None:
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(path), env.get("PYTHONPATH", "")]))
+    return subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, env=env, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def install(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Install the wheel of a folder of ``plugins`` into a folder, without the network; give it."""
+    pytest.importorskip("hatchling")
+
+    def installed(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        wheels, site = folder / "wheels", folder / "site"
+        pip = ("pip", "--disable-pip-version-check", "--no-input")
+        build = ("wheel", "--no-deps", "--no-build-isolation", "-w", str(wheels))
+        built = python_m(*pip, *build, str(PLUGINS / name), home=folder)
+        assert built.returncode == 0, built.stderr
+        (wheel,) = wheels.glob("*.whl")
+        got = python_m(*pip, "install", "--no-deps", "--target", str(site), str(wheel), home=folder)
+        assert got.returncode == 0, got.stderr
+        return site
+
+    return installed
 
 
 @pytest.fixture

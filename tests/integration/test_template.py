@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from chmr_bench.records import RecordStore
+from tests.integration.conftest import PLUGINS, python_m
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "plugins" / "template"
-
-
-def run(*command: str, home: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"CHMR_BENCH_HOME": str(home), "COLUMNS": "200"}
-    if path is not None:
-        env["PYTHONPATH"] = str(path)
-    return subprocess.run(
-        [sys.executable, "-m", *command], capture_output=True, text=True, env=env, check=False
-    )
+TEMPLATE = PLUGINS / "template"
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the template's wheel installed in it, made without the network."""
-    pytest.importorskip("hatchling")
-    folder = tmp_path_factory.mktemp("template")
-    wheels, site = folder / "wheels", folder / "site"
-    pip = ("pip", "--disable-pip-version-check", "--no-input")
-    build = ("wheel", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(TEMPLATE))
-    built = run(*pip, *build, home=folder)
-    assert built.returncode == 0, built.stderr
-    (wheel,) = wheels.glob("chmr_bench_template-*.whl")
-    got = run(*pip, "install", "--no-deps", "--target", str(site), str(wheel), home=folder)
-    assert got.returncode == 0, got.stderr
-    return site
+def installed(install: Callable[[str], Path]) -> Path:
+    """A folder with the template's wheel installed in it."""
+    return install("template")
 
 
 def test_it_is_listed_with_its_distribution(installed: Path, tmp_path: Path) -> None:
-    listed = run("chmr_bench", "list", "models", "--json", home=tmp_path, path=installed)
+    listed = python_m("chmr_bench", "list", "models", "--json", home=tmp_path, path=installed)
     assert listed.returncode == 0, listed.stderr
     entries = {e["name"]: e for e in json.loads(listed.stdout)}
     assert entries["template.ridge"]["distribution"] == "chmr-bench-template 0.1.0"
@@ -51,7 +32,7 @@ def test_it_is_listed_with_its_distribution(installed: Path, tmp_path: Path) -> 
 def test_it_runs_on_the_demo(installed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     names = ("--model", "template.ridge", "--suite", "demo", "--seeds", "1")
-    done = run("chmr_bench", "run", *names, "--out", str(out), home=tmp_path, path=installed)
+    done = python_m("chmr_bench", "run", *names, "--out", str(out), home=tmp_path, path=installed)
     assert done.returncode == 0, done.stdout + done.stderr
     records = RecordStore(out).records()
     assert {r.status for r in records} == {"ok"}
@@ -64,5 +45,5 @@ def test_it_runs_on_the_demo(installed: Path, tmp_path: Path) -> None:
 def test_its_own_tests_pass(installed: Path, tmp_path: Path) -> None:
     tests = str(TEMPLATE / "tests")
     options = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(tmp_path))
-    done = run("pytest", *options, "-c", os.devnull, tests, home=tmp_path, path=installed)
+    done = python_m("pytest", *options, "-c", os.devnull, tests, home=tmp_path, path=installed)
     assert done.returncode == 0, done.stdout + done.stderr

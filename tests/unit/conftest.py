@@ -1,11 +1,18 @@
-"""Made-up results for the tests of tables: never written anywhere but into a temporary folder."""
+"""Made-up results for the tests of tables, and a hub: all in temporary folders alone."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import json
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -16,6 +23,7 @@ from chmr_bench.records.audited import AuditFile, CleanScore
 from chmr_bench.types import FloatArray
 
 N_REPLICATES = 1000
+TINY = Path(__file__).resolve().parents[1] / "fixtures" / "tiny"
 
 
 class Results:
@@ -200,3 +208,115 @@ def results(tmp_path: Path) -> Results:
 def results_in() -> Callable[[Path], Results]:
     """Make further stores."""
     return Results
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the hub's HTTP as is used, for one repository.
+
+    `.npz` and `.pt` files are kept as large files, others as blobs.
+    """
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository: ClassVar[str] = ""
+    kind: ClassVar[str] = "dataset"
+    files: ClassVar[dict[str, bytes]] = {}
+    told: ClassVar[dict[str, bytes]] = {}
+    """What the hashes are told of, where that is not what is sent."""
+    requests: ClassVar[Counter[str]] = Counter()
+    protocol_version = "HTTP/1.1"
+
+    @classmethod
+    def serve(cls, kind: str, repository: str, files: dict[str, bytes]) -> None:
+        """Serve these files as one repository of that kind."""
+        cls.kind, cls.repository, cls.files, cls.told = kind, repository, files, {}
+        cls.requests.clear()
+
+    def do_GET(self) -> None:
+        if self.path.startswith(f"/api/{Hub.kind}s/{Hub.repository}/revision/"):
+            Hub.requests["revision"] += 1
+            known = self.path.rsplit("/", 1)[1] in ("main", Hub.commit)
+            told = {"id": Hub.repository, "sha": Hub.commit, "siblings": [], "tags": []}
+            return self.answer(json.dumps(told).encode() if known else b"{}", 200 if known else 404)
+        return self.send_file(with_content=True)
+
+    def do_HEAD(self) -> None:
+        self.send_file(with_content=False)
+
+    def do_POST(self) -> None:
+        Hub.requests["paths"] += 1
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        asked = json.loads(body) if body.startswith("{") else {"paths": list(Hub.files)}
+        found = [self.describe(name) for name in asked["paths"] if name in Hub.files]
+        self.answer(json.dumps(found).encode())
+
+    def describe(self, name: str) -> dict[str, object]:
+        content = Hub.told.get(name, Hub.files[name])
+        entry: dict[str, object] = {
+            "type": "file",
+            "path": name,
+            "size": len(content),
+            "oid": hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest(),
+        }
+        if name.endswith((".npz", ".pt")):
+            sha256 = hashlib.sha256(content).hexdigest()
+            entry["lfs"] = {"oid": sha256, "size": len(content), "pointerSize": 130}
+        return entry
+
+    def send_file(self, with_content: bool) -> None:
+        kind = "" if Hub.kind == "model" else f"/{Hub.kind}s"
+        start = f"{kind}/{Hub.repository}/resolve/{Hub.commit}/"
+        name = unquote(self.path.removeprefix(start))
+        if not self.path.startswith(start) or name not in Hub.files:
+            return self.answer(b"", 404)
+        if with_content:
+            Hub.requests[name] += 1
+        content = Hub.files[name]
+        etag = hashlib.sha256(content).hexdigest()
+        self.send_response(200)
+        self.send_header("X-Repo-Commit", Hub.commit)
+        self.send_header("ETag", f'"{etag}"')
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if with_content:
+            self.wfile.write(content)
+        return None
+
+    def answer(self, content: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        if status == 404:
+            self.send_header("X-Error-Code", "RevisionNotFound")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def hub_server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    """A hub on this machine that serves nothing yet; the cache of the test is empty."""
+    Hub.serve("dataset", "", {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("HF_HOME", str(home / "hf"))
+    yield Hub
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """The module of the tiny atlas."""
+    sys.path.insert(0, str(TINY))
+    try:
+        import tiny_atlas
+    finally:
+        sys.path.remove(str(TINY))
+    return tiny_atlas

@@ -27,6 +27,8 @@ ROOTS = {
     "chmr_bench_profiles": REPOSITORY / "baselines",
     "chmr_bench_template": REPOSITORY / "plugins" / "template" / "src",
     "chmr_bench_attentive_fp": REPOSITORY / "plugins" / "attentive_fp" / "src",
+    "chmr_bench_minimol": REPOSITORY / "plugins" / "minimol" / "src",
+    "chmr_bench_chemprop": REPOSITORY / "plugins" / "chemprop" / "src",
 }
 
 LAYERS = """
@@ -44,7 +46,7 @@ LAYERS = """
     cells
     splits
     data
-    features | metrics | statistics | tasks
+    features | metrics | statistics | tasks | interpreters
     FRONT
     hookspecs
     contracts
@@ -114,10 +116,8 @@ def names_in(node: ast.AST) -> Iterator[str]:
 
 
 @functools.cache
-def imports(path: Path, types_too: bool = True) -> frozenset[str]:
-    skipped = set() if types_too else for_types_only(tree(path))
-    nodes = (node for node in ast.walk(tree(path)) if node not in skipped)
-    return frozenset(name for node in nodes for name in names_in(node))
+def imports(path: Path) -> frozenset[str]:
+    return frozenset(name for node in ast.walk(tree(path)) for name in names_in(node))
 
 
 def unit(module: str) -> str:
@@ -155,7 +155,8 @@ def test_imports_go_down() -> None:
 
 
 def test_no_module_imports_itself_by_a_detour() -> None:
-    graph = {m: imports(p, types_too=False) & set(MODULES) - {m} for m, p in MODULES.items()}
+    graph = {m: imports(p) & set(MODULES) - {m} for m, p in MODULES.items()}
+    graph[HOST] -= {f"{HOST}.api"}  # the front door, opened when one of its names is asked for
     done: set[str] = set()
 
     def visit(module: str, trail: tuple[str, ...]) -> None:

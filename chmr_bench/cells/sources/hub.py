@@ -1,4 +1,4 @@
-"""Files of a Hugging Face dataset: of one commit, verified against the hub's hashes, then pinned.
+"""Files of a Hugging Face repository: of one commit, verified by the hub's hashes, then pinned.
 
 Nobody publishes hashes of these files apart from the hub itself. So the revision asked for is
 turned into a commit once; every file is downloaded of that commit and held against the hash that
@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.data.fetch import SLOWEST, FetchOptions, file_sha256, locked, within
@@ -30,11 +30,12 @@ ENDPOINT_VARIABLE = "HF_ENDPOINT"
 
 @dataclass(frozen=True)
 class HubDataset:
-    """Files of one dataset repository at one revision (a branch, a tag or a commit)."""
+    """Files of one repository at one revision (a branch, a tag or a commit)."""
 
     repository: str
     revision: str
     files: tuple[str, ...]
+    kind: Literal["dataset", "model"] = "dataset"
 
 
 def hub_files(
@@ -54,7 +55,7 @@ def hub_files(
     if wanted and options.offline:
         raise FetchError(
             f"{dataset.repository}: {', '.join(wanted)} missing or damaged in {folder}, and "
-            "--offline forbids fetching. Run once without --offline, or name another atlas"
+            "--offline forbids fetching. Run once without --offline"
         )
     if wanted:
         with locked(folder / ".lock", dataset.repository):
@@ -92,7 +93,7 @@ def _api() -> Any:
         import huggingface_hub
     except ImportError as error:
         raise MissingDependencyError(
-            "this atlas is fetched with huggingface_hub, which is not installed: "
+            "this file is fetched with huggingface_hub, which is not installed: "
             "pip install 'chmr-bench[cells]'"
         ) from error
     return huggingface_hub.HfApi(endpoint=os.environ.get(ENDPOINT_VARIABLE) or None, token=False)
@@ -100,14 +101,14 @@ def _api() -> Any:
 
 def _commit(dataset: HubDataset) -> str:
     """Return the commit that the revision names today."""
-    info = _api().repo_info(dataset.repository, revision=dataset.revision, repo_type="dataset")
+    info = _api().repo_info(dataset.repository, revision=dataset.revision, repo_type=dataset.kind)
     return str(info.sha)
 
 
 def _entries(dataset: HubDataset, commit: str, wanted: Sequence[str]) -> Mapping[str, Any]:
     """Return size and hash of the files as the hub has them; FetchError where it lacks one."""
     listed = _api().get_paths_info(
-        dataset.repository, list(wanted), revision=commit, repo_type="dataset"
+        dataset.repository, list(wanted), revision=commit, repo_type=dataset.kind
     )
     entries = {entry.path: entry for entry in listed}
     missing = [name for name in wanted if name not in entries]
@@ -130,7 +131,7 @@ def _download(dataset: HubDataset, commit: str, name: str, folder: Path) -> None
             dataset.repository,
             name,
             revision=commit,
-            repo_type="dataset",
+            repo_type=dataset.kind,
             local_dir=folder,
             force_download=True,  # it is here because the copy on disk is missing or damaged
             endpoint=os.environ.get(ENDPOINT_VARIABLE) or None,

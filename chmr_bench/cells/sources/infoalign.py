@@ -65,8 +65,8 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
     DataError
         A table or a matrix is not in the layout of this module.
     """
-    found = _find(getattr(files, "options", FetchOptions()), getattr(files, "progress", None))
-    structure = read_table(found[STRUCTURE], ["mol_id", "smiles"])
+    local = _find(getattr(files, "options", FetchOptions()), getattr(files, "progress", None))
+    structure = read_table(local[STRUCTURE], ["mol_id", "smiles"])
     rows: dict[str, int] = {}
     for row, molecule in enumerate(structure["mol_id"]):
         if molecule:
@@ -75,12 +75,12 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
     number = {molecule: i for i, molecule in enumerate(rows)}
     blocks, unmatched = {}, 0
     for name, stem in COMPOUND_BLOCKS.items():
-        table, matrix = _read(found, stem, ["mol_id"])
+        table, matrix = _read(local, stem, ["mol_id"])
         targets = _targets(table["mol_id"], number)
         unmatched += int((targets < 0).sum())
         blocks[name], _ = first_observed([(matrix, targets)], len(number))
-    genes, perturbed = _genes(found, number)
-    blocks["expression"] = _named(blocks["expression"], _gene_ids(found, blocks["expression"]))
+    genes, perturbed = _genes(local, number)
+    blocks["expression"] = _named(blocks["expression"], _gene_ids(local, blocks["expression"]))
     return ProfileTable(
         smiles=tuple(plain_smiles(smiles[row]) for row in rows.values()),
         blocks=blocks | perturbed,
@@ -106,10 +106,10 @@ def _find(options: FetchOptions, progress: Any) -> Mapping[str, Path]:
     return hub_files(dataset, folder, options, progress)
 
 
-def _read(found: Mapping[str, Path], stem: str, columns: Sequence[str]) -> tuple[Any, MatrixBlock]:
+def _read(local: Mapping[str, Path], stem: str, columns: Sequence[str]) -> tuple[Any, MatrixBlock]:
     """Return an index table's columns, and its matrix."""
-    table = read_table(found[f"{stem}.csv.gz"], columns)
-    return table, read_matrix(found[f"{stem}_feature.npz"], len(table), f"{stem}.csv.gz")
+    table = read_table(local[f"{stem}.csv.gz"], columns)
+    return table, read_matrix(local[f"{stem}_feature.npz"], len(table), f"{stem}.csv.gz")
 
 
 def _targets(names: Sequence[str], number: Mapping[str, int]) -> IntArray:
@@ -122,11 +122,11 @@ def _gene_id(text: str) -> str:
 
 
 def _genes(
-    found: Mapping[str, Path], number: Mapping[str, int]
+    local: Mapping[str, Path], number: Mapping[str, int]
 ) -> tuple[Genes, dict[str, MatrixBlock]]:
     """Return the genes, and what a molecule has of those that it acts on."""
     tables = {
-        name: _read(found, stem, ["ncbi_gene_id", "mol_id"]) for name, stem in GENE_BLOCKS.items()
+        name: _read(local, stem, ["ncbi_gene_id", "mol_id"]) for name, stem in GENE_BLOCKS.items()
     }
     ids = {
         name: [_gene_id(g) for g in table["ncbi_gene_id"]] for name, (table, _) in tables.items()
@@ -138,7 +138,7 @@ def _genes(
         blocks[name], _ = first_observed([(matrix, _targets(ids[name], index))], len(names))
         of_molecules = [(matrix, _targets(table["mol_id"], number))]
         perturbed[f"perturbation.{name}"], _ = first_observed(of_molecules, len(number))
-    edges = read_table(found[GENE_EDGES], ["source_id", "target_id"])
+    edges = read_table(local[GENE_EDGES], ["source_id", "target_id"])
     ends = np.stack(
         [_targets([_gene_id(g) for g in edges[c]], index) for c in ("source_id", "target_id")]
     )
@@ -149,12 +149,12 @@ def _genes(
     return Genes(names, blocks, kept, weights), perturbed
 
 
-def _gene_ids(found: Mapping[str, Path], expression: MatrixBlock) -> tuple[str, ...]:
+def _gene_ids(local: Mapping[str, Path], expression: MatrixBlock) -> tuple[str, ...]:
     """Return the gene of each expression column, in the order of the identifier map."""
-    ids = tuple(_gene_id(text) for text in read_table(found[GENE_IDS], ["ncbi_gene_id"]).iloc[:, 0])
+    ids = tuple(_gene_id(text) for text in read_table(local[GENE_IDS], ["ncbi_gene_id"]).iloc[:, 0])
     n_columns = np.asarray(expression.values).shape[1]
     if len(ids) != n_columns:
-        raise DataError(f"{found[GENE_IDS]}: {len(ids)} genes for {n_columns} expression columns")
+        raise DataError(f"{local[GENE_IDS]}: {len(ids)} genes for {n_columns} expression columns")
     return ids
 
 

@@ -104,10 +104,10 @@ def check_atlas(spec: AtlasSpec, atlas: Atlas) -> None:
         )
     if atlas.synthetic != spec.synthetic:
         raise DataError(f"{where}: synthetic is {atlas.synthetic}, registered {spec.synthetic}")
-    found, promised = set(atlas.modalities), {modality_of(name) for name in spec.modalities}
-    if found != promised:
+    loaded, promised = set(atlas.modalities), {modality_of(name) for name in spec.modalities}
+    if loaded != promised:
         raise DataError(
-            f"{where}: loaded with the modalities {sorted(found)}, registered {sorted(promised)}"
+            f"{where}: loaded with the modalities {sorted(loaded)}, registered {sorted(promised)}"
         )
     for name, block in atlas.blocks.items():
         _check_profiles(f"{where}, block {name!r}", block)
@@ -132,11 +132,11 @@ def atlas_of_table(
     counts = Counter(table.counts)
     keys = table.keys
     if not keys:
-        found = keys_where_readable(table.smiles, progress, strict=table.strict)
-        keys = found.keys
+        computed = keys_where_readable(table.smiles, progress, strict=table.strict)
+        keys = computed.keys
         empty = np.array([not text.strip() for text in table.smiles], dtype=bool)
         counts["no_smiles"] += int(empty.sum())
-        counts["unreadable_smiles"] += int((found.unreadable & ~empty).sum())
+        counts["unreadable_smiles"] += int((computed.unreadable & ~empty).sum())
     blocks = {}
     for block_name, block in table.blocks.items():
         _check_profiles(f"atlas {name!r}, block {block_name!r}", block)

@@ -10,13 +10,13 @@ import torch
 
 from chmr_bench import FitContext, Inputs, MatrixBlock
 from chmr_bench.errors import DataError, SettingError
+from chmr_bench.nn.pretraining.files import sha256_of
+from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.embedding import embed, network_of
 from chmr_bench_chmr.network import ChmrNetwork
-from chmr_bench_chmr.pretraining.values import CLIP
 from chmr_bench_chmr.tree_vq import TreeVQ
-from chmr_bench_chmr.weights import sha256_of
 
 ROWS_AT_ONCE = 8192
 

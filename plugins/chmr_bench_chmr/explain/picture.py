@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from chmr_bench.nn.pretraining.files import write_atomically
 from chmr_bench.types import FloatArray, IntArray
 from chmr_bench_chmr.explain.coding import CodedLatents
-from chmr_bench_chmr.weights import write_atomically
 
 MAX_POINTS = 2400
 """In the picture, all modalities together: more hide each other, and t-SNE takes minutes."""

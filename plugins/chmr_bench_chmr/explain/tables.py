@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from chmr_bench import Inputs
+from chmr_bench.nn.pretraining.files import write_atomically
 from chmr_bench.types import IntArray
 from chmr_bench_chmr.explain.coding import CodedLatents, CodedModality
 from chmr_bench_chmr.tree_vq import perplexity
-from chmr_bench_chmr.weights import write_atomically
 
 ALL = "all"
 """The row of `levels.csv` that takes all modalities together."""

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from chmr_bench.cells import propagation
 from chmr_bench.features.tanimoto import Neighbours
+from chmr_bench.nn.pretraining.seeding import generator
+from chmr_bench.nn.pretraining.values import Values
 from chmr_bench.types import BoolArray
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.pretraining.seeding import generator
-from chmr_bench_chmr.pretraining.values import Values
 
 NEEDS_NEIGHBOURS = ("propagation", "neighbour")
 

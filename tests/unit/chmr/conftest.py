@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-
-TINY = Path(__file__).resolve().parents[2] / "fixtures" / "tiny"
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +27,10 @@ def encoder(home: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """
     import torch
 
+    from chmr_bench.nn.pretraining.network_file import WeightsMetadata
     from chmr_bench_chmr import embedding
     from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
-    from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, save_network
+    from chmr_bench_chmr.weights import feature_requests, save_network
 
     def made(config: Any, *cells: Any, state: int = 0) -> Path:
         torch.manual_seed(0)
@@ -52,14 +49,3 @@ def encoder(home: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
 
     yield made
     embedding.network_of.cache_clear()
-
-
-@pytest.fixture(scope="session")
-def tiny() -> ModuleType:
-    """The module of the tiny atlas."""
-    sys.path.insert(0, str(TINY))
-    try:
-        import tiny_atlas
-    finally:
-        sys.path.remove(str(TINY))
-    return tiny_atlas

@@ -17,14 +17,15 @@ import torch
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.features.cache import featurise
+from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench_chmr.cell_input import CellReader
 from chmr_bench_chmr.cell_state import Views
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import Chmr
 from chmr_bench_chmr.network import ChmrNetwork, Modality
-from chmr_bench_chmr.pretraining.values import CLIP
 from chmr_bench_chmr.reading import bits_of
-from chmr_bench_chmr.weights import feature_spec, load_network
+from chmr_bench_chmr.weights import load_network
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
 SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))

@@ -16,10 +16,11 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor
 
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr.cell_state import LEAST_NOISE, CellState, Views
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
-from chmr_bench_chmr.weights import WeightsMetadata, load_network, save_network
+from chmr_bench_chmr.weights import load_network, save_network
 
 N, Q, F = 600, 7, 2
 CELLS = {"morphology.bray": 9, "expression": 6}

@@ -17,6 +17,8 @@ import torch
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.errors import SettingError
 from chmr_bench.features.cache import featurise
+from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr import embedding, explain
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.explain.coding import CodedLatents, CodedModality
@@ -24,13 +26,7 @@ from chmr_bench_chmr.explain.picture import MAX_POINTS, flattened, sampled
 from chmr_bench_chmr.explain.tables import agreement, tree_path
 from chmr_bench_chmr.model import Chmr
 from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
-from chmr_bench_chmr.weights import (
-    WeightsMetadata,
-    feature_requests,
-    feature_spec,
-    load_network,
-    save_network,
-)
+from chmr_bench_chmr.weights import feature_requests, load_network, save_network
 
 SMILES = ("CCO", "CCN", "c1ccccc1", "CC(=O)O", "C", "CCCCCC")
 DEPTH = 3

@@ -17,13 +17,13 @@ pytest.importorskip("torch")
 
 from chmr_bench import DataError, FitContext, Inputs, TaskInfo
 from chmr_bench.features.cache import featurise
+from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.plugins import registry
 from chmr_bench.settings import build_config
 from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
 from chmr_bench_chmr.embedding import checked_network
 from chmr_bench_chmr.finetuning import Finetuned, TunedNetwork
 from chmr_bench_chmr.network import Modality
-from chmr_bench_chmr.weights import feature_spec
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
 SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))

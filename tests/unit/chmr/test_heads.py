@@ -22,14 +22,16 @@ from chmr_bench.errors import SettingError
 from chmr_bench.features.cache import featurise
 from chmr_bench.features.storage import write_block
 from chmr_bench.metrics import macro, score_tasks
+from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
+from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench.plugins import registry
 from chmr_bench.settings import build_config
 from chmr_bench_chmr import embedding
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import LINEAR, Chmr
 from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
-from chmr_bench_chmr.pretraining.values import CLIP
-from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, feature_spec, save_network
+from chmr_bench_chmr.weights import feature_requests, save_network
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
 SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))

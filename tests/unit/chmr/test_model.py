@@ -16,6 +16,9 @@ import torch
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.features.cache import featurise
+from chmr_bench.nn import embeddings
+from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import embedding
 from chmr_bench_chmr.config import ChmrConfig, HeadInput
@@ -23,7 +26,7 @@ from chmr_bench_chmr.ensemble import PREFIX, ForestEnsemble
 from chmr_bench_chmr.model import Chmr
 from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
 from chmr_bench_chmr.reading import bits_of
-from chmr_bench_chmr.weights import WeightsMetadata, feature_requests, feature_spec, save_network
+from chmr_bench_chmr.weights import feature_requests, save_network
 
 SMILES = tuple(
     f"{a}{b}"
@@ -119,7 +122,7 @@ def test_a_damaged_cache_is_computed_again(context: FitContext, home: Path) -> N
 
 
 def test_cores_change_nothing(context: FitContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "MOLECULES_AT_ONCE", 5)
+    monkeypatch.setattr(embeddings, "MOLECULES_AT_ONCE", 5)
     inputs = inputs_of(SMILES)
     network, _ = embedding.network_of(context.weights, "x")  # type: ignore[arg-type]
     found = [embedding._compute(inputs, network, replace(context, n_jobs=jobs)) for jobs in (1, 3)]

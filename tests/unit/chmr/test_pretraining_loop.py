@@ -16,8 +16,12 @@ import torch
 
 from chmr_bench import PluginError
 from chmr_bench.errors import DataError
+from chmr_bench.nn.pretraining import checkpoint, figure, making, seeding
+from chmr_bench.nn.pretraining import learner as learners
 from chmr_bench_chmr.network import ChmrNetwork
-from chmr_bench_chmr.pretraining import checkpoint, figure, loop, making, seeding
+from chmr_bench_chmr.pretraining import loop
+from chmr_bench_chmr.pretraining import material as materials
+from chmr_bench_chmr.pretraining.making import ChmrPretraining
 from chmr_bench_chmr.pretraining.place import place_of
 
 
@@ -28,10 +32,10 @@ class Setting:
         precision = changes.pop("precision", "float32")
         self.config = tiny.config(**changes)
         self.request = tiny.request(folder, precision=precision)
-        self.material = making.prepare(tiny.atlas(), self.config, self.request, 0)
+        self.material = materials.prepare(tiny.atlas(), self.config, self.request, 0)
         self.folder, self.kept = folder, 0
 
-    def learner(self, write_at: int | None = None) -> loop.Learner:
+    def learner(self, write_at: int | None = None) -> loop.ChmrLearner:
         """Return a learner that writes its checkpoint number `write_at`, and stops there."""
 
         def keep(made: checkpoint.Checkpoint) -> None:
@@ -40,7 +44,7 @@ class Setting:
                 checkpoint.write(self.folder, made)
                 raise KeyboardInterrupt
 
-        return loop.Learner(
+        return loop.ChmrLearner(
             self.material,
             self.config,
             self.request,
@@ -66,7 +70,7 @@ def tensors(network: ChmrNetwork) -> dict[str, torch.Tensor]:
     return {name: t.clone() for name, t in network.state_dict().items()}
 
 
-def learn(learner: loop.Learner) -> dict[str, torch.Tensor]:
+def learn(learner: loop.ChmrLearner) -> dict[str, torch.Tensor]:
     learner.learn(lambda _: None)
     return tensors(learner.network)
 
@@ -97,11 +101,11 @@ def test_the_epoch_with_the_lowest_held_out_loss_is_kept(
     losses = iter([3.0, 1.0, 2.0, 5.0])
     seen = []
 
-    def validate(self: loop.Learner) -> dict[str, float]:
+    def validate(self: loop.ChmrLearner) -> dict[str, float]:
         seen.append(tensors(self.averaged.module))
         return {"total": next(losses)}
 
-    monkeypatch.setattr(loop.Learner, "validate", validate)
+    monkeypatch.setattr(loop.ChmrLearner, "validate", validate)
     kept = learn(learner)
     assert (learner.standing.best_epoch, learner.standing.best) == (2, 1.0)
     assert all(torch.equal(kept[name], seen[1][name]) for name in kept)
@@ -116,9 +120,9 @@ def test_the_moving_average_of_the_steps_is_kept(
     learner = setting(average=decay, learning_rate=0.05).learner()
     expected: dict[str, torch.Tensor] = {}
     last: dict[str, torch.Tensor] = {}
-    real, n = loop.Learner.step, itertools.count()
+    real, n = loop.ChmrLearner.step, itertools.count()
 
-    def step(self: loop.Learner, *of: Any) -> dict[str, float]:
+    def step(self: loop.ChmrLearner, *of: Any) -> dict[str, float]:
         told = real(self, *of)
         last.update(tensors(self.network))
         at = next(n)
@@ -128,7 +132,7 @@ def test_the_moving_average_of_the_steps_is_kept(
             expected[name] = kept * before + (1 - kept) * now if now.is_floating_point() else now
         return told
 
-    monkeypatch.setattr(loop.Learner, "step", step)
+    monkeypatch.setattr(loop.ChmrLearner, "step", step)
     kept = learn(learner)
     for name, value in expected.items():
         if value.is_floating_point():
@@ -140,12 +144,12 @@ def test_the_moving_average_of_the_steps_is_kept(
 def test_at_first_the_average_forgets_fast() -> None:
     means = {n: [torch.zeros(2), torch.zeros(1)] for n in (1, 8, 10**6)}
     for n, mean in means.items():
-        loop.average(0.99, mean, [torch.ones(2), torch.full((1,), 2.0)], torch.tensor(n))
+        learners.average(0.99, mean, [torch.ones(2), torch.full((1,), 2.0)], torch.tensor(n))
     told = {n: mean[0][0].item() for n, mean in means.items()}
     assert told == pytest.approx({1: 9 / 11, 8: 0.5, 10**6: 0.01})
     assert all(mean[1].item() == pytest.approx(2 * told[n]) for n, mean in means.items())
     counter = [torch.tensor(3)]
-    loop.average(0.99, counter, [torch.tensor(7)], torch.tensor(100))
+    learners.average(0.99, counter, [torch.tensor(7)], torch.tensor(100))
     assert counter[0] == 7
 
 
@@ -246,7 +250,7 @@ def test_a_loss_that_is_not_finite_is_told(setting: Any, monkeypatch: pytest.Mon
     def terms(*_: Any) -> dict[str, torch.Tensor]:
         return {"tree": torch.tensor(float("nan")), "total": torch.tensor(1.0)}
 
-    monkeypatch.setattr(loop.Learner, "terms", terms)
+    monkeypatch.setattr(loop.ChmrLearner, "terms", terms)
     with pytest.raises(PluginError, match="tree is nan in epoch 1, step 1"):
         learn(learner)
 
@@ -254,7 +258,7 @@ def test_a_loss_that_is_not_finite_is_told(setting: Any, monkeypatch: pytest.Mon
 def test_torch_is_left_as_it_was(setting: Any) -> None:
     made = setting(epochs=1)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
-    with loop.torch_settings(made.request):
+    with learners.torch_settings(made.request):
         learn(made.learner())
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), state)
@@ -285,7 +289,7 @@ def test_a_damaged_checkpoint_means_a_new_start(
     (place.folder / "checkpoint").mkdir(parents=True)
     (place.folder / "checkpoint" / checkpoint.FILE).write_bytes(b"junk")
     for request in (quiet, disturbed):
-        making.make(tiny.config(), request, place_of(tiny.config(), request))
+        making.make(ChmrPretraining(tiny.config(), request, place_of(tiny.config(), request)))
     assert "the checkpoint is of no use" in caplog.text
     made = [r.folder / place.folder.name / "weights.safetensors" for r in (quiet, disturbed)]
     assert made[0].read_bytes() == made[1].read_bytes()

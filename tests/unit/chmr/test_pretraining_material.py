@@ -13,12 +13,14 @@ import torch
 from chmr_bench import MatrixBlock
 from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench.features.tanimoto import nearest
+from chmr_bench.nn.pretraining import features
+from chmr_bench.nn.pretraining.material import cell_blocks, check_readouts
+from chmr_bench.nn.pretraining.seeding import generator, held_out, number
+from chmr_bench.nn.pretraining.values import CLIP, shuffled, standardised
 from chmr_bench_chmr.pretraining import material as materials
 from chmr_bench_chmr.pretraining.batches import Batcher
 from chmr_bench_chmr.pretraining.filling import fill
-from chmr_bench_chmr.pretraining.material import Material, cell_blocks, check_readouts
-from chmr_bench_chmr.pretraining.seeding import generator, held_out, number
-from chmr_bench_chmr.pretraining.values import CLIP, shuffled, standardised
+from chmr_bench_chmr.pretraining.material import Material
 
 CPU = torch.device("cpu")
 
@@ -279,7 +281,7 @@ def test_features_are_computed_part_by_part(
     tiny: Any, prepare: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = prepare()
-    monkeypatch.setattr(materials, "PART", 10)
+    monkeypatch.setattr(features, "PART", 10)
     parts = prepare()
     np.testing.assert_array_equal(whole.bits.toarray(), parts.bits.toarray())
     np.testing.assert_array_equal(whole.graph.edges, parts.graph.edges)

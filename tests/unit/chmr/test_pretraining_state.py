@@ -12,14 +12,15 @@ import torch
 
 from chmr_bench import FitContext, Inputs, TaskInfo
 from chmr_bench.nn.batch import graph_batch
+from chmr_bench.nn.pretraining.features import compute_features
+from chmr_bench.nn.pretraining.values import Values
 from chmr_bench_chmr import embedding
 from chmr_bench_chmr.cell_state import CellState, Views
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining import state
 from chmr_bench_chmr.pretraining.loop import new_network
-from chmr_bench_chmr.pretraining.material import Material, compute_features, prepare
+from chmr_bench_chmr.pretraining.material import Material, prepare
 from chmr_bench_chmr.pretraining.store import find_or_make
-from chmr_bench_chmr.pretraining.values import Values
 from chmr_bench_chmr.weights import feature_requests, load_network
 
 CELLS = ("morphology", "expression")

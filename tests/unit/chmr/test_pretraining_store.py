@@ -14,10 +14,11 @@ import pytest
 from chmr_bench import PendingWeights, Weights
 from chmr_bench.contracts import connectivity_hash
 from chmr_bench.errors import SettingError
+from chmr_bench.nn.pretraining.files import sha256_of
 from chmr_bench_chmr.pretraining import making
 from chmr_bench_chmr.pretraining.place import place_of
 from chmr_bench_chmr.pretraining.store import find_or_make
-from chmr_bench_chmr.weights import load_network, sha256_of
+from chmr_bench_chmr.weights import load_network
 
 
 @pytest.fixture
@@ -203,11 +204,13 @@ def test_the_seed_of_the_run_or_its_own(tiny: Any) -> None:
 def test_the_key_follows_the_version_of_a_feature(
     tiny: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chmr_bench_chmr.pretraining import place
+    from chmr_bench.nn.pretraining import features
 
     before = key(tiny)
-    real = place.feature_spec
-    monkeypatch.setattr(place, "feature_spec", lambda r: dataclasses.replace(real(r), version="99"))
+    real = features.feature_spec
+    monkeypatch.setattr(
+        features, "feature_spec", lambda r: dataclasses.replace(real(r), version="99")
+    )
     assert key(tiny) != before
 
 

@@ -18,13 +18,15 @@ import torch
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.features.cache import featurise
 from chmr_bench.nn.losses import info_nce, vicreg
+from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench.nn.pretraining.files import read_tensors
+from chmr_bench.nn.pretraining.values import shuffled, standardised
 from chmr_bench_chmr import regressor
 from chmr_bench_chmr.cell_input import CellReader
 from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
 from chmr_bench_chmr.pretraining.store import find_or_make
-from chmr_bench_chmr.pretraining.values import shuffled, standardised
 from chmr_bench_chmr.regressor_config import RegressorConfig
-from chmr_bench_chmr.weights import feature_requests, feature_spec, load_network, read_tensors
+from chmr_bench_chmr.weights import feature_requests, load_network
 
 NAN, INF = np.nan, np.inf
 

@@ -23,11 +23,12 @@ from chmr_bench import (
 )
 from chmr_bench.cells import Atlas
 from chmr_bench.features.cache import featurise
+from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench.nn.pretraining.files import write_tensors
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor import Regressor, _Body, find_or_make
 from chmr_bench_chmr.regressor_config import RegressorConfig, requests
 from chmr_bench_chmr.regressor_training import profiles
-from chmr_bench_chmr.weights import feature_spec, write_tensors
 
 CONFIG = RegressorConfig(n_bits=64, hidden=32, embedding=8, epochs=40, dropout=0.0, batch_size=16)
 CHAINS = tuple("C" * i + end for i in range(1, 21) for end in ("O", "N", "Cl", "F"))

@@ -9,20 +9,22 @@ import pytest
 import torch
 
 from chmr_bench.errors import DataError, UnknownNameError
+from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench.nn.pretraining.files import (
+    checked_sha256,
+    read_tensors,
+    write_atomically,
+    write_tensors,
+)
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
 from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
 from chmr_bench_chmr.weights import (
     FeatureRequest,
-    WeightsMetadata,
-    checked_sha256,
     feature_requests,
-    feature_spec,
     load_network,
     read_metadata,
-    read_tensors,
     save_network,
-    write_atomically,
-    write_tensors,
 )
 
 CONFIG = PretrainConfig(radius=3, n_bits=64, geometry="none")
@@ -133,7 +135,9 @@ def test_a_header_that_is_too_deep_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "weights.safetensors"
-    monkeypatch.setattr("chmr_bench_chmr.weights.json.dumps", lambda *_, **__: "[" * 100_000)
+    monkeypatch.setattr(
+        "chmr_bench.nn.pretraining.files.json.dumps", lambda *_, **__: "[" * 100_000
+    )
     write_tensors(path, {"a": torch.zeros(1)}, {})
     with pytest.raises(DataError, match="maximum recursion depth"):
         read_tensors(path)

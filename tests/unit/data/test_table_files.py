@@ -20,7 +20,7 @@ from rdkit import Chem
 from chmr_bench.contracts import Dataset, DatasetSpec
 from chmr_bench.data.requests import DatasetRequest, TableOptions
 from chmr_bench.data.tables import read_table
-from chmr_bench.errors import DataError, SettingError
+from chmr_bench.errors import DataError, SettingError, UnknownNameError
 
 ROWS = [("CCO", "ethanol, pure", 5.5), ("c1ccccc1", "Benzol", 6.25), ("CCN", 'an "amine"', -0.5)]
 EXPECTED = np.array([[5.5], [6.25], [-0.5]])
@@ -190,6 +190,31 @@ def test_latin_text_is_refused_with_row_and_option(tmp_path: Path) -> None:
         read(path, encoding="latin-77")
 
 
+def test_the_encoding_named_is_one_that_reads_the_file(tmp_path: Path) -> None:
+    text = FRAME.replace("Benzol", "Benz\u00f6l").to_csv(index=False)
+    path = put(tmp_path, text.encode())
+    assert "it looks like UTF-8: --encoding utf-8" in refusal(path, encoding="ascii")
+    text = text.replace("Benz\u00f6l", "\u6c34\u9280\u30c6\u30b9\u30c8")
+    path = put(tmp_path, text.encode("shift_jis"), "japanese.csv")
+    assert "name its encoding (--encoding shift_jis, " in refusal(path)
+    check(path, encoding="shift_jis")
+
+
+@pytest.mark.parametrize(
+    ("content", "ending"),
+    [
+        (gzip.compress(b"smiles,y\nC,1\n" * 9, mtime=0), ".csv.gz"),
+        (b"PK\x03\x04\x8f\xff", ".xlsx or .zip"),
+        (b"PAR1\x15\x04\xfe", ".parquet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", ".xls"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_its_ending(
+    tmp_path: Path, content: bytes, ending: str
+) -> None:
+    assert refusal(put(tmp_path, content)).endswith(f"call it {ending}")
+
+
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     assert "row 2: cannot be read as text: a NUL" in refusal(put(tmp_path, b"smiles,y\nC,\0\n"))
 
@@ -253,6 +278,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert "this is a folder; name a file (it holds assay.csv)" in refusal(tmp_path)
     assert "there is no such file; did you mean" in refusal(tmp_path / "asay.csv")
     assert "this is an address; download the file" in refusal(Path("https://example.org/a.csv"))
+    assert "this is an address; download the file" in refusal(Path("s3://bucket/a.csv"))
     os.mkfifo(tmp_path / "pipe.csv")
     assert "this is no ordinary file" in refusal(tmp_path / "pipe.csv")
 
@@ -311,6 +337,16 @@ def test_a_decimal_comma_is_seen_where_commas_do_not_separate(tmp_path: Path) ->
     path = put(tmp_path, quoted, "quoted.csv")
     assert "'5,5', expected a finite number, or an empty cell; for a decimal comma" in refusal(path)
     check(path, decimal=",")
+    points = put(tmp_path, FRAME.to_csv(index=False), "points.csv")
+    assert "'5.5', expected a finite number, or an empty cell; --decimal , expects a" in refusal(
+        points, decimal=","
+    )
+    with pytest.raises(UnknownNameError, match=r"there are: ',', '\.'"):
+        read(points, decimal="x")
+
+
+def test_a_minus_that_is_no_hyphen_is_named(tmp_path: Path) -> None:
+    assert "its sign is U+2212" in refusal(put(tmp_path, "smiles,y\nC,\u22125.5\n"))
 
 
 @pytest.mark.parametrize("cell", ["1,234", "1.234,5", "1,2,3"])

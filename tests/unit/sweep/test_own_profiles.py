@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from chmr_bench import sweep
+from chmr_bench import load_dataset, run, sweep
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.cells import Atlas
 from chmr_bench.cells.linking import MoleculeKeys, OwnProfiles
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.data.requests import TableOptions
-from chmr_bench.errors import UsageError
+from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report.runs import runs_frame
@@ -131,6 +131,34 @@ def test_an_atlas_without_a_join_is_told_and_leaves_a_reader_without_cells(
     )
     (bare,) = planned("quick.reader", session, store, ()).items
     assert "--cells ATLAS attaches some" in bare.reason
+
+
+def test_a_failed_run_says_what_was_attached(session: Session, store: RecordStore) -> None:
+    known = registry().models["quick.raises"]
+    reading = dataclasses.replace(known, spec=dataclasses.replace(known.spec, reads=("size",)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry().models, "quick.raises", reading)
+        (record,) = records(planned("quick.raises", session, store), session, store)
+    assert record.status == "failed"
+    assert record.cells is not None
+    assert [(a.name, a.n_rows, a.n_test) for a in record.cells] == [("quick-atlas", 30, None)]
+    assert record.identity == key_of(record).identity()
+
+
+def test_the_python_door_attaches_them_too(tmp_path: Path) -> None:
+    data, _ = load_dataset("quick-small", cells="quick-atlas", offline=True)
+    assert data.blocks["size"].observed.sum() == 30  # type: ignore[union-attr]
+    frame = run(
+        "quick.reader",
+        "quick-small",
+        cells=["quick-atlas"],
+        out=tmp_path / "out",
+        offline=True,
+        quiet=True,
+    )
+    assert frame["own_profiles"].tolist() == ["quick-atlas"]
+    with pytest.raises(UnknownNameError, match="did you mean 'quick-atlas'"):
+        load_dataset("quick-small", cells="quick-atlass", offline=True)
 
 
 def test_simulated_profiles_are_not_attached_to_real_labels(

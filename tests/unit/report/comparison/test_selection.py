@@ -56,9 +56,10 @@ def test_a_name_that_grew_on_another_dataset_still_stands_for_its_row(results: A
 
 
 def test_unknown_names(results: Any) -> None:
-    with pytest.raises(
-        UsageError, match="no such folder; name the folder of the records with --out DIR"
-    ):
+    with pytest.raises(UsageError, match="board: no such folder"):
+        only(results, "a", "b")
+    results.root.mkdir()
+    with pytest.raises(UsageError, match="there are no records in it"):
         only(results, "a", "b")
     results.add("forest", "bace")
     with pytest.raises(UnknownNameError, match="did you mean 'forest'"):

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from chmr_bench_chmr.weights import write_atomically
+from chmr_bench.nn.pretraining.files import write_atomically
 
 COLUMNS = 4
 PARTS = {"train": "#4477aa", "valid": "#ee6677"}

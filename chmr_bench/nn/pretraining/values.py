@@ -30,7 +30,9 @@ class Values:
     observed : BoolArray
         (n,) who has anything of it.
     mean, sd : npt.NDArray[np.float32]
-        (d,) float32, what x was standardised with; 0 and 1 where it is binary.
+        (d,) float32, what x was scaled with; 0 and 1 where it is calls.
+    binary : bool
+        From 0 to 1, for a cross-entropy.
     entries : BoolArray | None
         (n, d) which entries were measured; None = all of every row observed.
     """
@@ -114,6 +116,36 @@ def standardised(block: Block) -> Values:
     x[rows] = np.clip(centred / sd, -CLIP, CLIP)
     scale = mean.astype(np.float32), sd.astype(np.float32)
     return Values(x, rows, *scale, entries=entries)
+
+
+def min_max(block: MatrixBlock) -> Values:
+    """Return the block's columns from 0 to 1 over what is observed: targets of a cross-entropy.
+
+    `mean` is a column's least value and `sd` its range; a column without range is 0. A missing
+    entry of an observed row takes its column's mean. In a block measured in part what is not
+    observed, or is no finite number, stays unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> min_max(MatrixBlock(np.array([[1.0], [3.0], [2.0]]), np.ones(3, bool))).x[:, 0]
+    array([0. , 1. , 0.5], dtype=float32)
+    """
+    block = block.settled()
+    values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+    rows, entries = block.observed_rows, block.observed if block.in_part else None
+    seen = np.asarray(values[rows], dtype=np.float64)  # (k, d)
+    known = np.isfinite(seen) if entries is None else entries[rows]
+    least = np.where(known, seen, np.inf).min(axis=0, initial=np.inf)
+    most = np.where(known, seen, -np.inf).max(axis=0, initial=-np.inf)
+    least = np.where(np.isfinite(least), least, 0.0)
+    spread = np.where(most > least, most - least, 1.0)
+    scaled = np.where(known, (seen - least) / spread, 0.0)
+    centre = scaled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    x = np.zeros((len(block), values.shape[1]), dtype=np.float32)
+    x[rows] = np.where(known, scaled, centre if entries is None else 0.0)
+    scale = least.astype(np.float32), spread.astype(np.float32)
+    return Values(x, rows, *scale, binary=True, entries=entries)
 
 
 def _are_calls(seen: npt.NDArray[np.float64], known: BoolArray, *, in_part: bool) -> bool:

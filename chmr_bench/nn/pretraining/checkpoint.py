@@ -15,7 +15,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from chmr_bench import DataError
-from chmr_bench_chmr.weights import read_tensors, write_tensors
+from chmr_bench.nn.pretraining.files import read_tensors, write_tensors
 
 FILE = "checkpoint.safetensors"
 Tensors = dict[str, torch.Tensor]

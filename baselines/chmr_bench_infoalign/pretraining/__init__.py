@@ -1,0 +1,1 @@
+"""Pretraining of InfoAlign: `store.find_or_make` is what the harness calls."""

@@ -1,0 +1,87 @@
+"""The pretraining of InfoAlign, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from chmr_bench.cells.atlas import Atlas
+from chmr_bench.nn.batch import graph_batch
+from chmr_bench.nn.pretraining import card
+from chmr_bench.nn.pretraining.checkpoint import Standing
+from chmr_bench.nn.pretraining.files import WEIGHTS
+from chmr_bench.nn.pretraining.learner import Keep, Learner
+from chmr_bench.nn.pretraining.making import PretrainingPlan
+from chmr_bench.nn.pretraining.material import AtlasMaterial
+from chmr_bench_infoalign.config import InfoAlignSettings
+from chmr_bench_infoalign.pretraining.learning import InfoAlignLearner, new_network, prepare
+from chmr_bench_infoalign.weights import save_network
+
+WHAT = (
+    "An encoder of molecules that learnt to reconstruct what walks on a graph of molecules, cells "
+    "and genes meet, after InfoAlign, arXiv 2406.12056 (made by `chmr-bench pretrain`; not "
+    "the authors' weights). Research use; what it learnt is that of its atlas."
+)
+SAMPLED = 256
+"""Molecules of the atlas whose latents the card describes."""
+
+
+@dataclass(frozen=True)
+class InfoAlignPretraining(PretrainingPlan):
+    """InfoAlign: its material and its network."""
+
+    config: InfoAlignSettings
+
+    def prepare(self, atlas: Atlas) -> AtlasMaterial:
+        """Return everything that is read while learning."""
+        return prepare(atlas, self.config, self.request, self.place.seed)
+
+    def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> InfoAlignLearner:
+        """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
+        epochs = self.config.epochs if self.config.encoder == "pretrained" else 0
+        return InfoAlignLearner(
+            material=material,
+            config=self.config.model_copy(update={"epochs": epochs}),
+            request=self.request,
+            seed=self.place.seed,
+            network=new_network(material, self.config, self.place.seed),
+            standing=Standing(self.place.key),
+            keep=keep,
+            keep_seconds=keep_seconds,
+        )
+
+    def finish(self, learner: Learner) -> Mapping[str, Any]:
+        """Return how wide the latents are: a collapsed encoder gives all molecules the same."""
+        own = cast(InfoAlignLearner, learner)
+        step = max(1, len(own.material) // SAMPLED)
+        graph = graph_batch(own.material.graph, np.arange(0, len(own.material), step))
+        with torch.no_grad():
+            latent = own.network.cpu().encode(graph)
+        spread = latent.mu.std(0, correction=0)
+        return {
+            "latent": {
+                "mu_sd": round(float(spread.mean()), 4),
+                "sigma": round(float(latent.sigma.mean()), 4),
+                "flat_columns": int((spread < 1e-4).sum()),
+            }
+        }
+
+    def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
+        """Return the card as Markdown."""
+        latent = made["latent"]
+        line = (
+            f"- Latent: standard deviation of mu over molecules {latent['mu_sd']:g}, mean sigma "
+            f"{latent['sigma']:g}, columns that are the same for all: {latent['flat_columns']}"
+        )
+        return card.readme("InfoAlign", WHAT, info, made, [line])
+
+    def save(
+        self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
+    ) -> None:
+        """Write the weights; `write_card` is called with their sha256 before they are there."""
+        network = cast(InfoAlignLearner, learner).network
+        save_network(self.place.folder / WEIGHTS, network, self.config, info, write_card)

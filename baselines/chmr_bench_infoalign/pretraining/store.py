@@ -1,0 +1,75 @@
+"""The weights of InfoAlign: found, made, or those of the published code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
+from chmr_bench.errors import SettingError
+from chmr_bench.nn.pretraining import store
+from chmr_bench.nn.pretraining.files import sha256_of
+from chmr_bench_infoalign.config import InfoAlignConfig, InfoAlignSettings
+from chmr_bench_infoalign.pretraining import released
+from chmr_bench_infoalign.weights import place_of, read_metadata
+
+TENSORS = ".safetensors"
+"""What the name of a file of `chmr-bench pretrain` ends in; others are of the published code."""
+
+
+def find_or_make(
+    config: InfoAlignSettings, request: WeightsRequest
+) -> Weights | PendingWeights | None:
+    """Return the weights a fit starts from; where they are not there, make them if `request.make`.
+
+    Raises
+    ------
+    SettingError
+        The file named by the setting ``weights`` cannot be read, is not the one with the sha256
+        that was given, or was made with other settings than were chosen.
+    FetchError
+        The released checkpoint cannot be had.
+    DataError
+        The atlas is no good.
+    """
+    if isinstance(config, InfoAlignConfig) and config.weights:
+        return _given(config, request)
+    place = place_of(config, request)
+
+    def make() -> None:
+        from chmr_bench.nn.pretraining import making  # torch, only where it is needed
+        from chmr_bench_infoalign.pretraining.making import InfoAlignPretraining
+
+        making.make(InfoAlignPretraining(config, request, place))
+
+    return store.find_or_make(place, request, store.title(config, config.epochs, place), make)
+
+
+def _given(config: InfoAlignConfig, request: WeightsRequest) -> Weights | PendingWeights:
+    """Return the weights of the file that the settings name, or of the released checkpoint."""
+    name, path = config.weights, Path(config.weights).expanduser()
+    if name == released.OFFICIAL:
+        fetched = released.fetch(request)
+        if isinstance(fetched, PendingWeights):
+            return fetched
+        path = fetched
+    try:
+        _check_sha256(path, config.weights_sha256)
+        if path.suffix != TENSORS:
+            path = released.converted(path, request.folder)
+        made = read_metadata(path).config
+        weights = store.of_file(path)
+    except DataError as error:
+        raise SettingError(f"weights={name}: {error}") from error
+    return store.named(config, weights, made, request.chosen, name)
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    """Raise DataError where there is no such file, or it is another one."""
+    if not path.is_file():
+        raise DataError(
+            f"there is no weights file {path}; chmr-bench pretrain makes one, and "
+            f"weights={released.OFFICIAL} fetches the released checkpoint"
+        )
+    found = sha256_of(path) if expected else ""
+    if found != expected:
+        raise DataError(f"{path} has sha256 {found}, expected {expected} (weights_sha256)")

@@ -1,0 +1,91 @@
+"""Embeddings of a frozen encoder, computed once for the same molecules and weights.
+
+The encoder is in eval mode: no dropout, batch norms with their stored statistics. So a molecule's
+embedding depends on the molecule alone, and is read back from disk whenever it is wanted again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from chmr_bench import DataError, FitContext, Inputs, MatrixBlock
+from chmr_bench.contracts.blocks import block_arrays
+from chmr_bench.features.storage import read_block, write_block
+from chmr_bench.nn.trainer import one_thread
+from chmr_bench.paths import home
+from chmr_bench.types import FloatArray
+
+MOLECULES_AT_ONCE = 256
+
+
+def encoded(
+    inputs: Inputs, d: int, context: FitContext, encode: Callable[[Inputs], FloatArray]
+) -> FloatArray:
+    """Return (n, d) float32: `encode` of chunks, side by side, alike whatever the cores.
+
+    Parameters
+    ----------
+    d : int
+        Columns of what `encode` gives.
+    encode : Callable[[Inputs], FloatArray]
+        Called with up to `MOLECULES_AT_ONCE` molecules, in several threads at once.
+    """
+    starts = range(0, len(inputs), MOLECULES_AT_ONCE)
+    chunks = [np.arange(s, min(s + MOLECULES_AT_ONCE, len(inputs))) for s in starts]
+    found = np.zeros((len(inputs), d), dtype=np.float32)
+    workers = context.n_jobs if context.device == "cpu" else 1
+    with one_thread(), ThreadPoolExecutor(workers) as pool:
+        parts = pool.map(lambda rows: encode(inputs.take(rows)), chunks)
+        for done, (rows, part) in enumerate(zip(chunks, parts, strict=True), start=1):
+            found[rows] = part
+            context.progress(done, len(chunks), "batches embedded")
+    return found
+
+
+def cache_file(
+    inputs: Inputs, features: Iterable[str], sha256: str, version: str, context: FitContext
+) -> Path:
+    """Return the place of these embeddings: named after all that they depend on.
+
+    Parameters
+    ----------
+    features : Iterable[str]
+        The blocks that the encoder reads.
+    sha256 : str
+        Of the weights.
+    version : str
+        Changes whenever the same molecules and weights give other embeddings.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(features):
+        digest.update(name.encode() + b"\0")
+        for array in block_arrays(inputs.blocks[name]):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data if array.size else b"")
+    parts = [version, sha256, digest.hexdigest(), context.device, context.precision]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return home() / "embeddings" / sha256[:16] / f"{key}.npz"
+
+
+def read(path: Path, n: int, d: int) -> FloatArray | None:
+    """Return the stored (n, d) embeddings; None where there are none, or they are damaged."""
+    try:
+        block = read_block(path, n)
+    except (FileNotFoundError, DataError):
+        return None
+    if not isinstance(block, MatrixBlock) or block.values.shape != (n, d):
+        return None
+    return np.asarray(block.values)
+
+
+def write(path: Path, values: FloatArray, context: FitContext) -> None:
+    """Store embeddings (n, d); a cache that cannot be written costs time, never a result."""
+    try:
+        write_block(path, MatrixBlock(values, np.ones(len(values), dtype=np.bool_)))
+    except OSError as error:
+        context.log.warning("embeddings are not cached: %s", error)

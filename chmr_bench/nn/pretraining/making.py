@@ -1,0 +1,192 @@
+"""Making pretrained weights: one process at a time for a key, and nothing lost to a kill."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import filelock
+import numpy as np
+
+from chmr_bench import DataError, WeightsRequest
+from chmr_bench.cells.atlas import Atlas
+from chmr_bench.contracts import connectivity_hash
+from chmr_bench.nn.pretraining import card, checkpoint, figure
+from chmr_bench.nn.pretraining import place as places
+from chmr_bench.nn.pretraining.files import WEIGHTS, write_atomically
+from chmr_bench.nn.pretraining.learner import Keep, Learner, torch_settings
+from chmr_bench.nn.pretraining.material import AtlasMaterial, check_readouts
+from chmr_bench.nn.pretraining.settings import AtlasSettings
+
+CHECKPOINT_SECONDS = 120.0
+"""How much learning a kill costs at most."""
+NAMES_OF_ROW = ("epoch", "part")
+PRIMITIVES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+"""oneDNN keeps compiled code and work space for its last 1,024 shapes of a layer. Every batch of
+molecules has another number of atoms, hence another shape, so that the memory of a process grows by
+gigabytes, and none of it is ever of use again."""
+
+
+@dataclass(frozen=True)
+class PretrainingPlan(ABC):
+    """One model's pretraining with these settings: what `make` puts together.
+
+    Attributes
+    ----------
+    config : AtlasSettings
+        The model's settings.
+    place : places.Place
+        Where the weights belong.
+    """
+
+    config: AtlasSettings
+    request: WeightsRequest
+    place: places.Place
+
+    @abstractmethod
+    def prepare(self, atlas: Atlas) -> AtlasMaterial:
+        """Return everything that is read while learning."""
+
+    @abstractmethod
+    def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> Learner:
+        """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
+
+    @abstractmethod
+    def finish(self, learner: Learner) -> Mapping[str, Any]:
+        """Do what is left to do after learning; return what the card says of it, JSON-able."""
+
+    @abstractmethod
+    def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
+        """Return the card as Markdown."""
+
+    @abstractmethod
+    def save(
+        self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
+    ) -> None:
+        """Write the weights; `write_card` is called with their sha256 before they are there."""
+
+
+def make(pretraining: PretrainingPlan) -> None:
+    """Make the weights in their place; where another process is at it, wait for it.
+
+    Raises
+    ------
+    DataError, UsageError
+        The atlas or the settings are no good.
+    PluginError
+        A loss is not finite.
+    """
+    request, folder = pretraining.request, pretraining.place.folder
+    os.environ.setdefault(PRIMITIVES, "16")
+    request.folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        request.stage("waiting for another process that makes the same weights")
+        lock.acquire()
+    try:
+        if not (folder / WEIGHTS).is_file():
+            with torch_settings(request):
+                _make(pretraining)
+    finally:
+        lock.release()
+
+
+def _make(pretraining: PretrainingPlan) -> None:
+    config, place = pretraining.config, pretraining.place
+    atlas, atlas_info = pretraining.request.data.open(config.atlas, config.transductive)
+    check_readouts(atlas, config, masked="hidden" in atlas_info)
+    material = pretraining.prepare(atlas)
+    learner = learn(pretraining, material)
+    more = pretraining.finish(learner)
+    history = learner.standing.history
+    info = {
+        "atlas": dict(atlas_info),
+        "key": place.key,
+        **place.inputs,
+        "material": dict(material.counts),
+        "n_learnt": len(material.train),
+        "n_held_out": len(material.valid),
+        "kept_epoch": learner.kept_epoch,
+        "losses": _losses(history, learner),
+    }
+    made = {**card.circumstances(learner), **more}
+    write_atomically(place.folder / places.SEEN, _npy(connectivity_hash(material.keys)))
+    figure.draw(place.folder / places.FIGURE, history, f"pretraining on {atlas.name}")
+    readme = pretraining.readme(info, made)
+    pretraining.save(
+        learner, info, lambda sha256: card.write(place.folder, info, made, sha256, readme)
+    )
+    shutil.rmtree(place.folder / places.CHECKPOINT, ignore_errors=True)
+
+
+def learn(pretraining: PretrainingPlan, material: AtlasMaterial) -> Learner:
+    """Return the learner at its end: from the start, or on from the last checkpoint."""
+    request, place = pretraining.request, pretraining.place
+    folder = place.folder / places.CHECKPOINT
+    learner = pretraining.learner(
+        material, lambda kept: checkpoint.write(folder, kept), CHECKPOINT_SECONDS
+    )
+    stored = _stored(pretraining)
+    if stored is not None:
+        learner.resume(stored)
+        at = learner.standing
+        request.log.info("taken up again at epoch %d, step %d", at.epoch + 1, at.step + 1)
+    request.stage("learning")
+    started = time.monotonic()
+
+    def each_epoch(standing: checkpoint.Standing) -> None:
+        content = losses_csv(standing.history).encode()
+        write_atomically(place.folder / places.LOSSES, content)
+        last = standing.history[-1]
+        seconds = time.monotonic() - started
+        request.log.info(
+            "epoch %d: %s loss %.4f, %.0f s", last["epoch"], last["part"], last["total"], seconds
+        )
+
+    learner.learn(each_epoch)
+    return learner
+
+
+def _stored(pretraining: PretrainingPlan) -> checkpoint.Checkpoint | None:
+    place = pretraining.place
+    try:
+        return checkpoint.read(place.folder / places.CHECKPOINT, place.key)
+    except DataError as error:
+        pretraining.request.log.warning("the checkpoint is of no use, so it starts anew: %s", error)
+        return None
+
+
+def losses_csv(history: Sequence[Mapping[str, Any]]) -> str:
+    """Return the loss terms as a table: a row an epoch and part."""
+    terms = figure.terms_of(history)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*NAMES_OF_ROW, *terms])
+    for row in history:
+        writer.writerow([*(row[k] for k in NAMES_OF_ROW), *(f"{row[t]:.6g}" for t in terms)])
+    return out.getvalue()
+
+
+def _losses(history: Sequence[Mapping[str, Any]], learner: Learner) -> dict[str, Any]:
+    """Return the loss terms of the epoch that is kept, by part."""
+    rows = [row for row in history if row["epoch"] == learner.kept_epoch]
+    return {
+        row["part"]: {k: round(v, 6) for k, v in row.items() if k not in NAMES_OF_ROW}
+        for row in rows
+    }
+
+
+def _npy(hashes: Any) -> bytes:
+    """Return the hashes, sorted, as the content of a ``.npy`` file."""
+    out = io.BytesIO()
+    np.save(out, np.sort(hashes), allow_pickle=False)
+    return out.getvalue()

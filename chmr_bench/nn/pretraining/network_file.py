@@ -1,0 +1,154 @@
+"""A pretrained network as one file: tensors, and in the header shape, settings and features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from chmr_bench import FeatureRequest
+from chmr_bench.errors import DataError, UsageError
+from chmr_bench.nn.pretraining.files import read_header, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+
+Config = TypeVar("Config", bound=BaseModel)
+Network = TypeVar("Network", bound="torch.nn.Module")
+
+
+@dataclass(frozen=True)
+class WeightsMetadata(Generic[Config]):
+    """What the header of a weights file says.
+
+    Attributes
+    ----------
+    config : Config
+        The settings of pretraining.
+    features : Mapping[str, FeatureRequest]
+        Name of an input of the network -> the feature it is.
+    feature_versions : Mapping[str, Any]
+        Feature -> version and the versions of the packages it was computed with.
+    info : Mapping[str, Any]
+        JSON-able; what a record says of the weights (atlas, molecules, epochs, hardware).
+    """
+
+    config: Config
+    features: Mapping[str, FeatureRequest] = field(default_factory=dict)
+    feature_versions: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class WeightsHeader(BaseModel):
+    """The header of a weights file as it is written."""
+
+    format: Literal[1]
+    shape: dict[str, Any]
+    config: dict[str, Any]
+    features: dict[str, FeatureRequest]
+    feature_versions: dict[str, Any]
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class NetworkFile(Generic[Config, Network]):
+    """How one model's networks are stored.
+
+    Attributes
+    ----------
+    config : type[Config]
+        The settings of pretraining.
+    build : Callable[[Mapping[str, Any], int], Network]
+        Gives a network of a shape, as stored; called with the shape and the number of tensors.
+    """
+
+    config: type[Config]
+    build: Callable[[Mapping[str, Any], int], Network]
+
+    def save(
+        self,
+        path: Path,
+        network: torch.nn.Module,
+        shape: Mapping[str, Any],
+        metadata: WeightsMetadata[Config],
+        write_card: Callable[[str], None] = lambda sha256: None,
+    ) -> str:
+        """Write the network, atomically; return the sha256 of the file.
+
+        The same network and metadata always give the same bytes.
+
+        Parameters
+        ----------
+        write_card : Callable[[str], None]
+            Called with the sha256 before the file is there.
+        """
+        settings = set(self.config.model_fields)
+        header = {
+            "format": FORMAT,
+            "shape": dict(shape),
+            "config": metadata.config.model_dump(mode="json", include=settings),
+            "features": {name: asdict(request) for name, request in metadata.features.items()},
+            "feature_versions": dict(metadata.feature_versions),
+            "info": dict(metadata.info),
+        }
+        return write_tensors(path, network.state_dict(), header, write_card)
+
+    def load(self, path: Path) -> tuple[Network, WeightsMetadata[Config]]:
+        """Return the network, in eval mode on the CPU, and what the file says of it.
+
+        Raises
+        ------
+        DataError
+            There is no such file, or it is damaged, or holds something else.
+        """
+        metadata, header = self._metadata(path)
+        tensors, _ = read_tensors(path)
+        try:
+            network = self.build(header.shape, len(tensors))
+            network.load_state_dict(tensors, strict=True)
+        except (
+            ArithmeticError,
+            LookupError,
+            MemoryError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ) as error:
+            raise DataError(
+                f"{path}: its tensors do not fit the network its header describes: {error}; "
+                "make the weights again with chmr-bench pretrain"
+            ) from error
+        except UsageError as error:
+            raise DataError(f"{path}: its header describes no network: {error}") from error
+        network.eval()
+        return network, metadata
+
+    def read_metadata(self, path: Path) -> WeightsMetadata[Config]:
+        """Return what the file says of its network, without reading a tensor.
+
+        Raises
+        ------
+        DataError
+            There is no such file, or it is damaged, or holds something else.
+        """
+        return self._metadata(path)[0]
+
+    def _metadata(self, path: Path) -> tuple[WeightsMetadata[Config], WeightsHeader]:
+        stored = read_header(path)
+        if stored.get("format") != FORMAT:
+            raise DataError(
+                f"{path} has format {stored.get('format')!r}, expected {FORMAT}: it is no file of "
+                "chmr-bench pretrain, or of another version"
+            )
+        try:
+            header = WeightsHeader.model_validate(stored)
+            config = self.config.model_validate(header.config)
+        except ValidationError as error:
+            raise DataError(f"{path}: its header cannot be read: {error}") from error
+        parts = (header.features, header.feature_versions, header.info)
+        return WeightsMetadata(config, *parts), header

@@ -1,0 +1,76 @@
+"""Where the weights of given settings belong: a folder named after all that they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chmr_bench import FeatureRequest, WeightsRequest
+from chmr_bench.nn.pretraining.features import feature_versions
+from chmr_bench.nn.pretraining.settings import AtlasSettings
+
+CARD, SEEN = "README.md", "seen.npy"
+LOSSES, FIGURE, CHECKPOINT = "losses.csv", "losses.png", "checkpoint"
+KEY_LENGTH = 16
+"""Characters of the key in a folder's name."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one set of weights is, or will be, and all that it depends on.
+
+    Attributes
+    ----------
+    key : str
+        sha256 over `inputs`.
+    seed : int
+        Of pretraining, settled.
+    inputs : Mapping[str, Any]
+        JSON-able; whatever can change a number in the weights.
+    """
+
+    folder: Path
+    key: str
+    seed: int
+    inputs: Mapping[str, Any]
+
+
+def place(
+    config: AtlasSettings,
+    settings: type[AtlasSettings],
+    features: Iterable[FeatureRequest],
+    version: str,
+    request: WeightsRequest,
+) -> Place:
+    """Return where the weights of these settings belong; nothing is opened or computed.
+
+    Parameters
+    ----------
+    settings : type[AtlasSettings]
+        The settings of pretraining; `config` may have more.
+    features : Iterable[FeatureRequest]
+        What pretraining reads of a molecule.
+    version : str
+        Changes whenever the same settings, data and seed give other weights.
+    """
+    seed = request.seed if config.pretrain_seed == "run" else config.pretrain_seed
+    inputs = {
+        "version": version,
+        "config": settings_of(config, settings),
+        "seed": seed,
+        "data": request.data.digest(config.atlas, config.transductive),
+        "device": request.device,
+        "precision": request.precision,
+        "features": feature_versions(features),
+    }
+    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return Place(request.folder / key[:KEY_LENGTH], key, seed, inputs)
+
+
+def settings_of(config: AtlasSettings, settings: type[AtlasSettings]) -> dict[str, Any]:
+    """Return the settings of pretraining alone, without the seed, which 'run' leaves open."""
+    return config.model_dump(mode="json", include=set(settings.model_fields) - {"pretrain_seed"})

@@ -1,0 +1,127 @@
+"""Where pretrained weights are kept: one folder for every set of things they depend on.
+
+``<folder>/<key[:16]>/`` holds ``weights.safetensors``, ``README.md`` (the model card),
+``card.json``, ``losses.csv``, ``losses.png``, ``seen.npy`` and ``weights.sha256``; while they are
+being made, also ``checkpoint/``. The weights file is written last: where it is, everything is.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
+from chmr_bench.errors import SettingError
+from chmr_bench.nn.pretraining.files import (
+    CARD_JSON,
+    WEIGHTS,
+    checked_sha256,
+    read_card,
+    read_header,
+)
+from chmr_bench.nn.pretraining.place import SEEN, Place
+from chmr_bench.nn.pretraining.settings import AtlasSettings
+
+
+def find_or_make(
+    place: Place, request: WeightsRequest, title: str, make: Callable[[], None]
+) -> Weights | PendingWeights:
+    """Return the weights of a place; where they are not there, make them if `request.make`.
+
+    Weights whose bytes are no longer those that were written count as not there.
+
+    Raises
+    ------
+    DataError
+        They were to be made, and are not there.
+    """
+    found = _found(place)
+    if found is not None:
+        return found
+    if not request.make:
+        return PendingWeights(title)
+    damaged = place.folder / WEIGHTS
+    if damaged.is_file() and _found(place) is None:
+        request.log.warning("%s is damaged; the weights are made again", damaged)
+        damaged.unlink(missing_ok=True)
+    make()
+    found = _found(place)
+    if found is None:
+        raise DataError(f"pretraining ended, but {place.folder / WEIGHTS} is not there")
+    return found
+
+
+def named(
+    config: AtlasSettings,
+    weights: Weights,
+    made: AtlasSettings,
+    checked: Collection[str],
+    name: str,
+) -> Weights:
+    """Return weights that the settings name, if they were made as the settings say.
+
+    Parameters
+    ----------
+    made : AtlasSettings
+        What they were made with.
+    checked : Collection[str]
+        Settings that must agree; those that are none of pretraining do not count.
+    name : str
+        What the setting ``weights`` says.
+
+    Raises
+    ------
+    SettingError
+        They were made with other settings.
+    """
+    known = set(checked) & set(type(made).model_fields) - {"pretrain_seed"}
+    other = [n for n in sorted(known) if getattr(config, n) != getattr(made, n)]
+    if other:
+        others = ", ".join(f"{n}={getattr(made, n)!r} (here {getattr(config, n)!r})" for n in other)
+        raise SettingError(
+            f"weights={name} were made with {others}: choose the same with --set, or a "
+            "variant that has it, or leave weights out"
+        )
+    return weights
+
+
+def _found(place: Place) -> Weights | None:
+    """Return the weights of that place, None where they are not (all) there, or are damaged."""
+    try:
+        return of_file(place.folder / WEIGHTS)
+    except DataError:
+        return None
+
+
+def of_file(path: Path) -> Weights:
+    """Return weights by their file; what was seen lies beside it, if it does.
+
+    A plan looks for the same weights once a job, so a file is hashed once, until it changes.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no weights file {path}; chmr-bench pretrain makes one")
+    status = path.stat()
+    return _read(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, size: int, changed: int) -> Weights:
+    seen = path.parent / SEEN
+    return Weights(
+        path=path,
+        sha256=checked_sha256(path),
+        info={
+            **read_header(path).get("info", {}),
+            "made": read_card(path.parent / CARD_JSON).get("made", {}),
+        },
+        seen=seen if seen.is_file() else None,
+    )
+
+
+def title(config: AtlasSettings, epochs: int, place: Place) -> str:
+    """Return what would be done, in one line."""
+    atlas = " + ".join(config.atlas)
+    if config.encoder == "random":
+        return f"an untrained encoder, standardised on {atlas} (seed {place.seed}, {place.key[:8]})"
+    return f"pretrain on {atlas}, {epochs} epochs (seed {place.seed}, {place.key[:8]})"

@@ -1,0 +1,1 @@
+"""chemprop in an environment of its own."""

@@ -1,0 +1,1 @@
+"""Frozen embeddings of MiniMol, with heads of our own."""
