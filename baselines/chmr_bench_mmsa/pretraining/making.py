@@ -14,7 +14,7 @@ from chmr_bench.nn.pretraining import card
 from chmr_bench.nn.pretraining.checkpoint import Standing
 from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
-from chmr_bench.nn.pretraining.making import Pretraining
+from chmr_bench.nn.pretraining.making import PretrainingPlan
 from chmr_bench.nn.pretraining.material import AtlasMaterial
 from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.molecules import molecule_batch
@@ -40,7 +40,7 @@ SAMPLED = 256
 
 
 @dataclass(frozen=True)
-class MmsaPretraining(Pretraining):
+class MmsaPretraining(PretrainingPlan):
     """MMSA: its material and its network."""
 
     config: MmsaSettings
