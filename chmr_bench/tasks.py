@@ -49,6 +49,61 @@ def learnable(y: FloatArray) -> list[TaskRows]:
     return tasks
 
 
+SPREADS = 1e4
+"""Single precision still tells a ten-thousandth part of a spread from labels so far from 0."""
+UNITS = (1e-15, 1e15)
+"""Labels whose squares are numbers in single precision."""
+
+
+@dataclass(frozen=True)
+class LabelScale:
+    """Takes labels of an odd offset or unit to where models tell them apart, and back.
+
+    Labels like -76,000 +- 0.01, or 1e40, lose their spread in single precision, or in sums of
+    squares in double. All other labels stay as they are, to the last bit.
+
+    Attributes
+    ----------
+    offsets : FloatArray
+        (t,) what is taken off a task's labels: their mean, or 0.
+    units : FloatArray
+        (t,) what they are then divided by: their standard deviation, or 1.
+    """
+
+    offsets: FloatArray
+    units: FloatArray
+
+    @classmethod
+    def of(cls, y: FloatArray, task_type: TaskType) -> LabelScale:
+        """Return the scale that training labels y (n, t) need; classes need none.
+
+        Examples
+        --------
+        >>> LabelScale.of(np.array([[1e9 - 1.0, 1.0], [1e9 + 1.0, 3.0]]), "regression").offsets
+        array([1.e+09, 0.e+00])
+        """
+        offsets, units = np.zeros(y.shape[1]), np.ones(y.shape[1])
+        for task in learnable(y) if task_type == "regression" else ():
+            largest = float(np.abs(task.y).max())
+            centre = largest * float(np.mean(task.y / largest))
+            spread = largest * float(np.std((task.y - centre) / largest))
+            if largest > SPREADS * spread or not UNITS[0] < largest < UNITS[1]:
+                offsets[task.task], units[task.task] = centre, spread or 1.0
+        return cls(offsets, units)
+
+    def scaled(self, y: FloatArray) -> FloatArray:
+        """Return labels (n, t) as a model learns them."""
+        return np.asarray((y - self.offsets) / self.units) if self._is_needed else y
+
+    def restored(self, y_pred: FloatArray) -> FloatArray:
+        """Return predictions (n, t) in the unit of the labels."""
+        return np.asarray(y_pred * self.units + self.offsets) if self._is_needed else y_pred
+
+    @property
+    def _is_needed(self) -> bool:
+        return bool((self.units != 1).any() or (self.offsets != 0).any())
+
+
 def constants(y: FloatArray, task_type: TaskType) -> FloatArray:
     """Return the mean label of each task, (t,); `NO_LABEL` where a task has none."""
     labelled = np.isfinite(y)

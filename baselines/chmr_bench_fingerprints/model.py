@@ -11,7 +11,14 @@ from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
 from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
-from chmr_bench.tasks import TaskRows, constants, fill_constants, learnable, over_threads
+from chmr_bench.tasks import (
+    LabelScale,
+    TaskRows,
+    constants,
+    fill_constants,
+    learnable,
+    over_threads,
+)
 from chmr_bench.types import FloatArray
 
 
@@ -36,12 +43,14 @@ class FingerprintModel(ABC):
     ) -> None:
         """Fit on the training rows; the validation rows say when to stop, where anything does."""
         self._context = context
-        self._constants = constants(y_train, context.tasks.task_type)
-        self._fit(self._bits(train), y_train, valid, y_valid)
+        self._scale = LabelScale.of(y_train, context.tasks.task_type)
+        y = self._scale.scaled(y_train)
+        self._constants = constants(y, context.tasks.task_type)
+        self._fit(self._bits(train), y, valid, self._scale.scaled(y_valid))
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return probabilities of class 1, or values, (n, t)."""
-        return self._predict(self._bits(inputs))
+        return self._scale.restored(self._predict(self._bits(inputs)))
 
     @abstractmethod
     def _fit(

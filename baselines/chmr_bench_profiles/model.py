@@ -18,7 +18,7 @@ from pydantic import Field
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
 from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
-from chmr_bench.tasks import learnable
+from chmr_bench.tasks import LabelScale, learnable
 from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_profiles.fusion import Fusion
 from chmr_bench_profiles.profiles import ProfileView, learn, read
@@ -129,6 +129,8 @@ class CellModel(ABC):
         """Fit the members on the training rows, and weigh them on the validation rows."""
         self._scales = learn(train, self.config.components)
         self._n_tasks = y_train.shape[1]
+        self._scale = LabelScale.of(y_train, context.tasks.task_type)
+        y_train, y_valid = self._scale.scaled(y_train), self._scale.scaled(y_valid)
         views, views_valid = read(train, self._scales), read(valid, self._scales)
         early = self.config.fusion == "early"
         base = self._base(train, views), self._base(valid, views_valid)
@@ -153,7 +155,7 @@ class CellModel(ABC):
         if not len(inputs):
             return np.zeros((0, self._n_tasks))
         predictions = self._predictions(inputs, read(inputs, self._scales))
-        return self._fusion.mean(predictions, self._weights)
+        return self._scale.restored(self._fusion.mean(predictions, self._weights))
 
     def _add_member(self, name: str, table: LabelledTable, context: FitContext) -> None:
         """Fit a modality's member, if its molecules have anything to teach."""

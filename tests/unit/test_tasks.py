@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chmr_bench import FitContext, TaskInfo
-from chmr_bench.tasks import constants, fill_constants, learnable, over_threads
+from chmr_bench.tasks import LabelScale, constants, fill_constants, learnable, over_threads
 
 NAN = np.nan
 Y = np.array([[1.0, NAN, 0.0, 2.0], [0.0, NAN, 0.0, NAN], [NAN, NAN, 0.0, 5.0]])
@@ -21,6 +21,25 @@ def context(n_jobs: int = 2, seen: list[int] | None = None) -> FitContext:
 
     info = TaskInfo("classification", ("a",), "roc_auc")
     return FitContext(info, n_jobs=n_jobs, progress=progress)
+
+
+@pytest.mark.parametrize(
+    ("unit", "offset"), [(1.0, 0.0), (3.0, -200.0), (1e-3, 1e6), (1e38, 0.0), (1e-170, 0.0)]
+)
+def test_labels_of_an_odd_offset_or_unit_are_scaled_and_others_left_alone(
+    unit: float, offset: float
+) -> None:
+    y = np.random.default_rng(0).standard_normal((50, 2)) * unit + offset
+    y[::3, 0] = NAN
+    scale = LabelScale.of(y, "regression")
+    scaled = scale.scaled(y)
+    if (unit, offset) in {(1.0, 0.0), (3.0, -200.0)}:
+        assert scaled is y
+    else:
+        np.testing.assert_allclose(np.nanstd(scaled, axis=0), 1.0)
+        np.testing.assert_allclose(np.nanmean(scaled, axis=0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(scale.restored(scaled), y, rtol=1e-14)
+    assert LabelScale.of(y, "classification").scaled(y) is y
 
 
 def test_a_task_is_learnable_with_two_different_labels() -> None:

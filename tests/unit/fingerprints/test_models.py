@@ -140,3 +140,17 @@ def test_the_median_is_a_choice_for_values_only(problem_of: MakeProblem) -> None
     classes = problem_of("classification")
     share = classes.fit(build("mean", statistic="median")).predict(classes.test)
     np.testing.assert_allclose(share[:, 0], classes.y_train[:, 0].mean())
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(("unit", "offset"), [(1e-3, 1e6), (1e-170, 0.0)])
+def test_neither_offset_nor_unit_of_the_labels_costs_anything(
+    name: str, unit: float, offset: float, problem_of: MakeProblem
+) -> None:
+    problem = problem_of("regression")
+    odd = replace(
+        problem, y_train=problem.y_train * unit + offset, y_valid=problem.y_valid * unit + offset
+    )
+    usual = np.abs(fit_predict(name, problem) - problem.y_test)[:, 0].mean()
+    back = (fit_predict(name, odd) - offset) / unit
+    assert np.abs(back - problem.y_test)[:, 0].mean() < 1.1 * usual
