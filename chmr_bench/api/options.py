@@ -21,6 +21,8 @@ Names: TypeAlias = str | Iterable[str]
 """One name, or several."""
 Options: TypeAlias = Mapping[str, Any]
 """Option -> value; what is not in it has its default."""
+LEAST_MEMORY = 0.2
+"""GB of a worker process that has computed nothing yet."""
 MEMORY_SHARE = 0.9
 """Of the machine's memory, which a job may use where nothing else is said."""
 
@@ -215,6 +217,11 @@ def _limits(options: Options) -> Limits:
     for option, value in (("time", seconds), ("memory", memory)):
         if value is not None and not value > 0:
             raise UsageError(f"--{option}-limit {value:g}: expected a number above 0")
+    if memory is not None and memory < LEAST_MEMORY:
+        raise UsageError(
+            f"--memory-limit {memory:g}: a job's process alone takes up to {LEAST_MEMORY:g} GB; "
+            "expected that at least"
+        )
     return Limits(seconds, memory or _most_memory())
 
 

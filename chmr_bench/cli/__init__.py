@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 from typing import Any
 
 from chmr_bench.cli import streams
@@ -31,6 +33,8 @@ def main(argv: list[str] | None = None) -> None:
     74 output could not be written, 130 interrupted.
     """
     streams.prepare()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that files are tidied up
     try:
         code = _run(argv)
     except KeyboardInterrupt:  # while the command's modules are still being imported

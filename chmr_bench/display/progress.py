@@ -88,7 +88,8 @@ def outcome_line(outcome: Outcome) -> str:
     """Return what became of a job, in one line."""
     item, record = outcome.item, outcome.record
     if record.error is not None:
-        what = f"FAILED in {record.error.phase}: {record.error.type}: {record.error.message}"
+        message = " ".join(record.error.message.splitlines())
+        what = f"FAILED in {record.error.phase}: {record.error.type}: {message}"
     elif record.metrics is not None and record.metrics.macro is not None:
         score = record.metrics.macro
         what = f"{record.metrics.metric} {fixed(score, 4, decimals_needed([score], []))}"

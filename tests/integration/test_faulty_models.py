@@ -17,11 +17,11 @@ import psutil
 import pytest
 
 from chmr_bench import DatasetSpec, ModelSpec
-from chmr_bench.api.options import fetch_options
+from chmr_bench.api.options import fetch_options, run_options
 from chmr_bench.contracts import Dataset
 from chmr_bench.data.datasets import open_dataset
 from chmr_bench.data.requests import DatasetRequest
-from chmr_bench.errors import PluginError
+from chmr_bench.errors import PluginError, UsageError
 from chmr_bench.records import RecordStore
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.settings import build_config
@@ -287,3 +287,8 @@ def test_the_plan_shows_the_limits(folder: Path) -> None:
     wrong = chmr_bench(folder, *asked[:-1], "0")
     assert wrong.returncode == 2
     assert "--memory-limit 0: expected a number above 0" in wrong.stderr
+
+
+def test_a_limit_below_what_an_idle_worker_takes_is_refused() -> None:
+    with pytest.raises(UsageError, match="--memory-limit 0.05: a job's process alone takes"):
+        run_options({"memory_limit": 0.05})

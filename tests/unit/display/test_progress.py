@@ -50,7 +50,7 @@ def test_lines_hold_no_control_character() -> None:
         shown.started(ITEM, 2, 7)
         shown.stage("fit")
         shown.progress(1, 2, "trees")
-        shown.finished(outcome("no [good] \x1b[2J"))
+        shown.finished(outcome("no\n[good] \x1b[2J"))
         shown.waiting(ITEM)
     first, second = out.getvalue().splitlines()
     assert first.startswith("[2/7] data a.model seed 3  FAILED")
