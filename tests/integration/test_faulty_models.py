@@ -290,5 +290,5 @@ def test_the_plan_shows_the_limits(folder: Path) -> None:
 
 
 def test_a_limit_below_what_an_idle_worker_takes_is_refused() -> None:
-    with pytest.raises(UsageError, match="--memory-limit 0.05: a job's process alone takes"):
+    with pytest.raises(UsageError, match=r"--memory-limit 0\.05: a job's process alone takes"):
         run_options({"memory_limit": 0.05})
