@@ -1,4 +1,4 @@
-"""The modalities of MMSA; each is the feature of its name."""
+"""The modalities of MMSA, each called as the feature that it is."""
 
 from __future__ import annotations
 

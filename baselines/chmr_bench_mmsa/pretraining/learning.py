@@ -23,7 +23,7 @@ from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.molecules import MoleculeBatch, molecule_batch
 from chmr_bench_mmsa.network import MmsaNetwork, MmsaShape
 from chmr_bench_mmsa.objective import ObjectiveSettings, objective
-from chmr_bench_mmsa.weights import feature_requests
+from chmr_bench_mmsa.requests import feature_requests
 
 
 @dataclass(frozen=True)
