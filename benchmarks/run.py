@@ -18,6 +18,7 @@ SCRIPTS = (
     "startup",
     "isolation",
     "tables",
+    "records",
     "features",
     "encoder",
     "infoalign",

@@ -46,12 +46,12 @@ def embed(inputs: Inputs, context: FitContext) -> FloatArray:
     network, sha256 = checked_network(context)
     path = embeddings.cache_file(inputs, INPUTS, sha256, EMBEDDING_VERSION, context)
     h = network.shape.hidden
-    found = embeddings.read(path, len(inputs), h)
-    if found is None:
+    latents = embeddings.read(path, len(inputs), h)
+    if latents is None:
         moved = network.to(context.device)
-        found = embeddings.encoded(inputs, h, context, lambda part: _encode(part, moved, context))
-        embeddings.write(path, found, context)
-    return found
+        latents = embeddings.encoded(inputs, h, context, lambda part: _encode(part, moved, context))
+        embeddings.write(path, latents, context)
+    return latents
 
 
 def _encode(inputs: Inputs, network: InfoAlignNetwork, context: FitContext) -> FloatArray:

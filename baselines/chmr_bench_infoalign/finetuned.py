@@ -119,5 +119,5 @@ class FinetunedInfoAlign(TaskNetwork):
 
     def _part(self, name: str) -> torch.nn.Module:
         parts: Any = self._network
-        found: torch.nn.Module = parts[name]
-        return found
+        part: torch.nn.Module = parts[name]
+        return part

@@ -37,10 +37,10 @@ def _build(shape: Mapping[str, Any], n_tensors: int) -> InfoAlignNetwork:
     """Return a network of the shape that a header describes."""
     from chmr_bench_infoalign.network import InfoAlignNetwork, InfoAlignShape
 
-    found = InfoAlignShape.from_json(shape)
-    if found.layers > n_tensors:  # to build them may take hours
-        raise ValueError(f"{found.layers} layers, but {n_tensors} tensors")
-    return InfoAlignNetwork(found)
+    described = InfoAlignShape.from_json(shape)
+    if described.layers > n_tensors:  # to build them may take hours
+        raise ValueError(f"{described.layers} layers, but {n_tensors} tensors")
+    return InfoAlignNetwork(described)
 
 
 _FILE = NetworkFile(InfoAlignSettings, _build)

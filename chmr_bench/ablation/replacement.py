@@ -49,19 +49,19 @@ def givers(
     values = np.stack([*ranks.values()], axis=1)
     strength = np.where(observed, values, 0).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
     drawn = np.stack([uniform(seed, names, f"replace {k}") for k in range(n_draws)])
-    found = np.full((n_draws, len(names)), -1, dtype=np.int64)
+    chosen = np.full((n_draws, len(names)), -1, dtype=np.int64)
     patterns, group = np.unique(observed, axis=0, return_inverse=True)
     for i, pattern in enumerate(patterns):
         if pattern.any():
             rows = np.flatnonzero(group.ravel() == i)
-            _fill(found, rows, strength, names, drawn)
-    return found
+            _fill(chosen, rows, strength, names, drawn)
+    return chosen
 
 
 def _fill(
-    found: IntArray, rows: IntArray, strength: FloatArray, names: list[str], drawn: FloatArray
+    chosen: IntArray, rows: IntArray, strength: FloatArray, names: list[str], drawn: FloatArray
 ) -> None:
-    """Write the givers of the rows of one pattern of modalities into `found`."""
+    """Write the givers of the rows of one pattern of modalities into `chosen`."""
     order = sorted(rows.tolist(), key=lambda row: (strength[row], names[row]))
     for place, row in enumerate(order):
         near = [*reversed(order[:place])], order[place + 1 :]
@@ -72,7 +72,7 @@ def _fill(
         ]
         if others:
             choice = (drawn[:, row] * len(others)).astype(np.int64)
-            found[:, row] = np.array(others, dtype=np.int64)[choice]
+            chosen[:, row] = np.array(others, dtype=np.int64)[choice]
 
 
 def replaced(blocks: Mapping[str, MatrixBlock], giver: IntArray) -> dict[str, MatrixBlock]:

@@ -67,6 +67,7 @@ def make_masked_request(options: Options) -> Request:
         valid_seed("--hide-seed", seed)
     _check_modalities(request, kind.modalities)
     controls = [choice("--control", c, CONTROLS) for c in as_list(options.get("control"))]
+    _check_views(request, kind, controls)
     shares = rates(options["missing"])
     masked = [dataclasses.replace(kind, rate=rate) for rate in shares if rate > 0]
     shuffled = [dataclasses.replace(kind, rate=rate, shuffled=True) for rate in shares]
@@ -228,10 +229,25 @@ def _check_modalities(request: Request, named: Sequence[str]) -> None:
     known = {name.partition(".")[0] for name in blocks}
     for name in request.models:
         spec = registry().model(name).spec
-        known |= {*spec.reads, *spec.learns}
+        known |= {*spec.reads, *spec.learns, *spec.views}
     for dataset in request.datasets:
         if dataset.name in registry().datasets:
             known |= set(registry().dataset(dataset.name).spec.modalities) - {"structure"}
     for modality in named:
         if modality not in known:
             raise UnknownNameError("modality", modality, known)
+
+
+def _check_views(request: Request, kind: Missing, controls: Sequence[str]) -> None:
+    """Raise UsageError where what is computed of a structure is to be masked as read-outs are.
+
+    It has no strength by which it could go, nobody donates it, and every molecule has its own.
+    """
+    views = {v for name in request.models for v in registry().model(name).spec.views}
+    named = sorted(views & set(kind.modalities))
+    plain = kind.mechanism in ("random", "scaffold") and kind.fill == "none" and not controls
+    if named and not plain:
+        raise UsageError(
+            f"--modality {named[0]} is computed from a molecule's structure: it can be masked with "
+            "--mechanism random or scaffold, without --fill and --control"
+        )

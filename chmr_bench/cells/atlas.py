@@ -13,7 +13,7 @@ import numpy as np
 
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import DataError
-from chmr_bench.types import FloatArray, IntArray
+from chmr_bench.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,9 @@ class Atlas:
         are any, those ``without_key`` (``no_smiles``, ``unreadable_smiles``) and those ``repeated``
         are left out; ``conflicts`` are read-outs that differ from the one kept, or entries of
         profiles measured in part whose measurements differ and were averaged.
+    hidden : Mapping[str, BoolArray]
+        Modality that is computed from structure (``image``) -> (n,) True where it is masked on
+        purpose: who computes it there does as if there were none.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Atlas:
     synthetic: bool = False
     genes: Genes | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    hidden: Mapping[str, BoolArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         where = f"atlas {self.name!r}"
@@ -147,6 +151,7 @@ class Atlas:
             smiles=tuple(self.smiles[i] for i in rows),
             keys=tuple(self.keys[i] for i in rows),
             blocks={name: block.take(rows) for name, block in self.blocks.items()},
+            hidden={name: masked[rows] for name, masked in self.hidden.items()},
         )
 
     def without(self, keys: Iterable[str]) -> Atlas:

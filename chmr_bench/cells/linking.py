@@ -66,10 +66,10 @@ class OwnProfiles:
     @property
     def observed(self) -> BoolArray:
         """Return (n,) which molecules have anything of the atlas."""
-        found = np.zeros(self.n, dtype=np.bool_)
+        observed = np.zeros(self.n, dtype=np.bool_)
         for rows in self.rows.values():
-            found[rows] = True
-        return found
+            observed[rows] = True
+        return observed
 
     @cached_property
     def digest(self) -> str:
@@ -111,8 +111,8 @@ def link(atlas: Atlas, of_atlas: Sequence[str], molecules: MoleculeKeys) -> OwnP
     --------
     >>> block = MatrixBlock(np.array([[0.5]]), np.array([True]))
     >>> atlas = Atlas("mine", ("CC(=O)O",), ("ACID",), {"growth": block})
-    >>> found = link(atlas, ["ACID"], MoleculeKeys(("SALT", "OTHER"), ("ACID", "OTHER")))
-    >>> found.full()["growth"].values.tolist()
+    >>> own = link(atlas, ["ACID"], MoleculeKeys(("SALT", "OTHER"), ("ACID", "OTHER")))
+    >>> own.full()["growth"].values.tolist()
     [[0.5], [nan]]
     """
     n = len(molecules.keys)
@@ -142,15 +142,15 @@ def together(parts: Sequence[OwnProfiles]) -> tuple[dict[str, MatrixBlock], int]
     if len(set(names)) == len(names):
         return {name: block for part in blocks for name, block in part.items()}, 0
     n = parts[0].n
-    named = [(part.atlas, found) for part, found in zip(parts, blocks, strict=True)]
+    named = [(part.atlas, own_blocks) for part, own_blocks in zip(parts, blocks, strict=True)]
     return merge_blocks(named, [np.arange(n)] * len(parts), n)
 
 
 def _places(groups: IntArray, shared: IntArray) -> IntArray:
     """Return where each group stands among the ascending `shared` ones, -1 where it does not."""
     places = np.searchsorted(shared, groups)
-    found = np.isin(groups, shared)
-    return np.where(found, places, -1)
+    is_shared = np.isin(groups, shared)
+    return np.where(is_shared, places, -1)
 
 
 def _spread(block: MatrixBlock, rows: IntArray, n: int) -> MatrixBlock:

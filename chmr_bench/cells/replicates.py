@@ -64,17 +64,17 @@ def agreements(table: ProfileTable, keys: Sequence[str]) -> list[Agreement]:
     molecules = np.array([number.get(key, -1) for key in keys], dtype=np.int64)
     rows = np.flatnonzero(molecules >= 0)
     rows = rows[np.bincount(molecules[rows], minlength=1)[molecules[rows]] > 1]
-    found = (
+    per_block = (
         _agreement(name, block.take(rows), molecules[rows]) for name, block in table.blocks.items()
     )
-    return [one for one in found if one is not None]
+    return [one for one in per_block if one is not None]
 
 
 def _agreement(name: str, block: MatrixBlock, molecules: IntArray) -> Agreement | None:
     entries, values = block.entries, np.asarray(block.values, dtype=np.float64)
     is_call = bool(np.isin(values[entries], (0.0, 1.0)).all())
     order = np.argsort(molecules, kind="stable")
-    found, twice = [], np.zeros(0, dtype=np.int64)
+    scores, twice = [], np.zeros(0, dtype=np.int64)
     for j in range(values.shape[1]):
         rows = order[entries[order, j]]
         first, second = _pairs(molecules[rows])
@@ -82,12 +82,12 @@ def _agreement(name: str, block: MatrixBlock, molecules: IntArray) -> Agreement 
             continue
         score = _score(values[rows[first], j], values[rows[second], j], is_call)
         if np.isfinite(score):
-            found.append(score)
+            scores.append(score)
             twice = np.union1d(twice, molecules[rows[first]])
-    if not found:
+    if not scores:
         return None
-    median = float(np.median(found))
-    return Agreement(name, "calls" if is_call else "numbers", median, len(found), len(twice))
+    median = float(np.median(scores))
+    return Agreement(name, "calls" if is_call else "numbers", median, len(scores), len(twice))
 
 
 def _pairs(molecules: IntArray) -> tuple[IntArray, IntArray]:

@@ -203,6 +203,10 @@ class ModelSpec:
         Cell modalities of the dataset that it can read, besides structure.
     learns
         Cell modalities that its weights are made from.
+    views
+        Features of a structure that it can do without, molecule by molecule, in fits and in its
+        weights: they are masked where an ablation names them (``image``, ``conformer``). They are
+        matrices, and their blocks have their names.
     needs_cells
         True where it cannot do without one of these: datasets that have none are not for
         it, and the plan says so.
@@ -243,6 +247,7 @@ class ModelSpec:
     task_types: tuple[TaskType, ...] = ("classification", "regression")
     reads: tuple[str, ...] = ()
     learns: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
     needs_cells: bool = False
     requires: tuple[str, ...] = ()
     extra: str = ""

@@ -85,6 +85,18 @@ FEATURES: tuple[FeatureSpec, ...] = (
         settings={"hydrogens": False, "seed": 0},
     ),
     FeatureSpec(
+        name="conformer",
+        title="Heavy atoms of one ETKDGv3 conformer and their places; unobserved where none embeds",
+        compute="chmr_bench.features.conformers:conformer",
+        settings={"relaxed": False, "seed": 0},
+    ),
+    FeatureSpec(
+        name="image",
+        title="RDKit's drawing in grey, size x size pixels; unobserved where it cannot be drawn",
+        compute="chmr_bench.features.drawings:image",
+        settings={"size": 64},
+    ),
+    FeatureSpec(
         name="unimol",
         title="Uni-Mol's representation of one conformer, 512 numbers; needs the extra unimol",
         compute="chmr_bench.features.unimol:unimol",

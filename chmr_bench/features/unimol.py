@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import rdForceFieldHelpers
 
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import FeatureError, MissingDependencyError, SettingError
-from chmr_bench.features.conformers import check_seed, embed
+from chmr_bench.features.conformers import check_seed, relax
 from chmr_bench.features.molecules import parse_all
 from chmr_bench.types import FloatArray
 
@@ -95,11 +94,9 @@ def _network(remove_hydrogens: bool, device: str) -> Any:
 def _relaxed(mol: Chem.Mol, remove_hydrogens: bool, seed: int) -> Chem.Mol | None:
     """Return the molecule with a conformer that Uni-Mol can take; None where there is none."""
     # A large molecule's shape takes seconds: found only where hydrogens may yet make it small.
-    shaped = embed(mol, hydrogens=True, seed=seed, most=None if remove_hydrogens else MAX_ATOMS)
+    shaped = relax(mol, seed, most=None if remove_hydrogens else MAX_ATOMS)
     if shaped is None:
         return None
-    with contextlib.suppress(RuntimeError, ValueError):  # MMFF94 does not know all atoms
-        rdForceFieldHelpers.MMFFOptimizeMolecule(shaped)
     if remove_hydrogens:
         shaped = Chem.RemoveAllHs(shaped, sanitize=False)
     return shaped if shaped.GetNumAtoms() <= MAX_ATOMS else None

@@ -85,8 +85,8 @@ def missing_there(spec: ModelSpec) -> list[str]:
         As `interpreter_of`.
     """
     path = interpreter_of(spec).path
-    found: list[str] = json.loads(_asked(path, FIND, *spec.requires, *OURS))
-    return found
+    missing: list[str] = json.loads(_asked(path, FIND, *spec.requires, *OURS))
+    return missing
 
 
 @functools.cache

@@ -91,11 +91,11 @@ class RemoteModel:
 
     def _start(self) -> None:
         self.close()
-        found = interpreter_of(self.spec)
-        self._context.log.info("interpreter: Python %s, %s", found.python, found.digest)
-        self._context.log.info("its packages: %s", " ".join(found.packages))
+        interpreter = interpreter_of(self.spec)
+        self._context.log.info("interpreter: Python %s, %s", interpreter.python, interpreter.digest)
+        self._context.log.info("its packages: %s", " ".join(interpreter.packages))
         self._process = subprocess.Popen(
-            [found.path, "-E", str(SERVER)],
+            [interpreter.path, "-E", str(SERVER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -105,15 +105,15 @@ class RemoteModel:
         self._finalizer = weakref.finalize(self, _end, self._process)
 
     def _words(self) -> dict[str, Any]:
-        """Return what `fit` is told beside the molecules."""
+        """Return what `fit` gets beside the molecules."""
         context, tasks = self._context, self._context.tasks
         package = self.spec.factory.partition(":")[0].partition(".")[0]
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None:
+        module = importlib.util.find_spec(package)
+        if module is None or module.origin is None:
             raise PluginError(f"model {self.spec.name!r}: no package {package!r} is found")
         return {
             "factory": self.spec.factory,
-            "package": found.origin,
+            "package": module.origin,
             "settings": self.config.model_dump(mode="json"),
             "task_type": tasks.task_type,
             "task_names": list(tasks.task_names),

@@ -73,11 +73,11 @@ def load_class(factory: str, package: str) -> Any:
     module, _, name = factory.partition(":")
     top, folder = module.partition(".")[0], Path(package)
     places = [str(folder.parent)] if folder.name == "__init__.py" else None
-    found = importlib.util.spec_from_file_location(top, package, submodule_search_locations=places)
-    if found is None or found.loader is None:
+    spec = importlib.util.spec_from_file_location(top, package, submodule_search_locations=places)
+    if spec is None or spec.loader is None:
         raise ImportError(f"{package} is no Python module")
-    sys.modules[top] = importlib.util.module_from_spec(found)
-    found.loader.exec_module(sys.modules[top])
+    sys.modules[top] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[top])
     return getattr(importlib.import_module(module), name)
 
 

@@ -37,14 +37,14 @@ def encoded(
     """
     starts = range(0, len(inputs), MOLECULES_AT_ONCE)
     chunks = [np.arange(s, min(s + MOLECULES_AT_ONCE, len(inputs))) for s in starts]
-    found = np.zeros((len(inputs), d), dtype=np.float32)
+    embedded = np.zeros((len(inputs), d), dtype=np.float32)
     workers = context.n_jobs if context.device == "cpu" else 1
     with one_thread(), ThreadPoolExecutor(workers) as pool:
         parts = pool.map(lambda rows: encode(inputs.take(rows)), chunks)
         for done, (rows, part) in enumerate(zip(chunks, parts, strict=True), start=1):
-            found[rows] = part
+            embedded[rows] = part
             context.progress(done, len(chunks), "batches embedded")
-    return found
+    return embedded
 
 
 def cache_file(

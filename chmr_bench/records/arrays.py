@@ -156,7 +156,8 @@ class ArrayFile:
 
         try:
             if not self.path.is_file():
-                raise RecordError(f"{self.path}: cannot be read: no such file")
+                found = "it is no file" if self.path.exists() else "no such file"
+                raise RecordError(f"{self.path}: cannot be read: {found}")
             with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
                 return read(file)
         except RecordError:

@@ -12,6 +12,8 @@ SEED_SETTING = "pretrain_seed"
 SEED_OF_RUN = "run"
 """A model whose setting of that name has that value is pretrained anew for every seed: its weights
 differ between the seeds of one row."""
+NOTE = "note"
+"""Entry of ``pretraining`` with what every board is to say of the model: a reconstruction, say."""
 NAMED = 2
 """Benchmarks whose test parts are left out and that are named one by one, at most."""
 FILE_SETTING = "weights"
@@ -62,7 +64,7 @@ def _made_from(record: Record) -> str:
     """Return what weights were made from, but for the labels."""
     weights = record.model.weights or ""
     pretraining: Mapping[str, Any] = record.model.pretraining or {}
-    inner = pretraining.get("atlas")
+    inner, note = pretraining.get("atlas"), pretraining.get(NOTE)
     pretraining = inner if isinstance(inner, Mapping) else pretraining
     names, n = pretraining.get("atlases"), pretraining.get("n_molecules")
     if not isinstance(names, list) or not isinstance(n, int):
@@ -70,7 +72,8 @@ def _made_from(record: Record) -> str:
     atlas = " + ".join(map(str, names)) + (" (SYNTHETIC)" if pretraining.get("synthetic") else "")
     how = " for 0 epochs (untrained)" if _is_untrained(record) else ""
     precision = "" if record.precision == "float32" else f", in {record.precision}"
-    return f"{atlas}{how}, {n:,} molecules{precision}; {_left_out(pretraining)}"
+    end = f"; {note}" if isinstance(note, str) and note else ""
+    return f"{atlas}{how}, {n:,} molecules{precision}; {_left_out(pretraining)}{end}"
 
 
 def _is_untrained(record: Record) -> bool:

@@ -74,7 +74,8 @@ class RecordStore(StoredRuns):
             with aside(self.temporary):
                 clear_stale(self.temporary)
         except OSError as error:
-            raise _unwritable(self.root, error.strerror or str(error)) from error
+            place = f"{error.filename}: " if error.filename else ""
+            raise _unwritable(self.root, f"{place}{error.strerror or error}") from error
 
     def lock_path(self, identity: str) -> Path:
         """Return the file that a run of this identity locks while it works."""

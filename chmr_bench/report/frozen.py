@@ -47,12 +47,12 @@ def _modalities(line: Run) -> str:
 def _row(lines: Sequence[Run]) -> dict[str, Any] | None:
     """Return the row of runs that differ in their seed alone; None where nothing was scored."""
     first = lines[0]
-    told = [json.loads(line["replaced"]) for line in lines]
-    told = [one for one in told if one["score"] is not None and None not in one["scores"]]
-    if not told:
+    controls = [json.loads(line["replaced"]) for line in lines]
+    controls = [one for one in controls if one["score"] is not None and None not in one["scores"]]
+    if not controls:
         return None
-    own = float(np.mean([one["score"] for one in told]))
-    draws = np.mean([one["scores"] for one in told], axis=0)  # (n_draws,)
+    own = float(np.mean([one["score"] for one in controls]))
+    draws = np.mean([one["scores"] for one in controls], axis=0)  # (n_draws,)
     sign = 1.0 if METRICS[first["metric"]].greater_is_better else -1.0
     return {
         "dataset": first["dataset"],
@@ -61,8 +61,8 @@ def _row(lines: Sequence[Run]) -> dict[str, Any] | None:
         "metric": first["metric"],
         "model": plain_name(first["model"], first["overrides"], None, first["own_profiles"]),
         "modalities": _modalities(first),
-        "n_runs": len(told),
-        "n_molecules": max(one["rows"] for one in told),
+        "n_runs": len(controls),
+        "n_molecules": max(one["rows"] for one in controls),
         "n_draws": len(draws),
         "score": own,
         "score_replaced": float(draws.mean()),
@@ -70,7 +70,7 @@ def _row(lines: Sequence[Run]) -> dict[str, Any] | None:
         "low": float(draws.min()) - own,
         "high": float(draws.max()) - own,
         "p": (1 + int((sign * (draws - own) >= 0).sum())) / (1 + len(draws)),
-        "moved": float(np.mean([one["moved"] for one in told])),
+        "moved": float(np.mean([one["moved"] for one in controls])),
     }
 
 

@@ -86,12 +86,12 @@ class MaskedRun:
 
 def masked_runs(lines: Iterable[Run]) -> list[MaskedRun]:
     """Return the lines of runs with something masked; not those of the frozen control."""
-    found = [
+    masked = [
         MaskedRun(line, Missing.from_dict(json.loads(line["missing"])))
         for line in lines
         if line["missing"] is not None
     ]
-    return [run for run in found if not run.missing.replaced]
+    return [run for run in masked if not run.missing.replaced]
 
 
 def one_draw(runs: Sequence[MaskedRun]) -> list[Setting]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,16 +55,19 @@ def split_inputs(
     missing: Missing | None,
     data: LoadedDataset,
     progress: Progress = no_progress,
+    views: Sequence[str] = (),
 ) -> SplitInputs:
     """Return the parts of a dataset's inputs, without what is masked.
 
-    Cell blocks are those that come with the dataset; what a model has computed of a structure is
-    never masked. Only training molecules, as the model sees them, donate values to others.
+    Cell blocks are those that come with the dataset. What a model has computed of a structure is
+    masked only where it is one of the model's `views`, and named. Only training molecules, as the
+    model sees them, donate values to others.
     """
     parts = {part: inputs.take(split.part(part)) for part in PARTS}
-    cells = {n: inputs.matrix(n) for n in inputs.blocks if n in data.dataset.blocks}
     if missing is not None and missing.replaced:
         return _frozen(parts, split, missing, data, progress)
+    named = set(views) & set(missing.modalities if missing else ())
+    cells = {n: inputs.matrix(n) for n in inputs.blocks if n in data.dataset.blocks or n in named}
     if missing is None or not {"finetune", "test"} & set(missing.stages) or not cells:
         return SplitInputs(parts["train"], parts["valid"], parts["test"])
     from chmr_bench.ablation import masking

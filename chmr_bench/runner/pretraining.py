@@ -13,8 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chmr_bench import foreign, paths
-from chmr_bench.ablation.missing import Missing, MoleculeNames
+from chmr_bench.ablation.missing import MaskedEntries, Missing, MoleculeNames, masked_entries
 from chmr_bench.contracts import AtlasSpec, DatasetSpec, MatrixBlock, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError
@@ -162,7 +164,19 @@ def mask_atlas(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapp
     masked = masking.mask(missing, molecules, atlas.blocks)
     blocks = masking.imputed(missing.fill, masked, bits)
     counts = masking.counts(atlas.blocks, masked, blocks)
-    return dataclasses.replace(atlas, blocks=blocks), counts
+    hidden = _masked_views(missing, molecules)
+    for name, rows in hidden.items():
+        counts[name] = {"observed": len(atlas), "hidden": int(rows.sum()), "filled": 0}
+    return dataclasses.replace(atlas, blocks=blocks, hidden=hidden), counts
+
+
+def _masked_views(missing: Missing, molecules: MoleculeNames) -> MaskedEntries:
+    """Return who loses what models compute of a structure, where that is named."""
+    views = {view for model in registry().models.values() for view in model.spec.views}
+    n = len(molecules.smiles)
+    everyone = MatrixBlock(np.zeros((n, 0)), np.ones(n, dtype=np.bool_))
+    named = dict.fromkeys(sorted(views & set(missing.modalities)), everyone)
+    return masked_entries(missing, molecules, named)
 
 
 def atlas_specs(atlases: Sequence[str]) -> list[AtlasSpec | Path]:

@@ -232,9 +232,9 @@ def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
     clock.stage("features")
     needs = needs_of(job.model.spec, job.config)
     with stdout_to_stderr():
-        parts = split_inputs(
-            data.inputs(job.model.spec, needs, report), split, job.missing, data, report
-        )
+        inputs = data.inputs(job.model.spec, needs, report)
+        views = job.model.spec.views
+        parts = split_inputs(inputs, split, job.missing, data, report, views)
     seen = None
     if isinstance(job.weights, Weights) and job.weights.seen is not None:
         seen = n_seen(job.weights.seen, data, split.test, report)

@@ -60,7 +60,9 @@ def draws(
 
 def inapplicable(spec: ModelSpec, data: LoadedDataset, missing: Missing) -> str:
     """Return why a model does not read what is masked, by its spec; "" where it may."""
-    if missing.is_nothing:
+    in_data = bool({"finetune", "test"} & set(missing.stages))
+    computed = set(spec.views) & set(missing.modalities)
+    if missing.is_nothing or (computed and (in_data or spec.weights)):
         return ""
     reasons = []
     if "pretrain" in missing.stages:
@@ -69,7 +71,7 @@ def inapplicable(spec: ModelSpec, data: LoadedDataset, missing: Missing) -> str:
         reasons.append(
             "learns from no atlas" if not spec.learns else "learns from other modalities"
         )
-    if {"finetune", "test"} & set(missing.stages):
+    if in_data:
         there = modalities_of(data)
         if _common([m for m in spec.reads if m in there], missing):
             return ""

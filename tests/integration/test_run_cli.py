@@ -67,7 +67,7 @@ def test_simulated_data_are_marked_wherever_they_appear(inside: Run) -> None:
     assert "synthetic" not in plain.stdout
 
 
-def test_two_files_of_one_name_are_pairs_apart(
+def test_two_files_of_one_name_are_distinct(
     inside: Run, table: Path, rings: Callable[[int], str]
 ) -> None:
     for name in ("a", "b"):
@@ -222,7 +222,7 @@ def test_predictions_join_the_file_by_row(inside: Run, table: Path) -> None:
         assert np.abs(predictions.values[:, 0] - labels).mean() == pytest.approx(score.macro)
 
 
-def test_a_spread_that_cannot_be_pairs_apart_is_said_on_screen(inside: Run, tmp_path: Path) -> None:
+def test_a_spread_that_cannot_be_resolved_is_said_on_screen(inside: Run, tmp_path: Path) -> None:
     rows = [f"C1{'C' * (i + 2)}1,{10**18 + 100 * i}" for i in range(40)]
     (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows, ""]))
     asked = ("run", "-m", "mean", "-d", "my.csv", "--smiles", "smiles", "--tasks", "y", "-q")

@@ -19,6 +19,7 @@ PACKAGES = {
     "chmr_bench_nine": REPOSITORY / "plugins" / "chmr_bench_nine",
     "chmr_bench_fingerprints": REPOSITORY / "baselines" / "chmr_bench_fingerprints",
     "chmr_bench_infoalign": REPOSITORY / "baselines" / "chmr_bench_infoalign",
+    "chmr_bench_mmsa": REPOSITORY / "baselines" / "chmr_bench_mmsa",
     "chmr_bench_profiles": REPOSITORY / "baselines" / "chmr_bench_profiles",
     "chmr_bench/report/published": REPOSITORY / "baselines" / "published",
 }

@@ -24,6 +24,7 @@ ROOTS = {
     "chmr_bench_atlases": REPOSITORY / "plugins",
     "chmr_bench_fingerprints": REPOSITORY / "baselines",
     "chmr_bench_infoalign": REPOSITORY / "baselines",
+    "chmr_bench_mmsa": REPOSITORY / "baselines",
     "chmr_bench_profiles": REPOSITORY / "baselines",
     "chmr_bench_template": REPOSITORY / "plugins" / "template" / "src",
     "chmr_bench_attentive_fp": REPOSITORY / "plugins" / "attentive_fp" / "src",

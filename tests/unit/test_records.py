@@ -365,6 +365,10 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="--out DIR"):
         RecordStore(tmp_path / "file" / "out").prepare()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".locks").touch()
+    with pytest.raises(UsageError, match=r"runs/\.locks: File exists"):
+        RecordStore(tmp_path).prepare()
 
 
 def test_a_folder_without_records_is_told_by_what_it_is(tmp_path: Path) -> None:

@@ -70,6 +70,6 @@ def _check_sha256(path: Path, expected: str) -> None:
             f"there is no weights file {path}; chmr-bench pretrain makes one, and "
             f"weights={released.OFFICIAL} fetches the released checkpoint"
         )
-    found = sha256_of(path) if expected else ""
-    if found != expected:
-        raise DataError(f"{path} has sha256 {found}, expected {expected} (weights_sha256)")
+    actual = sha256_of(path) if expected else ""
+    if actual != expected:
+        raise DataError(f"{path} has sha256 {actual}, expected {expected} (weights_sha256)")

@@ -184,11 +184,11 @@ def _read_state(folder: Path, dataset: HubDataset) -> dict[str, Any]:
         "files": {},
     }
     try:
-        found = json.loads((folder / PINS).read_text(encoding="utf-8"))
+        stored = json.loads((folder / PINS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return state
-    same = all(found.get(key) == state[key] for key in ("repository", "revision"))
-    return found if same else state
+    same = all(stored.get(key) == state[key] for key in ("repository", "revision"))
+    return stored if same else state
 
 
 def _write_state(folder: Path, state: Mapping[str, Any]) -> None:

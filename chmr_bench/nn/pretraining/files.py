@@ -74,14 +74,14 @@ def checked_sha256(path: Path) -> str:
 
 def _written_sha256(path: Path) -> dict[str, str]:
     """Return file -> the sha256 that it says the weights have."""
-    found: dict[str, str] = {}
+    by_file: dict[str, str] = {}
     digest, card = path.with_suffix(SHA256), path.parent / CARD_JSON
     with contextlib.suppress(OSError):
-        found[digest.name] = digest.read_text(encoding="utf-8", errors="replace").strip()
+        by_file[digest.name] = digest.read_text(encoding="utf-8", errors="replace").strip()
     if path.name == WEIGHTS:
         expected = read_card(card).get("sha256")
-        found |= {} if expected is None else {card.name: str(expected)}
-    return found
+        by_file |= {} if expected is None else {card.name: str(expected)}
+    return by_file
 
 
 def read_card(path: Path) -> dict[str, Any]:

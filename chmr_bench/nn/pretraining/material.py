@@ -122,12 +122,12 @@ def gene_blocks(
     wanted = config.cells is None or PERTURBATION in config.cells
     if atlas.genes is None or not wanted:
         return {}
-    found = {}
+    blocks = {}
     for name, block in atlas.genes.blocks.items():
         if config.shuffle_cells:
             block = shuffled(block, generator(seed, "shuffle", GENE, name))
-        found[f"{GENE}.{name}"] = scaled(block)
-    return found
+        blocks[f"{GENE}.{name}"] = scaled(block)
+    return blocks
 
 
 def context_graph(

@@ -36,9 +36,9 @@ def find_or_make(
     DataError
         They were to be made, and are not there.
     """
-    found = _found(place)
-    if found is not None:
-        return found
+    weights = _found(place)
+    if weights is not None:
+        return weights
     if not request.make:
         return PendingWeights(title)
     damaged = place.folder / WEIGHTS
@@ -46,10 +46,10 @@ def find_or_make(
         request.log.warning("%s is damaged; the weights are made again", damaged)
         damaged.unlink(missing_ok=True)
     make()
-    found = _found(place)
-    if found is None:
+    weights = _found(place)
+    if weights is None:
         raise DataError(f"pretraining ended, but {place.folder / WEIGHTS} is not there")
-    return found
+    return weights
 
 
 def named(

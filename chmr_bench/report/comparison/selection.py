@@ -69,7 +69,7 @@ class Selection:
     on_record : dict
         Named model without a run here -> labels of other rows of that model, if any.
     notes : tuple of str
-        What was left out, and why.
+        What was left out, and why; and who may have seen labels.
     """
 
     name: str
@@ -218,8 +218,15 @@ def _selection(name: str, asked: pd.DataFrame, query: Query) -> Selection:
         synthetic=bool(kept["synthetic"].iloc[0]),
         n_failed={str(m): int(n) for m, n in failed.items()},
         unscored={str(m): tuple(of["split_key"]) for m, of in without.groupby("asked", sort=False)},
-        notes=notes,
+        notes=notes + _labels_seen(scored),
     )
+
+
+def _labels_seen(runs: pd.DataFrame) -> tuple[str, ...]:
+    """Return the note on models whose weights may have learnt from labels of a benchmark."""
+    models = runs[runs["labels_seen"] != ""]["asked"].unique()
+    words = f"labels possibly seen, so a rank says nothing: {', '.join(models)}"
+    return (words,) if len(models) else ()
 
 
 def _method(name: str, known: Sequence[str], query: Query) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chmr_bench.api.requests import chosen_seeds, make_request
+from chmr_bench.api.requests import chosen_seeds, make_masked_request, make_request
 from chmr_bench.cli import _run
 from chmr_bench.cli.execution import public_arguments
 from chmr_bench.errors import UsageError
@@ -67,3 +67,13 @@ def test_an_atlas_that_is_not_there_is_named_with_the_nearest(
     assert "no atlas is called 'wong2042'; did you mean 'wong2024'?" in told
     assert _run([*arguments[:-2], "folder:nowhere", "--plan"]) == 2
     assert "expected folder:PATH, the path of a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "more", [{"mechanism": "activity"}, {"fill": "mean"}, {"control": ["shuffled"]}]
+)
+def test_what_is_computed_of_a_structure_is_masked_as_such(more: dict[str, object]) -> None:
+    given = {"model": "mmsa", "dataset": "planted", "modality": ["image"], "missing": "0.5"}
+    assert make_masked_request(given).missing[1] is not None
+    with pytest.raises(UsageError, match="image is computed from a molecule's structure"):
+        make_masked_request(given | more)

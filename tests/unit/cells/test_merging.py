@@ -69,7 +69,7 @@ def test_merging_an_atlas_with_itself_changes_nothing_and_is_no_conflict() -> No
     assert merge([one]) is one
 
 
-def test_equal_names_with_other_columns_are_pairs_apart_by_source() -> None:
+def test_equal_names_with_other_columns_are_distinct_by_source() -> None:
     one = atlas("one", "A", blocks={"x": block({0: [1, 1]}, 1), "y": block({0: [0, 0]}, 1)})
     two = atlas("two/Way", "B", blocks={"x": block({0: [2]}, 1, ("c",))})
     three = atlas("three", "B", blocks={"x": block({0: [3, 3]}, 1)})

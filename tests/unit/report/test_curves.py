@@ -540,7 +540,7 @@ def test_models_without_a_curve_get_no_panel_of_their_own(results: Any) -> None:
     assert sum(not curve.is_line for curve in panel.curves) == 1
 
 
-def test_small_units_are_pairs_apart(results: Any) -> None:
+def test_small_units_are_distinct(results: Any) -> None:
     for rate, score in ((0.0, 1.21e-6), (0.5, 1.32e-6), (1.0, 1.4e-6)):
         add(results, rate, score, seed=None, metric="mae", half=2e-8 * (1 + rate))
     (grid,) = grids(families_of(results.store))

@@ -49,7 +49,7 @@ def test_versions_weights_precision_and_device_tell_apart_everywhere(results: An
     }
 
 
-def test_a_changed_recipe_is_pairs_apart_by_its_hash(results: Any) -> None:
+def test_a_changed_recipe_is_distinct_by_its_hash(results: Any) -> None:
     results.add("forest", "bace", model__params={"n_trees": 10})
     results.add("forest", "bace", model__params={"n_trees": 20})
     found = [label for _, label in names(results)]

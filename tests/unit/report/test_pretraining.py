@@ -42,6 +42,8 @@ def test_words_for_what_the_weights_were_made_from(results: Any) -> None:
     assert pretrained_on(kept).startswith("cells + genes (SYNTHETIC), 115,002 molecules; transduct")
     strange = results.add("strange", "bace", **WEIGHTS, model__pretraining={"atlas": "mine"})
     assert pretrained_on(strange) == "weights abababababab"
+    marked = results.add("marked", "bace", **WEIGHTS, model__pretraining=TOLD | {"note": "a guess"})
+    assert pretrained_on(marked) == f"{words}; a guess"
     plain = results.add("none", "bace")
     assert (pretrained_on(plain), n_test_seen(plain)) == ("", None)
 

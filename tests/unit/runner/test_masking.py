@@ -85,6 +85,26 @@ def test_features_of_the_structure_are_never_hidden(case: Case) -> None:
         assert n_observed(getattr(seen, part), "mass") == 0
 
 
+def test_what_a_model_can_do_without_is_hidden_where_it_is_named(case: Case) -> None:
+    """The share is the definition's; what stays is as it was, and its cells are let alone."""
+    missing = Missing(0.5, ("test",), modalities=("morgan",))
+    blind = split_inputs(case.inputs, case.split, missing, case.data)
+    assert blind.test.matrix("morgan").observed.all()
+    seen = split_inputs(case.inputs, case.split, missing, case.data, views=("morgan",))
+    assert seen.train.matrix("morgan").observed.all()
+    plain, bits = case.inputs.take(case.split.test).matrix("morgan"), seen.test.matrix("morgan")
+    assert 0.3 < bits.observed.mean() < 0.7
+    np.testing.assert_array_equal(np.asarray(bits.values.sum(axis=1) > 0), bits.observed)
+    left = np.flatnonzero(bits.observed)
+    assert (bits.values[left] != plain.values[left]).nnz == 0
+    assert seen.masked is not None
+    assert seen.masked["test"]["morgan"]["hidden"] == (~bits.observed).sum()
+    assert n_observed(seen.test) == n_observed(case.seen(None).test)
+    everything = Missing(1.0, ("test",))
+    seen = split_inputs(case.inputs, case.split, everything, case.data, views=("morgan",))
+    assert seen.test.matrix("morgan").observed.all()
+
+
 @pytest.mark.parametrize("fill", ["zero", "mean", "neighbour", "propagation"])
 def test_holes_are_filled_by_training_molecules(case: Case, fill: Fill) -> None:
     plain, seen = case.seen(None), case.seen(Missing(0.5, ("test",), fill=fill))

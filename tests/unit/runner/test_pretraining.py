@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.ablation.missing import Missing
+from chmr_bench.ablation.missing import Missing, uniform
 from chmr_bench.contracts import DatasetSpec
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, UnknownNameError, UsageError
@@ -193,3 +193,18 @@ def test_a_molecule_loses_it_whatever_else_the_atlas_holds(data: AtlasData) -> N
     part, whole = left(False), left(True)
     assert len(part) < len(whole)
     assert all(whole[key] == seen for key, seen in part.items())
+
+
+def test_what_models_compute_of_a_structure_is_hidden_of_an_atlas(data: AtlasData) -> None:
+    """The same molecules as anywhere else; who does not name it hides nothing."""
+    missing = Missing(0.5, ("pretrain",), modalities=("image",))
+    atlas, info = dataclasses.replace(data, missing=missing).open(("quick-atlas",), True)
+    lost = uniform(0, atlas.keys, "image") < 0.5
+    assert set(atlas.hidden) == {"image"}
+    np.testing.assert_array_equal(atlas.hidden["image"], lost)
+    counts = info["hidden"]["counts"]["image"]
+    assert counts == {"observed": 40, "hidden": int(lost.sum()), "filled": 0}
+    few = atlas.take(np.array([3, 1]))
+    np.testing.assert_array_equal(few.hidden["image"], lost[[3, 1]])
+    cells = dataclasses.replace(data, missing=Missing(0.5, ("pretrain",)))
+    assert cells.open(("quick-atlas",), True)[0].hidden == {}

@@ -142,3 +142,12 @@ def test_an_atlas_that_lacks_it_is_learnt_from_once(store: RecordStore, session:
     assert 0 < counts["hidden"] < 40
     assert told["rate"] == 0.5
     assert "hidden" not in (whole.model.pretraining or {})["atlas"]
+
+
+def test_what_a_model_computes_of_a_structure_reaches_it(session: Session) -> None:
+    data = session.datasets.load(NONE)
+    image = Missing(0.5, modalities=("image",))
+    blind, seeing = (registry().model(n).spec for n in ("mmsa.graph-only", "mmsa"))
+    assert inapplicable(seeing, data, image) == ""
+    assert inapplicable(blind, data, image) != ""
+    assert inapplicable(seeing, data, HALF) == "mmsa learns from no atlas, quick-small has no cells"

@@ -212,7 +212,7 @@ def test_rows_on_record_are_offered_for_a_missing_model(results: Any, compared: 
     assert as_dict(found)["datasets"][0]["on_record"] == {"b": ["b [n=5]"]}
 
 
-def test_small_units_are_pairs_apart(results: Any, compared: Compared) -> None:
+def test_small_units_are_distinct(results: Any, compared: Compared) -> None:
     for model, score, half in (("a", 1.21e-6, 2e-8), ("b", 1.32e-6, 5e-8), ("c", 1.21e-6, 9e-8)):
         results.add(model, "mine", score, seed=None, metric="mae", half=half)
     for model in ("b", "c"):

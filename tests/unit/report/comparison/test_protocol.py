@@ -44,7 +44,7 @@ def test_lacking_folds_are_named() -> None:
         over_folds("bace", {"a": whole, "b": part}, 1.0, SIZES)
 
 
-def test_small_units_are_pairs_apart() -> None:
+def test_small_units_are_distinct() -> None:
     rng = np.random.default_rng(1)
     scores = {m: dict(enumerate(rng.normal(7e-7, 2e-8, N_FOLDS).tolist())) for m in "abc"}
     grid = folds_grid("mine", "mae", over_folds("mine", scores, -1.0, SIZES))

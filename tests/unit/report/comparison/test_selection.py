@@ -123,3 +123,13 @@ def test_failed_runs_are_counted(results: Any) -> None:
     chosen = only(results, "a", "b")
     assert chosen.n_failed == {"a": 1, "b": 1}
     assert chosen.of("b").empty
+
+
+def test_a_model_that_may_have_seen_labels_is_named(results: Any) -> None:
+    told = {"labels_seen": "it was trained on assays of the same molecules"}
+    results.add("frozen", "bace", model__weights="ab" * 32, model__pretraining=told)
+    results.add("forest", "bace")
+    results.add("mean", "bace")
+    words = "labels possibly seen, so a rank says nothing: frozen"
+    assert only(results, "forest", "frozen").notes == (words,)
+    assert only(results, "forest", "mean").notes == ()

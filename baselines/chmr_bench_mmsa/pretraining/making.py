@@ -1,0 +1,121 @@
+"""The pretraining of MMSA, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from chmr_bench.cells.atlas import Atlas
+from chmr_bench.nn.pretraining import card
+from chmr_bench.nn.pretraining.checkpoint import Standing
+from chmr_bench.nn.pretraining.files import WEIGHTS
+from chmr_bench.nn.pretraining.learner import Keep, Learner
+from chmr_bench.nn.pretraining.making import PretrainingPlan
+from chmr_bench.nn.pretraining.material import AtlasMaterial
+from chmr_bench_mmsa.config import MmsaSettings
+from chmr_bench_mmsa.molecules import molecule_batch
+from chmr_bench_mmsa.network import MmsaNetwork
+from chmr_bench_mmsa.objective import spread
+from chmr_bench_mmsa.plugin import RECONSTRUCTION
+from chmr_bench_mmsa.pretraining.learning import (
+    MmsaLearner,
+    MmsaMaterial,
+    new_network,
+    prepare,
+)
+from chmr_bench_mmsa.weights import save_network
+
+WHAT = (
+    "Encoders of a molecule's graph, drawing and conformer that learnt one code for all three, "
+    f"with a hypergraph and a memory of anchors, after MMSA, arXiv 2505.05877: a {RECONSTRUCTION}. "
+    "Of the paper only the abstract could be read; docs/mmsa.md says what was assumed. Research "
+    "use; what it learnt is that of its atlas's structures."
+)
+SAMPLED = 256
+"""Molecules whose representations the card describes."""
+
+
+@dataclass(frozen=True)
+class MmsaPretraining(PretrainingPlan):
+    """MMSA: its material and its network."""
+
+    config: MmsaSettings
+
+    def prepare(self, atlas: Atlas) -> MmsaMaterial:
+        """Return everything that is read while learning."""
+        return prepare(atlas, self.config, self.request, self.place.seed)
+
+    def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> MmsaLearner:
+        """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
+        own = cast(MmsaMaterial, material)
+        epochs = self.config.epochs if self.config.encoder == "pretrained" else 0
+        return MmsaLearner(
+            material=own,
+            config=self.config.model_copy(update={"epochs": epochs}),
+            request=self.request,
+            seed=self.place.seed,
+            network=new_network(own, self.config, self.place.seed),
+            standing=Standing(self.place.key),
+            keep=keep,
+            keep_seconds=keep_seconds,
+        )
+
+    def finish(self, learner: Learner) -> Mapping[str, Any]:
+        """Return whether the representations are healthy: all the same is a collapse."""
+        own = cast(MmsaLearner, learner)
+        n = len(own.material)
+        return {
+            "health": health(own.network.cpu(), own.material, np.arange(0, n, -(-n // SAMPLED)))
+        }
+
+    def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
+        """Return the card as Markdown."""
+        return card.readme("MMSA", WHAT, info, made, _lines(info["material"], made["health"]))
+
+    def save(
+        self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
+    ) -> None:
+        """Write the weights; `write_card` is called with their sha256 before they are there."""
+        network = cast(MmsaLearner, learner).network
+        told = {**info, "note": RECONSTRUCTION}  # boards say it where they say what it learnt from
+        save_network(self.place.folder / WEIGHTS, network, self.config, told, write_card)
+
+
+@torch.no_grad()
+def health(network: MmsaNetwork, material: MmsaMaterial, rows: Any) -> dict[str, Any]:
+    """Return how far the molecules of these rows lie apart, and how the anchors are used."""
+    unified = network.encode(molecule_batch(material.modalities, rows)).unified()
+    found = {"molecules": len(rows), "spread_unified": round(float(spread(unified)), 4)}
+    last = unified
+    if network.hypergraph is not None:
+        last = network.hypergraph(unified)
+        found["spread_hypergraph"] = round(float(spread(last)), 4)
+    if network.memory is not None:
+        recall = network.memory(last)
+        found["anchors"] = recall.attention.shape[1]
+        found["anchors_in_use"] = round(float(recall.anchors_in_use()), 1)
+        found["attention_entropy"] = round(float(recall.attention_entropy()), 4)
+    return found
+
+
+def _lines(material: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Return what is this model's own of a card."""
+    has = ", ".join(f"{name} {n}" for name, n in material["modalities"].items())
+    lines = [
+        f"- Molecules drawn from the {material['n_in_atlas']} of the atlas; they have: {has}",
+        f"- Spread over {found['molecules']} molecules (0 = collapsed, 1 = all over the sphere): "
+        f"unified code {found['spread_unified']:g}"
+        + (f", hypergraph {found['spread_hypergraph']:g}" if "spread_hypergraph" in found else ""),
+    ]
+    if "anchors" in found:
+        uniform = np.log(found["anchors"])
+        lines.append(
+            f"- Memory: {found['anchors_in_use']:g} of {found['anchors']} anchors in use; mean "
+            f"entropy of a molecule's attention {found['attention_entropy']:g} (all alike would be "
+            f"{uniform:.2f})"
+        )
+    return lines

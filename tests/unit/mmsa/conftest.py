@@ -1,0 +1,59 @@
+"""What the tests of MMSA share: one thread, small settings, and a learner of the tiny atlas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SETTINGS: dict[str, Any] = {
+    "atlas": ("tiny",),
+    "hidden": 16,
+    "layers": 2,
+    "image_size": 32,
+    "image_width": 4,
+    "conformer_hidden": 8,
+    "conformer_layers": 1,
+    "code_hidden": 16,
+    "code": 16,
+    "anchors": 16,
+    "neighbours": 4,
+    "epochs": 1,
+    "batch_size": 32,
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Such small networks are slower on many threads."""
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def settings() -> Callable[..., Any]:
+    """Make small settings with some changes."""
+    from chmr_bench_mmsa.config import MmsaConfig
+
+    return lambda **changes: MmsaConfig(**{**SETTINGS, **changes})
+
+
+@pytest.fixture
+def learner(tiny: Any, home: Path, tmp_path: Path, settings: Callable[..., Any]) -> Any:
+    """Make a learner of the tiny atlas, or of another."""
+    from chmr_bench.nn.pretraining import checkpoint
+    from chmr_bench_mmsa.pretraining.learning import MmsaLearner, new_network, prepare
+
+    def made(atlas: Any = None, **changes: Any) -> MmsaLearner:
+        config, request = settings(**changes), tiny.request(tmp_path)
+        material = prepare(tiny.atlas() if atlas is None else atlas, config, request, 0)
+        network = new_network(material, config, 0)
+        standing = checkpoint.Standing("key")
+        return MmsaLearner(material, config, request, 0, network, standing, lambda _: None, 1e9)
+
+    return made
