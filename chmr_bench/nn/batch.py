@@ -36,7 +36,7 @@ def graph_batch(
     device : torch.device | str
         Where the tensors go.
     one_hot : bool
-        Give `x` (v, 173) and `edge_attr` (e, 13) as float32 zeros and ones, for layers that
+        Give `x` (v, 174) and `edge_attr` (e, 13) as float32 zeros and ones, for layers that
         multiply and do not embed.
 
     Raises
@@ -49,7 +49,7 @@ def graph_batch(
     >>> from torch_geometric.nn.models import AttentiveFP
     >>> from chmr_bench.features.graphs import graph
     >>> batch = graph_batch(graph(["CCO", "c1ccccc1"]), one_hot=True)
-    >>> model = AttentiveFP(173, 32, 1, edge_dim=13, num_layers=2, num_timesteps=2)
+    >>> model = AttentiveFP(174, 32, 1, edge_dim=13, num_layers=2, num_timesteps=2)
     >>> model(batch.x, batch.edge_index, batch.edge_attr, batch.batch).shape
     torch.Size([2, 1])
     """

@@ -66,7 +66,7 @@ class GinVirtualNode(nn.Module):
         strides = torch.tensor([BOND_SIZES[1] * BOND_SIZES[2], BOND_SIZES[2], 1])
         self.register_buffer("atom_starts", starts, persistent=False)
         self.register_buffer("bond_strides", strides, persistent=False)
-        self.atom_table = nn.Parameter(_table(sum(ATOM_SIZES), hidden))  # (173, h)
+        self.atom_table = nn.Parameter(_table(sum(ATOM_SIZES), hidden))  # (174, h)
         self.virtual = nn.Parameter(torch.zeros(1, hidden))
         self.convs = nn.ModuleList([GinLayer(hidden) for _ in range(layers)])
         self.norms = nn.ModuleList([nn.BatchNorm1d(hidden) for _ in range(layers)])

@@ -83,10 +83,15 @@ def variance_factor(n_drawn: float, n_effective: float) -> float:
     of_drawing = n_drawn / (n_drawn - 1) if math.isfinite(n_drawn) else 1.0
     if n_effective >= FEW:
         return of_drawing
-    from scipy import stats
+    from scipy import special  # scipy.stats has both laws, and takes a second to import
 
-    finite = math.isfinite(n_drawn)
-    law = stats.binom(n_drawn, n_effective / n_drawn) if finite else stats.poisson(n_effective)
-    k = np.arange(1, int(min(n_drawn, 60)) + 1)  # more than 60 of four are not drawn
-    inverse = float((law.pmf(k) / k).sum() / law.pmf(k).sum())
+    k = np.arange(1.0, int(min(n_drawn, 60)) + 1)  # more than 60 of four are not drawn
+    if math.isfinite(n_drawn):  # the binomial law but for a factor, else Poisson's
+        chance, others = n_effective / n_drawn, n_drawn - k
+        log_law = special.xlogy(k, chance) + special.xlog1py(others, -chance)
+        log_law -= special.gammaln(k + 1) + special.gammaln(others + 1)
+    else:
+        log_law = special.xlogy(k, n_effective) - special.gammaln(k + 1)
+    law = np.exp(log_law - log_law.max())
+    inverse = float((law / k).sum() / law.sum())
     return max(of_drawing, 1 / ((n_effective - 1) * inverse))

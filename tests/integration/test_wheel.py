@@ -50,7 +50,7 @@ def test_every_file_of_a_package_is_in(wheel: Path, package: str) -> None:
     folder = PACKAGES[package]
     wanted = {
         f"{package}/{path.relative_to(folder).as_posix()}"
-        for pattern in ("*.py", "*.toml", "*.j2", "py.typed")
+        for pattern in ("*.py", "*.toml", "*.j2", "*.txt", "py.typed")
         for path in folder.rglob(pattern)
     }
     assert wanted - names(wheel) == set()

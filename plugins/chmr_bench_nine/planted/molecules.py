@@ -25,6 +25,8 @@ FILE_SHA256 = "91e71c015f14939837f2943dcc904f7c87e5a3a0124d82b05c28ad2f23004def"
 N_ROWS = 4999
 ELEMENTS = frozenset({"C", "N", "O", "S", "P", "F", "Cl", "Br", "I"})
 HEAVY_ATOMS = (5, 60)
+KEYS = Path(__file__).with_name("connectivity_keys.txt")
+"""What `computed_keys` gives, a line a molecule: to compute them takes rdkit two seconds."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,19 @@ def read_smiles(path: Path) -> tuple[str, ...]:
 
 @cache
 def choose() -> Chosen:
-    """Return the molecules that meet the rule of this module; about two seconds."""
+    """Return the molecules that meet the rule of this module."""
     from rdkit import rdBase
 
+    keys_of_rows = KEYS.read_text(encoding="ascii").split("\n")
     excluded: Counter[str] = Counter()
     kept: list[tuple[int, str, str, Any]] = []
     seen: set[str] = set()
-    with rdBase.BlockLogs():  # InChI warns about stereo it was not given, once a molecule
+    with rdBase.BlockLogs():
         for row, smiles in enumerate(read_smiles(nci_file())):
-            mol, key, reason = _judge(smiles, seen)
+            mol, reason = _judge(smiles)
+            key = keys_of_rows[row]
+            if not reason and (not key or key in seen):
+                reason = "connectivity seen before" if key else "no InChIKey"
             if reason:
                 excluded[reason] += 1
                 continue
@@ -102,25 +108,34 @@ def choose() -> Chosen:
     return Chosen(np.array(rows, dtype=np.int64), chosen, keys, mols, dict(excluded))
 
 
-def _judge(smiles: str, seen: set[str]) -> tuple[Any, str, str]:
-    """Return (molecule, connectivity key, reason to leave it out or "")."""
+def computed_keys() -> list[str]:
+    """Return the connectivity key of each line of the NCI file, "" where the rule asks for none.
+
+    Examples
+    --------
+    >>> KEYS.write_text("\\n".join(computed_keys()), encoding="ascii")  # doctest: +SKIP
+    """
+    from rdkit import Chem, rdBase
+
+    inchi_key: Any = Chem.MolToInchiKey
+    with rdBase.BlockLogs():  # InChI warns about stereo it was not given, once a molecule
+        judged = [_judge(smiles) for smiles in read_smiles(nci_file())]
+        return ["" if reason else inchi_key(mol)[:14] for mol, reason in judged]
+
+
+def _judge(smiles: str) -> tuple[Any, str]:
+    """Return (molecule, reason to leave it out or "")."""
     from rdkit import Chem
 
     if "." in smiles:
-        return None, "", "more than one fragment"
+        return None, "more than one fragment"
     mol: Any = Chem.MolFromSmiles(smiles)  # None where it cannot; the stubs do not say so
     if mol is None:
-        return None, "", "rdkit cannot read it"
+        return None, "rdkit cannot read it"
     symbols = {atom.GetSymbol() for atom in mol.GetAtoms()}
     if "C" not in symbols or not symbols <= ELEMENTS:
-        return None, "", "no carbon, or an element outside " + " ".join(sorted(ELEMENTS))
+        return None, "no carbon, or an element outside " + " ".join(sorted(ELEMENTS))
     low, high = HEAVY_ATOMS
     if not low <= mol.GetNumHeavyAtoms() <= high:
-        return None, "", f"not {low} to {high} heavy atoms"
-    inchi_key: Any = Chem.MolToInchiKey
-    key: str = inchi_key(mol)[:14]
-    if not key:
-        return None, "", "no InChIKey"
-    if key in seen:
-        return None, "", "connectivity seen before"
-    return mol, key, ""
+        return None, f"not {low} to {high} heavy atoms"
+    return mol, ""

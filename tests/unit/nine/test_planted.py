@@ -22,7 +22,7 @@ from chmr_bench_nine.planted.ceilings import (
     rows_of_test,
 )
 from chmr_bench_nine.planted.load import atlas, classes, load, reference_split
-from chmr_bench_nine.planted.molecules import choose, read_smiles
+from chmr_bench_nine.planted.molecules import KEYS, choose, computed_keys, read_smiles
 from chmr_bench_nine.planted.plugin import chmr_bench_datasets
 from chmr_bench_nine.planted.simulate import Settings, simulate, uniforms, world
 from chmr_bench_nine.planted.substructures import SUBSTRUCTURES, presence
@@ -140,6 +140,11 @@ def test_no_molecule_is_dropped_silently() -> None:
     chosen = choose()
     assert len(chosen.rows) + sum(chosen.excluded.values()) == 4999
     assert chosen.excluded["connectivity seen before"] == 89
+
+
+def test_the_keys_that_are_kept_are_those_of_rdkit() -> None:
+    """After a change of the rule, the example of `computed_keys` writes them anew."""
+    assert KEYS.read_text(encoding="ascii").split("\n") == computed_keys()
 
 
 def test_no_connectivity_in_two_places() -> None:

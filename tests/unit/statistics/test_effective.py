@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from chmr_bench.statistics import effective_sample_size, molecule_counts, multiplicities
 from chmr_bench.statistics.effective import variance_factor
@@ -50,6 +51,16 @@ def test_the_variance_over_resamples_is_that_of_a_mean_of_few_values(n: int, m: 
     got = float(means.var()) * variance_factor(n, m)
     assert got == pytest.approx(wanted, rel=0.05)
     assert variance_factor(math.inf, m) == pytest.approx(variance_factor(100_000, m), rel=1e-3)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 10, 200, math.inf])
+def test_the_laws_are_those_of_scipy(n: float) -> None:
+    for m in np.linspace(1.01, min(4.99, n), 9).tolist():
+        law = stats.binom(n, m / n) if math.isfinite(n) else stats.poisson(m)
+        k = np.arange(1, int(min(n, 60)) + 1)
+        wanted = law.pmf(k).sum() / (law.pmf(k) / k).sum() / (m - 1)
+        of_drawing = n / (n - 1) if math.isfinite(n) else 1.0
+        assert variance_factor(n, m) == pytest.approx(max(of_drawing, wanted), rel=1e-10)
 
 
 def test_the_variance_of_one_molecule_is_not_mended() -> None:
