@@ -52,12 +52,12 @@ def unified_codes(inputs: Inputs, context: FitContext) -> FloatArray:
     names = network.shape.modalities
     path = embeddings.cache_file(inputs, names, sha256, EMBEDDING_VERSION, context)
     k = network.shape.code
-    found = embeddings.read(path, len(inputs), k)
-    if found is None:
+    codes = embeddings.read(path, len(inputs), k)
+    if codes is None:
         moved = network.to(context.device)
-        found = embeddings.encoded(inputs, k, context, lambda part: _encode(part, moved, context))
-        embeddings.write(path, found, context)
-    return found
+        codes = embeddings.encoded(inputs, k, context, lambda part: _encode(part, moved, context))
+        embeddings.write(path, codes, context)
+    return codes
 
 
 def _encode(inputs: Inputs, network: MmsaNetwork, context: FitContext) -> FloatArray:

@@ -91,7 +91,7 @@ def nearest(
         cosine = cosine.masked_fill(cosine > most, -torch.inf)
         if others:
             cosine.diagonal(start).fill_(-torch.inf)
-        found = cosine.topk(k, dim=1)
-        rows.append(found.indices)
-        cosines.append(found.values)
+        nearest = cosine.topk(k, dim=1)
+        rows.append(nearest.indices)
+        cosines.append(nearest.values)
     return torch.cat(rows), torch.cat(cosines)

@@ -30,10 +30,10 @@ def _build(shape: Mapping[str, Any], n_tensors: int) -> MmsaNetwork:
     """Return a network of the shape that a header describes."""
     from chmr_bench_mmsa.network import MmsaNetwork, MmsaShape
 
-    found = MmsaShape.from_json(shape)
-    if found.layers + found.conformer_layers > n_tensors:  # to build them may take hours
-        raise ValueError(f"{found.layers} and {found.conformer_layers} layers, {n_tensors} tensors")
-    return MmsaNetwork(found)
+    built = MmsaShape.from_json(shape)
+    if built.layers + built.conformer_layers > n_tensors:  # to build them may take hours
+        raise ValueError(f"{built.layers} and {built.conformer_layers} layers, {n_tensors} tensors")
+    return MmsaNetwork(built)
 
 
 _FILE = NetworkFile(MmsaSettings, _build)

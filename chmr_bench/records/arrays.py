@@ -156,8 +156,8 @@ class ArrayFile:
 
         try:
             if not self.path.is_file():
-                found = "it is no file" if self.path.exists() else "no such file"
-                raise RecordError(f"{self.path}: cannot be read: {found}")
+                reason = "it is no file" if self.path.exists() else "no such file"
+                raise RecordError(f"{self.path}: cannot be read: {reason}")
             with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
                 return read(file)
         except RecordError:

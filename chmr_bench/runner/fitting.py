@@ -141,12 +141,12 @@ def _replaced(model: Model, task: FitTask) -> FloatArray | None:
     shape = (len(task.test), len(task.context.tasks.task_names))
     is_class = task.context.tasks.task_type == "classification"
     own = {name: task.test.matrix(name) for name in task.replaced}
-    found = np.empty((len(task.givers), *shape), dtype=np.float32)
+    draws = np.empty((len(task.givers), *shape), dtype=np.float32)
     for draw, giver in enumerate(task.givers):
         blocks = {**task.test.blocks, **replaced(own, giver)}
         inputs = dataclasses.replace(task.test, blocks=blocks).read_only()
-        found[draw] = check_predictions(model.predict(inputs), shape, is_class)
-    return found
+        draws[draw] = check_predictions(model.predict(inputs), shape, is_class)
+    return draws
 
 
 def load_classes(spec: ModelSpec) -> None:

@@ -62,5 +62,5 @@ def frozen_info(
 def _macro(spec: DatasetSpec, dataset: Dataset, y: FloatArray, y_pred: FloatArray) -> float | None:
     if not len(y):
         return None
-    found = macro(score_tasks(spec.metric, dataset.task_names, y, y_pred))
-    return None if found is None or not np.isfinite(found) else float(found)
+    score = macro(score_tasks(spec.metric, dataset.task_names, y, y_pred))
+    return None if score is None or not np.isfinite(score) else float(score)

@@ -62,8 +62,8 @@ def joined(
             },
         }
 
-    found: dict[str, Any] = _kept(content, compute)
-    return found
+    rows: dict[str, Any] = _kept(content, compute)
+    return rows
 
 
 def replicate_agreement(
@@ -74,10 +74,10 @@ def replicate_agreement(
     def compute() -> list[dict[str, Any]]:
         if foreign.is_foreign(spec.load):
             target, seconds = f"{__name__}:agreements_here", options.load_limit
-            found: list[dict[str, Any]] = foreign.isolated(
+            rows: list[dict[str, Any]] = foreign.isolated(
                 spec.load, target, spec, options, seconds=seconds
             )
-            return found
+            return rows
         with stdout_to_stderr():
             return _agreements(spec, options, progress)
 
@@ -107,9 +107,9 @@ def _kept(content: list[Any], compute: Callable[[], Any]) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = compute()
-    _write(file, canonical_json(found))
-    return found
+        answer = compute()
+    _write(file, canonical_json(answer))
+    return answer
 
 
 def _write(file: Path, text: str) -> None:

@@ -58,8 +58,8 @@ def profiles(
             f"{ours}; name an atlas of the same kind, see 'chmr-bench list atlases'"
         )
     opened = opened_atlas(spec, options, progress)
-    found = link(opened, parents(opened.smiles, data.n_jobs, progress), _keys(data, progress))
-    return OwnProfiles(public_name(atlas), found.blocks, found.rows, found.n, found.conflicts)
+    linked = link(opened, parents(opened.smiles, data.n_jobs, progress), _keys(data, progress))
+    return OwnProfiles(public_name(atlas), linked.blocks, linked.rows, linked.n, linked.conflicts)
 
 
 def opened_atlas(

@@ -179,7 +179,7 @@ def make_here(key: WeightsKey, data: AtlasData, known: Registry, send: Send) -> 
         request = replace(_request(key, data), make=True, progress=progress, stage=step)
         weights = _weights(key, request)
     if isinstance(weights, PendingWeights):
-        raise PluginError(f"{key.model.spec.weights} was told to make weights, and did not")
+        raise PluginError(f"{key.model.spec.weights} was asked for weights, and made none")
     return weights
 
 

@@ -85,14 +85,14 @@ class CellReader:
             read = self._read_entries if name in self.in_part else self._read_rows
             latents[name], observed, imputed = read(name, *own[name], *self._imputed(inputs, name))
             flags += [observed, imputed]
-        found: dict[str, FloatArray] = {}
+        values: dict[str, FloatArray] = {}
         if self.names:
             marks = np.stack(flags, axis=1).astype(np.float32)  # (n, 2 m)
             cells = np.concatenate([*latents.values(), marks], axis=1)
-            found["cells"] = cells.astype(np.float32)
+            values["cells"] = cells.astype(np.float32)
         if self.network.state is not None and readouts is not None:
-            found["state"] = _state(self.network.state, readouts, own)
-        return found
+            values["state"] = _state(self.network.state, readouts, own)
+        return values
 
     def _read_rows(
         self, name: str, x: FloatArray, observed: BoolArray, values: FloatArray, imputed: BoolArray
@@ -155,8 +155,8 @@ def _state(
         values, seen = own.get(name, (np.zeros((n, d)), np.zeros(n, dtype=np.bool_)))
         x[name], observed[name] = torch.from_numpy(values), torch.from_numpy(seen)
     with one_thread(), torch.inference_mode():
-        found = state(Views(torch.from_numpy(readouts), x, observed))
-    return np.asarray(found.numpy(), dtype=np.float32)
+        values = state(Views(torch.from_numpy(readouts), x, observed))
+    return np.asarray(values.numpy(), dtype=np.float32)
 
 
 def _all_masked(inputs: Inputs, config: ChmrConfig) -> bool:

@@ -143,12 +143,12 @@ class CellState(nn.Module):
         weighted = predicted @ certainty
         trust, width = 1.0, 1.0
         for _ in range(steps):
-            found = self._posterior(views)
+            posterior = self._posterior(views)
             trust = float(
-                (weighted * found.mean).sum() / (weighted * predicted).sum().clamp(min=1e-12)
+                (weighted * posterior.mean).sum() / (weighted * predicted).sum().clamp(min=1e-12)
             )
-            left = found.mean - trust * predicted
-            about = torch.trace(certainty @ (found.total + left.T @ left))
+            left = posterior.mean - trust * predicted
+            about = torch.trace(certainty @ (posterior.total + left.T @ left))
             width = float(about) / (len(views) * self.factors)
             self.prior.copy_(trust * prior)
             self.spread.copy_(width * spread)
@@ -175,20 +175,20 @@ class CellState(nn.Module):
         return torch.as_tensor(axes)
 
     def _step(self, views: Views, axes: Tensor) -> None:
-        found = self._posterior(views)
-        for name, covariance in found.of_cell.items():
+        posterior = self._posterior(views)
+        for name, covariance in posterior.of_cell.items():
             rows = views.observed[name].nonzero().squeeze(1)
-            z, x = found.mean[rows], views.x[name][rows].double() - self._of("mean", name)
+            z, x = posterior.mean[rows], views.x[name][rows].double() - self._of("mean", name)
             both = z.T @ x  # (f, d)
             loadings = torch.linalg.solve(z.T @ z + covariance, both).T
             noise = x.square().mean(0) - (loadings.T * both).sum(0) / len(rows)
             self._of("mean", name).add_((x - z @ loadings.T).mean(0))
             self._of("loadings", name).copy_(loadings)
             self._of("noise", name).copy_(noise.clamp(min=LEAST_NOISE))
-        weight = self._regressed(axes, found.mean)
-        left = found.mean - axes @ weight
+        weight = self._regressed(axes, posterior.mean)
+        left = posterior.mean - axes @ weight
         self.prior.copy_(self._turn @ weight)
-        self.spread.copy_((found.total + left.T @ left) / len(views))
+        self.spread.copy_((posterior.total + left.T @ left) / len(views))
 
     def _regressed(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the (f, d) that give (n, d) from (n, f), by ridge regression.

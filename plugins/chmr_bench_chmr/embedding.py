@@ -59,10 +59,10 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
         latents = _compute(inputs, network, context)
         embeddings.write(path, latents, context)
     names, h = network.shape.molecular, network.shape.hidden
-    found = {name: latents[:, i * h : (i + 1) * h] for i, name in enumerate(names)}
-    anchor: FloatArray = np.sum(list(found.values()), axis=0)
+    projected = {name: latents[:, i * h : (i + 1) * h] for i, name in enumerate(names)}
+    anchor: FloatArray = np.sum(list(projected.values()), axis=0)
     readouts = {"readouts": latents[:, len(names) * h :]} if network.shape.cells else {}
-    return {**found, "anchor": anchor, **readouts}
+    return {**projected, "anchor": anchor, **readouts}
 
 
 def checked_network(config: ChmrConfig, context: FitContext) -> ChmrNetwork:

@@ -148,13 +148,13 @@ class TunedNetwork(TaskNetwork):
 
         from chmr_bench.nn.batch import graph_batch
 
-        found = np.zeros((len(graph), self._encoder.shape.hidden), dtype=np.float32)
+        encoded = np.zeros((len(graph), self._encoder.shape.hidden), dtype=np.float32)
         network = self._encoder.graph_encoder.eval()
         with one_thread(), torch.inference_mode():
             for start in range(0, len(graph), AT_ONCE):
                 rows = np.arange(start, min(start + AT_ONCE, len(graph)))
-                found[rows] = network(graph_batch(graph, rows)).numpy()
-        return found
+                encoded[rows] = network(graph_batch(graph, rows)).numpy()
+        return encoded
 
     def _new_encoder(self) -> ChmrNetwork:
         """Return the encoder before tuning; its scales are those of the weights."""

@@ -146,14 +146,14 @@ class Chmr:
 
     def _groups(self, inputs: Inputs) -> dict[str, FloatArray]:
         """Return all that a head may read, a matrix (n, d) float32 an input."""
-        found: dict[str, FloatArray] = {}
+        parts: dict[str, FloatArray] = {}
         if reading.uses_encoder(self.config):
             from chmr_bench_chmr.embedding import embed
 
-            found = embed(inputs, self.config, self._context)
+            parts = embed(inputs, self.config, self._context)
         if self._cells is not None:
-            found |= self._cells.read(inputs, found.get("readouts"))
-        return {**found, "bits": reading.bits_of(inputs)}
+            parts |= self._cells.read(inputs, parts.get("readouts"))
+        return {**parts, "bits": reading.bits_of(inputs)}
 
     def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> FloatArray:
         """Return the groups side by side; all but the bits standardised on the training rows."""

@@ -76,16 +76,16 @@ def outputs(
     """Return all that is compared, by the published names."""
     latents = network.encode(given["x_fingerprint"], graph, given["x_geometry"])
     anchor = network.anchor(latents)
-    found = {"anchor": anchor, "graph_representation": network.graph_encoder(graph)}
+    outputs = {"anchor": anchor, "graph_representation": network.graph_encoder(graph)}
     both = latents | {name: network.project(name, given[f"x_{name}"]) for name in CELLS}
     for name, p in both.items():
         codes = network.codes(p)
-        found[f"latent_{name}"] = p
-        found[f"codes_{name}"], found[f"quantised_{name}"] = codes.codes, codes.quantised
-    found["tree_vq_loss"] = tree_vq_loss(network, both.values(), meta["commitment_weight"])
+        outputs[f"latent_{name}"] = p
+        outputs[f"codes_{name}"], outputs[f"quantised_{name}"] = codes.codes, codes.quantised
+    outputs["tree_vq_loss"] = tree_vq_loss(network, both.values(), meta["commitment_weight"])
     for name in DECODERS:
-        found[f"reconstruction_{name}"] = network.decode(name, both.get(name, anchor))
-    return found | losses(network, latents, given, meta["temperature"])
+        outputs[f"reconstruction_{name}"] = network.decode(name, both.get(name, anchor))
+    return outputs | losses(network, latents, given, meta["temperature"])
 
 
 def tree_vq_loss(network: ChmrNetwork, latents: Iterable[Tensor], extra_weight: float) -> Tensor:
@@ -120,10 +120,10 @@ def losses(
     )
     settings = {"as_published": True, "temperature": temperature}
     terms = objective(network, PretrainConfig.model_validate(settings), step)
-    found = {f"{WRITTEN}{kind}": terms[f"reconstruction.{kind}"] for kind in kinds}
+    outputs = {f"{WRITTEN}{kind}": terms[f"reconstruction.{kind}"] for kind in kinds}
     for term in ("instance_alignment", "distribution_alignment"):
-        found[term] = torch.stack([terms[f"{term}.{name}"] for name in CELLS])
-    return found
+        outputs[term] = torch.stack([terms[f"{term}.{name}"] for name in CELLS])
+    return outputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

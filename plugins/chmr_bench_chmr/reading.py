@@ -17,8 +17,8 @@ BITS = ("morgan", "maccs")
 
 def requests(config: ChmrConfig) -> Mapping[str, FeatureRequest]:
     """Return what fine-tuning reads: the bits alone where the head reads nothing else."""
-    found = feature_requests(config)
-    return found if uses_encoder(config) else {name: found[name] for name in BITS}
+    needed = feature_requests(config)
+    return needed if uses_encoder(config) else {name: needed[name] for name in BITS}
 
 
 def uses_encoder(config: ChmrConfig) -> bool:

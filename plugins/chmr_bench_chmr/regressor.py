@@ -142,15 +142,15 @@ class Regressor:
             return list(pool.map(fit, y.T))
 
     def _scores(self, columns: list[Any], x: FloatArray) -> FloatArray:
-        found = np.empty((len(x), len(columns)))
+        y_pred = np.empty((len(x), len(columns)))
         for task, column in enumerate(columns):
             if isinstance(column, float):
-                found[:, task] = column
+                y_pred[:, task] = column
             elif self._is_classifier:
-                found[:, task] = column.predict_proba(x)[:, 1]
+                y_pred[:, task] = column.predict_proba(x)[:, 1]
             else:
-                found[:, task] = column.predict(x)
-        return found
+                y_pred[:, task] = column.predict(x)
+        return y_pred
 
     def _estimator(self, strength: float) -> Any:
         from sklearn.linear_model import LogisticRegression, Ridge

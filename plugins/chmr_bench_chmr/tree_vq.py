@@ -134,11 +134,11 @@ def perplexity(codes: Tensor, sizes: Sequence[int]) -> list[float]:
     sizes : Sequence[int]
         L numbers of codes.
     """
-    found = []
+    perplexities = []
     for level, size in enumerate(sizes):
         share = torch.bincount(codes[:, level], minlength=size) / max(len(codes), 1)
-        found.append(float(torch.special.entr(share.double()).sum().exp()))
-    return found
+        perplexities.append(float(torch.special.entr(share.double()).sum().exp()))
+    return perplexities
 
 
 def unit(x: Tensor) -> Tensor:

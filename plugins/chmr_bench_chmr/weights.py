@@ -31,10 +31,10 @@ def _build(shape: Mapping[str, Any], n_tensors: int) -> ChmrNetwork:
     """Return a network of the shape that a header describes."""
     from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
 
-    found = NetworkShape.from_json(shape)
-    if found.layers > n_tensors:  # to build them may take hours
-        raise ValueError(f"{found.layers} layers, but {n_tensors} tensors")
-    return ChmrNetwork(found)
+    built = NetworkShape.from_json(shape)
+    if built.layers > n_tensors:  # to build them may take hours
+        raise ValueError(f"{built.layers} layers, but {n_tensors} tensors")
+    return ChmrNetwork(built)
 
 
 _FILE = NetworkFile(PretrainConfig, _build)

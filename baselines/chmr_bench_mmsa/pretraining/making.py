@@ -81,41 +81,46 @@ class MmsaPretraining(PretrainingPlan):
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
         network = cast(MmsaLearner, learner).network
-        told = {**info, "note": RECONSTRUCTION}  # boards say it where they say what it learnt from
-        save_network(self.place.folder / WEIGHTS, network, self.config, told, write_card)
+        marked = {
+            **info,
+            "note": RECONSTRUCTION,
+        }  # boards say it where they say what it learnt from
+        save_network(self.place.folder / WEIGHTS, network, self.config, marked, write_card)
 
 
 @torch.no_grad()
 def health(network: MmsaNetwork, material: MmsaMaterial, rows: Any) -> dict[str, Any]:
     """Return how far the molecules of these rows lie apart, and how the anchors are used."""
     unified = network.encode(molecule_batch(material.modalities, rows)).unified()
-    found = {"molecules": len(rows), "spread_unified": round(float(spread(unified)), 4)}
+    measured = {"molecules": len(rows), "spread_unified": round(float(spread(unified)), 4)}
     last = unified
     if network.hypergraph is not None:
         last = network.hypergraph(unified)
-        found["spread_hypergraph"] = round(float(spread(last)), 4)
+        measured["spread_hypergraph"] = round(float(spread(last)), 4)
     if network.memory is not None:
         recall = network.memory(last)
-        found["anchors"] = recall.attention.shape[1]
-        found["anchors_in_use"] = round(float(recall.anchors_in_use()), 1)
-        found["attention_entropy"] = round(float(recall.attention_entropy()), 4)
-    return found
+        measured["anchors"] = recall.attention.shape[1]
+        measured["anchors_in_use"] = round(float(recall.anchors_in_use()), 1)
+        measured["attention_entropy"] = round(float(recall.attention_entropy()), 4)
+    return measured
 
 
-def _lines(material: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _lines(material: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
     """Return what is this model's own of a card."""
+    mixed = measured.get("spread_hypergraph")
     has = ", ".join(f"{name} {n}" for name, n in material["modalities"].items())
     lines = [
         f"- Molecules drawn from the {material['n_in_atlas']} of the atlas; they have: {has}",
-        f"- Spread over {found['molecules']} molecules (0 = collapsed, 1 = all over the sphere): "
-        f"unified code {found['spread_unified']:g}"
-        + (f", hypergraph {found['spread_hypergraph']:g}" if "spread_hypergraph" in found else ""),
+        f"- Spread over {measured['molecules']} molecules (0 = collapsed, 1 = all over the "
+        "sphere): "
+        f"unified code {measured['spread_unified']:g}"
+        + ("" if mixed is None else f", hypergraph {mixed:g}"),
     ]
-    if "anchors" in found:
-        uniform = np.log(found["anchors"])
+    if "anchors" in measured:
+        uniform = np.log(measured["anchors"])
         lines.append(
-            f"- Memory: {found['anchors_in_use']:g} of {found['anchors']} anchors in use; mean "
-            f"entropy of a molecule's attention {found['attention_entropy']:g} (all alike would be "
-            f"{uniform:.2f})"
+            f"- Memory: {measured['anchors_in_use']:g} of {measured['anchors']} anchors in use; "
+            f"mean entropy of a molecule's attention {measured['attention_entropy']:g} (all alike "
+            f"would be {uniform:.2f})"
         )
     return lines

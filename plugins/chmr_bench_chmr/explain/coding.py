@@ -72,14 +72,14 @@ def coded_latents(config: ChmrConfig, inputs: Inputs, context: FitContext) -> Co
             "are no codes to explain; pretrain with tree='tree' or tree='flat'"
         )
     latents = embed(inputs, config, context)
-    found = {
+    coded = {
         name: _coded(network, latents[name], _observed(inputs, name))
         for name in network.shape.molecular
     }
     network.to("cpu")  # where `embed` may have left it elsewhere
     for name, block in _known_cells(inputs, network):
-        found[name] = _coded(network, _projected(network, name, block), block.observed_rows)
-    return CodedLatents(found, tuple(network.tree.sizes), isinstance(network.tree, TreeVQ))
+        coded[name] = _coded(network, _projected(network, name, block), block.observed_rows)
+    return CodedLatents(coded, tuple(network.tree.sizes), isinstance(network.tree, TreeVQ))
 
 
 def _observed(inputs: Inputs, name: str) -> BoolArray:

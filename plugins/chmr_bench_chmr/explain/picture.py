@@ -94,8 +94,8 @@ def _components(points: FloatArray) -> FloatArray:
     centred = points - points.mean(axis=0)
     left, scale, _ = np.linalg.svd(centred, full_matrices=False)
     placed = np.zeros((len(points), 2))
-    found = (left * scale)[:, :2]
-    placed[:, : found.shape[1]] = found
+    axes = (left * scale)[:, :2]
+    placed[:, : axes.shape[1]] = axes
     return placed
 
 

@@ -81,10 +81,10 @@ def _level_rows(coded: CodedLatents) -> Iterator[list[Any]]:
     parts = {name: m.codes[m.observed] for name, m in coded.modalities.items()}
     parts |= {ALL: np.concatenate(list(parts.values()))}
     for name, codes in parts.items():
-        found = perplexity(torch.from_numpy(codes), coded.sizes)
+        perplexities = perplexity(torch.from_numpy(codes), coded.sizes)
         for level, size in enumerate(coded.sizes):
             n_used = len(np.unique(codes[:, level]))
-            value = _rounded(found[level]) if len(codes) else ""
+            value = _rounded(perplexities[level]) if len(codes) else ""
             agrees = agreement(coded, name, level)
             yield [name, level + 1, size, n_used, value, len(codes), agrees]
 

@@ -32,26 +32,26 @@ def tree_usage(network: ChmrNetwork, material: Material, device: str) -> list[di
         if material.geometry is not None:
             seen = torch.from_numpy(material.geometry.observed[part])
             latents[GEOMETRY] = latents[GEOMETRY][seen.to(device)]
-        found = list(latents.values())
+        projections = list(latents.values())
         for name, values in material.cells.items():
             own = part[values.observed[part]]
             x, entries = torch.from_numpy(values.x[own]).to(device), None
             if values.entries is not None:
                 entries = torch.from_numpy(values.entries[own]).to(device)
-            found.append(network.project(name, x, entries))
-        codes += [network.codes(p).codes.cpu() for p in found if len(p)]
+            projections.append(network.project(name, x, entries))
+        codes += [network.codes(p).codes.cpu() for p in projections if len(p)]
     every = torch.cat(codes)
     return _levels(every, network.tree.sizes)
 
 
 def _levels(codes: Tensor, sizes: Any) -> list[dict[str, Any]]:
-    found = perplexity(codes, sizes)
+    perplexities = perplexity(codes, sizes)
     return [
         {
             "level": level + 1,
             "codes": size,
             "used": len(torch.unique(codes[:, level])),
-            "perplexity": round(found[level], 2),
+            "perplexity": round(perplexities[level], 2),
         }
         for level, size in enumerate(sizes)
     ]

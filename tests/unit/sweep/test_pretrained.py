@@ -248,7 +248,7 @@ def test_a_failed_fit_is_tried_again_with_weights_made_anew(
 
 @pytest.mark.parametrize(
     ("model", "message"),
-    [("stubborn", "was told to make weights, and did not"), ("odd", "gave str; expected Weights")],
+    [("stubborn", "was asked for weights, and made none"), ("odd", "gave str; expected Weights")],
 )
 def test_a_plugin_that_breaks_the_contract_fails_on_record(
     store: RecordStore, model: str, message: str
