@@ -63,7 +63,8 @@ def check_import(entry_point: metadata.EntryPoint) -> None:
 def check_module(module: str, version: str = "", seconds: float | None = None) -> None:
     """Raise PluginError where importing a module would harm this process.
 
-    It would end or hang it, now or at its end, or change what others rely on. In a worker process nothing is tried: it may end.
+    It would end or hang it, now or at its end, or change what others rely on.
+    In a worker process nothing is tried: it may end.
     """
     if module in sys.modules or parent_process() is not None:
         return

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -116,7 +117,7 @@ class Surroundings:
 def _folder() -> str:
     """Return the working folder; "" where it is gone."""
     try:
-        return os.getcwd()
+        return str(Path.cwd())
     except OSError:
         return ""
 

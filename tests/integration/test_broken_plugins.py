@@ -72,7 +72,12 @@ BROKEN: Mapping[str, tuple[str, str]] = {
 
 HARMFUL: Mapping[str, tuple[str, str]] = {
     "changes": (
-        "import builtins, os, sys\nos.chdir('/')\nbuiltins.open = None\nsys.setrecursionlimit(60)\n",
+        """
+        import builtins, os, sys
+        os.chdir("/")
+        builtins.open = None
+        sys.setrecursionlimit(60)
+        """,
         "its import changes the recursion limit, builtins.open, the working folder, "
         "which others rely on",
     ),
@@ -235,4 +240,4 @@ def test_a_harmful_plugin_is_named_and_harms_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     errors = {e["name"]: e["error"] for e in json.loads(done.stdout)}
     assert {name: errors[name] for name in HARMFUL} == {n: w for n, (_, w) in HARMFUL.items()}
-    assert errors["fingerprints"] == ""
+    assert errors["fingerprints"] is None

@@ -33,7 +33,7 @@ CHANGES: Mapping[str, Callable[[], Any]] = {
 
 def state() -> list[Any]:
     return [
-        *(builtins.open, vars(random).get("random"), np.mean, dict(os.environ), os.getcwd()),
+        *(builtins.open, vars(random).get("random"), np.mean, dict(os.environ), Path.cwd()),
         *(sys.stderr, sys.getrecursionlimit(), list(warnings.filters)),
         *(signal.getitimer(signal.ITIMER_REAL), [signal.getsignal(s) for s in SIGNALS]),
     ]
