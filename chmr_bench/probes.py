@@ -1,4 +1,4 @@
-"""Import a plugin in a process of its own first: it may end, or never return.
+"""Import a plugin in a process of its own first: it may end, never return, or harm the others.
 
 What survived is remembered by its files in the cache folder, so that a plugin is tried once, and
 again when it has changed.
@@ -6,10 +6,16 @@ again when it has changed.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
+import importlib
+import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from importlib.machinery import PathFinder
@@ -18,21 +24,17 @@ from pathlib import Path
 
 from chmr_bench.errors import PluginError
 from chmr_bench.paths import home
+from chmr_bench.surroundings import Surroundings
 
 SECONDS = 30.0
 """Time a plugin has to be imported; ours take less than one."""
 MODULE_SECONDS = 180.0
 """Time for a module that a plugin names, which may import torch from a slow disk."""
-SURVIVED = 86
-"""The exit code of an import that came back, which nobody uses by chance."""
-PROBE = f"""
-import importlib, os, sys
-try:
-    importlib.import_module(sys.argv[1])
-except BaseException:
-    pass
-os._exit({SURVIVED})
-"""
+ENDING_SECONDS = 5.0
+"""Time that the process has to end after the import."""
+SURVIVED, STUCK = 86, 87
+"""Exit codes that nobody uses by chance: the process ended by itself, or had to be ended."""
+PROBE = "import sys; from chmr_bench import probes; probes.try_import(*sys.argv[1:])"
 
 
 _foreign: set[str] = set()
@@ -50,7 +52,7 @@ def is_foreign(module: str) -> bool:
 
 
 def check_import(entry_point: metadata.EntryPoint) -> None:
-    """Raise PluginError where importing the plugin's module would end or hang this process.
+    """Raise PluginError where importing the plugin's module would harm this process.
 
     An exception at import is no such case: its importer gets that error.
     """
@@ -59,8 +61,9 @@ def check_import(entry_point: metadata.EntryPoint) -> None:
 
 
 def check_module(module: str, version: str = "", seconds: float | None = None) -> None:
-    """Raise PluginError where importing a module would end or hang this process.
+    """Raise PluginError where importing a module would harm this process.
 
+    It would end or hang it, now or at its end, or change what others rely on.
     In a worker process nothing is tried: it may end.
     """
     if module in sys.modules or parent_process() is not None:
@@ -78,28 +81,70 @@ def check_module(module: str, version: str = "", seconds: float | None = None) -
 
 def _import_elsewhere(module: str, seconds: float) -> None:
     paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", PROBE, module],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": paths},
-            timeout=seconds,
-            check=False,
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        try:
+            code = subprocess.run(
+                [sys.executable, "-P", "-c", PROBE, module, str(report)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": paths},
+                timeout=seconds,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            code = STUCK
+        if report.exists():
+            _judge(json.loads(report.read_text(encoding="utf-8")), code)
+        elif code == STUCK:
+            raise PluginError(f"its import did not return within {seconds:g} s")
+        else:
+            raise PluginError(f"its import ends the process {_ending(code)}")
+
+
+def _judge(report: dict[str, list[str]], code: int) -> None:
+    """Raise PluginError for what a module did that was imported."""
+    if report["changed"]:
+        changed = ", ".join(report["changed"])
+        raise PluginError(f"its import changes {changed}, which others rely on")
+    if code == STUCK:
+        threads = ", ".join(report["threads"])
+        why = f"threads are left that are no daemons: {threads}" if threads else "it hangs at exit"
+        raise PluginError(f"after its import no command would end; {why}")
+    if code != SURVIVED:
+        raise PluginError(
+            f"after its import every command would end {_ending(code)}; "
+            "it leaves something behind that ends the process at exit"
         )
-    except subprocess.TimeoutExpired:
-        raise PluginError(f"its import did not return within {seconds:g} s") from None
-    if done.returncode != SURVIVED:
-        ending = f"by signal {-done.returncode}"
-        if done.returncode >= 0:
-            ending = f"with exit code {done.returncode}"
-        raise PluginError(f"its import ends the process {ending}")
+
+
+def _ending(code: int) -> str:
+    return f"by signal {-code}" if code < 0 else f"with exit code {code}"
+
+
+def try_import(module: str, report: str) -> None:
+    """Import a module and write down what that does to this process, which is about to end.
+
+    Called in a process made for it. An exception is no harm: the importer gets it, too.
+    """
+    before = Surroundings.now()
+    atexit.register(os._exit, SURVIVED)  # registered first, and so called last
+    end = threading.Timer(ENDING_SECONDS, os._exit, (STUCK,))
+    end.daemon = True
+    with contextlib.suppress(BaseException):
+        importlib.import_module(module)
+    changed = before.restored()
+    threads = [one.name for one in threading.enumerate() if not one.daemon]
+    threads.remove(threading.main_thread().name)
+    seen = {"changed": changed, "threads": threads}
+    Path(report).write_text(json.dumps(seen), encoding="utf-8")
+    end.start()
 
 
 def _digest(module: str, version: str) -> str:
-    """Return a name for the module as it is: its version, and its package's files."""
-    parts = [module, version, sys.version, *_files(module.partition(".")[0])]
+    """Return a name for the module as it is: its version, its package's files, and the trial."""
+    parts = [module, version, sys.version, PROBE, *_files(module.partition(".")[0])]
     return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:32]
 
 

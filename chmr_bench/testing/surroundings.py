@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import importlib
 import os
-import random
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,10 +15,9 @@ import numpy as np
 from chmr_bench import isolation, streams
 from chmr_bench.contracts import ModelSpec
 from chmr_bench.errors import PluginError
+from chmr_bench.surroundings import Surroundings
 from chmr_bench.types import FloatArray
 
-WATCHED: tuple[ModuleType, ...] = (builtins, os, random, np, np.random, np.linalg)
-"""Modules that other code relies on, and that a model has patched before."""
 PATIENCE = 0.5
 """Seconds that a child may take to end by itself."""
 PROCESSES_OF_OURS = ("loky", "resource_tracker", "forkserver", "serve_model.py")
@@ -33,59 +26,18 @@ TOO_LIKE = 0.99
 """Correlation with random labels, in every task, that no honest prediction reaches."""
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """The process as it was before a model came."""
+def _left_processes(before: frozenset[int]) -> list[str]:
+    """Kill the children that came since and do not end by themselves; return their names."""
+    import psutil
 
-    modules: Mapping[ModuleType, Mapping[str, Any]]
-    environment: Mapping[str, str]
-    folder: Path
-    streams: tuple[Any, Any]
-    processes: frozenset[int]
-
-    @classmethod
-    def now(cls) -> Surroundings:
-        """Return the process as it is."""
-        return cls(
-            {module: dict(vars(module)) for module in WATCHED},
-            dict(os.environ),
-            Path.cwd(),
-            (sys.stdout, sys.stderr),
-            frozenset(child.pid for child in _children()),
-        )
-
-    def restored(self) -> list[str]:
-        """Put back what was changed, and return it in words."""
-        changes = []
-        for module, before in self.modules.items():
-            for name, value in before.items():
-                if vars(module).get(name) is not value:
-                    setattr(module, name, value)
-                    changes.append(f"{module.__name__}.{name}")
-        for name, text in self.environment.items():
-            if os.environ.get(name) != text:
-                os.environ[name] = text
-                changes.append(f"the environment variable {name}")
-        if Path.cwd() != self.folder:
-            os.chdir(self.folder)
-            changes.append("the working folder")
-        if (sys.stdout, sys.stderr) != self.streams:
-            sys.stdout, sys.stderr = self.streams
-            changes.append("the standard streams")
-        return changes
-
-    def left_processes(self) -> list[str]:
-        """Kill the children that came since and do not end by themselves; return their names."""
-        import psutil
-
-        new = [child for child in _children() if child.pid not in self.processes]
-        _, alive = psutil.wait_procs(new, timeout=PATIENCE if new else 0)
-        names = [f"{child.name()} (process {child.pid})" for child in alive]
-        for child in alive:
-            with contextlib.suppress(psutil.Error):
-                child.kill()
-        psutil.wait_procs(alive, timeout=PATIENCE if alive else 0)
-        return names
+    new = [child for child in _children() if child.pid not in before]
+    _, alive = psutil.wait_procs(new, timeout=PATIENCE if new else 0)
+    names = [f"{child.name()} (process {child.pid})" for child in alive]
+    for child in alive:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    psutil.wait_procs(alive, timeout=PATIENCE if alive else 0)
+    return names
 
 
 def _children() -> list[Any]:
@@ -104,11 +56,11 @@ def _children() -> list[Any]:
 @contextmanager
 def left_alone(where: str) -> Iterator[None]:
     """Raise PluginError where the block changes what it must leave alone; that is put back."""
-    before = Surroundings.now()
+    before, children = Surroundings.now(), frozenset(child.pid for child in _children())
     try:
         yield
     finally:
-        changes, processes = before.restored(), before.left_processes()
+        changes, processes = before.restored(), _left_processes(children)
     if changes:
         raise PluginError(f"{where}: it changed {', '.join(changes)}, which others rely on")
     if processes:

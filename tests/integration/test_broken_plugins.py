@@ -70,6 +70,32 @@ BROKEN: Mapping[str, tuple[str, str]] = {
     "prints": ("print('{')\n", "it implements no hook"),
 }
 
+HARMFUL: Mapping[str, tuple[str, str]] = {
+    "changes": (
+        """
+        import builtins, os, sys
+        os.chdir("/")
+        builtins.open = None
+        sys.setrecursionlimit(60)
+        """,
+        "its import changes the recursion limit, builtins.open, the working folder, "
+        "which others rely on",
+    ),
+    "ends-at-exit": (
+        "import atexit, os\natexit.register(os._exit, 0)\n",
+        "after its import every command would end with exit code 0; "
+        "it leaves something behind that ends the process at exit",
+    ),
+    "never-ends": (
+        """
+        import threading, time
+        threading.Thread(target=time.sleep, args=(600,), name="pump").start()
+        """,
+        "after its import no command would end; threads are left that are no daemons: pump",
+    ),
+}
+"""Their import returns, and harms what comes after it."""
+
 GOOD_MODULE = """
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -205,3 +231,13 @@ def test_a_class_that_is_not_there_is_the_plugins_error(site: Path, tmp_path: Pa
     done = run_on_demo(site, tmp_path, "toy.absent")
     assert done.returncode == PLUGIN_ERROR
     assert "no_such_module" in done.stdout + done.stderr
+
+
+def test_a_harmful_plugin_is_named_and_harms_nothing(tmp_path: Path) -> None:
+    for name, (source, _) in HARMFUL.items():
+        distribute(tmp_path, name, source, "0.1")
+    done = chmr_bench(tmp_path, tmp_path / "home", "list", "plugins", "--json")
+    assert done.returncode == 0, done.stderr
+    errors = {e["name"]: e["error"] for e in json.loads(done.stdout)}
+    assert {name: errors[name] for name in HARMFUL} == {n: w for n, (_, w) in HARMFUL.items()}
+    assert errors["fingerprints"] is None

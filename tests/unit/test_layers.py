@@ -56,7 +56,7 @@ LAYERS = """
     worker
     lazy
     probes
-    paths | streams
+    paths | streams | surroundings
     errors | types
 """
 """Imports go downwards only; names on one line do not import each other.
