@@ -15,20 +15,20 @@ PARTS = {"train": "#4477aa", "valid": "#ee6677"}
 
 
 def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
-    """Write the picture; False where there is no epoch to show.
+    """Write the picture; False where there are no two epochs, so nothing to join by a line.
 
     Parameters
     ----------
     history : Sequence[Mapping[str, Any]]
         Rows with ``epoch``, ``part`` (train, valid) and one number a loss term.
     """
+    terms = terms_of(history)
+    if not terms or len({row["epoch"] for row in history}) < 2:
+        return False
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    terms = terms_of(history)
-    if not terms:
-        return False
     n_rows = math.ceil(len(terms) / COLUMNS)
     height = 2.5 * n_rows
     figure = Figure(figsize=(3.2 * COLUMNS, height))
