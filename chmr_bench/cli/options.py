@@ -87,7 +87,18 @@ Cells = Annotated[
     ),
 ]
 Jobs = Annotated[int, option("--jobs", "-j", help="Cores; 0 = all.")]
-Out = Annotated[Path, option(panel=OUT, help="Folder of records and tables.")]
+
+
+def _folder(text: str | Path) -> Path:
+    """Return the folder that a text names; an empty one would be the current folder."""
+    if not str(text).strip():
+        raise typer.BadParameter("'' names no folder; expected one, such as leaderboards")
+    return Path(text)
+
+
+Out = Annotated[
+    Path, option(panel=OUT, parser=_folder, metavar="PATH", help="Folder of records and tables.")
+]
 AsJson = Annotated[bool, option("--json", panel=OUT, help="Print JSON instead.")]
 Quiet = Annotated[bool, option("--quiet", "-q", panel=OUT, help="No plan, no progress.")]
 Split = Annotated[

@@ -18,7 +18,7 @@ from chmr_bench.data.requests import (
     DatasetRequest,
     TableOptions,
 )
-from chmr_bench.errors import DataError, PluginError, UnknownNameError
+from chmr_bench.errors import DataError, PluginError, UnknownNameError, UsageError, nearest
 from chmr_bench.lazy import load_object
 from chmr_bench.paths import is_utf8
 
@@ -88,6 +88,8 @@ def dataset_request(name: str, table: TableOptions, registered: Collection[str])
     """
     from chmr_bench.data.molnet import MOLNET
 
+    if not name.strip():
+        raise UsageError("--dataset ''; expected a registered name, a file, or molnet:NAME")
     if name in registered or name.startswith(MOLNET_PREFIX):
         return DatasetRequest(name=name)
     if name.lower().endswith(FILE_ENDINGS) or "/" in name or Path(name).exists():
@@ -95,7 +97,17 @@ def dataset_request(name: str, table: TableOptions, registered: Collection[str])
     plain = name.lower()
     if plain in MOLNET:
         raise UnknownNameError("dataset", name, [MOLNET_PREFIX + plain])
-    raise UnknownNameError("dataset", name, [*registered, *(MOLNET_PREFIX + m for m in MOLNET)])
+    known = [*registered, *(MOLNET_PREFIX + m for m in MOLNET), *_near_files(name)]
+    raise UnknownNameError("dataset", name, known)
+
+
+def _near_files(name: str) -> list[str]:
+    """Return the tables beside us that are called much like that."""
+    try:
+        files = [path.name for path in Path().iterdir() if path.name.endswith(FILE_ENDINGS)]
+    except OSError:
+        return []
+    return nearest(name, files)
 
 
 def check_dataset(spec: DatasetSpec, dataset: Dataset) -> None:

@@ -9,27 +9,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chmr_bench.data.cell_hints import DECIMAL_COMMA, MINUS_SIGNS, THOUSANDS, hint, number
+from chmr_bench.data.counts import be, plural
 from chmr_bench.data.requests import TableOptions
 from chmr_bench.types import BoolArray, FloatArray, TaskType
 
-MISSING_WORDS = frozenset(
-    {"", "na", "n/a", "nan", "null", "none", "-", "<na>", "#n/a", "#n/a n/a", "#na"}
+NOTED_WORDS = frozenset(
+    {"n.d.", "n.d", "nd", "n/d", "n.a.", "n.a", "n.t.", "n.t", "nt", "n/t", "--", "---", ".", "?"}
+    | {"not determined", "not tested", "not measured", "not available", "missing", *MINUS_SIGNS}
 )
+"""Marks of a laboratory's tables for `not measured`: read as such, with a note."""
+MISSING_WORDS = NOTED_WORDS | {
+    *("", "na", "n/a", "nan", "null", "none", "-", "<na>", "#n/a", "#n/a n/a", "#na")
+}
 """What a cell holds where nothing was measured, in lower case."""
 CLASS_WORDS = {
-    **{"true": 1.0, "active": 1.0, "yes": 1.0},
-    **{"false": 0.0, "inactive": 0.0, "no": 0.0},
+    **dict.fromkeys(("true", "active", "yes", "positive", "pos", "toxic"), 1.0),
+    **dict.fromkeys(("false", "inactive", "no", "negative", "neg"), 0.0),
+    **dict.fromkeys(("non-toxic", "nontoxic", "non toxic"), 0.0),
 }
+SIGNS = {"+": 1.0} | dict.fromkeys(("-", *MINUS_SIGNS), 0.0)
+"""Classes in a column that holds `+`, and nothing else that is a label."""
 SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0)
 """Numbers that often mean `not measured`."""
-MINUS_SIGNS = "\u2212\u2013\u2014\u2010\u2011\uff0d"
-"""Minus, dashes and hyphens of typeset tables."""
 FEW = 0.1
 """Below this share, labels other than 0 and 1 look like slips in a classification."""
 
 _BOUND = re.compile(r"(?:>=|<=|[<>≥≤~≈])\s*(\S+)")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,11 @@ class TaskColumn:
                 f"bound as {value:g}"
             )
         elif self.is_bad[row] or (self.is_word[row] and task_type == "regression"):
-            reason = f"expected a finite number, or an empty cell{_hint(text, options)}"
+            reason = _reason(text, bool(self.is_word[row]), options)
         elif task_type == "classification" and not (math.isnan(value) or value in (0.0, 1.0)):
-            return f"column {self.name!r}: {value:g}, expected 0 or 1"
+            missing = value == -1 or value in SENTINELS
+            more = "; if it means not measured, empty these cells" if missing else ""
+            return f"column {self.name!r}: {value:g}, expected 0 or 1{more}"
         return f"column {self.name!r}: {text!r}, {reason}" if reason else None
 
 
@@ -82,16 +90,16 @@ def decimal_mark(columns: Sequence[Sequence[str]], options: TableOptions, free: 
     if options.decimal or not free:
         return options.decimal or "."
     texts = {text for column in columns for text in column}
-    commas = [text for text in texts if _DECIMAL_COMMA.fullmatch(text)]
-    clear = any(not _THOUSANDS.fullmatch(text) for text in commas)
-    return (
-        "," if clear and not any("." in t and _number(t, ".") is not None for t in texts) else "."
-    )
+    commas = [text for text in texts if DECIMAL_COMMA.fullmatch(text)]
+    clear = any(not THOUSANDS.fullmatch(text) for text in commas)
+    return "," if clear and not any("." in t and number(t, ".") is not None for t in texts) else "."
 
 
 def read_column(name: str, texts: Sequence[str], decimal: str, options: TableOptions) -> TaskColumn:
     """Return the labels of a column; each different text is read once."""
     read = {text: _label(text, decimal, options) for text in dict.fromkeys(texts)}
+    if "+" in read and all(text in SIGNS for text, (_, kind) in read.items() if kind != "missing"):
+        read |= {text: (SIGNS[text], "word") for text in read if text in SIGNS}
     values = np.array([read[text][0] for text in texts], dtype=np.float64)
     kinds = np.array([read[text][1] for text in texts], dtype=np.str_)
     return TaskColumn(name, texts, values, kinds == "word", kinds == "bound", kinds == "bad")
@@ -104,37 +112,31 @@ def _label(text: str, decimal: str, options: TableOptions) -> tuple[float, str]:
         return math.nan, "missing"
     if plain in CLASS_WORDS:
         return CLASS_WORDS[plain], "word"
-    value = _number(plain, decimal)
+    value = number(plain, decimal)
     if value is not None:
         return value, "number"
     bound = _BOUND.fullmatch(plain)
-    value = _number(bound.group(1), decimal) if bound else None
+    value = number(bound.group(1), decimal) if bound else None
     if value is None:
         return math.nan, "bad"
     return (math.nan if options.censored == "drop" else value), "bound"
 
 
-def _hint(text: str, options: TableOptions) -> str:
-    """Return what may be wrong with a cell that is no number, and what helps; "" if not known."""
-    if options.decimal == "," and _number(text, ".") is not None:
-        return "; --decimal , expects a decimal comma"
-    if _DECIMAL_COMMA.fullmatch(text):
-        return "; for a decimal comma, --decimal ,"
-    minus = next((sign for sign in MINUS_SIGNS if text.startswith(sign)), "")
-    if minus and _number(text.replace(minus, "-"), options.decimal or ".") is not None:
-        return f"; its sign is U+{ord(minus):04X}, not the hyphen '-' of numbers"
-    return ""
+def _reason(text: str, is_word: bool, options: TableOptions) -> str:
+    """Return what was expected of a cell that is no label here, and what helps."""
+    plain = text.strip().lower()
+    said = hint(text, options.decimal)
+    if is_word:
+        said = "it names a class, and other labels of the table are numbers"
+    elif plain in SIGNS:
+        said = "'+' and '-' are read as classes where a column holds nothing else"
+    elif not said and not any(c.isdigit() for c in plain) and "inf" not in plain:
+        said = f"the words that are read: {_listed(1.0)} (1), {_listed(0.0)} (0)"
+    return "expected a finite number, or an empty cell" + (f"; {said}" if said else "")
 
 
-def _number(text: str, decimal: str) -> float | None:
-    """Return the number that a text is, or None."""
-    if decimal != ".":
-        text = "x" if "." in text else text.replace(decimal, ".")
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and "_" not in text else None
+def _listed(value: float) -> str:
+    return ", ".join(word for word, read in CLASS_WORDS.items() if read == value)
 
 
 # --------------------------------------------------------------------------------- kind of the task
@@ -176,16 +178,22 @@ def oddities(column: TaskColumn, inferred: bool) -> list[str]:
     distinct, counts = np.unique(values, return_counts=True)
     name, notes = column.name, []
     n_other = int(is_other(values).sum())
-    if inferred and len(distinct) == 2 and len(values) > 2 and n_other:
+    if inferred and set(distinct) == {-1.0, 0.0, 1.0}:
+        notes.append(
+            f"column {name!r} holds 0, 1 and -1 ({plural(int(counts[0]), 'time')}) alone; if -1 "
+            "means not measured, empty these cells"
+        )
+    elif inferred and len(distinct) == 2 and len(values) > 2 and n_other:
         low, high = distinct
         notes.append(f"column {name!r} holds {low:g} and {high:g} alone; are they classes?")
     elif inferred and 0 < n_other < FEW * len(values):
-        notes.append(f"column {name!r}: {n_other} of {len(values)} labels are not 0 or 1")
+        notes.append(f"column {name!r}: {n_other} of {len(values)} labels {be(n_other)} not 0 or 1")
     for place in np.flatnonzero(np.isin(distinct, SENTINELS)):
         value, rest = distinct[place], np.abs(np.delete(distinct, place))
         if rest.size and abs(value) / 3 > rest.max():
+            times = plural(int(counts[place]), "time")
             notes.append(
-                f"column {name!r}: {value:g} stands {counts[place]} times, far from every other "
+                f"column {name!r}: {value:g} stands {times}, far from every other "
                 "value; if it means not measured, empty these cells"
             )
     return notes

@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -25,7 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench.contracts import DroppedRow
+from chmr_bench.data.counts import plural
 from chmr_bench.data.requests import TableOptions, unusable_path
+from chmr_bench.data.structure_records import read_records
 from chmr_bench.data.text_encoding import decoded
 from chmr_bench.errors import DataError, SettingError
 
@@ -37,6 +40,9 @@ DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|", "blank": 
 _WORDS = DELIMITERS | {"space": " ", "pipe": "|", "\\t": "\t"}
 _SMI_LINE = re.compile(r"(\S+(?:\s+\|[^|]*\|)?)\s*(.*)", re.DOTALL)
 """SMILES, extensions between bars, and the name that the rest of the line is."""
+
+_SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n"])"?\s*$', re.IGNORECASE)
+"""What a spreadsheet takes for the delimiter's name, not for a row."""
 
 
 @dataclass
@@ -106,6 +112,8 @@ def read_cells(path: Path, options: TableOptions) -> TableCells:
     try:
         content = path.read_bytes()
         cells = TableCells(sha256=hashlib.sha256(content).hexdigest())
+        if content.startswith(b"version https://git-lfs."):
+            raise OSError("it is a pointer of Git LFS; 'git lfs pull' brings the file itself")
         inner, content = _unpacked(path, content)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
         packed = {".gz": " as gzip", ".zip": " as zip"}.get(path.suffix.lower(), "")
@@ -179,6 +187,8 @@ def _as_text(value: Any) -> str:
         return value.strip()
     if value is None or str(value) in ("NaT", "<NA>"):  # pandas' own ways to say so
         return ""
+    if getattr(value, "shape", ()) or isinstance(value, list | tuple):  # a cell of Parquet
+        return f"list[{len(value)}]"
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         return str(value).strip()
     number = float(value)
@@ -213,6 +223,11 @@ def _lines(text: str, path: Path) -> list[str]:
 def _read_delimited(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
     """Split a text with a header row; blank lines and comments are counted, and left out."""
     lines = _lines(_decoded(cells, content, path, options), path)
+    said = _SEPARATOR_LINE.match(lines[0])
+    if said:
+        lines[0] = "\n"  # a blank line, so that rows are counted as before
+        cells.notes.append(f"its first line says that {said[1]!r} separates the cells")
+        options = dataclasses.replace(options, delimiter=options.delimiter or said[1])
     first, delimiter = _header(lines, path, options)
     if delimiter == " ":
         lines = [line.strip() for line in lines]
@@ -242,7 +257,7 @@ def _read_delimited(cells: TableCells, content: bytes, path: Path, options: Tabl
             reason = f"{n}, expected {len(header)} as in the header; {way}"
             cells.bad.append(DroppedRow(number, reason))
     if n_comments:
-        cells.notes.append(f"{n_comments} lines begin with '#'")
+        cells.notes.append(f"{plural(n_comments, 'line')} begin{'s' * (n_comments == 1)} with '#'")
     cells.fill(header, rows)
 
 
@@ -256,6 +271,8 @@ def _header(lines: Sequence[str], path: Path, options: TableOptions) -> tuple[in
     if len(given) > 1 or given in ("\n", "\r", '"'):
         raise SettingError(f"--delimiter {given!r}: expected one character, or {', '.join(_WORDS)}")
     filled = [i for i, line in enumerate(lines) if line.strip()]
+    if not filled:
+        raise _empty(path)
     plain = next((i for i in filled if not lines[i].startswith("#")), filled[0])
     comments = [i for i in reversed(filled) if i < plain]  # the last may name the columns
     tried = [given] if given else list(dict.fromkeys((_usual_delimiter(path), *_WORDS.values())))
@@ -343,19 +360,14 @@ def _read_parquet(cells: TableCells, content: bytes, path: Path, options: TableO
 
 def _read_sdf(cells: TableCells, content: bytes, path: Path, options: TableOptions) -> None:
     """Read the records of an SD file: properties, name, and a SMILES made of the structure."""
-    from rdkit import Chem, rdBase
-
     text = _decoded(cells, content, path, options)
     numbered: list[tuple[int, dict[str, str]]] = []
-    with _refusing(path, "an SD file"), rdBase.BlockLogs():
-        records: Any = Chem.ForwardSDMolSupplier(io.BytesIO(text.encode()))
-        for number, mol in enumerate(records, 1):
-            if mol is None:
-                cells.bad.append(DroppedRow(number, "RDKit cannot read this record"))
-                continue
-            own = {name: mol.GetProp(name) for name in mol.GetPropNames()}
-            name = mol.GetProp("_Name") if mol.HasProp("_Name") else ""
-            numbered.append((number, {"smiles": Chem.MolToSmiles(mol), "name": name} | own))
+    with _refusing(path, "an SD file"):
+        for number, record in read_records(text):
+            if isinstance(record, str):
+                cells.bad.append(DroppedRow(number, record))
+            else:
+                numbered.append((number, record))
     columns = list(dict.fromkeys(name for _, record in numbered for name in record))
     cells.fill(columns, [(n, [record.get(c, "") for c in columns]) for n, record in numbered])
 

@@ -17,8 +17,9 @@ import numpy as np
 
 from chmr_bench.contracts import Dataset, DatasetSpec, DroppedRow
 from chmr_bench.data import labels
+from chmr_bench.data.counts import be, plural
 from chmr_bench.data.labels import TaskColumn
-from chmr_bench.data.requests import TableOptions
+from chmr_bench.data.requests import TableOptions, unusable_path
 from chmr_bench.data.table_files import TableCells, plain_name, read_cells, same_name
 from chmr_bench.errors import DataError, SettingError, nearest
 from chmr_bench.types import MetricName, TaskType
@@ -39,8 +40,8 @@ _EXTENDED = re.compile(r"\S+\s+\|[^|]*\|")
 def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Dataset]:
     """Read molecules and labels of a user's file.
 
-    An empty cell (or NA, NaN, null, none, -) means not measured. Duplicate molecules stay and are
-    counted in the notes; a task with one class only is allowed.
+    An empty cell (or NA, NaN, null, none, -, n.d.) means not measured. Duplicate molecules stay
+    and are counted in the notes; a task with one class only is allowed.
 
     Raises
     ------
@@ -53,6 +54,9 @@ def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Da
     --------
     >>> spec, dataset = read_table("my.csv", TableOptions("smiles", ("pIC50",)))  # doctest: +SKIP
     """
+    problem = unusable_path(path)  # before Path makes one slash of two in an address
+    if problem:
+        raise DataError(f"{path}: {problem}")
     path = Path(path)
     _check_options(options)
     cells = read_cells(path, options)
@@ -205,11 +209,12 @@ def _check_bad(path: Path, n_rows: int, bad: Sequence[DroppedRow], options: Tabl
         listed += f"\n  ... and {len(bad) - N_SHOWN} more"
     if bad and options.on_invalid == "stop":
         raise DataError(
-            f"{path}: {len(bad)} of {n_rows} rows cannot be used:\n{listed}\n"
+            f"{path}: {len(bad)} of {plural(n_rows, 'row')} cannot be used:\n{listed}\n"
             "Mend them, or leave them out with --on-invalid drop (the record counts them)."
         )
     if len(bad) == n_rows:
-        raise DataError(f"{path}: none of its {n_rows} rows can be used:\n{listed}")
+        rows = "its one row cannot" if n_rows == 1 else f"none of its {n_rows} rows can"
+        raise DataError(f"{path}: {rows} be used:\n{listed}")
 
 
 def _check_labelled(path: Path, dataset: Dataset) -> None:
@@ -230,14 +235,21 @@ def _notes(
 ) -> list[str]:
     """Return what was decided about the cells."""
     notes = ["numbers have a decimal comma"] if decimal == "," else []
+    texts = {
+        t for c in columns for t, value in zip(c.texts, c.values, strict=True) if value != value
+    }
+    marks = sorted(t for t in texts if t.lower() in labels.NOTED_WORDS)
+    if marks:
+        notes.append(f"{', '.join(map(repr, marks))} {be(len(marks))} read as not measured")
     words = {t.lower() for c in columns for t, word in zip(c.texts, c.is_word, strict=True) if word}
     if words and task_type == "classification":
-        read = (f"{word} = {labels.CLASS_WORDS[word]:g}" for word in sorted(words))
+        meanings = labels.CLASS_WORDS | labels.SIGNS
+        read = (f"{word} = {meanings[word]:g}" for word in sorted(words))
         notes.append(f"labels are read as {', '.join(read)}")
     n_bounds = sum(int(c.is_bound.sum()) for c in columns)
     if n_bounds:
         what = {"drop": "as not measured", "bound": "as the bound"}.get(options.censored, "")
-        notes.append(f"{n_bounds} values with a qualifier are taken {what}")
+        notes.append(f"{plural(n_bounds, 'value')} with a qualifier {be(n_bounds)} taken {what}")
     return notes
 
 
@@ -252,10 +264,12 @@ def _spec(
     _check_metric(metric, task_type)
     n_twice = len(dataset) - len(set(dataset.smiles))
     n_extended = sum(" " in smiles for smiles in dataset.smiles)
+    repeat = "repeats" if n_twice == 1 else "repeat"
+    carry = "carries" if n_extended == 1 else "carry"
     counted = {
-        f"{n_twice} rows repeat the SMILES of an earlier row": n_twice,
-        f"{n_extended} SMILES carry CX extensions, which RDKit reads": n_extended,
-        f"{len(dataset.dropped)} rows dropped on the user's order": len(dataset.dropped),
+        f"{plural(n_twice, 'row')} {repeat} the SMILES of an earlier row": n_twice,
+        f"{n_extended} SMILES {carry} CX extensions, which RDKit reads": n_extended,
+        f"{plural(len(dataset.dropped), 'row')} dropped on the user's order": len(dataset.dropped),
     }
     return DatasetSpec(
         name=dataset_name(path),

@@ -38,7 +38,11 @@ class RecordStore(StoredRuns):
 
     def check_writable(self) -> None:
         """Raise UsageError where the folder plainly cannot be made or written; make nothing."""
-        place = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
+        try:
+            place = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
+        except OSError as error:  # a name that the file system cannot hold
+            reason = error.strerror or str(error)
+            raise UsageError(f"--out {self.root}: {reason}; choose another folder") from error
         if not place.is_dir():
             raise _unwritable(self.root, f"{place} is a file")
         if not os.access(place, os.W_OK | os.X_OK):

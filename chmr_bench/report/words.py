@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chmr_bench.data.counts import plural as plural
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -49,11 +51,6 @@ def environment() -> Environment:
     )
     jinja.filters |= {"escaped": _escaped, "note": _note, "plural": plural, "comma": _comma}
     return jinja
-
-
-def plural(n: int, noun: str) -> str:
-    """Return a count and what is counted: ``1 job``, ``2 jobs``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:

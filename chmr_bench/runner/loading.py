@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chmr_bench import foreign
@@ -229,7 +228,7 @@ def _opened(
     if request.file:
         from chmr_bench.data import tables
 
-        return tables.read_table(Path(request.file), request)
+        return tables.read_table(request.file, request)
     if request.name.startswith(MOLNET_PREFIX):
         from chmr_bench.data import molnet
 

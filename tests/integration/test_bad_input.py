@@ -131,7 +131,7 @@ def test_the_options_of_a_table_reach_its_reading_and_the_record(
     assert "row 5, column 'a, b': '>3,5', a value with a qualifier" in inside(*asked).stderr
     done = inside(*asked, "--censored", "bound")
     assert done.returncode == 0, done.stderr
-    for note in ("read as semicolon-separated", "decimal comma", "1 values with a qualifier"):
+    for note in ("read as semicolon-separated", "decimal comma", "1 value with a qualifier"):
         assert f"note: mine.csv: {note}" in done.stderr.replace("numbers have a ", "")
     (record,) = RecordStore(tmp_path / "leaderboards").records()
     origin = record.dataset.origin

@@ -125,6 +125,16 @@ def test_the_separator_is_seen_and_noted_where_the_name_says_another(
     assert check(tmp_path / name, delimiter=word)
 
 
+@pytest.mark.parametrize("mark", [";", ",", "\t", ":"])
+def test_the_line_of_a_spreadsheet_that_names_the_separator_is_no_row(
+    tmp_path: Path, mark: str
+) -> None:
+    path = put(tmp_path, f"sep={mark}\n" + FRAME.to_csv(index=False, sep=mark))
+    assert f"its first line says that {mark!r} separates the cells" in check(path)
+    assert read(path)[1].row_numbers == (3, 4, 5)
+    assert "the file is empty" in refusal(put(tmp_path, f"sep={mark}\n", "bare.csv"))
+
+
 def test_blanks_separate_where_nothing_else_does(tmp_path: Path) -> None:
     text = "smiles   y\nCCO  5.5 \nc1ccccc1 6.25\nCCN   -0.5\n"
     assert "read as blank-separated" in check(put(tmp_path, text, "my.txt"))
@@ -269,6 +279,37 @@ def test_sdf_records_with_their_properties(tmp_path: Path) -> None:
     assert read(broken, on_invalid="drop")[1].row_numbers == (2, 3)
 
 
+@pytest.mark.parametrize("broken", ["garbage\n", "", "\n\n\n  0  0  0  0  0 V2000\nM  END\n"])
+def test_a_broken_record_takes_no_other_with_it(tmp_path: Path, broken: str) -> None:
+    blocks = []
+    for smiles in ("C", "CC", "CCC", "CCCC"):
+        block = Chem.MolToMolBlock(Chem.MolFromSmiles(smiles))
+        blocks.append(f"{block}>  <y>\n{len(smiles)}.5\n\n$$$$\n")
+    blocks[1] = broken + "$$$$\n"
+    for name, end in (("my.sdf", "\n"), ("crlf.sdf", "\r\n")):
+        path = put(tmp_path, ("".join(blocks) + "\n").replace("\n", end), name)
+        spec, data = read(path, on_invalid="drop")
+        assert data.smiles == ("C", "CCC", "CCCC")
+        assert data.row_numbers == (1, 3, 4)
+        assert [d.row for d in data.dropped] == [2]
+        assert "1 row dropped on the user's order" in spec.notes
+        assert "1 of 4 rows cannot be used" in refusal(path)
+
+
+def test_a_pointer_of_git_lfs_is_named_as_one(tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"
+    for name in ("my.csv", "my.xlsx", "my.csv.gz"):
+        assert "a pointer of Git LFS; 'git lfs pull'" in refusal(put(tmp_path, pointer, name))
+
+
+def test_a_cell_of_parquet_may_hold_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "my.parquet"
+    FRAME.assign(bits=[[1, 0], [0, 1], [1]], z=[[1.5], [2.5], [3.5]]).to_parquet(path)
+    check(path)
+    assert "row 1, column 'bits': 'list[2]', expected a finite number" in refusal(path, "bits")
+    assert "the cell holds a list; write one number a cell" in refusal(path, "z")
+
+
 def test_an_ending_nobody_reads(tmp_path: Path) -> None:
     assert "expected a file called .csv, .tsv, .txt, .smi" in refusal(put(tmp_path, "x", "my.doc"))
 
@@ -278,6 +319,8 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert "this is a folder; name a file (it holds assay.csv)" in refusal(tmp_path)
     assert "there is no such file; did you mean" in refusal(tmp_path / "asay.csv")
     assert "this is an address; download the file" in refusal(Path("https://example.org/a.csv"))
+    with pytest.raises(DataError, match=r"^https://example\.org/a\.csv: this is an address"):
+        read("https://example.org/a.csv")  # type: ignore[arg-type]
     assert "this is an address; download the file" in refusal(Path("s3://bucket/a.csv"))
     os.mkfifo(tmp_path / "pipe.csv")
     assert "this is no ordinary file" in refusal(tmp_path / "pipe.csv")
@@ -316,13 +359,65 @@ def test_task_names_with_commas(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("yes", "no"), [("True", "False"), ("active", "Inactive"), ("YES", "no"), ("1", "False")]
+    ("yes", "no"),
+    [
+        *[("True", "False"), ("active", "Inactive"), ("YES", "no"), ("1", "False")],
+        *[("toxic", "Non-toxic"), ("pos", "neg"), ("+", "-"), ("+", "\u2212")],
+    ],
 )
 def test_words_for_classes(tmp_path: Path, yes: str, no: str) -> None:
     spec, data = read(put(tmp_path, f"smiles,y\nC,{yes}\nCC,{no}\nCCC,<NA>\nCCCC,#N/A\n"))
     np.testing.assert_array_equal(data.y[:, 0], [1, 0, np.nan, np.nan])
     assert spec.task_type == "classification"
     assert any(note.startswith("labels are read as") for note in spec.notes)
+
+
+def test_signs_among_numbers_are_not_guessed(tmp_path: Path) -> None:
+    path = put(tmp_path, "smiles,y\nC,+\nCC,-\nCCC,1\n")
+    assert "'+' and '-' are read as classes where a column holds nothing else" in refusal(path)
+    _, data = read(put(tmp_path, "smiles,y\nC,0\nCC,-\nCCC,1\n"))
+    np.testing.assert_array_equal(data.y[:, 0], [0, np.nan, 1])
+
+
+def test_a_word_that_is_no_class_is_told_the_words(tmp_path: Path) -> None:
+    path = put(tmp_path, "smiles,y\nC,active\nCC,inactive\nCCC,inconclusive\n")
+    message = refusal(path)
+    assert "row 4, column 'y': 'inconclusive'" in message
+    assert "the words that are read: true, active, yes, positive" in message
+    assert "it names a class" in refusal(path, task_type="regression")
+
+
+@pytest.mark.parametrize("mark", ["n.d.", "ND", "N/D", "not tested", "\u2013", "--"])
+def test_marks_of_a_laboratory_are_read_as_missing_with_a_note(tmp_path: Path, mark: str) -> None:
+    spec, data = read(put(tmp_path, f"smiles,y\nC,1.5\nCC,{mark}\nCCC,-\n"))
+    np.testing.assert_array_equal(data.y[:, 0], [1.5, np.nan, np.nan])
+    assert f"{mark!r} is read as not measured" in spec.notes
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("5%", "a unit stands in the cell"),
+        ("5 nM", "a unit stands in the cell"),
+        ("1e-3 mol/L", "a unit stands in the cell"),
+        ("> 10 nM", "a unit stands in the cell"),
+        ("1-3", "a range"),
+        ("1.5 to -3", "a range"),
+        ("1\u00b10.1", "a value and its error"),
+        ("1.5 (0.2)", "a value and its error"),
+        ("1,144,000", "without thousands marks"),
+        ("1,144.0", "without thousands marks"),
+        ("1'144", "without thousands marks"),
+        ("1,144", "commas between thousands are not read"),
+        (">>10", "the qualifiers that are read are >"),
+        ("ca. 10", "the qualifiers that are read are >"),
+        ("5-Jan", "a date"),
+        ("2024-01-05", "a date"),
+        ("#DIV/0!", "an error of the spreadsheet"),
+    ],
+)
+def test_what_is_no_number_is_told_what_helps(tmp_path: Path, cell: str, said: str) -> None:
+    assert said in refusal(put(tmp_path, f'smiles,y\nC,2.5\nCC,"{cell}"\n'))
 
 
 def test_words_are_no_numbers(tmp_path: Path) -> None:
@@ -364,7 +459,7 @@ def test_a_qualifier_is_named_and_dropped_or_taken_on_order(tmp_path: Path, sign
     np.testing.assert_array_equal(read(path, censored="drop")[1].y, [[np.nan], [2.5]])
     spec, data = read(path, censored="bound")
     np.testing.assert_array_equal(data.y, [[10], [2.5]])
-    assert "1 values with a qualifier are taken as the bound" in spec.notes
+    assert "1 value with a qualifier is taken as the bound" in spec.notes
 
 
 @pytest.mark.parametrize(
@@ -372,8 +467,9 @@ def test_a_qualifier_is_named_and_dropped_or_taken_on_order(tmp_path: Path, sign
     [
         ([1, 2, 1, 2], "column 'y' holds 1 and 2 alone; are they classes?"),
         ([-1, 1, 1, -1], "column 'y' holds -1 and 1 alone; are they classes?"),
-        ([0, 1] * 10 + [10], "column 'y': 1 of 21 labels are not 0 or 1"),
-        ([5.5, 6.1, -999, 7.2], "column 'y': -999 stands 1 times, far from every other value"),
+        ([0, 1] * 4 + [-1], "column 'y' holds 0, 1 and -1 (1 time) alone; if -1 means not"),
+        ([0, 1] * 10 + [10], "column 'y': 1 of 21 labels is not 0 or 1"),
+        ([5.5, 6.1, -999, 7.2], "column 'y': -999 stands 1 time, far from every other value"),
     ],
 )
 def test_odd_labels_are_noted_with_the_reason_for_a_regression(
@@ -420,7 +516,7 @@ def test_what_follows_a_smiles_is_not_left_out_in_silence(
 def test_extensions_of_the_format_are_read(tmp_path: Path) -> None:
     spec, data = read(put(tmp_path, 'smiles,y\n"[CH2]C |^1:0|",1\nC,1\n'))
     assert data.smiles[0] == "[CH2]C |^1:0|"
-    assert "1 SMILES carry CX extensions, which RDKit reads" in spec.notes
+    assert "1 SMILES carries CX extensions, which RDKit reads" in spec.notes
 
 
 # ------------------------------------------------------------------------------- what is kept of it

@@ -167,6 +167,8 @@ def test_a_mistake_says_where_and_what(text: str, message: str, tmp_path: Path) 
 def test_a_class_other_than_0_and_1(tmp_path: Path) -> None:
     message = error_of(tmp_path, "smiles,y\nC,0\nCC,2\n", task_type="classification")
     assert "row 3, column 'y': 2, expected 0 or 1" in message
+    message = error_of(tmp_path, "smiles,y\nC,0\nCC,-1\n", task_type="classification")
+    assert "-1, expected 0 or 1; if it means not measured, empty these cells" in message
 
 
 def test_an_empty_task_is_named_among_others(tmp_path: Path) -> None:
@@ -218,7 +220,7 @@ def test_bad_rows_are_dropped_on_order_and_listed(tmp_path: Path) -> None:
 
 def test_dropping_every_row_is_an_error(tmp_path: Path) -> None:
     message = error_of(tmp_path, "smiles,y\nC(C,1\n", on_invalid="drop")
-    assert "none of its 1 rows can be used" in message
+    assert "its one row cannot be used" in message
 
 
 # ----------------------------------------------------------------------------------------- settings
