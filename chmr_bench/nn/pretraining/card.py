@@ -16,7 +16,9 @@ from chmr_bench.nn.pretraining.files import CARD_JSON, WEIGHTS, write_atomically
 if TYPE_CHECKING:
     from chmr_bench.nn.pretraining.learner import Learner
 
-LOSS_FILES = f"- `{places.LOSSES}`, `{places.FIGURE}`: every loss term of every epoch"
+LOSS_FILES = (
+    f"- `{places.LOSSES}`, from two epochs on `{places.FIGURE}`: every loss term of every epoch"
+)
 UNTRAINED = "A control: the encoder as initialised; nothing was learnt."
 
 

@@ -42,12 +42,16 @@ def test_weights_are_told_of_made_and_found(ask: Any, tiny: Any) -> None:
     assert made.sha256 == sha256_of(made.path)
     names = {p.name for p in made.path.parent.iterdir()}
     assert names == {
-        "weights.safetensors", "README.md", "card.json", "losses.csv", "losses.png", "seen.npy",
-        "weights.sha256",
+        "weights.safetensors", "README.md", "card.json", "losses.csv", "seen.npy", "weights.sha256",
     }  # fmt: skip
     data = tiny.TinyData()
     assert ask(make=True, told={"data": data}) == ask() == made
     assert data.n_opened == 0  # what is there is not made again
+
+
+def test_two_epochs_have_a_picture(ask: Any) -> None:
+    made = ask(make=True, epochs=2)
+    assert (made.path.parent / "losses.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_was_seen_lies_beside_the_weights(ask: Any, tiny: Any) -> None:
