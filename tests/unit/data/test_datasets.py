@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 from chmr_bench.contracts import Dataset, DatasetSpec, LoadFiles, MatrixBlock
 from chmr_bench.data import datasets
-from chmr_bench.data.datasets import check_dataset, open_dataset
+from chmr_bench.data.datasets import check_dataset, dataset_request, open_dataset
 from chmr_bench.data.fetch import FetchOptions
-from chmr_bench.errors import DataError, PluginError
+from chmr_bench.data.requests import TableOptions
+from chmr_bench.errors import DataError, PluginError, UnknownNameError, UsageError
+from chmr_bench.records import RecordStore
 
 SPEC = DatasetSpec(
     name="toy",
@@ -94,3 +97,19 @@ def test_open_calls_the_loader_and_checks(monkeypatch: pytest.MonkeyPatch) -> No
     returned[0] = None
     with pytest.raises(PluginError, match="toy:load returned NoneType, not a Dataset"):
         open_dataset(SPEC, FetchOptions())
+
+
+def test_a_misspelt_or_empty_name_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "assay.csv").touch()
+    with pytest.raises(UnknownNameError, match=r"called 'assay\.cvs'; did you mean 'assay\.csv'"):
+        dataset_request("assay.cvs", TableOptions(), ["bace"])
+    with pytest.raises(UsageError, match="--dataset ''; expected a registered name"):
+        dataset_request("", TableOptions(), ["bace"])
+
+
+def test_a_folder_whose_name_cannot_be_is_refused_before_the_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--out .*ame too long; choose another"):
+        RecordStore(tmp_path / ("x" * 300)).check_writable()
