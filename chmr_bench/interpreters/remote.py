@@ -55,8 +55,8 @@ class RemoteModel:
 
     @classmethod
     def needs(cls, config: Any) -> Mapping[str, FeatureRequest]:
-        """Raise: it is the model's own class that is asked, in this interpreter."""
-        raise NotImplementedError
+        """Raise PluginError: it is the model's own class that is asked, in this interpreter."""
+        raise PluginError("needs() of a model elsewhere is asked of its own class")
 
     def fit(
         self,
