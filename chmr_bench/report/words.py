@@ -25,8 +25,7 @@ def page(template: str, **values: Any) -> str:
 
 def notes(template: str, **values: Any) -> tuple[str, ...]:
     """Return the notes of a template, an item of its list each; lines within one are joined."""
-    lines = environment().overlay(finalize=_one_line)
-    text = lines.get_template(f"{template}_notes.j2").render(**values)
+    text = _environment_of_lines().get_template(f"{template}_notes.j2").render(**values)
     return tuple(" ".join(item.split()) for item in re.split(r"^- ", text, flags=re.M)[1:])
 
 
@@ -51,6 +50,12 @@ def environment() -> Environment:
     )
     jinja.filters |= {"escaped": _escaped, "note": _note, "plural": plural, "comma": _comma}
     return jinja
+
+
+@cache
+def _environment_of_lines() -> Environment:
+    """Return the same for notes; kept, for a new one would compile every template again."""
+    return environment().overlay(finalize=_one_line)
 
 
 def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
