@@ -11,7 +11,8 @@ PYTEST_ARGS ?=
 DEMO := .venv-demo
 TEST := .venv-test
 SOURCES := $(shell find chmr_bench plugins/chmr_bench_* baselines -type f -not -path '*/__pycache__/*')
-CONSTRAINED := -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+# Not compiled: a run imports a tenth of what torch and others bring, and compiles that by itself.
+CONSTRAINED := -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 # The tests start hundreds of processes: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -12,7 +12,8 @@ from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.testing import check_atlas
 
-LARGE = 20_000
+LARGE = 10_000
+"""Molecules of an atlas that takes minutes."""
 SPECS = {name: registered.spec for name, registered in registry().atlases.items()}
 EMBEDDED = sorted(name for name, spec in SPECS.items() if spec.synthetic and not spec.sources)
 FETCHED = [
@@ -29,6 +30,12 @@ def test_embedded_atlas_needs_no_network(name: str, home: Path) -> None:
 
 @pytest.mark.parametrize("name", FETCHED)
 def test_fetched_atlas(name: str, known_features: Path, mirror: Path) -> None:
+    check_atlas(name, FetchOptions(mirror=str(mirror)), twice=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FETCHED)
+def test_fetched_atlas_is_repeatable(name: str, known_features: Path, mirror: Path) -> None:
     check_atlas(name, FetchOptions(mirror=str(mirror)))
 
 

@@ -13,7 +13,11 @@ from chmr_bench.testing import check_dataset
 
 LARGE = 20_000
 EMBEDDED = sorted(n for n, r in registry().datasets.items() if not r.spec.sources)
-FETCHED = sorted(n for n, r in registry().datasets.items() if r.spec.sources)
+FETCHED = [
+    pytest.param(n, marks=[pytest.mark.slow] if r.spec.n_molecules > LARGE else [])
+    for n, r in sorted(registry().datasets.items())
+    if r.spec.sources
+]
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
@@ -23,8 +27,7 @@ def test_embedded_dataset_needs_no_network(name: str, home: Path) -> None:
 
 @pytest.mark.parametrize("name", FETCHED)
 def test_fetched_dataset(name: str, home: Path, mirror: Path) -> None:
-    large = registry().dataset(name).spec.n_molecules > LARGE
-    check_dataset(name, FetchOptions(mirror=str(mirror), offline=False), twice=not large)
+    check_dataset(name, FetchOptions(mirror=str(mirror), offline=False))
 
 
 @pytest.mark.parametrize("name", sorted(registry().datasets))

@@ -87,8 +87,8 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.fixture
-def one_thread(home: Path) -> Any:
-    """Torch on one thread, and an empty cache."""
+def one_thread(known_features: Path) -> Any:
+    """Torch on one thread, and an empty cache but for features."""
     torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -96,7 +96,23 @@ def one_thread(home: Path) -> Any:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name", sorted(registry().models))
+def is_variant(name: str) -> bool:
+    """Return whether a model is another but for its preset; the other is tested always."""
+    spec = registry().model(name).spec
+    family = name.partition(".")[0]
+    if family == name or family not in registry().models or not spec.weights:
+        return False
+    plain = registry().model(family).spec
+    return (spec.factory, spec.config, spec.weights) == (plain.factory, plain.config, plain.weights)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if is_variant(name) else [])
+        for name in sorted(registry().models)
+    ],
+)
 def test_model(name: str, request: pytest.FixtureRequest) -> None:
     spec = registry().model(name).spec
     missing = missing_modules(spec)

@@ -93,7 +93,15 @@ main(sys.argv[2:])
 """
 
 
-@pytest.mark.parametrize("step", ["store.sealed", "loose.to_json", "arrays.write", "loose.flush"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "store.sealed",
+        pytest.param("loose.to_json", marks=pytest.mark.slow),
+        pytest.param("arrays.write", marks=pytest.mark.slow),
+        "loose.flush",
+    ],
+)
 def test_killed_while_a_record_is_written(command: Any, step: str) -> None:
     one = ("run", "-m", "quick.noise", "-d", "quick-small", "-q", "--out", "out")
     dead = subprocess.run(
@@ -111,7 +119,14 @@ def test_killed_while_a_record_is_written(command: Any, step: str) -> None:
     assert list((records.folder / ".tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("step", ["packed.write", "packing._check", "packing.discard"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("packed.write", marks=pytest.mark.slow),
+        "packing._check",
+        pytest.param("packing.discard", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_while_runs_are_packed(command: Any, step: str) -> None:
     one = ("run", "-m", "quick.noise", "-d", "quick-small", "--seeds", "3", "-q", "--out", "out")
     dead = subprocess.run(

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).resolve().parents[1] / "fixtures" / "tiny" / "tiny_atlas.py"
 EPOCHS = 3
 
@@ -43,6 +45,7 @@ def kill_after(folder: Path, steps: int) -> None:
     assert list(folder.glob("*/checkpoint/checkpoint.safetensors"))
 
 
+@pytest.mark.slow
 def test_killed_and_taken_up_again(tmp_path: Path) -> None:
     weights, card, losses = finish(tmp_path / "quiet")
     for steps in (3, 4):  # within the first epoch, then within the second

@@ -13,7 +13,6 @@ from chmr_bench import UsageError
 from chmr_bench.cells import Atlas, merge
 from chmr_bench.cells.sources import open_atlas
 from chmr_bench.data.fetch import FetchOptions
-from chmr_bench.testing import check_atlas
 from chmr_bench.testing.registration import check_registration
 from chmr_bench_atlases.layouts import layouts, specs
 from chmr_bench_atlases.plugin import chmr_bench_atlases
@@ -81,6 +80,7 @@ def opened(name: str, mirror: Path) -> Atlas:
     return open_atlas(SPECS[name], options(mirror))
 
 
+@pytest.mark.slow
 def test_cmap_counts_the_names_that_are_not_found(mirror: Path) -> None:
     atlas = opened("cmap02", mirror)
     assert atlas.counts["name_not_found"] == 231
@@ -120,7 +120,6 @@ def test_genes_over_expressed_join_an_atlas_of_molecules(mirror: Path) -> None:
     assert block.values.shape == (len(genes.genes), 978)
     joined = merge([opened("comas", mirror), genes])
     assert joined.genes is genes.genes
-    check_atlas(SPECS["ta-orf"], options(mirror))
 
 
 def test_without_rdata_the_error_says_what_to_install(

@@ -61,6 +61,7 @@ def molecules() -> Dataset:
 # ------------------------------------------------------------------------------------------- quiet
 
 
+@pytest.mark.slow
 def test_a_first_import_says_nothing(deepchem: ModuleType) -> None:
     code = "from chmr_bench.data.deepchem_bridge import import_deepchem as i; print(i().__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

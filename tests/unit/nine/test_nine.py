@@ -22,6 +22,8 @@ from chmr_bench_nine.plugin import chmr_bench_datasets
 from chmr_bench_nine.tables import layouts, specs
 
 SPECS = {spec.name: spec for spec in specs()}
+LARGE = 20_000
+"""Molecules of a dataset whose scaffolds take minutes."""
 HIV_ROWS_THAT_DO_NOT_SANITISE = [137, 987, 12882, 18293, 30784, 30785, 35728]
 
 
@@ -190,7 +192,13 @@ def test_duplicates_of_the_published_lists_are_kept(
 # --------------------------------------------------------------------------------- reference splits
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if s.n_molecules > LARGE else n
+        for n, s in SPECS.items()
+    ],
+)
 def test_the_reference_split_is_the_published_one(
     name: str, mirror: Path, split_of: Callable[[str], Split]
 ) -> None:
@@ -205,6 +213,7 @@ def test_the_reference_split_is_the_published_one(
         assert part_digest(rows) == digest
 
 
+@pytest.mark.slow
 def test_the_rows_of_hiv_that_do_not_sanitise_stay_in_their_parts(
     split_of: Callable[[str], Split],
 ) -> None:

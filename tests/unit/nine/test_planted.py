@@ -95,6 +95,7 @@ def test_reference_split_is_pinned() -> None:
     assert np.array_equal(np.sort(every), np.arange(s.n_molecules))
 
 
+@pytest.mark.slow
 def test_simulating_again_gives_the_same() -> None:
     again, made = simulate(Settings()), world()
     assert np.array_equal(again.y, made.y)
@@ -142,6 +143,7 @@ def test_no_molecule_is_dropped_silently() -> None:
     assert chosen.excluded["connectivity seen before"] == 89
 
 
+@pytest.mark.slow
 def test_the_keys_that_are_kept_are_those_of_rdkit() -> None:
     """After a change of the rule, the example of `computed_keys` writes them anew."""
     assert KEYS.read_text(encoding="ascii").split("\n") == computed_keys()
@@ -180,6 +182,7 @@ def test_blocks_hold_nan_where_not_observed() -> None:
         assert values.shape[1] == len(block.names)
 
 
+@pytest.mark.slow
 def test_substructures_are_neither_rare_nor_everywhere() -> None:
     share = presence(choose().mols).mean(axis=0)
     names = [name for name, _ in SUBSTRUCTURES]
@@ -196,6 +199,7 @@ def test_structure_explains_seventy_percent_of_the_state() -> None:
     assert np.mean(explained) == pytest.approx(0.70, abs=0.03)
 
 
+@pytest.mark.slow
 def test_ceilings_are_ordered() -> None:
     found = ceilings()
     for suffix in ("", "_actual"):
@@ -207,6 +211,7 @@ def test_ceilings_are_ordered() -> None:
         assert mae[0] > mae[1] > mae[2]
 
 
+@pytest.mark.slow
 def test_published_labels_score_as_expected_ones() -> None:
     found = ceilings()
     for source in ("structure", "profiles", "state"):
@@ -215,12 +220,14 @@ def test_published_labels_score_as_expected_ones() -> None:
             assert found[f"{key}_actual"] == pytest.approx(found[key], abs=0.025)
 
 
+@pytest.mark.slow
 def test_ceiling_from_state_has_its_closed_form() -> None:
     """Knowing the state leaves the tasks' own noise: its mean absolute value."""
     expected = Settings().task_noise * np.sqrt(2.0 / np.pi)
     assert ceilings()["mae_state"] == pytest.approx(expected, rel=0.005)
 
 
+@pytest.mark.slow
 def test_ideal_probabilities_are_calibrated() -> None:
     labels = classes(world())[rows_of_test()]
     for ideal in ideals().values():
@@ -229,6 +236,7 @@ def test_ideal_probabilities_are_calibrated() -> None:
         assert labels[bold].mean() == pytest.approx(ideal.active[bold].mean(), abs=0.05)
 
 
+@pytest.mark.slow
 def test_posterior_covers_the_state() -> None:
     """Where both views are seen, the squared Mahalanobis distance to the state is 4 on average."""
     made = world()
@@ -260,23 +268,27 @@ def test_macro_auc_is_the_usual_one() -> None:
     assert macro_auc(y, y_pred) == pytest.approx(np.mean(usual))
 
 
+@pytest.mark.slow
 def test_labels_alone_stay_far_below_the_ceiling() -> None:
     score = score_logistic(morgan(planted().smiles), penalty=0.1)
     assert 0.62 < score < ceilings()["roc_auc_structure"] - 0.06
 
 
+@pytest.mark.slow
 def test_shuffled_structure_gives_chance() -> None:
     bits = morgan(planted().smiles)
     shuffled = bits[np.random.default_rng(0).permutation(len(bits))]
     assert score_logistic(shuffled, penalty=0.1) == pytest.approx(0.5, abs=0.04)
 
 
+@pytest.mark.slow
 def test_true_structure_function_reaches_the_ceiling() -> None:
     made = world()
     score = score_logistic(made.structure[made.labelled], penalty=1.0)
     assert score == pytest.approx(ceilings()["roc_auc_structure_actual"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_atlas_holds_the_planted_gain() -> None:
     """Profiles predicted from bits by ridge regression on the atlas beat the bits themselves."""
     data, found = planted(), atlas()
