@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -87,3 +89,22 @@ def inside(
         return subprocess.CompletedProcess(arguments, int(str(end.value.code or 0)), out, err)
 
     return run
+
+
+@pytest.fixture
+def runs_of(
+    inside: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., None]:
+    """Have the runs of some commands in ``leaderboards``: made once a session, then copied."""
+
+    def have(*commands: tuple[str, ...]) -> None:
+        words = hashlib.sha256(repr(commands).encode()).hexdigest()
+        kept = tmp_path_factory.getbasetemp() / "runs" / words
+        if not kept.exists():
+            for command in commands:
+                assert inside(*command).returncode in (0, 1)  # 1: a model that is meant to fail
+            shutil.copytree(tmp_path / "leaderboards", kept)
+            return
+        shutil.copytree(kept, tmp_path / "leaderboards")
+
+    return have

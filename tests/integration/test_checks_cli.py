@@ -16,11 +16,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def done(inside: Run, tmp_path: Path) -> Path:
+def done(runs_of: Callable[..., None], tmp_path: Path) -> Path:
     """A folder with runs of three models on one dataset, unpacked; returns the first's folder."""
-    arguments = ("run", "-m", "quick.noise", "-m", "quick.mean", "-m", "quick.raises")
-    inside(*arguments, "-d", "quick-small")
-    assert inside("records", "unpack").returncode == 0
+    models = ("-m", "quick.noise", "-m", "quick.mean", "-m", "quick.raises")
+    runs_of(("run", *models, "-d", "quick-small"), ("records", "unpack"))
     loose = tmp_path / "leaderboards" / "runs" / "loose"
     (folder,) = (loose / "quick-small" / "quick.noise").iterdir()
     return folder

@@ -23,12 +23,12 @@ MODELS = ("-m", "mean", "-m", "fingerprint.knn")
 
 
 @pytest.fixture
-def ran(inside: Run) -> Run:
+def ran(inside: Run, runs_of: Callable[..., None]) -> Run:
     """Records of three models on the planted data; returns the command line."""
-    done = inside("run", *MODELS, "-d", "planted", "-d", "planted-regression", "-j", "1", "-q")
-    assert done.returncode == 0, done.stderr
-    noise = inside("run", "-m", "quick.noise", "-d", "planted", "--seeds", "3", "-j", "1", "-q")
-    assert noise.returncode == 0, noise.stderr
+    runs_of(
+        ("run", *MODELS, "-d", "planted", "-d", "planted-regression", "-j", "1", "-q"),
+        ("run", "-m", "quick.noise", "-d", "planted", "--seeds", "3", "-j", "1", "-q"),
+    )
     return inside
 
 
@@ -157,9 +157,14 @@ def test_a_row_is_named_by_its_label(inside: Run) -> None:
     ],
 )
 def test_a_user_mistake_is_told_without_a_traceback(
-    inside: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+    inside: Run,
+    runs_of: Callable[..., None],
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    said: str,
 ) -> None:
-    inside("run", "-m", "quick.mean", "-m", "quick.noise", "-d", "quick-small", "-q")
+    runs_of(("run", "-m", "quick.mean", "-m", "quick.noise", "-d", "quick-small", "-q"))
     (tmp_path / "file").write_text("")
     done = inside("compare", *arguments)
     assert done.returncode == code
