@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,14 @@ def session() -> Session:
 
 
 @pytest.fixture
-def store(tmp_path: Path, session: Session) -> RecordStore:
-    """A store with one record on the reference split."""
-    made = RecordStore(tmp_path / "out")
-    add(made, session)
-    return made
+def store(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, session: Session
+) -> RecordStore:
+    """A store with one record on the reference split: made once, then copied."""
+    kept = tmp_path_factory.getbasetemp() / "one-record"
+    if not kept.exists():
+        add(RecordStore(kept), session)
+    return RecordStore(shutil.copytree(kept, tmp_path / "out"))
 
 
 def add(store: RecordStore, session: Session, **more: Any) -> None:
