@@ -173,10 +173,16 @@ def _own_first(entry_point: metadata.EntryPoint) -> tuple[bool, bool, str, str]:
 
 
 def _info(entry_point: metadata.EntryPoint) -> PluginInfo:
-    dist = entry_point.dist
-    name = dist.name if dist is not None else "unknown"
-    version = dist.version if dist is not None else "unknown"
-    return PluginInfo(entry_point.name, name, version, entry_point.value)
+    return PluginInfo(entry_point.name, *_name_and_version(entry_point.dist), entry_point.value)
+
+
+@functools.cache
+def _name_and_version(distribution: metadata.Distribution | None) -> tuple[str, str]:
+    """Return what a distribution calls itself; each reading parses its whole description."""
+    if distribution is None:
+        return "unknown", "unknown"
+    fields = distribution.metadata
+    return fields["Name"], fields["Version"]
 
 
 def _describe(error: BaseException) -> str:

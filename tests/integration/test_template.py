@@ -29,6 +29,7 @@ def test_it_is_listed_with_its_distribution(installed: Path, tmp_path: Path) -> 
     assert "mean" in entries
 
 
+@pytest.mark.slow
 def test_it_runs_on_the_demo(installed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     names = ("--model", "template.ridge", "--suite", "demo", "--seeds", "1")

@@ -42,7 +42,14 @@ def n_records(folder: Path) -> int:
     return len(list(folder.rglob("*.parquet")))
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize(
+    "closed",
+    [
+        pytest.param(">&-", marks=pytest.mark.slow),
+        pytest.param("2>&-", marks=pytest.mark.slow),
+        ">&- 2>&- <&-",
+    ],
+)
 def test_a_closed_stream_goes_nowhere(shell: Shell, tmp_path: Path, closed: str) -> None:
     assert shell(f"{RUN} {closed}").returncode == 0
     assert n_records(tmp_path / "out") == 1

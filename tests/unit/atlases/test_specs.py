@@ -88,6 +88,7 @@ def test_cmap_counts_the_names_that_are_not_found(mirror: Path) -> None:
     assert (np.count_nonzero(values) / values.size) == pytest.approx(0.065, abs=0.005)
 
 
+@pytest.mark.slow
 def test_repeats_of_a_yeast_strain_are_averaged(mirror: Path) -> None:
     block = opened("yeast-cgm", mirror).blocks["fitness.yeast-cgm"]
     assert block.in_part
