@@ -81,6 +81,12 @@ def prints_without_end(send):
 def output_folder(send):
     return [os.readlink("/proc/self/fd/1"), os.listdir(os.environ["MARK"])]
 
+def tidies_up(file, send):
+    import atexit, tempfile
+    global folder
+    folder = tempfile.TemporaryDirectory(dir=file.parent)
+    atexit.register(file.write_text, "done")
+
 def sleeps(send):
     time.sleep(60)
 
@@ -230,6 +236,13 @@ def test_a_worker_has_no_file_that_a_killed_run_would_leave(
 
 def test_the_pool_of_a_library_is_no_child_left_behind() -> None:
     assert call("counts_in_a_pool") == [0, 1, 2, 3]
+
+
+def test_what_a_call_leaves_to_its_end_is_done(tmp_path: Path) -> None:
+    file = tmp_path / "end" / "file"
+    file.parent.mkdir()
+    call("tidies_up", file)
+    assert [path.name for path in file.parent.iterdir()] == ["file"]
 
 
 def test_the_kind_and_place_of_an_error_are_kept() -> None:
