@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,6 +97,7 @@ def _check(
     from chmr_bench.api.options import cores, store_of
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.display.console import notes, print_json, print_note
+    from chmr_bench.records import packing
     from chmr_bench.runner.loading import Datasets
     from chmr_bench.verify import runs
     from chmr_bench.verify.audits import check_audits
@@ -127,6 +129,12 @@ def _check(
         print_json({"counts": counts, "records": [dataclasses.asdict(c) for c in checks]})
     else:
         _show_counts(counts)
+    if counts["unreadable"] and packing.bad_lines(store):
+        where = "" if out == OUT else f" --out {shlex.quote(str(out))}"
+        print_note(
+            "lines of packed files that cannot be read are removed by: "
+            f"chmr-bench records rm --damaged --yes{where}"
+        )
     if _nothing_checked(checks):
         print_note(
             "nothing was checked: no data at hand. A user's table is looked for where the record "
@@ -278,18 +286,25 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are listed.")] = (
         False
     ),
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Remove lines of packed files that hold no run.")
+    ] = False,
 ) -> None:
     """Remove stored runs: those named by identity, or all of a model, dataset or status."""
     from chmr_bench.api.options import store_of
     from chmr_bench.display.console import plural, print_lines, print_note
     from chmr_bench.records import packing
 
-    if not (identities or model or dataset or status):
+    named = bool(identities or model or dataset or status)
+    if named == damaged:
         raise UsageError(
             "say which runs to remove: their identities ('chmr-bench records list' shows them), "
-            "--model, --dataset or --status"
+            "--model, --dataset or --status; or --damaged alone"
         )
     store = store_of(out)
+    if damaged:
+        _remove_bad_lines(store, yes=yes)
+        return
     runs = _selected(store, identities, model, dataset, status)
     for run in runs:
         row = _row(run, store)
@@ -301,6 +316,22 @@ def rm(
     store.prepare()
     packing.remove(store, runs)
     print_note(f"{plural(len(runs), 'run')} removed; now: chmr-bench leaderboard build")
+
+
+def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
+    from chmr_bench.display.console import plural, print_lines, print_note
+    from chmr_bench.records import packing
+
+    bad = packing.bad_lines(store)
+    for problem in bad:
+        print_lines(f"{problem.path.relative_to(store.root)}: {problem.reason}")
+    number = plural(len(bad), "damaged place")
+    if bad and not yes:
+        raise UsageError(f"{number} would be removed; say --yes to remove them")
+    store.check_writable()
+    store.prepare()
+    packing.remove_bad_lines(store)
+    print_note(f"{number} removed; 'run' computes again what is missing")
 
 
 def _selected(
