@@ -21,7 +21,7 @@ from chmr_bench.errors import RecordError
 from chmr_bench.records import loose, packed
 from chmr_bench.records.arrays import Arrays
 from chmr_bench.records.loose import LooseRun
-from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack, beside, is_pack
+from chmr_bench.records.packed import ASIDE, NUMBERS, SUFFIX, Pack, beside, is_pack
 from chmr_bench.records.places import aside, discard, remove_empty
 from chmr_bench.records.precedence import DIFFERS, compared
 from chmr_bench.records.reading import StoredRuns
@@ -40,8 +40,6 @@ from chmr_bench.types import BoolArray
 
 Labels = Callable[[Record], BoolArray | None]
 """Return which test cells of a version 1 record have a label, (n_test, t); None = not known."""
-ASIDE = ".damaged"
-"""Suffix of a file that could not be read, or not to its end, when new runs came."""
 
 
 @dataclass

@@ -349,9 +349,8 @@ def _record(
 
 def _remarks(job: Job, result: _Result) -> list[str]:
     """Return what a reader of the scores should know: of the predictions, and of the labels."""
-    y = job.data.dataset.y[job.data.split(job.split).test]
-    remarks = (*result.predicted.remarks, *constant_targets(result.metrics, y))
-    return [logs.encodable(remark) for remark in remarks]
+    constant = constant_targets(result.metrics, job.data.dataset.y[result.predictions.rows])
+    return [logs.encodable(r) for r in (*result.predicted.remarks, *constant)]
 
 
 def _resources(job: Job, options: RunOptions, result: _Result | None) -> Resources:
