@@ -14,7 +14,7 @@ from typing import Any
 from chmr_bench import isolation, probes
 from chmr_bench.errors import PluginError, RemoteError, WorkerError
 from chmr_bench.lazy import load_object
-from chmr_bench.streams import stdout_to_stderr
+from chmr_bench.streams import as_printed, stdout_to_stderr
 
 QUICK_SECONDS = 60.0
 """Time for a function that has nothing to compute, such as a model's `needs`."""
@@ -34,7 +34,7 @@ class Printed:
 
     def printed(self, text: str) -> None:
         """Pass it on."""
-        sys.stderr.write(text)
+        sys.stderr.write(as_printed(text))
 
 
 def is_foreign(path: str) -> bool:

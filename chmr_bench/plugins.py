@@ -20,8 +20,9 @@ import pluggy
 from chmr_bench import hookspecs
 from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, Suite
 from chmr_bench.errors import PluginError, UnknownNameError, nearest
-from chmr_bench.probes import check_import, note_foreign
+from chmr_bench.probes import check_plugin, note_foreign
 from chmr_bench.streams import stdout_to_stderr
+from chmr_bench.surroundings import Surroundings
 
 Spec = TypeVar("Spec", ModelSpec, DatasetSpec, FeatureSpec, AtlasSpec)
 
@@ -142,10 +143,9 @@ def build_registry(entry_points: Iterable[metadata.EntryPoint]) -> Registry:
     for entry_point in sorted(_unique(entry_points), key=_own_first):
         info = _info(entry_point)
         try:
-            if info.distribution != OURS:
-                check_import(entry_point)
             with stdout_to_stderr():  # what it prints is none of our output
-                _add(result, info, entry_point.load())
+                ours = info.distribution == OURS
+                _add(result, (_offer if ours else _tried_offer)(result, info, entry_point))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
@@ -194,8 +194,29 @@ def _describe(error: BaseException) -> str:
 # --------------------------------------------------------------------------------------- one plugin
 
 
-def _add(target: Registry, info: PluginInfo, plugin: Any) -> None:
-    """Check one plugin and add what it offers: all of it or nothing."""
+def _add(target: Registry, offer: Registry) -> None:
+    target.models |= offer.models
+    target.datasets |= offer.datasets
+    target.features |= offer.features
+    target.atlases |= offer.atlases
+
+
+def _tried_offer(known: Registry, info: PluginInfo, entry_point: metadata.EntryPoint) -> Registry:
+    """Return what another's plugin offers; PluginError where it changes what others rely on."""
+    check_plugin(entry_point, IMPL_MARK)
+    before = Surroundings.now()
+    try:
+        offer = _offer(known, info, entry_point)
+    finally:
+        changed = before.restored()
+    if changed:
+        raise PluginError(f"it changes {', '.join(changed)}, which others rely on")
+    return offer
+
+
+def _offer(known: Registry, info: PluginInfo, entry_point: metadata.EntryPoint) -> Registry:
+    """Import and check one plugin, and return what it offers beside what is known."""
+    plugin = entry_point.load()
     if not isinstance(plugin, ModuleType):
         raise PluginError(
             f"the entry point {info.name!r} names {plugin!r}; expected a module with hooks"
@@ -205,14 +226,12 @@ def _add(target: Registry, info: PluginInfo, plugin: Any) -> None:
     manager.add_hookspecs(hookspecs)
     manager.register(plugin, name=info.name)
     manager.check_pending()
-    models = _collect(manager.hook.chmr_bench_models, ModelSpec, target.models, info)
-    datasets = _collect(manager.hook.chmr_bench_datasets, DatasetSpec, target.datasets, info)
-    features = _collect(manager.hook.chmr_bench_features, FeatureSpec, target.features, info)
-    atlases = _collect(manager.hook.chmr_bench_atlases, AtlasSpec, target.atlases, info)
-    target.models |= models
-    target.datasets |= datasets
-    target.features |= features
-    target.atlases |= atlases
+    return Registry(
+        _collect(manager.hook.chmr_bench_models, ModelSpec, known.models, info),
+        _collect(manager.hook.chmr_bench_datasets, DatasetSpec, known.datasets, info),
+        _collect(manager.hook.chmr_bench_features, FeatureSpec, known.features, info),
+        _collect(manager.hook.chmr_bench_atlases, AtlasSpec, known.atlases, info),
+    )
 
 
 def _packages(known: Registry) -> set[str]:

@@ -1,4 +1,4 @@
-"""Import a plugin in a process of its own first: it may end, never return, or harm the others.
+"""Try a plugin in a process of its own first: it may end, never return, or harm the others.
 
 What survived is remembered by its files in the cache folder, so that a plugin is tried once, and
 again when it has changed.
@@ -8,33 +8,37 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import hashlib
 import importlib
+import inspect
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from importlib.machinery import PathFinder
 from multiprocessing import parent_process
 from pathlib import Path
+from typing import Any
 
 from chmr_bench.errors import PluginError
 from chmr_bench.paths import home
 from chmr_bench.surroundings import Surroundings
 
 SECONDS = 30.0
-"""Time a plugin has to be imported; ours take less than one."""
+"""Time a plugin has for its import and hooks; ours take less than one."""
 MODULE_SECONDS = 180.0
 """Time for a module that a plugin names, which may import torch from a slow disk."""
 ENDING_SECONDS = 5.0
 """Time that the process has to end after the import."""
 SURVIVED, STUCK = 86, 87
 """Exit codes that nobody uses by chance: the process ended by itself, or had to be ended."""
-PROBE = "import sys; from chmr_bench import probes; probes.try_import(*sys.argv[1:])"
+PROBE = "import sys; from chmr_bench import probes; probes.try_plugin(*sys.argv[1:])"
+IMPORT = "its import"
 
 
 _foreign: set[str] = set()
@@ -51,16 +55,19 @@ def is_foreign(module: str) -> bool:
     return module.partition(".")[0] in _foreign
 
 
-def check_import(entry_point: metadata.EntryPoint) -> None:
-    """Raise PluginError where importing the plugin's module would harm this process.
+def check_plugin(entry_point: metadata.EntryPoint, mark: str) -> None:
+    """Raise PluginError where the plugin's import, or a hook of it, would harm this process.
 
-    An exception at import is no such case: its importer gets that error.
+    Its hooks are the functions with the attribute `mark`. An exception is no such case: who imports
+    it, or calls the hook, gets that error.
     """
     version = entry_point.dist.version if entry_point.dist is not None else ""
-    check_module(entry_point.value.partition(":")[0], version)
+    check_module(entry_point.value.partition(":")[0], version, mark=mark)
 
 
-def check_module(module: str, version: str = "", seconds: float | None = None) -> None:
+def check_module(
+    module: str, version: str = "", seconds: float | None = None, mark: str = ""
+) -> None:
     """Raise PluginError where importing a module would harm this process.
 
     It would end or hang it, now or at its end, or change what others rely on.
@@ -71,7 +78,7 @@ def check_module(module: str, version: str = "", seconds: float | None = None) -
     place = home() / "plugins" / _digest(module, version)
     if place.exists():
         return
-    _import_elsewhere(module, SECONDS if seconds is None else seconds)
+    _try_elsewhere(module, SECONDS if seconds is None else seconds, mark)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
@@ -79,13 +86,13 @@ def check_module(module: str, version: str = "", seconds: float | None = None) -
         return
 
 
-def _import_elsewhere(module: str, seconds: float) -> None:
+def _try_elsewhere(module: str, seconds: float, mark: str) -> None:
     paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         try:
             code = subprocess.run(
-                [sys.executable, "-P", "-c", PROBE, module, str(report)],
+                [sys.executable, "-P", "-c", PROBE, module, str(report), mark],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -95,26 +102,28 @@ def _import_elsewhere(module: str, seconds: float) -> None:
             ).returncode
         except subprocess.TimeoutExpired:
             code = STUCK
-        if report.exists():
-            _judge(json.loads(report.read_text(encoding="utf-8")), code)
-        elif code == STUCK:
-            raise PluginError(f"its import did not return within {seconds:g} s")
-        else:
-            raise PluginError(f"its import ends the process {_ending(code)}")
+        seen = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    step = seen.get("step", IMPORT)
+    if seen.get("ended"):
+        _judge(step, seen, code)
+    elif code == STUCK:
+        raise PluginError(f"{step} did not return within {seconds:g} s")
+    else:
+        raise PluginError(f"{step} ends the process {_ending(code)}")
 
 
-def _judge(report: dict[str, list[str]], code: int) -> None:
-    """Raise PluginError for what a module did that was imported."""
-    if report["changed"]:
-        changed = ", ".join(report["changed"])
-        raise PluginError(f"its import changes {changed}, which others rely on")
+def _judge(step: str, seen: Mapping[str, Any], code: int) -> None:
+    """Raise PluginError for what a plugin did up to a step that returned."""
+    if seen["changed"]:
+        changed = ", ".join(seen["changed"])
+        raise PluginError(f"{step} changes {changed}, which others rely on")
     if code == STUCK:
-        threads = ", ".join(report["threads"])
+        threads = ", ".join(seen["threads"])
         why = f"threads are left that are no daemons: {threads}" if threads else "it hangs at exit"
-        raise PluginError(f"after its import no command would end; {why}")
+        raise PluginError(f"after {step} no command would end; {why}")
     if code != SURVIVED:
         raise PluginError(
-            f"after its import every command would end {_ending(code)}; "
+            f"after {step} every command would end {_ending(code)}; "
             "it leaves something behind that ends the process at exit"
         )
 
@@ -123,23 +132,46 @@ def _ending(code: int) -> str:
     return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
 
-def try_import(module: str, report: str) -> None:
-    """Import a module and write down what that does to this process, which is about to end.
+def try_plugin(module: str, report: str, mark: str) -> None:
+    """Import a module, call its hooks, and write down what that does to this process.
 
-    Called in a process made for it. An exception is no harm: the importer gets it, too.
+    Called in a process made for it, which is about to end. An exception is no harm: who imports it
+    or calls the hook gets it, too.
     """
     before = Surroundings.now()
     atexit.register(os._exit, SURVIVED)  # registered first, and so called last
     end = threading.Timer(ENDING_SECONDS, os._exit, (STUCK,))
     end.daemon = True
-    with contextlib.suppress(BaseException):
-        importlib.import_module(module)
-    changed = before.restored()
-    threads = [one.name for one in threading.enumerate() if not one.daemon]
-    threads.remove(threading.main_thread().name)
-    seen = {"changed": changed, "threads": threads}
-    Path(report).write_text(json.dumps(seen), encoding="utf-8")
+    for step, function in _steps(module, mark):
+        seen: dict[str, Any] = {"step": step}
+        Path(report).write_text(json.dumps(seen), encoding="utf-8")
+        with contextlib.suppress(BaseException):
+            function()
+        seen |= {"ended": True, "changed": before.restored(), "threads": _threads()}
+        Path(report).write_text(json.dumps(seen), encoding="utf-8")
+        if seen["changed"] or seen["threads"]:
+            break
     end.start()
+
+
+def _steps(module: str, mark: str) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield what is to be tried: the import, and what the module has in hooks by then."""
+    yield IMPORT, functools.partial(importlib.import_module, module)
+    for name, value in list(vars(sys.modules.get(module, object)).items()):
+        if mark and inspect.isroutine(value) and hasattr(value, mark):
+            yield f"its hook {name}", functools.partial(_exhaust, value)
+
+
+def _exhaust(hook: Callable[[], Iterable[Any]]) -> None:
+    """Call a hook and go through what it gives: it may be a generator."""
+    for _ in hook():
+        pass
+
+
+def _threads() -> list[str]:
+    """Return the names of the threads that a process waits for at its end."""
+    main = threading.main_thread()
+    return [one.name for one in threading.enumerate() if one is not main and not one.daemon]
 
 
 def _digest(module: str, version: str) -> str:

@@ -1,4 +1,4 @@
-"""Standard output kept for results: whatever strangers' code prints goes elsewhere."""
+"""What strangers' code prints: kept from standard output, and from steering a terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,34 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in b"\n\t"
+}
+
+
+def visible(text: str) -> str:
+    r"""Return the text with escapes for what would steer a terminal.
+
+    A message may hold what another's code or file put into it.
+
+    Examples
+    --------
+    >>> visible("\x1b[2Jgone") == "\\x1b[2Jgone"
+    True
+    """
+    return text.translate(CONTROLS)
+
+
+def as_printed(text: str) -> str:
+    r"""Return what was printed as lines that steer no terminal; a bar drawn anew is a new line.
+
+    Examples
+    --------
+    >>> as_printed("\x1b[31m 1 of 2\r 2 of 2\r\n")
+    '\\x1b[31m 1 of 2\n 2 of 2\n'
+    """
+    return visible(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 @contextmanager

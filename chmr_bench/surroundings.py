@@ -11,10 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
 
 WATCHED = ("builtins", "os", "random", "numpy", "numpy.random", "numpy.linalg")
 """Modules that other code relies on, and that a plugin has patched before."""
+LIBRARIES = ("numpy", "pandas", "scipy", "sklearn", "torch")
+"""Libraries of which functions, and methods of classes, are watched, in public modules."""
+DEPTH = 2
+"""``torch.nn.functional`` is so deep below its library."""
+HEAP_TYPE = 1 << 9
+"""The flag of CPython's classes that have attributes to be set; those of C have none."""
 SIGNALS = tuple(
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGCHLD", "SIGALRM")
@@ -23,16 +31,19 @@ SIGNALS = tuple(
 NAMED = 5
 """So many environment variables are named; a plugin may clear them all."""
 
+Holder: TypeAlias = ModuleType | type
+
 
 @dataclass(frozen=True)
 class Surroundings:
     """The process as it was before strangers' code came."""
 
-    modules: Mapping[ModuleType, Mapping[str, Any]]
+    attributes: Mapping[Holder, Mapping[str, Any]]
     environment: Mapping[str, str]
     folder: str
     streams: tuple[Any, Any]
     recursion_limit: int
+    numpy_errors: Mapping[str, Any]
     warning_filters: tuple[Any, ...]
     handlers: Mapping[signal.Signals, Any]
 
@@ -41,11 +52,12 @@ class Surroundings:
         """Return the process as it is."""
         watched = [sys.modules[name] for name in WATCHED if name in sys.modules]
         return cls(
-            {module: dict(vars(module)) for module in watched},
+            {holder: dict(vars(holder)) for holder in dict.fromkeys((*watched, *_of_libraries()))},
             dict(os.environ),
             _folder(),
             (sys.stdout, sys.stderr),
             sys.getrecursionlimit(),
+            np.geterr(),
             tuple(warnings.filters),
             {number: signal.getsignal(number) for number in SIGNALS},
         )
@@ -58,7 +70,8 @@ class Surroundings:
         """
         return [
             *self._recursion_limit(),  # first: the rest may need more depth than it leaves
-            *self._modules(),
+            *self._attributes(),
+            *self._numpy_errors(),
             *self._environment(),
             *self._folder(),
             *self._streams(),
@@ -71,12 +84,22 @@ class Surroundings:
             sys.setrecursionlimit(self.recursion_limit)
             yield "the recursion limit"
 
-    def _modules(self) -> Iterator[str]:
-        for module, before in self.modules.items():
-            for name, value in before.items():
-                if vars(module).get(name) is not value:
-                    setattr(module, name, value)
-                    yield f"{module.__name__}.{name}"
+    def _attributes(self) -> Iterator[str]:
+        for holder, before in self.attributes.items():
+            now = dict(vars(holder))
+            changed = [name for name, value in before.items() if now.get(name) is not value]
+            changed = [name for name in changed if _matters(holder, before[name], now.get(name))]
+            for name in changed:
+                setattr(holder, name, before[name])
+            new = [name for name in now.keys() - before.keys() if _overrides(holder, name)]
+            for name in new:
+                delattr(holder, name)
+            yield from (f"{_name(holder)}.{name}" for name in (*changed, *new))
+
+    def _numpy_errors(self) -> Iterator[str]:
+        if np.geterr() != self.numpy_errors:
+            np.seterr(**self.numpy_errors)
+            yield "what numpy does at an error (numpy.seterr)"
 
     def _environment(self) -> Iterator[str]:
         changed = [n for n, text in self.environment.items() if os.environ.get(n) != text]
@@ -112,6 +135,55 @@ class Surroundings:
                 with contextlib.suppress(ValueError, TypeError):  # in a thread; one of C
                     signal.signal(number, handler)
                 yield f"the handler of {number.name}"
+
+
+def _of_libraries() -> Iterator[Holder]:
+    """Yield the libraries' public modules, and the classes that they name."""
+    for name, module in list(sys.modules.items()):
+        library, *inner = name.split(".")
+        if library in LIBRARIES and len(inner) <= DEPTH and "._" not in name:
+            yield module
+            yield from filter(_can_be_set, list(vars(module).values()))
+
+
+def _can_be_set(value: Any) -> bool:
+    """Return whether it is a class of the libraries whose methods can be replaced."""
+    if not issubclass(type(value), type) or not value.__flags__ & HEAP_TYPE:
+        return False
+    return str(value.__module__).partition(".")[0] in LIBRARIES
+
+
+def _is_code(value: Any) -> bool:
+    kind = type(value)  # what calls itself something else may warn of it
+    return callable(value) or issubclass(kind, property | classmethod | staticmethod)
+
+
+def _matters(holder: Holder, before: Any, after: Any) -> bool:
+    """Return whether an attribute that is another now may change what others compute."""
+    if holder.__name__ in WATCHED:
+        return True
+    return _is_code(before) and not _is_by_torch(after)
+
+
+def _overrides(holder: Holder, name: str) -> bool:
+    """Return whether a name that came since hides a method that the class inherits."""
+    if isinstance(holder, ModuleType):
+        return False
+    inherited = [vars(base)[name] for base in holder.__mro__[1:] if name in vars(base)]
+    return bool(inherited) and _matters(holder, inherited[0], vars(holder)[name])
+
+
+def _is_by_torch(value: Any) -> bool:
+    """Return whether torch made a function: it wraps its own, such as an optimiser's step."""
+    function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+    names = getattr(function, "__globals__", None)  # functools.wraps leaves those of the wrapper
+    return isinstance(names, dict) and str(names.get("__name__")).partition(".")[0] == "torch"
+
+
+def _name(holder: Holder) -> str:
+    if isinstance(holder, ModuleType):
+        return holder.__name__
+    return f"{holder.__module__}.{holder.__qualname__}"
 
 
 def _folder() -> str:

@@ -14,6 +14,7 @@ from chmr_bench.errors import UsageError
 from chmr_bench.paths import is_utf8
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report import leaderboard
+from chmr_bench.report.words import grouped
 from chmr_bench.sweep import Plan, Request, Session, Summary
 
 if TYPE_CHECKING:
@@ -88,11 +89,11 @@ class Sweep:
         """Pack the records, write the tables, and warn of what their reader should know."""
         for problem in self.store.pack().failed:
             print_note(f"{problem.path}: {problem.reason}")
-        warnings = [
-            (r.model.id, r.dataset.name, text) for r in self.records() for text in r.remarks
+        remarks = [
+            ((r.dataset.name, text), r.model.id) for r in self.records() for text in r.remarks
         ]
-        for model, dataset, text in dict.fromkeys(warnings):
-            print_note(f"warning: {model} on {dataset}: {text}")
+        for (dataset, text), models in grouped(remarks).items():
+            print_note(f"warning: {', '.join(models)} on {dataset}: {text}")
         written = leaderboard.build(self.store, self.out)
         problems = self.store.problems()
         for one in problems[:PROBLEMS_SHOWN]:

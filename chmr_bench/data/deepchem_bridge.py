@@ -179,7 +179,8 @@ def split_rows(
 def _check_fits(chosen: Splitter, dataset: Dataset) -> None:
     """Refuse what would end in a crash deep inside deepchem."""
     import psutil
-    from rdkit import Chem
+
+    from chmr_bench.features.molecules import strictly_parsable
 
     need = chosen.bytes_per_pair * len(dataset) * (len(dataset) - 1) // 2
     if need > (free := psutil.virtual_memory().available):
@@ -189,8 +190,7 @@ def _check_fits(chosen: Splitter, dataset: Dataset) -> None:
         )
     if not chosen.reads_structure:
         return
-    with quiet():
-        bad = [i for i, s in enumerate(dataset.smiles) if Chem.MolFromSmiles(s) is None]
+    bad = [i for i, s in enumerate(dataset.smiles) if strictly_parsable(s) is not None]
     if bad:
         raise DataError(
             f"deepchem:{chosen.name} cannot read {len(bad)} of {len(dataset)} molecules, the first "

@@ -28,6 +28,10 @@ CLASS_WORDS = {
     **dict.fromkeys(("false", "inactive", "no", "negative", "neg"), 0.0),
     **dict.fromkeys(("non-toxic", "nontoxic", "non toxic"), 0.0),
 }
+WORDS = "the words that are read: " + ", ".join(
+    f"{', '.join(word for word, read in CLASS_WORDS.items() if read == value)} ({value:g})"
+    for value in (1.0, 0.0)
+)
 SIGNS = {"+": 1.0} | dict.fromkeys(("-", *MINUS_SIGNS), 0.0)
 """Classes in a column that holds `+`, and nothing else that is a label."""
 SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0)
@@ -131,12 +135,8 @@ def _reason(text: str, is_word: bool, options: TableOptions) -> str:
     elif plain in SIGNS:
         said = "'+' and '-' are read as classes where a column holds nothing else"
     elif not said and not any(c.isdigit() for c in plain) and "inf" not in plain:
-        said = f"the words that are read: {_listed(1.0)} (1), {_listed(0.0)} (0)"
+        said = WORDS
     return "expected a finite number, or an empty cell" + (f"; {said}" if said else "")
-
-
-def _listed(value: float) -> str:
-    return ", ".join(word for word, read in CLASS_WORDS.items() if read == value)
 
 
 # --------------------------------------------------------------------------------- kind of the task

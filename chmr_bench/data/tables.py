@@ -205,6 +205,8 @@ def _smiles_problem(text: str) -> str | None:
 def _check_bad(path: Path, n_rows: int, bad: Sequence[DroppedRow], options: TableOptions) -> None:
     """Raise DataError listing the first bad rows, unless they are to be dropped."""
     listed = "\n".join(f"  row {d.row}, {d.reason}" for d in bad[:N_SHOWN])
+    first, words, others = listed.partition(labels.WORDS)
+    listed = first + words + others.replace(f"; {labels.WORDS}", "")  # said once
     if len(bad) > N_SHOWN:
         listed += f"\n  ... and {len(bad) - N_SHOWN} more"
     if bad and options.on_invalid == "stop":

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chmr_bench.report.words import plural as plural
+from chmr_bench.streams import visible
 
 NAMES = frozenset({"name", "model", "dataset", "plugin", "suite"})
 """Columns of names: never folded, so they can be copied."""
@@ -41,24 +42,6 @@ SYNTHETIC = "* synthetic: simulated labels on real molecules"
 def dataset_label(name: str, *, synthetic: bool, origin: str = "") -> str:
     """Return a dataset's name, marked where it is simulated, with its file where that is given."""
     return name + ("*" if synthetic else "") + (f" ({origin})" if origin else "")
-
-
-CONTROLS = {
-    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in b"\n\t"
-}
-
-
-def visible(text: str) -> str:
-    r"""Return the text with escapes for what would steer a terminal.
-
-    A message may hold what another's code or file put into it.
-
-    Examples
-    --------
-    >>> visible("\x1b[2Jgone") == "\\x1b[2Jgone"
-    True
-    """
-    return text.translate(CONTROLS)
 
 
 def print_lines(*lines: str) -> None:

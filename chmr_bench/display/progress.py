@@ -21,12 +21,13 @@ from rich.progress import (
 
 from chmr_bench.contracts import Progress as Report
 from chmr_bench.contracts import no_progress
-from chmr_bench.display.console import dataset_label, notes, print_note, visible
+from chmr_bench.display.console import dataset_label, notes, print_note
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
 from chmr_bench.records import Phase
 from chmr_bench.report.digits import decimals_needed, fixed
 from chmr_bench.runner import DatasetRequest
+from chmr_bench.streams import as_printed, visible
 from chmr_bench.sweep import Item, Opening, Outcome, SweepListener
 
 PHASE_WORDS: dict[Phase, str] = {
@@ -132,7 +133,7 @@ class Quiet(SweepListener):
 
     def printed(self, text: str) -> None:
         """Pass on what a model printed."""
-        notes.print(text, markup=False, soft_wrap=True, end="")
+        notes.print(as_printed(text), markup=False, soft_wrap=True, end="")
 
     def finished(self, outcome: Outcome) -> None:
         """Write a failed job's line: an exit code alone does not help."""
@@ -250,7 +251,7 @@ class Bars(Quiet):
             return
         self.updated = now
         if self.job is not None:
-            self.bars.update(self.job, completed=done, total=total, unit=unit)
+            self.bars.update(self.job, completed=done, total=total, unit=visible(unit))
 
     def finished(self, outcome: Outcome) -> None:
         """Write the job's line above the bars and count it."""
@@ -267,7 +268,7 @@ class Bars(Quiet):
         """Put up a fresh bar: rich cannot make a known total unknown again."""
         self._hide()
         self.updated = 0.0
-        self.job = self.bars.add_task(text, total=None, unit="")
+        self.job = self.bars.add_task(visible(text), total=None, unit="")
 
     def _hide(self) -> None:
         if self.job is not None:

@@ -38,6 +38,8 @@ from chmr_bench.types import FloatArray
 SUFFIX, NUMBERS = ".jsonl.gz", ".parquet"
 FILE_HASH = "parquet_sha256"
 CUT = "the compressed file is damaged; the runs after that place are lost"
+ASIDE = ".damaged"
+"""Suffix of a file that could not be read, or not to its end, when new runs came."""
 FEED = 4096
 """Bytes that are decompressed at once: so many at most are lost before a damaged place."""
 MOST = 1 << 30

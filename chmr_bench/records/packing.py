@@ -21,7 +21,7 @@ from chmr_bench.errors import RecordError
 from chmr_bench.records import loose, packed
 from chmr_bench.records.arrays import Arrays
 from chmr_bench.records.loose import LooseRun
-from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack, beside, is_pack
+from chmr_bench.records.packed import ASIDE, NUMBERS, SUFFIX, Pack, beside, is_pack
 from chmr_bench.records.places import aside, discard, remove_empty
 from chmr_bench.records.precedence import DIFFERS, compared
 from chmr_bench.records.reading import StoredRuns
@@ -40,8 +40,6 @@ from chmr_bench.types import BoolArray
 
 Labels = Callable[[Record], BoolArray | None]
 """Return which test cells of a version 1 record have a label, (n_test, t); None = not known."""
-ASIDE = ".damaged"
-"""Suffix of a file that could not be read, or not to its end, when new runs came."""
 
 
 @dataclass
@@ -139,6 +137,19 @@ def remove(store: StoredRuns, runs: Sequence[Stored]) -> None:
         remove_empty(folder, depth=2)
 
 
+def bad_lines(store: StoredRuns) -> list[Problem]:
+    """Return what is wrong with the lines of packs that hold no run."""
+    packs = [pack for pack in store.packs() if isinstance(pack, Pack)]
+    return [Problem(pack.path, reason) for pack in packs for reason, _ in pack.bad]
+
+
+def remove_bad_lines(store: StoredRuns) -> None:
+    """Write the packs that have lines without a run anew, without them."""
+    for path in dict.fromkeys(problem.path for problem in bad_lines(store)):
+        with _locked(store, path):
+            _rewrite(store, path, {}, clean=True)
+
+
 def pack_path(store: StoredRuns, content: Mapping[str, Any]) -> Path:
     """Return the file of lines that a run belongs to."""
     return store.folder / board_name(content) / f"{file_name(content['model']['id'])}{SUFFIX}"
@@ -193,18 +204,19 @@ def _rewrite(
     without: Iterable[str] = (),
     *,
     best: bool = False,
+    clean: bool = False,
 ) -> None:
-    """Put a pack with other runs in place of the present one."""
+    """Put a pack with other runs in place of the present one; `clean`: without its bad lines."""
     present = store.pack_at(path) if path.exists() else None
     wholes = {} if present is None else {name: _kept(run) for name, run in present.runs.items()}
     wholes |= fresh
     for identity in without:
         wholes.pop(identity, None)
-    bad = [] if present is None else [text for _, text in present.bad]
+    bad = [] if present is None or clean else [text for _, text in present.bad]
     numbers = beside(path, NUMBERS)
     if present is not None and numbers.exists() and not _is_readable(present):
         numbers.rename(numbers.with_name(numbers.name + ASIDE))
-    if present is not None and present.is_cut:
+    if present is not None and present.is_cut and not clean:
         shutil.copyfile(path, path.with_name(path.name + ASIDE))
     path.parent.mkdir(parents=True, exist_ok=True)
     with aside(store.temporary) as temporary:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from chmr_bench.errors import RecordError
 from chmr_bench.records import loose
-from chmr_bench.records.packed import NUMBERS, SUFFIX, Pack, PackedRun, beside, is_pack
+from chmr_bench.records.packed import ASIDE, NUMBERS, SUFFIX, Pack, PackedRun, beside, is_pack
 from chmr_bench.records.places import entries
 from chmr_bench.records.precedence import DIFFERS, compared
 from chmr_bench.records.predictions import Predictions
@@ -24,8 +24,11 @@ from chmr_bench.types import FloatArray
 
 T = TypeVar("T")
 
+COPY = "a copy of a file that was damaged; delete it when you need it no more"
 STRAY = "a stray file; it belongs to no runs"
 UNPACKED = "a pack that is not compressed, as earlier ones; gzip it to have its runs back"
+KINDS = {".jsonl": UNPACKED, ASIDE: COPY}
+"""What a file is that is no pack, by the end of its name."""
 MOVES = 5
 """How often a run that moves while it is read is looked for again."""
 
@@ -181,7 +184,7 @@ class StoredRuns:
                 if path.suffix == NUMBERS and beside(path, SUFFIX).exists():
                     continue
                 if not is_pack(path) or path.parent == self.folder:
-                    yield Problem(path, UNPACKED if path.suffix == ".jsonl" else STRAY)
+                    yield Problem(path, KINDS.get(path.suffix, STRAY))
                     continue
                 try:
                     yield self.pack_at(path)

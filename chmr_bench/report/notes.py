@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from chmr_bench.plugins import registry
@@ -21,6 +22,12 @@ def table_notes(table: Table) -> tuple[str, ...]:
         for row in table.rows
         for f in row.failures
     )
+    remarks = (
+        (remark, row.label)
+        for row in table.rows
+        for line in row.lines
+        for remark in json.loads(line["remarks"] or "[]")
+    )
     seen = ((n, row.label) for row in table.rows if (n := row.n_test_seen) is not None)
     return notes(
         "table",
@@ -32,6 +39,7 @@ def table_notes(table: Table) -> tuple[str, ...]:
         not_audited=NOT_AUDITED,
         pretrained=_pretrained(table.rows),
         seen=grouped(seen),
+        remarks=grouped(remarks),
         failures=grouped(failures),
         caveats=_caveats(table),
     )

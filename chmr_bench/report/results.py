@@ -28,7 +28,7 @@ def rows(records: Iterable[Record], store: RecordStore) -> list[Numbers]:
     ``mean`` and ``sd`` are over seeds; ``low`` and ``high`` the 95 % interval over test molecules.
     ``origin`` is the dataset's file, where another dataset among the rows has the same name.
     ``tasks`` has those of a regression with several, whose units may differ, and ``not_evaluable``
-    says of the first task without a score why it has none.
+    says of the first task without a score why it has none; ``remarks`` are those of the records.
     """
     return [row for row, _ in _keyed(records, store)]
 
@@ -102,6 +102,7 @@ def _row(table: Table, row: Row, is_shared: bool, records: Mapping[str, Record])
         "split_seed": facts["split_recorded_seed"],
         "tasks": _tasks([records[line["identity"]] for line in good]) if is_mixed else [],
         "not_evaluable": _not_evaluable(table),
+        "remarks": list(dict.fromkeys(r for line in good for r in json.loads(line["remarks"]))),
     }
 
 

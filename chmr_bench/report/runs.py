@@ -116,6 +116,7 @@ JSON_PATHS = {
     "replaced": "replaced",
     "packages": "environment.packages",
     "dropped_rows": "dataset.dropped_rows",
+    "remarks": "remarks",
 }
 """Column of canonical JSON -> where the record says it; None where it says nothing."""
 SECTIONS: dict[str, list[tuple[str, str]]] = {}

@@ -40,7 +40,7 @@ from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.masking import SplitInputs, split_inputs
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.options import RunOptions
-from chmr_bench.runner.scoring import score
+from chmr_bench.runner.scoring import constant_targets, score
 from chmr_bench.runner.weights import WeightsCache, n_seen
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
@@ -338,13 +338,19 @@ def _record(
         replaced=dict(result.frozen) if result and result.frozen else None,
         precision=job.precision,
         metrics=result.metrics if result else None,
-        remarks=[logs.encodable(r) for r in result.predicted.remarks] if result else [],
+        remarks=_remarks(job, result) if result else [],
         timing=clock.timing(job.weights_seconds),
         resources=_resources(job, options, result),
         environment=environment(),
         command=list(options.command),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _remarks(job: Job, result: _Result) -> list[str]:
+    """Return what a reader of the scores should know: of the predictions, and of the labels."""
+    constant = constant_targets(result.metrics, job.data.dataset.y[result.predictions.rows])
+    return [logs.encodable(r) for r in (*result.predicted.remarks, *constant)]
 
 
 def _resources(job: Job, options: RunOptions, result: _Result | None) -> Resources:

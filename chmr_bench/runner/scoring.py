@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -58,6 +59,21 @@ def score(
     )
     tasks = with_intervals(tasks, resampled.low, resampled.high)
     return _metrics(spec.metric, tasks, resampled), resampled.macro
+
+
+def constant_targets(metrics: Metrics, y: FloatArray) -> Iterator[str]:
+    """Yield a remark for each scored task of y (n_test, t) whose labels are all equal.
+
+    Classes need none: such a task has no score.
+    """
+    for j, task in enumerate(metrics.per_task):
+        labels = y[np.isfinite(y[:, j]), j]
+        if task.evaluable and len(labels) > 1 and labels.min() == labels.max():
+            yield (
+                f"all {len(labels)} test labels of {task.task!r} are {labels[0]:g}: that constant "
+                "has no error, so the score tells little of a model; it has no interval, and R2 is "
+                "not defined"
+            )
 
 
 def score_only(spec: DatasetSpec, dataset: Dataset, predictions: Predictions) -> Metrics:

@@ -70,6 +70,17 @@ BROKEN: Mapping[str, tuple[str, str]] = {
     "prints": ("print('{')\n", "it implements no hook"),
 }
 
+HOOK = """
+import atexit, builtins, os, signal, sys
+import numpy as np
+from chmr_bench import hookimpl
+
+@hookimpl
+def chmr_bench_models():
+    {body}
+    return []
+"""
+
 HARMFUL: Mapping[str, tuple[str, str]] = {
     "changes": (
         """
@@ -93,8 +104,26 @@ HARMFUL: Mapping[str, tuple[str, str]] = {
         """,
         "after its import no command would end; threads are left that are no daemons: pump",
     ),
+    "hook-changes": (
+        HOOK.format(body="os.chdir('/'); signal.signal(2, signal.SIG_IGN); np.seterr(all='raise')"),
+        "its hook chmr_bench_models changes what numpy does at an error (numpy.seterr), "
+        "the working folder, the handler of SIGINT, which others rely on",
+    ),
+    "hook-dies": (
+        HOOK.format(body="os._exit(0)"),
+        "its hook chmr_bench_models ends the process with exit code 0",
+    ),
+    "hook-ends-at-exit": (
+        HOOK.format(body="atexit.register(os._exit, 3)"),
+        "after its hook chmr_bench_models every command would end with exit code 3; "
+        "it leaves something behind that ends the process at exit",
+    ),
+    "hook-changes-later": (  # not where it is tried
+        HOOK.format(body="sys.argv[0] == '-c' or builtins.__dict__.update(sorted=None)"),
+        "it changes builtins.sorted, which others rely on",
+    ),
 }
-"""Their import returns, and harms what comes after it."""
+"""Their import or hook returns, and harms what comes after it."""
 
 GOOD_MODULE = """
 import numpy as np

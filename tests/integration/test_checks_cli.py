@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 from collections.abc import Callable
@@ -228,3 +229,22 @@ def test_verify_says_how_other_intervals_are_mended(inside: Run, done: Path) -> 
     assert "chmr-bench score --write puts" in inside("verify").stdout
     edit(done, lambda content: content["dataset"].update(digest="0" * 64))
     assert "score --write" not in inside("verify").stdout
+
+
+def test_lines_that_hold_no_run_are_removed_as_verify_says(
+    inside: Run, done: Path, tmp_path: Path
+) -> None:
+    assert inside("records", "pack").returncode == 0
+    (file,) = (tmp_path / "leaderboards" / "runs").rglob("quick.noise.jsonl.gz")
+    file.write_bytes(file.read_bytes() + gzip.compress(b"no record\n"))
+    checked = inside("verify")
+    assert checked.returncode == 1
+    command = "chmr-bench records rm --damaged"
+    assert f"{command} --yes" in checked.stderr
+    asked = inside(*command.split()[1:])
+    assert asked.returncode == 2
+    assert "is not JSON" in asked.stdout
+    assert "1 damaged place would be removed; say --yes" in asked.stderr
+    assert inside("records", "rm", "--damaged", "-m", "quick.noise", "--yes").returncode == 2
+    assert inside(*command.split()[1:], "--yes").returncode == 0
+    assert "2 ok; 1 failed runs" in inside("verify").stdout

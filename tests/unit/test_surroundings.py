@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import os
 import random
 import signal
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 from chmr_bench.surroundings import NAMED, SIGNALS, Surroundings
 
@@ -21,6 +24,11 @@ CHANGES: Mapping[str, Callable[[], Any]] = {
     "builtins.open": lambda: setattr(builtins, "open", None),
     "random.random": lambda: delattr(random, "random"),
     "numpy.mean": lambda: setattr(np, "mean", np.median),
+    "numpy.ma.MaskedArray.mean": lambda: setattr(np.ma.MaskedArray, "mean", None),
+    "pandas.DataFrame.mean": lambda: setattr(pd.DataFrame, "mean", pd.DataFrame.median),
+    "pandas.read_csv": lambda: setattr(pd, "read_csv", print),
+    "sklearn.linear_model._ridge.Ridge.predict": lambda: setattr(Ridge, "predict", None),
+    "what numpy does at an error (numpy.seterr)": lambda: np.seterr(all="raise"),
     "the environment variable CHMR_BENCH_HOME": lambda: os.environ.pop("CHMR_BENCH_HOME"),
     "the working folder": lambda: os.chdir("/"),
     "the standard streams": lambda: setattr(sys, "stderr", None),
@@ -34,6 +42,7 @@ CHANGES: Mapping[str, Callable[[], Any]] = {
 def state() -> list[Any]:
     return [
         *(builtins.open, vars(random).get("random"), np.mean, dict(os.environ), Path.cwd()),
+        *(np.ma.MaskedArray.mean, pd.DataFrame.mean, pd.read_csv, Ridge.predict, np.geterr()),
         *(sys.stderr, sys.getrecursionlimit(), list(warnings.filters)),
         *(signal.getitimer(signal.ITIMER_REAL), [signal.getsignal(s) for s in SIGNALS]),
     ]
@@ -80,3 +89,26 @@ def test_a_folder_that_is_gone_is_no_error(tmp_path: Path, monkeypatch: pytest.M
     tmp_path.rmdir()
     assert before.restored() == ["the working folder"]
     monkeypatch.undo()
+
+
+def test_what_torch_replaces_of_itself_is_no_change() -> None:
+    torch = pytest.importorskip("torch")
+    before = Surroundings.now()
+    weight = torch.nn.Parameter(torch.ones(1))
+    torch.optim.Rprop([weight])  # the first of its class wraps the class's step
+    assert "step" in vars(torch.optim.Rprop)
+    assert before.restored() == []
+
+
+def test_a_strangers_method_in_a_class_of_torch_is_a_change() -> None:
+    torch = pytest.importorskip("torch")
+    forward = torch.nn.Linear.forward
+    before = Surroundings.now()
+
+    @functools.wraps(forward)
+    def other(self: Any, inputs: Any) -> Any:
+        return 2 * forward(self, inputs)
+
+    torch.nn.Linear.forward = other
+    assert before.restored() == ["torch.nn.modules.linear.Linear.forward"]
+    assert torch.nn.Linear.forward is forward

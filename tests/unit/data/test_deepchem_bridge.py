@@ -124,8 +124,9 @@ def test_numpys_global_generator_is_left_alone(molecules: Dataset, deepchem: Mod
     assert np.random.rand() == expected  # noqa: NPY002
 
 
-def test_a_molecule_that_deepchem_cannot_read_is_named() -> None:
-    data = Dataset(("CC", ALUMINIUM, "CCC"), np.zeros((3, 1)), ("a",))
+@pytest.mark.parametrize("smiles", [ALUMINIUM, "[#119]", "C\udc80", "C" * 1_001])
+def test_a_molecule_that_deepchem_cannot_read_is_named(smiles: str) -> None:
+    data = Dataset(("CC", smiles, "CCC"), np.zeros((3, 1)), ("a",))
     with pytest.raises(DataError, match=r"cannot read 1 of 3 molecules, the first is row 1"):
         splits.make_split("deepchem:scaffold", data)
 

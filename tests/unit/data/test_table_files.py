@@ -385,6 +385,10 @@ def test_a_word_that_is_no_class_is_told_the_words(tmp_path: Path) -> None:
     assert "row 4, column 'y': 'inconclusive'" in message
     assert "the words that are read: true, active, yes, positive" in message
     assert "it names a class" in refusal(path, task_type="regression")
+    path = put(tmp_path, "smiles,y\nC,active\nCC,perhaps\nCCC,inconclusive\nCCCC,maybe\n")
+    message = refusal(path)
+    assert message.count("the words that are read: true, active") == 1
+    assert "row 5, column 'y': 'maybe', expected a finite number, or an empty cell\n" in message
 
 
 @pytest.mark.parametrize("mark", ["n.d.", "ND", "N/D", "not tested", "\u2013", "--"])

@@ -145,3 +145,18 @@ def test_one_is_not_many() -> None:
 )
 def test_durations_are_in_a_persons_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_what_a_model_says_steers_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Quiet().printed("\x1b]0;title\x07 10 %\r 20 %\r\nnot utf-8: \ufffd\x9b2J [bold]\n")
+    shown = r"\x1b]0;title\x07 10 %" + "\n 20 %\nnot utf-8: \ufffd" + r"\x9b2J [bold]" + "\n"
+    assert capsys.readouterr().err == shown
+    out = io.StringIO()
+    with Bars(Console(file=out, force_terminal=True, width=160), 1) as bars:
+        bars.started(ITEM, 1, 1)
+        bars.step("\x1b[2J")
+        bars.progress(1, 1, "\x1b[5m trees")
+    assert "\x1b[2J" not in out.getvalue()
+    assert "\x1b[5m" not in out.getvalue()

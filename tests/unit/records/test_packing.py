@@ -176,6 +176,25 @@ def line_of(store: RecordStore, seed: int) -> int:
     return next(i for i, text in enumerate(texts) if f'"seed":{seed},"missing"'.encode() in text)
 
 
+@pytest.mark.parametrize("share", [None, 0.0, 0.6])
+def test_lines_that_hold_no_run_can_be_removed(store: RecordStore, share: float | None) -> None:
+    store.pack()
+    file = store.root / PAIR[0]
+    whole = file.read_bytes()
+    texts = text_of(store).splitlines()
+    texts[line_of(store, 1)] = b"{ cut sho"
+    odd = gzip.compress(b"\n".join([b"odd", *texts, b""]))
+    file.write_bytes(odd if share is None else whole[: int(share * len(whole))])
+    again = RecordStore(store.root)
+    before = content(again)
+    assert len(packing.bad_lines(again)) == (2 if share is None else 1)
+    packing.remove_bad_lines(again)
+    after = RecordStore(store.root)
+    assert packing.bad_lines(after) == after.problems() == after.damaged() == []
+    assert content(after) == before
+    assert files(after) == (PAIR if before else [])
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -11,6 +11,8 @@ import pytest
 
 from chmr_bench.plugins import registry
 from chmr_bench.report.aggregate import Collected, Table, collect
+from chmr_bench.report.notes import table_notes
+from chmr_bench.report.results import rows
 
 
 def only_table(results: Any) -> Table:
@@ -198,3 +200,12 @@ def test_garbage_in_the_records_folder_is_listed(results: Any) -> None:
     assert problem.path.as_posix().endswith("bace/forest/junk")
     assert not problem.path.is_absolute()
     assert str(results.root) not in problem.reason
+
+
+def test_remarks_of_records_stand_below_the_table_and_in_rows(results: Any) -> None:
+    results.add("even", "bace", 0.7, remarks=["it is odd"])
+    results.add("like", "bace", 0.7, remarks=["it is odd"])
+    notes = table_notes(only_table(results))
+    assert sum("Remark on even, like: it is odd" in note for note in notes) == 1
+    found = rows(results.store.records(), results.store)
+    assert [row["remarks"] for row in found] == [["it is odd"]] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +18,8 @@ from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import DatasetRequest, RunOptions
-from chmr_bench.runner.scoring import score, score_only
+from chmr_bench.runner.scoring import constant_targets, score, score_only
+from chmr_bench.types import MetricName
 from chmr_bench.verify.runs import check_all
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -94,3 +96,22 @@ def test_a_run_draws_rows_of_one_molecule_together(tmp_path: Path, home: Path) -
     np.testing.assert_allclose(on_record, together, rtol=1e-5)
     assert on_record.std() > 1.1 * alone.std()
     assert [check.state for check in check_all(store, datasets, "verify")] == ["ok"]
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse"])
+def test_a_constant_target_is_remarked_on(metric: MetricName) -> None:
+    spec = replace(registry().dataset("quick-small").spec, metric=metric)
+    y = np.array([[7.5, 1.0, 2.0], [7.5, 2.0, np.nan], [np.nan, 3.0, np.nan]])
+    dataset = Dataset(("C",) * 3, y, ("same", "differ", "alone"))
+    predictions = as_stored(np.ones((3, 3)), np.arange(3), dataset.task_names, "regression")
+    (remark,) = constant_targets(score_only(spec, dataset, predictions), y)
+    assert remark.startswith("all 2 test labels of 'same' are 7.5: that constant has no error")
+
+
+def test_a_task_without_a_score_is_not_remarked_on() -> None:
+    y = np.full((4, 1), 3.0)
+    spec = replace(registry().dataset("quick-small").spec, metric="r2")
+    predictions = as_stored(np.ones((4, 1)), np.arange(4), ("same",), "regression")
+    metrics = score_only(spec, Dataset(("C",) * 4, y, ("same",)), predictions)
+    assert metrics.per_task[0].reason == "all labels in test are equal"
+    assert list(constant_targets(metrics, y)) == []
