@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chmr_bench.cli import data, leaderboard, listing, records
+from chmr_bench.cli import data, leaderboard, listing, records, verify
 from chmr_bench.cli.ablate import ablate
 from chmr_bench.cli.audit import audit
 from chmr_bench.cli.compare import compare
@@ -58,5 +58,5 @@ app.command(name="show", rich_help_panel="Look around")(listing.show)
 app.add_typer(data.app, name="data", rich_help_panel="Data")
 app.command(rich_help_panel="Check")(audit)
 app.add_typer(records.app, name="records", rich_help_panel="Benchmark")
-app.command(name="score", rich_help_panel="Check")(records.score)
-app.command(name="verify", rich_help_panel="Check")(records.verify)
+app.command(name="score", rich_help_panel="Check")(verify.score)
+app.command(name="verify", rich_help_panel="Check")(verify.verify)

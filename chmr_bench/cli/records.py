@@ -1,22 +1,18 @@
-"""``records``, ``score`` and ``verify``: what is stored, where, and whether it is still true."""
+"""``chmr-bench records``: what is stored, and where."""
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chmr_bench.cli.group import Group
-from chmr_bench.errors import DataError, UsageError, nearest
+from chmr_bench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore, Stored
     from chmr_bench.records.packing import Packing
-    from chmr_bench.verify.runs import Check, Depth
 
 OUT = Path("leaderboards")
 SHORTEST = 6
@@ -31,150 +27,10 @@ MirrorOption = Annotated[
         "--mirror", envvar="CHMR_BENCH_MIRROR", help="Folder or URL to take the data from."
     ),
 ]
-WriteOption = Annotated[
-    bool, typer.Option("--write", help="Write scores and intervals that differ into the records.")
-]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")]
 ModelOption = Annotated[list[str] | None, typer.Option("--model", "-m", help="Of this model.")]
 DatasetOption = Annotated[
     list[str] | None, typer.Option("--dataset", "-d", help="On this dataset.")
 ]
-
-
-def score(
-    out: OutOption = Path("leaderboards"),
-    mirror: MirrorOption = None,
-    offline: OfflineOption = False,
-    jobs: JobsOption = 0,
-    as_json: JsonOption = False,
-    write: WriteOption = False,
-) -> int:
-    """Compute the scores again from the stored predictions; exit code 1 where one differs.
-
-    With --write, records that differ in scores or intervals alone get those that their predictions
-    give; models are not run again. Build the tables anew after it.
-    """
-    return _check("write" if write else "score", out, mirror, offline, jobs, as_json)
-
-
-def verify(
-    out: OutOption = Path("leaderboards"),
-    mirror: MirrorOption = None,
-    offline: OfflineOption = False,
-    jobs: JobsOption = 0,
-    as_json: JsonOption = False,
-    check_all: Annotated[
-        bool, typer.Option("--all", help="Also what was verified before and is the same since.")
-    ] = False,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-) -> int:
-    """Hash data, splits and predictions again; compute scores and intervals again.
-
-    Clean scores that 'audit --records' left are computed again too. What was verified before, and
-    is the same since in every byte, is hashed alone; --all computes it again. With --model or
-    --dataset only records of these are checked, and the clean scores that theirs are among.
-
-    Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
-    nothing at all could be checked.
-    """
-    only = (model, dataset)
-    return _check("verify", out, mirror, offline, jobs, as_json, check_all=check_all, only=only)
-
-
-def _check(
-    depth: Depth,
-    out: Path,
-    mirror: str | None,
-    offline: bool,
-    jobs: int,
-    as_json: bool,
-    *,
-    check_all: bool = False,
-    only: tuple[list[str] | None, list[str] | None] = (None, None),
-) -> int:
-    from chmr_bench.api.options import cores, store_of
-    from chmr_bench.data.fetch import options_from_env
-    from chmr_bench.display.console import notes, print_json, print_note
-    from chmr_bench.runner.loading import Datasets
-    from chmr_bench.verify import runs
-    from chmr_bench.verify.audits import check_audits
-    from chmr_bench.verify.known import Verified
-
-    store = store_of(out)
-    if depth == "write":
-        store.prepare()
-    chosen = _selected(store, None, *only, None) if any(only) else None
-    datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
-    known = None if check_all or depth != "verify" else Verified()
-    made = [runs.check_all(store, datasets, depth, known, chosen)]
-    if depth == "verify":
-        identities = None if chosen is None else {run.identity for run in chosen}
-        made.append(check_audits(store, datasets, known, identities))
-    checks: list[Check] = []
-    with notes.status("checking") as status:
-        for check in itertools.chain.from_iterable(made):
-            checks.append(check)
-            status.update(f"checking {check.path}")
-            if not as_json:
-                _show(check)
-    if known is not None:
-        known.save()
-    if depth == "write" and store.folder.is_dir():
-        store.pack()
-    counts: Counter[str] = Counter(c.state for c in checks)
-    if as_json:
-        print_json({"counts": counts, "records": [dataclasses.asdict(c) for c in checks]})
-    else:
-        _show_counts(counts)
-    if _nothing_checked(checks):
-        print_note(
-            "nothing was checked: no data at hand. A user's table is looked for where the record "
-            "says, from the folder this command runs in; run it where the table lies."
-        )
-    return _exit_code(checks)
-
-
-def _show(check: Check) -> None:
-    from chmr_bench.display.console import print_lines
-
-    print_lines(f"{check.state:<11} {check.path}")
-    for detail in check.details:
-        shown = detail.encode("utf-8", "backslashreplace").decode()  # half a character of JSON
-        print_lines(f"{'':<11} {shown}")
-
-
-def _show_counts(counts: Counter[str]) -> None:
-    from chmr_bench.display.console import print_lines
-
-    words = {
-        "ok": "ok",
-        "written": "written",
-        "different": "different",
-        "unreadable": "unreadable",
-        "failed run": "failed runs (no score to check)",
-        "not at hand": "cannot check: data not at hand",
-    }
-    parts = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]
-    print_lines("; ".join(parts) or "no records")
-
-
-def _exit_code(checks: list[Check]) -> int:
-    wrong = [c for c in checks if c.state in ("different", "unreadable")]
-    wrong += [c for c in checks if c.state == "failed run" and c.details]
-    if wrong:
-        return 1
-    blocked = any(c.blocking for c in checks) or _nothing_checked(checks)
-    return DataError.exit_code if blocked else 0
-
-
-def _nothing_checked(checks: list[Check]) -> bool:
-    """Return whether there were records to check and the data of none."""
-    states = {c.state for c in checks}
-    return "not at hand" in states and states <= {"not at hand", "failed run"}
-
-
-# -------------------------------------------------------------------------------- what is stored
 
 app = typer.Typer(
     cls=Group, no_args_is_help=True, help="List, pack, unpack and remove the stored runs."
@@ -199,7 +55,7 @@ def list_runs(
     from chmr_bench.display.console import plural, print_json, print_note, print_table
 
     store = store_of(out)
-    rows = [_row(run, store) for run in _selected(store, identities, model, dataset, status)]
+    rows = [_row(run, store) for run in selected(store, identities, model, dataset, status)]
     if as_json:
         print_json(rows)
         return
@@ -263,7 +119,7 @@ def unpack(
     store = store_of(out)
     store.check_writable()
     store.prepare()
-    done = packing.unpack(store, _selected(store, identities, model, dataset, status))
+    done = packing.unpack(store, selected(store, identities, model, dataset, status))
     print_note(f"{done.moved} unpacked below {store.folder / 'loose'}")
     return _show_problems(done, store)
 
@@ -290,7 +146,7 @@ def rm(
             "--model, --dataset or --status"
         )
     store = store_of(out)
-    runs = _selected(store, identities, model, dataset, status)
+    runs = selected(store, identities, model, dataset, status)
     for run in runs:
         row = _row(run, store)
         words = [str(row[name]) for name in ("identity", "dataset", "model", "split", "status")]
@@ -303,7 +159,7 @@ def rm(
     print_note(f"{plural(len(runs), 'run')} removed; now: chmr-bench leaderboard build")
 
 
-def _selected(
+def selected(
     store: RecordStore,
     identities: list[str] | None,
     models: list[str] | None,

@@ -1,0 +1,178 @@
+"""``score`` and ``verify``: whether what is stored is still true."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chmr_bench.cli.records import (
+    OUT,
+    DatasetOption,
+    JsonOption,
+    MirrorOption,
+    ModelOption,
+    OfflineOption,
+    OutOption,
+    selected,
+)
+from chmr_bench.errors import DataError
+
+if TYPE_CHECKING:
+    from chmr_bench.records import RecordStore, Stored
+    from chmr_bench.runner.loading import Datasets
+    from chmr_bench.verify.known import Verified
+    from chmr_bench.verify.runs import Check, Depth
+
+WriteOption = Annotated[
+    bool, typer.Option("--write", help="Write scores and intervals that differ into the records.")
+]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")]
+
+
+def score(
+    out: OutOption = OUT,
+    mirror: MirrorOption = None,
+    offline: OfflineOption = False,
+    jobs: JobsOption = 0,
+    as_json: JsonOption = False,
+    write: WriteOption = False,
+) -> int:
+    """Compute the scores again from the stored predictions; exit code 1 where one differs.
+
+    With --write, records that differ in scores or intervals alone get those that their predictions
+    give; models are not run again. Build the tables anew after it.
+    """
+    return _check("write" if write else "score", out, mirror, offline, jobs, as_json)
+
+
+def verify(
+    out: OutOption = OUT,
+    mirror: MirrorOption = None,
+    offline: OfflineOption = False,
+    jobs: JobsOption = 0,
+    as_json: JsonOption = False,
+    check_all: Annotated[
+        bool, typer.Option("--all", help="Also what was verified before and is the same since.")
+    ] = False,
+    model: ModelOption = None,
+    dataset: DatasetOption = None,
+) -> int:
+    """Hash data, splits and predictions again; compute scores and intervals again.
+
+    Clean scores that 'audit --records' left are computed again too. What was verified before, and
+    is the same since in every byte, is hashed alone; --all computes it again. With --model or
+    --dataset only records of these are checked, and the clean scores that theirs are among.
+
+    Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
+    nothing at all could be checked.
+    """
+    only = (model, dataset)
+    return _check("verify", out, mirror, offline, jobs, as_json, check_all=check_all, only=only)
+
+
+def _check(
+    depth: Depth,
+    out: Path,
+    mirror: str | None,
+    offline: bool,
+    jobs: int,
+    as_json: bool,
+    *,
+    check_all: bool = False,
+    only: tuple[list[str] | None, list[str] | None] = (None, None),
+) -> int:
+    from chmr_bench.api.options import cores, store_of
+    from chmr_bench.data.fetch import options_from_env
+    from chmr_bench.display.console import notes
+    from chmr_bench.runner.loading import Datasets
+    from chmr_bench.verify.known import Verified
+
+    store = store_of(out)
+    if depth == "write":
+        store.prepare()
+    chosen = selected(store, None, *only, None) if any(only) else None
+    datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
+    known = None if check_all or depth != "verify" else Verified()
+    checks: list[Check] = []
+    with notes.status("checking") as status:
+        for check in _checks(store, datasets, depth, known, chosen):
+            checks.append(check)
+            status.update(f"checking {check.path}")
+            if not as_json:
+                _show(check)
+    if known is not None:
+        known.save()
+    if depth == "write" and store.folder.is_dir():
+        store.pack()
+    _show_counts(checks, as_json)
+    return _exit_code(checks)
+
+
+def _checks(
+    store: RecordStore,
+    datasets: Datasets,
+    depth: Depth,
+    known: Verified | None,
+    chosen: list[Stored] | None,
+) -> Iterator[Check]:
+    """Yield what is found of every run, and with ``verify`` of the clean scores on record."""
+    from chmr_bench.verify import runs
+    from chmr_bench.verify.audits import check_audits
+
+    yield from runs.check_all(store, datasets, depth, known, chosen)
+    if depth == "verify":
+        identities = None if chosen is None else {run.identity for run in chosen}
+        yield from check_audits(store, datasets, known, identities)
+
+
+def _show(check: Check) -> None:
+    from chmr_bench.display.console import print_lines
+
+    print_lines(f"{check.state:<11} {check.path}")
+    for detail in check.details:
+        shown = detail.encode("utf-8", "backslashreplace").decode()  # half a character of JSON
+        print_lines(f"{'':<11} {shown}")
+
+
+def _show_counts(checks: list[Check], as_json: bool) -> None:
+    from chmr_bench.display.console import print_json, print_lines, print_note
+
+    counts: Counter[str] = Counter(c.state for c in checks)
+    words = {
+        "ok": "ok",
+        "written": "written",
+        "different": "different",
+        "unreadable": "unreadable",
+        "failed run": "failed runs (no score to check)",
+        "not at hand": "cannot check: data not at hand",
+    }
+    if as_json:
+        print_json({"counts": counts, "records": [dataclasses.asdict(c) for c in checks]})
+    else:
+        parts = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]
+        print_lines("; ".join(parts) or "no records")
+    if _nothing_checked(checks):
+        print_note(
+            "nothing was checked: no data at hand. A user's table is looked for where the record "
+            "says, from the folder this command runs in; run it where the table lies."
+        )
+
+
+def _exit_code(checks: list[Check]) -> int:
+    wrong = [c for c in checks if c.state in ("different", "unreadable")]
+    wrong += [c for c in checks if c.state == "failed run" and c.details]
+    if wrong:
+        return 1
+    blocked = any(c.blocking for c in checks) or _nothing_checked(checks)
+    return DataError.exit_code if blocked else 0
+
+
+def _nothing_checked(checks: list[Check]) -> bool:
+    """Return whether there were records to check and the data of none."""
+    states = {c.state for c in checks}
+    return "not at hand" in states and states <= {"not at hand", "failed run"}
