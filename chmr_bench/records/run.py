@@ -218,7 +218,8 @@ def check_columns(content: Mapping[str, Any]) -> None:
     if content["metrics"] is None:
         return
     columns = content["metrics"]["per_task"]["tasks"]
-    kinds = {"task": {str}, "n": {int}, "n_minority": {int, type(None)}, "evaluable": {int}}
+    kinds: dict[str, set[type]] = {"task": {str}, "n": {int}, "evaluable": {int}}
+    kinds["n_minority"] = {int, type(None)}
     n = len(columns["task"])
     for name, kind in kinds.items():
         if len(columns[name]) != n or not set(map(type, columns[name])) <= kind:

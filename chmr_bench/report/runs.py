@@ -210,8 +210,9 @@ def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def dicts_of(runs: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the lines of a frame as plain values; `DataFrame.to_dict` takes four times as long."""
-    columns = [runs[name].to_numpy().tolist() for name in runs]
-    return [dict(zip(runs, values, strict=True)) for values in zip(*columns, strict=True)]
+    names = [str(name) for name in runs]
+    columns = [runs[name].to_numpy().tolist() for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 # --------------------------------------------------------------------------------------- one line

@@ -114,8 +114,19 @@ def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
         note = why_none(law, min(a.effective, b.effective))
     else:
         note = ONE_SEED if n_pairs == 1 and (a.drawn or b.drawn) else ""
-    parts = map(math.sqrt, law.variances)
-    return Difference(mean, low, high, p, law.error, law.df(level), n_pairs, *parts, note=note)
+    of_molecules, of_seeds = map(math.sqrt, law.variances)
+    return Difference(
+        mean,
+        low,
+        high,
+        p,
+        law.error,
+        law.df(level),
+        n_pairs,
+        se_molecules=of_molecules,
+        se_seeds=of_seeds,
+        note=note,
+    )
 
 
 def paired_interval(a: Runs, b: Runs, level: float = LEVEL) -> tuple[float, float]:

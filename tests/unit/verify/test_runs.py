@@ -233,7 +233,7 @@ def test_a_failed_run_with_impossible_words(tmp_path: Path, session: Session) ->
 
 
 def test_half_a_character_is_printed_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    from chmr_bench.cli.records import _show
+    from chmr_bench.cli.verify import _show
 
     _show(Check("a/b", "different", ("task \ud800: score",)))
     assert "task \\ud800: score" in capsys.readouterr().out
