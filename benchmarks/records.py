@@ -1,4 +1,4 @@
-"""Reading ten thousand runs, and tables after one new job, beside an earlier commit in one run.
+"""Reading ten thousand runs, beside an earlier commit in one run; `tables.py` measures tables.
 
 Usage: ``python benchmarks/records.py [--against COMMIT] [--runs 10000]``. The code of COMMIT, read
 through git, works in turn with this one's on the same made-up runs; without it only seconds are
@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import io
 import json
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -22,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tables import BUILD, COPIED, FILL, HERE, N_RUNS, UPDATE_SECONDS, python
+from tables import HERE, python
 
 from chmr_bench.records import Predictions, RecordStore, packed
 from chmr_bench.records.arrays import Arrays
@@ -109,16 +108,6 @@ def extract(commit: str, folder: Path) -> Path:
     return folder
 
 
-def update(store: Path, tree: Path) -> float:
-    """Return the CPU seconds of the tables after one more run in a copy of a store."""
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(store, folder, dirs_exist_ok=True)
-        python(tree, READABLE, folder, str(N_RUNS))
-        python(tree, BUILD, folder)
-        python(tree, FILL, folder, str(N_RUNS + 1))
-        return float(python(tree, BUILD, folder))
-
-
 def read(work: str, root: Path, n_runs: int, tree: Path) -> float:
     """Return the CPU seconds of a way to read the runs of a folder, the least of three."""
     python(tree, READABLE, str(root), str(n_runs))
@@ -159,17 +148,13 @@ def main() -> int:
         earlier = None
         if arguments.against:
             earlier = extract(arguments.against, folder / "earlier")
-        store, root = folder / "store", folder / "made-up"
-        for name in COPIED:
-            if (HERE / "leaderboards" / name).is_dir():
-                shutil.copytree(HERE / "leaderboards" / name, store / name)
-        python(HERE, FILL, str(store), str(N_RUNS))
-        what = f"the tables after one new job in a store of {N_RUNS:,} runs"
-        good = [report(what, partial(update, store), earlier, UPDATE_SECONDS)]
+        print(f"making up {arguments.runs:,} runs", flush=True)
+        root, good = folder / "made-up", []
         n_runs = fill(root, arguments.runs, arguments.models)
-        print(f"{n_runs:,} runs of {arguments.models} models: {size(root)}")
+        print(f"{n_runs:,} runs of {arguments.models} models: {size(root)}", flush=True)
         limit = LIMIT * max(n_runs / 10_000, 1)
         for name, work in READ.items():
+            print(f"reading: {name}", flush=True)
             what = f"{name}, {n_runs:,} runs"
             own_limit = None if name in UNLIMITED else limit
             good.append(report(what, partial(read, work, root, n_runs), earlier, own_limit))

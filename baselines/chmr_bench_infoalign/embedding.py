@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chmr_bench import DataError, FitContext, Inputs
+from chmr_bench import FitContext, Inputs
 from chmr_bench.nn import embeddings
-from chmr_bench.nn.pretraining.files import sha256_of
 from chmr_bench.types import FloatArray
-from chmr_bench_infoalign.weights import INPUTS, load_network
+from chmr_bench_infoalign.weights import INPUTS, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from chmr_bench_infoalign.network import InfoAlignNetwork
 
 EMBEDDING_VERSION = "infoalign-1"
 """Changes whenever the same molecules and weights give other embeddings."""
-
-
-@functools.lru_cache(maxsize=2)
-def network_of(path: Path, sha256: str) -> InfoAlignNetwork:
-    """Return the network of a weights file, read once a process; `sha256` names its content."""
-    return load_network(path)[0]
 
 
 def checked_network(context: FitContext) -> tuple[InfoAlignNetwork, str]:
@@ -35,10 +26,9 @@ def checked_network(context: FitContext) -> tuple[InfoAlignNetwork, str]:
     DataError
         No weights were given, or they are damaged.
     """
-    if context.weights is None:
-        raise DataError("InfoAlign starts from pretrained weights, and there are none")
-    sha256 = sha256_of(context.weights)
-    return network_of(context.weights, sha256), sha256
+    why = "InfoAlign starts from pretrained weights, and there are none"
+    network, _, sha256 = WEIGHTS_FILE.of_context(context, why)
+    return network, sha256
 
 
 def embed(inputs: Inputs, context: FitContext) -> FloatArray:
@@ -46,12 +36,9 @@ def embed(inputs: Inputs, context: FitContext) -> FloatArray:
     network, sha256 = checked_network(context)
     path = embeddings.cache_file(inputs, INPUTS, sha256, EMBEDDING_VERSION, context)
     h = network.shape.hidden
-    latents = embeddings.read(path, len(inputs), h)
-    if latents is None:
-        moved = network.to(context.device)
-        latents = embeddings.encoded(inputs, h, context, lambda part: _encode(part, moved, context))
-        embeddings.write(path, latents, context)
-    return latents
+    return embeddings.cached(
+        path, inputs, h, context, lambda part: _encode(part, network.to(context.device), context)
+    )
 
 
 def _encode(inputs: Inputs, network: InfoAlignNetwork, context: FitContext) -> FloatArray:

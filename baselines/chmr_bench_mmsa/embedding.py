@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chmr_bench import DataError, FitContext, Inputs
+from chmr_bench import FitContext, Inputs
 from chmr_bench.nn import embeddings
-from chmr_bench.nn.pretraining.files import sha256_of
 from chmr_bench.types import FloatArray
-from chmr_bench_mmsa.weights import load_network
+from chmr_bench_mmsa.weights import WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from chmr_bench_mmsa.network import MmsaNetwork
@@ -23,12 +20,6 @@ IMAGES_AT_ONCE = 64
 """Molecules that go through the network at a time: drawings of 224 pixels take memory."""
 
 
-@functools.lru_cache(maxsize=2)
-def network_of(path: Path, sha256: str) -> MmsaNetwork:
-    """Return the network of a weights file, read once a process; `sha256` names its content."""
-    return load_network(path)[0]
-
-
 def checked_network(context: FitContext) -> tuple[MmsaNetwork, str]:
     """Return the network of the context's weights, shared by all, and the sha256 of its file.
 
@@ -37,10 +28,9 @@ def checked_network(context: FitContext) -> tuple[MmsaNetwork, str]:
     DataError
         No weights were given, or they are damaged.
     """
-    if context.weights is None:
-        raise DataError("MMSA starts from pretrained weights, and there are none")
-    sha256 = sha256_of(context.weights)
-    return network_of(context.weights, sha256), sha256
+    why = "MMSA starts from pretrained weights, and there are none"
+    network, _, sha256 = WEIGHTS_FILE.of_context(context, why)
+    return network, sha256
 
 
 def unified_codes(inputs: Inputs, context: FitContext) -> FloatArray:
@@ -52,12 +42,9 @@ def unified_codes(inputs: Inputs, context: FitContext) -> FloatArray:
     names = network.shape.modalities
     path = embeddings.cache_file(inputs, names, sha256, EMBEDDING_VERSION, context)
     k = network.shape.code
-    codes = embeddings.read(path, len(inputs), k)
-    if codes is None:
-        moved = network.to(context.device)
-        codes = embeddings.encoded(inputs, k, context, lambda part: _encode(part, moved, context))
-        embeddings.write(path, codes, context)
-    return codes
+    return embeddings.cached(
+        path, inputs, k, context, lambda part: _encode(part, network.to(context.device), context)
+    )
 
 
 def _encode(inputs: Inputs, network: MmsaNetwork, context: FitContext) -> FloatArray:

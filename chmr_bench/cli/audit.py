@@ -21,6 +21,29 @@ if TYPE_CHECKING:
 
 OUT = Path("leaderboards")
 PAGE, JSON, PICTURE = "audit.md", "audit.json", "similarity.png"
+WeightsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Pretrained weights that lie beside their seen.npy; repeatable. Else all that "
+        "chmr-bench made here."
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help=f"Also write {PAGE}, {JSON} and {PICTURE} there. With --records: the folder of "
+        "records and tables, else leaderboards.",
+    ),
+]
+RecordsOption = Annotated[
+    bool,
+    typer.Option(
+        "--records",
+        help="Score every record on clean test rows instead, into DIR/audit; "
+        "'leaderboard build' then shows them.",
+    ),
+]
 
 
 @options.takes(options.DatasetGroup, options.TableGroup, options.FetchGroup)
@@ -28,30 +51,10 @@ def audit(
     given: dict[str, Any],
     split: options.Split = "",
     split_seed: Annotated[int, typer.Option(help="Seed of a drawn split.")] = 0,
-    weights: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Pretrained weights that lie beside their seen.npy; repeatable. Else all that "
-            "chmr-bench made here."
-        ),
-    ] = None,
+    weights: WeightsOption = None,
     jobs: options.Jobs = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help=f"Also write {PAGE}, {JSON} and {PICTURE} there. With --records: the folder of "
-            "records and tables, else leaderboards.",
-        ),
-    ] = None,
-    records: Annotated[
-        bool,
-        typer.Option(
-            "--records",
-            help="Score every record on clean test rows instead, into DIR/audit; "
-            "'leaderboard build' then shows them.",
-        ),
-    ] = False,
+    out: OutOption = None,
+    records: RecordsOption = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> int:

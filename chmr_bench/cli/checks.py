@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import shlex
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +24,9 @@ from chmr_bench.cli.records import (
 from chmr_bench.errors import DataError
 
 if TYPE_CHECKING:
-    from chmr_bench.records import RecordStore
+    from chmr_bench.records import RecordStore, Stored
+    from chmr_bench.runner.loading import Datasets
+    from chmr_bench.verify.known import Verified
     from chmr_bench.verify.runs import Check, Depth
 
 WriteOption = Annotated[
@@ -34,7 +36,7 @@ JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")
 
 
 def score(
-    out: OutOption = Path("leaderboards"),
+    out: OutOption = OUT,
     mirror: MirrorOption = None,
     offline: OfflineOption = False,
     jobs: JobsOption = 0,
@@ -50,7 +52,7 @@ def score(
 
 
 def verify(
-    out: OutOption = Path("leaderboards"),
+    out: OutOption = OUT,
     mirror: MirrorOption = None,
     offline: OfflineOption = False,
     jobs: JobsOption = 0,
@@ -89,8 +91,6 @@ def _check(
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.display.console import notes, print_json
     from chmr_bench.runner.loading import Datasets
-    from chmr_bench.verify import runs
-    from chmr_bench.verify.audits import check_audits
     from chmr_bench.verify.known import Verified
 
     store = store_of(out)
@@ -99,13 +99,9 @@ def _check(
     chosen = selected(store, None, *only, None) if any(only) else None
     datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
     known = None if check_all or depth != "verify" else Verified()
-    made = [runs.check_all(store, datasets, depth, known, chosen)]
-    if depth == "verify":
-        identities = None if chosen is None else {run.identity for run in chosen}
-        made.append(check_audits(store, datasets, known, identities))
     checks: list[Check] = []
     with notes.status("checking") as status:
-        for check in itertools.chain.from_iterable(made):
+        for check in _checks(store, datasets, depth, known, chosen):
             checks.append(check)
             status.update(f"checking {check.path}")
             if not as_json:
@@ -121,6 +117,23 @@ def _check(
         _show_counts(counts)
     _show_hints(checks, store, out)
     return _exit_code(checks)
+
+
+def _checks(
+    store: RecordStore,
+    datasets: Datasets,
+    depth: Depth,
+    known: Verified | None,
+    chosen: list[Stored] | None,
+) -> Iterator[Check]:
+    """Yield what is found of every run, and with ``verify`` of the clean scores on record."""
+    from chmr_bench.verify import runs
+    from chmr_bench.verify.audits import check_audits
+
+    yield from runs.check_all(store, datasets, depth, known, chosen)
+    if depth == "verify":
+        identities = None if chosen is None else {run.identity for run in chosen}
+        yield from check_audits(store, datasets, known, identities)
 
 
 def _show(check: Check) -> None:

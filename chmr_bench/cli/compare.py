@@ -10,16 +10,22 @@ import typer
 from chmr_bench.cli import options
 from chmr_bench.display.console import notes, print_json, print_note
 
+ModelsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="BASELINE MODEL...", help="Models, or rows as the tables call them."),
+]
+ToOption = Annotated[
+    Path | None,
+    options.option(
+        panel=options.OUT, metavar="DIR", help="Write Markdown, CSV, JSON and pictures there."
+    ),
+]
+
 
 @options.takes(options.DatasetGroup, options.FetchGroup)
 def compare(
     given: dict[str, Any],
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="BASELINE MODEL...", help="Models, or rows as the tables call them."
-        ),
-    ],
+    models: ModelsArgument,
     split: Annotated[
         str,
         options.option(panel=options.DATA, help="Records on this split; reference if not said."),
@@ -30,14 +36,7 @@ def compare(
     ] = "",
     jobs: options.Jobs = 0,
     out: options.Out = options.OUT_FOLDER,
-    to: Annotated[
-        Path | None,
-        options.option(
-            panel=options.OUT,
-            metavar="DIR",
-            help="Write Markdown, CSV, JSON and pictures there.",
-        ),
-    ] = None,
+    to: ToOption = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare models with the first named one, on the predictions that are on record.

@@ -23,6 +23,17 @@ from chmr_bench.types import FloatArray
 MOLECULES_AT_ONCE = 256
 
 
+def cached(
+    path: Path, inputs: Inputs, d: int, context: FitContext, encode: Callable[[Inputs], FloatArray]
+) -> FloatArray:
+    """Return (n, d) float32 as `encoded`: from the file of `cache_file`, or stored there."""
+    values = read(path, len(inputs), d)
+    if values is None:
+        values = encoded(inputs, d, context, encode)
+        write(path, values, context)
+    return values
+
+
 def encoded(
     inputs: Inputs, d: int, context: FitContext, encode: Callable[[Inputs], FloatArray]
 ) -> FloatArray:

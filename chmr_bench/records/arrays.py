@@ -286,12 +286,12 @@ def _split(table: Any) -> dict[str, tuple[FloatArray, FloatArray]]:
     names, parts = run.dictionary.to_pylist(), part.dictionary.to_pylist()
     values = table.column("value").to_numpy()
     runs, kinds = run.indices.to_numpy(), part.indices.to_numpy()
+    ends = np.searchsorted(runs, np.arange(len(names) + 1))
     by_identity = {}
-    for code in np.unique(runs):
-        start, end = np.searchsorted(runs, [code, code + 1])
-        of = {parts[k]: values[start:end][kinds[start:end] == k] for k in np.unique(kinds)}
-        scores = np.column_stack([of.get(name, np.zeros(0)) for name in SCORES])
-        by_identity[names[code]] = of["replicate"], scores
+    for name, start, end in zip(names, ends, ends[1:], strict=False):
+        own, kind = values[start:end], kinds[start:end]
+        of = {part: own[kind == k] for k, part in enumerate(parts)}
+        by_identity[name] = of["replicate"], np.column_stack([of[name] for name in SCORES])
     return by_identity
 
 

@@ -19,6 +19,7 @@ LONG = 80
 OWN = frozenset({"metrics", "per_task", "timing", "resources", "predictions"})
 """Names of what no two runs share: that stays in the line of its run."""
 HASH_LENGTH = 16
+NESTED = (dict, list)
 
 
 def fold(value: Any, shared: dict[str, Any], *, keep: bool = False) -> Any:
@@ -49,12 +50,15 @@ def unfold(value: Any, shared: Mapping[str, Any]) -> Any:
 
     Equal parts are one object in memory: nobody may change them.
     """
-    if isinstance(value, dict):
+    if type(value) is dict:
         if len(value) == 1 and MARK in value:
             return shared[value[MARK]]
-        return {_plain(name): unfold(inner, shared) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [unfold(inner, shared) for inner in value]
+        return {
+            _plain(name): unfold(inner, shared) if type(inner) in NESTED else inner
+            for name, inner in value.items()
+        }
+    if type(value) is list:
+        return [unfold(inner, shared) if type(inner) in NESTED else inner for inner in value]
     return value
 
 

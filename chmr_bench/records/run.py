@@ -7,7 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -218,10 +218,11 @@ def check_columns(content: Mapping[str, Any]) -> None:
     if content["metrics"] is None:
         return
     columns = content["metrics"]["per_task"]["tasks"]
-    kinds = {"task": str, "n": int, "n_minority": int | None, "evaluable": int}
+    kinds: dict[str, set[type]] = {"task": {str}, "n": {int}, "evaluable": {int}}
+    kinds["n_minority"] = {int, type(None)}
     n = len(columns["task"])
     for name, kind in kinds.items():
-        if len(columns[name]) != n or not all(isinstance(value, kind) for value in columns[name]):
+        if len(columns[name]) != n or not set(map(type, columns[name])) <= kind:
             raise RecordError(f"is no record: metrics.per_task.{name} is not as it was written")
 
 
@@ -273,6 +274,7 @@ def board_name(content: Mapping[str, Any]) -> str:
     return f"{method}-masked" if content.get("missing") is not None else method
 
 
+@cache
 def file_name(name: str) -> str:
     """Return a name that is one folder on every platform; a long one ends in its hash."""
     plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "unnamed"

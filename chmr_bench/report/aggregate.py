@@ -12,7 +12,7 @@ from chmr_bench.metrics import METRICS
 from chmr_bench.records import Problem, RecordStore
 from chmr_bench.records.audited import AuditFile, CleanScore, read_all
 from chmr_bench.report.evidence import Evidence, Run, finite, interval_of, paired_ends
-from chmr_bench.report.runs import REFERENCE, LoadedRuns, load_runs
+from chmr_bench.report.runs import REFERENCE, LoadedRuns, dicts_of, load_runs
 from chmr_bench.report.words import grouped
 from chmr_bench.statistics import Runs, mean_over_seeds
 from chmr_bench.types import FloatArray, MetricName
@@ -239,7 +239,7 @@ def tables_of(
         share_080=("share_080", "mean"),
         n_shares=("share_080", "count"),
     )
-    lines: list[Any] = runs.to_dict("records")
+    lines = dicts_of(runs)
     rows: dict[str, list[Row]] = {}
     for numbered, places in zip(numbers.itertuples(), by_row.indices.values(), strict=True):
         group = [lines[i] for i in places]

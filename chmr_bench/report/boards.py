@@ -24,11 +24,11 @@ from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.evidence import Ends, finite
 from chmr_bench.report.published import read_toml
 from chmr_bench.statistics import (
-    corrected_resampled,
     effective_sample_size,
     interval,
     mean_over_seeds,
     ranks_with_ties,
+    resampled_interval,
 )
 from chmr_bench.types import MetricName
 
@@ -296,8 +296,7 @@ def _ends(scored: Mapping[int | None, Row]) -> Ends:
     first = rows[0].first
 
     def compute() -> Ends:
-        ends = corrected_resampled(values, first["n_train"], first["n_test"])
-        return ends.low, ends.high
+        return resampled_interval(values, first["n_train"], first["n_test"])
 
     lines = [line for row in rows for line in row.good]
     what = f"splits {[len(row.good) for row in rows]}"

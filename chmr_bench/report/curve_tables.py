@@ -16,6 +16,7 @@ from chmr_bench.report.figures import row_label
 from chmr_bench.report.frozen import frozen_grids, frozen_rows
 from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.masking import Setting
+from chmr_bench.report.runs import dicts_of
 from chmr_bench.report.words import grouped, notes, page
 from chmr_bench.statistics import Difference
 from chmr_bench.types import MetricName
@@ -49,7 +50,7 @@ class MaskedFiles:
 def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
     """Return the files that a frame of runs gives, anew only where a run of a curve has changed."""
     models = runs.loc[runs["missing"].notna(), "model"]
-    lines: list[Any] = runs[runs["model"].isin(models)].to_dict("records")
+    lines = dicts_of(runs[runs["model"].isin(models)])
 
     def compute() -> list[Any]:
         tables = families(curves_of(runs, evidence))

@@ -27,7 +27,7 @@ from chmr_bench.report.masking import (
     masked_runs,
     one_draw,
 )
-from chmr_bench.report.runs import DATA, load_runs
+from chmr_bench.report.runs import DATA, dicts_of, load_runs
 from chmr_bench.statistics import Difference, Runs, paired_difference
 from chmr_bench.types import MetricName
 
@@ -142,9 +142,9 @@ def curves(store: RecordStore) -> list[Curve]:
 
 def curves_of(runs: pd.DataFrame, evidence: Evidence) -> list[Curve]:
     """Return every curve that runs give, by dataset, setting and model."""
-    masked = masked_runs(runs[runs["missing"].notna()].to_dict("records"))  # type: ignore[arg-type]
+    masked = masked_runs(dicts_of(runs[runs["missing"].notna()]))
     models = {run.run["model"] for run in masked}
-    lines: list[Any] = runs[runs["model"].isin(models)].to_dict("records")
+    lines = dicts_of(runs[runs["model"].isin(models)])
     groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     for line in lines:
         groups[(*(line[name] for name in (*DATA, "dataset_metric")), base_of(line))].append(line)

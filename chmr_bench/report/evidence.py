@@ -20,7 +20,7 @@ import numpy as np
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.records import Problem, RecordStore, Stored
 from chmr_bench.report.runs import record_of_run
-from chmr_bench.statistics import Runs, mean_over_seeds, paired_difference, score_interval
+from chmr_bench.statistics import Runs, mean_over_seeds, paired_interval, score_interval
 from chmr_bench.types import FloatArray
 
 Run = Mapping[str, Any]
@@ -135,6 +135,5 @@ def paired_ends(a: Runs | None, b: Runs | None, sign: float) -> Ends:
     """Return the interval of (a - b) times the sign, none where the two have other seeds."""
     if a is None or b is None or (a.drawn and b.drawn and set(a.seeds) != set(b.seeds)):
         return None, None
-    difference = paired_difference(a, b)
-    low, high = sorted((sign * difference.low, sign * difference.high))
+    low, high = sorted(sign * end for end in paired_interval(a, b))
     return finite(low), finite(high)

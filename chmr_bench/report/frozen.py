@@ -13,6 +13,7 @@ from chmr_bench.report.curves import base_of
 from chmr_bench.report.evidence import Run
 from chmr_bench.report.grids import Grid, heading, number, span
 from chmr_bench.report.labels import plain_name
+from chmr_bench.report.runs import dicts_of
 from chmr_bench.report.words import grouped
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def frozen_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
     ``score`` and ``score_replaced`` are of the molecules whose profile was replaced; ``low`` and
     ``high`` are the ends of the change over the draws, each the mean over seeds.
     """
-    lines: list[Any] = runs[runs["replaced"].notna()].to_dict("records")
+    lines = dicts_of(runs[runs["replaced"].notna()])
     groups = grouped(((line["table"], base_of(line), _modalities(line)), line) for line in lines)
     return [row for members in groups.values() if (row := _row(members)) is not None]
 

@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from chmr_bench.records import RecordStore, no_records
 from chmr_bench.records.audited import read_all
 from chmr_bench.records.rounding import as_json
 from chmr_bench.report import curve_tables, exports, render
-from chmr_bench.report.aggregate import Collected, collect, memory_of
+from chmr_bench.report.aggregate import Collected, Table, collect, memory_of
 from chmr_bench.report.boards import FilledBoard, fill, load_boards
+from chmr_bench.report.evidence import Evidence
 from chmr_bench.report.published import all_published
 
 PAGE = "README.md"
@@ -78,7 +80,7 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
         # Under the lock from reading to writing: the last build to finish has seen every record
         # that was there when it began.
         with FileLock(lock):
-            memory = lock.with_name("statistics.json")
+            memory = lock.with_name("statistics.jsonl")
             rendered = render_all(store, out, {} if anew else _remembered(memory))
             texts = rendered.texts
             changed = {name for name, text in texts.items() if _write(out / name, text.encode())}
@@ -97,20 +99,21 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
 def _remembered(path: Path) -> dict[str, Any]:
     """Return what the last build left; nothing where there is none, or it is not as it was left."""
     try:
-        stored = json.loads(read_bytes(path))
-        memory: dict[str, Any] = stored["memory"]
-        return memory if stored["sha256"] == _digest(memory) else {}
-    except (OSError, ValueError, TypeError, KeyError):
+        content = read_bytes(path)
+    except OSError:
         return {}
+    digest, _, memory = content.partition(b"\n")
+    return dict(json.loads(memory)) if digest == _digest(memory) else {}
 
 
 def _sealed(memory: Mapping[str, Any]) -> bytes:
     """Return what `_remembered` reads; what nobody computes again must be what it was."""
-    return json.dumps({"sha256": _digest(memory), "memory": memory}).encode()
+    content = json.dumps(memory).encode()
+    return _digest(content) + b"\n" + content
 
 
-def _digest(memory: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(memory).encode()).hexdigest()
+def _digest(content: bytes) -> bytes:
+    return json.dumps(hashlib.sha256(content).hexdigest()).encode()
 
 
 def _draw(rendered: Rendered, out: Path, *, redraw: bool) -> None:
@@ -169,8 +172,12 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
     tables = collected.tables
     if tables:
         papers = all_published()
-        page = render.leaderboard_page(collected, boards, papers, missing=bool(texts))
-        texts = {_page_name(out): page, **_files(collected, boards), **texts}
+        files = _files(collected, boards)
+        length = sum(len(text) for name, text in files.items() if name.endswith(".md"))
+        page = render.leaderboard_page(
+            collected, boards, papers, missing=bool(texts), inline=length < 2 * render.MOST_BYTES
+        )
+        texts = {_page_name(out): page, **files, **texts}
         if printed := render.printed_page(papers, tables):
             texts[PRINTED] = printed
         texts["printed.csv"] = exports.printed_csv(papers)
@@ -185,14 +192,35 @@ def _files(collected: Collected, boards: list[FilledBoard]) -> dict[str, str]:
         texts[f"{stem}.json"] = as_json(exports.board_json(board))
     settings: dict[str, Any] = {}
     for stem, tables in exports.by_file(collected.tables).items():
-        path = f"{exports.TABLES}/{stem}"
-        texts[f"{path}.md"] = render.dataset_page(tables[0].name, tables)
-        texts[f"{path}.csv"] = exports.tables_csv(tables)
-        texts[f"{path}.json"] = exports.tables_json(tables, settings)
+        what = f"files {_digest_of(tables)}"  # one new run leaves those of other datasets alone
+        made, own = collected.evidence.remembered(what, (), partial(_dataset_files, tables))
+        texts |= {f"{exports.TABLES}/{stem}{suffix}": text for suffix, text in made.items()}
+        settings |= own
     texts["settings.json"] = exports.settings_json(settings)
     texts[PROVENANCE] = render.provenance_page(collected.tables)
     texts["timing.csv"] = exports.timing_csv(collected.tables)
     return texts
+
+
+def _digest_of(tables: Sequence[Table]) -> str:
+    """Return a hash of all that tables say."""
+    import orjson
+
+    def other(value: Any) -> str:
+        return "" if isinstance(value, Evidence) else repr(value)
+
+    return hashlib.sha256(orjson.dumps(tables, default=other)).hexdigest()
+
+
+def _dataset_files(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """Return the files of a dataset by suffix, and what their rows are set to."""
+    settings: dict[str, Any] = {}
+    texts = {
+        ".md": render.dataset_page(tables[0].name, tables),
+        ".csv": exports.tables_csv(tables),
+        ".json": exports.tables_json(tables, settings),
+    }
+    return [texts, settings]
 
 
 def gather(

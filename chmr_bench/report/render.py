@@ -29,22 +29,31 @@ def leaderboard_page(
     papers: Sequence[Published],
     *,
     missing: bool = False,
+    inline: bool = True,
 ) -> str:
-    """Return the main page; `missing` says whether there is one on masked cells beside it."""
+    """Return the main page, with the tables of datasets on it where they are short.
+
+    Parameters
+    ----------
+    missing :
+        Whether there is a page on masked cells beside it.
+    inline :
+        False where those tables are known to be too long.
+    """
     real = [t for t in collected.tables if t.kind == "benchmark"]
     content = {
         "boards": [board_grid(board) for board in boards],
         "leaks": audited_grid(real),
         "printed": printed_grids(papers, [t.name for t in real]),
-        "parts": [_part(kind, collected.tables) for kind in KINDS],
+        "parts": [_part(kind, collected.tables, inline) for kind in KINDS],
         "number": number,
         "heading": heading,
         "missing": missing,
         "problems": collected.problems,
         "mark": MARK,
     }
-    text = page("leaderboard", **content, inline=True)
-    if len(text.encode()) > MOST_BYTES:
+    text = page("leaderboard", **content, inline=inline)
+    if inline and len(text.encode()) > MOST_BYTES:
         text = page("leaderboard", **content, inline=False)
     return text
 
@@ -98,10 +107,11 @@ def section(level: str, grid: Grid) -> str:
 # --------------------------------------------------------------------------------------- sections
 
 
-def _part(kind: Kind, tables: Sequence[Table]) -> dict[str, Any]:
-    """Return the tables of one kind, and the same by the file that holds them."""
+def _part(kind: Kind, tables: Sequence[Table], inline: bool) -> dict[str, Any]:
+    """Return the tables of one kind, as grids where wanted, and by the file that holds them."""
     shown = [table for table in tables if table.kind == kind]
-    return {"kind": kind, "grids": [_grid(table) for table in shown], "files": by_file(shown)}
+    grids = [_grid(table) for table in shown] if inline else []
+    return {"kind": kind, "grids": grids, "files": by_file(shown)}
 
 
 def _grid(table: Table) -> Grid:

@@ -16,7 +16,7 @@ from chmr_bench.statistics.across import (
 )
 from chmr_bench.statistics.effective import effective_sample_size, molecule_counts
 from chmr_bench.statistics.intervals import ENOUGH, LEVEL, interval, mean_over_seeds
-from chmr_bench.statistics.paired import ONE_SEED, Difference, paired_difference
+from chmr_bench.statistics.paired import ONE_SEED, Difference, paired_difference, paired_interval
 from chmr_bench.statistics.ranks import ranks_with_ties
 from chmr_bench.statistics.repeated import (
     RepeatedMeasures,
@@ -24,7 +24,7 @@ from chmr_bench.statistics.repeated import (
     repeated_measures,
     tukey_pairs,
 )
-from chmr_bench.statistics.resampled import corrected_resampled
+from chmr_bench.statistics.resampled import corrected_resampled, resampled_interval
 from chmr_bench.statistics.resampling import Bootstrap, bootstrap, multiplicities
 from chmr_bench.statistics.runs import Runs, score_interval
 from chmr_bench.statistics.scorers import Drawn
@@ -55,8 +55,10 @@ __all__ = [
     "molecule_counts",
     "multiplicities",
     "paired_difference",
+    "paired_interval",
     "ranks_with_ties",
     "repeated_measures",
+    "resampled_interval",
     "score_interval",
     "signed_rank_p",
     "smallest_p",

@@ -107,9 +107,38 @@ def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
     DataError
         The runs have other seeds, or another number of replicates.
     """
+    mean, law, n_pairs = _law(a, b)
+    low, high = _within_metric(a, law.interval(mean, level))
+    p = law.p(mean)
+    if math.isnan(p):
+        note = why_none(law, min(a.effective, b.effective))
+    else:
+        note = ONE_SEED if n_pairs == 1 and (a.drawn or b.drawn) else ""
+    of_molecules, of_seeds = map(math.sqrt, law.variances)
+    return Difference(
+        mean,
+        low,
+        high,
+        p,
+        law.error,
+        law.df(level),
+        n_pairs,
+        se_molecules=of_molecules,
+        se_seeds=of_seeds,
+        note=note,
+    )
+
+
+def paired_interval(a: Runs, b: Runs, level: float = LEVEL) -> tuple[float, float]:
+    """Return the interval of `paired_difference` alone, in a fraction of the time."""
+    mean, law, _ = _law(a, b)
+    return _within_metric(a, law.interval(mean, level))
+
+
+def _law(a: Runs, b: Runs) -> tuple[float, MixedT, int]:
+    """Return the mean difference, the law of its error, and the number of pairs."""
     scores, replicates = _paired(a, b)
     n_pairs = len(scores)
-    mean = float(scores.mean())
     n_units = min((n for n in (a.n_units, b.n_units) if n is not None), default=math.inf)
     n_effective = min(a.effective, b.effective)
     of_molecules = math.nan
@@ -117,24 +146,12 @@ def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
         of_molecules = _variance(replicates.mean(axis=0)) * variance_factor(n_units, n_effective)
     of_seeds = float(scores.var(ddof=1)) / n_pairs if n_pairs > 1 else 0.0
     law = MixedT((of_molecules, of_seeds), (n_effective - 1, n_pairs - 1))
-    low, high, p = law.test(mean, level)
-    widest = 1.0 if a.metric in SHARES else math.inf
-    if math.isnan(p):
-        note = why_none(law, n_effective)
-    else:
-        note = ONE_SEED if n_pairs == 1 and (a.drawn or b.drawn) else ""
-    return Difference(
-        mean,
-        max(low, -widest),  # NaN stays NaN
-        min(high, widest),
-        p,
-        law.error,
-        law.df(level),
-        n_pairs,
-        se_molecules=math.sqrt(of_molecules),
-        se_seeds=math.sqrt(of_seeds),
-        note=note,
-    )
+    return float(scores.mean()), law, n_pairs
+
+
+def _within_metric(runs: Runs, ends: tuple[float, float]) -> tuple[float, float]:
+    widest = 1.0 if runs.metric in SHARES else math.inf
+    return max(ends[0], -widest), min(ends[1], widest)  # NaN stays NaN
 
 
 @dataclass(frozen=True)
@@ -169,19 +186,29 @@ class MixedT:
         ]
         return math.fsum(share * upper_quantile(p / 2, df) for share, df in parts)
 
-    def test(self, mean: float, level: float = LEVEL) -> tuple[float, float, float]:
-        """Return (low, high, two-sided p of zero); NaN where a variance is not known.
+    def interval(self, mean: float, level: float = LEVEL) -> tuple[float, float]:
+        """Return (low, high); NaN where a variance is not known.
 
         A difference that never varied is not certain: its variance could not be seen. None at all
         that never varied is none.
         """
         error = self.error
         if math.isnan(error) or (error == 0 and mean != 0):
-            return math.nan, math.nan, math.nan
-        if error == 0:
-            return 0.0, 0.0, 1.0
-        half = self.quantile(1 - level) * error
-        return mean - half, mean + half, self._p(abs(mean) / error)
+            return math.nan, math.nan
+        half = self.quantile(1 - level) * error if error else 0.0
+        return mean - half, mean + half
+
+    def p(self, mean: float) -> float:
+        """Return the two-sided p of zero; NaN where `interval` is."""
+        error = self.error
+        if math.isnan(error) or (error == 0 and mean != 0):
+            return math.nan
+        t = abs(mean) / error if error else 0.0
+        if t == 0:
+            return 1.0
+        if self.quantile(LEAST_P) <= t:
+            return LEAST_P
+        return math.exp(_crossing(lambda x: self.quantile(math.exp(x)) - t, math.log(LEAST_P), 0.0))
 
     def df(self, level: float = LEVEL) -> float:
         """Return the degrees of freedom of the t distribution with the same quantile."""
@@ -196,13 +223,6 @@ class MixedT:
             return math.inf
         low, high = math.log(min(known)), math.log(1e9)
         return math.exp(_crossing(lambda x: upper_quantile(tail, math.exp(x)) - wanted, low, high))
-
-    def _p(self, t: float) -> float:
-        if t == 0:
-            return 1.0
-        if self.quantile(LEAST_P) <= t:
-            return LEAST_P
-        return math.exp(_crossing(lambda x: self.quantile(math.exp(x)) - t, math.log(LEAST_P), 0.0))
 
 
 def upper_quantile(p: float, df: float) -> float:

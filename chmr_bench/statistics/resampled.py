@@ -31,14 +31,26 @@ def corrected_resampled(
     DataError
         Fewer than two splits, or an empty part.
     """
+    law = _law(differences, n_train, n_test)
+    j, mean = len(differences), float(differences.mean())
+    (low, high), p = law.interval(mean, level), law.p(mean)
+    note = why_none(law) if math.isnan(p) else ""
+    return Difference(mean, low, high, p, law.error, j - 1, j, over_splits=True, note=note)
+
+
+def resampled_interval(
+    differences: FloatArray, n_train: float, n_test: float, level: float = LEVEL
+) -> tuple[float, float]:
+    """Return the interval of `corrected_resampled` alone, in a fraction of the time."""
+    return _law(differences, n_train, n_test).interval(float(differences.mean()), level)
+
+
+def _law(differences: FloatArray, n_train: float, n_test: float) -> MixedT:
     j = len(differences)
     if j < 2 or n_train <= 0 or n_test <= 0:
         raise DataError(
             f"{j} splits of {n_train:g} training and {n_test:g} test rows: expected two splits or "
             "more, with rows"
         )
-    mean, variance = float(differences.mean()), spread(differences)
-    law = MixedT((variance / j, variance * n_test / n_train), (j - 1, j - 1))
-    low, high, p = law.test(mean, level)
-    note = why_none(law) if math.isnan(p) else ""
-    return Difference(mean, low, high, p, law.error, j - 1, j, over_splits=True, note=note)
+    variance = spread(differences)
+    return MixedT((variance / j, variance * n_test / n_train), (j - 1, j - 1))

@@ -17,14 +17,13 @@ from scipy import sparse
 from chmr_bench import DataError, FitContext, Inputs
 from chmr_bench.cells.propagation import borrow
 from chmr_bench.features.tanimoto import nearest
-from chmr_bench.nn.pretraining.files import sha256_of
 from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench.nn.trainer import one_thread
 from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.cell_state import CellState, Views
 from chmr_bench_chmr.config import ChmrConfig
-from chmr_bench_chmr.embedding import network_of
+from chmr_bench_chmr.weights import WEIGHTS_FILE
 
 
 class CellReader:
@@ -40,9 +39,8 @@ class CellReader:
     """
 
     def __init__(self, train: Inputs, config: ChmrConfig, context: FitContext) -> None:
-        if context.weights is None:
-            raise DataError("cell read-outs are projected by pretrained weights; there are none")
-        self.network, _ = network_of(context.weights, sha256_of(context.weights))
+        why = "cell read-outs are projected by pretrained weights; there are none"
+        self.network, *_ = WEIGHTS_FILE.of_context(context, why)
         self.network.cpu()
         self.neighbours, self.n_jobs = config.neighbours, context.n_jobs
         known = {cell.name: cell.d for cell in self.network.shape.cells}

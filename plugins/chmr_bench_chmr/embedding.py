@@ -6,20 +6,17 @@ embedding depends on the molecule alone, and is read back from disk whenever it 
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chmr_bench import DataError, FitContext, Inputs
 from chmr_bench.nn import embeddings
-from chmr_bench.nn.pretraining.files import sha256_of
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
-from chmr_bench_chmr.weights import feature_requests, load_network
+from chmr_bench_chmr.weights import WEIGHTS_FILE, feature_requests
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,12 +26,6 @@ if TYPE_CHECKING:
 
 EMBEDDING_VERSION = "2"
 """Changes whenever the same molecules and weights give other embeddings."""
-
-
-@functools.lru_cache(maxsize=2)
-def network_of(path: Path, sha256: str) -> tuple[ChmrNetwork, WeightsMetadata[PretrainConfig]]:
-    """Return the network of a weights file, read once a process; `sha256` names its content."""
-    return load_network(path)
 
 
 def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, FloatArray]:
@@ -54,10 +45,13 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
     """
     network, metadata, sha256 = _checked(config, context)
     path = embeddings.cache_file(inputs, metadata.features, sha256, EMBEDDING_VERSION, context)
-    latents = embeddings.read(path, len(inputs), _width(network))
-    if latents is None:
-        latents = _compute(inputs, network, context)
-        embeddings.write(path, latents, context)
+    latents = embeddings.cached(
+        path,
+        inputs,
+        _width(network),
+        context,
+        lambda part: _encode(part, network.to(context.device), context),
+    )
     names, h = network.shape.molecular, network.shape.hidden
     projected = {name: latents[:, i * h : (i + 1) * h] for i, name in enumerate(names)}
     anchor: FloatArray = np.sum(list(projected.values()), axis=0)
@@ -80,10 +74,8 @@ def _checked(
     config: ChmrConfig, context: FitContext
 ) -> tuple[ChmrNetwork, WeightsMetadata[PretrainConfig], str]:
     """Return the network, what its file says, and the sha256 of that."""
-    if context.weights is None:
-        raise DataError("the head reads the encoder, but there are no pretrained weights")
-    sha256 = sha256_of(context.weights)
-    network, metadata = network_of(context.weights, sha256)
+    why = "the head reads the encoder, but there are no pretrained weights"
+    network, metadata, sha256 = WEIGHTS_FILE.of_context(context, why)
     _check_features(config, metadata)
     return network, metadata, sha256
 
@@ -100,14 +92,6 @@ def _check_features(config: ChmrConfig, metadata: WeightsMetadata[PretrainConfig
             f"for: set radius={metadata.config.radius}, n_bits={metadata.config.n_bits} and "
             f"geometry={metadata.config.geometry}, as the weights have them"
         )
-
-
-def _compute(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatArray:
-    """Encode in chunks, side by side; each chunk is computed alike whatever the cores."""
-    moved = network.to(context.device)
-    return embeddings.encoded(
-        inputs, _width(network), context, lambda part: _encode(part, moved, context)
-    )
 
 
 def _width(network: ChmrNetwork) -> int:

@@ -12,14 +12,14 @@ import torch
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.nn.batch import graph_batch
 from chmr_bench.nn.pretraining import card
-from chmr_bench.nn.pretraining.checkpoint import Standing
 from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
 from chmr_bench.nn.pretraining.making import PretrainingPlan
 from chmr_bench.nn.pretraining.material import AtlasMaterial
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_infoalign.config import InfoAlignSettings
 from chmr_bench_infoalign.pretraining.learning import InfoAlignLearner, new_network, prepare
-from chmr_bench_infoalign.weights import save_network
+from chmr_bench_infoalign.weights import INPUTS, save_network
 
 WHAT = (
     "An encoder of molecules that learnt to reconstruct what walks on a graph of molecules, cells "
@@ -42,17 +42,8 @@ class InfoAlignPretraining(PretrainingPlan):
 
     def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> InfoAlignLearner:
         """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
-        epochs = self.config.epochs if self.config.encoder == "pretrained" else 0
-        return InfoAlignLearner(
-            material=material,
-            config=self.config.model_copy(update={"epochs": epochs}),
-            request=self.request,
-            seed=self.place.seed,
-            network=new_network(material, self.config, self.place.seed),
-            standing=Standing(self.place.key),
-            keep=keep,
-            keep_seconds=keep_seconds,
-        )
+        network = new_network(material, self.config, self.place.seed)
+        return self.started(InfoAlignLearner, material, network, keep, keep_seconds)
 
     def finish(self, learner: Learner) -> Mapping[str, Any]:
         """Return how wide the latents are: a collapsed encoder gives all molecules the same."""
@@ -83,5 +74,5 @@ class InfoAlignPretraining(PretrainingPlan):
         self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
-        network = cast(InfoAlignLearner, learner).network
-        save_network(self.place.folder / WEIGHTS, network, self.config, info, write_card)
+        metadata = WeightsMetadata.now(self.config, INPUTS, info)
+        save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)

@@ -20,8 +20,9 @@ from chmr_bench.cells.sources.hub import HubDataset, hub_files
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import FetchError
 from chmr_bench.nn.pretraining.files import WEIGHTS, sha256_of
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_infoalign.config import InfoAlignSettings
-from chmr_bench_infoalign.weights import save_network
+from chmr_bench_infoalign.weights import INPUTS, save_network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,7 +109,7 @@ def _convert(path: Path, stored: Path, sha256: str) -> None:
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     info = {"published": {"file": path.name, "sha256": sha256}}
-    save_network(stored, network, config, info)
+    save_network(stored, network, WeightsMetadata.now(config, INPUTS, info))
 
 
 def _settings(shape: InfoAlignShape) -> InfoAlignSettings:

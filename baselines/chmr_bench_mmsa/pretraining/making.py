@@ -11,11 +11,11 @@ import torch
 
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.nn.pretraining import card
-from chmr_bench.nn.pretraining.checkpoint import Standing
 from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
 from chmr_bench.nn.pretraining.making import PretrainingPlan
 from chmr_bench.nn.pretraining.material import AtlasMaterial
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.molecules import molecule_batch
 from chmr_bench_mmsa.network import MmsaNetwork
@@ -27,6 +27,7 @@ from chmr_bench_mmsa.pretraining.learning import (
     new_network,
     prepare,
 )
+from chmr_bench_mmsa.requests import feature_requests
 from chmr_bench_mmsa.weights import save_network
 
 WHAT = (
@@ -52,17 +53,8 @@ class MmsaPretraining(PretrainingPlan):
     def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> MmsaLearner:
         """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
         own = cast(MmsaMaterial, material)
-        epochs = self.config.epochs if self.config.encoder == "pretrained" else 0
-        return MmsaLearner(
-            material=own,
-            config=self.config.model_copy(update={"epochs": epochs}),
-            request=self.request,
-            seed=self.place.seed,
-            network=new_network(own, self.config, self.place.seed),
-            standing=Standing(self.place.key),
-            keep=keep,
-            keep_seconds=keep_seconds,
-        )
+        network = new_network(own, self.config, self.place.seed)
+        return self.started(MmsaLearner, own, network, keep, keep_seconds)
 
     def finish(self, learner: Learner) -> Mapping[str, Any]:
         """Return whether the representations are healthy: all the same is a collapse."""
@@ -80,12 +72,12 @@ class MmsaPretraining(PretrainingPlan):
         self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
-        network = cast(MmsaLearner, learner).network
         marked = {
             **info,
             "note": RECONSTRUCTION,
         }  # boards say it where they say what it learnt from
-        save_network(self.place.folder / WEIGHTS, network, self.config, marked, write_card)
+        metadata = WeightsMetadata.now(self.config, feature_requests(self.config), marked)
+        save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)
 
 
 @torch.no_grad()

@@ -10,10 +10,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import filelock
 import numpy as np
+from torch import nn
 
 from chmr_bench import DataError, WeightsRequest
 from chmr_bench.cells.atlas import Atlas
@@ -23,7 +24,9 @@ from chmr_bench.nn.pretraining import place as places
 from chmr_bench.nn.pretraining.files import WEIGHTS, write_atomically
 from chmr_bench.nn.pretraining.learner import Keep, Learner, torch_settings
 from chmr_bench.nn.pretraining.material import AtlasMaterial, check_readouts
-from chmr_bench.nn.pretraining.settings import AtlasSettings
+from chmr_bench.nn.pretraining.settings import AtlasSettings, StepSettings
+
+AnyLearner = TypeVar("AnyLearner", bound=Learner)
 
 CHECKPOINT_SECONDS = 120.0
 """How much learning a kill costs at most."""
@@ -57,6 +60,27 @@ class PretrainingPlan(ABC):
     @abstractmethod
     def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> Learner:
         """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
+
+    def started(
+        self,
+        kind: type[AnyLearner],
+        material: AtlasMaterial,
+        network: nn.Module,
+        keep: Keep,
+        keep_seconds: float,
+    ) -> AnyLearner:
+        """Return a learner of this plan, at its start."""
+        epochs = {} if self.config.encoder == "pretrained" else {"epochs": 0}
+        return kind(
+            material=material,
+            config=cast(StepSettings, self.config.model_copy(update=epochs)),
+            request=self.request,
+            seed=self.place.seed,
+            network=network,
+            standing=checkpoint.Standing(self.place.key),
+            keep=keep,
+            keep_seconds=keep_seconds,
+        )
 
     @abstractmethod
     def finish(self, learner: Learner) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chmr_bench import FeatureRequest
+from chmr_bench import FeatureRequest, FitContext
 from chmr_bench.errors import DataError, UsageError
-from chmr_bench.nn.pretraining.files import read_header, read_tensors, write_tensors
+from chmr_bench.nn.pretraining.features import feature_versions
+from chmr_bench.nn.pretraining.files import read_header, read_tensors, sha256_of, write_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +44,13 @@ class WeightsMetadata(Generic[Config]):
     features: Mapping[str, FeatureRequest] = field(default_factory=dict)
     feature_versions: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def now(
+        cls, config: Config, features: Mapping[str, FeatureRequest], info: Mapping[str, Any]
+    ) -> WeightsMetadata[Config]:
+        """Return what is said of weights made here, with the versions of features as they are."""
+        return cls(config, features, feature_versions(features.values()), info)
 
 
 class WeightsHeader(BaseModel):
@@ -74,7 +83,6 @@ class NetworkFile(Generic[Config, Network]):
         self,
         path: Path,
         network: torch.nn.Module,
-        shape: Mapping[str, Any],
         metadata: WeightsMetadata[Config],
         write_card: Callable[[str], None] = lambda sha256: None,
     ) -> str:
@@ -84,13 +92,16 @@ class NetworkFile(Generic[Config, Network]):
 
         Parameters
         ----------
+        network : torch.nn.Module
+            Has a ``shape`` that gives itself as JSON.
         write_card : Callable[[str], None]
             Called with the sha256 before the file is there.
         """
+        shape: Any = network.shape
         settings = set(self.config.model_fields)
         header = {
             "format": FORMAT,
-            "shape": dict(shape),
+            "shape": dict(shape.to_json()),
             "config": metadata.config.model_dump(mode="json", include=settings),
             "features": {name: asdict(request) for name, request in metadata.features.items()},
             "feature_versions": dict(metadata.feature_versions),
@@ -128,6 +139,23 @@ class NetworkFile(Generic[Config, Network]):
         network.eval()
         return network, metadata
 
+    def of_context(
+        self, context: FitContext, why: str
+    ) -> tuple[Network, WeightsMetadata[Config], str]:
+        """Return the network of a fit's weights, what its file says, and the sha256 of that.
+
+        It is read once a process and shared by all: not to be trained, and its device may change.
+
+        Raises
+        ------
+        DataError
+            There are no weights, and the message is `why`; or they are damaged.
+        """
+        if context.weights is None:
+            raise DataError(why)
+        sha256 = sha256_of(context.weights)
+        return *_loaded(self, context.weights, sha256), sha256
+
     def read_metadata(self, path: Path) -> WeightsMetadata[Config]:
         """Return what the file says of its network, without reading a tensor.
 
@@ -152,3 +180,9 @@ class NetworkFile(Generic[Config, Network]):
             raise DataError(f"{path}: its header cannot be read: {error}") from error
         parts = (header.features, header.feature_versions, header.info)
         return WeightsMetadata(config, *parts), header
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(file: NetworkFile[Any, Any], path: Path, sha256: str) -> tuple[Any, Any]:
+    """Return what `load` does; `sha256` names the content."""
+    return file.load(path)

@@ -10,13 +10,13 @@ import torch
 
 from chmr_bench import FitContext, Inputs, MatrixBlock
 from chmr_bench.errors import DataError, SettingError
-from chmr_bench.nn.pretraining.files import sha256_of
 from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 from chmr_bench_chmr.config import ChmrConfig
-from chmr_bench_chmr.embedding import embed, network_of
+from chmr_bench_chmr.embedding import embed
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.tree_vq import TreeVQ
+from chmr_bench_chmr.weights import WEIGHTS_FILE
 
 ROWS_AT_ONCE = 8192
 
@@ -65,7 +65,7 @@ def coded_latents(config: ChmrConfig, inputs: Inputs, context: FitContext) -> Co
         raise DataError(
             f"there is no weights file to explain ({context.weights}); chmr-bench pretrain makes it"
         )
-    network, _ = network_of(context.weights, sha256_of(context.weights))
+    network, *_ = WEIGHTS_FILE.of_context(context, "there are no weights to explain")
     if network.tree is None:
         raise SettingError(
             f"the weights {context.weights} were pretrained without a tree (tree='none'): there "

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from chmr_bench.cells.atlas import Atlas
-from chmr_bench.nn.pretraining.checkpoint import Standing
-from chmr_bench.nn.pretraining.features import feature_versions
 from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
 from chmr_bench.nn.pretraining.making import PretrainingPlan
@@ -36,17 +34,8 @@ class ChmrPretraining(PretrainingPlan):
     def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> ChmrLearner:
         """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
         own = cast(Material, material)
-        epochs = self.config.epochs if self.config.encoder == "pretrained" else 0
-        return ChmrLearner(
-            material=own,
-            config=self.config.model_copy(update={"epochs": epochs}),
-            request=self.request,
-            seed=self.place.seed,
-            network=new_network(own, self.config, self.place.seed),
-            standing=Standing(self.place.key),
-            keep=keep,
-            keep_seconds=keep_seconds,
-        )
+        network = new_network(own, self.config, self.place.seed)
+        return self.started(ChmrLearner, own, network, keep, keep_seconds)
 
     def finish(self, learner: Learner) -> Mapping[str, Any]:
         """Learn the cell state; return how it was calibrated, and how the tree is used."""
@@ -63,12 +52,5 @@ class ChmrPretraining(PretrainingPlan):
         self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
-        features = feature_requests(self.config)
-        metadata = WeightsMetadata(
-            config=self.config,
-            features=features,
-            feature_versions=feature_versions(features.values()),
-            info=info,
-        )
-        network = cast(ChmrLearner, learner).network
-        save_network(self.place.folder / WEIGHTS, network, metadata, write_card)
+        metadata = WeightsMetadata.now(self.config, feature_requests(self.config), info)
+        save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)

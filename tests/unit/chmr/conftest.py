@@ -28,7 +28,6 @@ def encoder(home: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
     import torch
 
     from chmr_bench.nn.pretraining.network_file import WeightsMetadata
-    from chmr_bench_chmr import embedding
     from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
     from chmr_bench_chmr.weights import feature_requests, save_network
 
@@ -47,5 +46,4 @@ def encoder(home: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
         save_network(path, network, WeightsMetadata(config, feature_requests(config)))
         return path
 
-    yield made
-    embedding.network_of.cache_clear()
+    return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ from chmr_bench.errors import SettingError
 from chmr_bench.features.cache import featurise
 from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
-from chmr_bench_chmr import embedding, explain
+from chmr_bench_chmr import explain
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.explain.coding import CodedLatents, CodedModality
 from chmr_bench_chmr.explain.picture import MAX_POINTS, flattened, sampled
@@ -65,9 +64,8 @@ def saved(folder: Path, tree: Literal["tree", "flat", "none"] = "tree") -> Path:
 
 
 @pytest.fixture
-def weights(home: Path, tmp_path: Path) -> Iterator[Path]:
-    yield saved(tmp_path)
-    embedding.network_of.cache_clear()
+def weights(home: Path, tmp_path: Path) -> Path:
+    return saved(tmp_path)
 
 
 def table(path: Path) -> list[dict[str, str]]:

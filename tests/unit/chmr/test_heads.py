@@ -31,7 +31,7 @@ from chmr_bench_chmr import embedding
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import LINEAR, Chmr
 from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
-from chmr_bench_chmr.weights import feature_requests, save_network
+from chmr_bench_chmr.weights import feature_requests, load_network, save_network
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
 SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))
@@ -146,7 +146,7 @@ def test_a_head_reads_its_inputs_alone(inputs: Inputs, context: FitContext) -> N
 def test_read_outs_are_what_the_decoders_expect(inputs: Inputs, context: FitContext) -> None:
     found = embedding.embed(inputs, CONFIG, context)
     assert context.weights is not None
-    network, _ = embedding.load_network(context.weights)
+    network, _ = load_network(context.weights)
     with torch.inference_mode():
         anchor = torch.from_numpy(found["anchor"])
         expected = [network.eval().decode(cell.name, anchor).numpy() for cell in CELLS]

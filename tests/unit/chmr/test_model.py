@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,12 @@ from chmr_bench_chmr.ensemble import PREFIX, ForestEnsemble
 from chmr_bench_chmr.model import Chmr
 from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
 from chmr_bench_chmr.reading import bits_of
-from chmr_bench_chmr.weights import feature_requests, save_network
+from chmr_bench_chmr.weights import (
+    WEIGHTS_FILE,
+    feature_requests,
+    load_network,
+    save_network,
+)
 
 SMILES = tuple(
     f"{a}{b}"
@@ -48,14 +52,13 @@ def inputs_of(smiles: tuple[str, ...], config: ChmrConfig = CONFIG) -> Inputs:
 
 
 @pytest.fixture
-def weights(home: Path, tmp_path: Path) -> Iterator[Path]:
+def weights(home: Path, tmp_path: Path) -> Path:
     """A small untrained encoder on disk, and an empty cache."""
     torch.manual_seed(0)
     network = ChmrNetwork(NetworkShape(64 + 167, 399, hidden=8, layers=2, decoder_hidden=8))
     path = tmp_path / "weights.safetensors"
     save_network(path, network.eval(), WeightsMetadata(CONFIG, feature_requests(CONFIG)))
-    yield path
-    embedding.network_of.cache_clear()
+    return path
 
 
 @pytest.fixture
@@ -124,21 +127,22 @@ def test_a_damaged_cache_is_computed_again(context: FitContext, home: Path) -> N
 def test_cores_change_nothing(context: FitContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "MOLECULES_AT_ONCE", 5)
     inputs = inputs_of(SMILES)
-    network, _ = embedding.network_of(context.weights, "x")  # type: ignore[arg-type]
-    found = [embedding._compute(inputs, network, replace(context, n_jobs=jobs)) for jobs in (1, 3)]
-    assert np.array_equal(*found)
+    first = embedding.embed(inputs, CONFIG, replace(context, n_jobs=1))
+    monkeypatch.setattr(embeddings, "read", lambda *_: None)
+    again = embedding.embed(inputs, CONFIG, replace(context, n_jobs=3))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
 
 
 def test_fitting_leaves_the_encoder_as_it_was(context: FitContext, weights: Path) -> None:
     before = weights.read_bytes()
     fitted(CONFIG, inputs_of(SMILES), context)
-    network, _ = embedding.network_of(weights, embedding.sha256_of(weights))
+    network, *_ = WEIGHTS_FILE.of_context(context, "")
     assert not network.training
     assert all(
         torch.equal(a, b)
         for a, b in zip(
             network.state_dict().values(),
-            embedding.load_network(weights)[0].state_dict().values(),
+            load_network(weights)[0].state_dict().values(),
             strict=True,
         )
     )

@@ -16,6 +16,7 @@ from chmr_bench import DataError, FitContext, Inputs, TaskInfo
 from chmr_bench.features.cache import featurise
 from chmr_bench.nn import embeddings
 from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_infoalign import embedding
 from chmr_bench_infoalign.config import InfoAlignConfig, InfoAlignTunedConfig
 from chmr_bench_infoalign.finetuned import FinetunedInfoAlign
@@ -42,9 +43,9 @@ def context(home: Path, tmp_path: Path) -> Any:
     torch.manual_seed(0)
     shape = InfoAlignShape((TargetSpace("molecule", 16),), hidden=16, layers=2, decoder_hidden=8)
     path = tmp_path / "weights.safetensors"
-    save_network(path, InfoAlignNetwork(shape).eval(), InfoAlignConfig(), {})
-    yield FitContext(tasks=TaskInfo("classification", ("a", "b"), "roc_auc"), weights=path)
-    embedding.network_of.cache_clear()
+    metadata = WeightsMetadata.now(InfoAlignConfig(), INPUTS, {})
+    save_network(path, InfoAlignNetwork(shape).eval(), metadata)
+    return FitContext(tasks=TaskInfo("classification", ("a", "b"), "roc_auc"), weights=path)
 
 
 def model(kind: str, **changes: Any) -> Any:

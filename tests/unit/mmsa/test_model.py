@@ -15,6 +15,7 @@ from chmr_bench import DataError, FitContext, Inputs, TaskInfo
 from chmr_bench.features.cache import featurise
 from chmr_bench.nn import embeddings
 from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_mmsa import embedding
 from chmr_bench_mmsa.config import MmsaConfig
 from chmr_bench_mmsa.model import Mmsa
@@ -43,9 +44,10 @@ def inputs() -> Inputs:
 def context(home: Path, tmp_path: Path) -> Any:
     torch.manual_seed(0)
     path = tmp_path / "weights.safetensors"
-    save_network(path, MmsaNetwork(MmsaShape(**SHAPE)).eval(), MmsaConfig(**CONFIG), {})
-    yield FitContext(tasks=TaskInfo("classification", ("a", "b"), "roc_auc"), weights=path)
-    embedding.network_of.cache_clear()
+    config = MmsaConfig(**CONFIG)
+    metadata = WeightsMetadata.now(config, feature_requests(config), {})
+    save_network(path, MmsaNetwork(MmsaShape(**SHAPE)).eval(), metadata)
+    return FitContext(tasks=TaskInfo("classification", ("a", "b"), "roc_auc"), weights=path)
 
 
 def fitted(inputs: Inputs, context: FitContext) -> Mmsa:

@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_told_every_time(board: Any, monkeypatch: Any) ->
 
 def test_a_build_remembers_and_a_spoiled_memory_is_no_harm(board: Any) -> None:
     leaderboard.build(board.store, board.root)
-    memory = board.store.lock_path("tables").with_name("statistics.json")
+    memory = board.store.lock_path("tables").with_name("statistics.jsonl")
     first = memory.read_text()
     table = (board.root / "tables" / "bace.csv").read_text()
     for text in ("{", "[1]", first):

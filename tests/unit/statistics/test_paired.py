@@ -63,27 +63,28 @@ def test_seeds_of_one_model_alone_are_an_error() -> None:
 def test_the_quantile_of_two_parts_is_their_weighted_mean() -> None:
     law = MixedT((1.0, 3.0), (20, 4))
     quantile = 0.25 * stats.t.ppf(0.975, 20) + 0.75 * stats.t.ppf(0.975, 4)
-    assert law.test(1.0)[1] == pytest.approx(1.0 + 2.0 * quantile)
+    assert law.interval(1.0)[1] == pytest.approx(1.0 + 2.0 * quantile)
     assert stats.t.ppf(0.975, law.df()) == pytest.approx(quantile)
-    low, _, p = law.test(2.0 * quantile)
-    assert (low, p) == (pytest.approx(0, abs=1e-9), pytest.approx(0.05))
-    assert law.test(0.0)[2] == 1
+    assert law.interval(2.0 * quantile)[0] == pytest.approx(0, abs=1e-9)
+    assert law.p(2.0 * quantile) == pytest.approx(0.05)
+    assert law.p(0.0) == 1
 
 
 @pytest.mark.parametrize("df", [1.0, 7.0, float("inf")])
 def test_one_part_is_the_t_test(df: float) -> None:
     law = MixedT((4.0, 0.0), (df, 1))
     known = stats.norm() if df == float("inf") else stats.t(df)
-    assert law.test(5.0)[2] == pytest.approx(2 * known.sf(2.5))
+    assert law.p(5.0) == pytest.approx(2 * known.sf(2.5))
     assert law.df() == pytest.approx(df)
 
 
 def test_no_variance_and_an_unknown_one() -> None:
-    assert np.isnan(MixedT((0.0, 0.0), (5, 2)).test(0.1)).all()
-    assert np.isnan(MixedT((0.1, 0.1), (0, 2)).test(0.1)).all()
-    assert MixedT((0.0,), (5,)).test(0.0) == (0.0, 0.0, 1.0)
-    assert np.isnan(MixedT((float("nan"), 0.1), (5, 2)).test(0.1)).all()
-    assert MixedT((1e-30, 0.0), (5e8, 1)).test(0.5)[2] <= 1e-90
+    unknown = MixedT((0.0, 0.0), (5, 2)), MixedT((0.1, 0.1), (0, 2)), MixedT((np.nan, 0.1), (5, 2))
+    for law in unknown:
+        assert np.isnan([*law.interval(0.1), law.p(0.1)]).all()
+    never_varied = MixedT((0.0,), (5,))
+    assert (*never_varied.interval(0.0), never_varied.p(0.0)) == (0.0, 0.0, 1.0)
+    assert MixedT((1e-30, 0.0), (5e8, 1)).p(0.5) <= 1e-90
 
 
 def test_few_clusters_widen_the_interval() -> None:
