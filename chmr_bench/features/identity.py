@@ -39,7 +39,7 @@ def neutral_parent(smiles: Sequence[str]) -> MatrixBlock:
     It joins salts, charges and most tautomers: of 700 rows of ChEMBL2K that name their compound in
     JUMP 547 have its key as they stand, and 696 that of its neutral parent.
     """
-    return _key_codes(_parent(mol) for mol in parse_all(smiles))
+    return _key_codes(mol if _is_neutral(mol) else _parent(mol) for mol in parse_all(smiles))
 
 
 def levels(smiles: Sequence[str]) -> MatrixBlock:
@@ -88,6 +88,11 @@ def _steps() -> tuple[Callable[[Chem.Mol], Chem.Mol], ...]:
         standard.LargestFragmentChooser().choose,
         standard.Uncharger().uncharge,
     )
+
+
+def _is_neutral(mol: Chem.Mol) -> bool:
+    """Return whether it is one fragment without charges: InChI tells it from its parent nowhere."""
+    return len(Chem.GetMolFrags(mol)) == 1 and not any(a.GetFormalCharge() for a in mol.GetAtoms())
 
 
 def _parent(mol: Chem.Mol) -> Chem.Mol:

@@ -30,6 +30,7 @@ from chmr_bench.types import IntArray
 
 if TYPE_CHECKING:
     from chmr_bench.cells.linking import OwnProfiles
+    from chmr_bench.features.groups import MoleculeKeys
 
 CONNECTIVITY = "connectivity"
 """The feature that fills `Inputs.keys` instead of a block."""
@@ -186,6 +187,18 @@ class LoadedDataset:
             known = self.keys()
             return tuple(known[row] for row in rows.tolist())
         return self._make_keys(tuple(self.dataset.smiles[row] for row in rows.tolist()), progress)
+
+    def molecules(self, progress: Progress = no_progress) -> MoleculeKeys:
+        """Return what tells the molecules apart in every form: `features.groups`."""
+        from chmr_bench.features import cache
+
+        return cache.molecule_keys(
+            self.dataset.smiles,
+            self.keys(progress),
+            n_jobs=self.n_jobs,
+            progress=progress,
+            cache=feature_folder(),
+        )
 
     def _make_keys(self, smiles: tuple[str, ...], progress: Progress) -> tuple[str, ...]:
         from chmr_bench.features import cache
