@@ -24,6 +24,9 @@ HASH_BYTES = 16
 KEY_LENGTH = 14
 """The first block of an InChIKey is the hash of formula, connections and hydrogens."""
 
+NON_METALS = frozenset({1, 6, 7, 8, 9, 15, 16, 17, 35, 53})
+"""Atomic numbers of the elements of nearly all drugs, none of which RDKit cuts off as a metal."""
+
 
 def connectivity(smiles: Sequence[str]) -> MatrixBlock:
     """Return the first 14 characters of each InChIKey as ASCII codes, (n, 14) uint8.
@@ -91,8 +94,10 @@ def _steps() -> tuple[Callable[[Chem.Mol], Chem.Mol], ...]:
 
 
 def _is_neutral(mol: Chem.Mol) -> bool:
-    """Return whether it is one fragment without charges: InChI tells it from its parent nowhere."""
-    return len(Chem.GetMolFrags(mol)) == 1 and not any(a.GetFormalCharge() for a in mol.GetAtoms())
+    """Return whether it is one fragment, without charges and metals: then it is its own parent."""
+    return len(Chem.GetMolFrags(mol)) == 1 and all(
+        atom.GetAtomicNum() in NON_METALS and not atom.GetFormalCharge() for atom in mol.GetAtoms()
+    )
 
 
 def _parent(mol: Chem.Mol) -> Chem.Mol:

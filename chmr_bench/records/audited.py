@@ -1,6 +1,6 @@
 """Scores on clean test rows, kept beside the records: ``audit/<dataset>.json``, all its splits.
 
-A row of the test part is clean where no row of train or valid is the same molecule, be it in another
+A row of the test part is clean where no row of train or valid is the same molecule, in whatever
 salt, charge or tautomer form. The tables are made from files alone; these files say what else would
 need the data.
 """

@@ -270,4 +270,4 @@ def n_seen(seen: Path, data: LoadedDataset, rows: IntArray, progress: Progress) 
         known = np.load(seen, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{seen}: cannot be read: {error}; remove its folder") from error
-    return int(was_seen(data.molecules(progress).take(rows), known).sum())
+    return int(was_seen(data.molecules(progress, rows), known).sum())
