@@ -50,7 +50,8 @@ def one_row_a_molecule(
     parents = parents_of(tuple(table.smiles[i] for i in first))
     names = MoleculeKeys(tuple(by_key), tuple(parents))
     forms = Forms(names, names.groups())
-    targets = np.where(targets < 0, -1, forms.rows[targets])
+    keyed = targets >= 0
+    targets[keyed] = forms.rows[targets[keyed]]
     leading = first[np.unique(forms.rows, return_index=True)[1]]
     blocks, conflicts = {}, 0
     for block_name, block in table.blocks.items():
@@ -59,8 +60,8 @@ def one_row_a_molecule(
     counts = {
         **table.counts,
         "rows": len(table),
-        "without_key": int((targets < 0).sum()),
-        "repeated": int((targets >= 0).sum()) - len(leading),
+        "without_key": int((~keyed).sum()),
+        "repeated": int(keyed.sum()) - len(leading),
         "other_forms": len(first) - len(leading),
         "conflicts": conflicts,
     }

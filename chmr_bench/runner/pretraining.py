@@ -136,23 +136,20 @@ class AtlasData:
         from chmr_bench.features.groups import MoleculeKeys
 
         file = _held_out_file(spec)
-        if not file.is_file():
-            self.stage(f"test molecules of {spec.name}")
-            try:
-                found = _test_molecules(spec, self.options, self.n_jobs, self.progress)
-            except DataError as error:
-                raise DataError(
-                    f"{error} (Pretraining leaves out the test molecules of {spec.name!r}, so it "
-                    "has to know them; --transductive, or --set transductive=true, keeps them in)"
-                ) from error
-            _write(file, "".join(f"{a}\t{b}\n" for a, b in _pairs(found)))
-            return found
-        pairs = [line.split("\t") for line in file.read_text(encoding="ascii").splitlines()]
-        return MoleculeKeys(tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
-
-
-def _pairs(molecules: MoleculeKeys) -> list[tuple[str, str]]:
-    return sorted(set(zip(molecules.keys, molecules.parents, strict=True)) - {("", "")})
+        if file.is_file():
+            lines = file.read_text(encoding="ascii").splitlines()
+            return MoleculeKeys(*zip(*(line.split("\t") for line in lines), strict=True))
+        self.stage(f"test molecules of {spec.name}")
+        try:
+            found = _test_molecules(spec, self.options, self.n_jobs, self.progress)
+        except DataError as error:
+            raise DataError(
+                f"{error} (Pretraining leaves out the test molecules of {spec.name!r}, so it has "
+                "to know them; --transductive, or --set transductive=true, keeps them in)"
+            ) from error
+        pairs = zip(found.keys, found.parents, strict=True)
+        _write(file, "".join(f"{key}\t{parent}\n" for key, parent in pairs))
+        return found
 
 
 def mask_atlas(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapping[str, Any]]:
