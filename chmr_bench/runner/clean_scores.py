@@ -173,7 +173,7 @@ def _file(
         metric=record.dataset.metric,
         levels={leak.level: _leaked(leak) for leak in leaks(one.names, one.split)},
         levels_with_valid={leak.level: _leaked(leak) for leak in leaks(one.names, one.split, SEEN)},
-        molecules={level: len(set(names)) for level, names in one.names.items() if all(names)},
+        molecules={name: len(set(of)) for name, of in one.names.items() if name != "scaffold"},
         n_test=len(clean),
         n_clean=int(clean.sum()),
         scores=dict(sorted(scores.items())),

@@ -86,7 +86,7 @@ def neutral_parents(smiles: Sequence[str], progress: Progress = no_progress) -> 
         return made(smiles)
     except (FeatureError, *RDKIT_REFUSES):  # a table that brings its keys may bring such SMILES
         readable = ~keys_where_readable(smiles, progress).unreadable
-        parents = iter(made([smiles[i] for i in np.flatnonzero(readable)]))
+        parents = iter(made([smiles[i] for i in np.flatnonzero(readable).tolist()]))
         return tuple(next(parents) if read else "" for read in readable)
 
 
