@@ -62,7 +62,7 @@ def material(n: int) -> AtlasMaterial:
     links = build(atlas, bits, GraphSettings(neighbours=0))
     rows = np.arange(n)
     cells = {name: min_max(block) for name, block in blocks.items()}
-    return AtlasMaterial(atlas.keys, bits, graph(smiles), cells, links, rows, rows[:0])
+    return AtlasMaterial(atlas.every_key, bits, graph(smiles), cells, links, rows, rows[:0])
 
 
 class Plain:

@@ -56,6 +56,7 @@ def filled(text: str) -> str:
         "table": main_table,
         "chmr": chmr_tables,
         "audit": audit_table,
+        "molecules": molecule_table,
         "commands": commands,
     }
     for name, make in makers.items():
@@ -100,6 +101,29 @@ def audit_table() -> str:
     real = [t for t in _tables(RECORDS) if t.kind == "benchmark"]
     grid = audited_grid([t for t in real if t.split_name == "reference"])
     return markdown(grid) if grid else "*No audit is on record yet.*"
+
+
+def molecule_table() -> str:
+    """Return how many molecules each dataset has at each level, by the audits on record."""
+    from chmr_bench.report.leaks import LEVEL_WORDS
+
+    lines: list[str] = []
+    for table in _tables(RECORDS):
+        audit, n = table.audited, table.facts["n_molecules"]
+        if table.kind != "benchmark" or table.split_name != "reference" or not audit:
+            continue
+        if not audit.molecules:
+            continue
+        levels = [level for level in LEVEL_WORDS if level in audit.molecules]
+        if not lines:
+            words = (LEVEL_WORDS[level].replace("same", "by") for level in levels)
+            lines = [
+                f"| dataset | rows | {' | '.join(words)} |",
+                "|:--|" + "--:|" * (1 + len(levels)),
+            ]
+        counts = (f"{audit.molecules[level]:,}" for level in levels)
+        lines.append(f"| {table.name} | {n:,} | {' | '.join(counts)} |")
+    return "\n".join(lines) or "*No audit is on record yet.*"
 
 
 def chmr_tables() -> str:

@@ -11,7 +11,7 @@ from chmr_bench.audit.auditing import Audit, Subject, audit
 from chmr_bench.audit.duplicates import Conflict, Duplicates, duplicates
 from chmr_bench.audit.labels import TaskLabels, label_counts
 from chmr_bench.audit.leakage import LEVELS, Leak, Straddle, leaks, straddles, twins
-from chmr_bench.audit.overlap import Overlap, Pretraining, overlaps, pretraining
+from chmr_bench.audit.overlap import Overlap, Pretraining, overlaps, pretraining, was_seen
 from chmr_bench.audit.similarity import Similarity, binned, to_training
 
 __all__ = [
@@ -36,4 +36,5 @@ __all__ = [
     "straddles",
     "to_training",
     "twins",
+    "was_seen",
 ]

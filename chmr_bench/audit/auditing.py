@@ -9,6 +9,7 @@ from chmr_bench.audit.labels import TaskLabels, label_counts
 from chmr_bench.audit.leakage import Leak, Names, Straddle, leaks, straddles
 from chmr_bench.audit.similarity import Similarity, binned, to_training
 from chmr_bench.contracts import Dataset, DatasetSpec, Progress, Split, no_progress
+from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.features.tanimoto import Bits
 
 
@@ -22,8 +23,8 @@ class Subject:
         Of the dataset.
     method, seed : str
         Of the split; seed is None where it draws nothing.
-    keys : tuple[str, ...]
-        n connectivity keys, "" where none can be made.
+    molecules : MoleculeKeys
+        Connectivities and those of neutral parents, "" where none can be made.
     names : Names
         n names a level.
     """
@@ -34,7 +35,7 @@ class Subject:
     split: Split
     method: str
     seed: int | None
-    keys: tuple[str, ...]
+    molecules: MoleculeKeys
     names: Names
 
 

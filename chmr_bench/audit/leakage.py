@@ -1,4 +1,4 @@
-"""Test molecules that a model was trained on, at four levels of what counts as one molecule."""
+"""Test molecules that a model was trained on, at five levels of what counts as one molecule."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 from chmr_bench.contracts import Split
 from chmr_bench.types import PARTS, BoolArray, IntArray, Part
 
-Level: TypeAlias = Literal["smiles", "parent", "connectivity", "scaffold"]
-LEVELS: tuple[Level, ...] = ("smiles", "parent", "connectivity", "scaffold")
+Level: TypeAlias = Literal["smiles", "parent", "connectivity", "molecule", "scaffold"]
+LEVELS: tuple[Level, ...] = ("smiles", "parent", "connectivity", "molecule", "scaffold")
 """Canonical SMILES; SMILES of the parent without salt and charge; first 14 characters of the
-InChIKey (canonical SMILES where there is none); Bemis-Murcko scaffold without stereo marks."""
+InChIKey (canonical SMILES where there is none); the molecule in any salt, charge or tautomer form
+(`features.groups`); Bemis-Murcko scaffold without stereo marks."""
 
 Names: TypeAlias = Mapping[Level, Sequence[str]]
 """Level -> n names, equal where two rows are one at that level; "" = the row has none."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chmr_bench.contracts import connectivity_hash
+from chmr_bench.features.groups import MoleculeKeys
+from chmr_bench.types import BoolArray
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Test rows of one dataset whose connectivity stands in the training rows of another."""
+    """Test rows of one dataset that are molecules of another's training rows, in any form."""
 
     test_of: str
     train_of: str
@@ -51,25 +53,24 @@ class Pretraining:
 
 
 def overlaps(
-    test: Mapping[str, Sequence[str]], train: Mapping[str, Sequence[str]]
+    test: Mapping[str, MoleculeKeys], train: Mapping[str, MoleculeKeys]
 ) -> tuple[Overlap, ...]:
     """Return an overlap a pair of datasets, its own training rows among them.
 
     Parameters
     ----------
-    test, train : Mapping[str, Sequence[str]]
-        Dataset -> names of its test and of its training rows; "" is nobody's.
+    test, train : Mapping[str, MoleculeKeys]
+        Dataset -> its test rows, and its training rows.
     """
-    known = {name: set(rows) - {""} for name, rows in train.items()}
     return tuple(
-        Overlap(one, other, len(rows), sum(row in seen for row in rows))
+        Overlap(one, other, len(rows), int(rows.among(known).sum()))
         for one, rows in test.items()
-        for other, seen in known.items()
+        for other, known in train.items()
     )
 
 
 def pretraining(
-    weights: str, seen: Any, test: Mapping[str, Sequence[str]]
+    weights: str, seen: Any, learnt_from: int, test: Mapping[str, MoleculeKeys]
 ) -> tuple[Pretraining, ...]:
     """Return how many test rows of each dataset weights have learnt from.
 
@@ -77,12 +78,27 @@ def pretraining(
     ----------
     seen : Any
         (k,) uint64 of `connectivity_hash`.
-    test : Mapping[str, Sequence[str]]
-        Dataset -> connectivity keys of its test rows; "" is not looked for.
+    learnt_from : int
+        Molecules that these are the keys of.
+    test : Mapping[str, MoleculeKeys]
+        Dataset -> its test rows.
     """
-    per_dataset = []
-    for name, keys in test.items():
-        hashes = connectivity_hash([key for key in keys if key])
-        count = int(np.isin(hashes, seen).sum())
-        per_dataset.append(Pretraining(weights, name, len(seen), len(keys), count))
-    return tuple(per_dataset)
+    return tuple(
+        Pretraining(weights, name, learnt_from, len(rows), int(was_seen(rows, seen).sum()))
+        for name, rows in test.items()
+    )
+
+
+def was_seen(molecules: MoleculeKeys, seen: Any) -> BoolArray:
+    """Return which molecules, (n,), have a key or a parent's key among those learnt from.
+
+    Parameters
+    ----------
+    seen : Any
+        (k,) uint64 of `connectivity_hash`.
+    """
+    found = np.zeros(len(molecules), dtype=np.bool_)
+    for names in (molecules.keys, molecules.parents):
+        named = np.array([bool(name) for name in names], dtype=np.bool_)
+        found |= named & np.isin(connectivity_hash(names), seen)
+    return found

@@ -1,4 +1,4 @@
-"""An atlas: molecules by connectivity, each with those cell read-outs that were measured.
+"""An atlas: molecules in all their forms, each with those cell read-outs that were measured.
 
 Dimension letters: `n` molecules, `d` features of a block, `g` genes, `e` directed edges.
 """
@@ -6,13 +6,14 @@ Dimension letters: `n` molecules, `d` features of a block, `g` genes, `e` direct
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import DataError
+from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 
 
@@ -90,8 +91,31 @@ class ProfileTable:
 
 
 @dataclass(frozen=True)
+class Forms:
+    """Salts, charges and tautomers that the molecules of an atlas were measured as.
+
+    Attributes
+    ----------
+    names : MoleculeKeys
+        Of f forms, at least one a molecule.
+    rows : ndarray
+        (f,) the molecule of each.
+    """
+
+    names: MoleculeKeys
+    rows: IntArray
+
+    def of_rows(self, rows: IntArray) -> Forms:
+        """Return the forms of these molecules, which are then counted in that order."""
+        place = np.full(int(max(self.rows.max(initial=-1), rows.max(initial=-1))) + 1, -1)
+        place[rows] = np.arange(len(rows))
+        kept = np.flatnonzero(place[self.rows] >= 0)
+        return Forms(self.names.take(kept), place[self.rows[kept]])
+
+
+@dataclass(frozen=True)
 class Atlas:
-    """Unlabelled molecules with cell read-outs, one row a connectivity.
+    """Unlabelled molecules with cell read-outs, one row a molecule.
 
     Attributes
     ----------
@@ -101,6 +125,9 @@ class Atlas:
         n SMILES.
     keys : tuple[str, ...]
         n different connectivity keys (first 14 characters of the InChIKey), none empty.
+    forms : Forms | None
+        What else the molecules are known by (`features.groups`); None where a loader gave rows by
+        connectivity alone, until `cells.sources` opens them.
     blocks : Mapping[str, MatrixBlock]
         Block name -> n rows, dense. The part of a name before the first dot is the modality; what
         follows is the source, where sources have other columns (``morphology.bray``). A block
@@ -125,6 +152,7 @@ class Atlas:
     genes: Genes | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     hidden: Mapping[str, BoolArray] = field(default_factory=dict)
+    forms: Forms | None = None
 
     def __post_init__(self) -> None:
         where = f"atlas {self.name!r}"
@@ -144,6 +172,18 @@ class Atlas:
         """Return the modalities of the blocks, each once, in the order of the blocks."""
         return tuple(dict.fromkeys(modality_of(name) for name in self.blocks))
 
+    @property
+    def known_forms(self) -> Forms:
+        """Return the forms, of a row its connectivity alone where there are none."""
+        n = len(self)
+        return self.forms or Forms(MoleculeKeys(self.keys, ("",) * n), np.arange(n))
+
+    @property
+    def every_key(self) -> tuple[str, ...]:
+        """Return each key that a form or its neutral parent has, once: what weights have seen."""
+        names = self.known_forms.names
+        return tuple(sorted({*names.keys, *names.parents} - {""}))
+
     def take(self, rows: IntArray) -> Atlas:
         """Return the molecules of these rows, in that order; genes and counts stay."""
         return replace(
@@ -152,16 +192,18 @@ class Atlas:
             keys=tuple(self.keys[i] for i in rows),
             blocks={name: block.take(rows) for name, block in self.blocks.items()},
             hidden={name: masked[rows] for name, masked in self.hidden.items()},
+            forms=self.forms and self.forms.of_rows(rows),
         )
 
-    def without(self, keys: Iterable[str]) -> Atlas:
-        """Return the atlas without the molecules of these connectivities."""
-        left_out = frozenset(keys)
-        kept = [i for i, key in enumerate(self.keys) if key not in left_out]
-        return self if len(kept) == len(self) else self.take(np.array(kept, dtype=np.int64))
+    def without(self, molecules: MoleculeKeys) -> Atlas:
+        """Return the atlas without these molecules, in whatever form it has them."""
+        forms = self.known_forms
+        gone = np.unique(forms.rows[forms.names.among(molecules)])
+        kept = np.setdiff1d(np.arange(len(self)), gone)
+        return self if not len(gone) else self.take(kept)
 
     def digest(self) -> str:
-        """Return the sha256 of all content: molecules, blocks, genes; not the name and counts."""
+        """Return the sha256 of molecules, blocks and genes; not of name, counts and forms."""
         h = hashlib.sha256(b"chmr-bench atlas 1\n")
         _add_text(h, self.smiles)
         _add_text(h, self.keys)

@@ -16,27 +16,11 @@ import numpy as np
 from chmr_bench.cells.atlas import Atlas, add_blocks
 from chmr_bench.cells.merging import join_rows, merge_blocks
 from chmr_bench.contracts import MatrixBlock
-from chmr_bench.features.groups import molecule_groups
+from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.types import BoolArray, IntArray
 
 LINK_VERSION = "1"
 """Changes whenever the same atlas and molecules give other profiles; part of their digest."""
-
-
-@dataclass(frozen=True)
-class MoleculeKeys:
-    """The two names of n molecules, "" where there is none.
-
-    Attributes
-    ----------
-    keys : tuple[str, ...]
-        Connectivities.
-    parents : tuple[str, ...]
-        Connectivities of the neutral parents.
-    """
-
-    keys: tuple[str, ...]
-    parents: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -87,18 +71,14 @@ class OwnProfiles:
         }
 
 
-def link(atlas: Atlas, of_atlas: Sequence[str], molecules: MoleculeKeys) -> OwnProfiles:
+def link(atlas: Atlas, molecules: MoleculeKeys) -> OwnProfiles:
     """Return the profiles that an atlas has of molecules.
 
-    Where several molecules of the atlas are one by their neutral parent, rows are joined as in
+    Where molecules of the atlas are one through a form that is not in it, rows are joined as in
     `cells.merging`: the first that was observed, or, measured in part, the mean of each entry.
 
     Parameters
     ----------
-    atlas : Atlas
-        Where the profiles are from.
-    of_atlas : Sequence[str]
-        Connectivities of the neutral parents of its molecules, "" where there is none.
     molecules : MoleculeKeys
         Whose profiles are wanted.
 
@@ -109,15 +89,19 @@ def link(atlas: Atlas, of_atlas: Sequence[str], molecules: MoleculeKeys) -> OwnP
 
     Examples
     --------
+    >>> from chmr_bench.cells.atlas import Forms
     >>> block = MatrixBlock(np.array([[0.5]]), np.array([True]))
-    >>> atlas = Atlas("mine", ("CC(=O)O",), ("ACID",), {"growth": block})
-    >>> own = link(atlas, ["ACID"], MoleculeKeys(("SALT", "OTHER"), ("ACID", "OTHER")))
+    >>> forms = Forms(MoleculeKeys(("SALT",), ("ACID",)), np.array([0]))
+    >>> atlas = Atlas("mine", ("CC(=O)[O-].[K+]",), ("SALT",), {"growth": block}, forms=forms)
+    >>> own = link(atlas, MoleculeKeys(("ACID", "OTHER"), ("ACID", "OTHER")))
     >>> own.full()["growth"].values.tolist()
     [[0.5], [nan]]
     """
-    n = len(molecules.keys)
-    groups = molecule_groups([(*molecules.keys, *atlas.keys), (*molecules.parents, *of_atlas)])
-    own, theirs = groups[:n], groups[n:]
+    n, forms = len(molecules), atlas.known_forms
+    groups = (molecules + forms.names).groups()
+    own = groups[:n]
+    theirs = np.zeros(len(atlas), dtype=np.int64)
+    theirs[forms.rows] = groups[n:]
     shared = np.intersect1d(own, theirs)
     targets = _places(theirs, shared)
     blocks, rows, conflicts = {}, {}, 0

@@ -1,26 +1,37 @@
-"""One row a molecule: rows of one source, or of several, that are the same connectivity."""
+"""One row a molecule: rows of one source, or of several, that are one in any form."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from chmr_bench.cells.atlas import Atlas, Genes, ProfileTable
+from chmr_bench.cells.atlas import Atlas, Forms, Genes, ProfileTable
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import DataError
+from chmr_bench.features.groups import MoleculeKeys, numbered
 from chmr_bench.types import BoolArray, IntArray
 
 Piece: TypeAlias = tuple[MatrixBlock, IntArray]
 """A block, and the molecule each of its rows belongs to; -1 = to none."""
+ParentsOf: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
+
+
+def without_parents(smiles: Sequence[str]) -> Sequence[str]:
+    """Return no neutral parent of any: molecules are told apart by their connectivity alone."""
+    return [""] * len(smiles)
 
 
 def one_row_a_molecule(
-    name: str, table: ProfileTable, keys: Sequence[str], synthetic: bool = False
+    name: str,
+    table: ProfileTable,
+    keys: Sequence[str],
+    synthetic: bool = False,
+    parents_of: ParentsOf = without_parents,
 ) -> Atlas:
-    """Return the atlas of a table: rows of one connectivity are joined, in the order of the table.
+    """Return the atlas of a table: rows of one molecule are joined, in the order of the table.
 
     Of several observed rows of one molecule the first stands; of a block measured in part each
     entry is the mean of its measurements, and the block counts as measured in full if then every
@@ -31,27 +42,37 @@ def one_row_a_molecule(
     ----------
     keys : Sequence[str]
         n connectivity keys, "" where there is none.
+    parents_of : ParentsOf
+        SMILES, the first of each connectivity -> connectivities of the neutral parents.
     """
-    first, targets = _number(keys)
+    by_key, targets = _number(keys)
+    first = np.array([*by_key.values()], dtype=np.int64)
+    parents = parents_of(tuple(table.smiles[i] for i in first))
+    names = MoleculeKeys(tuple(by_key), tuple(parents))
+    forms = Forms(names, names.groups())
+    keyed = targets >= 0
+    targets[keyed] = forms.rows[targets[keyed]]
+    leading = first[np.unique(forms.rows, return_index=True)[1]]
     blocks, conflicts = {}, 0
     for block_name, block in table.blocks.items():
-        blocks[block_name], n = join_rows([(block, targets)], len(first))
+        blocks[block_name], n = join_rows([(block, targets)], len(leading))
         conflicts += n
-    rows = list(first.values())
     counts = {
         **table.counts,
         "rows": len(table),
-        "without_key": int((targets < 0).sum()),
-        "repeated": int((targets >= 0).sum()) - len(rows),
+        "without_key": int((~keyed).sum()),
+        "repeated": int(keyed.sum()) - len(leading),
+        "other_forms": len(first) - len(leading),
         "conflicts": conflicts,
     }
     counts = {what: n for what, n in counts.items() if n or what == "rows"}
-    smiles = tuple(table.smiles[i] for i in rows)
-    return Atlas(name, smiles, tuple(first), blocks, synthetic, table.genes, counts)
+    smiles = tuple(table.smiles[i] for i in leading)
+    own = tuple(keys[i] for i in leading)
+    return Atlas(name, smiles, own, blocks, synthetic, table.genes, counts, forms=forms)
 
 
 def merge(atlases: Sequence[Atlas]) -> Atlas:
-    """Return all molecules of the atlases in one, the same connectivity being one molecule.
+    """Return all molecules of the atlases in one, a molecule in any form being one.
 
     A block of the same name and columns in two atlases becomes one block: each molecule takes its
     row from the first atlas that observed it, or, where either is measured in part, the mean of
@@ -71,23 +92,40 @@ def merge(atlases: Sequence[Atlas]) -> Atlas:
     if len({atlas.synthetic for atlas in atlases}) > 1:
         kinds = ", ".join(f"{a.name} ({'simulated' if a.synthetic else 'real'})" for a in atlases)
         raise DataError(f"simulated and real read-outs cannot be merged: {kinds}; name one kind")
-    every = [key for atlas in atlases for key in atlas.keys]
-    first, targets = _number(every)
+    forms, targets = _joined_forms(atlases)
+    first = np.unique(targets, return_index=True)[1].tolist()
     smiles = [text for atlas in atlases for text in atlas.smiles]
+    keys = [key for atlas in atlases for key in atlas.keys]
     blocks, conflicts = merge_blocks(
         [(a.name, a.blocks) for a in atlases], _parts(targets, atlases), len(first)
     )
     counts = {f"{a.name}.{what}": n for a in atlases for what, n in a.counts.items()}
-    counts |= {"shared": len(every) - len(first), "conflicts": conflicts}
+    counts |= {"shared": len(keys) - len(first), "conflicts": conflicts}
     return Atlas(
         name="+".join(atlas.name for atlas in atlases),
-        smiles=tuple(smiles[i] for i in first.values()),
-        keys=tuple(first),
+        smiles=tuple(smiles[i] for i in first),
+        keys=tuple(keys[i] for i in first),
         blocks=blocks,
         synthetic=atlases[0].synthetic,
         genes=_merge_genes([(a.name, a.genes) for a in atlases if a.genes is not None]),
         counts=counts,
+        forms=forms,
     )
+
+
+def _joined_forms(atlases: Sequence[Atlas]) -> tuple[Forms, IntArray]:
+    """Return the forms of all atlases, and the molecule of each of their rows laid end to end."""
+    names = MoleculeKeys((), ())
+    rows, n = [], 0
+    for atlas in atlases:
+        names += atlas.known_forms.names
+        rows.append(atlas.known_forms.rows + n)
+        n += len(atlas)
+    row_of_form = np.concatenate(rows)
+    group = np.zeros(n, dtype=np.int64)
+    group[row_of_form] = names.groups()
+    targets = numbered(group.tolist())
+    return Forms(names, targets[row_of_form]), targets
 
 
 def _number(keys: Sequence[str]) -> tuple[dict[str, int], IntArray]:

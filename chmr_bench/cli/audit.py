@@ -60,7 +60,7 @@ def audit(
 ) -> int:
     """Count test molecules that training has seen.
 
-    The tables: twins of test rows in training, at four levels; similarity to the nearest training
+    The tables: twins of test rows in training, at five levels; similarity to the nearest training
     row; duplicates with differing labels; labels by task and part; test rows that other datasets
     train on, or that pretrained weights have seen.
     """
@@ -153,14 +153,12 @@ def _together(audits: list[Audit], seen: list[Seen]) -> Audits:
     from chmr_bench.report.audits import Audits, key_of
 
     subjects = {key_of(one): one.subject for one in audits}
-    test, train, keys = {}, {}, {}
-    for name, one in subjects.items():
-        names = one.names["connectivity"]
-        test[name] = [names[i] for i in one.split.test.tolist()]
-        train[name] = [names[i] for i in one.split.train.tolist()]
-        keys[name] = [one.keys[i] for i in one.split.test.tolist()]
+    test = {name: one.molecules.take(one.split.test) for name, one in subjects.items()}
+    train = {name: one.molecules.take(one.split.train) for name, one in subjects.items()}
     pretrained = [
-        row for weights in seen for row in auditing.pretraining(weights.title, weights.hashes, keys)
+        row
+        for weights in seen
+        for row in auditing.pretraining(weights.title, weights.hashes, weights.n, test)
     ]
     return Audits(tuple(audits), auditing.overlaps(test, train), tuple(pretrained))
 

@@ -30,7 +30,8 @@ class Weights:
         hardware. ``labels_seen``, a sentence, where they may have learnt from a benchmark's
         labels: boards say so, and give the model no rank.
     seen
-        a sorted ``uint64`` ``.npy`` of `connectivity_hash` of every molecule learnt from.
+        a sorted ``uint64`` ``.npy`` of `connectivity_hash` of all keys of the molecules learnt
+        from: `Atlas.every_key`.
     """
 
     path: Path
@@ -67,8 +68,9 @@ class PretrainingData(Protocol):
     def open(self, atlases: Sequence[str], transductive: bool) -> tuple[Any, Mapping[str, Any]]:
         """Return the merged `chmr_bench.cells.Atlas`, and what a record says of it.
 
-        Unless `transductive`, molecules whose connectivity is in a benchmark's reference test part
-        are left out: of real benchmarks for a real atlas, of synthetic ones for a synthetic one.
+        Unless `transductive`, molecules of a benchmark's reference test part are left out, in any
+        salt, charge or tautomer form: of real benchmarks for a real atlas, of synthetic ones for a
+        synthetic one.
         """
         ...
 

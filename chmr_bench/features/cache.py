@@ -22,6 +22,7 @@ from chmr_bench.errors import (
     SettingError,
     UnknownNameError,
 )
+from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.features.parallel import compute_block
 from chmr_bench.features.plugin import CONNECTIVITY, IDENTITY, LEVELS, NEUTRAL_PARENT
 from chmr_bench.features.storage import read_block, write_block
@@ -110,6 +111,31 @@ def neutral_parent_keys(
     ('QTBSBXVTEAMEQO', 'QTBSBXVTEAMEQO')
     """
     return keys_of(_matrix(NEUTRAL_PARENT, smiles, n_jobs, progress, cache))
+
+
+def molecule_keys(
+    smiles: Sequence[str],
+    keys: Sequence[str] = (),
+    *,
+    n_jobs: int | None = None,
+    progress: Progress = no_progress,
+    cache: Path | None = None,
+) -> MoleculeKeys:
+    """Return what tells n molecules apart in every form: see `features.groups`.
+
+    Parameters
+    ----------
+    keys : Sequence[str]
+        n connectivities where they are known, else they are computed.
+
+    Examples
+    --------
+    >>> molecule_keys(["CC(=O)[O-].[Na+]", "CCO", "CC(=O)O"]).groups().tolist()
+    [0, 1, 0]
+    """
+    where: Any = {"n_jobs": n_jobs, "progress": progress, "cache": cache}
+    own = tuple(keys) or connectivity_keys(smiles, **where)
+    return MoleculeKeys(own, neutral_parent_keys(smiles, **where))
 
 
 def identities(

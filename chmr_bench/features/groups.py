@@ -1,12 +1,65 @@
-"""Which rows are one molecule: groups of rows that share a name at any of several levels."""
+"""Which rows are one molecule: groups of rows that share a name at any of several levels.
+
+Two rows are one molecule where their connectivity or that of their neutral parent agrees, or where
+a chain of such rows leads from one to the other: so a salt, a charge or a tautomer is the molecule
+itself. Atlases, splits, audits and links all ask here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from chmr_bench.types import IntArray
+from chmr_bench.types import BoolArray, IntArray
+
+MOLECULE_VERSION = "1"
+"""Changes whenever other rows are one molecule; part of what an atlas and weights depend on."""
+
+
+@dataclass(frozen=True)
+class MoleculeKeys:
+    """The two names of n molecules, "" where there is none; see `cache.molecule_keys`.
+
+    Attributes
+    ----------
+    keys : tuple[str, ...]
+        Connectivities.
+    parents : tuple[str, ...]
+        Connectivities of the neutral parents.
+
+    Examples
+    --------
+    >>> acid, salt = MoleculeKeys(("ACID",), ("ACID",)), MoleculeKeys(("SALT",), ("ACID",))
+    >>> salt.among(acid).tolist()
+    [True]
+    """
+
+    keys: tuple[str, ...]
+    parents: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __add__(self, other: MoleculeKeys) -> MoleculeKeys:
+        return MoleculeKeys(self.keys + other.keys, self.parents + other.parents)
+
+    def take(self, rows: IntArray) -> MoleculeKeys:
+        """Return the names of these rows."""
+        chosen = rows.tolist()
+        return MoleculeKeys(
+            tuple(self.keys[i] for i in chosen), tuple(self.parents[i] for i in chosen)
+        )
+
+    def groups(self) -> IntArray:
+        """Return the molecule of each row, (n,), in the order first met."""
+        return molecule_groups([self.keys, self.parents])
+
+    def among(self, others: MoleculeKeys) -> BoolArray:
+        """Return which rows, (n,), are a molecule of the others."""
+        groups = (self + others).groups()
+        return np.isin(groups[: len(self)], groups[len(self) :])
 
 
 def molecule_groups(levels: Sequence[Sequence[str]]) -> IntArray:

@@ -24,6 +24,9 @@ HASH_BYTES = 16
 KEY_LENGTH = 14
 """The first block of an InChIKey is the hash of formula, connections and hydrogens."""
 
+NON_METALS = frozenset({1, 6, 7, 8, 9, 15, 16, 17, 35, 53})
+"""Atomic numbers of the elements of nearly all drugs, none of which RDKit cuts off as a metal."""
+
 
 def connectivity(smiles: Sequence[str]) -> MatrixBlock:
     """Return the first 14 characters of each InChIKey as ASCII codes, (n, 14) uint8.
@@ -39,7 +42,7 @@ def neutral_parent(smiles: Sequence[str]) -> MatrixBlock:
     It joins salts, charges and most tautomers: of 700 rows of ChEMBL2K that name their compound in
     JUMP 547 have its key as they stand, and 696 that of its neutral parent.
     """
-    return _key_codes(_parent(mol) for mol in parse_all(smiles))
+    return _key_codes(mol if _is_neutral(mol) else _parent(mol) for mol in parse_all(smiles))
 
 
 def levels(smiles: Sequence[str]) -> MatrixBlock:
@@ -87,6 +90,13 @@ def _steps() -> tuple[Callable[[Chem.Mol], Chem.Mol], ...]:
         standard.Reionizer().reionize,
         standard.LargestFragmentChooser().choose,
         standard.Uncharger().uncharge,
+    )
+
+
+def _is_neutral(mol: Chem.Mol) -> bool:
+    """Return whether it is one fragment, without charges and metals: then it is its own parent."""
+    return len(Chem.GetMolFrags(mol)) == 1 and all(
+        atom.GetAtomicNum() in NON_METALS and not atom.GetFormalCharge() for atom in mol.GetAtoms()
     )
 
 

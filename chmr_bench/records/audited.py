@@ -1,8 +1,8 @@
 """Scores on clean test rows, kept beside the records: ``audit/<dataset>.json``, all its splits.
 
-A row of the test part is clean where no row of train or valid has its connectivity, nor its parent
-(what is left without salt and charge). The tables are
-made from files alone; these files say what else would need the data.
+A row of the test part is clean where no row of train or valid is the same molecule, in whatever
+salt, charge or tautomer form. The tables are made from files alone; these files say what else would
+need the data.
 """
 
 from __future__ import annotations
@@ -58,9 +58,12 @@ class AuditFile(_Part):
     metric: str
     levels: dict[str, Leaked] = Field(description="test rows against train")
     levels_with_valid: dict[str, Leaked] = Field(description="test rows against train and valid")
+    molecules: dict[str, int] = Field(
+        default_factory=dict, description="different molecules of the dataset, by level"
+    )
     n_test: int
     n_clean: int = Field(
-        description="with neither its connectivity nor its parent in train or valid"
+        description="the molecule is in train and valid in no salt, charge or tautomer form"
     )
     scores: dict[str, CleanScore] = Field(description="by identity of the record")
 

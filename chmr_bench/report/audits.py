@@ -220,7 +220,7 @@ def _across_grid(audited: Audits) -> Grid:
         (name, *(shares[key, other] for other in keys))
         for name, key in zip(names, keys, strict=True)
     )
-    title = "Test rows of each dataset (lines) whose connectivity is in training rows of (columns)"
+    title = "Test rows of each dataset (lines) whose molecule is in training rows of (columns)"
     return Grid(title, ("test of", *(f"train of {name}" for name in names)), rows, ("test of",))
 
 
@@ -238,7 +238,7 @@ def _pretraining_grid(audited: Audits) -> Grid:
         texts = [percent(p.seen_rows, p.test_rows) for p in cells]
         rows.append((weights, f"{cells[0].learnt_from:,}", *texts))
     return Grid(
-        "Test rows whose connectivity pretrained weights learnt from, without labels",
+        "Test rows whose molecule pretrained weights learnt from, without labels",
         ("weights", "molecules", *titles.values()),
         tuple(rows),
         ("weights",),

@@ -16,6 +16,7 @@ from chmr_bench.audit import Audit, Subject, audit
 from chmr_bench.contracts import MatrixBlock, Progress, no_progress
 from chmr_bench.errors import DataError, PluginError, UsageError
 from chmr_bench.features import cache
+from chmr_bench.features.groups import molecule_groups
 from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
 
 SEEN, CARD = "seen.npy", "card.json"
@@ -33,10 +34,13 @@ class Seen:
         The atlases, where the model cards say them, and how many weights.
     hashes :
         Sorted uint64 of `connectivity_hash`.
+    n :
+        Molecules, where a model card says it; else keys.
     """
 
     title: str
     hashes: Any
+    n: int
 
 
 def subject(
@@ -58,7 +62,12 @@ def subject(
         progress=progress,
         cache=paths.feature_folder(),
     )
+    step("salts, charges and tautomers")
+    molecules = data.molecules(progress)
     named = [key or other for key, other in zip(keys, identities["smiles"], strict=True)]
+    parents = [
+        key or other for key, other in zip(molecules.parents, identities["parent"], strict=True)
+    ]
     return Subject(
         spec=data.spec,
         dataset=data.dataset,
@@ -66,11 +75,12 @@ def subject(
         split=made,
         method=split.method,
         seed=split.seed,
-        keys=tuple(keys),
+        molecules=molecules,
         names={
             "smiles": identities["smiles"],
             "parent": identities["parent"],
             "connectivity": named,
+            "molecule": [str(group) for group in molecule_groups([named, parents]).tolist()],
             "scaffold": identities["scaffold"],
         },
     )
@@ -123,7 +133,13 @@ def seen_by_weights(files: Sequence[Path] = ()) -> list[Seen]:
     groups: dict[str, list[Path]] = {}
     for path in dict.fromkeys(lists):
         groups.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), []).append(path)
-    return [Seen(_title(group), _hashes(group[0])) for group in groups.values()]
+    return [_seen(group) for group in groups.values()]
+
+
+def _seen(group: Sequence[Path]) -> Seen:
+    hashes = _hashes(group[0])
+    n = _atlas(group[0].parent / CARD).get("n_molecules")
+    return Seen(_title(group), hashes, n if isinstance(n, int) else len(hashes))
 
 
 def _beside(file: Path) -> Path:
@@ -160,8 +176,14 @@ def _title(group: Sequence[Path]) -> str:
 
 def _atlases(card: Path) -> Iterable[str]:
     """Return the atlases a model card names; none where there is no card, or it says none."""
-    try:
-        atlases = json.loads(paths.read_bytes(card))["atlas"]["atlases"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
+    atlases = _atlas(card).get("atlases")
     return [str(name) for name in atlases] if isinstance(atlases, list) else ()
+
+
+def _atlas(card: Path) -> dict[str, Any]:
+    """Return what a model card says of the atlas; nothing where there is no card, or none in it."""
+    try:
+        atlas = json.loads(paths.read_bytes(card))["atlas"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return atlas if isinstance(atlas, dict) else {}

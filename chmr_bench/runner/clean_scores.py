@@ -24,8 +24,8 @@ from chmr_bench.runner.scoring import score
 from chmr_bench.types import BoolArray, Part
 
 SEEN: tuple[Part, ...] = ("train", "valid")
-TWINS: tuple[Level, ...] = ("connectivity", "parent")
-"""A row is not clean with a twin at one of these: a salt is the same drug."""
+TWINS: Level = "molecule"
+"""A row is not clean with a twin at this level: a salt is the same drug."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,9 @@ def _of_group(
 
 
 def clean_rows(one: Subject) -> BoolArray:
-    """Return which test rows are clean, (n_test,): no twin by connectivity or parent was seen."""
+    """Return which test rows are clean, (n_test,): the molecule was seen in no form."""
     seen = np.concatenate([one.split.train, one.split.valid])
-    leaked = np.zeros(len(one.split.test), dtype=np.bool_)
-    for level in TWINS:
-        leaked |= twins(one.names[level], one.split.test, seen)
-    return ~leaked
+    return ~twins(one.names[TWINS], one.split.test, seen)
 
 
 def _subject(record: Record, datasets: Datasets, progress: Progress) -> Subject:
@@ -143,7 +140,7 @@ def clean_score(
     if not clean.any():
         return _score(record.predictions_sha256, None, (None, None), 0)
     if not clean.all():
-        clusters = clusters_of([one.keys[row] for row in one.split.test[clean].tolist()])
+        clusters = clusters_of([one.molecules.keys[row] for row in one.split.test[clean].tolist()])
         metrics, _ = score(one.spec, one.dataset, _rows(predictions, clean), clusters)
     ends = (metrics.low, metrics.high)
     return _score(record.predictions_sha256, metrics.macro, ends, metrics.n_evaluable)
@@ -176,6 +173,7 @@ def _file(
         metric=record.dataset.metric,
         levels={leak.level: _leaked(leak) for leak in leaks(one.names, one.split)},
         levels_with_valid={leak.level: _leaked(leak) for leak in leaks(one.names, one.split, SEEN)},
+        molecules={name: len(set(of)) for name, of in one.names.items() if name != "scaffold"},
         n_test=len(clean),
         n_clean=int(clean.sum()),
         scores=dict(sorted(scores.items())),
@@ -195,7 +193,7 @@ def differences(stored: AuditFile, fresh: AuditFile) -> list[str]:
     Records that it does not know are no difference: the tables call them not audited.
     """
     lines = []
-    for name in ("dataset_digest", "split_digest", "metric", "n_test", "n_clean"):
+    for name in ("dataset_digest", "split_digest", "metric", "molecules", "n_test", "n_clean"):
         old, new = getattr(stored, name), getattr(fresh, name)
         if old != new:
             lines.append(f"{name}: {old} in the file, {new} computed")

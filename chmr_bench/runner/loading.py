@@ -30,6 +30,7 @@ from chmr_bench.types import IntArray
 
 if TYPE_CHECKING:
     from chmr_bench.cells.linking import OwnProfiles
+    from chmr_bench.features.groups import MoleculeKeys
 
 CONNECTIVITY = "connectivity"
 """The feature that fills `Inputs.keys` instead of a block."""
@@ -186,6 +187,22 @@ class LoadedDataset:
             known = self.keys()
             return tuple(known[row] for row in rows.tolist())
         return self._make_keys(tuple(self.dataset.smiles[row] for row in rows.tolist()), progress)
+
+    def molecules(
+        self, progress: Progress = no_progress, rows: IntArray | None = None
+    ) -> MoleculeKeys:
+        """Return what tells molecules, all or those of some rows, apart in every form.
+
+        See `features.groups`.
+        """
+        from chmr_bench.features import cache
+
+        smiles, keys = self.dataset.smiles, self.keys(progress) if rows is None else ()
+        if rows is not None:
+            smiles, keys = tuple(smiles[i] for i in rows.tolist()), self.keys_of(rows, progress)
+        return cache.molecule_keys(
+            smiles, keys, n_jobs=self.n_jobs, progress=progress, cache=feature_folder()
+        )
 
     def _make_keys(self, smiles: tuple[str, ...], progress: Progress) -> tuple[str, ...]:
         from chmr_bench.features import cache

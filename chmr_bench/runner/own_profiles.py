@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from chmr_bench import foreign, paths
+from chmr_bench import foreign
 from chmr_bench.cells import Atlas, sources
-from chmr_bench.cells.linking import MoleculeKeys, OwnProfiles, link, together
+from chmr_bench.cells.linking import OwnProfiles, link, together
 from chmr_bench.contracts import AtlasSpec, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import UsageError
-from chmr_bench.features import cache
 from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.runner.pretraining import atlas_specs, public_name
 from chmr_bench.streams import stdout_to_stderr
@@ -58,7 +57,7 @@ def profiles(
             f"{ours}; name an atlas of the same kind, see 'chmr-bench list atlases'"
         )
     opened = opened_atlas(spec, options, progress)
-    linked = link(opened, parents(opened.smiles, data.n_jobs, progress), _keys(data, progress))
+    linked = link(opened, data.molecules(progress))
     return OwnProfiles(public_name(atlas), linked.blocks, linked.rows, linked.n, linked.conflicts)
 
 
@@ -77,17 +76,6 @@ def opened_atlas(
 def open_here(spec: AtlasSpec, options: FetchOptions, send: Callable[..., None]) -> Atlas:
     """Return the atlas; runs in a worker process."""
     return sources.open_atlas(spec, options)
-
-
-def parents(smiles: Sequence[str], n_jobs: int, progress: Progress) -> tuple[str, ...]:
-    """Return the connectivity of each molecule's neutral parent, from the cache if it is there."""
-    folder = paths.feature_folder()
-    return cache.neutral_parent_keys(smiles, n_jobs=n_jobs, progress=progress, cache=folder)
-
-
-def _keys(data: LoadedDataset, progress: Progress) -> MoleculeKeys:
-    smiles = data.dataset.smiles
-    return MoleculeKeys(data.keys(progress), parents(smiles, data.n_jobs, progress))
 
 
 def join_notes(data: LoadedDataset) -> Iterator[str]:

@@ -25,6 +25,7 @@ from chmr_bench.records import canonical_json
 
 if TYPE_CHECKING:
     from chmr_bench.cells import Atlas
+    from chmr_bench.features.groups import MoleculeKeys
 
 log = logging.getLogger("chmr_bench.runner.pretraining")
 
@@ -97,7 +98,7 @@ class AtlasData:
         n_molecules = len(atlas)
         left_out = [] if transductive else benchmarks(specs)
         if left_out:
-            atlas = atlas.without(self.test_keys(left_out))
+            atlas = atlas.without(self.test_molecules(left_out))
         atlas, hidden = self._masked(atlas)
         info = {
             "atlases": [public_name(name) for name in atlases],
@@ -122,27 +123,33 @@ class AtlasData:
         atlas, counts = mask_atlas(atlas, missing, self.n_jobs)
         return atlas, {"hidden": {**settings, "counts": counts}}
 
-    def test_keys(self, of: Sequence[DatasetSpec]) -> frozenset[str]:
-        """Return the connectivity keys of the reference test parts."""
-        keys: set[str] = set()
-        for spec in of:
-            keys.update(self._keys_of(spec))
-        return frozenset(keys - {""})
+    def test_molecules(self, of: Sequence[DatasetSpec]) -> MoleculeKeys:
+        """Return the molecules of the reference test parts."""
+        from chmr_bench.features.groups import MoleculeKeys
 
-    def _keys_of(self, spec: DatasetSpec) -> list[str]:
+        molecules = MoleculeKeys((), ())
+        for spec in of:
+            molecules += self._molecules_of(spec)
+        return molecules
+
+    def _molecules_of(self, spec: DatasetSpec) -> MoleculeKeys:
+        from chmr_bench.features.groups import MoleculeKeys
+
         file = _held_out_file(spec)
         if file.is_file():
-            return file.read_text(encoding="ascii").split()
+            lines = file.read_text(encoding="ascii").splitlines()
+            return MoleculeKeys(*zip(*(line.split("\t") for line in lines), strict=True))
         self.stage(f"test molecules of {spec.name}")
         try:
-            keys = _test_keys(spec, self.options, self.n_jobs, self.progress)
+            found = _test_molecules(spec, self.options, self.n_jobs, self.progress)
         except DataError as error:
             raise DataError(
                 f"{error} (Pretraining leaves out the test molecules of {spec.name!r}, so it has "
                 "to know them; --transductive, or --set transductive=true, keeps them in)"
             ) from error
-        _write(file, "\n".join(keys) + "\n")
-        return keys
+        pairs = zip(found.keys, found.parents, strict=True)
+        _write(file, "".join(f"{key}\t{parent}\n" for key, parent in pairs))
+        return found
 
 
 def mask_atlas(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapping[str, Any]]:
@@ -215,15 +222,17 @@ def _pins(spec: DatasetSpec) -> dict[str, Any]:
 
 
 def _held_out_file(spec: DatasetSpec) -> Path:
-    pins = {**_pins(spec), "rdkit": metadata.version("rdkit")}
+    from chmr_bench.features.groups import MOLECULE_VERSION
+
+    pins = {**_pins(spec), "rdkit": metadata.version("rdkit"), "molecule": MOLECULE_VERSION}
     digest = hashlib.sha256(canonical_json(pins).encode()).hexdigest()
     return paths.home() / "held-out" / f"{spec.name}-{digest[:16]}.txt"
 
 
-def _test_keys(
+def _test_molecules(
     spec: DatasetSpec, options: FetchOptions, n_jobs: int, progress: Progress
-) -> list[str]:
-    """Return the sorted connectivity keys of a benchmark's reference test part."""
+) -> MoleculeKeys:
+    """Return the molecules of a benchmark's reference test part."""
     from chmr_bench.data.datasets import open_dataset
     from chmr_bench.features import cache
     from chmr_bench.splits import make_split
@@ -237,10 +246,14 @@ def _test_keys(
             f"dataset {spec.name!r}: its reference split has digest {split.digest()[:12]}, pinned "
             f"is {pinned[:12]}; the rule gives other rows here"
         )
-    keys = dataset.keys or cache.connectivity_keys(
-        dataset.smiles, n_jobs=n_jobs, progress=progress, cache=paths.feature_folder()
+    test = split.test.tolist()
+    return cache.molecule_keys(
+        [dataset.smiles[row] for row in test],
+        [dataset.keys[row] for row in test] if dataset.keys else (),
+        n_jobs=n_jobs,
+        progress=progress,
+        cache=paths.feature_folder(),
     )
-    return sorted({keys[row] for row in split.test} - {""})
 
 
 def _write(file: Path, text: str) -> None:

@@ -13,13 +13,13 @@ from pydantic import BaseModel
 
 from chmr_bench import foreign, isolation, paths
 from chmr_bench.ablation.missing import Missing
+from chmr_bench.audit import was_seen
 from chmr_bench.contracts import (
     ModelSpec,
     PendingWeights,
     Progress,
     Weights,
     WeightsRequest,
-    connectivity_hash,
 )
 from chmr_bench.errors import DataError, PluginError, SettingError, UsageError
 from chmr_bench.lazy import load_object
@@ -254,7 +254,7 @@ def _words(masked: Mapping[str, Any] | None) -> str:
 
 
 def n_seen(seen: Path, data: LoadedDataset, rows: IntArray, progress: Progress) -> int:
-    """Return how many of the dataset's `rows` are molecules that weights learnt from.
+    """Return how many of the dataset's `rows` are molecules that weights learnt from, in any form.
 
     Parameters
     ----------
@@ -270,6 +270,4 @@ def n_seen(seen: Path, data: LoadedDataset, rows: IntArray, progress: Progress) 
         known = np.load(seen, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{seen}: cannot be read: {error}; remove its folder") from error
-    keys = data.keys(progress)
-    hashes = connectivity_hash([keys[row] for row in rows if keys[row]])
-    return int(np.isin(hashes, known).sum())
+    return int(was_seen(data.molecules(progress, rows), known).sum())

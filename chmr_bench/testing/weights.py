@@ -96,6 +96,6 @@ def _check_made(made: Weights, atlas: Atlas, where: str) -> None:
     if made.seen is None:
         return
     seen = np.load(made.seen, allow_pickle=False)
-    known = connectivity_hash(atlas.keys)
+    known = connectivity_hash(atlas.every_key)
     if seen.dtype != np.uint64 or not np.isin(seen, known).all() or (seen[1:] < seen[:-1]).any():
-        raise PluginError(f"{where}: seen must hold connectivity_hash of the atlas's keys, sorted")
+        raise PluginError(f"{where}: seen must hold connectivity_hash of Atlas.every_key, sorted")

@@ -35,7 +35,7 @@ def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path
     request.stage("pretraining")
     tensors, epochs = _learnt((bits, target, seen), config, request, seed)
     stored = io.BytesIO()
-    np.save(stored, np.sort(connectivity_hash(atlas.keys)))
+    np.save(stored, np.sort(connectivity_hash(atlas.every_key)))
     write_atomically(path.parent / "seen.npy", stored.getvalue())
     header = {
         "config": config.model_dump(mode="json"),

@@ -71,7 +71,7 @@ def test_a_table_with_files_beside_it(inside: Run, table: Path, tmp_path: Path) 
     for title in ("Test rows with a twin in training", "Similarity of test rows", "Labels"):
         assert title in done.stdout
     assert "mine: connectivity" in done.stderr
-    assert "whose connectivity is in training rows" not in done.stdout  # of one dataset alone
+    assert "whose molecule is in training rows" not in done.stdout  # of one dataset alone
     assert (out / "similarity.png").read_bytes().startswith(PNG)
     assert json.loads((out / "audit.json").read_text())["datasets"][0]["name"] == "mine"
     page = (out / "audit.md").read_text()

@@ -66,7 +66,7 @@ def prepare(
         links = context_graph(atlas, compared, (bits, None), settings, request)
     train, valid = held_out(len(atlas), seed)
     return AtlasMaterial(
-        keys=atlas.keys,
+        keys=atlas.every_key,
         bits=bits,
         graph=graphs_of(features),
         cells=cells,

@@ -59,7 +59,7 @@ def prepare(atlas: Atlas, config: MmsaSettings, request: WeightsRequest, seed: i
     observed = {name: _observed(block) for name, block in masked.items()}
     train, valid = held_out(len(atlas), seed)
     return MmsaMaterial(
-        keys=atlas.keys,
+        keys=atlas.every_key,
         bits=sparse.csr_array(np.zeros((len(atlas), 0), dtype=np.uint8)),
         graph=graphs_of(features),
         cells={},

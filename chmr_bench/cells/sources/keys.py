@@ -70,6 +70,26 @@ def keys_where_readable(
     return Keys(tuple(keys[i] for i in rows), unreadable[rows])
 
 
+def neutral_parents(smiles: Sequence[str], progress: Progress = no_progress) -> tuple[str, ...]:
+    """Return the connectivity of each neutral parent, "" where the SMILES cannot be read.
+
+    Over all cores, from the feature cache where they are there.
+    """
+    from chmr_bench.features.cache import neutral_parent_keys
+
+    def made(texts: Sequence[str]) -> tuple[str, ...]:
+        return neutral_parent_keys(texts, progress=progress, cache=paths.feature_folder())
+
+    if not smiles:
+        return ()
+    try:
+        return made(smiles)
+    except (FeatureError, *RDKIT_REFUSES):  # a table that brings its keys may bring such SMILES
+        readable = ~keys_where_readable(smiles, progress).unreadable
+        parents = iter(made([smiles[i] for i in np.flatnonzero(readable).tolist()]))
+        return tuple(next(parents) if read else "" for read in readable)
+
+
 def codes_where_sanitised(smiles: Sequence[str]) -> MatrixBlock:
     """Return what `codes_where_readable` does; unreadable is what RDKit does not sanitise, too."""
     from chmr_bench.features.molecules import strictly_parsable

@@ -7,18 +7,20 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chmr_bench.cells.atlas import Atlas, ProfileTable, modality_of
+from chmr_bench.cells.atlas import Atlas, Forms, ProfileTable, modality_of
 from chmr_bench.cells.merging import merge, one_row_a_molecule
 from chmr_bench.cells.sources.folder import folder_digest, folder_name, load_folder
-from chmr_bench.cells.sources.keys import keys_where_readable
+from chmr_bench.cells.sources.keys import keys_where_readable, neutral_parents
 from chmr_bench.contracts import AtlasSpec, MatrixBlock, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions, files_of
 from chmr_bench.errors import DataError, PluginError
+from chmr_bench.features.groups import MOLECULE_VERSION, MoleculeKeys
 from chmr_bench.lazy import load_object
 
 OPENING_VERSION = "1"
@@ -75,6 +77,10 @@ def open_atlas(
             f"atlas {spec.name!r}: {spec.load} returned {type(loaded).__name__}; expected an Atlas "
             "or a ProfileTable of chmr_bench.cells"
         )
+    if loaded.forms is None:
+        parents = neutral_parents(loaded.smiles, progress)
+        forms = Forms(MoleculeKeys(loaded.keys, parents), np.arange(len(loaded)))
+        loaded = replace(loaded, forms=forms)
     atlas = replace(loaded, name=spec.name)
     check_atlas(spec, atlas)
     return atlas
@@ -84,11 +90,11 @@ def digest(specs: Sequence[AtlasSpec | Path]) -> str:
     """Return the sha256 of all that `open_atlases` depends on, opening no registered atlas.
 
     That is the pins and version of a registered atlas, the hashes of a folder's files, and the
-    version of rdkit, which makes the connectivity keys.
+    versions of rdkit, which makes the connectivity keys, and of what is one molecule.
     """
     from importlib import metadata
 
-    parts: list[Any] = [OPENING_VERSION, metadata.version("rdkit")]
+    parts: list[Any] = [OPENING_VERSION, MOLECULE_VERSION, metadata.version("rdkit")]
     parts += [_spec_parts(s) if isinstance(s, AtlasSpec) else folder_digest(s) for s in specs]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -125,7 +131,8 @@ def atlas_of_table(
 ) -> Atlas:
     """Return the atlas of a table, its keys computed (and cached) unless the table has them.
 
-    `Atlas.counts` says how many rows had no SMILES, one that cannot be read, or no key; and how
+    `Atlas.counts` says how many rows had no SMILES, one that cannot be read, or no key; how many
+    forms of a molecule were joined with another (``other_forms``); and how
     many numbers a read-out lacked and got from the median of its column (``filled_values``), or
     were infinite in a profile measured in part, where they count as missing (``infinite_values``).
     """
@@ -147,7 +154,8 @@ def atlas_of_table(
         blocks[block_name], n_imputed = complete(block)
         counts["filled_values"] += n_imputed
     complete_table = replace(table, blocks=blocks, counts=dict(counts))
-    atlas = one_row_a_molecule(name, complete_table, keys, synthetic)
+    parents = partial(neutral_parents, progress=progress)
+    atlas = one_row_a_molecule(name, complete_table, keys, synthetic, parents)
     for block_name, block in atlas.blocks.items():  # of the molecules that can be read
         where = f"atlas {name!r}, of whose rows became {dict(atlas.counts)}, block {block_name!r}"
         _check_profiles(where, block)

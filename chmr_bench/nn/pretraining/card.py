@@ -94,7 +94,7 @@ def readme(
         "## Files",
         "",
         f"- `{WEIGHTS}`: the tensors, with shape, settings and features in the header",
-        f"- `{places.SEEN}`: molecules learnt from, as sorted 64-bit hashes of their connectivity",
+        f"- `{places.SEEN}`: sorted 64-bit hashes of the keys of all molecules learnt from",
         *([LOSS_FILES] if info["losses"] else []),
         f"- `{CARD_JSON}`: all of this, and more, for programs",
         "",

@@ -30,6 +30,8 @@ class AtlasMaterial:
 
     Attributes
     ----------
+    keys : tuple[str, ...]
+        `Atlas.every_key` of these molecules.
     bits : sparse.csr_array
         (n, d) uint8, what walks reconstruct of a molecule.
     cells : Mapping[str, Values]
@@ -55,7 +57,7 @@ class AtlasMaterial:
     genes: Mapping[str, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.graph)
 
 
 def require_molecules(atlas: Atlas) -> None:

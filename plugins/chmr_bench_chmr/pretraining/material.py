@@ -84,7 +84,7 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
             links = context_graph(atlas, cells, (morgan, near), settings, request)
     train, valid = held_out(len(atlas), seed)
     return Material(
-        keys=atlas.keys,
+        keys=atlas.every_key,
         bits=bits,
         graph=graphs_of(features),
         geometry=geometry,

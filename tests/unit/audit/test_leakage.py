@@ -12,19 +12,21 @@ from chmr_bench.audit.leakage import Level, Names, codes
 from chmr_bench.contracts import Split
 from chmr_bench.features import cache
 
-TRAIN = ["CC(=O)[O-].[Na+]", "C[C@H](N)c1ccccc1", "Cc1ccncc1", "CCO"]
+TRAIN = ["CC(=O)[O-].[Na+]", "C[C@H](N)c1ccccc1", "Cc1ccncc1", "CCO", "C[C@H](N)CO.Cl"]
 TEST = {
     "OCC": "smiles",
     "CC(=O)O": "parent",
     "C[C@@H](N)c1ccccc1": "connectivity",
+    "C[C@@H](N)CO": "molecule",
     "Oc1ccncc1": "scaffold",
     "CCCCN": "none",
     "C1CCC1": "none",
 }
 REACHES: dict[str, set[Level]] = {
-    "smiles": {"smiles", "parent", "connectivity"},  # it has no ring, so no scaffold
-    "parent": {"parent"},  # another charge is another connectivity
-    "connectivity": {"connectivity", "scaffold"},
+    "smiles": {"smiles", "parent", "connectivity", "molecule"},  # it has no ring, so no scaffold
+    "parent": {"parent", "molecule"},  # a salt is another connectivity
+    "connectivity": {"connectivity", "molecule", "scaffold"},
+    "molecule": {"molecule"},  # the other isomer's salt
     "scaffold": {"scaffold"},
     "none": set(),
 }
@@ -38,13 +40,14 @@ def rows(*values: int) -> np.ndarray:
 def planted() -> tuple[Names, Split]:
     smiles = [*TRAIN, "CCCCCCCCCF", *TEST]
     found = cache.identities(smiles, n_jobs=1)
-    keys = cache.connectivity_keys(smiles, n_jobs=1)
+    molecules = cache.molecule_keys(smiles, n_jobs=1)
     n = len(TRAIN)
     split = Split(rows(*range(n)), rows(n), rows(*range(n + 1, len(smiles))))
     return {
         "smiles": found["smiles"],
         "parent": found["parent"],
-        "connectivity": keys,
+        "connectivity": molecules.keys,
+        "molecule": [str(group) for group in molecules.groups().tolist()],
         "scaffold": found["scaffold"],
     }, split
 
@@ -61,18 +64,18 @@ def test_a_planted_leak_is_found_at_its_levels_alone(
 def test_leaks_count_rows_and_those_without_a_name(planted: tuple[Names, Split]) -> None:
     found = leaks(*planted)
     assert [leak.level for leak in found] == list(LEVELS)
-    assert [leak.leaked_rows for leak in found] == [1, 2, 2, 2]
-    assert {leak.test_rows for leak in found} == {6}
-    assert [leak.unnamed_rows for leak in found] == [0, 0, 0, 3]
-    assert found[1].share == pytest.approx(2 / 6)
+    assert [leak.leaked_rows for leak in found] == [1, 2, 2, 4, 2]
+    assert {leak.test_rows for leak in found} == {7}
+    assert [leak.unnamed_rows for leak in found] == [0, 0, 0, 0, 4]
+    assert found[1].share == pytest.approx(2 / 7)
 
 
 def test_validation_rows_count_where_asked() -> None:
     names = dict.fromkeys(LEVELS, ("a", "b", "b", "c"))
     split = Split(rows(0), rows(1), rows(2, 3))
-    assert [leak.leaked_rows for leak in leaks(names, split)] == [0] * 4
+    assert [leak.leaked_rows for leak in leaks(names, split)] == [0] * 5
     both = leaks(names, split, ("train", "valid"))
-    assert [leak.leaked_rows for leak in both] == [1] * 4
+    assert [leak.leaked_rows for leak in both] == [1] * 5
 
 
 def test_no_name_is_nobodys_twin() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from chmr_bench import DataError, MatrixBlock
 from chmr_bench.cells import Atlas, Genes, modality_of
+from chmr_bench.cells.atlas import Forms
+from chmr_bench.features.groups import MoleculeKeys
 
 
 def block(*rows: list[float] | None, names: tuple[str, ...] = ()) -> MatrixBlock:
@@ -48,9 +50,26 @@ def test_take_keeps_rows_together_and_genes_whole() -> None:
 
 
 def test_without_leaves_out_connectivities_and_nothing_else() -> None:
-    assert ATLAS.without(["B", "unknown"]).keys == ("A", "C")
-    assert ATLAS.without(key for key in ("A", "B", "C")).keys == ()
-    assert ATLAS.without([]) is ATLAS
+    assert ATLAS.without(own_keys("B", "unknown")).keys == ("A", "C")
+    assert ATLAS.without(own_keys("A", "B", "C")).keys == ()
+    assert ATLAS.without(own_keys()) is ATLAS
+
+
+def own_keys(*keys: str) -> MoleculeKeys:
+    return MoleculeKeys(keys, ("",) * len(keys))
+
+
+def test_a_molecule_leaves_in_each_of_its_forms_and_keeps_those_of_the_others() -> None:
+    names = MoleculeKeys(("A", "A-SALT", "B", "C"), ("A", "A", "B-ACID", "C"))
+    known = replace(ATLAS, forms=Forms(names, np.array([0, 0, 1, 2])))
+    assert known.every_key == ("A", "A-SALT", "B", "B-ACID", "C")
+    assert known.without(own_keys("A-SALT")).keys == ("B", "C")
+    left = known.without(MoleculeKeys(("OTHER-SALT",), ("B-ACID",)))
+    assert left.keys == ("A", "C")
+    assert left.every_key == ("A", "A-SALT", "C")
+    assert left.known_forms.rows.tolist() == [0, 0, 1]
+    turned = known.take(np.array([2, 0]))
+    assert turned.known_forms.rows.tolist() == [1, 1, 0]
 
 
 def test_modalities_are_what_stands_before_the_dot() -> None:

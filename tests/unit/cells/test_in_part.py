@@ -18,6 +18,7 @@ from chmr_bench.cells.propagation import borrow, propagate
 from chmr_bench.cells.sources import atlas_of_table, open_atlas
 from chmr_bench.cells.sources.opening import measured
 from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.features.tanimoto import Neighbours
 
 NAN = np.nan
@@ -80,7 +81,9 @@ def test_contradicting_profiles_of_two_sources_are_averaged_and_counted() -> Non
 
 
 def test_leaving_out_and_taking_keep_the_entries() -> None:
-    left = atlas("one", "ABC", in_part([1, NAN], [NAN, 0], [1, 1])).without(["A"])
+    left = atlas("one", "ABC", in_part([1, NAN], [NAN, 0], [1, 1])).without(
+        MoleculeKeys(("A",), ("",))
+    )
     assert left.keys == ("B", "C")
     assert left.blocks["growth"].observed.tolist() == [[False, True], [True, True]]
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from chmr_bench.cells import Atlas
-from chmr_bench.cells.linking import MoleculeKeys, OwnProfiles, link, together
+from chmr_bench.cells.atlas import Forms
+from chmr_bench.cells.linking import OwnProfiles, link, together
 from chmr_bench.contracts import MatrixBlock
+from chmr_bench.features.groups import MoleculeKeys
 
 NAN = float("nan")
 MOLECULES = MoleculeKeys(("SALT", "ACID", "", "ELSE", "NEW"), ("ACID", "ACID", "", "ELSE", "NEW"))
@@ -27,14 +29,16 @@ def in_part(*rows: list[float]) -> MatrixBlock:
 
 def atlas(name: str = "one", **blocks: MatrixBlock) -> Atlas:
     """Return the acid, its ester, and another molecule."""
-    return Atlas(name, ("O", "OC", "N"), ("ACID", "ESTER", "ELSE"), blocks)
+    names = ("ACID", "ESTER", "ELSE")
+    forms = Forms(MoleculeKeys(names, names), np.arange(3))
+    return Atlas(name, ("O", "OC", "N"), names, blocks, forms=forms)
 
 
-PARENTS = ("ACID", "ESTER", "ELSE")
-
-
-def linked(made: Atlas, parents: tuple[str, ...] = PARENTS) -> OwnProfiles:
-    return link(made, parents, MOLECULES)
+def linked(made: Atlas, parents: tuple[str, ...] = ()) -> OwnProfiles:
+    if parents:
+        forms = Forms(MoleculeKeys(made.keys, parents), np.arange(3))
+        made = dataclasses.replace(made, forms=forms)
+    return link(made, MOLECULES)
 
 
 def test_a_salt_has_the_profile_of_its_acid_and_nobody_that_of_a_stranger() -> None:
@@ -47,7 +51,7 @@ def test_a_salt_has_the_profile_of_its_acid_and_nobody_that_of_a_stranger() -> N
 
 def test_molecules_without_a_key_are_linked_to_nothing() -> None:
     bare = Atlas("bare", ("O",), ("X",), {"growth": block([1.0])})
-    found = link(bare, [""], MoleculeKeys(("", "X"), ("", "")))
+    found = link(bare, MoleculeKeys(("", "X"), ("", "")))
     assert found.observed.tolist() == [False, True]
 
 
@@ -75,7 +79,7 @@ def test_a_profile_measured_in_part_stays_so() -> None:
 def test_a_block_that_nobody_has_is_none() -> None:
     found = linked(atlas(growth=block([NAN], [2.0], [NAN]), fitness=block([1.0], [1.0], [1.0])))
     assert list(found.blocks) == ["fitness"]
-    nothing = link(atlas(growth=block([1.0], [1.0], [1.0])), PARENTS, MoleculeKeys(("Z",), ("Z",)))
+    nothing = link(atlas(growth=block([1.0], [1.0], [1.0])), MoleculeKeys(("Z",), ("Z",)))
     assert not nothing.blocks
     assert not nothing.observed.any()
 

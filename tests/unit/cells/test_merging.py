@@ -11,6 +11,7 @@ import pytest
 from chmr_bench import DataError, MatrixBlock
 from chmr_bench.cells import Atlas, Genes, ProfileTable, merge
 from chmr_bench.cells.merging import first_observed, one_row_a_molecule
+from chmr_bench.features.groups import MoleculeKeys
 
 COLUMNS = ("a", "b")
 
@@ -48,6 +49,36 @@ def test_rows_of_one_molecule_become_one_and_are_counted() -> None:
     assert found.counts == {
         "no_readout": 4, "rows": 6, "without_key": 1, "repeated": 3, "conflicts": 1
     }  # fmt: skip
+
+
+PARENTS = {"acid": "ACID", "salt": "ACID", "other": "OTHER", "free": "OTHER", "ester": "ESTER"}
+
+
+def table_of(*smiles: str) -> Atlas:
+    """Return an atlas of molecules whose keys are their names, each with its place as its value."""
+    rows = {i: [float(i), 0.0] for i in range(len(smiles))}
+    table = ProfileTable(smiles, {"x": block(rows, len(smiles))})
+    keys = [name.upper() for name in smiles]
+    return one_row_a_molecule("toy", table, keys, parents_of=lambda s: [PARENTS[t] for t in s])
+
+
+def test_a_salt_and_its_acid_are_one_row_and_both_are_known() -> None:
+    found = table_of("salt", "ester", "acid", "salt")
+    assert found.smiles == ("salt", "ester")
+    assert found.counts == {"rows": 4, "repeated": 2, "other_forms": 1, "conflicts": 2}
+    assert rows_of(found, "x") == {"SALT": [0, 0], "ESTER": [1, 0]}
+    assert found.every_key == ("ACID", "ESTER", "SALT")
+
+
+def test_atlases_are_joined_through_any_form_of_a_molecule() -> None:
+    """One holds the salt and another acid, two the acid: through its row both are in one."""
+    merged = merge([table_of("ester", "salt"), table_of("free", "acid"), table_of("other")])
+    assert merged.smiles == ("ester", "salt", "free")
+    assert merged.counts["shared"] == 2
+    assert merged.without(MoleculeKeys(("OTHER",), ("OTHER",))).smiles == ("ester", "salt")
+    assert merged.without(MoleculeKeys(("X",), ("ACID",))).smiles == ("ester", "free")
+    again = merge([merged, table_of("acid")])
+    assert again.smiles == merged.smiles
 
 
 def test_the_first_atlas_that_observed_a_molecule_stands() -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from chmr_bench import DataError, Dataset, DatasetSpec, MatrixBlock
 from chmr_bench.contracts import part_digest
+from chmr_bench.features.cache import neutral_parent_keys
+from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.types import PARTS, FloatArray
 from chmr_bench_nine.planted.ceilings import (
     ceilings,
@@ -154,6 +156,13 @@ def test_no_connectivity_in_two_places() -> None:
     assert len(set(labelled)) == len(labelled)
     assert len(set(unlabelled)) == len(unlabelled)
     assert not set(labelled) & set(unlabelled)
+
+
+def test_no_two_molecules_are_forms_of_one() -> None:
+    """So the atlas may say that connectivities alone tell its molecules apart."""
+    made = choose()
+    parents = neutral_parent_keys(made.smiles)
+    assert MoleculeKeys(made.keys, parents).groups().tolist() == list(range(len(made.keys)))
 
 
 def test_atlas_is_several_times_the_labelled_data_and_all_profiled() -> None:

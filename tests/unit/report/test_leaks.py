@@ -12,7 +12,7 @@ from chmr_bench.report import leaderboard
 from chmr_bench.report.aggregate import collect
 from chmr_bench.report.leaks import LEVEL_WORDS, audited_grid, percent
 
-COUNTS = {"smiles": 0, "parent": 1, "connectivity": 2, "scaffold": 3}
+COUNTS = {"smiles": 0, "parent": 1, "connectivity": 2, "molecule": 2, "scaffold": 3}
 
 COLUMNS = ("dataset", "split", "test rows", *LEVEL_WORDS.values())
 
@@ -45,6 +45,7 @@ def test_each_level_has_its_share(results: Any) -> None:
         "0.0 % (0)",
         "25.0 % (1)",
         "50.0 % (2)",
+        "50.0 % (2)",
         "75.0 % (3)",
     ]
     assert (row["dataset"], row["split"], row["test rows"]) == ("bace", "reference", "4")
@@ -62,6 +63,14 @@ def test_drawn_splits_are_one_line(results: Any) -> None:
     (row,) = rows(results)
     assert (row["split"], row["test rows"]) == ("strict, 2 of them", "8")
     assert row["same connectivity"] == "25.0 % (2)"
+
+
+def test_an_audit_from_before_a_level_shows_the_others(results: Any) -> None:
+    record = results.add("forest", "bace", 0.7)
+    write_all(results.root, [audit_of(results, record, {"smiles": 0, "connectivity": 2})])
+    (row,) = rows(results)
+    assert row["same connectivity"] == "50.0 % (2)"
+    assert row["same molecule in any form"] == "-"
 
 
 def test_an_audit_without_levels_is_no_line(results: Any) -> None:

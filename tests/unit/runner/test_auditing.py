@@ -35,8 +35,10 @@ def test_a_subject_has_a_name_at_each_level(home: Path, tmp_path: Path) -> None:
     request = DatasetRequest(file=str(file), smiles="smiles", tasks=("active",))
     opened = datasets.load(request)
     one = subject(datasets, opened, SplitRequest("random", 3))
-    assert one.keys[0] == one.keys[1] != ""
-    assert one.keys[8] == one.keys[9] == ""  # no InChI of a dummy atom
+    keys = one.molecules.keys
+    assert keys[0] == keys[1] != ""
+    assert keys[8] == keys[9] == ""  # no InChI of a dummy atom
+    assert one.names["molecule"] == [*"0012345677"]
     named = one.names["connectivity"]
     assert named[8] == named[9] != ""
     assert one.names["smiles"][0] == one.names["smiles"][1]

@@ -64,7 +64,7 @@ def test_the_digest_opens_nothing_and_tells_what_would_be_opened(
     def never(*_: Any) -> None:
         raise AssertionError("opened")
 
-    monkeypatch.setattr(pretraining, "_test_keys", never)
+    monkeypatch.setattr(pretraining, "_test_molecules", never)
     found = {
         data.digest(names, transductive)
         for names in (("quick-atlas",), ("quick-made-atlas",))
@@ -103,28 +103,28 @@ def test_test_molecules_are_worked_out_once(
     data: AtlasData, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
     specs = [registry().dataset("quick-small").spec]
-    first = data.test_keys(specs)
-    monkeypatch.setattr(pretraining, "_test_keys", None)
-    assert data.test_keys(specs) == first
+    first = data.test_molecules(specs)
+    monkeypatch.setattr(pretraining, "_test_molecules", None)
+    assert data.test_molecules(specs) == first
     assert len(first) == 10
     (file,) = (home / "held-out").iterdir()
     file.unlink()
     with pytest.raises(TypeError):
-        data.test_keys(specs)
+        data.test_molecules(specs)
 
 
 def test_a_benchmark_that_cannot_be_had_stops_it_and_says_what_to_do(data: AtlasData) -> None:
     remote = registry().dataset("quick-remote").spec
     spec = dataclasses.replace(remote, split_rule="quick_models:reference")
     with pytest.raises(DataError, match=r"nowhere/x\.csv.*--transductive"):
-        data.test_keys([spec])
+        data.test_molecules([spec])
 
 
 def test_a_split_that_is_not_the_pinned_one_stops_it(data: AtlasData) -> None:
     small = registry().dataset("quick-small").spec
     spec: DatasetSpec = dataclasses.replace(small, split_digests=("0" * 64,) * 3)
     with pytest.raises(DataError, match="the rule gives other rows"):
-        data.test_keys([spec])
+        data.test_molecules([spec])
 
 
 def test_an_unknown_atlas_offers_the_nearest(data: AtlasData) -> None:
@@ -143,7 +143,7 @@ def test_the_planted_atlas_shares_no_molecule_with_a_test_part() -> None:
     whole = AtlasData(FetchOptions(offline=True), n_jobs=2)
     names = [d for d in benchmarks([registry().atlas("planted").spec]) if d.name == "planted"]
     atlas, _ = whole.open(("planted",), True)
-    assert not set(atlas.keys) & whole.test_keys(names)
+    assert not atlas.known_forms.names.among(whole.test_molecules(names)).any()
     assert np.unique(np.array(atlas.keys)).size == len(atlas)
 
 

@@ -10,10 +10,11 @@ import pytest
 from chmr_bench import load_dataset, run, sweep
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.cells import Atlas
-from chmr_bench.cells.linking import MoleculeKeys, OwnProfiles
+from chmr_bench.cells.linking import OwnProfiles
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.data.requests import TableOptions
 from chmr_bench.errors import UnknownNameError, UsageError
+from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report.runs import runs_frame
@@ -40,7 +41,7 @@ def planned(
     return sweep.plan(asked, store, session)
 
 
-def _nobody(atlas: Atlas, parents: object, molecules: MoleculeKeys) -> OwnProfiles:
+def _nobody(atlas: Atlas, molecules: MoleculeKeys) -> OwnProfiles:
     """Return what links no molecule of the dataset to the atlas."""
     return OwnProfiles(atlas.name, {}, {}, len(molecules.keys))
 
