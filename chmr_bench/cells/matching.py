@@ -13,6 +13,12 @@ CLIP = 10.0
 """Standard deviations; a number farther out counts as this far."""
 
 
+def measured_values(block: MatrixBlock) -> FloatArray:
+    """Return (n, d) float64: what was measured, and 0 where nothing was."""
+    values = np.asarray(block.values, dtype=np.float64)
+    return np.where(block.entries, values, 0.0)
+
+
 @dataclass(frozen=True)
 class ColumnScale:
     """Mean and spread (d,) of a block's columns over what was measured, on training molecules."""
@@ -25,7 +31,7 @@ class ColumnScale:
         """Return the scale of a block; a column without spread, or without a number, has s.d. 1."""
         entries = block.entries
         n = np.maximum(entries.sum(axis=0), 1)
-        values = np.where(entries, block.values, 0.0)
+        values = measured_values(block)
         mean = values.sum(axis=0) / n
         sd = np.sqrt((np.where(entries, values - mean, 0.0) ** 2).sum(axis=0) / n)
         return cls(mean, np.where(sd > 1e-6 * np.maximum(np.abs(mean), 1), sd, 1.0))
@@ -58,7 +64,7 @@ def profile_similarity(
     [[1.0, -1.0]]
     """
     entries = measured.entries
-    theirs = np.where(entries, scale(np.where(entries, measured.values, 0.0)), 0.0)  # (m, d)
+    theirs = np.where(entries, scale(measured_values(measured)), 0.0)  # (m, d)
     ours = scale(predicted)
     lengths = np.sqrt(ours**2 @ entries.T.astype(ours.dtype)) * np.linalg.norm(theirs, axis=1)
     return np.asarray(ours @ theirs.T / np.where(lengths > 0, lengths, 1.0))

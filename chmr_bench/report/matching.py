@@ -13,7 +13,8 @@ from chmr_bench.records.rounding import as_json
 from chmr_bench.report.grids import Grid
 from chmr_bench.report.render import section
 from chmr_bench.report.words import grouped, notes
-from chmr_bench.runner.matching import FOLDS, MatchedBlock, Matching, MatchJob
+from chmr_bench.runner.matching import MatchedBlock, Matching, MatchJob
+from chmr_bench.splits.grouped import FOLDS
 from chmr_bench.statistics.retrieval import MEASURES, SUMMARY, Ranks, RetrievalScore
 from chmr_bench.statistics.retrieval import retrieval_scores as scores_of
 

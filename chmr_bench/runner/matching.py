@@ -134,6 +134,7 @@ def match_here(job: MatchJob, data: AtlasData, known: Registry, send: Send) -> M
                 f"needs {LEAST_PAIRS} of a block at least, {LEAST_PAIRS // FOLDS} a fold"
             )
         parts: dict[str, list[MatchedBlock]] = {name: [] for name in kept}
+        send("step", "features")
         inputs = _inputs(job, atlas, data.n_jobs)
         for fold in range(FOLDS):
             send("step", f"fold {fold + 1} of {FOLDS}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from chmr_bench import FeatureRequest, FitContext, Inputs, MatrixBlock
 from chmr_bench.cells import Atlas
-from chmr_bench.cells.matching import ColumnScale, profile_similarity
+from chmr_bench.cells.matching import ColumnScale, measured_values, profile_similarity
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor_config import RegressorConfig, requests
@@ -31,7 +31,9 @@ class RegressorMatcher:
 
         self._scales = {name: ColumnScale.of(block) for name, block in pairs.blocks.items()}
         entries = np.concatenate([block.entries for block in pairs.blocks.values()], axis=1)
-        scaled = [self._scales[name](block.values) for name, block in pairs.blocks.items()]
+        scaled = [
+            self._scales[name](measured_values(block)) for name, block in pairs.blocks.items()
+        ]
         target = np.where(entries, np.concatenate(scaled, axis=1), 0.0).astype(np.float32)
         data = bits_of(molecules), target, entries.astype(np.float32)
         self._network, _ = trained(data, self.config, context.progress, context.seed)
