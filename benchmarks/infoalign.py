@@ -39,7 +39,11 @@ from chmr_bench_infoalign.objective import objective
 from chmr_bench_infoalign.pretraining.learning import new_network
 
 AT_LEAST = 1.3
-"""1.6 was measured where 3 was hoped for: both steps share the encoder's matrix products."""
+"""1.6 was measured where 3 was hoped for: both steps share the encoder's matrix products.
+
+Of 1.13 s of processor time a step (256 molecules, width 300) the encoder takes 1.01 s, forward and
+backward; walks and batches 3 ms, decoders and losses 0.11 s. The plain step takes 1.5 to 2 s, of
+which 1.1 s in the same encoder. Were all else free, the ratio would be 1.5 to 2."""
 TOLERANCE = 1e-4
 LENGTH = 4
 PROFILES = {"morphology": (812, 0.6), "expression": (978, 0.3)}

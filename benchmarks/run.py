@@ -20,6 +20,7 @@ SCRIPTS = (
     "tables",
     "records",
     "features",
+    "drawings",
     "encoder",
     "infoalign",
     "forest",

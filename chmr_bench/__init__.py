@@ -1,8 +1,8 @@
 """chmr-bench: a benchmark harness for molecular property prediction, and a zoo of models.
 
 Two doors: what a plugin author needs (specs, blocks, `hookimpl`), and what a script or a notebook
-calls (`run`, `ablate`, `evaluate`, `compare`, `load_runs`, `load_dataset`). Nothing heavy is
-imported before it is used.
+calls (`run`, `ablate`, `evaluate`, `compare`, `match`, `load_runs`, `load_dataset`). Nothing heavy
+is imported before it is used.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from chmr_bench.contracts import (
     FitContext,
     GraphBlock,
     Inputs,
+    MatchModel,
     MatrixBlock,
     Model,
     ModelSpec,
@@ -33,7 +34,7 @@ from chmr_bench.errors import ChmrBenchError, DataError, PluginError, UsageError
 from chmr_bench.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from chmr_bench.api import ablate, compare, evaluate, load_dataset, load_runs, run
+    from chmr_bench.api import ablate, compare, evaluate, load_dataset, load_runs, match, run
 
 __version__ = "0.1.0"
 
@@ -48,6 +49,7 @@ __all__ = [
     "FitContext",
     "GraphBlock",
     "Inputs",
+    "MatchModel",
     "MatrixBlock",
     "Model",
     "ModelSpec",
@@ -66,10 +68,11 @@ __all__ = [
     "hookimpl",
     "load_dataset",
     "load_runs",
+    "match",
     "run",
 ]
 
-_API = frozenset({"ablate", "compare", "evaluate", "load_dataset", "load_runs", "run"})
+_API = frozenset({"ablate", "compare", "evaluate", "load_dataset", "load_runs", "match", "run"})
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ with 1 where a file is not what it would write.
 from __future__ import annotations
 
 import csv
+import importlib.util
 import math
 import re
 import sys
@@ -44,6 +45,7 @@ AGAINST = (
     "fingerprint.forest",
 )
 """What the row `chmr` is set against."""
+AGAINST_PRINTED = Path(__file__).with_name("against_printed.py")
 SHARED_BY = 4
 """So many commands that have an option make it a shared one."""
 PERCENT = ("roc_auc", "average_precision")
@@ -57,6 +59,7 @@ def filled(text: str) -> str:
         "chmr": chmr_tables,
         "audit": audit_table,
         "molecules": molecule_table,
+        "against": against_printed,
         "commands": commands,
     }
     for name, make in makers.items():
@@ -124,6 +127,17 @@ def molecule_table() -> str:
         counts = (f"{audit.molecules[level]:,}" for level in levels)
         lines.append(f"| {table.name} | {n:,} | {' | '.join(counts)} |")
     return "\n".join(lines) or "*No audit is on record yet.*"
+
+
+def against_printed() -> str:
+    """Return our rows beside the printed rows they answer to, and why they differ."""
+    spec = importlib.util.spec_from_file_location("against_printed", AGAINST_PRINTED)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{AGAINST_PRINTED} cannot be read")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return str(module.section())
 
 
 def chmr_tables() -> str:

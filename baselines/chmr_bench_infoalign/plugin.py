@@ -23,6 +23,15 @@ _COMMON: dict[str, Any] = {
     "citation": "InfoAlign, arXiv 2406.12056 (ICLR 2025)",
     "notes": ("written anew after the paper; equal to the authors' code given their weights",),
 }
+MATCHING: dict[str, Any] = {
+    "hidden": 128,
+    "layers": 3,
+    "dropout": 0.1,
+    "decoder_hidden": 256,
+    "batch_size": 64,
+    "epochs": 40,
+}
+"""For the pairs of small atlases: the small encoder of the planted data."""
 
 
 def _spec(name: str, title: str, **fields: Any) -> ModelSpec:
@@ -30,7 +39,12 @@ def _spec(name: str, title: str, **fields: Any) -> ModelSpec:
 
 
 MODELS: tuple[ModelSpec, ...] = (
-    _spec("infoalign", "InfoAlign: a frozen graph encoder that learnt cell context, a head on it"),
+    _spec(
+        "infoalign",
+        "InfoAlign: a frozen graph encoder that learnt cell context, a head on it",
+        match=f"{_PACKAGE}.matching:InfoAlignMatcher",
+        match_preset=MATCHING,
+    ),
     _spec(
         "infoalign.no-prior",
         "InfoAlign without the prior on its latent (minimality)",

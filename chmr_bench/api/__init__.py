@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from chmr_bench.api.options import (
     DataOptions,
     MaskingOptions,
+    MatchOptions,
     Names,
     SweepOptions,
     as_list,
@@ -302,6 +303,55 @@ def compare(
     )
 
 
+def match(
+    model: Names, atlas: Names, *, out: str | Path | None = None, **options: Unpack[MatchOptions]
+) -> pd.DataFrame:
+    """Rank held-out profiles for a molecule, and molecules for a profile.
+
+    Parameters
+    ----------
+    model
+        One or more models; those that cannot match are left out, unless none can.
+    atlas
+        Atlases whose pairs are matched, by name or ``folder:PATH``.
+    out
+        Folder for a page and a JSON file with every rank; none where it is not said.
+    **options
+        See `MatchOptions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a model, block of the atlas, way and measure: the score with its 95 % interval, what
+        chance gives, and whether the interval is above it, below it, or includes it.
+
+    Raises
+    ------
+    UsageError
+        No named model can match.
+    DataError
+        An atlas cannot be had, or has too few pairs.
+
+    Examples
+    --------
+    >>> from chmr_bench import match
+    >>> match("infoalign", "planted")  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    from chmr_bench.api.matching import matchings_of
+    from chmr_bench.isolation import Deaf
+    from chmr_bench.report.matching import match_rows, write_matchings
+
+    check_names(options, MatchOptions)
+    given = {**options, "model": as_list(model), "atlas": as_list(atlas)}
+    given["setting"] = _setting_words(options)
+    matchings = matchings_of(given, lambda job: Deaf())
+    if out is not None:
+        write_matchings(matchings, Path(out))
+    return pd.DataFrame(match_rows(matchings))
+
+
 def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
     """Return every run of a folder of records, one a row.
 
@@ -326,9 +376,13 @@ def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
 
 def _given(options: Any, **named: Any) -> dict[str, Any]:
     """Return the options as the command line gives them."""
-    settings = [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
     lists = {name: as_list(named.pop(name)) for name in ("model", "dataset", "suite")}
-    return {**options, **named, **lists, "setting": settings}
+    return {**options, **named, **lists, "setting": _setting_words(options)}
+
+
+def _setting_words(options: Any) -> list[str]:
+    """Return the settings as ``--set`` takes them."""
+    return [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
 
 
 def _done(request: Request, options: Options) -> Sweep:

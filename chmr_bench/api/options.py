@@ -152,6 +152,42 @@ class MaskingOptions(SweepOptions, total=False):
     hide_seed: int
 
 
+class MatchOptions(TypedDict, total=False):
+    """The options of `match` beside models and atlases.
+
+    Attributes
+    ----------
+    seed
+        Of the model and of the folds, 0 to 4.
+    settings
+        As in `run`.
+    mirror
+        Folder or URL to take the data from.
+    offline
+        Use no network.
+    jobs
+        Cores; 0 = all.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    precision
+        ``float32`` or ``bfloat16``.
+    time_limit
+        Seconds that a model may take on an atlas; else any time.
+    memory_limit
+        GB that it may use; else 90 % of the machine's memory.
+    """
+
+    seed: int
+    settings: Mapping[str, Any]
+    mirror: str
+    offline: bool
+    jobs: int
+    device: str
+    precision: str
+    time_limit: float
+    memory_limit: float
+
+
 def check_names(options: Options, kind: type) -> None:
     """Raise UnknownNameError for an unknown option: a typed dict checks nothing."""
     for name in options:

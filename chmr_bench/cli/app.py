@@ -12,6 +12,7 @@ from chmr_bench.cli.audit import audit
 from chmr_bench.cli.compare import compare
 from chmr_bench.cli.explain import explain
 from chmr_bench.cli.group import Group
+from chmr_bench.cli.match import match
 from chmr_bench.cli.pretrain import pretrain
 from chmr_bench.cli.run import run
 
@@ -51,6 +52,7 @@ app.command(rich_help_panel="Benchmark")(run)
 app.command(rich_help_panel="Benchmark")(ablate)
 app.command(rich_help_panel="Benchmark")(pretrain)
 app.command(rich_help_panel="Benchmark")(explain)
+app.command(rich_help_panel="Benchmark")(match)
 app.command(rich_help_panel="Benchmark")(compare)
 app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel="Benchmark")
 app.add_typer(listing.list_app, name="list", rich_help_panel="Look around")

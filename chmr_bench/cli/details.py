@@ -128,6 +128,8 @@ def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:
         details["weights"] = f"pretrained, by a run or by: chmr-bench pretrain {spec.name}"
     if spec.explain:
         details["explain"] = f"chmr-bench explain {spec.name} --dataset NAME"
+    if spec.match:
+        details["match"] = f"chmr-bench match --model {spec.name} --atlas NAME"
     if not details["missing"]:
         config = build_config(spec, {})
         details["settings"] = config.model_dump(mode="json")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock
 from chmr_bench.contracts.data import Dataset, DroppedRow, Inputs, Split, part_digest
-from chmr_bench.contracts.models import FitContext, Model, TaskInfo
+from chmr_bench.contracts.models import FitContext, MatchModel, Model, TaskInfo
 from chmr_bench.contracts.progress import Progress, no_progress
 from chmr_bench.contracts.specs import (
     CELL_MODALITIES,
@@ -44,6 +44,7 @@ __all__ = [
     "GraphBlock",
     "Inputs",
     "LoadFiles",
+    "MatchModel",
     "MatrixBlock",
     "Model",
     "ModelSpec",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from chmr_bench.contracts.blocks import MatrixBlock
 from chmr_bench.contracts.data import Inputs
 from chmr_bench.contracts.progress import Progress, no_progress
 from chmr_bench.contracts.specs import FeatureRequest
@@ -117,4 +118,49 @@ class Model(Protocol):
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return (n, t) finite predictions: probabilities of class 1, or values in y's unit."""
+        ...
+
+
+@runtime_checkable
+class MatchModel(Protocol):
+    """What a class named by `ModelSpec.match` must offer. It is built as ``Class(config)``.
+
+    Examples
+    --------
+    ```python
+    class Nearest:
+        def __init__(self, config): ...
+
+        @classmethod
+        def needs(cls, config):
+            return {"bits": FeatureRequest("morgan")}
+
+        def fit_pairs(self, molecules, pairs, context):
+            self.known, self.pairs = molecules.matrix("bits").values, pairs
+
+        def score(self, molecules, block, profiles):
+            nearest = (molecules.matrix("bits").values @ self.known.T).toarray().argmax(axis=1)
+            predicted = self.pairs.blocks[block].values[nearest]  # (n, d)
+            return -abs(predicted[:, None] - profiles.values[None]).sum(axis=2)  # (n, m)
+    ```
+    """
+
+    @classmethod
+    def needs(cls, config: Any) -> Mapping[str, FeatureRequest]:
+        """Return block name -> the feature to be computed of the molecules."""
+        ...
+
+    def fit_pairs(self, molecules: Inputs, pairs: Any, context: FitContext) -> None:
+        """Learn from the pairs of the training folds.
+
+        `pairs` is a `chmr_bench.cells.Atlas` of the n molecules, in their order: its blocks hold
+        their profiles, each with who has it. `context` names no task and no weights.
+        """
+        ...
+
+    def score(self, molecules: Inputs, block: str, profiles: MatrixBlock) -> FloatArray:
+        """Return (n, m) finite numbers: how well each profile fits each molecule, high = well.
+
+        The m profiles are of the block of that name, in an order that tells nothing.
+        """
         ...

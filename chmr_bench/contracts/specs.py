@@ -226,6 +226,11 @@ class ModelSpec:
         weights a fit starts from. "" = it starts from none.
     explain
         ``"module:function"`` behind ``chmr-bench explain``, or "".
+    match
+        ``"module:Class"`` behind ``chmr-bench match``; built as ``Class(config)``, must satisfy
+        `MatchModel`. "" = it cannot tell which profile belongs to which molecule.
+    match_preset
+        Settings for matching, over the recipe and the preset: what is learnt from is small.
     python
         Where its packages clash with ours: the environment variable that holds the path of the
         interpreter it runs in, or that path; `requires` must be importable there. "" = this one.
@@ -256,6 +261,8 @@ class ModelSpec:
     precisions: tuple[str, ...] = ("float32",)
     weights: str = ""
     explain: str = ""
+    match: str = ""
+    match_preset: Mapping[str, Any] = field(default_factory=dict)
     citation: str = ""
     notes: tuple[str, ...] = ()
     python: str = ""

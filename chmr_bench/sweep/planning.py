@@ -216,7 +216,7 @@ def plan(
         A plugin does not keep its contract.
     """
     models = [registry().model(name) for name in _unique(request.models)]
-    _check_settings(request)
+    check_settings(request.settings, request.models)
     _check_split(request.split)
     _check_device(request.device)
     loaded = {}
@@ -292,7 +292,7 @@ def _job(
 ) -> Job:
     """Return the job of the model on the data, without a seed."""
     spec, dataset = model.spec, data.spec.name
-    config = build_config(spec, _overrides(request.settings, spec.name), dataset)
+    config = build_config(spec, overrides_for(request.settings, spec.name), dataset)
     return Job(
         model,
         config,
@@ -384,16 +384,17 @@ def _check_split(method: str) -> None:
         splits.check_method(method)
 
 
-def _check_settings(request: Request) -> None:
-    for setting in request.settings:
-        if setting.model and setting.model not in request.models:
+def check_settings(settings: Sequence[ModelSetting], models: Sequence[str]) -> None:
+    """Raise UsageError where a setting is aimed at a model that is not among these."""
+    for setting in settings:
+        if setting.model and setting.model not in models:
             raise UsageError(
                 f"--set {setting.model}:{setting.key}=...: {setting.model!r} is not among the "
-                f"models of this run: {', '.join(request.models)}"
+                f"models of this run: {', '.join(models)}"
             )
 
 
-def _overrides(settings: Sequence[ModelSetting], model: str) -> Mapping[str, Any]:
+def overrides_for(settings: Sequence[ModelSetting], model: str) -> Mapping[str, Any]:
     """Return a model's settings; those aimed at it win over those for all."""
     general = {s.key: s.value for s in settings if not s.model}
     return general | {s.key: s.value for s in settings if s.model == model}

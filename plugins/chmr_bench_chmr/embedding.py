@@ -104,23 +104,30 @@ def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatA
     """Return one chunk's molecular latents, then its predicted read-outs, side by side."""
     import torch
 
+    reduced = context.precision == "bfloat16"
+    with torch.inference_mode(), torch.autocast(context.device, torch.bfloat16, enabled=reduced):
+        parts = list(latents_of(inputs, network, context.device).values())
+        if network.shape.cells:
+            parts.append(network.readouts(torch.stack(parts).sum(0)))
+    return np.concatenate([part.float().cpu().numpy() for part in parts], axis=1)
+
+
+def latents_of(inputs: Inputs, network: ChmrNetwork, device: str) -> dict[str, Tensor]:
+    """Return the projected molecular modalities of n molecules, name -> (n, h), on the device."""
+    import torch
+
     from chmr_bench.nn.batch import graph_batch
     from chmr_bench.nn.pretraining.values import CLIP
     from chmr_bench_chmr.network import GEOMETRY
 
-    reduced, geometry = context.precision == "bfloat16", None
-    bits = torch.from_numpy(reading.bits_of(inputs))
-    with torch.inference_mode(), torch.autocast(context.device, torch.bfloat16, enabled=reduced):
-        if network.shape.geometry:
-            block = inputs.matrix(GEOMETRY)
-            raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32)).to(context.device)
-            values = network.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP)  # as while learning
-            geometry = values, torch.from_numpy(block.observed)
-        graph = graph_batch(inputs.graph(), device=context.device)
-        parts = list(molecular_latents(network, bits, graph, geometry).values())
-        if network.shape.cells:
-            parts.append(network.readouts(torch.stack(parts).sum(0)))
-    return np.concatenate([part.float().cpu().numpy() for part in parts], axis=1)
+    geometry = None
+    if network.shape.geometry:
+        block = inputs.matrix(GEOMETRY)
+        raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32)).to(device)
+        values = network.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP)  # as while learning
+        geometry = values, torch.from_numpy(block.observed)
+    graph, bits = graph_batch(inputs.graph(), device=device), reading.bits_of(inputs)
+    return molecular_latents(network, torch.from_numpy(bits), graph, geometry)
 
 
 def molecular_latents(

@@ -87,7 +87,22 @@ _REGRESSOR: dict[str, Any] = {
     "precisions": ("float32",),
     "accelerator": False,
     "citation": "",
+    "match": f"{_PACKAGE}.regressor_matching:RegressorMatcher",
+    "match_preset": {"batch_size": 64},
 }
+_MATCHING: dict[str, Any] = {
+    "match": f"{_PACKAGE}.matching:ChmrMatcher",
+    "match_preset": {
+        "hidden": 128,
+        "layers": 3,
+        "dropout": 0.1,
+        "decoder_hidden": 256,
+        "batch_size": 64,
+        "epochs": 40,
+        "state_factors": 0,
+    },
+}
+"""The preset is for the pairs of small atlases: the small encoder of the planted data."""
 
 
 def _spec(name: str, title: str, factory: str = "model:Chmr", **more: Any) -> ModelSpec:
@@ -104,7 +119,8 @@ def _learns(preset: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _models() -> Iterable[ModelSpec]:
-    yield _spec("chmr", "CHMR: structure and cells aligned, a head on the frozen encoder")
+    title = "CHMR: structure and cells aligned, a head on the frozen encoder"
+    yield _spec("chmr", title, **_MATCHING)
     for name, (title, preset) in ABLATIONS.items():
         yield _spec(f"chmr.{name}", f"CHMR, {title}", preset=preset, learns=_learns(preset))
     yield _spec(

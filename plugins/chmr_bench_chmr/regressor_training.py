@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from chmr_bench import Inputs, WeightsRequest
-from chmr_bench.contracts import connectivity_hash
+from chmr_bench.contracts import Progress, connectivity_hash
 from chmr_bench.nn.pretraining.features import compute_features
 from chmr_bench.nn.pretraining.files import write_atomically, write_tensors
 from chmr_bench.nn.pretraining.values import require_readouts
@@ -61,11 +61,23 @@ def _learnt(
     bits, target, seen = data
     if not target.shape[1]:
         return {NO_LAYERS: torch.zeros(1)}, 0
+    network, epochs = trained((bits, target, seen), config, request.progress, seed)
+    return _tensors(network, torch.from_numpy(bits)), epochs
+
+
+def trained(
+    data: tuple[FloatArray, FloatArray, FloatArray],
+    config: RegressorConfig,
+    progress: Progress,
+    seed: int,
+) -> tuple[nn.Sequential, int]:
+    """Return the network, in eval mode, and the epochs run; `data` are those of `_learnt`."""
+    bits, target, seen = data
     with seeded(seed):
         network = _network(bits.shape[1], target.shape[1], config)
         known = (torch.from_numpy(bits), torch.from_numpy(target), torch.from_numpy(seen))
-        epochs = _train(network, known, config, np.random.default_rng(seed), request)
-    return _tensors(network, known[0]), epochs
+        epochs = _train(network, known, config, np.random.default_rng(seed), progress)
+    return network.eval(), epochs
 
 
 def profiles(blocks: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
@@ -100,7 +112,7 @@ def _train(
     data: tuple[Tensor, Tensor, Tensor],
     config: RegressorConfig,
     rng: np.random.Generator,
-    request: WeightsRequest,
+    progress: Progress,
 ) -> int:
     """Fit until the error on the held-out molecules no longer falls; return the epochs run."""
     order = rng.permutation(len(data[0]))
@@ -116,7 +128,7 @@ def _train(
             return -float(_loss(network, data, held))
 
     settings = TrainerSettings.of(config)
-    return train(network, settings, losses, score, request.progress)[1]
+    return train(network, settings, losses, score, progress)[1]
 
 
 def _loss(network: nn.Module, data: tuple[Tensor, Tensor, Tensor], rows: Any) -> Tensor:

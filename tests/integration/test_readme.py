@@ -140,3 +140,21 @@ def test_without_records_nothing_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     assert "| chmr | 80.0 | 70.0 to 90.0 | 5 |" in simulated
     assert "no-tree" not in simulated
     assert "knn" not in simulated
+
+
+def test_every_large_gap_to_a_printed_figure_has_a_reason() -> None:
+    section = load_generator().against_printed()
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    large = [row for row in rows if row.split("|")[7].strip() == "no s.d." or size(row) > 2]
+    assert len(rows) >= 15
+    reasons = [line for line in section.splitlines() if line.startswith("- ")]
+    assert sum(line.count(" on ") >= 1 for line in reasons) == len(reasons)
+    named = " ".join(line.partition(": ")[0] for line in reasons)
+    for row in large:
+        dataset, printed = row.split("|")[1].split("(")[0].strip(), row.split("|")[2].strip()
+        assert f"{printed} on {dataset}" in named
+    assert "Not explained yet" not in section
+
+
+def size(row: str) -> float:
+    return float(row.split("|")[7])

@@ -375,6 +375,7 @@ def test_the_front_door() -> None:
         "FitContext",
         "GraphBlock",
         "Inputs",
+        "MatchModel",
         "MatrixBlock",
         "Model",
         "ModelSpec",
@@ -393,6 +394,7 @@ def test_the_front_door() -> None:
         "hookimpl",
         "load_dataset",
         "load_runs",
+        "match",
         "run",
     ]
     assert all(hasattr(chmr_bench, name) for name in chmr_bench.__all__)

@@ -1,0 +1,70 @@
+"""``chmr-bench match``: which profile belongs to which molecule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chmr_bench.cli import options
+from chmr_bench.errors import INTERRUPTED
+
+
+@options.takes(options.FetchGroup, options.WorkGroup)
+def match(
+    given: dict[str, Any],
+    model: options.Model = None,
+    atlas: Annotated[
+        list[str] | None,
+        typer.Option(help="Atlas whose pairs are matched, or folder:PATH; repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the model and of the folds, 0 to 4.")] = 0,
+    setting: options.Setting = None,
+    out: Annotated[
+        Path | None,
+        options.option(
+            panel=options.OUT,
+            metavar="DIR",
+            help="Also write match.md, and match.json with every rank, there.",
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Rank held-out profiles for a molecule, and molecules for a profile.
+
+    A model learns from the pairs of four folds of an atlas and ranks those of the fifth; folds are
+    by molecule, in whatever form. Hit rates, MRR and NDCG stand beside what chance gives.
+    """
+    from chmr_bench.api.matching import matchings_of
+    from chmr_bench.cli.leaderboard import print_grid
+    from chmr_bench.display.console import print_json, print_note
+    from chmr_bench.display.progress import display
+    from chmr_bench.report.matching import match_grids, match_json, write_matchings
+    from chmr_bench.runner.run import Clock
+    from chmr_bench.sweep.interrupt import stoppable
+
+    given.update(model=model, atlas=atlas, seed=seed, setting=setting)
+    with stoppable(), display(1, quiet=quiet) as shown:
+
+        def receiver(job: Any) -> Clock:
+            shown.begun(f"{job.spec.name} on {job.atlas}")
+            return Clock(shown)
+
+        try:
+            matchings = matchings_of(given, receiver)
+        except KeyboardInterrupt:
+            print_note("interrupted; nothing was written")
+            return INTERRUPTED
+    for name, reason in matchings.inapplicable.items():
+        print_note(f"not applicable: {name}: {reason}")
+    written = [] if out is None else write_matchings(matchings, out)
+    if as_json:
+        print_json(match_json(matchings))
+    else:
+        for grid in match_grids(matchings):
+            print_grid(grid)
+    for path in written:
+        print_note(f"written: {path}")
+    return 0

@@ -1,0 +1,197 @@
+"""Matchings as tables: how often a molecule finds its profile, and a profile its molecule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chmr_bench.contracts import ModelSpec
+from chmr_bench.errors import UsageError
+from chmr_bench.records.rounding import as_json
+from chmr_bench.report.grids import Grid
+from chmr_bench.report.render import section
+from chmr_bench.report.words import grouped, notes
+from chmr_bench.runner.matching import MatchedBlock, Matching, MatchJob
+from chmr_bench.splits.grouped import FOLDS
+from chmr_bench.statistics.retrieval import MEASURES, SUMMARY, Ranks, RetrievalScore
+from chmr_bench.statistics.retrieval import retrieval_scores as scores_of
+
+FORMAT = 1
+"""Of the JSON: changes whenever an entry means something else."""
+STEM = "match"
+WAYS = {"profiles": "profile of a molecule", "molecules": "molecule of a profile"}
+"""What is ranked -> what a query looks for."""
+
+
+@dataclass(frozen=True)
+class MatchedModel:
+    """A job, and what came of it."""
+
+    job: MatchJob
+    done: Matching
+
+
+@dataclass(frozen=True)
+class Matchings:
+    """All that one command matched, and why other models cannot: model -> reason."""
+
+    matched: tuple[MatchedModel, ...]
+    inapplicable: Mapping[str, str]
+
+
+def why_not(spec: ModelSpec) -> str:
+    """Return why a model cannot match, "" where it can."""
+    if spec.match:
+        return ""
+    if not spec.learns and not spec.reads:
+        return "it learns from no cells"
+    return "it offers no matching (`ModelSpec.match`)"
+
+
+def match_rows(matchings: Matchings) -> list[dict[str, Any]]:
+    """Return a row a model, block, way and measure."""
+    return [
+        {
+            "model": one.job.spec.name,
+            "atlas": one.done.atlas["atlases"][0],
+            "synthetic": one.done.atlas["synthetic"],
+            "block": block.block,
+            "finds": WAYS[way],
+            "n_pairs": len(block.keys),
+            "measure": score.measure,
+            "score": score.score,
+            "low": score.low,
+            "high": score.high,
+            "chance": score.chance,
+            "verdict": score.verdict,
+            "seed": one.job.seed,
+        }
+        for one in matchings.matched
+        for block in one.done.blocks
+        for way in WAYS
+        for score in scores_of(getattr(block, way))
+    ]
+
+
+def match_grids(matchings: Matchings) -> list[Grid]:
+    """Return a table a block of an atlas: a line a way and model, and one of chance."""
+    pairs = [
+        ((one.done.atlas["atlases"][0], block.block), (one, block))
+        for one in matchings.matched
+        for block in one.done.blocks
+    ]
+    return [_grid(*name, members) for name, members in grouped(pairs).items()]
+
+
+def _grid(atlas: str, block: str, members: Sequence[tuple[MatchedModel, MatchedBlock]]) -> Grid:
+    rows, sentences = [], []
+    for way, finds in WAYS.items():
+        scored = [(one, scores_of(getattr(own, way))) for one, own in members]
+        chance = {MEASURES[s.measure]: _number(s.measure, s.chance) for s in scored[0][1]}
+        rows.append({"finds": finds, "model": "by chance", **chance})
+        for one, scores in scored:
+            cells = {MEASURES[score.measure]: _cell(score) for score in scores}
+            rows.append({"finds": finds, "model": one.job.spec.name, **cells})
+            summary = next(score for score in scores if score.measure == SUMMARY)
+            sentences.append(_sentence(one.job.spec.name, finds, summary))
+    (first, own), synthetic = members[0], members[0][0].done.atlas["synthetic"]
+    sizes = sorted(set(own.profiles.gallery.tolist()))
+    below = notes(
+        "match",
+        sentences=sentences,
+        folds=FOLDS,
+        gallery=f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}",
+        seeds=sorted({one.job.seed for one, _ in members}),
+        n_same=first.done.n_same,
+        few=first.done.few,
+        synthetic=synthetic,
+    )
+    title = f"{atlas}{'*' if synthetic else ''}, {block}: {len(own.keys):,} pairs"
+    return Grid.of(title, rows, ("finds", "model"), below)
+
+
+def _sentence(model: str, finds: str, score: RetrievalScore) -> str:
+    """Return in plain words what the MRR of a model says."""
+    low, high, chance = (_number(score.measure, v) for v in (score.low, score.high, score.chance))
+    interval = f"MRR {_number(score.measure, score.score)}, 95 % {low} to {high}, chance {chance}"
+    said = {
+        "above": f"finds the {finds} more often than chance",
+        "below": f"finds the {finds} less often than chance",
+        "chance": f"is not shown to find the {finds}: the interval includes chance",
+    }
+    return f"{model} {said[score.verdict]} ({interval})."
+
+
+def _cell(score: RetrievalScore) -> str:
+    ends = (_number(score.measure, end) for end in (score.low, score.high))
+    return f"{_number(score.measure, score.score)} ({' to '.join(ends)})"
+
+
+def _number(measure: str, value: float) -> str:
+    """Return a share in percent, or a mean of ranks with three decimals."""
+    return f"{100 * value:.1f}" if measure.startswith("hit") else f"{value:.3f}"
+
+
+def match_json(matchings: Matchings, *, with_ranks: bool = False) -> dict[str, Any]:
+    """Return all of it as plain values; `with_ranks`, so that scores can be computed again."""
+    matched = [_json(one, with_ranks) for one in matchings.matched]
+    return {
+        "format": FORMAT,
+        "matchings": matched,
+        "not_applicable": dict(matchings.inapplicable),
+    }
+
+
+def _json(one: MatchedModel, with_ranks: bool) -> dict[str, Any]:
+    spec, done = one.job.spec, one.done
+    return {
+        "model": spec.name,
+        "model_version": spec.version,
+        "settings": one.job.config.model_dump(mode="json"),
+        "atlas": dict(done.atlas),
+        "seed": one.job.seed,
+        "folds": FOLDS,
+        "n_pairs": done.n_pairs,
+        "n_same_molecule": done.n_same,
+        "too_few_pairs": dict(done.few),
+        "seconds": round(done.seconds, 1),
+        "blocks": [_block_json(block, with_ranks) for block in done.blocks],
+    }
+
+
+def _block_json(block: MatchedBlock, with_ranks: bool) -> dict[str, Any]:
+    content: dict[str, Any] = {"block": block.block, "n_pairs": len(block.keys)}
+    for way in WAYS:
+        ranks: Ranks = getattr(block, way)
+        scores = {s.measure: {**vars(s), "verdict": s.verdict} for s in scores_of(ranks)}
+        content[way] = {"finds": WAYS[way], "scores": scores}
+        if with_ranks:
+            content[way] |= {name: column.tolist() for name, column in vars(ranks).items()}
+    return content | ({"keys": list(block.keys)} if with_ranks else {})
+
+
+def write_matchings(matchings: Matchings, folder: Path) -> list[Path]:
+    """Write the page and the JSON with every rank; return the files.
+
+    Raises
+    ------
+    UsageError
+        The folder cannot be written.
+    """
+    page = "\n\n".join(["# Matching", *(section("##", grid) for grid in match_grids(matchings))])
+    texts = {
+        f"{STEM}.md": page + "\n",
+        f"{STEM}.json": as_json(match_json(matchings, with_ranks=True)),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {folder}: {error.strerror or error}; choose another folder with "
+            "--out DIR, or make this one writable"
+        ) from error
+    return [folder / name for name in texts]

@@ -1,0 +1,109 @@
+"""Ours against printed: each row of ours beside the printed row it answers to, from stored tables.
+
+The two never share a column. A gap of more than two s.d. has a sentence that says why; the s.d. is
+the root of the sum of both squares, of ours over seeds and of the printed one as it stands.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RECORDS = REPOSITORY / "leaderboards"
+FILE = Path(__file__).with_suffix(".toml")
+LARGE = 2.0
+"""Gaps of more s.d. than this are explained."""
+UNEXPLAINED = "Not explained yet."
+HEAD = ("dataset", "printed row", "printed", "our row", "ours", "ours minus printed", "in s.d.")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A printed figure and ours, both in the printed unit; `size` is in s.d., None without one."""
+
+    dataset: str
+    printed: str
+    ours: str
+    theirs: tuple[float, float]
+    own: tuple[float, float]
+
+    @property
+    def difference(self) -> float:
+        """Ours minus printed."""
+        return self.own[0] - self.theirs[0]
+
+    @property
+    def size(self) -> float:
+        """The difference in s.d.; infinite where neither varies."""
+        spread = math.hypot(self.own[1], self.theirs[1])
+        return abs(self.difference) / spread if spread else math.inf
+
+
+def section() -> str:
+    """Return the table, and a sentence on each large gap, as Markdown."""
+    content = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    found = gaps(content["pair"])
+    lines = [f"| {' | '.join(HEAD)} |", "|:--|:--|--:|:--|--:|--:|--:|", *map(_line, found)]
+    return "\n".join([*lines, "", *explained(found, content["reason"])])
+
+
+def gaps(pairs: Sequence[Mapping[str, str]]) -> list[Gap]:
+    """Return every printed figure whose row of ours is on record, pair by pair."""
+    printed = _rows(RECORDS / "printed.csv")
+    found = []
+    for pair in pairs:
+        for row in printed:
+            named = (row["paper"], row["table"], row["model"])
+            if named != (pair["paper"], pair["table"], pair["printed"]) or not row["mean"]:
+                continue
+            own = _ours(row["dataset"], pair["ours"])
+            if own is not None:
+                theirs = float(row["mean"]), float(row["std"] or 0)
+                found.append(Gap(row["dataset"], pair["printed"], pair["ours"], theirs, own))
+    return found
+
+
+def explained(found: Sequence[Gap], reasons: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line a reason, with the large gaps it is of."""
+    lines: dict[str, list[str]] = {}
+    for gap in found:
+        if gap.size > LARGE:
+            fits = (
+                reason["why"]
+                for reason in reasons
+                if gap.printed in reason["printed"] and gap.dataset in reason["datasets"]
+            )
+            lines.setdefault(next(fits, UNEXPLAINED), []).append(f"{gap.printed} on {gap.dataset}")
+    return [f"- {', '.join(names)}: {why}" for why, names in lines.items()]
+
+
+def _ours(dataset: str, name: str) -> tuple[float, float] | None:
+    """Return our mean and s.d. over seeds, times 100 as printed; None where there is no row."""
+    path = RECORDS / "tables" / f"{dataset}.csv"
+    for row in _rows(path) if path.is_file() else ():
+        if (row["split"], row["row"]) == ("reference", name) and row["score"]:
+            return 100 * float(row["score"]), 100 * float(row["sd_over_seeds"] or 0)
+    return None
+
+
+def _line(gap: Gap) -> str:
+    size = "no s.d." if math.isinf(gap.size) else f"{gap.size:.1f}"
+    down = " (MAE × 100 ↓)" if gap.dataset == "biogen3k" else ""
+    cells = (f"{gap.dataset}{down}", gap.printed, _around(gap.theirs), gap.ours, _around(gap.own))
+    return f"| {' | '.join([*cells, f'{gap.difference:+.1f}', size])} |"
+
+
+def _around(figure: tuple[float, float]) -> str:
+    mean, sd = figure
+    return f"{mean:.1f} ± {sd:.1f}" if sd else f"{mean:.1f}"
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

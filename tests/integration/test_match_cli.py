@@ -1,0 +1,94 @@
+"""``match`` as a user meets it: tables, JSON, files, and what cannot be."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+ASKED = ("match", "-m", "quick.match-sizes", "--atlas", "quick-made-atlas")
+
+
+def test_a_table_with_chance_and_plain_words(inside: Run) -> None:
+    done = inside(*ASKED, "-m", "quick.match-diagonal", "-m", "mean")
+    assert done.returncode == 0, done.stderr
+    assert "quick-made-atlas*, size: 40 pairs" in done.stdout
+    assert "by chance" in done.stdout
+    words = " ".join(done.stdout.split())
+    assert "quick.match-sizes finds the profile of a molecule more often than chance" in words
+    assert "quick.match-diagonal is not shown to find the molecule of a profile: the " in words
+    assert "simulated read-outs" in words
+    assert "not applicable: mean: it learns from no cells" in done.stderr
+
+
+def test_json_and_files_hold_every_rank(inside: Run, tmp_path: Path) -> None:
+    done = inside(*ASKED, "--json", "--out", "found", "--seed", "2", "-q")
+    printed: dict[str, Any] = json.loads(done.stdout)
+    (one,) = printed["matchings"]
+    assert (one["model"], one["seed"], one["n_pairs"]) == ("quick.match-sizes", 2, 40)
+    score = one["blocks"][0]["profiles"]["scores"]["mrr"]
+    assert score["score"] == 1.0 > score["chance"]
+    stored = json.loads((tmp_path / "found" / "match.json").read_text())
+    assert stored["matchings"][0]["blocks"][0]["profiles"]["first"] == [1] * 40
+    assert "size: 40 pairs" in (tmp_path / "found" / "match.md").read_text()
+    assert "match.json" in done.stderr
+
+
+def test_python_gives_a_row_a_measure(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chmr_bench import UsageError, match
+
+    frame = match("quick.match-sizes", "quick-made-atlas", seed=1, offline=True)
+    assert len(frame) == 10
+    assert set(frame["verdict"]) <= {"above", "chance"}
+    assert set(frame["score"]) == {1.0}
+    with pytest.raises(UsageError, match="no option is called 'sed'"):
+        match("quick.match-sizes", "quick-made-atlas", sed=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--atlas", "cmea"), 2, "these models can match: "),
+        (("-m", "infoalign"), 2, "name a model and an atlas"),
+        (("-m", "infoalign", "--atlas", "cmae"), 2, "did you mean 'cmea'"),
+        (("-m", "infoaling", "--atlas", "cmea"), 2, "did you mean 'infoalign'"),
+        (("-m", "mean", "--atlas", "cmea"), 2, "not applicable: mean: it learns from no cells"),
+        (("-m", "mmsa", "-m", "cells.forest", "--atlas", "cmea"), 2, "offers no matching"),
+        (("-m", "infoalign", "--atlas", "cmea", "--seed", "5"), 2, "repeats 0 to 4"),
+        (("-m", "infoalign", "--atlas", "cmea", "--set", "epoch=1"), 2, "did you mean 'epochs'"),
+        (("-m", "infoalign", "--atlas", "cmea", "--set", "chmr:epochs=1"), 2, "is not among"),
+        (
+            ("-m", "quick.match-raises", "--atlas", "quick-made-atlas"),
+            4,
+            "matching by quick.match-raises failed: RuntimeError: no pair fits",
+        ),
+    ],
+)
+def test_what_cannot_be_is_named(
+    inside: Run, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    done = inside("match", *arguments)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+
+
+def test_the_plain_control_ranks_every_pair_of_simulated_cells(
+    inside: Run, known_features: Path
+) -> None:
+    """Tiny settings learn next to nothing: what counts is that every pair is ranked once."""
+    pytest.importorskip("torch")
+    settings = ("hidden=16", "embedding=4", "epochs=1", "n_bits=256")
+    words = [word for setting in settings for word in ("--set", setting)]
+    done = inside("match", "-m", "cells.regressor", "--atlas", "planted", "--json", "-q", *words)
+    assert done.returncode == 0, done.stderr
+    (one,) = json.loads(done.stdout)["matchings"]
+    assert {block["block"] for block in one["blocks"]} == {"morphology", "expression"}
+    for block in one["blocks"]:
+        for way in ("profiles", "molecules"):
+            for score in block[way]["scores"].values():
+                assert 0 <= score["low"] <= score["score"] <= score["high"] <= 1
