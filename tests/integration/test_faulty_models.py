@@ -167,7 +167,8 @@ def test_predictions_that_depend_on_batch_mates_are_marked(
     marked = {name for name, record in records.items() if record["remarks"]}
     assert "faulty.looks-around" in marked
     assert marked <= {"faulty.looks-around", "faulty.peeks"}
-    line = "warning: faulty.looks-around on quick-data: predictions depend on which molecules"
+    names = ", ".join(sorted(marked))
+    line = f"warning: {names} on quick-data: predictions depend on which molecules"
     assert line in done.stderr
 
 
