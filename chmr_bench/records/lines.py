@@ -54,7 +54,7 @@ def unfold(value: Any, shared: Mapping[str, Any]) -> Any:
         if len(value) == 1 and MARK in value:
             return shared[value[MARK]]
         return {
-            _plain(name): unfold(inner, shared) if type(inner) in NESTED else inner
+            name.removeprefix(MARK): unfold(inner, shared) if type(inner) in NESTED else inner
             for name, inner in value.items()
         }
     if type(value) is list:
@@ -100,7 +100,3 @@ def _line(value: Any) -> bytes:
 
 def _escaped(name: str) -> str:
     return MARK + name if name.startswith(MARK) else name
-
-
-def _plain(name: str) -> str:
-    return name[1:] if name.startswith(MARK) else name

@@ -244,7 +244,7 @@ def tables_of(
     for numbered, places in zip(numbers.itertuples(), by_row.indices.values(), strict=True):
         group = [lines[i] for i in places]
         rows.setdefault(group[0]["table"], []).append(_row(numbered, group, evidence))
-    tables = [_table(members, audits or {}, evidence) for members in rows.values()]
+    tables = [_table(members, audits or {}) for members in rows.values()]
     files = grouped((t.name, (t.facts["dataset_digest"], t.facts["file"])) for t in tables)
     labelled = [replace(t, label=_label(t, files[t.name])) for t in tables]
     return sorted(labelled, key=_order)
@@ -335,9 +335,7 @@ def _row(numbers: Any, group: Sequence[Run], evidence: Evidence) -> Row:
     )
 
 
-def _table(
-    rows: Sequence[Row], audits: Mapping[tuple[str, str, str], AuditFile], evidence: Evidence
-) -> Table:
+def _table(rows: Sequence[Row], audits: Mapping[tuple[str, str, str], AuditFile]) -> Table:
     """Return the rows of one table, best first, and those that may have seen labels after all."""
     lines = [line for row in rows for line in row.lines]
     first = next((line for line in lines if line["metric"] is not None), None)
@@ -353,8 +351,7 @@ def _table(
     sign = -1.0 if table.greater_is_better else 1.0
     ordered = sorted(rows, key=lambda row: _place(row, sign))
     scored = [row for row in ordered if row.score is not None]
-    in_order = [line for row in scored for line in row.good]
-    ends = evidence.remembered(f"table {sign}", in_order, lambda: _ends(scored, sign))
+    ends = [_ends(row, scored[0], sign) for row in scored]
     finished = [
         replace(
             row,
@@ -377,10 +374,16 @@ def _place(row: Row, sign: float) -> tuple[Any, ...]:
     return row.score is None, row.labels_seen, score, row.label, row.first["row_key"]
 
 
-def _ends(rows: Sequence[Row], sign: float) -> list[tuple[float | None, ...]]:
-    """Return the intervals of each row's score and of its difference to the first row."""
-    runs = [row.runs for row in rows]
-    return [(*interval_of(one), *paired_ends(one, runs[0], sign)) for one in runs]
+def _ends(row: Row, best: Row, sign: float) -> tuple[float | None, ...]:
+    """Return the intervals of a row's score and of its difference to the first row."""
+
+    def compute() -> tuple[float | None, ...]:
+        runs = row.runs
+        return *interval_of(runs), *paired_ends(runs, best.runs, sign)
+
+    what = f"row {sign} {len(row.good)}"
+    ends: tuple[float | None, ...] = row.evidence.remembered(what, [*row.good, *best.good], compute)
+    return ends
 
 
 def _clean(audit: AuditFile | None, row: Row) -> tuple[CleanScore, ...] | None:
