@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import Problem, RecordStore
@@ -359,9 +359,9 @@ def _table(rows: Sequence[Row], audits: Mapping[tuple[str, str, str], AuditFile]
             high=high,
             behind=None
             if row.labels_seen
-            else (abs((row.score or 0.0) - (scored[0].score or 0.0)), *behind),
+            else (abs((row.score or 0.0) - (scored[0].score or 0.0)), least, most),
         )
-        for row, (low, high, *behind) in zip(scored, ends, strict=True)
+        for row, (low, high, least, most) in zip(scored, ends, strict=True)
     ]
     finished += ordered[len(scored) :]
     rows = [replace(row, clean=_clean(audit, row)) for row in finished]
@@ -374,15 +374,18 @@ def _place(row: Row, sign: float) -> tuple[Any, ...]:
     return row.score is None, row.labels_seen, score, row.label, row.first["row_key"]
 
 
-def _ends(row: Row, best: Row, sign: float) -> tuple[float | None, ...]:
+_Ends: TypeAlias = tuple[float | None, float | None, float | None, float | None]
+
+
+def _ends(row: Row, best: Row, sign: float) -> _Ends:
     """Return the intervals of a row's score and of its difference to the first row."""
 
-    def compute() -> tuple[float | None, ...]:
+    def compute() -> _Ends:
         runs = row.runs
         return *interval_of(runs), *paired_ends(runs, best.runs, sign)
 
     what = f"row {sign} {len(row.good)}"
-    ends: tuple[float | None, ...] = row.evidence.remembered(what, [*row.good, *best.good], compute)
+    ends: _Ends = row.evidence.remembered(what, [*row.good, *best.good], compute)
     return ends
 
 
