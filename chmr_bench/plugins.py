@@ -8,6 +8,7 @@ does wrong is written down beside its name and version, and the others never not
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -204,10 +205,12 @@ def _add(target: Registry, offer: Registry) -> None:
 def _tried_offer(known: Registry, info: PluginInfo, entry_point: metadata.EntryPoint) -> Registry:
     """Return what another's plugin offers; PluginError where it changes what others rely on."""
     check_plugin(entry_point, IMPL_MARK)
-    before = Surroundings.now()
+    before, process = Surroundings.now(), os.getpid()
     try:
         offer = _offer(known, info, entry_point)
     finally:
+        if os.getpid() != process:  # it has forked, and this is the copy
+            os._exit(0)
         changed = before.restored()
     if changed:
         raise PluginError(f"it changes {', '.join(changed)}, which others rely on")

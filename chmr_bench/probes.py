@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from importlib.machinery import PathFinder
 from multiprocessing import parent_process
@@ -27,7 +27,7 @@ from typing import Any
 
 from chmr_bench.errors import PluginError
 from chmr_bench.paths import home
-from chmr_bench.surroundings import Surroundings
+from chmr_bench.surroundings import Surroundings, loaded_libraries
 
 SECONDS = 30.0
 """Time a plugin has for its import and hooks; ours take less than one."""
@@ -37,6 +37,7 @@ ENDING_SECONDS = 5.0
 """Time that the process has to end after the import."""
 SURVIVED, STUCK = 86, 87
 """Exit codes that nobody uses by chance: the process ended by itself, or had to be ended."""
+INTERRUPTED = 130
 PROBE = "import sys; from chmr_bench import probes; probes.try_plugin(*sys.argv[1:])"
 IMPORT = "its import"
 
@@ -87,16 +88,28 @@ def check_module(
 
 
 def _try_elsewhere(module: str, seconds: float, mark: str) -> None:
+    """Try it once, and again where it imports a library: with that as it was before.
+
+    A plugin may import a library and change it; only the second trial knows what it changed.
+    """
+    libraries = _tried(module, seconds, mark, ())
+    if libraries:
+        _tried(module, seconds, mark, libraries)
+
+
+def _tried(module: str, seconds: float, mark: str, before: Sequence[str]) -> list[str]:
+    """Return the libraries that the trial imported, beside those that are imported before it."""
     paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         try:
             code = subprocess.run(
-                [sys.executable, "-P", "-c", PROBE, module, str(report), mark],
+                [sys.executable, "-P", "-c", PROBE, module, str(report), mark, *before],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=os.environ | {"PYTHONPATH": paths},
+                start_new_session=True,  # it may signal all of its group
                 timeout=seconds,
                 check=False,
             ).returncode
@@ -106,10 +119,10 @@ def _try_elsewhere(module: str, seconds: float, mark: str) -> None:
     step = seen.get("step", IMPORT)
     if seen.get("ended"):
         _judge(step, seen, code)
-    elif code == STUCK:
+        return list(seen["libraries"])
+    if code == STUCK:
         raise PluginError(f"{step} did not return within {seconds:g} s")
-    else:
-        raise PluginError(f"{step} ends the process {_ending(code)}")
+    raise PluginError(f"{step} ends the process {_ending(code)}")
 
 
 def _judge(step: str, seen: Mapping[str, Any], code: int) -> None:
@@ -132,22 +145,33 @@ def _ending(code: int) -> str:
     return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
 
-def try_plugin(module: str, report: str, mark: str) -> None:
+def try_plugin(module: str, report: str, mark: str, *libraries: str) -> None:
     """Import a module, call its hooks, and write down what that does to this process.
 
-    Called in a process made for it, which is about to end. An exception is no harm: who imports it
-    or calls the hook gets it, too.
+    Called in a process made for it, which is about to end. The libraries are imported first, to be
+    watched. An exception is no harm: who imports the plugin or calls the hook gets it, too.
     """
-    before = Surroundings.now()
+    for name in libraries:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    before, known, process = Surroundings.now(), loaded_libraries(), os.getpid()
     atexit.register(os._exit, SURVIVED)  # registered first, and so called last
     end = threading.Timer(ENDING_SECONDS, os._exit, (STUCK,))
     end.daemon = True
     for step, function in _steps(module, mark):
         seen: dict[str, Any] = {"step": step}
         Path(report).write_text(json.dumps(seen), encoding="utf-8")
-        with contextlib.suppress(BaseException):
+        try:
             function()
+        except KeyboardInterrupt:  # nobody could tell it from Ctrl-C
+            os._exit(INTERRUPTED)
+        except BaseException:  # noqa: BLE001 - as above
+            pass
+        if os.getpid() != process:  # it has forked, and this is the copy
+            os._exit(0)
         seen |= {"ended": True, "changed": before.restored(), "threads": _threads()}
+        new = [name for name in loaded_libraries() if name not in known]
+        seen["libraries"] = [name for name in new if name.partition(".")[0] != "torch"]
         Path(report).write_text(json.dumps(seen), encoding="utf-8")
         if seen["changed"] or seen["threads"]:
             break

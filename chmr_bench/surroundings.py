@@ -15,7 +15,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-WATCHED = ("builtins", "os", "random", "numpy", "numpy.random", "numpy.linalg")
+WATCHED = (
+    *("builtins", "hashlib", "json", "math", "os", "random"),
+    *("numpy", "numpy.random", "numpy.linalg"),
+)
 """Modules that other code relies on, and that a plugin has patched before."""
 LIBRARIES = ("numpy", "pandas", "scipy", "sklearn", "torch")
 """Libraries of which functions, and methods of classes, are watched, in public modules."""
@@ -41,6 +44,9 @@ class Surroundings:
     attributes: Mapping[Holder, Mapping[str, Any]]
     environment: Mapping[str, str]
     folder: str
+    path: tuple[Any, ...]
+    finders: tuple[Any, ...]
+    umask: int
     streams: tuple[Any, Any]
     recursion_limit: int
     numpy_errors: Mapping[str, Any]
@@ -55,6 +61,9 @@ class Surroundings:
             {holder: dict(vars(holder)) for holder in dict.fromkeys((*watched, *_of_libraries()))},
             dict(os.environ),
             _folder(),
+            tuple(sys.path),
+            tuple(sys.meta_path),
+            _umask(),
             (sys.stdout, sys.stderr),
             sys.getrecursionlimit(),
             np.geterr(),
@@ -74,6 +83,8 @@ class Surroundings:
             *self._numpy_errors(),
             *self._environment(),
             *self._folder(),
+            *self._imports(),
+            *self._umask(),
             *self._streams(),
             *self._warnings(),
             *self._signals(),
@@ -114,6 +125,17 @@ class Surroundings:
                 os.chdir(self.folder)
             yield "the working folder"
 
+    def _imports(self) -> Iterator[str]:
+        for name, before in (("path", self.path), ("meta_path", self.finders)):
+            now = getattr(sys, name)
+            if any(one not in now for one in before):
+                now[:] = [*before, *(one for one in now if one not in before)]
+                yield f"sys.{name}"
+
+    def _umask(self) -> Iterator[str]:
+        if os.umask(self.umask) != self.umask:
+            yield "the umask"
+
     def _streams(self) -> Iterator[str]:
         if (sys.stdout, sys.stderr) != self.streams:
             sys.stdout, sys.stderr = self.streams
@@ -137,13 +159,17 @@ class Surroundings:
                 yield f"the handler of {number.name}"
 
 
+def loaded_libraries() -> list[str]:
+    """Return the public modules of the libraries that are watched, as far as they are imported."""
+    names = [name.split(".") for name in list(sys.modules) if "._" not in name]
+    return [".".join(n) for n in names if n[0] in LIBRARIES and len(n) <= 1 + DEPTH]
+
+
 def _of_libraries() -> Iterator[Holder]:
     """Yield the libraries' public modules, and the classes that they name."""
-    for name, module in list(sys.modules.items()):
-        library, *inner = name.split(".")
-        if library in LIBRARIES and len(inner) <= DEPTH and "._" not in name:
-            yield module
-            yield from filter(_can_be_set, list(vars(module).values()))
+    for name in loaded_libraries():
+        yield sys.modules[name]
+        yield from filter(_can_be_set, list(vars(sys.modules[name]).values()))
 
 
 def _can_be_set(value: Any) -> bool:
@@ -192,6 +218,13 @@ def _folder() -> str:
         return str(Path.cwd())
     except OSError:
         return ""
+
+
+def _umask() -> int:
+    """Return the mask of new files, which can only be read by setting it."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def _makes_errors(warning_filter: Any) -> bool:

@@ -118,6 +118,23 @@ HARMFUL: Mapping[str, tuple[str, str]] = {
         "after its hook chmr_bench_models every command would end with exit code 3; "
         "it leaves something behind that ends the process at exit",
     ),
+    "hook-changes-a-library": (
+        HOOK.format(body="import numpy.ma; numpy.ma.MaskedArray.mean = print"),
+        "its hook chmr_bench_models changes numpy.ma.MaskedArray.mean, which others rely on",
+    ),
+    "hook-changes-imports": (
+        HOOK.format(body="sys.path.clear(); sys.meta_path.clear(); os.umask(0o777)"),
+        "its hook chmr_bench_models changes sys.path, sys.meta_path, the umask, "
+        "which others rely on",
+    ),
+    "hook-interrupts": (
+        HOOK.format(body="raise KeyboardInterrupt"),
+        "its hook chmr_bench_models ends the process with exit code 130",
+    ),
+    "hook-kills-its-group": (
+        HOOK.format(body="os.killpg(0, signal.SIGTERM)"),
+        "its hook chmr_bench_models ends the process by signal 15",
+    ),
     "hook-changes-later": (  # not where it is tried
         HOOK.format(body="sys.argv[0] == '-c' or builtins.__dict__.update(sorted=None)"),
         "it changes builtins.sorted, which others rely on",
@@ -270,3 +287,10 @@ def test_a_harmful_plugin_is_named_and_harms_nothing(tmp_path: Path) -> None:
     errors = {e["name"]: e["error"] for e in json.loads(done.stdout)}
     assert {name: errors[name] for name in HARMFUL} == {n: w for n, (_, w) in HARMFUL.items()}
     assert errors["fingerprints"] is None
+
+
+def test_a_hook_that_forks_lists_once(tmp_path: Path) -> None:
+    distribute(tmp_path, "hook-forks", HOOK.format(body="os.fork()"), "0.1")
+    done = chmr_bench(tmp_path, tmp_path / "home", "list", "plugins", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "hook-forks" in {entry["name"] for entry in json.loads(done.stdout)}

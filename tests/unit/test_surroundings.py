@@ -31,6 +31,9 @@ CHANGES: Mapping[str, Callable[[], Any]] = {
     "what numpy does at an error (numpy.seterr)": lambda: np.seterr(all="raise"),
     "the environment variable CHMR_BENCH_HOME": lambda: os.environ.pop("CHMR_BENCH_HOME"),
     "the working folder": lambda: os.chdir("/"),
+    "sys.path": lambda: sys.path.clear(),
+    "sys.meta_path": lambda: sys.meta_path.clear(),
+    "the umask": lambda: os.umask(0o777),
     "the standard streams": lambda: setattr(sys, "stderr", None),
     "the recursion limit": lambda: sys.setrecursionlimit(sys.getrecursionlimit() - 1),
     "the warning filters (warnings are errors)": lambda: warnings.simplefilter("error"),
@@ -43,6 +46,7 @@ def state() -> list[Any]:
     return [
         *(builtins.open, vars(random).get("random"), np.mean, dict(os.environ), Path.cwd()),
         *(np.ma.MaskedArray.mean, pd.DataFrame.mean, pd.read_csv, Ridge.predict, np.geterr()),
+        *(list(sys.path), list(sys.meta_path)),
         *(sys.stderr, sys.getrecursionlimit(), list(warnings.filters)),
         *(signal.getitimer(signal.ITIMER_REAL), [signal.getsignal(s) for s in SIGNALS]),
     ]
