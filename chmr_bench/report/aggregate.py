@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import Problem, RecordStore
@@ -351,19 +351,7 @@ def _table(rows: Sequence[Row], audits: Mapping[tuple[str, str, str], AuditFile]
     sign = -1.0 if table.greater_is_better else 1.0
     ordered = sorted(rows, key=lambda row: _place(row, sign))
     scored = [row for row in ordered if row.score is not None]
-    ends = [_ends(row, scored[0], sign) for row in scored]
-    finished = [
-        replace(
-            row,
-            low=low,
-            high=high,
-            behind=None
-            if row.labels_seen
-            else (abs((row.score or 0.0) - (scored[0].score or 0.0)), least, most),
-        )
-        for row, (low, high, least, most) in zip(scored, ends, strict=True)
-    ]
-    finished += ordered[len(scored) :]
+    finished = [_with_ends(row, scored[0], sign) for row in scored] + ordered[len(scored) :]
     rows = [replace(row, clean=_clean(audit, row)) for row in finished]
     return replace(table, rows=tuple(rows), audited=audit)
 
@@ -374,19 +362,17 @@ def _place(row: Row, sign: float) -> tuple[Any, ...]:
     return row.score is None, row.labels_seen, score, row.label, row.first["row_key"]
 
 
-_Ends: TypeAlias = tuple[float | None, float | None, float | None, float | None]
+def _with_ends(row: Row, best: Row, sign: float) -> Row:
+    """Return a row with the intervals of its score and of its difference to the first row."""
 
-
-def _ends(row: Row, best: Row, sign: float) -> _Ends:
-    """Return the intervals of a row's score and of its difference to the first row."""
-
-    def compute() -> _Ends:
+    def compute() -> tuple[float | None, ...]:
         runs = row.runs
         return *interval_of(runs), *paired_ends(runs, best.runs, sign)
 
     what = f"row {sign} {len(row.good)}"
-    ends: _Ends = row.evidence.remembered(what, [*row.good, *best.good], compute)
-    return ends
+    low, high, *around = row.evidence.remembered(what, [*row.good, *best.good], compute)
+    behind = None if row.labels_seen else (abs((row.score or 0.0) - (best.score or 0.0)), *around)
+    return replace(row, low=low, high=high, behind=behind)
 
 
 def _clean(audit: AuditFile | None, row: Row) -> tuple[CleanScore, ...] | None:
