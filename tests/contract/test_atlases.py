@@ -16,11 +16,7 @@ LARGE = 5_000
 """Molecules of an atlas that takes minutes."""
 SPECS = {name: registered.spec for name, registered in registry().atlases.items()}
 EMBEDDED = sorted(name for name, spec in SPECS.items() if spec.synthetic and not spec.sources)
-FETCHED = [
-    pytest.param(name, marks=[pytest.mark.slow] if spec.n_molecules > LARGE else [])
-    for name, spec in sorted(SPECS.items())
-    if spec.sources
-]
+FETCHED = sorted(name for name, spec in SPECS.items() if spec.sources)
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
@@ -28,7 +24,7 @@ def test_embedded_atlas_needs_no_network(name: str, home: Path) -> None:
     check_atlas(name, FetchOptions(offline=True))
 
 
-@pytest.mark.parametrize("name", FETCHED)
+@pytest.mark.parametrize("name", [n for n in FETCHED if SPECS[n].n_molecules <= LARGE])
 def test_fetched_atlas(name: str, known_features: Path, mirror: Path) -> None:
     check_atlas(name, FetchOptions(mirror=str(mirror)), twice=False)
 
