@@ -223,7 +223,11 @@ def _digest_of(tables: Sequence[Table]) -> str:
     def other(value: Any) -> str:
         return "" if isinstance(value, Evidence) else repr(value)
 
-    return hashlib.sha256(orjson.dumps(tables, default=other)).hexdigest()
+    try:
+        said = orjson.dumps(tables, default=other)
+    except TypeError:  # a whole number of more than 64 bits, or half a character: made anew
+        said = secrets.token_bytes()
+    return hashlib.sha256(said).hexdigest()
 
 
 def _dataset_files(tables: Sequence[Table]) -> list[dict[str, Any]]:

@@ -234,9 +234,9 @@ def _line(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _canonical(value: Any) -> str:
-    import orjson
+    from chmr_bench.records.seal import to_bytes
 
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return to_bytes(value).decode()
 
 
 def _at(line: Mapping[str, Any], path: str) -> Any:

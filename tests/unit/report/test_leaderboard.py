@@ -323,3 +323,12 @@ def test_a_pipe_among_the_tables_is_not_waited_for(board: Any, alarm: None) -> N
     os.mkfifo(board.root / "overall-pipe.csv")
     leaderboard.build(board.store, board.root)
     assert (board.root / "overall-pipe.csv").exists()
+
+
+@pytest.mark.parametrize("where", ["model__params", "timing__fit", "dataset__n_molecules"])
+def test_a_number_of_more_than_64_bits_is_shown(results: Any, where: str) -> None:
+    value = {"n_trees": 10**40} if where == "model__params" else 10**40
+    results.add("forest", "bace", **{where: value})
+    for _ in range(2):
+        leaderboard.build(results.store, results.root)
+    assert "forest" in (results.root / "README.md").read_text()
