@@ -102,7 +102,7 @@ def serve(connection: Any, surroundings: ProcessState) -> None:
 
 
 def _forget_exit_functions() -> None:
-    """Leave to the server what it would do at its end: torch alone takes a tenth of a second.
+    """Leave to the server what it would do at its end: torch's part takes longer than a call.
 
     Python's own functions stay, for what the call begins.
     """

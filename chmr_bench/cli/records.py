@@ -174,10 +174,13 @@ def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
     from chmr_bench.records import packing
 
     bad = packing.bad_lines(store)
+    if not bad:
+        print_note("no damaged lines")
+        return
     for problem in bad:
         print_lines(f"{problem.path.relative_to(store.root)}: {problem.reason}")
     number = plural(len(bad), "damaged place")
-    if bad and not yes:
+    if not yes:
         raise UsageError(f"{number} would be removed; say --yes to remove them")
     store.check_writable()
     store.prepare()

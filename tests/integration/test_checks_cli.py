@@ -248,3 +248,4 @@ def test_lines_that_hold_no_run_are_removed_as_verify_says(
     assert inside("records", "rm", "--damaged", "-m", "quick.noise", "--yes").returncode == 2
     assert inside(*command.split()[1:], "--yes").returncode == 0
     assert "2 ok; 1 failed runs" in inside("verify").stdout
+    assert "no damaged lines" in inside(*command.split()[1:]).stderr
