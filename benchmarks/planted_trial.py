@@ -68,7 +68,7 @@ def prepare() -> Trial:
     """Return the trial on the planted data of this version."""
     made = world()
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
-    bits = np.array([generator.GetFingerprintAsNumPy(mol) for mol in choose().mols], dtype=float)
+    bits = np.array([generator.GetFingerprintAsNumPy(Chem.MolFromSmiles(s)) for s in choose().smiles])
     y = np.where(made.measured, classes(made), np.nan)[made.labelled]
     split = split_of(len(y))
     return Trial(made, bits, y, split.train, split.valid, split.test)

@@ -19,14 +19,16 @@ from typing import Any
 import numpy as np
 
 from chmr_bench.errors import DataError
-from chmr_bench.types import IntArray
+from chmr_bench.types import BoolArray, IntArray
+from chmr_bench_nine.planted.substructures import SUBSTRUCTURES, presence
 
 FILE_SHA256 = "91e71c015f14939837f2943dcc904f7c87e5a3a0124d82b05c28ad2f23004def"
 N_ROWS = 4999
+N_BITS = len(SUBSTRUCTURES)
 ELEMENTS = frozenset({"C", "N", "O", "S", "P", "F", "Cl", "Br", "I"})
 HEAVY_ATOMS = (5, 60)
-KEYS = Path(__file__).with_name("connectivity_keys.txt")
-"""What `computed_keys` gives, a line a molecule: to compute them takes rdkit two seconds."""
+JUDGED = Path(__file__).with_name("judged.tsv")
+"""What `judged` gives, a line a molecule: to find it out takes rdkit three seconds."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Chosen:
         (n,) int64, 0-based line of the NCI file, ascending.
     smiles, keys : tuple[str, ...]
         N SMILES as the file gives them, n connectivity keys, all different.
-    mols : tuple[Any, ...]
-        N rdkit molecules.
+    present : BoolArray
+        (n, len(SUBSTRUCTURES)) bool, whether the molecule holds the substructure.
     excluded : Mapping[str, int]
         Reason -> number of lines left out.
     """
@@ -48,7 +50,7 @@ class Chosen:
     rows: IntArray
     smiles: tuple[str, ...]
     keys: tuple[str, ...]
-    mols: tuple[Any, ...]
+    present: BoolArray
     excluded: Mapping[str, int]
 
 
@@ -87,40 +89,49 @@ def read_smiles(path: Path) -> tuple[str, ...]:
 @cache
 def choose() -> Chosen:
     """Return the molecules that meet the rule of this module."""
-    from rdkit import rdBase
-
-    keys_of_rows = KEYS.read_text(encoding="ascii").split("\n")
     excluded: Counter[str] = Counter()
-    kept: list[tuple[int, str, str, Any]] = []
+    kept: list[tuple[int, str, str, str]] = []
     seen: set[str] = set()
-    with rdBase.BlockLogs():
-        for row, smiles in enumerate(read_smiles(nci_file())):
-            mol, reason = _judge(smiles)
-            key = keys_of_rows[row]
-            if not reason and (not key or key in seen):
-                reason = "connectivity seen before" if key else "no InChIKey"
-            if reason:
-                excluded[reason] += 1
-                continue
-            seen.add(key)
-            kept.append((row, smiles, key, mol))
-    rows, chosen, keys, mols = zip(*kept, strict=True)
-    return Chosen(np.array(rows, dtype=np.int64), chosen, keys, mols, dict(excluded))
+    lines = JUDGED.read_text(encoding="ascii").splitlines()
+    for row, (smiles, line) in enumerate(zip(read_smiles(nci_file()), lines, strict=True)):
+        key, bits, reason = line.split("\t")
+        if not reason and key in seen:
+            reason = "connectivity seen before"
+        if reason:
+            excluded[reason] += 1
+            continue
+        seen.add(key)
+        kept.append((row, smiles, key, bits))
+    rows, chosen, keys, present = zip(*kept, strict=True)
+    return Chosen(
+        np.array(rows, dtype=np.int64), chosen, keys, unpacked("".join(present)), dict(excluded)
+    )
 
 
-def computed_keys() -> list[str]:
-    """Return the connectivity key of each line of the NCI file, "" where the rule asks for none.
+def judged() -> list[str]:
+    """Return key, substructures as hexadecimal digits, and reason to leave it out of each line.
 
     Examples
     --------
-    >>> KEYS.write_text("\\n".join(computed_keys()), encoding="ascii")  # doctest: +SKIP
+    >>> JUDGED.write_text("\n".join(judged()) + "\n", encoding="ascii")  # doctest: +SKIP
     """
     from rdkit import Chem, rdBase
 
     inchi_key: Any = Chem.MolToInchiKey
+    lines = []
     with rdBase.BlockLogs():  # InChI warns about stereo it was not given, once a molecule
-        judged = [_judge(smiles) for smiles in read_smiles(nci_file())]
-        return ["" if reason else inchi_key(mol)[:14] for mol, reason in judged]
+        for smiles in read_smiles(nci_file()):
+            mol, reason = _judge(smiles)
+            key = "" if reason else inchi_key(mol)[:14]
+            bits = np.packbits(presence([mol])).tobytes().hex() if key else ""
+            lines.append(f"{key}\t{bits}\t{reason or ('' if key else 'no InChIKey')}")
+    return lines
+
+
+def unpacked(digits: str) -> BoolArray:
+    """Return the presence of all substructures, (n, len(SUBSTRUCTURES)), from n rows of digits."""
+    rows = np.frombuffer(bytes.fromhex(digits), dtype=np.uint8).reshape(-1, -(-N_BITS // 8))
+    return np.unpackbits(rows, axis=1, count=N_BITS).astype(bool)
 
 
 def _judge(smiles: str) -> tuple[Any, str]:
