@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -68,7 +69,8 @@ def prepare() -> Trial:
     """Return the trial on the planted data of this version."""
     made = world()
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
-    bits = np.array([generator.GetFingerprintAsNumPy(Chem.MolFromSmiles(s)) for s in choose().smiles])
+    mols = [Chem.MolFromSmiles(smiles) for smiles in choose().smiles]
+    bits = np.array([generator.GetFingerprintAsNumPy(mol) for mol in mols], dtype=float)
     y = np.where(made.measured, classes(made), np.nan)[made.labelled]
     split = split_of(len(y))
     return Trial(made, bits, y, split.train, split.valid, split.test)

@@ -12,7 +12,7 @@ from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.testing import check_atlas
 
-LARGE = 5_000
+LARGE = 1_000
 """Molecules of an atlas that takes minutes."""
 SPECS = {name: registered.spec for name, registered in registry().atlases.items()}
 EMBEDDED = sorted(name for name, spec in SPECS.items() if spec.synthetic and not spec.sources)

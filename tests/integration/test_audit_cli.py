@@ -53,7 +53,8 @@ def test_the_known_leaks_of_the_reference_splits(audited: Callable[..., dict[str
     assert len(pairs) == 4
 
 
-@pytest.mark.parametrize("name", [pytest.param("broad6k", marks=pytest.mark.slow), "bace"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["broad6k", "bace"])
 def test_a_strict_split_leaks_nothing(audited: Callable[..., dict[str, Any]], name: str) -> None:
     (found,) = audited("-d", name, "--split", "strict", "--split-seed", "1")["datasets"]
     assert found["split"]["name"] == "strict"

@@ -99,6 +99,7 @@ def test_seeds_are_in_the_interval(ran: Run) -> None:
     assert gain["low"] < gain["mean"] < gain["high"]
 
 
+@pytest.mark.slow
 def test_several_splits_are_the_unit(inside: Run) -> None:
     for seed in range(3):
         asked = ("--split", "random", "--split-seed", str(seed), "-j", "1", "-q")

@@ -25,6 +25,8 @@ MAKE = shutil.which("make")
 BLOCK = re.compile(
     r"(<!-- slow -->\n)?^```(bash|python|toml)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 )
+LONG = ("docs/audits.md",)
+"""Pages whose blocks take many seconds."""
 ONLY_PARSED = ("pretrain", "explain", "match", "data")
 """Commands that take hours, or fetch: their options are checked, they are not run."""
 READ_ONLY = ("compare", "verify")
@@ -48,6 +50,11 @@ ALL_LINES = [
     for words in lines(body)
 ]
 COMMANDS = [words for words in ALL_LINES if words[0] == "chmr-bench"]
+RUNNING = [
+    pytest.param(page, marks=[pytest.mark.slow] if page in LONG else [])
+    for page in PAGES
+    if any(not slow for slow, *_ in blocks(page))
+]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -124,7 +131,7 @@ def is_needed(page: str) -> bool:
     return any("my.ridge" in body for _, _, body in blocks(page))
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if any(not slow for slow, *_ in blocks(p))])
+@pytest.mark.parametrize("page", RUNNING)
 def test_the_blocks_of_a_page_run(
     page: str, place: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

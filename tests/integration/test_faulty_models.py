@@ -226,6 +226,7 @@ def test_ctrl_c_while_a_dataset_is_loaded_is_one_line(folder: Path) -> None:
     assert err.splitlines()[-1].startswith("error: interrupted")
 
 
+@pytest.mark.slow
 def test_settings_that_harm_their_process_harm_no_other(folder: Path) -> None:
     kinds = ("leaves", "raises", "prints")
     models = [word for kind in kinds for word in ("-m", f"faulty.config-{kind}")]

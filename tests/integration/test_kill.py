@@ -73,6 +73,7 @@ def check_resumes(command: Any, seeds: int, kills: int, least: int) -> None:
     assert command("verify", "--out", "killed").returncode == 0
 
 
+@pytest.mark.slow
 def test_killed_three_times_and_resumed(command: Any) -> None:
     check_resumes(command, seeds=3, kills=3, least=1)
 

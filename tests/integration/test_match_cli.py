@@ -77,6 +77,7 @@ def test_what_cannot_be_is_named(
     assert words in done.stderr
 
 
+@pytest.mark.slow
 def test_the_plain_control_ranks_every_pair_of_simulated_cells(
     inside: Run, known_features: Path
 ) -> None:

@@ -140,6 +140,7 @@ def test_explain_writes_what_the_model_shows(inside: Run, tmp_path: Path) -> Non
     assert plain.returncode == 2
 
 
+@pytest.mark.slow
 def test_killed_while_pretraining_and_resumed(command: Any) -> None:
     asked = (*ASKED, "--set", "trouble=kill", "-q")
     dead = command(*asked)

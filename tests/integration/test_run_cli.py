@@ -300,6 +300,7 @@ def test_ctrl_c_twice_stops_at_once_even_a_model_that_does_not_listen(
 # ------------------------------------------------------------------------------- two runs at once
 
 
+@pytest.mark.slow
 def test_two_runs_into_one_folder_share_the_work(command: Any, tmp_path: Path) -> None:
     asked: tuple[str, ...] = (
         "run",

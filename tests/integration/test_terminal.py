@@ -55,6 +55,7 @@ def test_a_closed_stream_goes_nowhere(shell: Shell, tmp_path: Path, closed: str)
     assert n_records(tmp_path / "out") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
 def test_full_standard_output_is_said_in_one_line(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"{RUN} >/dev/full")
@@ -78,6 +79,7 @@ def test_a_run_goes_on_when_its_reader_leaves(shell: Shell, tmp_path: Path) -> N
     assert "error" not in done.stderr
 
 
+@pytest.mark.slow
 def test_what_an_encoding_lacks_is_replaced(shell: Shell) -> None:
     shell(f"{RUN} -q")
     line = f"{PROGRAM} leaderboard show --out out --dataset mine"

@@ -155,6 +155,7 @@ def test_what_is_strictly_parsable_is_parsable(smiles: str) -> None:
         assert "\n" not in reason
 
 
+@pytest.mark.slow
 @tried(10)
 @given(st.lists(ANY_SMILES, max_size=8))
 def test_an_atlas_loses_no_row(smiles: list[str]) -> None:

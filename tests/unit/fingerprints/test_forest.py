@@ -53,7 +53,11 @@ TRAIN, TEST = slice(0, 400), slice(400, None)
 
 @pytest.mark.parametrize(
     ("task_type", "max_features"),
-    [("classification", "sqrt"), ("classification", 0.3), ("regression", 0.1)],
+    [
+        pytest.param("classification", "sqrt", marks=pytest.mark.slow),
+        ("classification", 0.3),
+        ("regression", 0.1),
+    ],
 )
 def test_it_differs_from_scikit_learn_by_chance_alone(
     task_type: TaskType, max_features: str | float, inputs_of: InputsOf

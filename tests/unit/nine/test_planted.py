@@ -158,6 +158,7 @@ def test_no_connectivity_in_two_places() -> None:
     assert not set(labelled) & set(unlabelled)
 
 
+@pytest.mark.slow
 def test_no_two_molecules_are_forms_of_one() -> None:
     """So the atlas may say that connectivities alone tell its molecules apart."""
     made = choose()
