@@ -245,7 +245,7 @@ def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
         (len(split.test), len(data.dataset.task_names)),
         data.spec.task_type == "classification",
     )
-    stored = _stored(job, y_pred)
+    stored = _stored(job, y_pred, predicted.y_valid_pred)
     clusters = connectivity_clusters(data, split.test, report)
     metrics, replicates = score(data.spec, data.dataset, stored, clusters)
     frozen = None
@@ -271,22 +271,28 @@ def _predicted(job: Job, options: RunOptions, parts: SplitInputs, clock: Clock) 
         registry=registry(),
         givers=parts.givers,
         replaced=parts.blocks,
+        keep_valid=job.missing is None,
     )
     predicted: Predicted = isolation.call(FIT, task, limits=options.limits, receiver=clock)
     return predicted
 
 
-def _stored(job: Job, y_pred: FloatArray) -> Predictions:
+def _stored(job: Job, y_pred: FloatArray, y_valid_pred: FloatArray | None) -> Predictions:
     """Return the predictions in the precision they are stored in."""
-    data, rows = job.data, job.data.split(job.split).test
-    labelled = ~np.isnan(data.dataset.y[rows])
-    stored = as_stored(y_pred, rows, data.dataset.task_names, data.spec.task_type, labelled)
+    data, split = job.data, job.data.split(job.split)
+    names, task_type = data.dataset.task_names, data.spec.task_type
+
+    def kept(values: FloatArray, rows: IntArray) -> Predictions:
+        return as_stored(values, rows, names, task_type, ~np.isnan(data.dataset.y[rows]))
+
+    rows, stored = split.test, kept(y_pred, split.test)
+    valid = None if y_valid_pred is None else kept(y_valid_pred, split.valid)
     if np.isinf(stored.values).any():
         raise PredictionError(
             f"{int(np.isinf(stored.values).sum())} predictions do not fit "
             f"{stored.values.dtype}: the largest is {np.abs(y_pred).max():g}"
         )
-    return replace(stored, molecules=_molecules(data.dataset, rows))
+    return replace(stored, valid=valid, molecules=_molecules(data.dataset, rows))
 
 
 def _molecules(dataset: Dataset, rows: IntArray) -> Molecules | None:
