@@ -58,8 +58,6 @@ class FitTask:
     givers, replaced :
         The frozen control: whose rows of which blocks the test molecules are given after the fit,
         see `masking.SplitInputs`.
-    keep_valid :
-        Whether the validation rows are predicted too, for the record.
     """
 
     spec: ModelSpec
@@ -73,7 +71,6 @@ class FitTask:
     registry: Registry
     givers: IntArray | None = None
     replaced: tuple[str, ...] = ()
-    keep_valid: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ class Predicted:
     draws :
         (n_draws, n_test, t) float32, with the profiles of others; None but for the frozen control.
     y_valid_pred :
-        (n_valid, t) of the validation rows; None where they are not kept, or cannot be predicted.
+        (n_valid, t) of the validation rows; None where there are none, or it fails on them.
     """
 
     y_pred: FloatArray
@@ -144,7 +141,7 @@ def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArra
 def of_valid(model: Model, task: FitTask) -> FloatArray | None:
     """Return the predictions of the validation rows, (n_valid, t); a run does not fail by them."""
     tasks = task.context.tasks
-    if not task.keep_valid or not len(task.valid):
+    if not len(task.valid):
         return None
     shape = (len(task.valid), len(tasks.task_names))
     try:

@@ -271,7 +271,6 @@ def _predicted(job: Job, options: RunOptions, parts: SplitInputs, clock: Clock) 
         registry=registry(),
         givers=parts.givers,
         replaced=parts.blocks,
-        keep_valid=job.missing is None,
     )
     predicted: Predicted = isolation.call(FIT, task, limits=options.limits, receiver=clock)
     return predicted

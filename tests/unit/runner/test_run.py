@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import (
     FeatureRequest,
     FitContext,
@@ -95,7 +94,7 @@ def test_a_job_gives_a_record_with_scores_of_the_stored_predictions(datasets: Da
     assert record.metrics.low <= record.metrics.macro <= (record.metrics.high or 0)
 
 
-def test_the_validation_rows_are_predicted_too_unless_cells_are_masked(datasets: Datasets) -> None:
+def test_the_validation_rows_are_predicted_too(datasets: Datasets) -> None:
     job = make_job(datasets, "quick.noise")
     done = run_job(job, OPTIONS)
     assert done.predictions is not None
@@ -104,9 +103,6 @@ def test_the_validation_rows_are_predicted_too_unless_cells_are_masked(datasets:
     np.testing.assert_array_equal(done.predictions.valid.rows, valid)
     labelled = np.isfinite(job.data.dataset.y[valid])
     np.testing.assert_array_equal(np.isfinite(done.predictions.valid.values), labelled)
-    masked = run_job(dataclasses.replace(job, missing=Missing(0.5)), OPTIONS)
-    assert masked.predictions is not None
-    assert masked.predictions.valid is None
 
 
 def test_a_run_does_not_fail_by_its_validation_rows(caplog: pytest.LogCaptureFixture) -> None:
@@ -122,9 +118,7 @@ def test_a_run_does_not_fail_by_its_validation_rows(caplog: pytest.LogCaptureFix
     tasks = TaskInfo("classification", ("a",), "roc_auc")
     spec = registry().model("quick.noise").spec
     config = build_config(spec, {})
-    task = FitTask(
-        spec, config, rows, y, rows, y, rows, FitContext(tasks), registry(), keep_valid=True
-    )
+    task = FitTask(spec, config, rows, y, rows, y, rows, FitContext(tasks), registry())
     assert fitting.of_valid(Falls(), task) is None
     assert "no predictions of the validation rows are kept: ValueError: no more" in caplog.text
 
