@@ -19,7 +19,7 @@ from chmr_bench.splits.grouped import FOLDS
 from chmr_bench.statistics.retrieval import (
     MEASURES,
     SUMMARY,
-    Gain,
+    MrrGain,
     Ranks,
     RetrievalScore,
     mrr_gain,
@@ -54,7 +54,9 @@ def label(job: MatchJob) -> str:
     return f"{job.spec.name}, permuted profiles" if job.shuffled else job.spec.name
 
 
-def gain_over_control(matchings: Matchings, one: MatchedModel, block: str, way: str) -> Gain | None:
+def gain_over_control(
+    matchings: Matchings, one: MatchedModel, block: str, way: str
+) -> MrrGain | None:
     """Return what a model gains over its fit on permuted profiles; None without that control."""
     job = one.job
     for other in matchings.matched:
@@ -144,7 +146,7 @@ def _grid(
     return Grid.of(title, rows, ("finds", "model"), below)
 
 
-def _sentence(model: str, finds: str, score: RetrievalScore, gain: Gain | None) -> str:
+def _sentence(model: str, finds: str, score: RetrievalScore, gain: MrrGain | None) -> str:
     """Return in plain words what the MRR of a model says."""
     low, high, chance = (_number(score.measure, v) for v in (score.low, score.high, score.chance))
     interval = f"MRR {_number(score.measure, score.score)}, 95 % {low} to {high}, chance {chance}"

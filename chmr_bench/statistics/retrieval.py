@@ -64,7 +64,7 @@ class RetrievalScore:
 
 
 @dataclass(frozen=True)
-class Gain:
+class MrrGain:
     """What a model gains over a control, with its 95 % interval."""
 
     gain: float
@@ -128,7 +128,7 @@ def retrieval_scores(ranks: Ranks, n_replicates: int = 1000, seed: int = 0) -> l
     return scores
 
 
-def mrr_gain(ranks: Ranks, control: Ranks, n_replicates: int = 1000, seed: int = 0) -> Gain:
+def mrr_gain(ranks: Ranks, control: Ranks, n_replicates: int = 1000, seed: int = 0) -> MrrGain:
     """Return the MRR less that of a control on the same queries; the bootstrap is over queries.
 
     Parameters
@@ -154,7 +154,7 @@ def mrr_gain(ranks: Ranks, control: Ranks, n_replicates: int = 1000, seed: int =
     gains = query_gains(ranks)[row] - query_gains(control)[row]  # (n,)
     drawn = np.concatenate([gains @ w / n for w in multiplicities(n, n_replicates, seed)])
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return Gain(float(gains.mean()), float(low), float(high))
+    return MrrGain(float(gains.mean()), float(low), float(high))
 
 
 def query_gains(ranks: Ranks) -> FloatArray:
