@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from chmr_bench.api.options import Options, as_list, run_options
@@ -22,12 +23,13 @@ from chmr_bench.settings import build_config
 from chmr_bench.splits.grouped import REPEATS
 from chmr_bench.sweep.planning import check_settings, device_for, overrides_for
 
+CONTROLS = ("shuffled",)
 Receiver = Callable[[MatchJob], Any]
 """Gives who listens to a job's worker."""
 
 
 def match_jobs(options: Options) -> tuple[list[MatchJob], dict[str, str]]:
-    """Return a job a model and atlas, and model -> why it cannot match.
+    """Return a job a model, atlas and control, and model -> why it cannot match.
 
     Raises
     ------
@@ -53,7 +55,10 @@ def match_jobs(options: Options) -> tuple[list[MatchJob], dict[str, str]]:
         words = "; ".join(f"{name}: {reason}" for name, reason in inapplicable.items())
         raise UsageError(f"not applicable: {words}; these models can match: {', '.join(able)}")
     chosen = [name for name in names if name not in inapplicable]
-    return [_job(name, atlas, options) for atlas in atlases for name in chosen], inapplicable
+    controls = [choice("--control", c, CONTROLS) for c in as_list(options.get("control"))]
+    jobs = [_job(name, atlas, options) for atlas in atlases for name in chosen]
+    kinds = (False, True) if controls else (False,)
+    return [replace(job, shuffled=kind) for job in jobs for kind in kinds], inapplicable
 
 
 def _job(name: str, atlas: str, options: Options) -> MatchJob:

@@ -159,6 +159,8 @@ class MatchOptions(TypedDict, total=False):
     ----------
     seed
         Of the model and of the folds, 0 to 4.
+    control
+        ``shuffled``: also fitted on permuted profiles.
     settings
         As in `run`.
     mirror
@@ -178,6 +180,7 @@ class MatchOptions(TypedDict, total=False):
     """
 
     seed: int
+    control: Names
     settings: Mapping[str, Any]
     mirror: str
     offline: bool

@@ -10,6 +10,7 @@ from chmr_bench.cli import checks, data, leaderboard, listing, records
 from chmr_bench.cli.ablate import ablate
 from chmr_bench.cli.audit import audit
 from chmr_bench.cli.compare import compare
+from chmr_bench.cli.ensemble import ensemble
 from chmr_bench.cli.explain import explain
 from chmr_bench.cli.group import Group
 from chmr_bench.cli.match import match
@@ -54,6 +55,7 @@ app.command(rich_help_panel="Benchmark")(pretrain)
 app.command(rich_help_panel="Benchmark")(explain)
 app.command(rich_help_panel="Benchmark")(match)
 app.command(rich_help_panel="Benchmark")(compare)
+app.command(rich_help_panel="Benchmark")(ensemble)
 app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel="Benchmark")
 app.add_typer(listing.list_app, name="list", rich_help_panel="Look around")
 app.command(name="show", rich_help_panel="Look around")(listing.show)

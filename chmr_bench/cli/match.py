@@ -20,6 +20,10 @@ def match(
         typer.Option(help="Atlas whose pairs are matched, or folder:PATH; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the model and of the folds, 0 to 4.")] = 0,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(help="shuffled: also fitted on permuted profiles, the negative control."),
+    ] = None,
     setting: options.Setting = None,
     out: Annotated[
         Path | None,
@@ -41,15 +45,15 @@ def match(
     from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.display.console import print_json, print_note
     from chmr_bench.display.progress import display
-    from chmr_bench.report.matching import match_grids, match_json, write_matchings
+    from chmr_bench.report.matching import label, match_grids, match_json, write_matchings
     from chmr_bench.runner.run import Clock
     from chmr_bench.sweep.interrupt import stoppable
 
-    given.update(model=model, atlas=atlas, seed=seed, setting=setting)
+    given.update(model=model, atlas=atlas, seed=seed, control=control, setting=setting)
     with stoppable(), display(1, quiet=quiet) as shown:
 
         def receiver(job: Any) -> Clock:
-            shown.begun(f"{job.spec.name} on {job.atlas}")
+            shown.begun(f"{label(job)} on {job.atlas}")
             return Clock(shown)
 
         try:

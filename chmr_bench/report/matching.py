@@ -9,16 +9,24 @@ from typing import Any
 
 from chmr_bench.contracts import ModelSpec
 from chmr_bench.errors import UsageError
+from chmr_bench.records.environment import environment
 from chmr_bench.records.rounding import as_json
 from chmr_bench.report.grids import Grid
 from chmr_bench.report.render import section
 from chmr_bench.report.words import grouped, notes
 from chmr_bench.runner.matching import MatchedBlock, Matching, MatchJob
 from chmr_bench.splits.grouped import FOLDS
-from chmr_bench.statistics.retrieval import MEASURES, SUMMARY, Ranks, RetrievalScore
+from chmr_bench.statistics.retrieval import (
+    MEASURES,
+    SUMMARY,
+    MrrGain,
+    Ranks,
+    RetrievalScore,
+    mrr_gain,
+)
 from chmr_bench.statistics.retrieval import retrieval_scores as scores_of
 
-FORMAT = 1
+FORMAT = 2
 """Of the JSON: changes whenever an entry means something else."""
 STEM = "match"
 WAYS = {"profiles": "profile of a molecule", "molecules": "molecule of a profile"}
@@ -41,6 +49,25 @@ class Matchings:
     inapplicable: Mapping[str, str]
 
 
+def label(job: MatchJob) -> str:
+    """Return what a job's rows are called."""
+    return f"{job.spec.name}, permuted profiles" if job.shuffled else job.spec.name
+
+
+def gain_over_control(
+    matchings: Matchings, one: MatchedModel, block: str, way: str
+) -> MrrGain | None:
+    """Return what a model gains over its fit on permuted profiles; None without that control."""
+    job = one.job
+    for other in matchings.matched:
+        same = (other.job.spec.name, other.job.atlas, other.job.seed)
+        if job.shuffled or not other.job.shuffled or same != (job.spec.name, job.atlas, job.seed):
+            continue
+        own, control = (next(b for b in m.done.blocks if b.block == block) for m in (one, other))
+        return mrr_gain(getattr(own, way), getattr(control, way))
+    return None
+
+
 def why_not(spec: ModelSpec) -> str:
     """Return why a model cannot match, "" where it can."""
     if spec.match:
@@ -55,6 +82,7 @@ def match_rows(matchings: Matchings) -> list[dict[str, Any]]:
     return [
         {
             "model": one.job.spec.name,
+            "shuffled": one.job.shuffled,
             "atlas": one.done.atlas["atlases"][0],
             "synthetic": one.done.atlas["synthetic"],
             "block": block.block,
@@ -82,10 +110,15 @@ def match_grids(matchings: Matchings) -> list[Grid]:
         for one in matchings.matched
         for block in one.done.blocks
     ]
-    return [_grid(*name, members) for name, members in grouped(pairs).items()]
+    return [_grid(matchings, *name, members) for name, members in grouped(pairs).items()]
 
 
-def _grid(atlas: str, block: str, members: Sequence[tuple[MatchedModel, MatchedBlock]]) -> Grid:
+def _grid(
+    matchings: Matchings,
+    atlas: str,
+    block: str,
+    members: Sequence[tuple[MatchedModel, MatchedBlock]],
+) -> Grid:
     rows, sentences = [], []
     for way, finds in WAYS.items():
         scored = [(one, scores_of(getattr(own, way))) for one, own in members]
@@ -93,9 +126,10 @@ def _grid(atlas: str, block: str, members: Sequence[tuple[MatchedModel, MatchedB
         rows.append({"finds": finds, "model": "by chance", **chance})
         for one, scores in scored:
             cells = {MEASURES[score.measure]: _cell(score) for score in scores}
-            rows.append({"finds": finds, "model": one.job.spec.name, **cells})
+            rows.append({"finds": finds, "model": label(one.job), **cells})
             summary = next(score for score in scores if score.measure == SUMMARY)
-            sentences.append(_sentence(one.job.spec.name, finds, summary))
+            gain = gain_over_control(matchings, one, block, way)
+            sentences.append(_sentence(label(one.job), finds, summary, gain))
     (first, own), synthetic = members[0], members[0][0].done.atlas["synthetic"]
     sizes = sorted(set(own.profiles.gallery.tolist()))
     below = notes(
@@ -112,7 +146,7 @@ def _grid(atlas: str, block: str, members: Sequence[tuple[MatchedModel, MatchedB
     return Grid.of(title, rows, ("finds", "model"), below)
 
 
-def _sentence(model: str, finds: str, score: RetrievalScore) -> str:
+def _sentence(model: str, finds: str, score: RetrievalScore, gain: MrrGain | None) -> str:
     """Return in plain words what the MRR of a model says."""
     low, high, chance = (_number(score.measure, v) for v in (score.low, score.high, score.chance))
     interval = f"MRR {_number(score.measure, score.score)}, 95 % {low} to {high}, chance {chance}"
@@ -121,6 +155,10 @@ def _sentence(model: str, finds: str, score: RetrievalScore) -> str:
         "below": f"finds the {finds} less often than chance",
         "chance": f"is not shown to find the {finds}: the interval includes chance",
     }
+    if gain is not None:
+        interval += (
+            f"; {gain.gain:+.3f}, {gain.low:+.3f} to {gain.high:+.3f}, over permuted profiles"
+        )
     return f"{model} {said[score.verdict]} ({interval})."
 
 
@@ -136,7 +174,7 @@ def _number(measure: str, value: float) -> str:
 
 def match_json(matchings: Matchings, *, with_ranks: bool = False) -> dict[str, Any]:
     """Return all of it as plain values; `with_ranks`, so that scores can be computed again."""
-    matched = [_json(one, with_ranks) for one in matchings.matched]
+    matched = [_json(matchings, one, with_ranks) for one in matchings.matched]
     return {
         "format": FORMAT,
         "matchings": matched,
@@ -144,11 +182,19 @@ def match_json(matchings: Matchings, *, with_ranks: bool = False) -> dict[str, A
     }
 
 
-def _json(one: MatchedModel, with_ranks: bool) -> dict[str, Any]:
+def _json(matchings: Matchings, one: MatchedModel, with_ranks: bool) -> dict[str, Any]:
     spec, done = one.job.spec, one.done
+    blocks = []
+    for block in done.blocks:
+        content = _block_json(block, with_ranks)
+        for way in WAYS:
+            gain = gain_over_control(matchings, one, block.block, way)
+            content[way]["over_shuffled"] = gain and vars(gain)
+        blocks.append(content)
     return {
         "model": spec.name,
         "model_version": spec.version,
+        "shuffled": one.job.shuffled,
         "settings": one.job.config.model_dump(mode="json"),
         "atlas": dict(done.atlas),
         "seed": one.job.seed,
@@ -157,7 +203,8 @@ def _json(one: MatchedModel, with_ranks: bool) -> dict[str, Any]:
         "n_same_molecule": done.n_same,
         "too_few_pairs": dict(done.few),
         "seconds": round(done.seconds, 1),
-        "blocks": [_block_json(block, with_ranks) for block in done.blocks],
+        "environment": environment().model_dump(mode="json"),
+        "blocks": blocks,
     }
 
 

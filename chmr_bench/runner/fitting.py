@@ -85,6 +85,8 @@ class Predicted:
         What a reader of the scores should know.
     draws :
         (n_draws, n_test, t) float32, with the profiles of others; None but for the frozen control.
+    y_valid_pred :
+        (n_valid, t) of the validation rows; None where there are none, or it fails on them.
     """
 
     y_pred: FloatArray
@@ -92,6 +94,7 @@ class Predicted:
     peak_memory_mb: float | None
     peak_memory_of: MemoryScope
     draws: FloatArray | None = None
+    y_valid_pred: FloatArray | None = None
 
 
 def fit_and_predict(task: FitTask, send: Send) -> Predicted:
@@ -106,11 +109,12 @@ def fit_and_predict(task: FitTask, send: Send) -> Predicted:
         with threads(task.context.n_jobs):  # of the libraries that are loaded by now
             y_pred, remarks = _fit_and_predict(model, task, send)
             draws = _replaced(model, task)
+            y_valid_pred = of_valid(model, task)
         peak = peak_memory_mb()
         if isinstance(model, RemoteModel):
             model.close()
             peak = max(peak or 0.0, peak_memory_of_children_mb())
-    return Predicted(y_pred, remarks, peak, scope, draws)
+    return Predicted(y_pred, remarks, peak, scope, draws, y_valid_pred)
 
 
 def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArray, tuple[str, ...]]:
@@ -132,6 +136,22 @@ def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArra
     if time.perf_counter() - started > SPOT_SECONDS:
         return y_pred, ()
     return y_pred, tuple(spot_check(model.predict, test, y_pred))
+
+
+def of_valid(model: Model, task: FitTask) -> FloatArray | None:
+    """Return the predictions of the validation rows, (n_valid, t); a run does not fail by them."""
+    tasks = task.context.tasks
+    if not len(task.valid):
+        return None
+    shape = (len(task.valid), len(tasks.task_names))
+    try:
+        y_pred = model.predict(task.valid.read_only())
+        return check_predictions(y_pred, shape, tasks.task_type == "classification")
+    except Exception as error:  # noqa: BLE001 - a stranger's code
+        task.context.log.warning(
+            "no predictions of the validation rows are kept: %s: %s", type(error).__name__, error
+        )
+        return None
 
 
 def _replaced(model: Model, task: FitTask) -> FloatArray | None:

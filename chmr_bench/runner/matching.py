@@ -48,12 +48,15 @@ class MatchJob:
     ----------
     seed :
         Of the model, and which repeat of the five folds is drawn: 0 to 4.
+    shuffled :
+        The negative control: the model is fitted on permuted profiles, and asked the same.
     """
 
     spec: ModelSpec
     config: BaseModel
     atlas: str
     seed: int = 0
+    shuffled: bool = False
     device: DeviceKind = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -187,18 +190,21 @@ def _context(job: MatchJob, n_jobs: int) -> FitContext:
 
 def _fold(
     job: MatchJob,
-    pairs: tuple[Atlas, Inputs],
+    whole: tuple[Atlas, Inputs],
     fold: int,
     context: FitContext,
     blocks: list[str],
 ) -> dict[str, MatchedBlock]:
     """Return what a model fitted on the other folds makes of one fold's pairs, block by block."""
-    atlas, inputs = pairs
+    atlas, inputs = whole
     split = repeated_fold(atlas.keys, job.seed % REPEATS * FOLDS + fold)
     train = np.sort(np.concatenate([split.train, split.valid]))
+    pairs = atlas.take(train)
+    if job.shuffled:
+        pairs = _permuted(pairs, np.random.default_rng([job.seed, fold]))
     seed_globals(job.seed)
     model: MatchModel = load_object(job.spec.match)(job.config)
-    model.fit_pairs(inputs.take(train).read_only(), atlas.take(train), context)
+    model.fit_pairs(inputs.take(train).read_only(), pairs, context)
     matched = {}
     for name in blocks:
         rows = split.test[atlas.blocks[name].observed_rows[split.test]]
@@ -207,6 +213,13 @@ def _fold(
             ranks = _ranks(job, model, molecules, name, profiles)
             matched[name] = MatchedBlock(name, molecules.keys, *ranks)
     return matched
+
+
+def _permuted(pairs: Atlas, rng: np.random.Generator) -> Atlas:
+    """Return the pairs with every profile given to another molecule that has one."""
+    from chmr_bench.nn.pretraining.values import shuffled
+
+    return replace(pairs, blocks={name: shuffled(b, rng) for name, b in pairs.blocks.items()})
 
 
 def _ranks(

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from chmr_bench import isolation
-from chmr_bench.contracts import Dataset, PendingWeights, Progress, Weights
-from chmr_bench.errors import PredictionError, RemoteError, TimeLimitError, WorkerError
+from chmr_bench.contracts import PendingWeights, Progress, Weights
+from chmr_bench.errors import RemoteError, TimeLimitError, WorkerError
 from chmr_bench.plugins import registry
 from chmr_bench.records import (
     ErrorInfo,
     Metrics,
-    Molecules,
     Phase,
     Predictions,
     Record,
@@ -29,13 +28,13 @@ from chmr_bench.records import (
     Timing,
 )
 from chmr_bench.records.environment import environment
-from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.fitting import FIT, FitTask, Predicted
 from chmr_bench.runner.frozen import frozen_info
 from chmr_bench.runner.job import Job, cells_info, dataset_info, model_info, plugin_ref
+from chmr_bench.runner.keeping import stored_predictions
 from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.masking import SplitInputs, split_inputs
 from chmr_bench.runner.needs import needs_of
@@ -44,7 +43,7 @@ from chmr_bench.runner.scoring import constant_targets, score
 from chmr_bench.runner.weights import WeightsCache, n_seen
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
-from chmr_bench.types import BoolArray, FloatArray, IntArray
+from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench.worker import short_traceback
 
 LOG_LINES = 15
@@ -245,7 +244,7 @@ def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
         (len(split.test), len(data.dataset.task_names)),
         data.spec.task_type == "classification",
     )
-    stored = _stored(job, y_pred)
+    stored = stored_predictions(data, split, y_pred, predicted.y_valid_pred)
     clusters = connectivity_clusters(data, split.test, report)
     metrics, replicates = score(data.spec, data.dataset, stored, clusters)
     frozen = None
@@ -274,30 +273,6 @@ def _predicted(job: Job, options: RunOptions, parts: SplitInputs, clock: Clock) 
     )
     predicted: Predicted = isolation.call(FIT, task, limits=options.limits, receiver=clock)
     return predicted
-
-
-def _stored(job: Job, y_pred: FloatArray) -> Predictions:
-    """Return the predictions in the precision they are stored in."""
-    data, rows = job.data, job.data.split(job.split).test
-    labelled = ~np.isnan(data.dataset.y[rows])
-    stored = as_stored(y_pred, rows, data.dataset.task_names, data.spec.task_type, labelled)
-    if np.isinf(stored.values).any():
-        raise PredictionError(
-            f"{int(np.isinf(stored.values).sum())} predictions do not fit "
-            f"{stored.values.dtype}: the largest is {np.abs(y_pred).max():g}"
-        )
-    return replace(stored, molecules=_molecules(data.dataset, rows))
-
-
-def _molecules(dataset: Dataset, rows: IntArray) -> Molecules | None:
-    """Return which lines of a user's table these rows are; None for other data."""
-    if not dataset.row_numbers:
-        return None
-    return Molecules(
-        file_rows=np.array(dataset.row_numbers, dtype=np.int64)[rows],
-        smiles=tuple(dataset.smiles[i] for i in rows),
-        ids=tuple(dataset.ids[i] if dataset.ids else "" for i in rows),
-    )
 
 
 def error_info(error: BaseException, clock: Clock) -> ErrorInfo:

@@ -63,6 +63,15 @@ class RetrievalScore:
         return "below" if self.high < self.chance else "chance"
 
 
+@dataclass(frozen=True)
+class MrrGain:
+    """What a model gains over a control, with its 95 % interval."""
+
+    gain: float
+    low: float
+    high: float
+
+
 def ranks_of(similarity: FloatArray, partner: IntArray) -> Ranks:
     """Return where each query finds its partner.
 
@@ -117,6 +126,35 @@ def retrieval_scores(ranks: Ranks, n_replicates: int = 1000, seed: int = 0) -> l
         low, high = interval(drawn, score=score, metric="average_precision", n_effective=n)
         scores.append(RetrievalScore(measure, score, low, high, float(chance.mean())))
     return scores
+
+
+def mrr_gain(ranks: Ranks, control: Ranks, n_replicates: int = 1000, seed: int = 0) -> MrrGain:
+    """Return the MRR less that of a control on the same queries; the bootstrap is over queries.
+
+    Parameters
+    ----------
+    ranks, control : Ranks
+        Of the same queries, in the same order.
+
+    Raises
+    ------
+    DataError
+        The two are not of as many queries.
+
+    Examples
+    --------
+    >>> first, last = ranks_of(np.eye(3), np.arange(3)), ranks_of(-np.eye(3), np.arange(3))
+    >>> round(mrr_gain(first, last).gain, 3)
+    0.667
+    """
+    n = len(ranks)
+    if len(control) != n or not n:
+        raise DataError(f"{n} queries and {len(control)} of the control; expected the same ones")
+    row = list(MEASURES).index(SUMMARY)
+    gains = query_gains(ranks)[row] - query_gains(control)[row]  # (n,)
+    drawn = np.concatenate([gains @ w / n for w in multiplicities(n, n_replicates, seed)])
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return MrrGain(float(gains.mean()), float(low), float(high))
 
 
 def query_gains(ranks: Ranks) -> FloatArray:

@@ -27,7 +27,7 @@ BLOCK = re.compile(
 )
 LONG = ("docs/audits.md",)
 """Pages whose blocks take many seconds."""
-ONLY_PARSED = ("pretrain", "explain", "match", "data")
+ONLY_PARSED = ("pretrain", "explain", "match", "data", "ensemble")
 """Commands that take hours, or fetch: their options are checked, they are not run."""
 READ_ONLY = ("compare", "verify")
 

@@ -39,6 +39,21 @@ def test_json_and_files_hold_every_rank(inside: Run, tmp_path: Path) -> None:
     assert "match.json" in done.stderr
 
 
+def test_the_control_is_fitted_on_permuted_profiles_and_stands_beside(
+    inside: Run, tmp_path: Path
+) -> None:
+    """`match-sizes` knows the answer without a fit, so it gains nothing over its control."""
+    done = inside(*ASKED, "--control", "shuffled", "--json", "--out", "found", "-q")
+    own, control = json.loads(done.stdout)["matchings"]
+    assert (own["shuffled"], control["shuffled"]) == (False, True)
+    gain = own["blocks"][0]["profiles"]["over_shuffled"]
+    assert gain == {"gain": 0.0, "low": 0.0, "high": 0.0}
+    assert control["blocks"][0]["profiles"]["over_shuffled"] is None
+    page = (tmp_path / "found" / "match.md").read_text()
+    assert "quick.match-sizes, permuted profiles" in page
+    assert "+0.000, +0.000 to +0.000, over permuted profiles" in page
+
+
 def test_python_gives_a_row_a_measure(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from chmr_bench import UsageError, match
 
@@ -60,6 +75,7 @@ def test_python_gives_a_row_a_measure(quick: Path, monkeypatch: pytest.MonkeyPat
         (("-m", "mean", "--atlas", "cmea"), 2, "not applicable: mean: it learns from no cells"),
         (("-m", "mmsa", "-m", "cells.forest", "--atlas", "cmea"), 2, "offers no matching"),
         (("-m", "infoalign", "--atlas", "cmea", "--seed", "5"), 2, "repeats 0 to 4"),
+        (("-m", "infoalign", "--atlas", "cmea", "--control", "shufled"), 2, "shuffled"),
         (("-m", "infoalign", "--atlas", "cmea", "--set", "epoch=1"), 2, "did you mean 'epochs'"),
         (("-m", "infoalign", "--atlas", "cmea", "--set", "chmr:epochs=1"), 2, "is not among"),
         (

@@ -28,9 +28,9 @@ Match = Callable[..., Matching]
 def matched() -> Match:
     """Match in this process: the quick model of that name, on the forty alkanes."""
 
-    def match(name: str, seed: int = 0) -> Matching:
+    def match(name: str, seed: int = 0, *, shuffled: bool = False) -> Matching:
         spec = registry().model(f"quick.match-{name}").spec
-        job = MatchJob(spec, build_config(spec, {}), "quick-made-atlas", seed)
+        job = MatchJob(spec, build_config(spec, {}), "quick-made-atlas", seed, shuffled)
         data = AtlasData(FetchOptions(offline=True))
         return match_here(job, data, registry(), lambda *_: None)
 
@@ -57,6 +57,13 @@ def test_the_order_of_profiles_tells_nothing(matched: Match) -> None:
     done = matched("diagonal")
     for way in ("profiles", "molecules"):
         assert scores(done, way)["hit@1"] < 0.4  # 1 of 8 by chance
+
+
+def test_the_control_learns_from_permuted_profiles(matched: Match) -> None:
+    """Every molecule has another's profile, each profile is there once, and folds are the same."""
+    learner, control = matched("learner"), matched("learner", shuffled=True)
+    assert learner.blocks[0].keys == control.blocks[0].keys
+    assert scores(learner, "profiles")["mrr"] > 0.9 > 0.7 > scores(control, "profiles")["mrr"]
 
 
 def test_seeds_draw_other_folds_and_the_same_seed_the_same(matched: Match) -> None:

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.contracts import FeatureRequest, MatrixBlock, part_digest
+from chmr_bench.contracts import (
+    FeatureRequest,
+    FitContext,
+    Inputs,
+    MatrixBlock,
+    TaskInfo,
+    part_digest,
+)
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, PredictionError, SettingError
 from chmr_bench.plugins import registry
@@ -24,10 +31,12 @@ from chmr_bench.runner import (
     LoadedDataset,
     RunOptions,
     SplitRequest,
+    fitting,
     load,
     run_job,
 )
 from chmr_bench.runner.checking import check_predictions
+from chmr_bench.runner.fitting import FitTask
 from chmr_bench.runner.job import key_of
 from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.logs import captured
@@ -83,6 +92,35 @@ def test_a_job_gives_a_record_with_scores_of_the_stored_predictions(datasets: Da
     assert record.metrics.per_task[2].reason == "one class in test (all 1)"
     assert record.metrics.low is not None
     assert record.metrics.low <= record.metrics.macro <= (record.metrics.high or 0)
+
+
+def test_the_validation_rows_are_predicted_too(datasets: Datasets) -> None:
+    job = make_job(datasets, "quick.noise")
+    done = run_job(job, OPTIONS)
+    assert done.predictions is not None
+    assert done.predictions.valid is not None
+    valid = job.data.split(job.split).valid
+    np.testing.assert_array_equal(done.predictions.valid.rows, valid)
+    labelled = np.isfinite(job.data.dataset.y[valid])
+    np.testing.assert_array_equal(np.isfinite(done.predictions.valid.values), labelled)
+
+
+def test_a_run_does_not_fail_by_its_validation_rows(caplog: pytest.LogCaptureFixture) -> None:
+    class Falls:
+        def fit(self, *parts: Any) -> None:
+            raise NotImplementedError
+
+        def predict(self, inputs: Inputs) -> Any:
+            raise ValueError("no more")
+
+    rows = Inputs(("C", "CC"))
+    y = np.zeros((2, 1))
+    tasks = TaskInfo("classification", ("a",), "roc_auc")
+    spec = registry().model("quick.noise").spec
+    config = build_config(spec, {})
+    task = FitTask(spec, config, rows, y, rows, y, rows, FitContext(tasks), registry())
+    assert fitting.of_valid(Falls(), task) is None
+    assert "no predictions of the validation rows are kept: ValueError: no more" in caplog.text
 
 
 def test_scores_are_of_the_stored_precision(datasets: Datasets) -> None:

@@ -11,6 +11,7 @@ from chmr_bench.errors import DataError
 from chmr_bench.statistics.retrieval import (
     MEASURES,
     Ranks,
+    mrr_gain,
     query_gains,
     ranks_of,
     retrieval_scores,
@@ -97,3 +98,17 @@ def test_a_perfect_order_is_above_chance_and_a_reversed_one_below() -> None:
 def test_without_a_query_there_is_no_score() -> None:
     with pytest.raises(DataError, match="no query"):
         retrieval_scores(Ranks(*(np.zeros(0, dtype=np.int64),) * 3))
+
+
+def test_the_gain_over_a_control_is_paired_over_queries() -> None:
+    """Queries differ much among themselves and little from their control: pairing shows it."""
+    generator = np.random.default_rng(3)
+    at = generator.integers(2, 40, 200)
+    control = Ranks(at, at, np.full(200, 40))
+    better = Ranks(at - 1, at - 1, np.full(200, 40))
+    gain = mrr_gain(better, control)
+    assert gain.gain == pytest.approx(np.mean(1 / (at - 1) - 1 / at))
+    assert 0 < gain.low < gain.gain < gain.high
+    assert mrr_gain(control, control).gain == 0
+    with pytest.raises(DataError, match="200 queries and 3 of the control"):
+        mrr_gain(better, ranks([1, 2, 3], [1, 2, 3], 9))

@@ -1,0 +1,137 @@
+"""The ensemble of rows on record, as the command line asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chmr_bench.api.options import Options, as_list, datasets_of, store_of
+from chmr_bench.api.requests import suite_datasets
+from chmr_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from chmr_bench.records import RecordStore
+    from chmr_bench.runner.ensembling import Ensemble, Members
+
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of a command.
+
+    Attributes
+    ----------
+    ensembles :
+        The seeds of one dataset and split stand together.
+    left_out :
+        Row -> why it is in no ensemble.
+    """
+
+    ensembles: tuple[tuple[Ensemble, ...], ...]
+    left_out: Mapping[str, str]
+
+
+def ensembles_of(options: Options) -> Made:
+    """Return the ensemble of each dataset and split that has runs of two rows, and store them.
+
+    Raises
+    ------
+    UsageError
+        There is no record, or nowhere are there two rows that can be averaged.
+    """
+    from chmr_bench.report.runs import load_runs
+    from chmr_bench.runner.ensembling import ensembles
+    from chmr_bench.runner.recorded import open_split
+
+    store = store_of(options["out"])
+    runs, left_out = _usable(load_runs(store), options)
+    datasets, made = datasets_of(options), []
+    for _, table in runs.groupby("table", sort=False):
+        members = _members(table, {run["identity"]: run["stored"] for _, run in table.iterrows()})
+        if members is None:
+            continue
+        first = next(iter(members.rows.values()))[0].record
+        loaded, _ = open_split(first, datasets)
+        command = tuple(options.get("command") or ("chmr-bench", "ensemble"))
+        made.append(tuple(ensembles(members, loaded, command)))
+    if not made:
+        reasons = "; ".join(f"{row}: {why}" for row, why in left_out.items())
+        raise UsageError(
+            "an ensemble needs runs of two rows on one dataset and split, with predictions of the "
+            f"validation rows{f' ({reasons})' if reasons else ''}; 'chmr-bench run' makes them"
+        )
+    _stored(made, store, Path(options["out"]))
+    return Made(tuple(made), left_out)
+
+
+def _usable(loaded: Any, options: Options) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the runs that may be averaged, each with its `stored`; and why other rows are not."""
+    from chmr_bench.runner.ensembling import NAME
+
+    runs = loaded.frame
+    plain = ~runs["failed"] & runs["missing"].isna() & (runs["own_profiles"] == "")
+    runs = runs[plain & (runs["model"] != NAME)]
+    names = [*suite_datasets(options), *as_list(options.get("dataset"))]
+    runs = runs[runs["split"] == (options.get("split") or REFERENCE)]
+    runs = runs[runs["dataset"].isin(names)] if names else runs
+    wanted = as_list(options.get("model"))
+    for name in wanted:
+        if name not in {*runs["model"], *runs["row"]}:
+            raise UsageError(
+                f"no run of {name!r} is on record there; these rows have some: "
+                f"{', '.join(sorted({*runs['row']})) or 'none'}"
+            )
+    runs = runs[runs["model"].isin(wanted) | runs["row"].isin(wanted)] if wanted else runs
+    runs = runs.assign(stored=[loaded.stored[identity] for identity in runs["identity"]])
+    reasons = [_why_not(run) for _, run in runs.iterrows()]
+    left_out = {row: why for row, why in zip(runs["row"], reasons, strict=True) if why}
+    return runs.loc[[not why for why in reasons]], left_out
+
+
+def _why_not(run: Any) -> str:
+    """Return why a run cannot be averaged, "" where it can."""
+    if run["labels_seen"]:
+        return "it may have learnt from labels of the benchmark"
+    if not (run["stored"].content.get("predictions") or {}).get("n_valid"):
+        return "its runs hold no predictions of the validation rows: remove them and run again"
+    return ""
+
+
+def _members(table: pd.DataFrame, stored: Mapping[str, Any]) -> Members | None:
+    """Return the runs of one dataset and split by row and seed; None where no two rows have one.
+
+    The seeds are those that every row with seeds has; a deterministic row serves all of them.
+    """
+    from chmr_bench.runner.ensembling import Members
+
+    by_row: dict[str, dict[int | None, Any]] = {}
+    for row, seed, identity in zip(table["row"], table["seed"], table["identity"], strict=True):
+        by_row.setdefault(row, {})[None if seed is None else int(seed)] = stored[identity]
+    drawn = [set(own) for own in by_row.values() if None not in own]
+    seeds: tuple[int | None, ...] = (None,)
+    if drawn:
+        seeds = tuple(sorted(s for s in set.intersection(*drawn) if s is not None))
+    if len(by_row) < 2 or not seeds:
+        return None
+    rows = {
+        row: tuple(own[None] if None in own else own[seed] for seed in seeds)
+        for row, own in sorted(by_row.items())
+    }
+    return Members(rows, seeds)
+
+
+def _stored(made: list[tuple[Ensemble, ...]], store: RecordStore, out: Path) -> None:
+    """Store the runs, pack them and write the tables, as `run` does."""
+    from chmr_bench.report import leaderboard
+
+    store.prepare()
+    for ensemble in (one for of_table in made for one in of_table):
+        log = "\n".join(ensemble.record.remarks)
+        store.write(ensemble.record, ensemble.predictions, ensemble.replicates, log)
+    store.pack()
+    leaderboard.build(store, out)
