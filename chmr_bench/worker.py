@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import ctypes
 import faulthandler
+import gc
 import logging
 import multiprocessing.util
 import os
@@ -83,6 +84,7 @@ def _text(descriptor: int) -> TextIO:
 
 def serve(connection: Any, surroundings: ProcessState) -> None:
     """Do one call and leave; the main function of a worker process."""
+    gc.freeze()  # a collection would touch, and so copy, all that the server has loaded
     surroundings.take_over()
     _forget_exit_functions()
     end_with_the_caller()
