@@ -26,6 +26,8 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     "mlp": {"hidden": 32, "epochs": 40, "batch_size": 32},
     "forest": {"n_trees": 60},
 }
+BRIEF: Mapping[str, Mapping[str, Any]] = {"mlp": {"epochs": 4}, "forest": {"n_trees": 10}}
+"""Where the same must come out twice, and nothing need be learnt well."""
 MakeProblem: TypeAlias = Callable[..., Any]
 Change: TypeAlias = dict[str, Callable[..., Inputs]]
 every_model = pytest.mark.parametrize("name", NAMES)
@@ -36,6 +38,10 @@ def build(name: str, **settings: Any) -> Any:
     quick = QUICK[name.split(".")[1]]
     config = load_object(spec.config).model_validate({**quick, **spec.preset, **settings})
     return load_object(spec.factory)(config)
+
+
+def build_brief(name: str, **settings: Any) -> Any:
+    return build(name, **{**BRIEF[name.split(".")[1]], **settings})
 
 
 def auc(problem: Any, y_pred: FloatArray) -> float:
@@ -82,7 +88,8 @@ def test_rows_that_are_not_observed_are_never_read(
     bad = problem.on(lambda part: change["poisoned"](part, 1e30))
     assert np.nanmax(bad.train.matrix("morphology").values) == 1e30
     np.testing.assert_array_equal(
-        bad.fit(build(name)).predict(bad.test), problem.fit(build(name)).predict(problem.test)
+        bad.fit(build_brief(name)).predict(bad.test),
+        problem.fit(build_brief(name)).predict(problem.test),
     )
 
 
@@ -93,11 +100,11 @@ def test_without_any_profile_it_is_the_model_of_structure(
 ) -> None:
     problem = problem_of(task_type)
     plain, hidden = problem.on(change["without_cells"]), problem.on(change["hide"])
-    y_pred = plain.fit(build(name)).predict(plain.test)
+    y_pred = plain.fit(build_brief(name)).predict(plain.test)
     assert np.isfinite(y_pred).all()
-    np.testing.assert_array_equal(hidden.fit(build(name)).predict(hidden.test), y_pred)
+    np.testing.assert_array_equal(hidden.fit(build_brief(name)).predict(hidden.test), y_pred)
     other = name.removesuffix(".late") if name in LATE else f"{name}.late"
-    np.testing.assert_array_equal(plain.fit(build(other)).predict(plain.test), y_pred)
+    np.testing.assert_array_equal(plain.fit(build_brief(other)).predict(plain.test), y_pred)
 
 
 @every_model
@@ -162,11 +169,11 @@ def test_same_seed_same_predictions_on_any_number_of_cores(
     name: str, problem_of: MakeProblem
 ) -> None:
     problem = problem_of("classification")
-    one = problem.fit(build(name), seed=3).predict(problem.test)
-    np.testing.assert_array_equal(problem.fit(build(name), seed=3).predict(problem.test), one)
-    two = problem.fit(build(name), seed=3, n_jobs=2).predict(problem.test)
+    one = problem.fit(build_brief(name), seed=3).predict(problem.test)
+    np.testing.assert_array_equal(problem.fit(build_brief(name), seed=3).predict(problem.test), one)
+    two = problem.fit(build_brief(name), seed=3, n_jobs=2).predict(problem.test)
     np.testing.assert_array_equal(two, one)
-    assert not np.array_equal(problem.fit(build(name), seed=4).predict(problem.test), one)
+    assert not np.array_equal(problem.fit(build_brief(name), seed=4).predict(problem.test), one)
 
 
 @every_model
@@ -174,7 +181,7 @@ def test_without_validation_rows_and_without_molecules(name: str, problem_of: Ma
     problem = problem_of("classification")
     none = np.arange(0)
     blind = replace(problem, valid=problem.valid.take(none), y_valid=problem.y_valid[none])
-    model = blind.fit(build(name))
+    model = blind.fit(build_brief(name))
     assert np.isfinite(model.predict(problem.test)).all()
     assert model.predict(problem.test.take(none)).shape == (0, 4)
     assert len(set(np.round(model._weights, 12))) == 1
@@ -186,13 +193,14 @@ def test_hiding_profiles_while_learning_changes_what_is_learnt(
 ) -> None:
     problem = problem_of("classification")
     found = [
-        problem.fit(build(name, modality_dropout=share)).predict(problem.test)
+        problem.fit(build_brief(name, modality_dropout=share)).predict(problem.test)
         for share in (0.0, 0.5)
     ]
     assert not np.array_equal(*found)
     plain = problem.on(change["without_cells"])
     same = [
-        plain.fit(build(name, modality_dropout=share)).predict(plain.test) for share in (0.0, 0.5)
+        plain.fit(build_brief(name, modality_dropout=share)).predict(plain.test)
+        for share in (0.0, 0.5)
     ]
     np.testing.assert_array_equal(*same)
 
@@ -221,14 +229,14 @@ def test_profiles_in_part_are_read_entry_by_entry(
     name: str, components: int, problem_of: MakeProblem
 ) -> None:
     problem = problem_of("classification")
-    settings: dict[str, Any] = {"components": components}
-    settings |= {"epochs": 4} if "mlp" in name else {"n_trees": 10}
     found = []
     for fill in (np.nan, 1e4, np.inf):
         part = problem.on(partial(in_part, share=0.6, fill=fill))
-        found.append(part.fit(build(name, **settings)).predict(part.test))
+        found.append(part.fit(build_brief(name, components=components)).predict(part.test))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
     full = problem.on(partial(in_part, share=0.0))
-    plain = problem.fit(build(name, **settings)).predict(problem.test)
-    np.testing.assert_array_equal(full.fit(build(name, **settings)).predict(full.test), plain)
+    plain = problem.fit(build_brief(name, components=components)).predict(problem.test)
+    np.testing.assert_array_equal(
+        full.fit(build_brief(name, components=components)).predict(full.test), plain
+    )
