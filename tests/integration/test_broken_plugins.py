@@ -177,12 +177,8 @@ def distribute(site: Path, name: str, source: str, version: str) -> None:
     (info / "entry_points.txt").write_text(f"[chmr_bench.v1]\n{name} = {module}\n")
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every broken plugin, a good one, and one whose dependency is missing."""
-    folder = tmp_path_factory.mktemp("site")
-    for i, (name, (source, _)) in enumerate(BROKEN.items()):
-        distribute(folder, name, source, f"0.{i}.7")
+def distribute_toys(folder: Path) -> None:
+    """Write a good plugin, one whose dependency is missing and one whose class is not there."""
     (folder / "good_model.py").write_text(GOOD_MODULE)
     good = MODEL.format(name="toy.good", module="good_model", more="")
     distribute(folder, "good", good, "1.0")
@@ -191,6 +187,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     distribute(folder, "poor", poor, "1.1")
     absent = MODEL.format(name="toy.absent", module="no_such_module", more="")
     distribute(folder, "absent", absent, "1.2")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every broken plugin and the toys."""
+    folder = tmp_path_factory.mktemp("site")
+    for i, (name, (source, _)) in enumerate(BROKEN.items()):
+        distribute(folder, name, source, f"0.{i}.7")
+    distribute_toys(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the toys alone."""
+    folder = tmp_path_factory.mktemp("toys")
+    distribute_toys(folder)
     return folder
 
 
@@ -267,14 +280,14 @@ def test_a_model_of_a_broken_plugin_is_unknown_and_the_plugin_is_named(
     assert "misspelt-hook" in done.stderr
 
 
-def test_a_missing_dependency_is_named_with_the_way_out(site: Path, tmp_path: Path) -> None:
-    done = run_on_demo(site, tmp_path, "toy.poor")
+def test_a_missing_dependency_is_named_with_the_way_out(toys: Path, tmp_path: Path) -> None:
+    done = run_on_demo(toys, tmp_path, "toy.poor")
     assert done.returncode == PLUGIN_ERROR
     assert "no_such_engine" in done.stdout + done.stderr
 
 
-def test_a_class_that_is_not_there_is_the_plugins_error(site: Path, tmp_path: Path) -> None:
-    done = run_on_demo(site, tmp_path, "toy.absent")
+def test_a_class_that_is_not_there_is_the_plugins_error(toys: Path, tmp_path: Path) -> None:
+    done = run_on_demo(toys, tmp_path, "toy.absent")
     assert done.returncode == PLUGIN_ERROR
     assert "no_such_module" in done.stdout + done.stderr
 
