@@ -45,7 +45,6 @@ AGAINST = (
     "fingerprint.forest",
 )
 """What the row `chmr` is set against."""
-AGAINST_PRINTED = Path(__file__).with_name("against_printed.py")
 SHARED_BY = 4
 """So many commands that have an option make it a shared one."""
 PERCENT = ("roc_auc", "average_precision")
@@ -60,6 +59,7 @@ def filled(text: str) -> str:
         "audit": audit_table,
         "molecules": molecule_table,
         "against": against_printed,
+        "matching": lambda: _section_of("matching"),
         "commands": commands,
     }
     for name, make in makers.items():
@@ -131,9 +131,15 @@ def molecule_table() -> str:
 
 def against_printed() -> str:
     """Return our rows beside the printed rows they answer to, and why they differ."""
-    spec = importlib.util.spec_from_file_location("against_printed", AGAINST_PRINTED)
+    return _section_of("against_printed")
+
+
+def _section_of(name: str) -> str:
+    """Return what `section` of another file of this folder gives."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{AGAINST_PRINTED} cannot be read")
+        raise ImportError(f"{path} cannot be read")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

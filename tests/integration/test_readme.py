@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,13 +13,18 @@ import numpy as np
 import pytest
 
 from chmr_bench.statistics import Runs
+from chmr_bench.statistics.retrieval import Ranks, mrr_gain, retrieval_scores
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README_BYTES = 8192
 
 
 def load_generator() -> Any:
-    spec = importlib.util.spec_from_file_location("readme", REPOSITORY / "docs" / "readme.py")
+    return load_docs("readme")
+
+
+def load_docs(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -158,3 +164,64 @@ def test_every_large_gap_to_a_printed_figure_has_a_reason() -> None:
 
 def size(row: str) -> float:
     return float(row.split("|")[7])
+
+
+# ---------------------------------------------------------------------------------------- matching
+
+
+def matched(model: str, verdict: str, gain_low: float, *, shuffled: bool = False) -> dict[str, Any]:
+    cell = {
+        "scores": {"mrr": {"score": 0.25, "chance": 0.13, "verdict": verdict}},
+        "over_shuffled": {"gain": 0.1, "low": gain_low, "high": 0.2},
+    }
+    block = {"block": "morphology", "n_pairs": 1155, "profiles": cell, "molecules": cell}
+    return {
+        "model": model,
+        "shuffled": shuffled,
+        "atlas": {"synthetic": False},
+        "blocks": [block],
+    }
+
+
+def test_a_matching_says_who_finds_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = load_docs("matching")
+    monkeypatch.setattr(section, "STORED", tmp_path)
+    assert section.section() == section.NONE
+    (tmp_path / "cmea").mkdir()
+    rows = [
+        matched("a", "above", 0.05),
+        matched("a", "above", 0.0, shuffled=True),
+        matched("b", "above", -0.05),
+        matched("c", "chance", 0.05),
+    ]
+    (tmp_path / "cmea" / "match.json").write_text(json.dumps({"matchings": rows}))
+    lines = section.section().splitlines()
+    cells = "**0.250** (+0.100) | 0.250 (+0.100) | 0.250 (+0.100)"
+    assert lines[2] == f"| cmea | morphology | 1,155 | profile | 0.130 | {cells} |"
+    assert lines[5] == (
+        "- `cmea`: structure tells something of the profile, by a in 2 of 2 rows; "
+        "nothing is shown by b, c."
+    )
+
+
+STORED_MATCHINGS = sorted((REPOSITORY / "leaderboards" / "matching").glob("*/match.json"))
+
+
+@pytest.mark.parametrize("path", STORED_MATCHINGS, ids=lambda path: path.parent.name)
+def test_stored_scores_of_a_matching_are_those_of_its_ranks(path: Path) -> None:
+    def ranks_in(cell: dict[str, Any]) -> Ranks:
+        return Ranks(*(np.array(cell[name]) for name in ("first", "last", "gallery")))
+
+    matchings = json.loads(path.read_text(encoding="utf-8"))["matchings"]
+    for one in matchings:
+        (control,) = [o for o in matchings if o["shuffled"] and o["model"] == one["model"]]
+        for block, same in zip(one["blocks"], control["blocks"], strict=True):
+            for way in ("profiles", "molecules"):
+                ranks = ranks_in(block[way])
+                for score in retrieval_scores(ranks):
+                    assert block[way]["scores"][score.measure]["score"] == pytest.approx(
+                        score.score
+                    )
+                if not one["shuffled"]:
+                    gain = mrr_gain(ranks, ranks_in(same[way])).gain
+                    assert block[way]["over_shuffled"]["gain"] == pytest.approx(gain)
