@@ -292,7 +292,7 @@ class ReadOuts:
     censored_at
         Values stand at this where the true one lies beyond: the highest dose, say.
     n_molecules
-        That have any; 0 = all of the atlas.
+        That have any; 0 = all of the atlas. Of labelled assays at most: different SMILES.
 
     Examples
     --------

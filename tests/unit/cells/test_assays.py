@@ -85,7 +85,7 @@ def test_the_contract_says_which_are_assays(home: object) -> None:
     atlas = made_atlas(home)
     spec = AtlasSpec("toy", "Toy", "nowhere:load", ("assay.toy",), kind="assays")
     check_atlas(spec, atlas)
-    with pytest.raises(DataError, match="registered as cells, .*assays are not cells"):
+    with pytest.raises(DataError, match=r"registered as cells, .*assays are not cells"):
         check_atlas(replace(spec, kind="cells"), atlas)
     with pytest.raises(DataError, match="3 rows, expected 2"):
         replace(atlas, assays={"assay.toy": block([[0, 1]] * 3)})
