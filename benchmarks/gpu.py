@@ -5,8 +5,9 @@
 
 `prepare` opens an atlas and keeps what its steps read in one file of at most 40 MB. `run` needs
 this repository and torch, numpy, numba, pydantic and safetensors alone: what else the network
-imports has a stand-in here. It ends with 1 where the losses differ, or less than 60 % of the encoder's own rate
-is left in a whole step. `--device cpu` runs it without a GPU, with a small `--batch`.
+imports has a stand-in here. It ends with 1 where the losses differ, or less than 60 % of the
+encoder's own rate is left in a whole step. `--device cpu` runs it without a GPU, with a small
+`--batch`.
 """
 
 from __future__ import annotations
