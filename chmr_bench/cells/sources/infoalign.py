@@ -65,7 +65,12 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
     DataError
         A table or a matrix is not in the layout of this module.
     """
-    local = _find(getattr(files, "options", FetchOptions()), getattr(files, "progress", None))
+    options = getattr(files, "options", FetchOptions())
+    return load_corpus(_find(options, getattr(files, "progress", None)))
+
+
+def load_corpus(local: Mapping[str, Path]) -> ProfileTable:
+    """Return one row a ``mol_id`` of the files of a corpus, name -> local file; see `load`."""
     structure = read_table(local[STRUCTURE], ["mol_id", "smiles"])
     rows: dict[str, int] = {}
     for row, molecule in enumerate(structure["mol_id"]):
