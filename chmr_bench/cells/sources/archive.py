@@ -35,8 +35,9 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
     """
     if not spec.sources:
         raise UsageError(
-            f"atlas {spec.name!r}: no hash of its file is known here. Fetch {PRETRAIN_ADDRESS}, and say which "
-            f"bytes you mean: {PRETRAIN_VARIABLE}=SHA256:BYTES, as sha256sum and wc -c give them"
+            f"atlas {spec.name!r}: no hash of its file is known here. Fetch {PRETRAIN_ADDRESS}, "
+            f"and say which bytes you mean: {PRETRAIN_VARIABLE}=SHA256:BYTES, as sha256sum and "
+            "wc -c give them"
         )
     path = files(spec.sources[0].path)
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
