@@ -164,7 +164,7 @@ def chmr_bench_atlases() -> tuple[AtlasSpec, ...]:
 
 
 def _pinned_by_user() -> tuple[SourceFile, ...]:
-    """Return CHMR's zip as the user pins it; nothing where the user says nothing that can be read."""
+    """Return the zip as the user pins it; nothing where what the user says cannot be read."""
     pinned = re.fullmatch(r"([0-9a-f]{64}):([0-9]+)", os.environ.get(PRETRAIN_VARIABLE, "").lower())
     if pinned is None:
         return ()
