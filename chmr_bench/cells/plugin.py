@@ -122,6 +122,8 @@ L1000_SKB100 = AtlasSpec(
     notes=(_NEEDS_MIRROR, "25 of the 100 signatures come without a structure and are left out."),
 )
 
+REVISION_VARIABLE = "CHMR_BENCH_INFOALIGN_REVISION"
+"""Branch, tag or commit to take, ``main`` where unset; its commit is pinned at the first fetch."""
 INFOALIGN = AtlasSpec(
     name="infoalign",
     title="InfoAlign's corpus: morphology (Bray, JUMP), L1000 expression, perturbed genes",
@@ -159,8 +161,11 @@ CHMR_PRETRAIN = AtlasSpec(
 @hookimpl
 def chmr_bench_atlases() -> tuple[AtlasSpec, ...]:
     """Return the atlases that come with chmr-bench; one file is pinned by the user."""
+    infoalign = INFOALIGN
+    if revision := os.environ.get(REVISION_VARIABLE):  # weights of another corpus are others
+        infoalign = replace(INFOALIGN, version=f"{INFOALIGN.version} of {revision}")
     pinned = replace(CHMR_PRETRAIN, sources=_pinned_by_user())
-    return (JUMP_ACTIVITY, CMEA, LINCS_CELLCOUNT, L1000_SKB100, INFOALIGN, pinned)
+    return (JUMP_ACTIVITY, CMEA, LINCS_CELLCOUNT, L1000_SKB100, infoalign, pinned)
 
 
 def _pinned_by_user() -> tuple[SourceFile, ...]:
