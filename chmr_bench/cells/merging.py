@@ -106,7 +106,7 @@ def merge(atlases: Sequence[Atlas]) -> Atlas:
     smiles = [text for atlas in atlases for text in atlas.smiles]
     keys = [key for atlas in atlases for key in atlas.keys]
     parts, n = _parts(targets, atlases), len(first)
-    blocks, conflicts = merge_blocks([(a.name, a.blocks) for a in atlases], parts, n)
+    blocks, conflicts = merge_blocks([(a.name, a.blocks) for a in atlases], parts, n, join_rows)
     measured = [(a.name, a.assays) for a in atlases]
     assays, more = merge_blocks(measured, parts, n, joined_assays)
     counts = {f"{a.name}.{what}": n for a in atlases for what, n in a.counts.items()}
@@ -230,7 +230,7 @@ def merge_blocks(
     parts: Sequence[tuple[str, Mapping[str, AnyBlock]]],
     targets: Sequence[IntArray],
     n: int,
-    join: Callable[[Sequence[tuple[AnyBlock, IntArray]], int], tuple[AnyBlock, int]] = join_rows,
+    join: Callable[[Sequence[tuple[AnyBlock, IntArray]], int], tuple[AnyBlock, int]],
 ) -> tuple[dict[str, AnyBlock], int]:
     """Join blocks of one name and columns; tell apart, by source, those of one name only."""
     groups: dict[str, dict[Any, tuple[str, list[tuple[AnyBlock, IntArray]]]]] = {}
@@ -268,7 +268,7 @@ def _merge_genes(parts: Sequence[tuple[str, Genes]]) -> Genes | None:
     genes = [part for _, part in parts]
     first, targets = _number([name for part in genes for name in part.names])
     cut = _parts(targets, genes)
-    blocks, _ = merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first))
+    blocks, _ = merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first), join_rows)
     columns: dict[str, int] = {}
     for part, numbers in zip(genes, cut, strict=True):
         for column, gene in part.columns.items():

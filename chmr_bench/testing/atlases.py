@@ -92,7 +92,7 @@ def _check_readouts(spec: AtlasSpec, atlas: Atlas, where: str) -> None:
     if not spec.readouts:
         return
     stated = {readouts.block: readouts for readouts in spec.readouts}
-    blocks = {**atlas.blocks, **atlas.assays}
+    blocks: dict[str, MatrixBlock | AssayBlock] = {**atlas.blocks, **atlas.assays}
     if set(stated) != set(blocks):
         raise PluginError(f"{where}: blocks {sorted(blocks)}, registered {sorted(stated)}")
     for name, block in blocks.items():

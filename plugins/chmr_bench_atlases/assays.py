@@ -30,10 +30,12 @@ class _Measured:
     pieces: list[tuple[Any, Any, Any]] = field(default_factory=list)
 
     def add(self, names: Sequence[str], rows: Any, columns: Any, values: Any) -> None:
+        """Add a piece: rows, places among the names, values."""
         places = [self.columns.setdefault(name, len(self.columns)) for name in names]
         self.pieces.append((rows, np.array(places, dtype=np.int32)[columns], values))
 
     def block(self, n: int) -> AssayBlock:
+        """Return all of it, as a block of n rows."""
         rows, columns, values = (np.concatenate(part) for part in zip(*self.pieces, strict=True))
         return assay_block(rows, columns, values, n, tuple(self.columns))
 
