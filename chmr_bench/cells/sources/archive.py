@@ -54,7 +54,7 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
 def _unpacked(path: Path, folder: Path) -> Path:
     """Unpack the files of either layout beside each other, by their last names; return where."""
     with file_named(path, "a zip"), zipfile.ZipFile(path) as archive:
-        wanted = {}
+        wanted: dict[str, zipfile.ZipInfo] = {}
         for member in archive.infolist():
             last = PurePosixPath(member.filename.replace("\\", "/")).name
             if last in FILES or last == INDEX or last.endswith(MATRIX_END):
