@@ -39,7 +39,7 @@ def match_jobs(options: Options) -> tuple[list[MatchJob], dict[str, str]]:
         Nothing is named, no named model can match, or an option does not fit.
     """
     names, seed = list(dict.fromkeys(as_list(options.get("model")))), options.get("seed", 0)
-    atlases = cell_atlases(options.get("atlas"))
+    atlases = cell_atlases(options.get("atlas"), "--atlas")
     able = [name for name, one in sorted(registry().models.items()) if one.spec.match]
     if not names or not atlases:
         raise UsageError(

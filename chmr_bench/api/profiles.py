@@ -43,7 +43,8 @@ def own_profiles(dataset: str, cells: Sequence[str], options: Options) -> list[d
 
 def _pinned(synthetic: bool) -> list[str]:
     specs = [registered.spec for registered in registry().atlases.values()]
-    return [s.name for s in specs if s.synthetic == synthetic and (s.sources or s.synthetic)]
+    cells = [s for s in specs if s.kind == "cells" and s.synthetic == synthetic]
+    return [s.name for s in cells if s.sources or s.synthetic]
 
 
 def atlas_facts(
@@ -62,6 +63,8 @@ def atlas_facts(
     for spec in specs:
         alike = [one for one in data if one.spec.synthetic == spec.synthetic]
         try:
+            if spec.kind == "assays":  # no profiles, so no row has one
+                continue
             rows = {one.spec.name: joined(one, spec.name, fetch)["rows"] for one in alike}
             agreement = replicate_agreement(spec, fetch)
             facts[spec.name] = {"joined": rows, "agreement": agreement}

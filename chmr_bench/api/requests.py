@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from chmr_bench.api.options import Names, Options, as_list, table_options
+from chmr_bench.contracts import ASSAY
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
@@ -103,8 +104,16 @@ def suite_datasets(options: Options) -> list[str]:
     return [n for suite in as_list(options.get("suite")) for n in registry().suite(suite).datasets]
 
 
-def cell_atlases(given: Names | None) -> tuple[str, ...]:
-    """Return the atlases of ``--cells A,B``, each once; UnknownNameError where one is not there."""
+def cell_atlases(given: Names | None, option: str = "--cells") -> tuple[str, ...]:
+    """Return the atlases of ``--cells A,B``, each once.
+
+    Raises
+    ------
+    UnknownNameError
+        One is not there.
+    UsageError
+        One holds labelled assays, which are not cells.
+    """
     from chmr_bench.cells import sources
 
     names = []
@@ -112,8 +121,10 @@ def cell_atlases(given: Names | None) -> tuple[str, ...]:
         is_folder = text.startswith(sources.FOLDER_PREFIX)
         names += [text] if is_folder else [name.strip() for name in text.split(",")]
     for name in names:
-        if sources.folder_of(name) is None:
-            registry().atlas(name)
+        if sources.folder_of(name) is None and registry().atlas(name).spec.kind == "assays":
+            from chmr_bench.runner.own_profiles import no_cells
+
+            raise no_cells(f"{option} {name}")
     return tuple(dict.fromkeys(names))
 
 
@@ -233,6 +244,7 @@ def _check_modalities(request: Request, named: Sequence[str]) -> None:
     for dataset in request.datasets:
         if dataset.name in registry().datasets:
             known |= set(registry().dataset(dataset.name).spec.modalities) - {"structure"}
+    known.discard(ASSAY)  # assays are not cells
     for modality in named:
         if modality not in known:
             raise UnknownNameError("modality", modality, known)

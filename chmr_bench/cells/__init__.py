@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from chmr_bench.cells.assays import AssayBlock, assay_block
 from chmr_bench.cells.atlas import Atlas, Genes, ProfileTable, modality_of
 from chmr_bench.cells.merging import merge
 
-__all__ = ["Atlas", "Genes", "ProfileTable", "merge", "modality_of"]
+__all__ = [
+    "AssayBlock",
+    "Atlas",
+    "Genes",
+    "ProfileTable",
+    "assay_block",
+    "merge",
+    "modality_of",
+]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from chmr_bench.cells.assays import AssayBlock, add_assays
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import DataError
 from chmr_bench.features.groups import MoleculeKeys
@@ -74,6 +75,8 @@ class ProfileTable:
         n connectivity keys if they come from RDKit's InChI; else empty, and they are computed.
     counts : Mapping[str, int]
         What the loader left out before, reason -> rows.
+    assays : Mapping[str, AssayBlock]
+        Block name -> n rows of labelled assays, which are no cells.
     strict : bool
         SMILES that RDKit reads and does not sanitise are left out as unreadable: a public table's
         slip would get another molecule's key.
@@ -85,6 +88,7 @@ class ProfileTable:
     genes: Genes | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     strict: bool = False
+    assays: Mapping[str, AssayBlock] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.smiles)
@@ -139,6 +143,8 @@ class Atlas:
         are any, those ``without_key`` (``no_smiles``, ``unreadable_smiles``) and those ``repeated``
         are left out; ``conflicts`` are read-outs that differ from the one kept, or entries of
         profiles measured in part whose measurements differ and were averaged.
+    assays : Mapping[str, AssayBlock]
+        Block name -> n rows of labelled assays: no cells, and read by models that say so alone.
     hidden : Mapping[str, BoolArray]
         Modality that is computed from structure (``image``) -> (n,) True where it is masked on
         purpose: who computes it there does as if there were none.
@@ -153,6 +159,7 @@ class Atlas:
     counts: Mapping[str, int] = field(default_factory=dict)
     hidden: Mapping[str, BoolArray] = field(default_factory=dict)
     forms: Forms | None = None
+    assays: Mapping[str, AssayBlock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         where = f"atlas {self.name!r}"
@@ -163,6 +170,9 @@ class Atlas:
         if "" in self.keys:
             raise DataError(f"{where}: row {self.keys.index('')} (from 0) has no connectivity key")
         _check_blocks(where, self.blocks, len(self.keys))
+        for name, block in self.assays.items():
+            if len(block) != len(self.keys):
+                raise DataError(f"{where}, {name!r}: {len(block)} rows, expected {len(self.keys)}")
 
     def __len__(self) -> int:
         return len(self.smiles)
@@ -191,6 +201,7 @@ class Atlas:
             smiles=tuple(self.smiles[i] for i in rows),
             keys=tuple(self.keys[i] for i in rows),
             blocks={name: block.take(rows) for name, block in self.blocks.items()},
+            assays={name: block.take(rows) for name, block in self.assays.items()},
             hidden={name: masked[rows] for name, masked in self.hidden.items()},
             forms=self.forms and self.forms.of_rows(rows),
         )
@@ -203,11 +214,12 @@ class Atlas:
         return self if not len(gone) else self.take(kept)
 
     def digest(self) -> str:
-        """Return the sha256 of molecules, blocks and genes; not of name, counts and forms."""
+        """Return the sha256 of molecules, blocks, assays, genes; not of name, counts, forms."""
         h = hashlib.sha256(b"chmr-bench atlas 1\n")
         _add_text(h, self.smiles)
         _add_text(h, self.keys)
         add_blocks(h, self.blocks)
+        add_assays(h, self.assays)
         if self.genes is not None:
             genes = self.genes
             _add_text(h, genes.names)

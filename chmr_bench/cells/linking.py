@@ -127,7 +127,7 @@ def together(parts: Sequence[OwnProfiles]) -> tuple[dict[str, MatrixBlock], int]
         return {name: block for part in blocks for name, block in part.items()}, 0
     n = parts[0].n
     named = [(part.atlas, own_blocks) for part, own_blocks in zip(parts, blocks, strict=True)]
-    return merge_blocks(named, [np.arange(n)] * len(parts), n)
+    return merge_blocks(named, [np.arange(n)] * len(parts), n, join_rows)
 
 
 def _places(groups: IntArray, shared: IntArray) -> IntArray:

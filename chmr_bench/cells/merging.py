@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from chmr_bench.cells.assays import AssayBlock
+from chmr_bench.cells.assays import joined as joined_assays
 from chmr_bench.cells.atlas import Atlas, Forms, Genes, ProfileTable
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import DataError
@@ -16,6 +18,7 @@ from chmr_bench.types import BoolArray, IntArray
 
 Piece: TypeAlias = tuple[MatrixBlock, IntArray]
 """A block, and the molecule each of its rows belongs to; -1 = to none."""
+AnyBlock = TypeVar("AnyBlock", MatrixBlock, AssayBlock)
 ParentsOf: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 
 
@@ -57,6 +60,10 @@ def one_row_a_molecule(
     for block_name, block in table.blocks.items():
         blocks[block_name], n = join_rows([(block, targets)], len(leading))
         conflicts += n
+    assays = {}
+    for block_name, measured in table.assays.items():
+        assays[block_name], n = joined_assays([(measured, targets)], len(leading))
+        conflicts += n
     counts = {
         **table.counts,
         "rows": len(table),
@@ -68,7 +75,9 @@ def one_row_a_molecule(
     counts = {what: n for what, n in counts.items() if n or what == "rows"}
     smiles = tuple(table.smiles[i] for i in leading)
     own = tuple(keys[i] for i in leading)
-    return Atlas(name, smiles, own, blocks, synthetic, table.genes, counts, forms=forms)
+    return Atlas(
+        name, smiles, own, blocks, synthetic, table.genes, counts, forms=forms, assays=assays
+    )
 
 
 def merge(atlases: Sequence[Atlas]) -> Atlas:
@@ -96,16 +105,18 @@ def merge(atlases: Sequence[Atlas]) -> Atlas:
     first = np.unique(targets, return_index=True)[1].tolist()
     smiles = [text for atlas in atlases for text in atlas.smiles]
     keys = [key for atlas in atlases for key in atlas.keys]
-    blocks, conflicts = merge_blocks(
-        [(a.name, a.blocks) for a in atlases], _parts(targets, atlases), len(first)
-    )
+    parts, n = _parts(targets, atlases), len(first)
+    blocks, conflicts = merge_blocks([(a.name, a.blocks) for a in atlases], parts, n, join_rows)
+    measured = [(a.name, a.assays) for a in atlases]
+    assays, more = merge_blocks(measured, parts, n, joined_assays)
     counts = {f"{a.name}.{what}": n for a in atlases for what, n in a.counts.items()}
-    counts |= {"shared": len(keys) - len(first), "conflicts": conflicts}
+    counts |= {"shared": len(keys) - len(first), "conflicts": conflicts + more}
     return Atlas(
         name="+".join(atlas.name for atlas in atlases),
         smiles=tuple(smiles[i] for i in first),
         keys=tuple(keys[i] for i in first),
         blocks=blocks,
+        assays=assays,
         synthetic=atlases[0].synthetic,
         genes=_merge_genes([(a.name, a.genes) for a in atlases if a.genes is not None]),
         counts=counts,
@@ -216,21 +227,24 @@ def first_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
 
 
 def merge_blocks(
-    parts: Sequence[tuple[str, Mapping[str, MatrixBlock]]], targets: Sequence[IntArray], n: int
-) -> tuple[dict[str, MatrixBlock], int]:
+    parts: Sequence[tuple[str, Mapping[str, AnyBlock]]],
+    targets: Sequence[IntArray],
+    n: int,
+    join: Callable[[Sequence[tuple[AnyBlock, IntArray]], int], tuple[AnyBlock, int]],
+) -> tuple[dict[str, AnyBlock], int]:
     """Join blocks of one name and columns; tell apart, by source, those of one name only."""
-    groups: dict[str, dict[Any, tuple[str, list[Piece]]]] = {}
+    groups: dict[str, dict[Any, tuple[str, list[tuple[AnyBlock, IntArray]]]]] = {}
     for (source, blocks), part_targets in zip(parts, targets, strict=True):
         for name, block in blocks.items():
             columns = block.names or np.asarray(block.values).shape[1]
             _, pieces = groups.setdefault(name, {}).setdefault(columns, (source, []))
             pieces.append((block, part_targets))
-    merged: dict[str, MatrixBlock] = {}
+    merged: dict[str, AnyBlock] = {}
     conflicts = 0
     for name, by_columns in groups.items():
         for source, pieces in by_columns.values():
             full = name if len(by_columns) == 1 else _free(f"{name}.{_suffix(source)}", merged)
-            merged[full], more = join_rows(pieces, n)
+            merged[full], more = join(pieces, n)
             conflicts += more
     return merged, conflicts
 
@@ -239,7 +253,7 @@ def _suffix(source: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", source.lower()).strip("-") or "source"
 
 
-def _free(name: str, taken: Mapping[str, MatrixBlock]) -> str:
+def _free(name: str, taken: Mapping[str, Any]) -> str:
     """Return the name, numbered where it is taken."""
     number, free = 1, name
     while free in taken:
@@ -254,7 +268,7 @@ def _merge_genes(parts: Sequence[tuple[str, Genes]]) -> Genes | None:
     genes = [part for _, part in parts]
     first, targets = _number([name for part in genes for name in part.names])
     cut = _parts(targets, genes)
-    blocks, _ = merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first))
+    blocks, _ = merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first), join_rows)
     columns: dict[str, int] = {}
     for part, numbers in zip(genes, cut, strict=True):
         for column, gene in part.columns.items():

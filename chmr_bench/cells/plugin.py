@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+from dataclasses import replace
+
 from chmr_bench import AtlasSpec, ReadOuts, SourceFile, hookimpl
 
 _GITHUB = "https://raw.githubusercontent.com/srijitseal"
@@ -118,6 +122,8 @@ L1000_SKB100 = AtlasSpec(
     notes=(_NEEDS_MIRROR, "25 of the 100 signatures come without a structure and are left out."),
 )
 
+REVISION_VARIABLE = "CHMR_BENCH_INFOALIGN_REVISION"
+"""Branch, tag or commit to take, ``main`` where unset; its commit is pinned at the first fetch."""
 INFOALIGN = AtlasSpec(
     name="infoalign",
     title="InfoAlign's corpus: morphology (Bray, JUMP), L1000 expression, perturbed genes",
@@ -134,7 +140,37 @@ INFOALIGN = AtlasSpec(
 )
 
 
+PRETRAIN_VARIABLE = "CHMR_BENCH_CHMR_PRETRAIN"
+"""Environment variable with the sha256 of CHMR's zip and its size in bytes, a colon between."""
+PRETRAIN_ADDRESS = "https://zenodo.org/records/17303120/files/pretrain.zip?download=1"
+CHMR_PRETRAIN = AtlasSpec(
+    name="chmr-pretrain",
+    title="CHMR's own pretraining data, pretrain.zip of Zenodo record 17303120",
+    load="chmr_bench.cells.sources.archive:load",
+    modalities=(),
+    licence="see the source; not redistributed here",
+    citation="CHMR (arXiv 2511.21120)",
+    source="https://zenodo.org/records/17303120",
+    notes=(
+        "Opens with a hash that you give alone: CHMR_BENCH_CHMR_PRETRAIN=SHA256:BYTES.",
+        "Its content has not been seen here: InfoAlign's layout, or index.csv.gz and matrices.",
+    ),
+)
+
+
 @hookimpl
 def chmr_bench_atlases() -> tuple[AtlasSpec, ...]:
-    """Return the atlases that come with chmr-bench."""
-    return (JUMP_ACTIVITY, CMEA, LINCS_CELLCOUNT, L1000_SKB100, INFOALIGN)
+    """Return the atlases that come with chmr-bench; one file is pinned by the user."""
+    infoalign = INFOALIGN
+    if revision := os.environ.get(REVISION_VARIABLE):  # weights of another corpus are others
+        infoalign = replace(INFOALIGN, version=f"{INFOALIGN.version} of {revision}")
+    pinned = replace(CHMR_PRETRAIN, sources=_pinned_by_user())
+    return (JUMP_ACTIVITY, CMEA, LINCS_CELLCOUNT, L1000_SKB100, infoalign, pinned)
+
+
+def _pinned_by_user() -> tuple[SourceFile, ...]:
+    """Return the zip as the user pins it; nothing where what the user says cannot be read."""
+    pinned = re.fullmatch(r"([0-9a-f]{64}):([0-9]+)", os.environ.get(PRETRAIN_VARIABLE, "").lower())
+    if pinned is None:
+        return ()
+    return (SourceFile("cells/chmr/pretrain.zip", pinned[1], int(pinned[2]), PRETRAIN_ADDRESS),)

@@ -68,7 +68,7 @@ def dataset_details(registered: Registered[DatasetSpec]) -> dict[str, Any]:
 def atlas_entry(registered: Registered[AtlasSpec]) -> dict[str, Any]:
     """Return what ``list atlases --json`` says of one atlas; molecules are None where unknown."""
     names = ("name", "title", "n_molecules", "modalities", "synthetic")
-    entry = _entry(registered, *names, "licence", "citation", "source", "version")
+    entry = _entry(registered, *names, "kind", "licence", "citation", "source", "version")
     readouts = [asdict(block) for block in registered.spec.readouts]
     return entry | {"n_molecules": registered.spec.n_molecules or None, "readouts": readouts}
 

@@ -48,7 +48,7 @@ def _show_plan(work: Sweep, options: dict[str, Any]) -> None:
         words = {"time_limit": limits.seconds, "memory_limit": limits.memory_gb}
         print_json({**run_tables.plan_json(work.plan), **words})
     elif plan_shown:
-        run_tables.show_plan(work.plan)
+        run_tables.show_plan(work.plan, work.session.options.n_jobs)
         seconds = "any time" if limits.seconds is None else f"{limits.seconds:g} s"
         console.print(f"A job may take {seconds} and {limits.memory_gb:g} GB.\n", markup=False)
 

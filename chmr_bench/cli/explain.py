@@ -55,12 +55,16 @@ def _job(request: Request, session: Session, quiet: bool) -> Job:
 
 
 def _explain(job: Job, session: Session, out: Path, quiet: bool) -> int:
+    from chmr_bench.contracts import PendingWeights
     from chmr_bench.display.console import print_lines, print_note
+    from chmr_bench.display.pending import announcement
     from chmr_bench.display.progress import display
     from chmr_bench.runner.explaining import explain as write
     from chmr_bench.runner.run import Clock
     from chmr_bench.sweep.interrupt import stoppable
 
+    if isinstance(job.weights, PendingWeights) and not quiet:
+        print_note(f"first, {announcement(job.weights, session.options.n_jobs)}")
     with stoppable(), display(1, quiet=quiet) as shown:
         shown.begun(str(job))
         try:

@@ -50,12 +50,17 @@ def _print_entries(entries: Sequence[Entry], as_json: bool, *tables: Columns) ->
     if as_json:
         print_json(entries)
         return False
+    _print_tables(entries, tables)
+    return True
+
+
+def _print_tables(entries: Sequence[Entry], tables: Sequence[Columns]) -> None:
+    """Print the entries as tables, an empty line between two."""
     for number, columns in enumerate(tables):
         if number:
             console.print()
         rows = [[cell(entry) for cell in columns.values()] for entry in entries]
         print_table("", list(columns), rows, right=NUMBERS)
-    return True
 
 
 def _field(key: str) -> Callable[[Entry], str]:
@@ -138,7 +143,10 @@ def list_atlases(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the atlases: cell read-outs of molecules, to pretrain on or to attach (`--cells`)."""
+    """List the atlases: cell read-outs of molecules, to pretrain on or to attach (`--cells`).
+
+    Labelled assays, which are no cells, stand apart.
+    """
     named = [registry().atlas(n) for n in atlas or ()] or list(registry().atlases.values())
     entries = [atlas_entry(r) for r in named]
     if dataset:
@@ -151,17 +159,27 @@ def list_atlases(
         "molecules": lambda e: str(e["n_molecules"] or "?"),
         "modality": lambda e: _lines(e, "block") or ", ".join(e["modalities"]) or "genes alone",
         "read-outs": lambda e: _lines(e, "n"),
-        "filled": lambda e: "\n".join(f"{block['filled']:.0%}" for block in e["readouts"]),
+        "filled": lambda e: "\n".join(_share(block["filled"]) for block in e["readouts"]),
     }
     origins: Columns = {"name": _label, "title": _field("title"), "licence": _field("licence")}
     joins: dict[str, Callable[[Entry], str]] = {"name": _label}
     joins |= {f"in {name}": partial(_joined, name) for name in dataset or ()}
     joins["median agreement of repeats"] = _agreement
     tables = (sizes, joins, origins) if dataset else (sizes, origins)
-    if _print_entries(entries, as_json, *tables):
+    assays = [] if as_json else [e for e in entries if e["kind"] == "assays"]
+    entries = [e for e in entries if e not in assays]
+    if _print_entries(entries, as_json, *(tables if entries else ())):
+        if assays:
+            print_lines("\nLabelled assays, not cells: no profiles for --cells.\n")
+            _print_tables(assays, (sizes, origins))
         simulated = " * simulated." if any(e["synthetic"] for e in entries) else ""
         own = "folder:PATH, a folder of index.csv.gz and *_feature.npz"
         print_lines(f"\nYour own: {own}.{simulated}")
+
+
+def _share(filled: float) -> str:
+    """Return a share in percent; a very small one is not 0."""
+    return f"{filled:.0%}" if filled >= 0.01 else f"{filled:.1%}"
 
 
 def _joined(dataset: str, entry: Entry) -> str:

@@ -95,6 +95,7 @@ def _key(
 def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> int:
     from chmr_bench.contracts import PendingWeights
     from chmr_bench.display.console import print_lines, print_note
+    from chmr_bench.display.pending import announcement
     from chmr_bench.runner import WeightsCache
 
     cache = WeightsCache(run_options)
@@ -104,7 +105,7 @@ def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet:
         return 0
     source = "already there"
     if isinstance(weights, PendingWeights):
-        print_note(weights.title)
+        print_note(announcement(weights, run_options.n_jobs))
         weights, source = made(key, cache, quiet), "pretrained"
     if weights is None:
         print_note("interrupted; the same command goes on from where the model last saved its work")

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chmr_bench.display.console import SYNTHETIC, dataset_label, plural, print_lines, print_table
+from chmr_bench.display.console import (
+    SYNTHETIC,
+    dataset_label,
+    duration,
+    plural,
+    print_lines,
+    print_table,
+)
+from chmr_bench.display.pending import announcement
 from chmr_bench.report.digits import decimals_needed, fixed
 from chmr_bench.report.results import Numbers
 from chmr_bench.report.words import grouped
@@ -23,8 +31,11 @@ TITLES_SHOWN = 6
 """Pretrainings a plan names one by one, at most."""
 
 
-def show_plan(plan: Plan) -> None:
-    """Print a line a model and dataset, the counts, and the expected time."""
+def show_plan(plan: Plan, n_jobs: int = 1) -> None:
+    """Print a line a model and dataset, the counts, and the expected time.
+
+    Weights that would have to be made come with the time that takes over `n_jobs` cores.
+    """
     masks = any(item.missing for item in plan.items)
     groups: dict[tuple[str, ...], list[Item]] = {}
     for item in plan.items:
@@ -47,12 +58,12 @@ def show_plan(plan: Plan) -> None:
     ]
     print_table("Plan", columns, rows, right=columns[len(words) :])
     print_lines(*(SYNTHETIC for item in plan.items if item.synthetic))
-    titles = plan.pretraining()
+    pending = plan.pending()
     checked = "one run checks that its predictions do not move"
     print_lines(
         _sentence(plan),
-        *(f"first, for the weights: {title}" for title in titles[:TITLES_SHOWN]),
-        *[f"and {len(titles) - TITLES_SHOWN} more pretrainings"][: len(titles) > TITLES_SHOWN],
+        *(f"first, for the weights: {announcement(one, n_jobs)}" for one in pending[:TITLES_SHOWN]),
+        *[f"and {len(pending) - TITLES_SHOWN} more pretrainings"][: len(pending) > TITLES_SHOWN],
         *(f"cannot run: {i.reason}" for i in plan.items if i.state == "impossible"),
         *(f"not applicable: {i.inapplicable}; {checked}" for i in plan.items if i.inapplicable),
         "",
@@ -126,15 +137,6 @@ def expectation(plan: Plan) -> str:
     rest = f", and {plural(unknown, 'job')} without an earlier record" if unknown else ""
     uncounted = "pretraining and features" if plan.pretraining() else "features"
     return f"Expected time: {duration(seconds)}{rest}, not counting {uncounted} to be computed."
-
-
-def duration(seconds: float) -> str:
-    """Return a time span in the unit a person would use."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def show_results(rows: Sequence[Numbers]) -> None:

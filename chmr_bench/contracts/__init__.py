@@ -12,6 +12,7 @@ from chmr_bench.contracts.data import Dataset, DroppedRow, Inputs, Split, part_d
 from chmr_bench.contracts.models import FitContext, MatchModel, Model, TaskInfo
 from chmr_bench.contracts.progress import Progress, no_progress
 from chmr_bench.contracts.specs import (
+    ASSAY,
     CELL_MODALITIES,
     AtlasSpec,
     DatasetSpec,
@@ -32,6 +33,7 @@ from chmr_bench.contracts.weights import (
 )
 
 __all__ = [
+    "ASSAY",
     "CELL_MODALITIES",
     "AtlasSpec",
     "Block",

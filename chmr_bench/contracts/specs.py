@@ -21,6 +21,8 @@ CELL_MODALITIES = (
     "cytopathic-effect",
 )
 """Cell modalities of the registered atlases: the part of a block's name before the first dot."""
+ASSAY = "assay"
+"""The same of labelled assays, which are no cells."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,8 @@ class ModelSpec:
     reads
         Cell modalities of the dataset that it can read, besides structure.
     learns
-        Cell modalities that its weights are made from.
+        Cell modalities that its weights are made from; ``assay`` where they may be made from
+        labelled assays of other molecules, too.
     views
         Features of a structure that it can do without, molecule by molecule, in fits and in its
         weights: they are masked where an ablation names them (``image``, ``conformer``). They are
@@ -289,7 +292,7 @@ class ReadOuts:
     censored_at
         Values stand at this where the true one lies beyond: the highest dose, say.
     n_molecules
-        That have any; 0 = all of the atlas.
+        That have any; 0 = all of the atlas. Of labelled assays at most: different SMILES.
 
     Examples
     --------
@@ -318,7 +321,10 @@ class AtlasSpec:
         ``"module:function"``, called as ``function(spec, files) ->
         chmr_bench.cells.Atlas``; `files` maps a source path to a verified local file.
     modalities
-        The names of its cell blocks.
+        The names of its cell blocks, or of its assays.
+    kind
+        ``assays``: labelled assays of molecules, which are not cells. They are no profiles for
+        ``--cells``, and only models whose `ModelSpec.learns` names ``assay`` learn from them.
     synthetic
         Simulated read-outs; only synthetic benchmarks can leak into it.
     version
@@ -346,6 +352,7 @@ class AtlasSpec:
     notes: tuple[str, ...] = ()
     version: str = "1"
     readouts: tuple[ReadOuts, ...] = ()
+    kind: Literal["cells", "assays"] = "cells"
 
 
 @dataclass(frozen=True)

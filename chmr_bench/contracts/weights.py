@@ -48,6 +48,13 @@ class PendingWeights:
     ----------
     title
         What would be done, in one line.
+    atlases
+        What would be learnt from, by name.
+    core_ms
+        Milliseconds that a molecule of these takes in all, on one core of the machine that
+        `chmr_bench.runner.estimate` compares with; 0 = not known.
+    without
+        How to do without, in one line.
 
     Examples
     --------
@@ -56,6 +63,9 @@ class PendingWeights:
     """
 
     title: str
+    atlases: tuple[str, ...] = ()
+    core_ms: float = 0.0
+    without: str = ""
 
 
 class PretrainingData(Protocol):

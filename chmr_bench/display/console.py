@@ -130,3 +130,12 @@ def _blocks(columns: Sequence[str], widths: Sequence[int]) -> list[list[int]]:
             blocks.append([])
         blocks[-1].append(j)
     return [sorted([*names, *block]) for block in blocks]
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in the unit a person would use."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"

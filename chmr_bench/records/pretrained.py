@@ -14,6 +14,8 @@ SEED_OF_RUN = "run"
 differ between the seeds of one row."""
 NOTE = "note"
 """Entry of ``pretraining`` with what every board is to say of the model: a reconstruction, say."""
+ON_ASSAYS = "; pretrained on labelled assays of other molecules"
+"""What every board is to say of a model that learnt from assays."""
 NAMED = 2
 """Benchmarks whose test parts are left out and that are named one by one, at most."""
 FILE_SETTING = "weights"
@@ -45,7 +47,16 @@ def making_of_row(record: Record) -> str | None:
 def labels_seen(record: Record) -> str:
     """Return why the weights may have learnt from labels of a benchmark; "" = they have not."""
     words = (record.model.pretraining or {}).get("labels_seen")
-    return words if isinstance(words, str) else ""
+    if isinstance(words, str):
+        return words
+    n = _n_test_seen(record) if _assays(record) else 0
+    return f"{n:,} test molecules are among the labelled assays it learnt from" if n else ""
+
+
+def _assays(record: Record) -> list[Any]:
+    """Return the labelled assays that weights learnt from: blocks, none of cells."""
+    inner = (record.model.pretraining or {}).get("atlas")
+    return list(inner.get("assays") or ()) if isinstance(inner, Mapping) else []
 
 
 def pretrained_on(record: Record) -> str:
@@ -73,6 +84,8 @@ def _made_from(record: Record) -> str:
     how = " for 0 epochs (untrained)" if _is_untrained(record) else ""
     precision = "" if record.precision == "float32" else f", in {record.precision}"
     end = f"; {note}" if isinstance(note, str) and note else ""
+    if _assays(record) and not labels_seen(record):
+        end = f"{ON_ASSAYS}{end}"
     return f"{atlas}{how}, {n:,} molecules{precision}; {_left_out(pretraining)}{end}"
 
 
@@ -92,6 +105,14 @@ def _left_out(pretraining: Mapping[str, Any]) -> str:
 
 
 def n_test_seen(record: Record) -> int | None:
-    """Return how many test molecules of the run the weights learnt from; None = not known."""
+    """Return how many test molecules the weights learnt from without labels; None = not known.
+
+    Those that are among labelled assays are counted by `labels_seen`.
+    """
+    n = _n_test_seen(record)
+    return None if n and _assays(record) else n
+
+
+def _n_test_seen(record: Record) -> int | None:
     n = (record.model.pretraining or {}).get("n_test_seen")
     return n if isinstance(n, int) else None

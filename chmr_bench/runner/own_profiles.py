@@ -10,7 +10,8 @@ from chmr_bench.cells import Atlas, sources
 from chmr_bench.cells.linking import OwnProfiles, link, together
 from chmr_bench.contracts import AtlasSpec, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
-from chmr_bench.errors import UsageError
+from chmr_bench.errors import UsageError, nearest
+from chmr_bench.plugins import registry
 from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.runner.pretraining import atlas_specs, public_name
 from chmr_bench.streams import stdout_to_stderr
@@ -48,6 +49,8 @@ def profiles(
 ) -> OwnProfiles:
     """Return what one atlas has of a dataset's molecules; raises as `attached` does."""
     (spec,) = atlas_specs([atlas])
+    if isinstance(spec, AtlasSpec) and spec.kind == "assays":
+        raise no_cells(f"--cells {atlas}")
     synthetic = isinstance(spec, AtlasSpec) and spec.synthetic
     if synthetic != data.spec.synthetic:
         kinds = ("simulated", "real")
@@ -59,6 +62,17 @@ def profiles(
     opened = opened_atlas(spec, options, progress)
     linked = link(opened, data.molecules(progress))
     return OwnProfiles(public_name(atlas), linked.blocks, linked.rows, linked.n, linked.conflicts)
+
+
+def no_cells(what: str) -> UsageError:
+    """Return the error of naming labelled assays where profiles of cells are wanted."""
+    specs = [registered.spec for registered in registry().atlases.values()]
+    cells = sorted(s.name for s in specs if s.kind == "cells" and s.modalities)
+    name = what.rpartition(" ")[2]
+    return UsageError(
+        f"{what}: {name!r} holds labelled assays, not cells; expected an atlas of cell profiles, "
+        f"such as {', '.join(nearest(name, cells) or cells)}"
+    )
 
 
 def opened_atlas(

@@ -17,9 +17,9 @@ import numpy as np
 
 from chmr_bench import foreign, paths
 from chmr_bench.ablation.missing import MaskedEntries, Missing, MoleculeNames, masked_entries
-from chmr_bench.contracts import AtlasSpec, DatasetSpec, MatrixBlock, Progress, no_progress
+from chmr_bench.contracts import ASSAY, AtlasSpec, DatasetSpec, MatrixBlock, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
-from chmr_bench.errors import DataError
+from chmr_bench.errors import DataError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import canonical_json
 
@@ -44,6 +44,8 @@ class AtlasData:
     ----------
     missing :
         What is masked of the atlases; None = nothing.
+    assays :
+        Whether labelled assays may be opened, which are no cells.
     progress, stage :
         Called with how far it is, and with what begins.
     """
@@ -51,6 +53,7 @@ class AtlasData:
     options: FetchOptions
     n_jobs: int = 1
     missing: Missing | None = None
+    assays: bool = False
     progress: Progress = no_progress
     stage: Callable[[str], None] = no_stage
     _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -70,7 +73,7 @@ class AtlasData:
         if key not in self._digests:
             from chmr_bench.cells import sources
 
-            specs = atlas_specs(atlases)
+            specs = self._specs(atlases, transductive)
             left_out = [] if transductive else [_pins(b) for b in benchmarks(specs)]
             content = {
                 "atlases": sources.digest(specs),
@@ -92,7 +95,7 @@ class AtlasData:
         """
         from chmr_bench.cells import sources
 
-        specs = atlas_specs(atlases)
+        specs = self._specs(atlases, transductive)
         self.stage("atlas")
         atlas = sources.open_atlases(specs, self.options, self.progress)
         n_molecules = len(atlas)
@@ -108,10 +111,29 @@ class AtlasData:
             "n_molecules": len(atlas),
             "n_left_out": n_molecules - len(atlas),
             "left_out_of": [b.name for b in left_out],
+            **({"assays": sorted(atlas.assays)} if atlas.assays else {}),
             **hidden,
         }
         log.info("atlas: %s", canonical_json(info))
         return atlas, info
+
+    def _specs(self, atlases: Sequence[str], transductive: bool) -> list[AtlasSpec | Path]:
+        """Return what the names mean; UsageError where assays are not for this model, or leak."""
+        specs = atlas_specs(atlases)
+        assays = [s.name for s in specs if isinstance(s, AtlasSpec) and s.kind == "assays"]
+        if assays and not self.assays:
+            models = [m.spec.name for m in registry().models.values() if ASSAY in m.spec.learns]
+            raise UsageError(
+                f"atlas {assays[0]!r} holds labelled assays, not cells; only "
+                f"{', '.join(models) or 'no model'} learns from such. Name another atlas, see "
+                "'chmr-bench list atlases'"
+            )
+        if assays and transductive:
+            raise UsageError(
+                f"atlas {assays[0]!r} holds labels, so molecules of test parts are never kept in; "
+                "leave out --transductive (transductive=true)"
+            )
+        return specs
 
     def _masked(self, atlas: Atlas) -> tuple[Atlas, dict[str, Any]]:
         """Return the atlas without what is masked, and words for a record."""

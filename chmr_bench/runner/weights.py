@@ -15,6 +15,7 @@ from chmr_bench import foreign, isolation, paths
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.audit import was_seen
 from chmr_bench.contracts import (
+    ASSAY,
     ModelSpec,
     PendingWeights,
     Progress,
@@ -78,6 +79,11 @@ class WeightsKey:
         return self.overrides | set(self.model.spec.preset)
 
     @property
+    def reads_assays(self) -> bool:
+        """Return whether the model may learn from labelled assays."""
+        return ASSAY in self.model.spec.learns
+
+    @property
     def masked(self) -> dict[str, Any] | None:
         """Return what is masked of the atlas; None = nothing."""
         return self.missing.atlas_dict() if self.missing else None
@@ -134,10 +140,14 @@ class WeightsCache:
 
     def _atlas_data(self, key: WeightsKey) -> AtlasData:
         """Return the same object for the same masking: it remembers digests."""
-        text = canonical_json(key.masked)
+        text = canonical_json([key.masked, key.reads_assays])
         if text not in self._data:
-            self._data[text] = AtlasData(self.options.fetch, self.options.n_jobs, key.missing)
+            self._data[text] = self._new_atlas_data(key)
         return self._data[text]
+
+    def _new_atlas_data(self, key: WeightsKey) -> AtlasData:
+        options = self.options
+        return AtlasData(options.fetch, options.n_jobs, key.missing, assays=key.reads_assays)
 
     def make(self, key: WeightsKey, receiver: isolation.Receiver) -> Weights | None:
         """Return the weights, which are made in a worker process where they are not there.
@@ -150,7 +160,7 @@ class WeightsCache:
         require(key.model.spec)
         if key.text() in self.known:
             return self.known[key.text()]
-        data = AtlasData(self.options.fetch, self.options.n_jobs, key.missing)
+        data = self._new_atlas_data(key)
         weights: Weights | None = isolation.call(
             MAKE, key, data, registry(), limits=self.options.limits, receiver=receiver
         )
@@ -221,7 +231,7 @@ def _with_missing(
     if key.masked is None or not isinstance(weights, PendingWeights):
         return weights
     missing = Missing.from_dict({**key.masked, "stages": ["pretrain"]})
-    return PendingWeights(f"{weights.title}; {missing}, draw {missing.seed}")
+    return replace(weights, title=f"{weights.title}; {missing}, draw {missing.seed}")
 
 
 def _check_masked(key: WeightsKey, weights: Weights) -> None:

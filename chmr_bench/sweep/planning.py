@@ -188,7 +188,13 @@ class Plan:
 
     def pretraining(self) -> list[str]:
         """Return what has to be done first, so that the models have the weights they start from."""
-        return list(dict.fromkeys(item.pretraining for item in self.todo if item.pretraining))
+        return [one.title for one in self.pending()]
+
+    def pending(self) -> list[PendingWeights]:
+        """Return the weights that have to be made first, each once."""
+        weights = (item.job.weights for item in self.todo if item.job)
+        titles = {one.title: one for one in weights if isinstance(one, PendingWeights)}
+        return list(titles.values())
 
     def seconds(self) -> tuple[float, int]:
         """Return the expected seconds of the jobs to do, and how many of them are not known."""

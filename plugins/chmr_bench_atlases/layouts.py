@@ -12,6 +12,11 @@ from typing import Any
 from chmr_bench import AtlasSpec, ReadOuts, SourceFile
 
 ATLASES = Path(__file__).parent / "atlases.toml"
+LOADERS = {
+    "cells": "chmr_bench_atlases.load:load",
+    "assays": "chmr_bench_atlases.assays:load",
+}
+"""What reads an atlas that names no loader of its own, by what it holds."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def _spec(name: str, table: Mapping[str, Any]) -> AtlasSpec:
     return AtlasSpec(
         name=name,
         title=table["title"],
-        load=table.get("load", "chmr_bench_atlases.load:load"),
+        load=table.get("load", LOADERS[table.get("kind", "cells")]),
         modalities=tuple(block.block for block in readouts),
         n_molecules=table.get("molecules", 0),
         sources=tuple(SourceFile(**file) for file in table["files"]),
@@ -123,6 +128,7 @@ def _spec(name: str, table: Mapping[str, Any]) -> AtlasSpec:
         source=table["source"],
         notes=tuple(table["notes"]),
         readouts=readouts,
+        kind=table.get("kind", "cells"),
     )
 
 

@@ -149,10 +149,10 @@ def _parts(layout: Layout, files: LoadFiles, counts: Counter[str]) -> Iterator[A
         path = files(mirror_path)
         for member, table in tables(path, layout):
             where = path if member == path.name.partition(".")[0] else path / member
-            smiles = _smiles(where, table, layout, structures)
+            smiles = smiles_of(where, table, layout, structures)
             has_structure = smiles != NOT_FOUND
             counts["no_structure"] += int((~has_structure).sum())
-            for names, columns in _columns(where, table, layout, member):
+            for names, columns in columns_of(where, table, layout, member):
                 values = numbers(where, table[columns], layout)
                 yield AtlasPart(layout.block, smiles[has_structure], names, values[has_structure])
 
@@ -161,7 +161,7 @@ NOT_FOUND = "?"
 """Stands for the SMILES of a row whose structure is in none of the tables; no SMILES is that."""
 
 
-def _smiles(where: Path, table: Any, layout: Layout, structures: Mapping[str, str] | None) -> Any:
+def smiles_of(where: Path, table: Any, layout: Layout, structures: Mapping[str, str] | None) -> Any:
     """Return (m,) the SMILES of the rows, without what may follow them."""
     column = layout.structures.key if layout.structures else layout.smiles
     if column not in table.columns:
@@ -199,7 +199,7 @@ def plain_names(names: Any) -> Any:
     return names.str.lower().str.replace(r"[^a-z0-9]+", "", regex=True)
 
 
-def _columns(
+def columns_of(
     where: Path, table: Any, layout: Layout, member: str
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield names of read-outs and their columns; columns of one name do not go together."""
@@ -253,7 +253,7 @@ def numbers(where: Path, table: Any, layout: Layout) -> FloatArray:
         except ValueError as error:
             row, column = divmod(int(np.flatnonzero(codes == i)[0]), table.shape[1])
             raise DataError(
-                f"{where}: row {row + 2} (the header being 1), column "
+                f"{where}: row {table.index[row] + 2} (the header being 1), column "
                 f"{table.columns[column]!r}: {text!r}; expected a number"
                 + (f", or one of {', '.join(map(repr, layout.words))}" if layout.words else "")
             ) from error

@@ -30,7 +30,20 @@ def tables(path: Path, layout: Layout) -> Iterator[tuple[str, Any]]:
     yield path.name.partition(".")[0], table
 
 
-def _text(source: Any, path: Path, layout: Layout) -> Any:
+def chunks(path: Path, layout: Layout, n_rows: int) -> Iterator[Any]:
+    """Yield the table of text in a csv or tsv, `n_rows` at a time, its rows numbered throughout.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read as what its ending says.
+    """
+    where = file_named(path, f"a table in {layout.encoding}")
+    with where, _text(path, path, layout, n_rows) as reader:
+        yield from reader
+
+
+def _text(source: Any, path: Path, layout: Layout, n_rows: int | None = None) -> Any:
     import pandas as pd
 
     tabs = {".tsv", ".txt"} & set(path.suffixes)
@@ -40,6 +53,7 @@ def _text(source: Any, path: Path, layout: Layout) -> Any:
         dtype=str,
         keep_default_na=False,
         encoding=layout.encoding,
+        chunksize=n_rows,
         compression="gzip" if source is path and path.suffix == ".gz" else None,
     )
 

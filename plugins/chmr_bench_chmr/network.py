@@ -23,6 +23,8 @@ from chmr_bench_chmr.tree_vq import Codes, FlatVQ, TreeVQ
 FINGERPRINT, GRAPH, GEOMETRY, MOLECULE = "fingerprint", "graph", "geometry", "molecule"
 """The molecular modalities, and the name of the decoder of molecular bits."""
 
+PARTS = ("cells", "genes", "assays")
+
 
 @dataclass(frozen=True)
 class Modality:
@@ -56,6 +58,8 @@ class NetworkShape:
         The cell modalities, each with a projector and a decoder.
     genes : tuple[Modality, ...]
         What is known of the genes on the walks, each with a decoder.
+    assays : tuple[Modality, ...]
+        Labelled assays, each block with a decoder: targets, no views of a cell.
     target_bits : int
         Width of the bits the molecule decoder gives; 0 = as `fingerprint`.
     fingerprint_hidden : int
@@ -80,9 +84,10 @@ class NetworkShape:
     latent_dropout: float = 0.0
     state: int = 0
     genes: tuple[Modality, ...] = ()
+    assays: tuple[Modality, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [c.name for c in (*self.cells, *self.genes)]
+        names = [known.name for known in (*self.cells, *self.genes, *self.assays)]
         taken = {FINGERPRINT, GRAPH, GEOMETRY, MOLECULE} & set(names)
         if len(set(names)) < len(names) or taken:
             raise SettingError(
@@ -97,16 +102,16 @@ class NetworkShape:
         return (FINGERPRINT, GRAPH, GEOMETRY) if self.geometry else (FINGERPRINT, GRAPH)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the shape as JSON-able values; without genes as it was before there were any."""
+        """Return the shape as JSON-able values; without genes, say, as before there were any."""
         values = asdict(self)
-        for name in ("cells", "genes"):
+        for name in PARTS:
             values[name] = [modality.to_json() for modality in getattr(self, name)]
-        return values if self.genes else {n: v for n, v in values.items() if n != "genes"}
+        return {n: v for n, v in values.items() if v or n not in ("genes", "assays")}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> NetworkShape:
         """Return the shape that `to_json` wrote."""
-        parts = {n: tuple(Modality(**m) for m in values.get(n, ())) for n in ("cells", "genes")}
+        parts = {n: tuple(Modality(**m) for m in values.get(n, ())) for n in PARTS}
         return cls(**{**values, **parts})
 
 
@@ -132,7 +137,8 @@ class ChmrNetwork(nn.Module):
             }
         )
         targets = {MOLECULE: shape.target_bits or shape.fingerprint}
-        targets |= {known.name: known.d for known in (*shape.cells, *shape.genes)}
+        known_parts = (*shape.cells, *shape.genes, *shape.assays)
+        targets |= {known.name: known.d for known in known_parts}
         self.decoders = nn.ModuleDict(
             {
                 _key(n): _decoder(h, shape.decoder_hidden, d, shape.dropout)

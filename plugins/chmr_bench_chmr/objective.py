@@ -37,7 +37,8 @@ class StepInputs:
         observed row it should be what its neighbours say: eq. 1 leaves such a row as it was, and a
         view equal to the first aligns nothing.
     walks : Mapping[str, WalkTargets]
-        ``molecule``, a cell modality or what is known of genes -> what walks met.
+        ``molecule``, a cell modality or what is known of genes -> what walks met; labelled assays
+        -> those of the molecules themselves.
     entries : Mapping[str, Tensor]
         Cell modality measured in part -> (b, d) bool. Its terms weigh a molecule by the share of
         the entries it has.
@@ -167,7 +168,8 @@ def _reconstruction(
     cells: Mapping[str, _Projected],
 ) -> dict[str, Tensor]:
     """Return the terms of L_CPR (eq. 10 and 11): the anchor gets cell supervision."""
-    known = (*network.shape.cells, *network.shape.genes)
+    shape = network.shape
+    known = (*shape.cells, *shape.genes, *shape.assays)
     binary = {MOLECULE: True} | {modality.name: modality.binary for modality in known}
     terms = {}
     for kind, walk in step.walks.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench import ModelSpec, hookimpl
-from chmr_bench.contracts import CELL_MODALITIES
+from chmr_bench.contracts import ASSAY, CELL_MODALITIES
 
 _PACKAGE = "chmr_bench_chmr"
 _RECIPES = Path(__file__).parent / "recipes"
@@ -48,6 +48,10 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "all-cells": (
         "pretrained on every real read-out at hand, the small ones too (these need --mirror)",
         {"atlas": ("jump-activity", "cmea", "lincs-cellcount", "l1000-skb100")},
+    ),
+    "with-assays": (
+        "pretrained on labelled assays of other molecules, too",
+        {"atlas": ("jump-activity", "assays")},
     ),
     "shuffled-cells": (
         "negative control: pretrained on permuted profiles",
@@ -115,7 +119,8 @@ def _learns(preset: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cell modalities that the weights of a variant are made from."""
     if preset.get("head_inputs") == ("bits",):
         return ()  # it starts from no weights
-    return tuple(preset.get("cells", CELL_MODALITIES))
+    assays = (ASSAY,) if "assays" in preset.get("atlas", ()) else ()
+    return (*preset.get("cells", CELL_MODALITIES), *assays)
 
 
 def _models() -> Iterable[ModelSpec]:

@@ -41,7 +41,7 @@ def find_or_make(
 
         making.make(InfoAlignPretraining(config, request, place))
 
-    return store.find_or_make(place, request, store.title(config, config.epochs, place), make)
+    return store.find_or_make(place, request, store.pending(config, config.epochs, place), make)
 
 
 def _given(config: InfoAlignConfig, request: WeightsRequest) -> Weights | PendingWeights:

@@ -32,7 +32,7 @@ def find_or_make(config: MmsaSettings, request: WeightsRequest) -> Weights | Pen
 
         making.make(MmsaPretraining(config, request, place))
 
-    return store.find_or_make(place, request, store.title(config, config.epochs, place), make)
+    return store.find_or_make(place, request, store.pending(config, config.epochs, place), make)
 
 
 def _given(config: MmsaConfig, request: WeightsRequest) -> Weights:

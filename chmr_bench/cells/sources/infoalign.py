@@ -22,6 +22,7 @@ import numpy as np
 from chmr_bench import paths
 from chmr_bench.cells.atlas import Genes, ProfileTable
 from chmr_bench.cells.merging import first_observed
+from chmr_bench.cells.plugin import REVISION_VARIABLE
 from chmr_bench.cells.sources.hub import HubDataset, hub_files
 from chmr_bench.cells.sources.tables import plain_smiles, read_matrix, read_table
 from chmr_bench.contracts import AtlasSpec, LoadFiles, MatrixBlock
@@ -30,8 +31,6 @@ from chmr_bench.errors import DataError, FetchError
 from chmr_bench.types import IntArray
 
 REPOSITORY = "liuganghuggingface/InfoAlign-Data"
-REVISION_VARIABLE = "CHMR_BENCH_INFOALIGN_REVISION"
-"""Branch, tag or commit to take, ``main`` where unset; its commit is pinned at the first fetch."""
 FOLDER = "infoalign"
 
 STRUCTURE, GENE_EDGES, GENE_IDS = "structure.csv.gz", "G-G.csv.gz", "L1k_idmaps.csv"
@@ -65,7 +64,12 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
     DataError
         A table or a matrix is not in the layout of this module.
     """
-    local = _find(getattr(files, "options", FetchOptions()), getattr(files, "progress", None))
+    options = getattr(files, "options", FetchOptions())
+    return load_corpus(_find(options, getattr(files, "progress", None)))
+
+
+def load_corpus(local: Mapping[str, Path]) -> ProfileTable:
+    """Return one row a ``mol_id`` of the files of a corpus, name -> local file; see `load`."""
     structure = read_table(local[STRUCTURE], ["mol_id", "smiles"])
     rows: dict[str, int] = {}
     for row, molecule in enumerate(structure["mol_id"]):

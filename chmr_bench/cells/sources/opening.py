@@ -110,8 +110,14 @@ def check_atlas(spec: AtlasSpec, atlas: Atlas) -> None:
         )
     if atlas.synthetic != spec.synthetic:
         raise DataError(f"{where}: synthetic is {atlas.synthetic}, registered {spec.synthetic}")
-    loaded, promised = set(atlas.modalities), {modality_of(name) for name in spec.modalities}
-    if loaded != promised:
+    if spec.kind != ("assays" if atlas.assays and not atlas.blocks else "cells"):
+        raise DataError(
+            f"{where}: registered as {spec.kind}, loaded with the cell blocks "
+            f"{sorted(atlas.blocks)} and the assays {sorted(atlas.assays)}; assays are not cells"
+        )
+    loaded = {modality_of(name) for name in (*atlas.blocks, *atlas.assays)}
+    promised = {modality_of(name) for name in spec.modalities}
+    if loaded != promised and (promised or spec.readouts):  # of a file not seen it says nothing
         raise DataError(
             f"{where}: loaded with the modalities {sorted(loaded)}, registered {sorted(promised)}"
         )

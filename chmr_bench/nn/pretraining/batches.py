@@ -57,6 +57,18 @@ class TargetSampler:
         met = walks.walk(links, rows, self.walk_length, rng)
         return self._met(links, met, rows)
 
+    def assays(self, rows: IntArray) -> dict[str, WalkTargets]:
+        """Return block -> the labelled assays of those molecules that have any; no walk goes there.
+
+        These alone become numbers (k, d), of this batch.
+        """
+        targets = {}
+        for name, values in self.material.assays.items():
+            those = np.flatnonzero(values.observed[rows])
+            ones = np.ones(len(those), dtype=np.float32)
+            targets[name] = self._walk_targets(those, values.targets(rows[those]), ones)
+        return targets
+
     def _own(self, rows: IntArray) -> dict[str, WalkTargets]:
         """Return the molecules' own bits and read-outs, without a walk."""
         everyone = np.arange(len(rows))

@@ -144,6 +144,11 @@ def _cell_lines(material: Mapping[str, Any]) -> list[str]:
         + (f"; {cell['not_reached']} have no second view" if "not_reached" in cell else "")
         for name, cell in material["cells"].items()
     ]
+    lines += [
+        f"- Labelled assays {name}: {block['observed']} molecules, {block['columns']} assays, "
+        f"{block['entries']} values"
+        for name, block in material.get("assays", {}).items()
+    ]
     if "geometry_failed" in material:
         lines.append(f"- Without a 3D shape: {material['geometry_failed']} molecules")
     return lines

@@ -15,6 +15,7 @@ from chmr_bench.cells.graph import GENE, ContextGraph, GraphSettings, build
 from chmr_bench.contracts import Block
 from chmr_bench.errors import UnknownNameError
 from chmr_bench.features.tanimoto import Neighbours
+from chmr_bench.nn.pretraining.assays import AssayValues
 from chmr_bench.nn.pretraining.seeding import generator
 from chmr_bench.nn.pretraining.settings import AtlasSettings
 from chmr_bench.nn.pretraining.values import Values, require_readouts, shuffled, standardised
@@ -44,6 +45,8 @@ class AtlasMaterial:
         JSON-able, for the card.
     genes : Mapping[str, Values]
         ``gene.BLOCK`` -> what is known of the genes on the graph, (number of genes, d).
+    assays : Mapping[str, AssayValues]
+        Block -> labelled assays, sparse.
     """
 
     keys: tuple[str, ...]
@@ -55,6 +58,7 @@ class AtlasMaterial:
     valid: IntArray
     counts: Mapping[str, Any] = field(default_factory=dict)
     genes: Mapping[str, Values] = field(default_factory=dict)
+    assays: Mapping[str, AssayValues] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.graph)
@@ -105,12 +109,14 @@ def _chosen_blocks(atlas: Atlas, config: AtlasSettings) -> dict[str, MatrixBlock
 def check_readouts(atlas: Atlas, config: AtlasSettings, *, masked: bool) -> None:
     """Raise DataError where read-outs are to be learnt from and there are none.
 
+    Labelled assays are something to learn from, too.
+
     Parameters
     ----------
     masked : bool
         Read-outs were masked on purpose, so that there may be none left.
     """
-    if config.cells != ():
+    if config.cells != () and (atlas.blocks or not atlas.assays):
         require_readouts(atlas.name, _chosen_blocks(atlas, config), masked=masked)
 
 
@@ -182,6 +188,15 @@ def atlas_counts(
         if values.entries is not None:
             cell_counts |= _entry_counts(atlas.blocks[name], values.entries)
         counts["cells"][name] = cell_counts
+    if atlas.assays:
+        counts["assays"] = {
+            name: {
+                "observed": int(block.observed_rows.sum()),
+                "columns": len(block.names),
+                "entries": block.values.nnz,
+            }
+            for name, block in atlas.assays.items()
+        }
     if links is not None:
         sizes = np.diff(links.offsets).tolist()
         counts["context_graph"] = {

@@ -25,7 +25,7 @@ from chmr_bench.nn.pretraining.settings import AtlasSettings
 
 
 def find_or_make(
-    place: Place, request: WeightsRequest, title: str, make: Callable[[], None]
+    place: Place, request: WeightsRequest, pending: PendingWeights, make: Callable[[], None]
 ) -> Weights | PendingWeights:
     """Return the weights of a place; where they are not there, make them if `request.make`.
 
@@ -40,7 +40,7 @@ def find_or_make(
     if weights is not None:
         return weights
     if not request.make:
-        return PendingWeights(title)
+        return pending
     damaged = place.folder / WEIGHTS
     if damaged.is_file() and _found(place) is None:
         request.log.warning("%s is damaged; the weights are made again", damaged)
@@ -117,6 +117,23 @@ def _read(path: Path, size: int, changed: int) -> Weights:
         },
         seen=seen if seen.is_file() else None,
     )
+
+
+def pending(
+    config: AtlasSettings, epochs: int, place: Place, *, core_ms: float = 0.0, without: str = ""
+) -> PendingWeights:
+    """Return what a plan says of weights that are not there.
+
+    Parameters
+    ----------
+    core_ms : float
+        See `PendingWeights`; 0 = not known.
+    without : str
+        Another model that starts from none.
+    """
+    given = "--set weights=FILE starts from such as you have"
+    text = f"{given}, {without} from none" if without else given
+    return PendingWeights(title(config, epochs, place), config.atlas, core_ms, text)
 
 
 def title(config: AtlasSettings, epochs: int, place: Place) -> str:

@@ -91,5 +91,9 @@ class Batcher:
                 if values.entries is not None
             },
             augmented={name: tensor(filled.x[rows]) for name, filled in m.filled.items()},
-            walks=self.sampler.targets(rows, rng) if self.config.reconstruction else {},
+            walks=self._targets(rows, rng) if self.config.reconstruction else {},
         )
+
+    def _targets(self, rows: IntArray, rng: np.random.Generator) -> dict[str, WalkTargets]:
+        """Return what walks met, and the labelled assays of the molecules themselves."""
+        return self.sampler.targets(rows, rng) | self.sampler.assays(rows)

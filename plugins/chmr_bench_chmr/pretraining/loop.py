@@ -27,6 +27,7 @@ def new_network(material: Material, config: PretrainConfig, seed: int) -> ChmrNe
         geometry=0 if material.geometry is None else material.geometry.x.shape[1],
         cells=_modalities(material.cells),
         genes=_modalities(material.genes),
+        assays=tuple(Modality(n, a.d, a.binary) for n, a in material.assays.items()),
         hidden=config.hidden,
         layers=config.layers,
         dropout=config.dropout,

@@ -25,7 +25,7 @@ def test_what_is_registered() -> None:
     assert list(chmr_bench_atlases()) == list(specs())
     tumours = {"nci60", "nci60-zscores", "supertoxic", "pancreatic"}
     microbes = {"burkholderia", "malaria", "antibacmap", "yeast-cgm"}
-    others = {"wong2024", "redial", "cmap02", "comas", "ta-orf"}
+    others = {"wong2024", "redial", "cmap02", "comas", "ta-orf", "assays"}
     assert set(SPECS) == tumours | microbes | others
     check_registration("chmr_bench_atlases.plugin")
 

@@ -13,9 +13,9 @@ import pytest
 
 from chmr_bench import paths
 from chmr_bench.cells import Atlas
-from chmr_bench.cells.plugin import INFOALIGN
-from chmr_bench.cells.sources import open_atlas
-from chmr_bench.cells.sources.infoalign import FILES, REVISION_VARIABLE
+from chmr_bench.cells.plugin import INFOALIGN, REVISION_VARIABLE, chmr_bench_atlases
+from chmr_bench.cells.sources import digest, open_atlas
+from chmr_bench.cells.sources.infoalign import FILES
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, FetchError
 
@@ -173,3 +173,13 @@ def test_a_mirror_folder_serves(hub: Any, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"lacks GE\.csv\.gz"):
         open_atlas(INFOALIGN, mirrored)
     assert not hub.requests
+
+
+def test_another_revision_is_another_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_revision(revision: str) -> str:
+        monkeypatch.setenv(REVISION_VARIABLE, revision)
+        (spec,) = (s for s in chmr_bench_atlases() if s.name == "infoalign")
+        return digest([spec])
+
+    assert of_revision("") == digest([INFOALIGN])
+    assert len({of_revision("a" * 40), of_revision("b" * 40), digest([INFOALIGN])}) == 3

@@ -123,6 +123,27 @@ def test_atlases_as_json_carry_what_scripts_rely_on(capsys: pytest.CaptureFixtur
     assert entries["infoalign"]["n_molecules"] is None
 
 
+def test_labelled_assays_stand_apart_and_are_no_cells(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = listed(capsys, "list", "atlases")
+    assert [e["name"] for e in entries if e["kind"] == "assays"] == ["assays"]
+    assert _run(["list", "atlases"]) == 0
+    cells, _, assays = capsys.readouterr().out.partition("Labelled assays, not cells")
+    assert "nci60" in cells
+    assert "assay.chembl" not in cells
+    assert "assay.chembl" in assays
+    assert "0.3%" in assays
+    for words in (
+        ["show", "bace", "--cells", "assays"],
+        ["match", "--model", "chmr", "--atlas", "assays"],
+    ):
+        assert _run(words) == 2
+        error = capsys.readouterr().err
+        assert (
+            "'assays' holds labelled assays, not cells; expected an atlas of cell profiles" in error
+        )
+        assert "nci60" in error
+
+
 def test_show_knows_atlases_and_both_sides_of_planted(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["show", "jump-activity", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)

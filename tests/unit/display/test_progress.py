@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from chmr_bench.cli.run_tables import duration
 from chmr_bench.display import progress
-from chmr_bench.display.console import plural
+from chmr_bench.display.console import duration, plural
 from chmr_bench.display.progress import Bars, Lines, Quiet, display, fetching, label, outcome_line
 from chmr_bench.paths import data_folder
 from chmr_bench.runner import DatasetRequest

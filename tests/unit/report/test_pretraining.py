@@ -48,6 +48,15 @@ def test_words_for_what_the_weights_were_made_from(results: Any) -> None:
     assert (pretrained_on(plain), n_test_seen(plain)) == ("", None)
 
 
+def test_words_for_labelled_assays(results: Any) -> None:
+    assays = {"assays": ["assay.muv"]}
+    honest = pretrained_on(add(results, "assays", atlas=assays))
+    assert honest.endswith("; pretrained on labelled assays of other molecules")
+    strict = add(results, "strict", atlas=assays, seen=4)
+    assert "LABELS POSSIBLY SEEN, so no rank: 4 test molecules" in pretrained_on(strict)
+    assert "of other molecules" not in pretrained_on(strict)
+
+
 def test_notes_name_the_atlas_once_and_the_rows_that_start_from_it(results: Any) -> None:
     results.add("mean", "bace")
     for model, seen in (("a", 0), ("b", 0), ("c", 4)):

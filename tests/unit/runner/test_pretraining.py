@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from chmr_bench.ablation.missing import Missing, uniform
-from chmr_bench.contracts import DatasetSpec
+from chmr_bench.cells import ProfileTable, assay_block
+from chmr_bench.cells.sources import opening
+from chmr_bench.contracts import AtlasSpec, DatasetSpec
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, UnknownNameError, UsageError
 from chmr_bench.features.cache import connectivity_keys
@@ -208,3 +210,39 @@ def test_what_models_compute_of_a_structure_is_hidden_of_an_atlas(data: AtlasDat
     np.testing.assert_array_equal(few.hidden["image"], lost[[3, 1]])
     cells = dataclasses.replace(data, missing=Missing(0.5, ("pretrain",)))
     assert cells.open(("quick-atlas",), True)[0].hidden == {}
+
+
+@pytest.fixture
+def assays(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Register an atlas of labelled assays, of methane to hexatriacontane, and return its name."""
+    spec = AtlasSpec(
+        "toy-assays", "Toy", f"{__name__}:assays_of_alkanes", ("assay.toy",), kind="assays"
+    )
+    entry = dataclasses.replace(registry().atlases["quick-atlas"], spec=spec)
+    monkeypatch.setitem(registry().atlases, spec.name, entry)
+    monkeypatch.setattr(opening, "load_object", lambda _: assays_of_alkanes)
+    return spec.name
+
+
+def assays_of_alkanes(spec: AtlasSpec, files: Any) -> ProfileTable:
+    smiles = tuple("C" * (i + 1) for i in range(36))
+    block = assay_block(np.arange(36), np.zeros(36, dtype=int), np.ones(36), 36, ("a",))
+    return ProfileTable(smiles, {}, assays={"assay.toy": block})
+
+
+def test_only_a_model_that_says_so_gets_assays(data: AtlasData, assays: str) -> None:
+    with pytest.raises(UsageError, match=r"'toy-assays' holds labelled assays, not cells; only .*"):
+        data.digest(("quick-atlas", assays), False)
+    with pytest.raises(UsageError, match="not cells"):
+        data.open((assays,), False)
+
+
+def test_test_molecules_are_left_out_of_assays_and_never_kept(data: AtlasData, assays: str) -> None:
+    reader = dataclasses.replace(data, assays=True)
+    atlas, info = reader.open((assays,), False)
+    assert atlas.keys == connectivity_keys(["C" * (i + 1) for i in range(20, 36)], n_jobs=1)
+    assert info["assays"] == ["assay.toy"]
+    assert info["n_left_out"] == 20
+    assert atlas.assays["assay.toy"].values.nnz == 16
+    with pytest.raises(UsageError, match="molecules of test parts are never kept in"):
+        reader.open((assays,), True)

@@ -1,0 +1,62 @@
+"""How long weights would take to make, and what a command says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from chmr_bench.contracts import PendingWeights
+from chmr_bench.display.pending import announcement
+from chmr_bench.plugins import registry
+from chmr_bench.runner import estimate
+
+PENDING = PendingWeights("pretrain on jump-activity", ("jump-activity",), 60.0, "or take mine")
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine half as fast as the reference."""
+    monkeypatch.setattr(estimate, "gigaflops", lambda: estimate.REFERENCE / 2)
+
+
+def test_molecules_speed_and_cores_count(speed: None) -> None:
+    n = registry().atlas("jump-activity").spec.n_molecules
+    alone, both = (estimate.making_seconds(PENDING, n_jobs) for n_jobs in (1, 2))
+    assert alone == pytest.approx(n * 0.060 * 2)
+    assert both == pytest.approx(n * 0.060)
+
+
+@pytest.mark.parametrize(
+    "pending",
+    [
+        PendingWeights("regress", ("jump-activity",)),
+        PendingWeights("pretrain", ("infoalign",), 60.0),
+        PendingWeights("pretrain", ("no such",), 60.0),
+    ],
+)
+def test_what_is_not_known_is_not_guessed(pending: PendingWeights, speed: None) -> None:
+    assert estimate.making_seconds(pending, 1) is None
+    assert announcement(pending, 1) == pending.title
+
+
+def test_the_words(speed: None) -> None:
+    assert announcement(PENDING, 2) == (
+        "pretrain on jump-activity; about 1.9 h on this machine, once; or take mine"
+    )
+
+
+def test_this_machine_is_measured_once() -> None:
+    assert 0 < estimate.gigaflops() == estimate.gigaflops() < 1e5
+
+
+def test_every_model_that_pretrains_says_how_to_do_without() -> None:
+    from chmr_bench.api.options import run_options
+    from chmr_bench.runner import WeightsCache, WeightsKey
+    from chmr_bench.settings import build_config
+
+    spec = registry().model("chmr")
+    key = WeightsKey(spec, build_config(spec.spec, {}, ""))
+    pending = WeightsCache(run_options({})).look_up(key)
+    assert isinstance(pending, PendingWeights)
+    assert pending.core_ms > 0
+    assert "--set weights=FILE" in pending.without
+    assert "chmr.head-only" in pending.without
