@@ -92,12 +92,13 @@ def mirror() -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Path]:
     """Register the plugin of quick and of misbehaving models; its folder, for a PYTHONPATH."""
-    from chmr_bench.plugins import registry
+    from chmr_bench import plugins
 
     monkeypatch.syspath_prepend(str(QUICK_PLUGIN))
-    registry.cache_clear()
+    plugins.registry.cache_clear()
     yield QUICK_PLUGIN
-    registry.cache_clear()
+    plugins._given.clear()  # by a test that does in this process what a worker does
+    plugins.registry.cache_clear()
 
 
 @pytest.fixture
