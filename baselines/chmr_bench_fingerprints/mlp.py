@@ -87,7 +87,7 @@ class Mlp(FingerprintModel):
 
     def _bits(self, inputs: Inputs) -> sparse.csr_array:
         """Return log counts and standardised descriptors side by side, (n, d) float32."""
-        counts = log_counts_of(inputs, self.config)
+        counts = log_counts_of(inputs, self.config.features)
         if not self.config.descriptors:
             return counts
         scaled = sparse.csr_array(self._columns.apply(inputs.matrix("descriptors")))

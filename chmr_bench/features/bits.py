@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -77,24 +77,24 @@ def bits_of(inputs: Inputs, config: FingerprintConfig) -> sparse.csr_array:
     DataError
         A block is not there, or has not one row a molecule.
     """
-    joined = _joined(inputs, config)
+    joined = _joined(inputs, config.features)
     joined.data = np.ones(joined.nnz, dtype=np.float32)
     return joined
 
 
-def log_counts_of(inputs: Inputs, config: FingerprintConfig) -> sparse.csr_array:
-    """Return log(1 + count) of the fingerprints side by side, (n, d) float32; else as `bits_of`.
+def log_counts_of(inputs: Inputs, names: Sequence[str]) -> sparse.csr_array:
+    """Return log(1 + count) of blocks of fingerprints side by side, (n, d) float32.
 
-    Of bits the count is 1: log 2 where one is set.
+    Of bits the count is 1: log 2 where one is set. Else as `bits_of`.
     """
-    joined = _joined(inputs, config)
+    joined = _joined(inputs, names)
     joined.data = np.log1p(joined.data.astype(np.float32))
     return joined
 
 
-def _joined(inputs: Inputs, config: FingerprintConfig) -> sparse.csr_array:
+def _joined(inputs: Inputs, names: Sequence[str]) -> sparse.csr_array:
     parts = []
-    for name in config.features:
+    for name in names:
         block = inputs.matrix(name)
         if len(block) != len(inputs):
             raise DataError(f"block {name!r} has {len(block)} rows, expected {len(inputs)}")

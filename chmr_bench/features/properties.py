@@ -78,7 +78,7 @@ class ClippedScale:
         """Return the rows of a block scaled, (n, d) float32, finite."""
         clipped = np.clip(_observed(block), self.low, self.high)
         scaled = (clipped - self.centre) / self.spread
-        return np.nan_to_num(scaled).astype(np.float32)
+        return np.asarray(np.nan_to_num(scaled), dtype=np.float32)
 
 
 def _observed(block: MatrixBlock) -> Any:

@@ -36,7 +36,7 @@ def test_counts_are_asked_of_what_can_count() -> None:
 def test_log_counts_are_zero_where_nothing_is_observed() -> None:
     counts = np.array([[0, 3, 0], [1, 0, 0]], dtype=np.uint16)
     block = MatrixBlock(sparse.csr_array(counts), np.array([True, False]))
-    found = log_counts_of(Inputs(("C", "CC"), {"morgan": block}), config())
+    found = log_counts_of(Inputs(("C", "CC"), {"morgan": block}), ["morgan"])
     np.testing.assert_allclose(found.toarray(), [[0, np.log(4), 0], [0, 0, 0]], rtol=1e-6)
     assert (found.nnz, found.dtype) == (1, np.float32)
 
@@ -82,4 +82,4 @@ def test_fingerprints_lie_side_by_side_as_zeros_and_ones() -> None:
 def test_a_block_of_another_length_is_an_error() -> None:
     block = MatrixBlock(sparse.csr_array(np.ones((2, 3))), np.ones(2, dtype=np.bool_))
     with pytest.raises(DataError, match="'morgan' has 2 rows, expected 1"):
-        bits_of(Inputs(("C",), {"morgan": block}), config())
+        bits_of(Inputs(("C",), {"morgan": block}), ["morgan"])
