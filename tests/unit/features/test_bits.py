@@ -82,4 +82,4 @@ def test_fingerprints_lie_side_by_side_as_zeros_and_ones() -> None:
 def test_a_block_of_another_length_is_an_error() -> None:
     block = MatrixBlock(sparse.csr_array(np.ones((2, 3))), np.ones(2, dtype=np.bool_))
     with pytest.raises(DataError, match="'morgan' has 2 rows, expected 1"):
-        bits_of(Inputs(("C",), {"morgan": block}), ["morgan"])
+        bits_of(Inputs(("C",), {"morgan": block}), config())
