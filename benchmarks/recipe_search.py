@@ -66,10 +66,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
         "features": [["morgan"], ["morgan", "maccs"]],
         "noise": [0.1, 0.3, 1.0],
     },
-    "fingerprint.mlp": {
-        "features": [["morgan"], ["morgan", "maccs"]],
-        "shapes": [["512"], ["1024-1024-512"], ["512", "1024-1024-512"]],
-    },
+    "fingerprint.mlp": {"shapes": [["512"], ["1024-1024-512"], ["512", "1024-1024-512"]]},
     "deepchem.multitask": {"learning_rate": [3e-4, 1e-3], "radius": [2, 4]},
     "cells.mlp": {
         "features": [["morgan", "maccs"]],
