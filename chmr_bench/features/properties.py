@@ -71,8 +71,8 @@ class ClippedScale:
         values[:, np.isnan(values).all(axis=0)] = 0.0
         low, high = np.nanpercentile(values, CLIPPED, axis=0)
         clipped = np.clip(values, low, high)
-        spread = np.nanstd(clipped, axis=0)
-        return cls(low, high, np.nanmean(clipped, axis=0), np.where(spread > 0, spread, 1.0))
+        spread = np.where(high > low, np.nanstd(clipped, axis=0), 1.0)  # not of rounding alone
+        return cls(low, high, np.nanmean(clipped, axis=0), spread)
 
     def apply(self, block: MatrixBlock) -> FloatArray:
         """Return the rows of a block scaled, (n, d) float32, finite."""

@@ -31,11 +31,11 @@ def test_an_outlier_counts_as_the_last_percentile() -> None:
     assert found[2] == found[3]
 
 
-@pytest.mark.parametrize("train", [[[np.nan], [np.nan]], [[7.0], [7.0]]])
+@pytest.mark.parametrize("train", [[[np.nan], [np.nan]], [[0.1]] * 24])
 def test_an_empty_or_constant_column_says_nothing(train: list[list[float]]) -> None:
     scale = ClippedScale.of(block_of(np.array(train)))
     found = scale.apply(block_of(np.array([[1e6], [np.nan]])))
-    np.testing.assert_array_equal(found, [[0.0], [0.0]])
+    np.testing.assert_allclose(found, [[0.0], [0.0]], atol=1e-12)
 
 
 def test_a_row_without_a_value_is_the_mean() -> None:
