@@ -78,9 +78,10 @@ MODELS: tuple[ModelSpec, ...] = (
     ),
     _spec(
         "fingerprint.mlp",
-        "Multi-task network on fingerprint bits",
+        "Multi-task networks on fingerprint counts and descriptors, averaged",
         "mlp",
         "Mlp",
+        version="2",
         requires=("torch",),
         extra="torch",
         accelerator=True,

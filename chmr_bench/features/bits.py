@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,8 @@ from scipy import sparse
 from chmr_bench import DataError, FeatureRequest, Inputs
 
 Fingerprint = Literal["morgan", "fcfp", "maccs", "rdkit", "atom_pair", "torsion", "avalon"]
+NO_COUNTS = ("maccs", "avalon")
+"""Fingerprints that say of a bit whether it is set, and not how often."""
 
 
 class FingerprintConfig(BaseModel):
@@ -46,13 +48,21 @@ class FingerprintConfig(BaseModel):
         return value
 
 
-def requests(config: FingerprintConfig) -> Mapping[str, FeatureRequest]:
-    """Return what to compute: one block a fingerprint, called by the fingerprint's name."""
+def requests(config: FingerprintConfig, counts: bool = False) -> Mapping[str, FeatureRequest]:
+    """Return what to compute: one block a fingerprint, called by the fingerprint's name.
+
+    Parameters
+    ----------
+    counts : bool
+        Ask how often a bit is set, where a fingerprint can say so (all but `NO_COUNTS`).
+    """
     requested: dict[str, FeatureRequest] = {}
     for name in config.features:
         settings: dict[str, Any] = {} if name == "maccs" else {"n_bits": config.n_bits}
         if name in ("morgan", "fcfp"):
             settings["radius"] = config.radius
+        if counts and name not in NO_COUNTS:
+            settings["counts"] = True
         requested[name] = FeatureRequest(name, settings)
     return requested
 
@@ -67,8 +77,24 @@ def bits_of(inputs: Inputs, config: FingerprintConfig) -> sparse.csr_array:
     DataError
         A block is not there, or has not one row a molecule.
     """
+    joined = _joined(inputs, config.features)
+    joined.data = np.ones(joined.nnz, dtype=np.float32)
+    return joined
+
+
+def log_counts_of(inputs: Inputs, names: Sequence[str]) -> sparse.csr_array:
+    """Return log(1 + count) of blocks of fingerprints side by side, (n, d) float32.
+
+    Of bits the count is 1: log 2 where one is set. Else as `bits_of`.
+    """
+    joined = _joined(inputs, names)
+    joined.data = np.log1p(joined.data.astype(np.float32))
+    return joined
+
+
+def _joined(inputs: Inputs, names: Sequence[str]) -> sparse.csr_array:
     parts = []
-    for name in config.features:
+    for name in names:
         block = inputs.matrix(name)
         if len(block) != len(inputs):
             raise DataError(f"block {name!r} has {len(block)} rows, expected {len(inputs)}")
@@ -79,5 +105,4 @@ def bits_of(inputs: Inputs, config: FingerprintConfig) -> sparse.csr_array:
     joined = sparse.csr_array(sparse.hstack(parts, format="csr"))
     joined.eliminate_zeros()
     joined.sort_indices()
-    joined.data = np.ones(joined.nnz, dtype=np.float32)
     return joined

@@ -69,8 +69,9 @@ FEATURES: tuple[FeatureSpec, ...] = (
     ),
     FeatureSpec(
         name="descriptors",
-        title="RDKit's 2D descriptors, float32, unobserved where undefined",
+        title="RDKit's 2D descriptors, all or those named, float32, unobserved where undefined",
         compute="chmr_bench.features.descriptors:descriptors",
+        settings={"names": ""},
         version="2",
     ),
     FeatureSpec(

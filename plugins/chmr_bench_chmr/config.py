@@ -12,8 +12,18 @@ from pydantic import Field, field_validator, model_validator
 
 from chmr_bench.nn.pretraining.settings import AtlasSettings
 
-HeadInput = Literal["bits", "fingerprint", "graph", "geometry", "anchor", "readouts", "cells"]
-HeadKind = Literal["network", "bits", "anchor", "readouts", "cells"]
+HeadInput = Literal[
+    "bits",
+    "counts",
+    "descriptors",
+    "fingerprint",
+    "graph",
+    "geometry",
+    "anchor",
+    "readouts",
+    "cells",
+]
+HeadKind = Literal["network", "bits", "counts", "anchor", "readouts", "cells"]
 
 
 class PretrainConfig(AtlasSettings):
@@ -89,8 +99,9 @@ class ChmrConfig(PretrainConfig):
         ("network", "bits", "anchor", "readouts"),
         min_length=1,
         description="heads to fit, the best on the validation rows is kept: a network on "
-        "head_inputs (the paper's), or a linear one on the bits, on the anchor, on predicted "
-        "read-outs, or on the cell state that these and the molecule's own cells tell of",
+        "head_inputs (the paper's), or a linear one on the bits, on log counts of the Morgan bits "
+        "and fifteen descriptors, on the anchor, on predicted read-outs, or on the cell state that "
+        "these and the molecule's own cells tell of",
     )
     head_blend: bool = Field(
         True,
@@ -105,7 +116,8 @@ class ChmrConfig(PretrainConfig):
     head_inputs: tuple[HeadInput, ...] = Field(
         ("bits", "fingerprint", "graph", "geometry"),
         min_length=1,
-        description="what the head reads: raw bits, projected 1D, 2D, 3D, their sum, own cells",
+        description="what the head reads: raw bits, log counts, descriptors, projected 1D, 2D, "
+        "3D, their sum, predicted read-outs, own cells",
     )
     head_embedding_scale: float = Field(
         0.3, gt=0, le=100, description="spread of a standardised embedding column, beside bits of 1"

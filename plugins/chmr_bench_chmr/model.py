@@ -16,6 +16,8 @@ import numpy as np
 
 from chmr_bench import DataError, FeatureRequest, FitContext, Inputs
 from chmr_bench.errors import SettingError
+from chmr_bench.features.bits import log_counts_of
+from chmr_bench.features.properties import ClippedScale
 from chmr_bench.nn.heads import Head, HeadSettings
 from chmr_bench.nn.linear import LinearHead
 from chmr_bench.types import FloatArray
@@ -30,6 +32,7 @@ Groups = Mapping[str, FloatArray]
 """Name of an input of the head -> (n, d) float32."""
 LINEAR: Mapping[HeadKind, tuple[str, ...]] = {
     "bits": ("bits",),
+    "counts": ("counts", "descriptors"),
     "anchor": ("anchor",),
     "readouts": ("readouts",),
     "cells": ("state",),
@@ -90,8 +93,10 @@ class Chmr:
             from chmr_bench_chmr.cell_input import CellReader
 
             self._cells = CellReader(train, self.config, context)
+        if reading.uses_counts(self.config):
+            self._properties = ClippedScale.of(train.matrix("descriptors"))
         groups = self._groups(train)
-        self._scales = {name: _scale(values) for name, values in groups.items() if name != "bits"}
+        self._scales = {n: _scale(values) for n, values in groups.items() if n not in reading.RAW}
         parts = (groups, y_train, self._groups(valid), y_valid)
         readable = {kind: self._reads(kind, groups) for kind in self.config.heads}
         for kind in (kind for kind, reads in readable.items() if not reads):
@@ -153,10 +158,13 @@ class Chmr:
             parts = embed(inputs, self.config, self._context)
         if self._cells is not None:
             parts |= self._cells.read(inputs, parts.get("readouts"))
+        if reading.uses_counts(self.config):
+            parts["counts"] = log_counts_of(inputs, ["counts"]).toarray()
+            parts["descriptors"] = self._properties.apply(inputs.matrix("descriptors"))
         return {**parts, "bits": reading.bits_of(inputs)}
 
     def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> FloatArray:
-        """Return the groups side by side; all but the bits standardised on the training rows."""
+        """Return the groups side by side; those of the encoder standardised on training rows."""
         scale = self.config.head_embedding_scale if kind == "network" else 1.0
         parts = []
         for name in reads:

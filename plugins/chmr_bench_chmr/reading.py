@@ -7,24 +7,38 @@ from collections.abc import Mapping
 import numpy as np
 
 from chmr_bench import FeatureRequest, Inputs
+from chmr_bench.features.properties import property_request
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.weights import feature_requests
 
 BITS = ("morgan", "maccs")
 """Blocks of the 1D modality, in their order."""
+RAW = frozenset({"bits", "counts", "descriptors"})
+"""What a head reads of a molecule without the encoder."""
 
 
 def requests(config: ChmrConfig) -> Mapping[str, FeatureRequest]:
-    """Return what fine-tuning reads: the bits alone where the head reads nothing else."""
+    """Return what fine-tuning reads: the encoder's features only where the head reads those."""
     needed = feature_requests(config)
-    return needed if uses_encoder(config) else {name: needed[name] for name in BITS}
+    if not uses_encoder(config):
+        needed = {name: needed[name] for name in BITS}
+    if uses_counts(config):
+        counted = {"radius": config.radius, "n_bits": config.n_bits, "counts": True}
+        needed["counts"] = FeatureRequest("morgan", counted)
+        needed["descriptors"] = property_request()
+    return needed
+
+
+def uses_counts(config: ChmrConfig) -> bool:
+    """Return whether any head reads log counts or descriptors."""
+    return "counts" in config.heads or bool({"counts", "descriptors"} & set(config.head_inputs))
 
 
 def uses_encoder(config: ChmrConfig) -> bool:
     """Return whether any head reads anything of the encoder."""
-    network = "network" in config.heads and any(name != "bits" for name in config.head_inputs)
-    return network or not set(config.heads) <= {"network", "bits"}
+    network = "network" in config.heads and not RAW.issuperset(config.head_inputs)
+    return network or not set(config.heads) <= {"network", "bits", "counts"}
 
 
 def uses_cells(config: ChmrConfig) -> bool:

@@ -20,7 +20,7 @@ from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import embedding
-from chmr_bench_chmr.config import ChmrConfig, HeadInput
+from chmr_bench_chmr.config import ChmrConfig, HeadInput, HeadKind
 from chmr_bench_chmr.ensemble import PREFIX, ForestEnsemble
 from chmr_bench_chmr.model import Chmr
 from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
@@ -151,7 +151,13 @@ def test_fitting_leaves_the_encoder_as_it_was(context: FitContext, weights: Path
 
 @pytest.mark.parametrize(
     "head_inputs",
-    [("bits",), ("graph",), ("bits", "fingerprint", "graph", "geometry"), ("anchor",)],
+    [
+        ("bits",),
+        ("graph",),
+        ("bits", "fingerprint", "graph", "geometry"),
+        ("anchor",),
+        ("counts", "descriptors", "graph"),
+    ],
 )
 def test_the_head_reads_what_it_is_told_to(
     head_inputs: tuple[HeadInput, ...], context: FitContext
@@ -169,6 +175,26 @@ def test_the_head_alone_needs_no_graph_and_no_weights(home: Path) -> None:
     inputs = inputs_of(SMILES, config)
     fitted(config, inputs, FitContext(tasks=TASKS)).predict(inputs)
     assert not (home / "embeddings").exists()
+
+
+@pytest.mark.parametrize("head", ["network", "counts"])
+def test_counts_and_descriptors_need_no_weights(head: HeadKind, home: Path) -> None:
+    config = CONFIG.model_copy(
+        update={"head_inputs": ("counts", "descriptors"), "heads": (head,), "n_bits": 2048}
+    )
+    needed = Chmr.needs(config)
+    assert set(needed) == {"morgan", "maccs", "counts", "descriptors"}
+    assert needed["counts"].settings["counts"] is True
+    assert "counts" not in needed["morgan"].settings
+    inputs = inputs_of(SMILES, config)
+    model = fitted(config, inputs, FitContext(tasks=TASKS))
+    counts = inputs.matrix("counts").values
+    assert counts.max() > 1
+    groups = model._groups(inputs)
+    np.testing.assert_allclose(groups["counts"], np.log1p(counts.toarray()), rtol=1e-6)
+    learnt = groups["descriptors"][: len(SMILES) // 2]  # the training rows
+    assert learnt.std(axis=0).max() == pytest.approx(1, abs=1e-5)
+    assert [one.reads for one in model._kept] == [("counts", "descriptors")]
 
 
 def test_an_encoder_without_weights_is_an_error(home: Path) -> None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from scipy import sparse
 
 from chmr_bench import DataError, Inputs, MatrixBlock
-from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
+from chmr_bench.features.bits import FingerprintConfig, bits_of, log_counts_of, requests
 
 
 def config(**settings: object) -> FingerprintConfig:
@@ -22,6 +22,23 @@ def test_requests_carry_the_settings_that_each_fingerprint_has() -> None:
         "maccs": {},
         "rdkit": {"n_bits": 1024},
     }
+
+
+def test_counts_are_asked_of_what_can_count() -> None:
+    found = requests(config(features=["morgan", "maccs", "avalon"]), counts=True)
+    assert {name: "counts" in r.settings for name, r in found.items()} == {
+        "morgan": True,
+        "maccs": False,
+        "avalon": False,
+    }
+
+
+def test_log_counts_are_zero_where_nothing_is_observed() -> None:
+    counts = np.array([[0, 3, 0], [1, 0, 0]], dtype=np.uint16)
+    block = MatrixBlock(sparse.csr_array(counts), np.array([True, False]))
+    found = log_counts_of(Inputs(("C", "CC"), {"morgan": block}), ["morgan"])
+    np.testing.assert_allclose(found.toarray(), [[0, np.log(4), 0], [0, 0, 0]], rtol=1e-6)
+    assert (found.nnz, found.dtype) == (1, np.float32)
 
 
 def test_one_name_or_several_with_commas_are_taken_from_a_command_line() -> None:

@@ -9,6 +9,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import Descriptors
 
+from chmr_bench.errors import UnknownNameError
 from chmr_bench.features.descriptors import descriptors
 
 SMILES = ["CCO", "c1ccccc1C(=O)O", "CC(=O)[O-].[Na+]"]
@@ -25,6 +26,19 @@ def test_values_and_names_are_those_of_rdkit() -> None:
     whole = Descriptors.CalcMolDescriptors(Chem.MolFromSmiles(SMILES[1]))
     expected = [whole[name] for name in block.names]
     np.testing.assert_allclose(block.values[1], expected, rtol=1e-5)
+
+
+def test_some_by_name_are_columns_of_the_whole() -> None:
+    whole, some = descriptors(SMILES), descriptors(SMILES, names="TPSA,MolWt")
+    assert some.names == ("TPSA", "MolWt")
+    columns = [whole.names.index(name) for name in some.names]
+    values: Any = whole.values
+    np.testing.assert_array_equal(some.values, values[:, columns])
+
+
+def test_an_unknown_name_is_told_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'MolWt'"):
+        descriptors(SMILES, names="TPSA,MolWgt")
 
 
 def test_what_cannot_be_computed_is_nan_in_that_place_only() -> None:

@@ -27,7 +27,12 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
         "max_features": ("sqrt", 0.3),
     },
     "fingerprint.boosting": {"rounds": 60},
-    "fingerprint.mlp": {"hidden": 64, "epochs": 60, "batch_size": 32},
+    "fingerprint.mlp": {
+        "descriptors": "",
+        "shapes": "64,64-64",
+        "epochs": 60,
+        "batch_size": 32,
+    },
     "fingerprint.knn": {"k": 10},
 }
 MakeProblem: TypeAlias = Callable[..., Any]
