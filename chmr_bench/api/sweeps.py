@@ -103,3 +103,14 @@ class Sweep:
         if written:
             more = f" and {len(written) - 1} more" if len(written) > 1 else ""
             print_note(f"tables: {written[0]}{more}")
+
+
+def done(request: Request, options: Options) -> Sweep:
+    """Do what is to be done, as the command line does it, and return what came of it."""
+    work = Sweep(request, options)
+    work.remark()
+    work.execute()
+    work.close()
+    if work.summary.interrupted:
+        raise KeyboardInterrupt
+    return work
