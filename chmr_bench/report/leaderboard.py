@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from chmr_bench.errors import UsageError
+from chmr_bench.errors import UsageError, writing
 from chmr_bench.paths import read_bytes
 from chmr_bench.records import RecordStore, no_records
 from chmr_bench.records.audited import read_all
@@ -75,7 +75,7 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
         A board is not what it should be.
     """
     check(out)
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         lock = store.lock_path("tables")
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -90,11 +90,6 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
             for path in _stale(out, texts) if texts else []:
                 path.unlink(missing_ok=True)
             _write(memory, _sealed(memory_of(rendered.collected)))
-    except OSError as error:
-        raise UsageError(
-            f"cannot write tables to {out}: {error.strerror or error}; choose another folder with "
-            "--out DIR, or make this one writable"
-        ) from error
     return [out / name for name in texts]
 
 

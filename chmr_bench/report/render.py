@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from chmr_bench.errors import writing
 from chmr_bench.report.aggregate import KINDS, Collected, Kind, Table
 from chmr_bench.report.boards import FilledBoard
 from chmr_bench.report.exports import by_file
@@ -92,6 +94,23 @@ def sections_page(
     """Return a page of tables under each other."""
     context = {"title": title, "lead": lead, "pictures": pictures, "alt": alt, "mark": MARK}
     return page("sections", grids=grids, **context)
+
+
+def write_files(
+    folder: Path, files: Mapping[str, str | bytes], option: str = "--out DIR"
+) -> list[Path]:
+    """Write texts and pictures by name below a folder; return the files.
+
+    Raises
+    ------
+    UsageError
+        The folder cannot be written; `option` names another.
+    """
+    with writing(folder, option):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [folder / name for name in files]
 
 
 def markdown(grid: Grid) -> str:

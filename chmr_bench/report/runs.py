@@ -174,14 +174,18 @@ def runs_frame(store: RecordStore) -> pd.DataFrame:
 
 
 def load_runs(
-    store: RecordStore, *, check: bool = True, sound: Container[str] = frozenset()
+    store: RecordStore,
+    *,
+    check: bool | Container[str] = True,
+    sound: Container[str] = frozenset(),
 ) -> LoadedRuns:
     """Return the runs of a store, and what is wrong with the others.
 
     Parameters
     ----------
     check :
-        Whether to leave out runs whose stored predictions or replicates are damaged.
+        Whether to leave out runs whose stored predictions or replicates are damaged, or the models
+        whose runs are looked at alone.
     sound :
         Seals of runs that are known not to be, and are not looked at again.
     """
@@ -407,7 +411,7 @@ def _tables(runs: pd.DataFrame) -> list[str]:
 
 
 def _chosen(
-    store: RecordStore, check: bool, sound: Container[str]
+    store: RecordStore, check: bool | Container[str], sound: Container[str]
 ) -> tuple[list[Stored], list[Problem]]:
     """Return the runs of a store, one an identity, and what is wrong with the others."""
     chosen: dict[str, Stored] = {}
@@ -416,7 +420,8 @@ def _chosen(
     order = {entry.identity: i for i, entry in reversed(list(enumerate(entries)))}
     for entry in sorted(entries, key=lambda e: bool(e.content["status"] == "failed")):
         known = chosen.get(entry.identity)
-        reason = entry.damage() if check and _seal(entry.content) not in sound else ""
+        looked = check if isinstance(check, bool) else entry.content["model"]["id"] in check
+        reason = entry.damage() if looked and _seal(entry.content) not in sound else ""
         if reason:
             what = f"damaged, and so in no table: {reason}; {MEND}"
             problems.append(Problem(entry.path, what, entry.record))

@@ -5,23 +5,22 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chmr_bench.errors import MissingDependencyError, UsageError
+from chmr_bench.errors import MissingDependencyError
 from chmr_bench.records.rounding import as_json
 from chmr_bench.report.comparison.figures import draw_gains, draw_ranks
 from chmr_bench.report.comparison.overall import Folds
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
 from chmr_bench.report.comparison.tables import grids
 from chmr_bench.report.exports import as_csv
-from chmr_bench.report.render import section
+from chmr_bench.report.render import section, write_files
 from chmr_bench.statistics import LEVEL
 
 SCHEMA = "chmr-bench comparison 1"
 STEM = "comparison"
-GAINS, RANKS = "gains.png", "ranks.png"
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
@@ -41,33 +40,22 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
         raise MissingDependencyError(
             "--to draws pictures, which need matplotlib: pip install 'chmr-bench[pictures]'"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        pictures = [
-            folder / name
-            for name, draw in ((GAINS, draw_gains), (RANKS, draw_ranks))
-            if draw(folder / name, comparison)
-        ]
-        content = as_dict(comparison)
-        texts = {
-            f"{STEM}.md": _page(comparison, pictures),
-            f"{STEM}.csv": as_csv(_rows(content)),
-            f"{STEM}.json": as_json(content),
-        }
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to {folder}: {error.strerror or error}; choose another with --to DIR"
-        ) from error
-    return [*(folder / name for name in texts), *pictures]
+    drawn = {"gains.png": draw_gains(comparison), "ranks.png": draw_ranks(comparison)}
+    pictures = {name: picture for name, picture in drawn.items() if picture}
+    content = as_dict(comparison)
+    texts = {
+        f"{STEM}.md": _page(comparison, pictures),
+        f"{STEM}.csv": as_csv(_rows(content)),
+        f"{STEM}.json": as_json(content),
+    }
+    return write_files(folder, texts | pictures, "--to DIR")
 
 
-def _page(comparison: Comparison, pictures: list[Path]) -> str:
+def _page(comparison: Comparison, pictures: Iterable[str]) -> str:
     others = ", ".join(comparison.models[1:])
     parts = [f"# {comparison.baseline} compared with {others}"]
     parts += [section("##", grid) for grid in grids(comparison)]
-    parts += [f"![{path.stem}]({path.name})" for path in pictures]
+    parts += [f"![{Path(name).stem}]({name})" for name in pictures]
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,7 +83,7 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
     return {
         "dataset": on.name,
         "synthetic": on.synthetic,
-        "split": on.chosen.split or None,
+        "split": on.split or None,
         "metric": on.metric,
         "greater_is_better": on.sign > 0,
         "n_splits": on.n_splits,
@@ -104,10 +92,10 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
         "scores": on.scores,
         "shared_scores": on.shared_scores,
         "n_runs": on.n_runs,
-        "n_failed": on.chosen.n_failed,
-        "n_unscored": {m: len(splits) for m, splits in on.chosen.unscored.items()},
-        "n_damaged": on.chosen.n_damaged,
-        "on_record": on.chosen.on_record,
+        "n_failed": on.n_failed,
+        "n_unscored": {m: len(splits) for m, splits in on.unscored.items()},
+        "n_damaged": on.n_damaged,
+        "on_record": on.on_record,
         "gains": [_gain(gain) for gain in on.gains.values()],
         "folds": None if on.folds is None else _folds(on.folds),
         "notes": on.notes,

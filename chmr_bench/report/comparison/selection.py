@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 ANY = -1
 """Stands for no seed in the columns ``split_key`` and ``seed_key``."""
 
+COLUMNS = ("identity", "model", "row", "overrides", "own_profiles", "weights", "labels_seen")
+COLUMNS += (*DATA, "synthetic", "split", "split_seed", "seed", "n_train", "n_test", "failed")
+COLUMNS += ("metric", "dataset_metric", "score")
+"""What a comparison reads of the frame of runs."""
 MOST = 3
 """Datasets, rows or reasons that are named one by one, at most."""
 
@@ -131,7 +135,7 @@ def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]
 
 def comparable(loaded: LoadedRuns) -> pd.DataFrame:
     """Return the runs that may be compared: those with nothing masked on purpose."""
-    runs = loaded.frame[loaded.frame["missing"].isna()]
+    runs = loaded.frame.loc[loaded.frame["missing"].isna(), [*COLUMNS]]
     keys = {
         f"{what}_key": runs[column].map(lambda seed: ANY if seed is None else int(seed))
         for what, column in (("split", "split_seed"), ("seed", "seed"))

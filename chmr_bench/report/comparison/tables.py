@@ -59,7 +59,7 @@ def _gain_notes(comparison: Comparison, model: str) -> tuple[str, ...]:
         on_record=grouped(
             ((name, tuple(map(repr, others))), on.name)
             for on in comparison.datasets
-            for name, others in on.chosen.on_record.items()
+            for name, others in on.on_record.items()
             if name in pair
         ),
         one_pretraining=grouped(
@@ -97,7 +97,7 @@ def dataset_title(on: OnDataset) -> str:
     title = on.name + ("*" if on.synthetic else "")
     if on.metric not in (None, "roc_auc"):
         title += f" ({heading(on.metric)})"
-    return title if on.chosen.split in ("", "reference") else f"{title}, {on.chosen.split}"
+    return title if on.split in ("", "reference") else f"{title}, {on.split}"
 
 
 def _pairs(on: OnDataset, gain: Gain) -> str:
