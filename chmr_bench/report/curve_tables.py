@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from chmr_bench.metrics import METRICS
 from chmr_bench.records.rounding import as_json
 from chmr_bench.report import exports, figures, render
-from chmr_bench.report.curves import Curve, Family, Point, common, curves_of, families
+from chmr_bench.report.curves import Curve, Point, common, curves_of
 from chmr_bench.report.evidence import Evidence, finite
+from chmr_bench.report.families import Family, families
 from chmr_bench.report.figures import row_label
 from chmr_bench.report.frozen import frozen_grids, frozen_rows
 from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span

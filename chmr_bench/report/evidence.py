@@ -19,7 +19,7 @@ import numpy as np
 
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.records import Problem, RecordStore, Stored
-from chmr_bench.report.runs import record_of_run
+from chmr_bench.report.columns import record_of_run
 from chmr_bench.statistics import Runs, mean_over_seeds, paired_interval, score_interval
 from chmr_bench.types import FloatArray
 

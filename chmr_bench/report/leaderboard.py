@@ -135,11 +135,11 @@ def _draw(rendered: Rendered, out: Path, *, redraw: bool) -> None:
         if path.name not in names:
             path.unlink(missing_ok=True)
     if redraw or not all((out / name).is_file() for name in names):
-        from chmr_bench.report import curves, figures
+        from chmr_bench.report import curves, families, figures
 
         collected = rendered.collected
-        families = curves.families(curves.curves_of(collected.runs.frame, collected.evidence))
-        for name, shown in figures.pictures(families).items():
+        drawn = curves.curves_of(collected.runs.frame, collected.evidence)
+        for name, shown in figures.pictures(families.families(drawn)).items():
             _write(out / name, figures.draw(shown))
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from chmr_bench.contracts import ModelSpec
 from chmr_bench.records.environment import environment
 from chmr_bench.records.rounding import as_json
-from chmr_bench.report.grids import Grid
-from chmr_bench.report.render import section, write_files
+from chmr_bench.report.grids import Grid, section
+from chmr_bench.report.render import write_files
 from chmr_bench.report.words import grouped, notes
 from chmr_bench.runner.matching import MatchedBlock, Matching, MatchJob
 from chmr_bench.splits.grouped import FOLDS

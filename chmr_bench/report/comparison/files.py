@@ -16,7 +16,8 @@ from chmr_bench.report.comparison.overall import Folds
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
 from chmr_bench.report.comparison.tables import grids
 from chmr_bench.report.exports import as_csv
-from chmr_bench.report.render import section, write_files
+from chmr_bench.report.grids import section
+from chmr_bench.report.render import write_files
 from chmr_bench.statistics import LEVEL
 
 SCHEMA = "chmr-bench comparison 1"

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.report import leaderboard
 from chmr_bench.report.curve_tables import as_document, as_rows, grids
-from chmr_bench.report.curves import Curve, curves, families_of
+from chmr_bench.report.curves import Curve, curves
+from chmr_bench.report.families import families_of
 from chmr_bench.report.figures import PER_PANEL, draw, parts, pictures, slug, stretch
 from chmr_bench.report.masking import Setting
 
