@@ -121,12 +121,12 @@ def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]
     selections = []
     for name in names:
         chosen = _selection(name, asked, query)
-        places = [(r.dataset.name, r.split.name) for r in damaged]
+        place = (name, chosen.split)
         others = {m: _labels(instead(runs, m), chosen) for m in query.models if chosen.of(m).empty}
         selections.append(
             replace(
                 chosen,
-                n_damaged=places.count((name, chosen.split)),
+                n_damaged=sum(place == (r.dataset.name, r.split.name) for r in damaged),
                 on_record={m: labels for m, labels in others.items() if labels},
             )
         )
@@ -136,11 +136,8 @@ def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]
 def comparable(loaded: LoadedRuns) -> pd.DataFrame:
     """Return the runs that may be compared: those with nothing masked on purpose."""
     runs = loaded.frame.loc[loaded.frame["missing"].isna(), [*COLUMNS]]
-    keys = {
-        f"{what}_key": runs[column].map(lambda seed: ANY if seed is None else int(seed))
-        for what, column in (("split", "split_seed"), ("seed", "seed"))
-    }
-    return runs.assign(**keys)
+    seeds = runs[["split_seed", "seed"]].map(lambda seed: ANY if seed is None else int(seed))
+    return runs.assign(split_key=seeds["split_seed"], seed_key=seeds["seed"])
 
 
 def named(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
@@ -156,8 +153,7 @@ def named(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    known = {*runs["row"], *runs["model"]}
-    parts = []
+    known, parts = {*runs["row"], *runs["model"]}, []
     for model in models:
         if model not in known:
             raise UnknownNameError("model", model, known, "among the records")
@@ -256,12 +252,11 @@ def _one_content(here: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def _refuse_ambiguous(name: str, kept: pd.DataFrame) -> None:
-    for model, runs in kept.groupby("asked", sort=False):
-        labels = sorted(set(runs["row"]))
+    for model, labels in kept.groupby("asked", sort=False)["row"].unique().items():
         if len(labels) > 1:
+            known = ", ".join(map(repr, sorted(labels)))
             raise UsageError(
-                f"dataset {name!r} has several rows of {model}: {', '.join(map(repr, labels))}; "
-                "name one of these instead"
+                f"dataset {name!r} has several rows of {model}: {known}; name one of these instead"
             )
 
 
