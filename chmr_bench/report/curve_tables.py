@@ -226,18 +226,11 @@ def as_document(
 
 
 def _table(family: Family) -> dict[str, Any]:
-    first = family.curves[0]
-    facts = first.facts
-    split = {
-        "name": facts["split"],
-        "seed": facts["split_seed"],
-        "digest": facts["split_digest"],
-        **{n: facts[n] for n in ("n_train", "n_valid", "n_test")},
-    }
+    facts = family.curves[0].facts
     return {
         "datasets": list(family.datasets),
         "synthetic": facts["synthetic"],
-        "split": split if len(family.datasets) == 1 else None,
+        "split": exports.split_json(facts) if len(family.datasets) == 1 else None,
         "metric": family.metric,
         "greater_is_better": METRICS[family.metric].greater_is_better,
         **_setting(family.setting),
@@ -267,22 +260,14 @@ def _mean_change(family: Family, curve: Curve) -> dict[str, float | None]:
 
 
 def _setting(setting: Setting) -> dict[str, Any]:
-    return {
-        "stages": "+".join(setting.stages),
-        "modalities": "+".join(setting.modalities) or "all",
-        "mechanism": setting.mechanism,
-        "fill": setting.fill,
-        "draw": setting.draw,
-    }
+    words = {name: "+".join(getattr(setting, name)) or "all" for name in ("stages", "modalities")}
+    return vars(setting) | words
 
 
 def _point(point: Point) -> dict[str, Any]:
+    names = ("rate", "score", "n_runs", "n_pretrainings", "n_failed")
     return {
-        "rate": point.rate,
-        "score": point.score,
-        "n_runs": point.n_runs,
-        "n_pretrainings": point.n_pretrainings,
-        "n_failed": point.n_failed,
+        **{name: getattr(point, name) for name in names},
         **{f"hidden_{part}": point.shares.get(part) for part in PLACES},
         **_flat(point.change),
     }

@@ -16,6 +16,7 @@ from chmr_bench.records.audited import AuditFile
 from chmr_bench.records.rounding import as_json, rounded
 from chmr_bench.report.aggregate import Row, Table, collect
 from chmr_bench.report.boards import MAIN, BoardRow, Cell, FilledBoard
+from chmr_bench.report.evidence import Run
 from chmr_bench.report.published import Published
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ def tables_csv(tables: Sequence[Table]) -> str:
 def table_json(table: Table) -> dict[str, Any]:
     """Return everything about one table."""
     facts = table.facts
-    numbers = ("n_molecules", "n_tasks")
     return {
         "kind": table.kind,
         "synthetic": facts["synthetic"],
@@ -84,22 +84,26 @@ def table_json(table: Table) -> dict[str, Any]:
             "task_type": facts["task_type"],
             "metric": facts["dataset_metric"],
             "unit": facts["unit"],
-            **{n: facts[n] for n in numbers},
+            **{n: facts[n] for n in ("n_molecules", "n_tasks")},
             "dropped": facts["n_dropped"],
             "synthetic": facts["synthetic"],
             "dropped_rows": json.loads(facts["dropped_rows"]),
         },
-        "split": {
-            "name": facts["split"],
-            "seed": facts["split_seed"],
-            "digest": facts["split_digest"],
-            **{n: facts[n] for n in ("n_train", "n_valid", "n_test")},
-        },
+        "split": split_json(facts),
         "metric": table.metric,
         "greater_is_better": table.greater_is_better,
         "not_evaluable": list(table.not_evaluable),
         **({"audit": _audit(table.audited)} if table.audited else {}),
         "rows": [_row_json(table, row) for row in table.rows],
+    }
+
+
+def split_json(facts: Run) -> dict[str, Any]:
+    """Return the split of a run."""
+    return {
+        "name": facts["split"],
+        **{name: facts[f"split_{name}"] for name in ("seed", "digest")},
+        **{name: facts[name] for name in ("n_train", "n_valid", "n_test")},
     }
 
 
@@ -119,17 +123,14 @@ def _row_json(table: Table, row: Row) -> dict[str, Any]:
         "version": first["model_version"],
         "plugin": {
             "name": first["plugin"],
-            "distribution": first["plugin_distribution"],
-            "version": first["plugin_version"],
+            **{name: first[f"plugin_{name}"] for name in ("distribution", "version")},
         },
         "weights": first["row_weights"],
         **({"pretraining": pretraining} if pretraining else {}),
-        "overrides": json.loads(first["overrides"]),
-        "params": json.loads(first["params"]),
+        **{name: json.loads(first[name]) for name in ("overrides", "params")},
         "missing": None,
         **({"cells": json.loads(first["cells"])} if first["cells"] else {}),
-        "precision": first["precision"],
-        "device": first["device"],
+        **{name: first[name] for name in ("precision", "device")},
         "seeds": row.seeds,
         "failures": row.failures,
         "records": [line["identity"] for line in row.lines],

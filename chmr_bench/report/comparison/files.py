@@ -22,6 +22,9 @@ from chmr_bench.statistics import LEVEL
 
 SCHEMA = "chmr-bench comparison 1"
 STEM = "comparison"
+AS_THEY_ARE = ("n_splits", "n_test", "n_clusters", "scores", "shared_scores", "n_runs", "n_failed")
+AS_THEY_ARE += ("n_damaged", "on_record")
+"""Of a dataset: what JSON holds under the same name."""
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
@@ -87,16 +90,8 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
         "split": on.split or None,
         "metric": on.metric,
         "greater_is_better": on.sign > 0,
-        "n_splits": on.n_splits,
-        "n_test": on.n_test,
-        "n_clusters": on.n_clusters,
-        "scores": on.scores,
-        "shared_scores": on.shared_scores,
-        "n_runs": on.n_runs,
-        "n_failed": on.n_failed,
+        **{name: getattr(on, name) for name in AS_THEY_ARE},
         "n_unscored": {m: len(splits) for m, splits in on.unscored.items()},
-        "n_damaged": on.n_damaged,
-        "on_record": on.on_record,
         "gains": [_gain(gain) for gain in on.gains.values()],
         "folds": None if on.folds is None else _folds(on.folds),
         "notes": on.notes,
@@ -104,18 +99,9 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
 
 
 def _gain(gain: Gain) -> dict[str, Any]:
-    difference = gain.difference
-    return {
-        "model": gain.model,
-        "verdict": gain.verdict,
-        "baseline_score": gain.base_score,
-        "score": gain.score,
-        "p_holm": gain.p_holm,
-        "difference": None if difference is None else dataclasses.asdict(difference),
-        "in_errors": None if difference is None else difference.in_errors,
-        "one_pretraining": gain.one_pretraining,
-        "notes": gain.notes,
-    }
+    in_errors = None if gain.difference is None else gain.difference.in_errors
+    first = {"model": gain.model, "verdict": gain.verdict}
+    return first | dataclasses.asdict(gain) | {"in_errors": in_errors}
 
 
 def _folds(folds: Folds) -> dict[str, Any]:
@@ -124,13 +110,9 @@ def _folds(folds: Folds) -> dict[str, Any]:
         "sd": folds.sd,
         "pairs": [
             {
-                "a": pair.a,
-                "b": pair.b,
-                "mean": pair.tukey.mean,
-                "low": pair.tukey.low,
-                "high": pair.tukey.high,
-                "p_tukey": pair.tukey.p,
-                "p_corrected": pair.corrected.p,
+                **{"a": pair.a, "b": pair.b},
+                **{name: getattr(pair.tukey, name) for name in ("mean", "low", "high")},
+                **{"p_tukey": pair.tukey.p, "p_corrected": pair.corrected.p},
             }
             for pair in folds.pairs
         ],

@@ -23,19 +23,8 @@ if TYPE_CHECKING:
 class Measure:
     """Makes the runs of one split of one dataset, each record resampled once.
 
-    Parameters
-    ----------
-    store : RecordStore
-        Where the predictions are.
-    datasets : Datasets
-        Opens the dataset.
-    runs : pandas.DataFrame
-        Runs of the split; the first says which dataset to open.
-
-    Raises
-    ------
-    DataError
-        The data cannot be had, or are not those of the records.
+    The first of `runs`, all of the split, says which dataset to open; DataError where its data
+    cannot be had, or are not those of the records.
     """
 
     def __init__(self, store: RecordStore, datasets: Datasets, runs: pd.DataFrame) -> None:

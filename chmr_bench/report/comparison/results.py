@@ -32,25 +32,25 @@ class Gain:
 
     Attributes
     ----------
-    difference : Difference or None
+    difference :
         None where the two could not be compared.
-    base_score, score : float or None
+    baseline_score, score :
         The baseline's and the model's, over the pairs compared: `difference` is the one less the
         other. Where one of the two has no run, the other's over all its runs; None where both have
         runs and none can be paired.
-    p_holm : float
+    p_holm :
         Adjusted for the datasets this model is compared on, not for the models named.
-    verdict : Verdict
+    verdict :
         ``better`` and ``worse`` only where the adjusted p is at most 0.05, and so the 95 % CI
         excludes 0. ``no interval`` where the data cannot give one; the notes say why.
-    one_pretraining : tuple of str
+    one_pretraining :
         Which of the two has several runs in it that all begin with the same weights, so that the
         interval leaves out what another pretraining would move.
     """
 
     model: str
     difference: Difference | None
-    base_score: float | None = None
+    baseline_score: float | None = None
     score: float | None = None
     p_holm: float = math.nan
     verdict: Verdict = "not compared"
@@ -64,20 +64,20 @@ class OnDataset(Selection):
 
     Attributes
     ----------
-    scores : dict
+    scores :
         Model -> mean over all its seeds, then over all its splits; models without a score left
         out. Those of two models may be of other splits and seeds: `Gain` has what is compared.
-    shared_scores : dict
+    shared_scores :
         Model -> the same over the splits and seeds that every named model has, which is what is
         ranked; empty where there are none.
-    n_runs : dict
+    n_runs :
         Model -> runs with a score.
-    gains : dict
+    gains :
         Model -> against the baseline; every model but the baseline, comparable or not.
-    n_test, n_clusters : int or None
+    n_test, n_clusters :
         Molecules of the test part, and different ones among them; None where splits, not
         molecules, are what was sampled.
-    folds : Folds or None
+    folds :
         The analysis of the folds, with ``--protocol cv5x5``.
     """
 
@@ -106,9 +106,9 @@ class Comparison:
 
     Attributes
     ----------
-    overall : Overall or None
+    overall :
         None below two datasets with a split and seed that all models have.
-    left_out : tuple of str
+    left_out :
         Simulated datasets with records, which were not asked for.
     """
 
@@ -136,15 +136,11 @@ def compare(
 
     Parameters
     ----------
-    store : RecordStore
-        The runs.
-    source : Datasets
+    source :
         Opens the datasets, for their labels.
-    query : Query
-        Which models, datasets and split.
-    protocol : str
+    protocol :
         ``cv5x5`` = analyse 25 folds of a repeated cross-validation; "" = otherwise.
-    progress : callable
+    progress :
         Called with each dataset's name before its data are opened.
 
     Raises

@@ -38,11 +38,11 @@ class Query:
 
     Attributes
     ----------
-    models : tuple of str
+    models :
         Names of models, or labels as the tables print them; the first is the baseline.
-    datasets : tuple of str
+    datasets :
         Their names; empty = every real one that any of the models has a record on.
-    split : str
+    split :
         A method, "" = reference where there is one, else the only one there is.
     """
 
@@ -57,22 +57,22 @@ class Selection:
 
     Attributes
     ----------
-    runs : pandas.DataFrame
+    runs :
         Runs with a score, as of `runs_frame`, and ``asked``: the name the model was asked for by;
         ``split_key`` and ``seed_key``: the seeds of split and run, `ANY` for none.
-    metric : MetricName or None
+    metric :
         None where no model has a score.
-    known : bool
+    known :
         Whether any of the models has a record on the dataset.
-    n_failed : dict
+    n_failed :
         Failed runs by model, where there are any.
-    unscored : dict
+    unscored :
         Model -> split seeds of runs without a score, no task of which can be evaluated.
-    n_damaged : int
+    n_damaged :
         Damaged records of the named models, which are in no comparison.
-    on_record : dict
+    on_record :
         Named model without a run here -> labels of other rows of that model, if any.
-    notes : tuple of str
+    notes :
         What was left out, and why; and who may have seen labels.
     """
 

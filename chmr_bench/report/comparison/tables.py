@@ -73,7 +73,7 @@ def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
     lacking = on.missing((base, model))
     verdict = f"missing: {' and '.join(lacking)}" if lacking else gain.verdict
     difference = gain.difference
-    pair = [gain.base_score, gain.score]
+    pair = [gain.baseline_score, gain.score]
     decimals = decimals_of(metric, pair, pairs_apart([difference]))
     scores = [number(metric, score, decimals) for score in pair]
     if difference is None:
