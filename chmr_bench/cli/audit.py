@@ -183,8 +183,8 @@ def _write(audits: Audits, out: Path) -> None:
     from chmr_bench.report.figures import draw_similarity
     from chmr_bench.report.render import write_files
 
-    texts = {PAGE: audit_page(audits, PICTURE), JSON: as_json(audits_json(audits))}
-    write_files(out, texts | {PICTURE: draw_similarity(audits.audits)})
+    page, content = audit_page(audits, PICTURE), as_json(audits_json(audits))
+    write_files(out, {PAGE: page, JSON: content, PICTURE: draw_similarity(audits.audits)})
     print_note(f"{out / PAGE}, {JSON}, {PICTURE}")
 
 

@@ -22,8 +22,7 @@ from chmr_bench.statistics import LEVEL
 
 SCHEMA = "chmr-bench comparison 1"
 STEM = "comparison"
-AS_THEY_ARE = ("n_splits", "n_test", "n_clusters", "scores", "shared_scores", "n_runs", "n_failed")
-AS_THEY_ARE += ("n_damaged", "on_record")
+AS_THEY_ARE = "n_splits n_test n_clusters scores shared_scores n_runs n_failed n_damaged on_record"
 """Of a dataset: what JSON holds under the same name."""
 
 
@@ -47,12 +46,12 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
     drawn = {"gains.png": draw_gains(comparison), "ranks.png": draw_ranks(comparison)}
     pictures = {name: picture for name, picture in drawn.items() if picture}
     content = as_dict(comparison)
-    texts = {
+    texts: dict[str, str | bytes] = {
         f"{STEM}.md": _page(comparison, pictures),
         f"{STEM}.csv": as_csv(_rows(content)),
         f"{STEM}.json": as_json(content),
     }
-    return write_files(folder, texts | pictures, "--to DIR")
+    return write_files(folder, {**texts, **pictures}, "--to DIR")
 
 
 def _page(comparison: Comparison, pictures: Iterable[str]) -> str:
@@ -90,7 +89,7 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
         "split": on.split or None,
         "metric": on.metric,
         "greater_is_better": on.sign > 0,
-        **{name: getattr(on, name) for name in AS_THEY_ARE},
+        **{name: getattr(on, name) for name in AS_THEY_ARE.split()},
         "n_unscored": {m: len(splits) for m, splits in on.unscored.items()},
         "gains": [_gain(gain) for gain in on.gains.values()],
         "folds": None if on.folds is None else _folds(on.folds),

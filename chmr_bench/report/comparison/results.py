@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -265,7 +265,7 @@ def _with_folds(on: OnDataset, have: Sequence[str], models: Sequence[str]) -> On
             f"{', '.join(map(str, lost))} of {CV5X5}; run them with the same seeds"
         )
     first = of_model(common, baseline).iloc[0]
-    means = {m: selection.split_means(of_model(common, m)).to_dict() for m in have}
+    means: dict[str, Any] = {m: selection.split_means(of_model(common, m)).to_dict() for m in have}
     folds = overall.over_folds(on.name, means, on.sign, (first["n_train"], first["n_test"]))
     gains = {
         m: _described(m, baseline, common, folds.difference(m, baseline))

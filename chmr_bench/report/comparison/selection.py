@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 ANY = -1
 """Stands for no seed in the columns ``split_key`` and ``seed_key``."""
 
-COLUMNS = ("identity", "model", "row", "overrides", "own_profiles", "weights", "labels_seen")
-COLUMNS += (*DATA, "synthetic", "split", "split_seed", "seed", "n_train", "n_test", "failed")
-COLUMNS += ("metric", "dataset_metric", "score")
+COLUMNS = [
+    *DATA,
+    *["identity", "model", "row", "overrides", "own_profiles", "weights", "labels_seen", "synthetic", "split"],
+    *["split_seed", "seed", "n_train", "n_test", "failed", "metric", "dataset_metric", "score"],
+]
 """What a comparison reads of the frame of runs."""
 MOST = 3
 """Datasets, rows or reasons that are named one by one, at most."""
@@ -135,7 +137,7 @@ def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]
 
 def comparable(loaded: LoadedRuns) -> pd.DataFrame:
     """Return the runs that may be compared: those with nothing masked on purpose."""
-    runs = loaded.frame.loc[loaded.frame["missing"].isna(), [*COLUMNS]]
+    runs = loaded.frame.loc[loaded.frame["missing"].isna(), COLUMNS]
     seeds = runs[["split_seed", "seed"]].map(lambda seed: ANY if seed is None else int(seed))
     return runs.assign(split_key=seeds["split_seed"], seed_key=seeds["seed"])
 
