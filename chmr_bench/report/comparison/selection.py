@@ -26,8 +26,9 @@ ANY = -1
 
 COLUMNS = [
     *DATA,
-    *["identity", "model", "row", "overrides", "own_profiles", "weights", "labels_seen", "synthetic", "split"],
-    *["split_seed", "seed", "n_train", "n_test", "failed", "metric", "dataset_metric", "score"],
+    *("identity", "model", "row", "overrides", "own_profiles", "weights", "labels_seen"),
+    *("synthetic", "split", "split_seed", "seed", "n_train", "n_test", "failed"),
+    *("metric", "dataset_metric", "score"),
 ]
 """What a comparison reads of the frame of runs."""
 MOST = 3
