@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench.metrics import METRICS
@@ -32,24 +32,11 @@ PLACES = ("pretrain", "train", "valid", "test")
 """Where entries are counted."""
 
 
-@dataclass(frozen=True)
-class MaskedFiles:
-    """The files on masked cells.
+def masked_files(runs: pd.DataFrame, evidence: Evidence) -> tuple[dict[str, str], list[str]]:
+    """Return the files that a frame of runs gives: texts by name, and names of pictures.
 
-    Attributes
-    ----------
-    texts :
-        File name -> text; nothing where nothing was ever masked.
-    pictures :
-        File names of the pictures.
+    Anew only where a run of a curve has changed; nothing where nothing was ever masked.
     """
-
-    texts: Mapping[str, str]
-    pictures: tuple[str, ...]
-
-
-def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
-    """Return the files that a frame of runs gives, anew only where a run of a curve has changed."""
     models = runs.loc[runs["missing"].notna(), "model"]
     lines = dicts_of(runs[runs["model"].isin(models)])
 
@@ -58,7 +45,7 @@ def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
         return [_texts(tables, frozen_rows(runs)), [*figures.pictures(tables)]]
 
     texts, pictures = evidence.remembered("curves", lines, compute) if lines else ({}, [])
-    return MaskedFiles(texts, tuple(pictures))
+    return texts, pictures
 
 
 def _texts(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]]) -> dict[str, str]:

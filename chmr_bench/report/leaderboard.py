@@ -52,7 +52,7 @@ class Rendered:
 
     texts: Mapping[str, str]
     collected: Collected
-    masked: curve_tables.MaskedFiles
+    pictures: Sequence[str]
 
 
 def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
@@ -130,7 +130,7 @@ def _draw(rendered: Rendered, out: Path, *, redraw: bool) -> None:
 
     They are no part of `render_all`: another version of matplotlib draws other bytes.
     """
-    names = rendered.masked.pictures
+    names = rendered.pictures
     for path in out.glob(f"{curve_tables.STEM}-*.png"):
         if path.name not in names:
             path.unlink(missing_ok=True)
@@ -176,8 +176,7 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
     `out` is read for its boards, and to leave a README.md alone that is not ours.
     """
     collected, boards = gather(store, out, known)
-    masked = curve_tables.masked_files(collected.runs.frame, collected.evidence)
-    texts = dict(masked.texts)
+    texts, pictures = curve_tables.masked_files(collected.runs.frame, collected.evidence)
     tables = collected.tables
     if tables:
         papers = all_published()
@@ -190,7 +189,7 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
         if printed := render.printed_page(papers, tables):
             texts[PRINTED] = printed
         texts["printed.csv"] = exports.printed_csv(papers)
-    return Rendered(texts, collected, masked)
+    return Rendered(texts, collected, pictures)
 
 
 def _files(collected: Collected, boards: list[FilledBoard]) -> dict[str, str]:

@@ -25,10 +25,9 @@ ANY = -1
 """Stands for no seed in the columns ``split_key`` and ``seed_key``."""
 
 COLUMNS = [
-    *DATA,
+    *(*DATA, "metric", "dataset_metric", "score", "failed", "synthetic", "n_train", "n_test"),
     *("identity", "model", "row", "overrides", "own_profiles", "weights", "labels_seen"),
-    *("synthetic", "split", "split_seed", "seed", "n_train", "n_test", "failed"),
-    *("metric", "dataset_metric", "score"),
+    *("split", "split_seed", "seed"),
 ]
 """What a comparison reads of the frame of runs."""
 MOST = 3
