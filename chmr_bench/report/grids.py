@@ -58,9 +58,10 @@ class Grid:
         *,
         folded: bool = False,
     ) -> Grid:
-        """Return the grid of rows that are column -> text, one at least and the same columns."""
-        cells = tuple(tuple(row.values()) for row in rows)
-        return cls(title, tuple(rows[0]), cells, left, tuple(notes), folded)
+        """Return the grid of rows that are column -> text; `NONE` stands where one has no text."""
+        columns = tuple(dict.fromkeys(column for row in rows for column in row))
+        cells = tuple(tuple(row.get(column, NONE) for column in columns) for row in rows)
+        return cls(title, columns, cells, left, tuple(notes), folded)
 
 
 def markdown(grid: Grid) -> str:
