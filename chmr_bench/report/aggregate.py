@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import Problem, RecordStore
 from chmr_bench.records.audited import AuditFile, CleanScore, read_all
-from chmr_bench.report.evidence import Evidence, Run, finite, interval_of, paired_ends
+from chmr_bench.report.evidence import Evidence, Run, finite, interval_of, known_mean, paired_ends
 from chmr_bench.report.runs import REFERENCE, LoadedRuns, dicts_of, load_runs
 from chmr_bench.report.words import grouped
 from chmr_bench.statistics import Runs, mean_over_seeds
@@ -108,8 +108,7 @@ class Row:
     @property
     def clean_score(self) -> float | None:
         """Return the mean over seeds on clean test rows; None where it is not known."""
-        known = [one.macro for one in self.clean or () if one.macro is not None]
-        return statistics.fmean(known) if known and len(known) == len(self.clean or ()) else None
+        return known_mean(one.macro for one in self.clean or ())
 
     @property
     def n_test_seen(self) -> int | None:

@@ -21,7 +21,7 @@ from chmr_bench import splits
 from chmr_bench.errors import DataError
 from chmr_bench.metrics import METRICS
 from chmr_bench.report.aggregate import Row, Table
-from chmr_bench.report.evidence import Ends, finite
+from chmr_bench.report.evidence import Ends, finite, known_mean
 from chmr_bench.report.published import read_toml
 from chmr_bench.statistics import (
     effective_sample_size,
@@ -171,9 +171,7 @@ class FilledBoard:
         """Return the mean of clean scores over the classification datasets; None unless known."""
         if row.classification is None:
             return None
-        values = [row.cells[name].rows[None].clean_score for name in self.classification]
-        known = [value for value in values if value is not None]
-        return statistics.fmean(known) if known and len(known) == len(values) else None
+        return known_mean(row.cells[name].rows[None].clean_score for name in self.classification)
 
 
 def load_boards(folder: Path) -> list[Board]:
