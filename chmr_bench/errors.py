@@ -25,8 +25,9 @@ A message says where, what it was, what was expected, and what to do.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C or SIGTERM ended: a shell's own for Ctrl-C."""
@@ -160,3 +161,20 @@ def _unknown_message(kind: str, name: str, known: list[str], hint: str) -> str:
         shown = ", ".join(words) + (", ..." if len(known) > 12 else "")
         message += f"; there are: {shown}"
     return f"{message} {hint}".rstrip()
+
+
+def cannot_write(place: object, reason: object, option: str = "--out DIR") -> UsageError:
+    """Return the error of a folder that cannot be written, `option` naming another one."""
+    return UsageError(
+        f"cannot write to {place}: {reason}; choose another folder with {option}, or make this one "
+        "writable"
+    )
+
+
+@contextlib.contextmanager
+def writing(place: object, option: str = "--out DIR") -> Iterator[None]:
+    """Turn an OSError of the block into what `cannot_write` returns."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(place, error.strerror or error, option) from error

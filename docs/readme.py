@@ -98,8 +98,8 @@ def main_table() -> str:
 
 def audit_table() -> str:
     """Return how much of each published test part training has seen, by the audits on record."""
-    from chmr_bench.report.leaks import audited_grid
-    from chmr_bench.report.render import markdown
+    from chmr_bench.report.audits import audited_grid
+    from chmr_bench.report.grids import markdown
 
     real = [t for t in _tables(RECORDS) if t.kind == "benchmark"]
     grid = audited_grid([t for t in real if t.split_name == "reference"])
@@ -108,7 +108,7 @@ def audit_table() -> str:
 
 def molecule_table() -> str:
     """Return how many molecules each dataset has at each level, by the audits on record."""
-    from chmr_bench.report.leaks import LEVEL_WORDS
+    from chmr_bench.report.audits import LEVEL_WORDS
 
     lines: list[str] = []
     for table in _tables(RECORDS):

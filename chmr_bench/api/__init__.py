@@ -12,7 +12,6 @@ Examples
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -25,18 +24,13 @@ from chmr_bench.api.options import (
     SweepOptions,
     as_list,
     check_names,
-    datasets_of,
+    setting_words,
+    with_named,
 )
 from chmr_bench.contracts import Dataset, Split
-from chmr_bench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from chmr_bench.api.options import Options
-    from chmr_bench.api.sweeps import Sweep
-    from chmr_bench.runner import LoadedDataset
-    from chmr_bench.sweep import Request
 
 DEFAULT_OUT = "leaderboards"
 
@@ -83,11 +77,12 @@ def run(
     import pandas as pd
 
     from chmr_bench.api.requests import make_request
+    from chmr_bench.api.sweeps import done
     from chmr_bench.report import results
 
     check_names(options, SweepOptions)
-    given = _given(options, model=model, dataset=dataset, suite=suite, out=out)
-    work = _done(make_request(given), given)
+    given = with_named(options, model=model, dataset=dataset, suite=suite, out=out)
+    work = done(make_request(given), given)
     return pd.DataFrame(results.rows(work.records(), work.store))
 
 
@@ -130,13 +125,14 @@ def ablate(
     import pandas as pd
 
     from chmr_bench.api.requests import make_masked_request
+    from chmr_bench.api.sweeps import done
     from chmr_bench.report.curve_tables import as_rows
 
     check_names(options, MaskingOptions)
     shares = [missing] if isinstance(missing, int | float) else missing
-    given = _given(options, model=model, dataset=dataset, suite=suite, out=out)
+    given = with_named(options, model=model, dataset=dataset, suite=suite, out=out)
     given["missing"] = ",".join(map(str, shares))
-    families = _done(make_masked_request(given), given).families()
+    families = done(make_masked_request(given), given).families()
     curves = [curve for family in families for curve in family.curves]
     atlases = [curve.facts["own_profiles"] for curve in curves for _ in curve.points]
     return pd.DataFrame(as_rows(families)).assign(own_profiles=atlases)
@@ -186,21 +182,9 @@ def evaluate(
     >>> y_pred = my_model.predict([data.smiles[i] for i in parts.test])  # doctest: +SKIP
     >>> evaluate(y_pred, "planted").iloc[0]  # doctest: +SKIP
     """
-    import pandas as pd
+    from chmr_bench.api.evaluation import loaded, scored
 
-    from chmr_bench.records import Predictions
-    from chmr_bench.runner import scoring
-    from chmr_bench.runner.clusters import connectivity_clusters
-
-    data, parts = _loaded(dataset, split, split_seed, options)
-    values = _values(y_pred, data, parts)
-    predictions = Predictions(parts.test, values, data.dataset.task_names)
-    clusters = connectivity_clusters(data, parts.test)
-    metrics, _ = scoring.score(data.spec, data.dataset, predictions, clusters)
-    mean = {"task": "mean of tasks", "score": metrics.macro, "low": metrics.low}
-    mean |= {"high": metrics.high, "n": len(parts.test), "evaluable": metrics.n_evaluable > 0}
-    frame = pd.DataFrame([mean, *(task.model_dump() for task in metrics.per_task)])
-    return frame.assign(metric=metrics.metric)
+    return scored(y_pred, *loaded(dataset, split, split_seed, options))
 
 
 def load_dataset(
@@ -232,12 +216,13 @@ def load_dataset(
     >>> len(data), len(parts.test)  # doctest: +SKIP
     (900, 600)
     """
+    from chmr_bench.api.evaluation import loaded
     from chmr_bench.api.options import fetch_options
     from chmr_bench.api.requests import cell_atlases
     from chmr_bench.runner.own_profiles import attached
 
     atlases = cell_atlases(cells)
-    data, parts = _loaded(dataset, split, split_seed, options)
+    data, parts = loaded(dataset, split, split_seed, options)
     if atlases:
         data = attached(data, atlases, fetch_options(options))
     return data.dataset, parts
@@ -285,22 +270,12 @@ def compare(
     >>> from chmr_bench import compare
     >>> compare("mean", "fingerprint.knn", out="runs")  # doctest: +SKIP
     """
-    import pandas as pd
-
-    from chmr_bench.api.comparison import comparison_of
-    from chmr_bench.report.comparison import as_dict
+    from chmr_bench.api.comparison import comparison_of, gains_frame
 
     check_names(options, DataOptions)
     given = {**options, "suite": suite, "dataset": dataset, "out": out}
     given |= {"split": split, "protocol": protocol}
-    comparison = comparison_of((baseline, *models), given)
-    return pd.DataFrame(
-        {"dataset": on["dataset"], "split": on["split"], "metric": on["metric"]}
-        | {k: v for k, v in gain.items() if not isinstance(v, dict | list)}
-        | {"gain" if k == "mean" else k: v for k, v in (gain["difference"] or {}).items()}
-        for on in as_dict(comparison)["datasets"]
-        for gain in on["gains"]
-    )
+    return gains_frame(comparison_of((baseline, *models), given))
 
 
 def match(
@@ -345,7 +320,7 @@ def match(
 
     check_names(options, MatchOptions)
     given = {**options, "model": as_list(model), "atlas": as_list(atlas)}
-    given["setting"] = _setting_words(options)
+    given["setting"] = setting_words(options)
     matchings = matchings_of(given, lambda job: Deaf())
     if out is not None:
         write_matchings(matchings, Path(out))
@@ -372,68 +347,3 @@ def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
     if not Path(out).is_dir():
         raise no_records(Path(out))
     return runs_frame(store)
-
-
-def _given(options: Any, **named: Any) -> dict[str, Any]:
-    """Return the options as the command line gives them."""
-    lists = {name: as_list(named.pop(name)) for name in ("model", "dataset", "suite")}
-    return {**options, **named, **lists, "setting": _setting_words(options)}
-
-
-def _setting_words(options: Any) -> list[str]:
-    """Return the settings as ``--set`` takes them."""
-    return [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
-
-
-def _done(request: Request, options: Options) -> Sweep:
-    """Do what is to be done, as the command line does it, and return what came of it."""
-    from chmr_bench.api.sweeps import Sweep
-
-    work = Sweep(request, options)
-    work.remark()
-    work.execute()
-    work.close()
-    if work.summary.interrupted:
-        raise KeyboardInterrupt
-    return work
-
-
-def _loaded(
-    dataset: str, split: str, split_seed: int, options: Options
-) -> tuple[LoadedDataset, Split]:
-    from chmr_bench.api.requests import data_requests
-    from chmr_bench.runner import SplitRequest
-
-    check_names(options, DataOptions)
-    (request,) = data_requests({**options, "dataset": dataset})
-    data = datasets_of(options).load(request)
-    return data, data.split(SplitRequest(split or data.spec.split, split_seed))
-
-
-def _values(y_pred: Any, data: LoadedDataset, parts: Split) -> Any:
-    """Return predictions (n_test, t), checked, in the order of the dataset's tasks."""
-    import numpy as np
-    import pandas as pd
-
-    from chmr_bench.runner.checking import check_predictions
-
-    tasks = data.dataset.task_names
-    if isinstance(y_pred, pd.DataFrame):
-        absent = [task for task in tasks if task not in y_pred.columns]
-        if absent:
-            raise DataError(
-                f"the predictions have no column {absent[0]!r}; expected a column a task: "
-                f"{', '.join(tasks[:10])}{', ...' * (len(tasks) > 10)}"
-            )
-        y_pred = y_pred[list(tasks)].to_numpy()
-    values = np.asarray(y_pred, dtype=float)
-    values = values[:, None] if values.ndim == 1 else values
-    if len(values) == len(data.dataset) and len(values) != len(parts.test):
-        values = values[parts.test]
-    shape = (len(parts.test), len(tasks))
-    if values.shape != shape:
-        raise DataError(
-            f"the predictions have shape {values.shape}; expected {shape}, a row a test molecule "
-            f"and a column a task, or {(len(data.dataset), len(tasks))}, all molecules"
-        )
-    return check_predictions(values, shape, data.spec.task_type == "classification")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from chmr_bench.api.options import Options, as_list, datasets_of, store_of
 from chmr_bench.api.requests import choice, suite_datasets
 from chmr_bench.errors import UsageError
-from chmr_bench.report.comparison import CV5X5, Comparison, Query
+from chmr_bench.report.comparison import CV5X5, Comparison, Query, as_dict
 from chmr_bench.report.comparison import compare as compare_models
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROTOCOLS = ("", CV5X5)
 
@@ -25,3 +29,16 @@ def comparison_of(
     query = Query(tuple(models), tuple(dict.fromkeys(names)), split)
     store = store_of(options["out"])
     return compare_models(store, datasets_of(options), query, protocol=protocol, progress=progress)
+
+
+def gains_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return a row a dataset and model: the gain over the baseline, and what is known of it."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {"dataset": on["dataset"], "split": on["split"], "metric": on["metric"]}
+        | {k: v for k, v in gain.items() if not isinstance(v, dict | list)}
+        | {"gain" if k == "mean" else k: v for k, v in (gain["difference"] or {}).items()}
+        for on in as_dict(comparison)["datasets"]
+        for gain in on["gains"]
+    )

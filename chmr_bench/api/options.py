@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,8 +28,50 @@ MEMORY_SHARE = 0.9
 """Of the machine's memory, which a job may use where nothing else is said."""
 
 
-class DataOptions(TypedDict, total=False):
-    """Where data come from, and how a user's table is read.
+class SourceOptions(TypedDict, total=False):
+    """Where data come from, and on how many cores.
+
+    Attributes
+    ----------
+    mirror
+        Folder or URL to take the data from.
+    offline
+        Use no network.
+    jobs
+        Cores; 0 = all.
+    """
+
+    mirror: str
+    offline: bool
+    jobs: int
+
+
+class WorkOptions(SourceOptions, total=False):
+    """How models are set and where they run, beside `SourceOptions`.
+
+    Attributes
+    ----------
+    settings
+        ``{"key": value}``, or ``{"model:key": value}`` for one model: ``--set``.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    precision
+        ``float32`` or ``bfloat16``.
+    time_limit
+        Seconds that a job, or a model on an atlas, may take; else any time.
+    memory_limit
+        GB that it may use; else 90 % of the machine's memory.
+    """
+
+    settings: Mapping[str, Any]
+    device: str
+    precision: str
+    time_limit: float
+    memory_limit: float
+
+
+class DataOptions(SourceOptions, total=False):
+    """How a user's table is read, beside `SourceOptions`.
 
     Attributes
     ----------
@@ -52,12 +95,6 @@ class DataOptions(TypedDict, total=False):
         What becomes of a value such as ``>10``: ``stop``, ``drop``, or its ``bound``.
     id
         Column of the molecules' names.
-    mirror
-        Folder or URL to take the data from.
-    offline
-        Use no network.
-    jobs
-        Cores; 0 = all.
     """
 
     smiles: str
@@ -70,13 +107,10 @@ class DataOptions(TypedDict, total=False):
     encoding: str
     censored: str
     id: str
-    mirror: str
-    offline: bool
-    jobs: int
 
 
-class SweepOptions(DataOptions, total=False):
-    """The options of `run` and `ablate` beside models and data.
+class SweepOptions(DataOptions, WorkOptions, total=False):
+    """The options of `run` and `ablate`, beside `DataOptions` and `WorkOptions`.
 
     Attributes
     ----------
@@ -93,16 +127,6 @@ class SweepOptions(DataOptions, total=False):
     cells
         Atlases whose profiles of the dataset's own molecules are attached; models that read cells
         are given them.
-    settings
-        ``{"key": value}``, or ``{"model:key": value}`` for one model: ``--set``.
-    device
-        ``auto``, ``cpu`` or ``cuda``.
-    precision
-        ``float32`` or ``bfloat16``.
-    time_limit
-        Seconds that a job may take; else any time.
-    memory_limit
-        GB that a job may use; else 90 % of the machine's memory.
     keep_failed
         Leave failed jobs as they are; else they are tried again.
     quiet
@@ -115,11 +139,6 @@ class SweepOptions(DataOptions, total=False):
     seeds: int
     seed: Sequence[int]
     cells: Names
-    settings: Mapping[str, Any]
-    device: str
-    precision: str
-    time_limit: float
-    memory_limit: float
     keep_failed: bool
     quiet: bool
 
@@ -152,8 +171,8 @@ class MaskingOptions(SweepOptions, total=False):
     hide_seed: int
 
 
-class MatchOptions(TypedDict, total=False):
-    """The options of `match` beside models and atlases.
+class MatchOptions(WorkOptions, total=False):
+    """The options of `match`, beside `WorkOptions`.
 
     Attributes
     ----------
@@ -161,34 +180,10 @@ class MatchOptions(TypedDict, total=False):
         Of the model and of the folds, 0 to 4.
     control
         ``shuffled``: also fitted on permuted profiles.
-    settings
-        As in `run`.
-    mirror
-        Folder or URL to take the data from.
-    offline
-        Use no network.
-    jobs
-        Cores; 0 = all.
-    device
-        ``auto``, ``cpu`` or ``cuda``.
-    precision
-        ``float32`` or ``bfloat16``.
-    time_limit
-        Seconds that a model may take on an atlas; else any time.
-    memory_limit
-        GB that it may use; else 90 % of the machine's memory.
     """
 
     seed: int
     control: Names
-    settings: Mapping[str, Any]
-    mirror: str
-    offline: bool
-    jobs: int
-    device: str
-    precision: str
-    time_limit: float
-    memory_limit: float
 
 
 def check_names(options: Options, kind: type) -> None:
@@ -201,6 +196,17 @@ def check_names(options: Options, kind: type) -> None:
 def as_list(names: Names | None) -> list[str]:
     """Return one name, several, or none as a list."""
     return [names] if isinstance(names, str) else list(names or ())
+
+
+def with_named(options: Options, **named: Any) -> dict[str, Any]:
+    """Return the options of Python as the command line gives them, what is named among them."""
+    lists = {name: as_list(named.pop(name)) for name in ("model", "dataset", "suite")}
+    return {**options, **named, **lists, "setting": setting_words(options)}
+
+
+def setting_words(options: Options) -> list[str]:
+    """Return the settings as ``--set`` takes them."""
+    return [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
 
 
 def table_options(options: Options) -> TableOptions:

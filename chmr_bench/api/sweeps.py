@@ -18,7 +18,7 @@ from chmr_bench.report.words import grouped
 from chmr_bench.sweep import Plan, Request, Session, Summary
 
 if TYPE_CHECKING:
-    from chmr_bench.report.curves import Family
+    from chmr_bench.report.families import Family
 
 PROBLEMS_SHOWN = 5
 
@@ -72,7 +72,7 @@ class Sweep:
 
     def families(self) -> list[Family]:
         """Return the tables that this sweep's masked runs are in."""
-        from chmr_bench.report.curves import families_of
+        from chmr_bench.report.families import families_of
 
         mine = {record.identity for record in self.records() if record.missing}
         return [f for f in families_of(self.store) if any(mine & {*c.identities} for c in f.curves)]
@@ -103,3 +103,14 @@ class Sweep:
         if written:
             more = f" and {len(written) - 1} more" if len(written) > 1 else ""
             print_note(f"tables: {written[0]}{more}")
+
+
+def done(request: Request, options: Options) -> Sweep:
+    """Do what is to be done, as the command line does it, and return what came of it."""
+    work = Sweep(request, options)
+    work.remark()
+    work.execute()
+    work.close()
+    if work.summary.interrupted:
+        raise KeyboardInterrupt
+    return work

@@ -66,6 +66,7 @@ def audit(
     """
     from chmr_bench.api.options import datasets_of, table_options
     from chmr_bench.api.requests import data_requests, valid_seed
+    from chmr_bench.report.render import write_files
 
     datasets = datasets_of({**given, "jobs": jobs})
     if records:
@@ -78,7 +79,7 @@ def audit(
         return _records(datasets, out or OUT, as_json, quiet)
     chosen, seed = data_requests(given), valid_seed("--split-seed", split_seed)
     if out is not None:
-        _make_folder(out)  # before the work, not after it
+        write_files(out, {})  # before the work, not after it
     audits = _audited(datasets, chosen, split, seed, weights or [], quiet)
     if audits is None:
         return INTERRUPTED
@@ -180,28 +181,11 @@ def _write(audits: Audits, out: Path) -> None:
     from chmr_bench.records.rounding import as_json
     from chmr_bench.report.audits import audit_page, audits_json
     from chmr_bench.report.figures import draw_similarity
+    from chmr_bench.report.render import write_files
 
-    try:
-        (out / PAGE).write_text(audit_page(audits, PICTURE), encoding="utf-8")
-        (out / JSON).write_text(as_json(audits_json(audits)), encoding="utf-8")
-        (out / PICTURE).write_bytes(draw_similarity(audits.audits))
-    except OSError as error:
-        raise _cannot_write(out, error) from error
+    page, content = audit_page(audits, PICTURE), as_json(audits_json(audits))
+    write_files(out, {PAGE: page, JSON: content, PICTURE: draw_similarity(audits.audits)})
     print_note(f"{out / PAGE}, {JSON}, {PICTURE}")
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(out, error) from error
-
-
-def _cannot_write(out: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"cannot write to {out}: {error.strerror or error}; choose another folder with --out DIR, "
-        "or make this one writable"
-    )
 
 
 def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:

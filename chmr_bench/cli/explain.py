@@ -59,8 +59,8 @@ def _explain(job: Job, session: Session, out: Path, quiet: bool) -> int:
     from chmr_bench.display.console import print_lines, print_note
     from chmr_bench.display.pending import announcement
     from chmr_bench.display.progress import display
+    from chmr_bench.runner.clock import Clock
     from chmr_bench.runner.explaining import explain as write
-    from chmr_bench.runner.run import Clock
     from chmr_bench.sweep.interrupt import stoppable
 
     if isinstance(job.weights, PendingWeights) and not quiet:

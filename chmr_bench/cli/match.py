@@ -46,7 +46,7 @@ def match(
     from chmr_bench.display.console import print_json, print_note
     from chmr_bench.display.progress import display
     from chmr_bench.report.matching import label, match_grids, match_json, write_matchings
-    from chmr_bench.runner.run import Clock
+    from chmr_bench.runner.clock import Clock
     from chmr_bench.sweep.interrupt import stoppable
 
     given.update(model=model, atlas=atlas, seed=seed, control=control, setting=setting)

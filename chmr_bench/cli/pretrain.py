@@ -128,7 +128,7 @@ def made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights | None:
     """
     from chmr_bench.display.progress import display
     from chmr_bench.errors import PluginError, RemoteError
-    from chmr_bench.runner.run import Clock
+    from chmr_bench.runner.clock import Clock
     from chmr_bench.sweep.interrupt import stoppable
 
     name = key.model.spec.name

@@ -8,17 +8,13 @@ is opened (the files are a few MB), so a file cut short on disk is noticed and r
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import os
-import re
-import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeVar
+from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from chmr_bench import paths
@@ -30,20 +26,15 @@ from chmr_bench.contracts import (
     SourceFile,
     no_progress,
 )
+from chmr_bench.data.downloads import CHUNK, DownloadError, taking, within
 from chmr_bench.errors import FetchError, PluginError, UsageError
 
 MIRROR_VARIABLE = "CHMR_BENCH_MIRROR"
 LOCK_TIMEOUT = 600.0
 """Seconds to wait for another process that is fetching the same file."""
-CHUNK = 1 << 16
-TICK = 0.1
-"""Seconds between two looks at a file that is being fetched."""
-STATUS_WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
-
 SLOWEST = 20_000
 """Bytes a second below which a server counts as one that never ends."""
 
-Answer = TypeVar("Answer")
 State = Literal["missing", "ok", "damaged"]
 
 
@@ -87,14 +78,6 @@ class FileState:
     path: Path
     state: State
     detail: str = ""
-
-
-class _Failure(Exception):
-    """One try failed: what happened, and whether another try can help."""
-
-    def __init__(self, what: str, again: bool = False) -> None:
-        self.again = again
-        super().__init__(what)
 
 
 def options_from_env(mirror: str | None = None, offline: bool = False) -> FetchOptions:
@@ -232,45 +215,6 @@ def locked(path: Path, what: str) -> Iterator[None]:
         ) from error
 
 
-def within(
-    seconds: float, call: Callable[[], Answer], watch: Callable[[], None] = lambda: None
-) -> Answer:
-    """Return what `call` does; TimeoutError where it takes longer, whatever it waits for.
-
-    A connection's own time-out counts the silence between two bytes: a server that drips never
-    reaches it. The call goes on in a thread that nobody waits for.
-
-    Parameters
-    ----------
-    seconds : float
-        The limit.
-    call : callable
-        Runs in a thread of its own.
-    watch : callable
-        Called every now and then meanwhile; what it raises ends the wait.
-    """
-    done: list[Answer] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            done.append(call())
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            failed.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    end = time.monotonic() + seconds
-    thread.start()
-    while thread.is_alive():
-        thread.join(TICK)
-        watch()
-        if time.monotonic() > end and thread.is_alive():
-            raise TimeoutError(f"not done within {seconds:.0f} s")
-    if failed:
-        raise failed[0]
-    return done[0]
-
-
 def _bring(
     source: SourceFile,
     origin: Path | str,
@@ -287,16 +231,16 @@ def _bring(
         n_bytes = part.stat().st_size if part.exists() else 0
         progress(min(n_bytes, source.n_bytes), source.n_bytes, "bytes")
         if n_bytes > source.n_bytes + CHUNK:
-            raise _Failure(_difference(part, n_bytes, source))
+            raise DownloadError(_difference(part, n_bytes, source))
 
     try:
         for attempt in range(1, options.attempts + 1):
             try:
-                with _taking(origin, part, source, options) as take:
+                with taking(origin, part, source.n_bytes, options.timeout) as take:
                     within(end - time.monotonic(), take, watch)
                 _verify(part, source)
                 break
-            except (_Failure, TimeoutError) as failure:
+            except (DownloadError, TimeoutError) as failure:
                 if attempt == options.attempts or not getattr(failure, "again", False):
                     tries = f" (tried {attempt} times)" if attempt > 1 else ""
                     late = isinstance(failure, TimeoutError)
@@ -311,79 +255,11 @@ def _bring(
 
 
 def _verify(part: Path, source: SourceFile) -> None:
-    """Raise _Failure where what came is not the pinned file."""
+    """Raise DownloadError where what came is not the pinned file."""
     if file_sha256(part) != source.sha256:
         n_bytes = part.stat().st_size
         # Too short may be a broken connection or a passing error page; the rest stays as it is.
-        raise _Failure(_difference(part, n_bytes, source), again=0 < n_bytes < source.n_bytes)
-
-
-@contextlib.contextmanager
-def _taking(
-    origin: Path | str, part: Path, source: SourceFile, options: FetchOptions
-) -> Iterator[Callable[[], None]]:
-    """Give the function that writes the bytes of `origin` to `part`; it ends with the block."""
-    import pooch
-    import requests
-
-    responses: list[requests.Response] = []
-    download = pooch.HTTPDownloader(
-        chunk_size=CHUNK,
-        timeout=options.timeout,
-        # A server that compresses on the way would make the length it announces another one.
-        headers={"Accept-Encoding": "identity"},
-        hooks={"response": lambda response, *_, **__: responses.append(response)},
-    )
-
-    def take() -> None:
-        try:
-            download(str(origin), str(part), None)
-        except (requests.RequestException, ValueError) as error:
-            n_bytes = part.stat().st_size if part.exists() else 0
-            raise _explain(error, n_bytes, source, options) from error
-
-    try:
-        yield functools.partial(_copy, origin, part) if isinstance(origin, Path) else take
-    finally:  # pooch leaves the connection of a failed download open
-        for response in responses:
-            with contextlib.suppress(Exception):  # it may be closed by now
-                response.raw.shutdown()
-            response.close()
-
-
-def _copy(origin: Path, part: Path) -> None:
-    try:
-        content = origin.open("rb")
-    except OSError as error:
-        raise _Failure(f"the mirror folder does not give it: {error.strerror}") from error
-    with content, part.open("wb") as copy:
-        shutil.copyfileobj(content, copy)
-
-
-def _explain(error: Exception, n_bytes: int, source: SourceFile, options: FetchOptions) -> _Failure:
-    """Say in words what the download met."""
-    import requests
-
-    response = getattr(error, "response", None)
-    if isinstance(error, requests.HTTPError) and response is not None:
-        answer = f"{response.status_code} {response.reason}".strip()
-        again = response.status_code in STATUS_WORTH_ANOTHER_TRY
-        return _Failure(f"the server answered HTTP {answer}", again)
-    if n_bytes:
-        return _Failure(f"the connection broke after {n_bytes} of {source.n_bytes} bytes", True)
-    if isinstance(error, requests.Timeout):
-        return _Failure(f"no answer within {options.timeout:g} s", True)
-    if isinstance(error, requests.exceptions.SSLError):
-        return _Failure(f"no secure connection (a proxy in between?): {error}")
-    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        return _Failure(f"no connection (no network, or the server is down): {_cause(error)}", True)
-    return _Failure(f"cannot be asked for: {error}")
-
-
-def _cause(error: Exception) -> str:
-    """Return the innermost reason of a connection error, which wraps it several times over."""
-    cause = re.search(r"""Caused by \w+\(["']?(?:\w+\([^)]*\): )?(.*?)["']?\)+$""", str(error))
-    return cause.group(1) if cause else str(error)
+        raise DownloadError(_difference(part, n_bytes, source), again=0 < n_bytes < source.n_bytes)
 
 
 def _difference(path: Path, n_bytes: int, source: SourceFile) -> str:

@@ -20,15 +20,14 @@ import re
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from chmr_bench.contracts import DroppedRow
 from chmr_bench.data.counts import plural
 from chmr_bench.data.requests import TableOptions, unusable_path
 from chmr_bench.data.structure_records import read_records
+from chmr_bench.data.table_cells import TableCells, as_text
 from chmr_bench.data.text_encoding import decoded
 from chmr_bench.errors import DataError, SettingError
 
@@ -43,58 +42,6 @@ _SMI_LINE = re.compile(r"(\S+(?:\s+\|[^|]*\|)?)\s*(.*)", re.DOTALL)
 
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n"])"?\s*$', re.IGNORECASE)
 """What a spreadsheet takes for the delimiter's name, not for a row."""
-
-
-@dataclass
-class TableCells:
-    """What a file holds.
-
-    Attributes
-    ----------
-    columns : tuple of str
-        Names of the columns.
-    numbers : list of int
-        Rows of the file that have cells.
-    rows : list of list of str
-        Their cells as stripped text.
-    bad : list of DroppedRow
-        Rows that have no cells to speak of, and why.
-    notes : list of str
-        What was seen rather than said: separator, encoding, comments.
-    sha256 : str
-        Of the file as it lies on disk.
-    header_row : int
-        Row of the column names; 0 in a format that has none.
-    comma_free : bool
-        Commas do not separate cells, so one inside a number is a decimal comma.
-    """
-
-    columns: tuple[str, ...] = ()
-    numbers: list[int] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-    bad: list[DroppedRow] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    sha256: str = ""
-    header_row: int = 0
-    comma_free: bool = True
-
-    @property
-    def n_rows(self) -> int:
-        """Return the number of rows with content, bad ones included."""
-        return len(self.rows) + len(self.bad)
-
-    def column(self, place: int) -> list[str]:
-        """Return the cells of a column."""
-        return [row[place] for row in self.rows]
-
-    def fill(self, columns: Iterable[object], rows: Iterable[tuple[int, Iterable[Any]]]) -> None:
-        """Take column names and numbered rows of cells, all as text; leave out what is blank."""
-        self.columns = tuple(map(_as_text, columns))
-        for number, cells in rows:
-            row = list(map(_as_text, cells))
-            if any(row):
-                self.numbers.append(number)
-                self.rows.append(row)
 
 
 def read_cells(path: Path, options: TableOptions) -> TableCells:
@@ -179,20 +126,6 @@ def _limited(content: bytes) -> bytes:
 
 def _empty(path: Path) -> DataError:
     return DataError(f"{path}: the file is empty; expected a header row and molecules")
-
-
-def _as_text(value: Any) -> str:
-    """Return a cell as stripped text: nothing for a missing one, a number so that it reads back."""
-    if isinstance(value, str):
-        return value.strip()
-    if value is None or str(value) in ("NaT", "<NA>"):  # pandas' own ways to say so
-        return ""
-    if getattr(value, "shape", ()) or isinstance(value, list | tuple):  # a cell of Parquet
-        return f"list[{len(value)}]"
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        return str(value).strip()
-    number = float(value)
-    return "" if number != number else repr(number)
 
 
 # -------------------------------------------------------------------------------------------- text
@@ -342,7 +275,7 @@ def _read_excel(cells: TableCells, content: bytes, path: Path, options: TableOpt
     if len(names) > 1:
         cells.notes.append(f"the first of {len(names)} sheets is read: {names[0]}")
     rows = enumerate(sheet.to_numpy().tolist(), 1)
-    filled = [(n, row) for n, row in rows if any(map(_as_text, row))]
+    filled = [(n, row) for n, row in rows if any(map(as_text, row))]
     if not filled:
         raise _empty(path)
     cells.header_row = filled[0][0]

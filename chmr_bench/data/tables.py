@@ -20,7 +20,8 @@ from chmr_bench.data import labels
 from chmr_bench.data.counts import be, plural
 from chmr_bench.data.labels import TaskColumn
 from chmr_bench.data.requests import TableOptions, unusable_path
-from chmr_bench.data.table_files import TableCells, plain_name, read_cells, same_name
+from chmr_bench.data.table_cells import TableCells
+from chmr_bench.data.table_files import plain_name, read_cells, same_name
 from chmr_bench.errors import DataError, SettingError, nearest
 from chmr_bench.types import MetricName, TaskType
 

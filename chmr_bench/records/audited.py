@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chmr_bench.errors import DataError, UsageError
+from chmr_bench.errors import DataError, writing
 from chmr_bench.records.rounding import as_json
 from chmr_bench.records.run import file_name
 from chmr_bench.records.schema import Record
@@ -143,17 +143,12 @@ def write_all(root: Path, audits: Iterable[AuditFile]) -> list[Path]:
     for one in (*known, *audits):
         key = (one.dataset_digest, one.split_digest, one.metric)
         files[f"{file_name(one.dataset)}.json"][key] = one
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         written = [_write(folder / name, list(of.values())) for name, of in sorted(files.items())]
         for path in old:
             if path not in written and _readable(path):
                 path.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to {folder}: {error.strerror or error}; choose another folder with "
-            "--out DIR, or make this one writable"
-        ) from error
     return written
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chmr_bench.errors import RecordError, UsageError
+from chmr_bench.errors import RecordError, UsageError, cannot_write
 from chmr_bench.records import loose, packing
 from chmr_bench.records.arrays import FILE_NAME, Arrays
 from chmr_bench.records.environment import environment
@@ -44,9 +44,9 @@ class RecordStore(StoredRuns):
             reason = error.strerror or str(error)
             raise UsageError(f"--out {self.root}: {reason}; choose another folder") from error
         if not place.is_dir():
-            raise _unwritable(self.root, f"{place} is a file")
+            raise cannot_write(self.root, f"{place} is a file")
         if not os.access(place, os.W_OK | os.X_OK):
-            raise _unwritable(self.root, f"{place} is read-only")
+            raise cannot_write(self.root, f"{place} is read-only")
 
     def check_places(self, places: Iterable[tuple[str, str]]) -> None:
         """Raise UsageError where a run of a (dataset, model) could not be stored."""
@@ -79,7 +79,7 @@ class RecordStore(StoredRuns):
                 clear_stale(self.temporary)
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            raise _unwritable(self.root, f"{place}{error.strerror or error}") from error
+            raise cannot_write(self.root, f"{place}{error.strerror or error}") from error
 
     def lock_path(self, identity: str) -> Path:
         """Return the file that a run of this identity locks while it works."""
@@ -190,10 +190,3 @@ def no_records(root: Path) -> UsageError:
     else:
         said = "no such folder; name the folder of the records with --out DIR"
     return UsageError(f"{root}: {said}")
-
-
-def _unwritable(root: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"cannot write to {root}: {reason}; "
-        "choose another folder with --out DIR, or make this one writable"
-    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
+import statistics
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import Problem, RecordStore
 from chmr_bench.records.audited import AuditFile, CleanScore, read_all
-from chmr_bench.report.evidence import Evidence, Run, finite, interval_of, paired_ends
+from chmr_bench.report.evidence import Evidence, Run, finite, interval_of, known_mean, paired_ends
 from chmr_bench.report.runs import REFERENCE, LoadedRuns, dicts_of, load_runs
 from chmr_bench.report.words import grouped
 from chmr_bench.statistics import Runs, mean_over_seeds
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 Kind = Literal["benchmark", "user", "synthetic"]
 KINDS: Mapping[Kind, int] = {"benchmark": 0, "user": 1, "synthetic": 2}
 """In which order they stand on a page."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A job that failed."""
-
-    seed: int | None
-    phase: str
-    error: str
 
 
 @dataclass(frozen=True)
@@ -86,16 +78,17 @@ class Row:
         return [line["seed"] for line in self.good if line["seed"] is not None]
 
     @property
-    def failures(self) -> list[Failure]:
-        """Return the jobs that failed, with what each said in one line."""
+    def failures(self) -> list[dict[str, Any]]:
+        """Return seed, phase and error of the jobs that failed, the error in one line."""
+        said = "{error_type}: {error}"
         return [
-            Failure(
-                line["seed"],
-                line["error_phase"] or "unknown",
-                f"{line['error_type']}: {' '.join(line['error'].split())}"
+            {
+                "seed": line["seed"],
+                "phase": line["error_phase"] or "unknown",
+                "error": " ".join(said.format_map(line).split())
                 if line["error_type"]
                 else "no error was recorded",
-            )
+            }
             for line in self.lines
             if line["failed"]
         ]
@@ -115,9 +108,7 @@ class Row:
     @property
     def clean_score(self) -> float | None:
         """Return the mean over seeds on clean test rows; None where it is not known."""
-        values = [one.macro for one in self.clean or () if one.macro is not None]
-        known = bool(values) and len(values) == len(self.clean or ())
-        return math.fsum(values) / len(values) if known else None
+        return known_mean(one.macro for one in self.clean or ())
 
     @property
     def n_test_seen(self) -> int | None:
@@ -132,9 +123,7 @@ class Row:
     @property
     def fit_and_predict(self) -> float:
         """Return the mean over seeds of the seconds that fit and predict took."""
-        good = self.good
-        seconds = math.fsum(r["fit_seconds"] + r["predict_seconds"] for r in good)
-        return seconds / len(good)
+        return statistics.fmean(r["fit_seconds"] + r["predict_seconds"] for r in self.good)
 
 
 @dataclass(frozen=True)
@@ -230,20 +219,12 @@ def tables_of(
     audits: Mapping[tuple[str, str, str], AuditFile] | None = None,
 ) -> list[Table]:
     """Return the tables of a frame of runs; runs with masked cells are in none."""
-    runs = runs[runs["missing"].isna()]
-    by_row = runs.groupby(["table", "row_key"], sort=False)
-    numbers = by_row.agg(
-        score=("score", "mean"),
-        sd=("score", lambda scores: scores.std()),
-        n_scores=("score", "count"),
-        share_080=("share_080", "mean"),
-        n_shares=("share_080", "count"),
-    )
-    lines = dicts_of(runs)
-    rows: dict[str, list[Row]] = {}
-    for numbered, places in zip(numbers.itertuples(), by_row.indices.values(), strict=True):
-        group = [lines[i] for i in places]
-        rows.setdefault(group[0]["table"], []).append(_row(numbered, group, evidence))
+    by_row: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for line in dicts_of(runs[runs["missing"].isna()]):
+        by_row[line["table"], line["row_key"]].append(line)
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for (table, _), lines in by_row.items():
+        rows[table].append(_row(lines, evidence))
     tables = [_table(members, audits or {}) for members in rows.values()]
     files = grouped((t.name, (t.facts["dataset_digest"], t.facts["file"])) for t in tables)
     labelled = [replace(t, label=_label(t, files[t.name])) for t in tables]
@@ -259,79 +240,22 @@ def _label(table: Table, files: Sequence[tuple[str, str]]) -> str:
     return f"{table.name} ({file}{changed})"
 
 
-def rows_frame(store: RecordStore) -> pd.DataFrame:
-    """Return a row a model, dataset and split, over its seeds: the lines of the CSV tables.
-
-    Example
-    -------
-    >>> rows = rows_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
-    >>> rows.pivot_table(index="row", columns="dataset", values="score")  # doctest: +SKIP
-    """
-    import pandas as pd
-
-    return pd.DataFrame(
-        [row_numbers(table, row) for table in collect(store).tables for row in table.rows]
-    )
-
-
-def row_numbers(table: Table, row: Row) -> dict[str, Any]:
-    """Return a row's numbers, by the names they have in CSV and JSON."""
-    behind = row.behind or (None, None, None)
-    return {
-        "dataset": table.label,
-        "synthetic": table.facts["synthetic"],
-        "split": table.split_name,
-        "metric": table.metric,
-        "row": row.label,
-        "model": row.first["model"],
-        "score": row.score,
-        "low": row.low,
-        "high": row.high,
-        "sd_over_seeds": row.sd,
-        "n_runs": len(row.good),
-        "deterministic": row.first["deterministic"],
-        "behind_best": behind[0],
-        "behind_best_low": behind[1],
-        "behind_best_high": behind[2],
-        "n_tasks": table.facts["n_tasks"],
-        "n_evaluable": row.n_evaluable,
-        "share_080": row.share_080,
-        "n_failed": len(row.failures),
-        **_clean_numbers(table, row),
-        "n_dropped": table.n_dropped,
-    }
-
-
-def _clean_numbers(table: Table, row: Row) -> dict[str, Any]:
-    """Return the numbers on clean test rows; none where the table was not audited."""
-    audit = table.audited
-    if audit is None:
-        return {}
-    return {
-        "score_clean": row.clean_score,
-        "n_evaluable_clean": row.clean[0].n_evaluable if row.clean else None,
-        "n_test_rows": audit.n_test,
-        "n_clean_rows": audit.n_clean,
-        "leaked_share": audit.leaked_share,
-        "audited": row.clean is not None,
-    }
-
-
 # ------------------------------------------------------------------------------------------ one row
 
 
-def _row(numbers: Any, group: Sequence[Run], evidence: Evidence) -> Row:
+def _row(lines: Sequence[Run], evidence: Evidence) -> Row:
     """Return a row but for what it takes from its table."""
-    group = sorted(group, key=lambda run: (run["seed"] is not None, run["seed"] or 0))
-    row = Row(group[0]["row"], tuple(group), evidence)
-    if not numbers.n_scores:
+    lines = sorted(lines, key=lambda run: (run["seed"] is not None, run["seed"] or 0))
+    row = Row(lines[0]["row"], tuple(lines), evidence)
+    if not (good := row.good):
         return row
+    scores = [line["score"] for line in good]
     return replace(
         row,
-        score=float(numbers.score),
-        sd=finite(numbers.sd),
-        n_evaluable=int(row.good[0]["n_evaluable"]),
-        share_080=finite(numbers.share_080) if numbers.n_shares == numbers.n_scores else None,
+        score=statistics.fmean(scores),
+        sd=statistics.stdev(scores) if len(scores) > 1 else None,
+        n_evaluable=int(good[0]["n_evaluable"]),
+        share_080=finite(statistics.fmean(line["share_080"] for line in good)),
     )
 
 
@@ -379,13 +303,13 @@ def _clean(audit: AuditFile | None, row: Row) -> tuple[CleanScore, ...] | None:
     """Return the clean score of each run; None unless every one was audited as it is."""
     if audit is None or not row.good:
         return None
-    pairs = [(line, audit.scores.get(line["identity"])) for line in row.good]
     known = [
         one
-        for line, one in pairs
-        if one is not None and one.predictions_sha256 == line["predictions_sha256"]
+        for line in row.good
+        if (one := audit.scores.get(line["identity"]))
+        and one.predictions_sha256 == line["predictions_sha256"]
     ]
-    return tuple(known) if len(known) == len(pairs) else None
+    return tuple(known) if len(known) == len(row.good) else None
 
 
 def _order(table: Table) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ from chmr_bench import splits
 from chmr_bench.errors import DataError
 from chmr_bench.metrics import METRICS
 from chmr_bench.report.aggregate import Row, Table
-from chmr_bench.report.evidence import Ends, finite
+from chmr_bench.report.evidence import Ends, finite, known_mean
 from chmr_bench.report.published import read_toml
 from chmr_bench.statistics import (
     effective_sample_size,
@@ -87,11 +87,6 @@ class Cell:
         return {seed: row.score for seed, row in self.rows.items() if row.score is not None}
 
     @property
-    def labels_seen(self) -> bool:
-        """Return whether the model's weights may have learnt from labels of a benchmark."""
-        return any(row.labels_seen for row in self.rows.values())
-
-    @property
     def is_complete(self) -> bool:
         """Return whether the model has a score on every split on record."""
         return len(self.rows) == len(self.wanted)
@@ -129,7 +124,8 @@ class BoardRow:
     @property
     def labels_seen(self) -> bool:
         """Return whether the model's weights may have learnt from labels of a benchmark."""
-        return any(cell.labels_seen for cell in self.cells.values())
+        rows = (row for cell in self.cells.values() for row in cell.rows.values())
+        return any(row.labels_seen for row in rows)
 
 
 @dataclass(frozen=True)
@@ -152,9 +148,9 @@ class FilledBoard:
     @property
     def classification(self) -> list[str]:
         """Return the board's classification datasets, measured or not."""
-        tables = self.tables.items()
-        regression = {n for n, (t, *_) in tables if t.facts["task_type"] == "regression"}
-        return [n for n in self.board.datasets if n not in {*regression, *self.board.regression}]
+        kinds = {name: tables[0].facts["task_type"] for name, tables in self.tables.items()}
+        kinds |= dict.fromkeys(self.board.regression, "regression")
+        return [n for n in self.board.datasets if kinds.get(n) != "regression"]
 
     def metric(self, name: str) -> MetricName | None:
         """Return the metric of a dataset; None where it was not measured."""
@@ -175,9 +171,7 @@ class FilledBoard:
         """Return the mean of clean scores over the classification datasets; None unless known."""
         if row.classification is None:
             return None
-        values = [row.cells[name].rows[None].clean_score for name in self.classification]
-        known = [value for value in values if value is not None]
-        return math.fsum(known) / len(known) if known and len(known) == len(values) else None
+        return known_mean(row.cells[name].rows[None].clean_score for name in self.classification)
 
 
 def load_boards(folder: Path) -> list[Board]:
@@ -202,10 +196,9 @@ def _default() -> list[Board]:
     suite = registry().suites.get(DEFAULT_SUITE)
     if suite is None:
         return []
-    title = f"All {len(suite.datasets)} benchmarks"
-    types = {name: registry().datasets[name].spec.task_type for name in suite.datasets}
-    regression = tuple(name for name, kind in types.items() if kind == "regression")
-    return [Board(title=title, datasets=tuple(suite.datasets), regression=regression)]
+    names, known = tuple(suite.datasets), registry().datasets
+    regression = tuple(name for name in names if known[name].spec.task_type == "regression")
+    return [Board(title=f"All {len(names)} benchmarks", datasets=names, regression=regression)]
 
 
 # -------------------------------------------------------------------------------------- fill it in
@@ -218,7 +211,9 @@ def fill(board: Board, tables: Sequence[Table]) -> FilledBoard | None:
     for name in board.datasets:
         groups = _groups(board, [t for t in tables if t.name == name and _fits(board, t)])
         if groups:
-            best = max(groups, key=lambda key: (_weight(groups[key]), key))
+            # A stray run on other data does not take a board over: more results weigh more.
+            weights = {k: sum(len(r.good) for t in of for r in t.rows) for k, of in groups.items()}
+            best = max(groups, key=lambda key: (weights[key], key))
             drawn = sorted(groups.pop(best), key=lambda t: t.facts["split_seed"] or 0)
             chosen[name] = tuple(drawn)
             left_out += [table for group in groups.values() for table in group]
@@ -238,20 +233,15 @@ def _fits(board: Board, table: Table) -> bool:
 
 def _groups(board: Board, tables: Sequence[Table]) -> dict[tuple[str, ...], list[Table]]:
     """Group by data, and over splits by metric; a split on which all failed joins its fellows."""
+    names = ("dataset_digest", "split_digest")[: 1 if board.is_drawn else 2]
     groups: dict[tuple[str, ...], list[Table]] = defaultdict(list)
     for table in sorted(tables, key=lambda t: t.metric is None):
-        digest = str(table.facts["dataset_digest"])
-        if not board.is_drawn:
-            groups[digest, table.facts["split_digest"], table.metric or ""].append(table)
-            continue
-        fellow = next((key for key in groups if key[0] == digest), (digest, ""))
-        groups[fellow if table.metric is None else (digest, table.metric)].append(table)
+        data = tuple(str(table.facts[name]) for name in names)
+        key = (*data, table.metric or "")
+        if board.is_drawn and table.metric is None:
+            key = next((known for known in groups if known[:-1] == data), key)
+        groups[key].append(table)
     return groups
-
-
-def _weight(tables: Sequence[Table]) -> int:
-    """More results weigh more: a stray run on other data does not take a board over."""
-    return sum(len(row.good) for table in tables for row in table.rows)
 
 
 def _rows(filled: FilledBoard) -> list[BoardRow]:
@@ -263,10 +253,9 @@ def _rows(filled: FilledBoard) -> list[BoardRow]:
                 mine[row.label][name][seed] = row
     rows = []
     for label, by_dataset in mine.items():
-        cells = {name: _cell(filled, name, rows) for name, rows in by_dataset.items()}
-        failed = sum(len(r.failures) for rows in by_dataset.values() for r in rows.values())
-        known = {name: cell for name, cell in cells.items() if cell is not None}
-        rows.append(_with_mean(BoardRow(label, known, failed), filled))
+        cells = {n: cell for n, of in by_dataset.items() if (cell := _cell(filled, n, of))}
+        failed = sum(len(row.failures) for of in by_dataset.values() for row in of.values())
+        rows.append(_with_mean(BoardRow(label, cells, failed), filled))
     ranked = _ranked(rows, filled)
     return sorted(ranked, key=lambda r: (r.average_rank or math.inf, -len(r.cells), r.label))
 
@@ -275,16 +264,14 @@ def _cell(filled: FilledBoard, name: str, rows: Mapping[int | None, Row]) -> Cel
     scored = {seed: row for seed, row in rows.items() if row.score is not None}
     if not scored:
         return None
-    cell = Cell(scored, (None,), 0.0)
-    values = [*cell.scores.values()]
-    cell = replace(cell, mean=math.fsum(values) / len(values))
+    values = [row.score for row in scored.values() if row.score is not None]
+    mean = statistics.fmean(values)
     if not filled.board.is_drawn:
-        return replace(cell, low=scored[None].low, high=scored[None].high)
-    cell = replace(cell, wanted=tuple(filled.split_seeds(name)))
+        return Cell(scored, (None,), mean, None, scored[None].low, scored[None].high)
+    wanted = tuple(filled.split_seeds(name))
     if len(values) < 2:
-        return cell
-    low, high = _ends(scored)
-    return replace(cell, sd=statistics.stdev(values), low=low, high=high)
+        return Cell(scored, wanted, mean)
+    return Cell(scored, wanted, mean, statistics.stdev(values), *_ends(scored))
 
 
 def _ends(scored: Mapping[int | None, Row]) -> Ends:
@@ -310,14 +297,14 @@ def _with_mean(row: BoardRow, filled: FilledBoard) -> BoardRow:
     cells = [row.cells[n] for n in classes if n in row.cells and row.cells[n].is_complete]
     if not cells or len(cells) < len(classes) or len({filled.metric(n) for n in classes}) > 1:
         return row
-    row = replace(row, classification=math.fsum(cell.mean for cell in cells) / len(cells))
+    row = replace(row, classification=statistics.fmean(cell.mean for cell in cells))
     if not filled.board.is_drawn:
         low, high = _interval_of_mean([cell.rows[None] for cell in cells])
         return replace(row, low=low, high=high)
     scores = [cell.scores for cell in cells]
     if len(scores[0]) < 2 or any(set(one) != set(scores[0]) for one in scores):
         return row
-    by_split = [math.fsum(one[seed] for one in scores) / len(scores) for seed in scores[0]]
+    by_split = [statistics.fmean(one[seed] for one in scores) for seed in scores[0]]
     return replace(row, sd=statistics.stdev(by_split))
 
 
@@ -330,7 +317,7 @@ def _interval_of_mean(rows: Sequence[Row]) -> Ends:
             return None, None
         return interval(
             mean_over_seeds([mean_over_seeds([*runs.replicates]) for runs in known]),
-            score=math.fsum(float(runs.scores.mean()) for runs in known) / len(known),
+            score=statistics.fmean(float(runs.scores.mean()) for runs in known),
             metric=known[0].metric,
             n_effective=effective_sample_size([runs.effective for runs in known]),
         )
@@ -365,7 +352,7 @@ def _ranked(rows: Sequence[BoardRow], filled: FilledBoard) -> list[BoardRow]:
         for row, rank in zip(complete, places, strict=True):
             ranks[row.label][name] = rank
     return [
-        replace(r, ranks=own, average_rank=math.fsum(own.values()) / len(own))
+        replace(r, ranks=own, average_rank=statistics.fmean(own.values()))
         if (own := ranks.get(r.label))
         else r
         for r in rows

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench.metrics import METRICS
 from chmr_bench.records.rounding import as_json
 from chmr_bench.report import exports, figures, render
-from chmr_bench.report.curves import Curve, Family, Point, common, curves_of, families
+from chmr_bench.report.curves import Curve, Point, common, curves_of
 from chmr_bench.report.evidence import Evidence, finite
+from chmr_bench.report.families import Family, families
 from chmr_bench.report.figures import row_label
 from chmr_bench.report.frozen import frozen_grids, frozen_rows
 from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
@@ -31,24 +32,11 @@ PLACES = ("pretrain", "train", "valid", "test")
 """Where entries are counted."""
 
 
-@dataclass(frozen=True)
-class MaskedFiles:
-    """The files on masked cells.
+def masked_files(runs: pd.DataFrame, evidence: Evidence) -> tuple[dict[str, str], list[str]]:
+    """Return the files that a frame of runs gives: texts by name, and names of pictures.
 
-    Attributes
-    ----------
-    texts :
-        File name -> text; nothing where nothing was ever masked.
-    pictures :
-        File names of the pictures.
+    Anew only where a run of a curve has changed; nothing where nothing was ever masked.
     """
-
-    texts: Mapping[str, str]
-    pictures: tuple[str, ...]
-
-
-def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
-    """Return the files that a frame of runs gives, anew only where a run of a curve has changed."""
     models = runs.loc[runs["missing"].notna(), "model"]
     lines = dicts_of(runs[runs["model"].isin(models)])
 
@@ -57,7 +45,7 @@ def masked_files(runs: pd.DataFrame, evidence: Evidence) -> MaskedFiles:
         return [_texts(tables, frozen_rows(runs)), [*figures.pictures(tables)]]
 
     texts, pictures = evidence.remembered("curves", lines, compute) if lines else ({}, [])
-    return MaskedFiles(texts, tuple(pictures))
+    return texts, pictures
 
 
 def _texts(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -225,18 +213,11 @@ def as_document(
 
 
 def _table(family: Family) -> dict[str, Any]:
-    first = family.curves[0]
-    facts = first.facts
-    split = {
-        "name": facts["split"],
-        "seed": facts["split_seed"],
-        "digest": facts["split_digest"],
-        **{n: facts[n] for n in ("n_train", "n_valid", "n_test")},
-    }
+    facts = family.curves[0].facts
     return {
         "datasets": list(family.datasets),
         "synthetic": facts["synthetic"],
-        "split": split if len(family.datasets) == 1 else None,
+        "split": exports.split_json(facts) if len(family.datasets) == 1 else None,
         "metric": family.metric,
         "greater_is_better": METRICS[family.metric].greater_is_better,
         **_setting(family.setting),
@@ -266,22 +247,14 @@ def _mean_change(family: Family, curve: Curve) -> dict[str, float | None]:
 
 
 def _setting(setting: Setting) -> dict[str, Any]:
-    return {
-        "stages": "+".join(setting.stages),
-        "modalities": "+".join(setting.modalities) or "all",
-        "mechanism": setting.mechanism,
-        "fill": setting.fill,
-        "draw": setting.draw,
-    }
+    words = {name: "+".join(getattr(setting, name)) or "all" for name in ("stages", "modalities")}
+    return vars(setting) | words
 
 
 def _point(point: Point) -> dict[str, Any]:
+    names = ("rate", "score", "n_runs", "n_pretrainings", "n_failed")
     return {
-        "rate": point.rate,
-        "score": point.score,
-        "n_runs": point.n_runs,
-        "n_pretrainings": point.n_pretrainings,
-        "n_failed": point.n_failed,
+        **{name: getattr(point, name) for name in names},
         **{f"hidden_{part}": point.shares.get(part) for part in PLACES},
         **_flat(point.change),
     }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
 from typing import Any
 
+from chmr_bench.report.evidence import known_mean
 from chmr_bench.report.grids import Grid, number
 from chmr_bench.runner.ensembling import NAME, Ensemble
 
@@ -28,9 +28,9 @@ def ensemble_rows(made: Sequence[Sequence[Ensemble]]) -> list[dict[str, Any]]:
             "metric": of[0].record.dataset.metric,
             "weights": dict(of[0].weights),
             "valid": of[0].valid_score,
-            "test": _mean([one.record.metrics.macro for one in of if one.record.metrics]),
+            "test": known_mean(one.record.metrics.macro for one in of if one.record.metrics),
             "single": of[0].single,
-            "single_test": _mean([one.single_score for one in of]),
+            "single_test": known_mean(one.single_score for one in of),
             "runs": [one.record.identity for one in of],
             "made_of": [dict(one.record.model.features) for one in of],
         }
@@ -57,9 +57,3 @@ def ensemble_grid(rows: Sequence[dict[str, Any]]) -> Grid:
         )
     left = ("dataset", "split", "made of", "best on validation")
     return Grid.of(NAME, lines, left, NOTES)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean, None where a value is not there."""
-    known = [value for value in values if value is not None]
-    return fmean(known) if known and len(known) == len(values) else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.records import Problem, RecordStore, Stored
-from chmr_bench.report.runs import record_of_run
+from chmr_bench.report.columns import record_of_run
 from chmr_bench.statistics import Runs, mean_over_seeds, paired_interval, score_interval
 from chmr_bench.types import FloatArray
 
@@ -129,6 +130,19 @@ def interval_of(runs: Runs | None) -> Ends:
 def finite(value: float | None) -> float | None:
     """Return the number, None for NaN and infinity."""
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def known_mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean, None where there is no value or one is not known.
+
+    Example
+    -------
+    >>> known_mean([0.25, 0.75]), known_mean([0.25, None])
+    (0.5, None)
+    """
+    every = [*values]
+    known = [value for value in every if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(every) else None
 
 
 def paired_ends(a: Runs | None, b: Runs | None, sign: float) -> Ends:

@@ -9,14 +9,18 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chmr_bench.records import canonical_json
+from chmr_bench.records import RecordStore, canonical_json
 from chmr_bench.records.audited import AuditFile
 from chmr_bench.records.rounding import as_json, rounded
-from chmr_bench.report.aggregate import Row, Table, row_numbers
+from chmr_bench.report.aggregate import Row, Table, collect
 from chmr_bench.report.boards import MAIN, BoardRow, Cell, FilledBoard
+from chmr_bench.report.evidence import Run
 from chmr_bench.report.published import Published
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLES_SCHEMA = "chmr-bench tables 4"
 SETTINGS_SCHEMA = "chmr-bench settings 1"
@@ -71,7 +75,6 @@ def tables_csv(tables: Sequence[Table]) -> str:
 def table_json(table: Table) -> dict[str, Any]:
     """Return everything about one table."""
     facts = table.facts
-    numbers = ("n_molecules", "n_tasks")
     return {
         "kind": table.kind,
         "synthetic": facts["synthetic"],
@@ -81,22 +84,26 @@ def table_json(table: Table) -> dict[str, Any]:
             "task_type": facts["task_type"],
             "metric": facts["dataset_metric"],
             "unit": facts["unit"],
-            **{n: facts[n] for n in numbers},
+            **{n: facts[n] for n in ("n_molecules", "n_tasks")},
             "dropped": facts["n_dropped"],
             "synthetic": facts["synthetic"],
             "dropped_rows": json.loads(facts["dropped_rows"]),
         },
-        "split": {
-            "name": facts["split"],
-            "seed": facts["split_seed"],
-            "digest": facts["split_digest"],
-            **{n: facts[n] for n in ("n_train", "n_valid", "n_test")},
-        },
+        "split": split_json(facts),
         "metric": table.metric,
         "greater_is_better": table.greater_is_better,
         "not_evaluable": list(table.not_evaluable),
         **({"audit": _audit(table.audited)} if table.audited else {}),
         "rows": [_row_json(table, row) for row in table.rows],
+    }
+
+
+def split_json(facts: Run) -> dict[str, Any]:
+    """Return the split of a run."""
+    return {
+        "name": facts["split"],
+        **{name: facts[f"split_{name}"] for name in ("seed", "digest")},
+        **{name: facts[name] for name in ("n_train", "n_valid", "n_test")},
     }
 
 
@@ -116,20 +123,75 @@ def _row_json(table: Table, row: Row) -> dict[str, Any]:
         "version": first["model_version"],
         "plugin": {
             "name": first["plugin"],
-            "distribution": first["plugin_distribution"],
-            "version": first["plugin_version"],
+            **{name: first[f"plugin_{name}"] for name in ("distribution", "version")},
         },
         "weights": first["row_weights"],
         **({"pretraining": pretraining} if pretraining else {}),
-        "overrides": json.loads(first["overrides"]),
-        "params": json.loads(first["params"]),
+        **{name: json.loads(first[name]) for name in ("overrides", "params")},
         "missing": None,
         **({"cells": json.loads(first["cells"])} if first["cells"] else {}),
-        "precision": first["precision"],
-        "device": first["device"],
+        **{name: first[name] for name in ("precision", "device")},
         "seeds": row.seeds,
-        "failures": [{"seed": f.seed, "phase": f.phase, "error": f.error} for f in row.failures],
+        "failures": row.failures,
         "records": [line["identity"] for line in row.lines],
+    }
+
+
+def rows_frame(store: RecordStore) -> pd.DataFrame:
+    """Return a row a model, dataset and split, over its seeds: the lines of the CSV tables.
+
+    Example
+    -------
+    >>> rows = rows_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
+    >>> rows.pivot_table(index="row", columns="dataset", values="score")  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        [row_numbers(table, row) for table in collect(store).tables for row in table.rows]
+    )
+
+
+def row_numbers(table: Table, row: Row) -> dict[str, Any]:
+    """Return a row's numbers, by the names they have in CSV and JSON."""
+    behind = row.behind or (None, None, None)
+    return {
+        "dataset": table.label,
+        "synthetic": table.facts["synthetic"],
+        "split": table.split_name,
+        "metric": table.metric,
+        "row": row.label,
+        "model": row.first["model"],
+        "score": row.score,
+        "low": row.low,
+        "high": row.high,
+        "sd_over_seeds": row.sd,
+        "n_runs": len(row.good),
+        "deterministic": row.first["deterministic"],
+        "behind_best": behind[0],
+        "behind_best_low": behind[1],
+        "behind_best_high": behind[2],
+        "n_tasks": table.facts["n_tasks"],
+        "n_evaluable": row.n_evaluable,
+        "share_080": row.share_080,
+        "n_failed": len(row.failures),
+        **_clean_numbers(table, row),
+        "n_dropped": table.n_dropped,
+    }
+
+
+def _clean_numbers(table: Table, row: Row) -> dict[str, Any]:
+    """Return the numbers on clean test rows; none where the table was not audited."""
+    audit = table.audited
+    if audit is None:
+        return {}
+    return {
+        "score_clean": row.clean_score,
+        "n_evaluable_clean": row.clean[0].n_evaluable if row.clean else None,
+        "n_test_rows": audit.n_test,
+        "n_clean_rows": audit.n_clean,
+        "leaked_share": audit.leaked_share,
+        "audited": row.clean is not None,
     }
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from chmr_bench.errors import UsageError
+from chmr_bench.errors import UsageError, writing
 from chmr_bench.paths import read_bytes
 from chmr_bench.records import RecordStore, no_records
 from chmr_bench.records.audited import read_all
@@ -52,7 +52,7 @@ class Rendered:
 
     texts: Mapping[str, str]
     collected: Collected
-    masked: curve_tables.MaskedFiles
+    pictures: Sequence[str]
 
 
 def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
@@ -75,7 +75,7 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
         A board is not what it should be.
     """
     check(out)
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         lock = store.lock_path("tables")
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -90,11 +90,6 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
             for path in _stale(out, texts) if texts else []:
                 path.unlink(missing_ok=True)
             _write(memory, _sealed(memory_of(rendered.collected)))
-    except OSError as error:
-        raise UsageError(
-            f"cannot write tables to {out}: {error.strerror or error}; choose another folder with "
-            "--out DIR, or make this one writable"
-        ) from error
     return [out / name for name in texts]
 
 
@@ -135,16 +130,16 @@ def _draw(rendered: Rendered, out: Path, *, redraw: bool) -> None:
 
     They are no part of `render_all`: another version of matplotlib draws other bytes.
     """
-    names = rendered.masked.pictures
+    names = rendered.pictures
     for path in out.glob(f"{curve_tables.STEM}-*.png"):
         if path.name not in names:
             path.unlink(missing_ok=True)
     if redraw or not all((out / name).is_file() for name in names):
-        from chmr_bench.report import curves, figures
+        from chmr_bench.report import curves, families, figures
 
         collected = rendered.collected
-        families = curves.families(curves.curves_of(collected.runs.frame, collected.evidence))
-        for name, shown in figures.pictures(families).items():
+        drawn = curves.curves_of(collected.runs.frame, collected.evidence)
+        for name, shown in figures.pictures(families.families(drawn)).items():
             _write(out / name, figures.draw(shown))
 
 
@@ -181,8 +176,7 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
     `out` is read for its boards, and to leave a README.md alone that is not ours.
     """
     collected, boards = gather(store, out, known)
-    masked = curve_tables.masked_files(collected.runs.frame, collected.evidence)
-    texts = dict(masked.texts)
+    texts, pictures = curve_tables.masked_files(collected.runs.frame, collected.evidence)
     tables = collected.tables
     if tables:
         papers = all_published()
@@ -195,7 +189,7 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
         if printed := render.printed_page(papers, tables):
             texts[PRINTED] = printed
         texts["printed.csv"] = exports.printed_csv(papers)
-    return Rendered(texts, collected, masked)
+    return Rendered(texts, collected, pictures)
 
 
 def _files(collected: Collected, boards: list[FilledBoard]) -> dict[str, str]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench.contracts import ModelSpec
-from chmr_bench.errors import UsageError
 from chmr_bench.records.environment import environment
 from chmr_bench.records.rounding import as_json
-from chmr_bench.report.grids import Grid
-from chmr_bench.report.render import section
+from chmr_bench.report.grids import Grid, section
+from chmr_bench.report.render import write_files
 from chmr_bench.report.words import grouped, notes
 from chmr_bench.runner.matching import MatchedBlock, Matching, MatchJob
 from chmr_bench.splits.grouped import FOLDS
@@ -232,13 +231,4 @@ def write_matchings(matchings: Matchings, folder: Path) -> list[Path]:
         f"{STEM}.md": page + "\n",
         f"{STEM}.json": as_json(match_json(matchings, with_ranks=True)),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to {folder}: {error.strerror or error}; choose another folder with "
-            "--out DIR, or make this one writable"
-        ) from error
-    return [folder / name for name in texts]
+    return write_files(folder, texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chmr_bench.report.grids import NONE, Grid
+from chmr_bench.report.grids import Grid
 from chmr_bench.report.published import Figure, PrintedTable, Published
 from chmr_bench.report.words import notes
 
@@ -69,16 +69,12 @@ def _grid(title: str, figures: Sequence[Figure], below: Sequence[str]) -> Grid:
         title += f" ({units[0]})"
     footnotes = _footnotes(figures)
     left = ("model", "venue") if any(f.venue for f in figures) else ("model",)
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    columns: dict[str, str] = {}
+    rows: dict[tuple[str, str], dict[str, str]] = {}
     for f in figures:
         column = f.dataset if len(units) == 1 else f"{f.dataset} {UNITS.get(f.metric, f.metric)}"
-        columns[column] = NONE
-        cells.setdefault((f.model, f.venue), {})[column] = _cell(f, footnotes)
-    rows = [
-        {**dict(zip(left, names, strict=False)), **columns, **row} for names, row in cells.items()
-    ]
-    return Grid.of(f"As printed: {title}", rows, left, below)
+        row = rows.setdefault((f.model, f.venue), {name: getattr(f, name) for name in left})
+        row[column] = _cell(f, footnotes)
+    return Grid.of(f"As printed: {title}", [*rows.values()], left, below)
 
 
 def _cell(figure: Figure, footnotes: Sequence[Figure]) -> str:

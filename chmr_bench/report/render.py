@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from chmr_bench.errors import writing
 from chmr_bench.report.aggregate import KINDS, Collected, Kind, Table
+from chmr_bench.report.audits import audited_grid
 from chmr_bench.report.boards import FilledBoard
 from chmr_bench.report.exports import by_file
 from chmr_bench.report.grids import Grid, board_grid, heading, number, table_grid, time_grid
-from chmr_bench.report.leaks import audited_grid
 from chmr_bench.report.printed import printed_grids
 from chmr_bench.report.provenance import provenance_grids
 from chmr_bench.report.published import Published
-from chmr_bench.report.words import macros, page, tightened
+from chmr_bench.report.words import macros, page
 
 MARK = "<!-- made by `chmr-bench leaderboard build` from the records; edit nothing here -->"
 OLD_MARK = "<!-- made by `chmr-bench leaderboard build`"
@@ -94,14 +96,21 @@ def sections_page(
     return page("sections", grids=grids, **context)
 
 
-def markdown(grid: Grid) -> str:
-    """Return a grid as a Markdown table."""
-    return str(macros().table(grid)).rstrip("\n")
+def write_files(
+    folder: Path, files: Mapping[str, str | bytes], option: str = "--out DIR"
+) -> list[Path]:
+    """Write texts and pictures by name below a folder; return the files.
 
-
-def section(level: str, grid: Grid) -> str:
-    """Return a grid as Markdown under a heading of that level, its notes below."""
-    return tightened(str(macros().section(level, grid))).rstrip("\n")
+    Raises
+    ------
+    UsageError
+        The folder cannot be written; `option` names another.
+    """
+    with writing(folder, option):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [folder / name for name in files]
 
 
 # --------------------------------------------------------------------------------------- sections

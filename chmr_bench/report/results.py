@@ -11,11 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report.aggregate import Row, Table, tables_of
-from chmr_bench.report.evidence import Evidence
+from chmr_bench.report.evidence import Evidence, known_mean
 from chmr_bench.report.runs import frame_of
 from chmr_bench.report.words import grouped
 
@@ -118,7 +116,4 @@ def _tasks(good: Sequence[Record]) -> list[Numbers]:
     by_task: dict[str, list[Any]] = {}
     for task in (task for record in good if record.metrics for task in record.metrics.per_task):
         by_task.setdefault(task.task, []).append(task.score)
-    return [
-        {"task": task, "score": None if None in scores else float(np.mean(scores))}
-        for task, scores in by_task.items()
-    ]
+    return [{"task": task, "score": known_mean(scores)} for task, scores in by_task.items()]

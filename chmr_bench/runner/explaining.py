@@ -11,11 +11,11 @@ from chmr_bench.contracts import FitContext, Inputs, ModelSpec, Weights
 from chmr_bench.errors import PluginError, UsageError
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry
+from chmr_bench.runner.clock import Clock
 from chmr_bench.runner.fitting import Send, speaking, throttled
 from chmr_bench.runner.job import Job
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.options import RunOptions
-from chmr_bench.runner.run import Clock
 from chmr_bench.runner.weights import WeightsCache
 from chmr_bench.streams import stdout_to_stderr
 

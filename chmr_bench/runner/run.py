@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import io
 import logging
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from chmr_bench import isolation
-from chmr_bench.contracts import PendingWeights, Progress, Weights
-from chmr_bench.errors import RemoteError, TimeLimitError, WorkerError
+from chmr_bench.contracts import PendingWeights, Weights
+from chmr_bench.errors import RemoteError, WorkerError
 from chmr_bench.plugins import registry
 from chmr_bench.records import (
     ErrorInfo,
     Metrics,
-    Phase,
     Predictions,
     Record,
     Resources,
     SplitInfo,
-    Timing,
 )
 from chmr_bench.records.environment import environment
 from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
+from chmr_bench.runner.clock import Clock
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.fitting import FIT, FitTask, Predicted
 from chmr_bench.runner.frozen import frozen_info
@@ -60,86 +57,6 @@ class Finished:
     log: str
     predictions: Predictions | None = None
     replicates: FloatArray | None = None
-
-
-@dataclass
-class Clock:
-    """Seconds a phase, and which phase it is; takes what a worker says."""
-
-    listener: Listener
-    stream: io.StringIO = field(default_factory=io.StringIO)
-    seconds: dict[Phase, float] = field(default_factory=dict)
-    phase: Phase = "load"
-    started: float = field(default_factory=time.perf_counter)
-    begun: float = field(default_factory=time.perf_counter)
-    n_logged: int = 0
-
-    def stage(self, phase: Phase) -> None:
-        """End the phase that was, and begin another."""
-        self.stop()
-        self.phase = phase
-        self.listener.stage(phase)
-
-    def stop(self) -> None:
-        """Count the seconds since the phase began."""
-        now = time.perf_counter()
-        self.seconds[self.phase] = self.seconds.get(self.phase, 0.0) + now - self.begun
-        self.begun = now
-
-    def limited(self, seconds: float | None) -> Progress:
-        """Return what tells the listener of progress, for so many seconds.
-
-        Raises
-        ------
-        TimeLimitError
-            From what is returned, where the time is over.
-        """
-        if seconds is None:
-            return self.listener.progress
-        end = time.monotonic() + seconds
-
-        def progress(done: int, total: int, unit: str) -> None:
-            if time.monotonic() > end:
-                raise TimeLimitError(
-                    f"its features took longer than the limit of {seconds:g} s (--time-limit)"
-                )
-            self.listener.progress(done, total, unit)
-
-        return progress
-
-    def receive(self, name: str, *values: Any) -> None:
-        """Take a worker's message."""
-        if name == "stage":
-            self.stage(values[0])
-        elif name == "log":
-            self._log(values[0])
-        elif name == "step":
-            self.listener.step(values[0])
-        elif name == "progress":
-            self.listener.progress(*values)
-
-    def _log(self, text: str) -> None:
-        """Keep a worker's line, up to a limit."""
-        room = isolation.OUTPUT_BYTES - self.n_logged
-        self.n_logged += len(text)
-        if room > 0:
-            more = "" if len(text) < room else "\n[what was logged after this is left out]\n"
-            self.stream.write(text[:room] + more)
-
-    def printed(self, text: str) -> None:
-        """Take what a model printed."""
-        self.stream.write(text)
-        self.listener.printed(text)
-
-    def timing(self, weights: float = 0.0) -> Timing:
-        """Return what the record says; `weights` seconds were spent before."""
-        self.stop()
-        for phase, seconds in self.seconds.items():
-            log.info("%s: %.2f s", phase, seconds)
-        rounded = {phase: round(seconds, 3) for phase, seconds in self.seconds.items()}
-        rounded["weights"] = round(rounded.get("weights", 0.0) + weights, 3)
-        total = time.perf_counter() - self.started + weights
-        return Timing(**rounded, total=round(total, 3))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ tests are those of scipy, statsmodels and scikit-posthocs.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,13 +116,27 @@ def holm(p: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04])
     [0.02, 0.04]
     """
-    from statsmodels.stats.multitest import multipletests
-
     adjusted = np.asarray(p, dtype=np.float64)
     tested = ~np.isnan(adjusted)
-    if tested.any():
-        adjusted[tested] = multipletests(adjusted[tested], method="holm")[1]
+    if tested.sum() > 1:  # one is as it was
+        from statsmodels.stats.multitest import multipletests
+
+        with _nothing_to_collect():
+            adjusted[tested] = multipletests(adjusted[tested], method="holm")[1]
     return [float(value) for value in adjusted]
+
+
+@contextlib.contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Keep what is loaded from a collection of garbage, which statsmodels asks for at each call."""
+    is_ours = gc.get_freeze_count() == 0
+    if is_ours:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if is_ours:
+            gc.unfreeze()
 
 
 def smallest_p(n_datasets: int) -> float:

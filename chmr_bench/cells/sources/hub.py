@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chmr_bench.contracts import Progress, no_progress
-from chmr_bench.data.fetch import SLOWEST, FetchOptions, file_sha256, locked, within
+from chmr_bench.data.downloads import within
+from chmr_bench.data.fetch import SLOWEST, FetchOptions, file_sha256, locked
 from chmr_bench.errors import FetchError, MissingDependencyError
 
 PINS = "pins.json"

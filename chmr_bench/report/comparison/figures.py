@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chmr_bench.metrics import METRICS
@@ -26,14 +25,14 @@ MANY = 7
 """Models from which marks are made smaller."""
 
 
-def draw_gains(path: Path, comparison: Comparison) -> bool:
-    """Draw the gain over the baseline with its interval, a row a dataset, a panel a metric.
+def draw_gains(comparison: Comparison) -> bytes:
+    """Return a PNG: gains over the baseline with intervals, a row a dataset, a panel a metric.
 
-    A filled mark is a verdict of better or worse; False where there is nothing to draw.
+    A filled mark is a verdict of better or worse; empty where there is nothing to draw.
     """
     shown = [d for d in comparison.datasets if any(g.difference for g in d.gains.values())]
     if not shown:
-        return False
+        return b""
     metrics = list(dict.fromkeys(d.metric for d in shown))
     groups = [[d for d in shown if d.metric == m] for m in metrics]
     models = comparison.models[1:]
@@ -54,8 +53,7 @@ def draw_gains(path: Path, comparison: Comparison) -> bool:
         title=_title(comparison),
         title_fontsize=8,
     )
-    figure.savefig(path, format="png", dpi=DPI)
-    return True
+    return figures.png(figure, DPI)
 
 
 def _title(comparison: Comparison) -> str:
@@ -118,8 +116,8 @@ def _unit(metric: MetricName | None) -> str:
 # ------------------------------------------------------------------------------------------- ranks
 
 
-def draw_ranks(path: Path, comparison: Comparison) -> bool:
-    """Draw the critical-difference diagram of the average ranks; False where there are none.
+def draw_ranks(comparison: Comparison) -> bytes:
+    """Return a PNG: the critical-difference diagram of average ranks; empty where there are none.
 
     A bar joins models that Nemenyi's test does not tell apart (Demsar, JMLR 2006, figure 1).
     """
@@ -128,7 +126,7 @@ def draw_ranks(path: Path, comparison: Comparison) -> bool:
 
     overall = comparison.overall
     if overall is None:
-        return False
+        return b""
     ranks = pd.Series(overall.average_rank)
     near = abs(ranks.to_numpy()[:, None] - ranks.to_numpy()) < overall.difference
     p = pd.DataFrame(near.astype(float), index=ranks.index, columns=ranks.index)
@@ -154,5 +152,4 @@ def draw_ranks(path: Path, comparison: Comparison) -> bool:
     axes.tick_params(labelsize=8)
     title = f"average rank over {len(overall.datasets)} datasets, 1 = best"
     axes.set_title(f"{title}; critical difference {overall.difference:.2f}", fontsize=9)
-    figure.savefig(path, format="png", dpi=DPI)
-    return True
+    return figures.png(figure, DPI)

@@ -5,23 +5,25 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chmr_bench.errors import MissingDependencyError, UsageError
+from chmr_bench.errors import MissingDependencyError
 from chmr_bench.records.rounding import as_json
 from chmr_bench.report.comparison.figures import draw_gains, draw_ranks
 from chmr_bench.report.comparison.overall import Folds
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
 from chmr_bench.report.comparison.tables import grids
 from chmr_bench.report.exports import as_csv
-from chmr_bench.report.render import section
+from chmr_bench.report.grids import section
+from chmr_bench.report.render import write_files
 from chmr_bench.statistics import LEVEL
 
 SCHEMA = "chmr-bench comparison 1"
 STEM = "comparison"
-GAINS, RANKS = "gains.png", "ranks.png"
+AS_THEY_ARE = "n_splits n_test n_clusters scores shared_scores n_runs n_failed n_damaged on_record"
+"""Of a dataset: what JSON holds under the same name."""
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
@@ -41,33 +43,22 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
         raise MissingDependencyError(
             "--to draws pictures, which need matplotlib: pip install 'chmr-bench[pictures]'"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        pictures = [
-            folder / name
-            for name, draw in ((GAINS, draw_gains), (RANKS, draw_ranks))
-            if draw(folder / name, comparison)
-        ]
-        content = as_dict(comparison)
-        texts = {
-            f"{STEM}.md": _page(comparison, pictures),
-            f"{STEM}.csv": as_csv(_rows(content)),
-            f"{STEM}.json": as_json(content),
-        }
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to {folder}: {error.strerror or error}; choose another with --to DIR"
-        ) from error
-    return [*(folder / name for name in texts), *pictures]
+    drawn = {"gains.png": draw_gains(comparison), "ranks.png": draw_ranks(comparison)}
+    pictures = {name: picture for name, picture in drawn.items() if picture}
+    content = as_dict(comparison)
+    texts: dict[str, str | bytes] = {
+        f"{STEM}.md": _page(comparison, pictures),
+        f"{STEM}.csv": as_csv(_rows(content)),
+        f"{STEM}.json": as_json(content),
+    }
+    return write_files(folder, {**texts, **pictures}, "--to DIR")
 
 
-def _page(comparison: Comparison, pictures: list[Path]) -> str:
+def _page(comparison: Comparison, pictures: Iterable[str]) -> str:
     others = ", ".join(comparison.models[1:])
     parts = [f"# {comparison.baseline} compared with {others}"]
     parts += [section("##", grid) for grid in grids(comparison)]
-    parts += [f"![{path.stem}]({path.name})" for path in pictures]
+    parts += [f"![{Path(name).stem}]({name})" for name in pictures]
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,19 +86,11 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
     return {
         "dataset": on.name,
         "synthetic": on.synthetic,
-        "split": on.chosen.split or None,
+        "split": on.split or None,
         "metric": on.metric,
         "greater_is_better": on.sign > 0,
-        "n_splits": on.n_splits,
-        "n_test": on.n_test,
-        "n_clusters": on.n_clusters,
-        "scores": on.scores,
-        "shared_scores": on.shared_scores,
-        "n_runs": on.n_runs,
-        "n_failed": on.chosen.n_failed,
-        "n_unscored": {m: len(splits) for m, splits in on.chosen.unscored.items()},
-        "n_damaged": on.chosen.n_damaged,
-        "on_record": on.chosen.on_record,
+        **{name: getattr(on, name) for name in AS_THEY_ARE.split()},
+        "n_unscored": {m: len(splits) for m, splits in on.unscored.items()},
         "gains": [_gain(gain) for gain in on.gains.values()],
         "folds": None if on.folds is None else _folds(on.folds),
         "notes": on.notes,
@@ -115,18 +98,9 @@ def _dataset(on: OnDataset) -> dict[str, Any]:
 
 
 def _gain(gain: Gain) -> dict[str, Any]:
-    difference = gain.difference
-    return {
-        "model": gain.model,
-        "verdict": gain.verdict,
-        "baseline_score": gain.base_score,
-        "score": gain.score,
-        "p_holm": gain.p_holm,
-        "difference": None if difference is None else dataclasses.asdict(difference),
-        "in_errors": None if difference is None else difference.in_errors,
-        "one_pretraining": gain.one_pretraining,
-        "notes": gain.notes,
-    }
+    in_errors = None if gain.difference is None else gain.difference.in_errors
+    first = {"model": gain.model, "verdict": gain.verdict}
+    return first | dataclasses.asdict(gain) | {"in_errors": in_errors}
 
 
 def _folds(folds: Folds) -> dict[str, Any]:
@@ -135,13 +109,9 @@ def _folds(folds: Folds) -> dict[str, Any]:
         "sd": folds.sd,
         "pairs": [
             {
-                "a": pair.a,
-                "b": pair.b,
-                "mean": pair.tukey.mean,
-                "low": pair.tukey.low,
-                "high": pair.tukey.high,
-                "p_tukey": pair.tukey.p,
-                "p_corrected": pair.corrected.p,
+                **{"a": pair.a, "b": pair.b},
+                **{name: getattr(pair.tukey, name) for name in ("mean", "low", "high")},
+                **{"p_tukey": pair.tukey.p, "p_corrected": pair.corrected.p},
             }
             for pair in folds.pairs
         ],

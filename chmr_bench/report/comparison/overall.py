@@ -8,25 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chmr_bench import statistics
 from chmr_bench.errors import UsageError
-from chmr_bench.statistics import (
-    LEVEL,
-    Difference,
-    Friedman,
-    RepeatedMeasures,
-    TukeyPair,
-    cliques,
-    corrected_resampled,
-    critical_difference,
-    dataset_ranks,
-    datasets_needed,
-    friedman,
-    holm,
-    repeated_measures,
-    signed_rank_p,
-    smallest_p,
-    tukey_pairs,
-)
+from chmr_bench.statistics import LEVEL, Difference, Friedman, RepeatedMeasures, TukeyPair
 from chmr_bench.types import FloatArray
 
 CV5X5 = "cv5x5"
@@ -98,31 +82,23 @@ class Overall:
 
 
 def over_datasets(models: Sequence[str], entries: Mapping[str, Entry]) -> Overall | None:
-    """Return the models over the datasets that all of them have; None below two such.
-
-    Parameters
-    ----------
-    models :
-        The baseline first.
-    entries :
-        Dataset -> what it gives.
-    """
+    """Return the models, the baseline first, over the datasets that all have; None below two."""
     whole = [name for name, entry in entries.items() if not entry.lacking]
     if len(whole) < 2:
         return None
     table = np.array([[entries[name].scores[m] for m in models] for name in whole])
-    ranks = dataset_ranks(table)
+    ranks = statistics.dataset_ranks(table)
     average = ranks.mean(axis=0)
-    p = [signed_rank_p([entries[name].gains[m] for name in whole]) for m in models[1:]]
-    difference = critical_difference(len(models), len(whole))
-    groups = cliques(average.tolist(), difference)
+    p = [statistics.signed_rank_p([entries[name].gains[m] for name in whole]) for m in models[1:]]
+    difference = statistics.critical_difference(len(models), len(whole))
+    groups = statistics.cliques(average.tolist(), difference)
     return Overall(
         datasets=tuple(whole),
         left_out={name: entry.lacking for name, entry in entries.items() if entry.lacking},
         average_rank=dict(zip(models, average.tolist(), strict=True)),
-        friedman=friedman(ranks),
+        friedman=statistics.friedman(ranks),
         p=dict(zip(models[1:], p, strict=True)),
-        p_holm=dict(zip(models[1:], holm(p), strict=True)),
+        p_holm=dict(zip(models[1:], statistics.holm(p), strict=True)),
         difference=difference,
         groups=tuple(tuple(models[i] for i in group) for group in groups),
         warnings=_warnings(len(whole), len(models) - 1),
@@ -131,17 +107,17 @@ def over_datasets(models: Sequence[str], entries: Mapping[str, Entry]) -> Overal
 
 def _warnings(n_datasets: int, n_tests: int) -> tuple[str, ...]:
     """Return what a signed-rank test of so few datasets cannot do, whatever the scores."""
-    least = smallest_p(n_datasets)
+    least = statistics.smallest_p(n_datasets)
     if least > 1 - LEVEL:
         return (
             f"{n_datasets} datasets: even if one model wins on all, the signed-rank p is "
-            f"{least:.3g}; it cannot reach 0.05 below {datasets_needed(1)} datasets",
+            f"{least:.3g}; it cannot reach 0.05 below {statistics.datasets_needed(1)} datasets",
         )
     if least * n_tests > 1 - LEVEL:
         return (
             f"{n_datasets} datasets and {n_tests} tests: the least signed-rank p is {least:.3g}, "
             f"{min(1.0, least * n_tests):.3g} after Holm; it cannot reach 0.05 for {n_tests} tests "
-            f"below {datasets_needed(n_tests)} datasets",
+            f"below {statistics.datasets_needed(n_tests)} datasets",
         )
     return ()
 
@@ -161,9 +137,9 @@ class FoldPair:
 
     Attributes
     ----------
-    tukey : TukeyPair
+    tukey :
         Interval and p for all pairs at once; takes folds for independent, which they are not.
-    corrected : Difference
+    corrected :
         Of this pair alone, corrected for the training rows that folds share.
     """
 
@@ -195,34 +171,23 @@ def check_folds(
 ) -> None:
     """Raise UsageError where a model lacks any of the folds.
 
-    Parameters
-    ----------
-    dataset : str
-        Its name.
-    runs : dict
-        Model -> its folds.
-    unscored : dict
-        Model -> folds that were run and have no score: nothing to be evaluated there.
+    `runs` is model -> its folds; `unscored` those that were run without anything to be evaluated.
     """
     for model, folds in runs.items():
         never = sorted(f for f in unscored.get(model, ()) if f not in folds)
         if never:
             raise UsageError(
                 f"dataset {dataset!r}: {model} was run on {len(never)} of the {N_FOLDS} folds of "
-                f"{CV5X5} (split seeds {_listed(never)}) whose test rows no task can be evaluated "
-                "on, so the protocol, which needs every fold, cannot be followed; leave out "
-                f"--protocol and compare with --split {CV5X5}, or another"
+                f"{CV5X5} (split seeds {', '.join(map(str, never))}) whose test rows no task can "
+                "be evaluated on, so the protocol, which needs every fold, cannot be followed; "
+                f"leave out --protocol and compare with --split {CV5X5}, or another"
             )
         lacking = [fold for fold in range(N_FOLDS) if fold not in folds]
         if lacking:
             raise UsageError(
                 f"dataset {dataset!r}: {model} has no score on {len(lacking)} of the {N_FOLDS} "
-                f"folds of {CV5X5} (split seeds {_listed(lacking)}); run these first"
+                f"folds of {CV5X5} (split seeds {', '.join(map(str, lacking))}); run these first"
             )
-
-
-def _listed(folds: Sequence[int]) -> str:
-    return ", ".join(str(fold) for fold in folds)
 
 
 def over_folds(
@@ -231,31 +196,27 @@ def over_folds(
     sign: float,
     sizes: tuple[float, float],
 ) -> Folds:
-    """Return the analysis of the folds.
+    """Return the analysis of the folds; UsageError where a model lacks some.
 
     Parameters
     ----------
-    dataset : str
-        Its name, for messages.
-    means : dict
+    means :
         Model -> fold (0 to 24) -> score.
-    sign : float
+    sign :
         -1 where a smaller score is better.
-    sizes : (float, float)
+    sizes :
         Training and test rows of a fold; those of one stand for all.
-
-    Raises
-    ------
-    UsageError
-        A model lacks folds.
     """
     check_folds(dataset, means, {})
     models = tuple(means)
     scores = sign * np.array([[means[m][fold] for m in models] for fold in range(N_FOLDS)])
-    pairs = [_pair(models, scores, tukey, sizes) for tukey in tukey_pairs(scores)]
+    pairs = [_pair(models, scores, tukey, sizes) for tukey in statistics.tukey_pairs(scores)]
     spread = scores.std(axis=0, ddof=1).tolist()
     return Folds(
-        models, dict(zip(models, spread, strict=True)), repeated_measures(scores), tuple(pairs)
+        models,
+        dict(zip(models, spread, strict=True)),
+        statistics.repeated_measures(scores),
+        tuple(pairs),
     )
 
 
@@ -263,5 +224,5 @@ def _pair(
     models: Sequence[str], scores: FloatArray, tukey: TukeyPair, sizes: tuple[float, float]
 ) -> FoldPair:
     difference = scores[:, tukey.a] - scores[:, tukey.b]
-    corrected = corrected_resampled(difference, *sizes)
+    corrected = statistics.corrected_resampled(difference, *sizes)
     return FoldPair(models[tukey.a], models[tukey.b], tukey, corrected)

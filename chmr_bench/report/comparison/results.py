@@ -4,50 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from chmr_bench.errors import DataError, UsageError
+from chmr_bench.errors import UsageError
 from chmr_bench.metrics import METRICS
-from chmr_bench.records import Record, RecordStore
-from chmr_bench.report.comparison.overall import (
-    CV5X5,
-    N_FOLDS,
-    Entry,
-    Folds,
-    Overall,
-    check_folds,
-    over_datasets,
-    over_folds,
-)
-from chmr_bench.report.comparison.selection import (
-    Query,
-    Selection,
-    choose,
-    of_model,
-    one_pretraining,
-    refusal,
-    score,
-    shared,
-    split_means,
-    unshared,
-)
+from chmr_bench.records import RecordStore
+from chmr_bench.report.comparison import overall, selection
+from chmr_bench.report.comparison.measure import Measure
+from chmr_bench.report.comparison.overall import CV5X5, N_FOLDS, Entry, Folds, Overall
+from chmr_bench.report.comparison.selection import Query, Selection, of_model, score, shared
 from chmr_bench.report.runs import load_runs
-from chmr_bench.runner import scoring
-from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.loading import Datasets
-from chmr_bench.runner.recorded import open_data
-from chmr_bench.statistics import (
-    LEVEL,
-    Difference,
-    Runs,
-    corrected_resampled,
-    holm,
-    paired_difference,
-)
-from chmr_bench.types import MetricName
+from chmr_bench.statistics import LEVEL, Difference, corrected_resampled, holm, paired_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,25 +32,25 @@ class Gain:
 
     Attributes
     ----------
-    difference : Difference or None
+    difference :
         None where the two could not be compared.
-    base_score, score : float or None
+    baseline_score, score :
         The baseline's and the model's, over the pairs compared: `difference` is the one less the
         other. Where one of the two has no run, the other's over all its runs; None where both have
         runs and none can be paired.
-    p_holm : float
+    p_holm :
         Adjusted for the datasets this model is compared on, not for the models named.
-    verdict : Verdict
+    verdict :
         ``better`` and ``worse`` only where the adjusted p is at most 0.05, and so the 95 % CI
         excludes 0. ``no interval`` where the data cannot give one; the notes say why.
-    one_pretraining : tuple of str
+    one_pretraining :
         Which of the two has several runs in it that all begin with the same weights, so that the
         interval leaves out what another pretraining would move.
     """
 
     model: str
     difference: Difference | None
-    base_score: float | None = None
+    baseline_score: float | None = None
     score: float | None = None
     p_holm: float = math.nan
     verdict: Verdict = "not compared"
@@ -88,54 +59,41 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class OnDataset:
-    """The named models on one dataset.
+class OnDataset(Selection):
+    """The named models on one dataset: the selected runs, and what they say.
 
     Attributes
     ----------
-    scores : dict
+    scores :
         Model -> mean over all its seeds, then over all its splits; models without a score left
         out. Those of two models may be of other splits and seeds: `Gain` has what is compared.
-    shared_scores : dict
+    shared_scores :
         Model -> the same over the splits and seeds that every named model has, which is what is
         ranked; empty where there are none.
-    n_runs : dict
+    n_runs :
         Model -> runs with a score.
-    gains : dict
+    gains :
         Model -> against the baseline; every model but the baseline, comparable or not.
-    n_test, n_clusters : int or None
+    n_test, n_clusters :
         Molecules of the test part, and different ones among them; None where splits, not
         molecules, are what was sampled.
-    folds : Folds or None
+    folds :
         The analysis of the folds, with ``--protocol cv5x5``.
     """
 
-    name: str
-    chosen: Selection
-    scores: Mapping[str, float]
-    shared_scores: Mapping[str, float]
-    n_runs: Mapping[str, int]
-    gains: Mapping[str, Gain]
+    scores: Mapping[str, float] = field(default_factory=dict)
+    shared_scores: Mapping[str, float] = field(default_factory=dict)
+    n_runs: Mapping[str, int] = field(default_factory=dict)
+    gains: Mapping[str, Gain] = field(default_factory=dict)
     n_splits: int = 0
     n_test: int | None = None
     n_clusters: int | None = None
     folds: Folds | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def metric(self) -> MetricName | None:
-        """Return the metric, None where nothing was scored."""
-        return self.chosen.metric
 
     @property
     def sign(self) -> float:
         """Return 1 where a greater score is better, else -1."""
         return 1.0 if self.metric is None or METRICS[self.metric].greater_is_better else -1.0
-
-    @property
-    def synthetic(self) -> bool:
-        """Return whether the labels are simulated."""
-        return self.chosen.synthetic
 
     def missing(self, models: Sequence[str]) -> list[str]:
         """Return the models without a score here."""
@@ -148,9 +106,9 @@ class Comparison:
 
     Attributes
     ----------
-    overall : Overall or None
+    overall :
         None below two datasets with a split and seed that all models have.
-    left_out : tuple of str
+    left_out :
         Simulated datasets with records, which were not asked for.
     """
 
@@ -178,15 +136,11 @@ def compare(
 
     Parameters
     ----------
-    store : RecordStore
-        The runs.
-    source : Datasets
+    source :
         Opens the datasets, for their labels.
-    query : Query
-        Which models, datasets and split.
-    protocol : str
+    protocol :
         ``cv5x5`` = analyse 25 folds of a repeated cross-validation; "" = otherwise.
-    progress : callable
+    progress :
         Called with each dataset's name before its data are opened.
 
     Raises
@@ -198,8 +152,8 @@ def compare(
     """
     if protocol == CV5X5:
         query = replace(query, split=CV5X5)
-    loaded = load_runs(store)
-    selections, left_out = choose(loaded, query)
+    loaded = load_runs(store, check={name.split(" ")[0] for name in query.models})
+    selections, left_out = selection.choose(loaded, query)
     datasets = []
     for chosen in selections:
         progress(chosen.name)
@@ -207,10 +161,11 @@ def compare(
     gains = [(d.name, gain) for d in datasets for gain in d.gains.values()]
     if all(gain.difference is None for _, gain in gains):
         reasons = [f"{name}: {note}" for name, gain in gains for note in gain.notes]
-        raise refusal(loaded, query, list(dict.fromkeys(reasons)))
+        raise selection.refusal(loaded, query, list(dict.fromkeys(reasons)))
     datasets = _with_holm(datasets, query.models[1:])
-    overall = over_datasets(query.models, {d.name: _entry(d, query.models) for d in datasets})
-    return Comparison(query.models, tuple(datasets), overall, protocol, tuple(left_out))
+    entries = {d.name: _entry(d, query.models) for d in datasets}
+    together = overall.over_datasets(query.models, entries)
+    return Comparison(query.models, tuple(datasets), together, protocol, tuple(left_out))
 
 
 def _on_dataset(
@@ -220,20 +175,17 @@ def _on_dataset(
     models: Sequence[str],
     protocol: str,
 ) -> OnDataset:
-    runs = {m: of for m in models if len(of := chosen.of(m))}
-    common = shared(chosen.runs, models) if len(runs) == len(models) else chosen.runs.iloc[:0]
+    n_runs = {m: len(of) for m in models if len(of := chosen.of(m))}
+    common = shared(chosen.runs, models) if len(n_runs) == len(models) else chosen.runs.iloc[:0]
     base = OnDataset(
-        chosen.name,
-        chosen,
+        **vars(chosen),
         scores=_scores(chosen.runs, models),
         shared_scores=_scores(common, models),
-        n_runs={m: len(of) for m, of in runs.items()},
-        gains={},
-        n_splits=max((of["split_key"].nunique() for of in runs.values()), default=0),
-        notes=chosen.notes,
+        n_runs=n_runs,
+        n_splits=max((chosen.of(m)["split_key"].nunique() for m in n_runs), default=0),
     )
-    if protocol == CV5X5 and len(runs) > 1 and models[0] in runs:
-        return _with_folds(base, [*runs], models)
+    if protocol == CV5X5 and len(n_runs) > 1 and models[0] in n_runs:
+        return _with_folds(base, [*n_runs], models)
     measures: dict[int, Measure] = {}
 
     def measure(of: pd.DataFrame) -> Measure:
@@ -268,11 +220,10 @@ def _gain(
     on: OnDataset, model: str, baseline: str, measure: Callable[[pd.DataFrame], Measure]
 ) -> Gain:
     """Return the gain of a model, over splits where both have several in common."""
-    chosen = on.chosen
-    if chosen.of(model).empty or chosen.of(baseline).empty:
-        return Gain(model, None, score(chosen.of(baseline)), score(chosen.of(model)))
-    notes = unshared(chosen.runs, (model, baseline))
-    common = shared(chosen.runs, (model, baseline))
+    if on.missing((model, baseline)):
+        return Gain(model, None, on.scores.get(baseline), on.scores.get(model))
+    notes = selection.unshared(on.runs, (model, baseline))
+    common = shared(on.runs, (model, baseline))
     if common.empty:
         return Gain(model, None, notes=tuple(notes))
     mine, theirs = of_model(common, model), of_model(common, baseline)
@@ -289,81 +240,15 @@ def _gain(
 def _described(model: str, baseline: str, common: pd.DataFrame, difference: Difference) -> Gain:
     """Return a difference with the scores it is of."""
     theirs, mine = of_model(common, baseline), of_model(common, model)
-    alone = [m for m, of in ((baseline, theirs), (model, mine)) if one_pretraining(of)]
+    alone = [m for m, of in ((baseline, theirs), (model, mine)) if selection.one_pretraining(of)]
     return Gain(model, difference, score(theirs), score(mine), one_pretraining=tuple(alone))
 
 
 def _over_splits(mine: pd.DataFrame, theirs: pd.DataFrame) -> Difference:
-    a, b = split_means(mine), split_means(theirs)
+    a, b = selection.split_means(mine), selection.split_means(theirs)
     sizes = mine.drop_duplicates("split_key")[["n_train", "n_test"]].astype(float).mean()
     values = np.asarray(a - b.loc[a.index], dtype=np.float64)
     return corrected_resampled(values, n_train=sizes["n_train"], n_test=sizes["n_test"])
-
-
-class Measure:
-    """Makes the runs of one split of one dataset, each record resampled once.
-
-    Parameters
-    ----------
-    store : RecordStore
-        Where the predictions are.
-    datasets : Datasets
-        Opens the dataset.
-    runs : pandas.DataFrame
-        Runs of the split; the first says which dataset to open.
-
-    Raises
-    ------
-    DataError
-        The data cannot be had, or are not those of the records.
-    """
-
-    def __init__(self, store: RecordStore, datasets: Datasets, runs: pd.DataFrame) -> None:
-        self.store = store
-        record = self._record(runs["identity"].iloc[0])
-        self.data = open_data(record, datasets)
-        self.rows = store.predictions(record).rows
-        self.clusters = connectivity_clusters(self.data, self.rows)
-        self.n_clusters = len(np.unique(self.clusters))
-        self._made: dict[str, Runs] = {}
-
-    def runs(self, runs: pd.DataFrame) -> Runs:
-        """Return runs of one model, one a seed."""
-        made = [self._run(identity) for identity in runs["identity"]]
-        return replace(
-            made[0],
-            scores=np.concatenate([run.scores for run in made]),
-            replicates=np.concatenate([run.replicates for run in made]),
-            seeds=tuple(run.seeds[0] for run in made),
-        )
-
-    def _run(self, identity: str) -> Runs:
-        if identity in self._made:
-            return self._made[identity]
-        record = self._record(identity)
-        predictions = self.store.predictions(record)
-        if not np.array_equal(predictions.rows, self.rows):
-            raise DataError(
-                f"{self.store.path_of(record)}: predictions of other rows than those it is "
-                "compared with; chmr-bench verify tells more"
-            )
-        spec, dataset = self.data.spec, self.data.dataset
-        metrics, replicates = scoring.score(spec, dataset, predictions, self.clusters)
-        self._made[identity] = Runs(
-            np.array([math.nan if metrics.macro is None else metrics.macro]),
-            replicates[None, :],
-            (record.seed,),
-            metrics.metric,
-            n_units=self.n_clusters,
-            n_effective=metrics.n_effective,
-        )
-        return self._made[identity]
-
-    def _record(self, identity: str) -> Record:
-        record = self.store.find(identity)
-        if record is None:
-            raise DataError(f"{self.store.folder}: record {identity[:12]} is gone or damaged")
-        return record
 
 
 # --------------------------------------------------------------------------- folds, and corrections
@@ -371,9 +256,8 @@ class Measure:
 
 def _with_folds(on: OnDataset, have: Sequence[str], models: Sequence[str]) -> OnDataset:
     """Return the dataset by the protocol: all models that have it, on the seeds they share."""
-    runs, baseline = on.chosen.runs, models[0]
-    check_folds(on.name, {m: set(on.chosen.of(m)["split_key"]) for m in have}, on.chosen.unscored)
-    common = shared(runs, have)
+    baseline, common = models[0], shared(on.runs, have)
+    overall.check_folds(on.name, {m: set(on.of(m)["split_key"]) for m in have}, on.unscored)
     lost = sorted({*range(N_FOLDS)} - {*common["split_key"]})
     if lost:
         raise UsageError(
@@ -381,15 +265,17 @@ def _with_folds(on: OnDataset, have: Sequence[str], models: Sequence[str]) -> On
             f"{', '.join(map(str, lost))} of {CV5X5}; run them with the same seeds"
         )
     first = of_model(common, baseline).iloc[0]
-    means: dict[str, Any] = {m: split_means(of_model(common, m)).to_dict() for m in have}
-    folds = over_folds(on.name, means, on.sign, (first["n_train"], first["n_test"]))
+    means: dict[str, Any] = {m: selection.split_means(of_model(common, m)).to_dict() for m in have}
+    folds = overall.over_folds(on.name, means, on.sign, (first["n_train"], first["n_test"]))
     gains = {
         m: _described(m, baseline, common, folds.difference(m, baseline))
         if m in have
         else Gain(m, None, on.scores[baseline])
         for m in models[1:]
     }
-    return replace(on, gains=gains, folds=folds, notes=(*on.notes, *unshared(runs, have)))
+    return replace(
+        on, gains=gains, folds=folds, notes=(*on.notes, *selection.unshared(on.runs, have))
+    )
 
 
 def _with_holm(datasets: Sequence[OnDataset], models: Sequence[str]) -> list[OnDataset]:

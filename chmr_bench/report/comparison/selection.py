@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 ANY = -1
 """Stands for no seed in the columns ``split_key`` and ``seed_key``."""
 
+COLUMNS = [
+    *(*DATA, "metric", "dataset_metric", "score", "failed", "synthetic", "n_train", "n_test"),
+    *("identity", "model", "row", "overrides", "own_profiles", "weights", "labels_seen"),
+    *("split", "split_seed", "seed"),
+]
+"""What a comparison reads of the frame of runs."""
 MOST = 3
 """Datasets, rows or reasons that are named one by one, at most."""
 
@@ -34,11 +40,11 @@ class Query:
 
     Attributes
     ----------
-    models : tuple of str
+    models :
         Names of models, or labels as the tables print them; the first is the baseline.
-    datasets : tuple of str
+    datasets :
         Their names; empty = every real one that any of the models has a record on.
-    split : str
+    split :
         A method, "" = reference where there is one, else the only one there is.
     """
 
@@ -53,22 +59,22 @@ class Selection:
 
     Attributes
     ----------
-    runs : pandas.DataFrame
+    runs :
         Runs with a score, as of `runs_frame`, and ``asked``: the name the model was asked for by;
         ``split_key`` and ``seed_key``: the seeds of split and run, `ANY` for none.
-    metric : MetricName or None
+    metric :
         None where no model has a score.
-    known : bool
+    known :
         Whether any of the models has a record on the dataset.
-    n_failed : dict
+    n_failed :
         Failed runs by model, where there are any.
-    unscored : dict
+    unscored :
         Model -> split seeds of runs without a score, no task of which can be evaluated.
-    n_damaged : int
+    n_damaged :
         Damaged records of the named models, which are in no comparison.
-    on_record : dict
+    on_record :
         Named model without a run here -> labels of other rows of that model, if any.
-    notes : tuple of str
+    notes :
         What was left out, and why; and who may have seen labels.
     """
 
@@ -117,12 +123,12 @@ def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]
     selections = []
     for name in names:
         chosen = _selection(name, asked, query)
-        places = [(r.dataset.name, r.split.name) for r in damaged]
+        place = (name, chosen.split)
         others = {m: _labels(instead(runs, m), chosen) for m in query.models if chosen.of(m).empty}
         selections.append(
             replace(
                 chosen,
-                n_damaged=places.count((name, chosen.split)),
+                n_damaged=sum(place == (r.dataset.name, r.split.name) for r in damaged),
                 on_record={m: labels for m, labels in others.items() if labels},
             )
         )
@@ -131,12 +137,9 @@ def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]
 
 def comparable(loaded: LoadedRuns) -> pd.DataFrame:
     """Return the runs that may be compared: those with nothing masked on purpose."""
-    runs = loaded.frame[loaded.frame["missing"].isna()]
-    keys = {
-        f"{what}_key": runs[column].map(lambda seed: ANY if seed is None else int(seed))
-        for what, column in (("split", "split_seed"), ("seed", "seed"))
-    }
-    return runs.assign(**keys)
+    runs = loaded.frame.loc[loaded.frame["missing"].isna(), COLUMNS]
+    seeds = runs[["split_seed", "seed"]].map(lambda seed: ANY if seed is None else int(seed))
+    return runs.assign(split_key=seeds["split_seed"], seed_key=seeds["seed"])
 
 
 def named(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
@@ -152,8 +155,7 @@ def named(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    known = {*runs["row"], *runs["model"]}
-    parts = []
+    known, parts = {*runs["row"], *runs["model"]}, []
     for model in models:
         if model not in known:
             raise UnknownNameError("model", model, known, "among the records")
@@ -252,12 +254,11 @@ def _one_content(here: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def _refuse_ambiguous(name: str, kept: pd.DataFrame) -> None:
-    for model, runs in kept.groupby("asked", sort=False):
-        labels = sorted(set(runs["row"]))
+    for model, labels in kept.groupby("asked", sort=False)["row"].unique().items():
         if len(labels) > 1:
+            known = ", ".join(map(repr, sorted(labels)))
             raise UsageError(
-                f"dataset {name!r} has several rows of {model}: {', '.join(map(repr, labels))}; "
-                "name one of these instead"
+                f"dataset {name!r} has several rows of {model}: {known}; name one of these instead"
             )
 
 

@@ -59,7 +59,7 @@ def _gain_notes(comparison: Comparison, model: str) -> tuple[str, ...]:
         on_record=grouped(
             ((name, tuple(map(repr, others))), on.name)
             for on in comparison.datasets
-            for name, others in on.chosen.on_record.items()
+            for name, others in on.on_record.items()
             if name in pair
         ),
         one_pretraining=grouped(
@@ -73,7 +73,7 @@ def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
     lacking = on.missing((base, model))
     verdict = f"missing: {' and '.join(lacking)}" if lacking else gain.verdict
     difference = gain.difference
-    pair = [gain.base_score, gain.score]
+    pair = [gain.baseline_score, gain.score]
     decimals = decimals_of(metric, pair, pairs_apart([difference]))
     scores = [number(metric, score, decimals) for score in pair]
     if difference is None:
@@ -97,7 +97,7 @@ def dataset_title(on: OnDataset) -> str:
     title = on.name + ("*" if on.synthetic else "")
     if on.metric not in (None, "roc_auc"):
         title += f" ({heading(on.metric)})"
-    return title if on.chosen.split in ("", "reference") else f"{title}, {on.chosen.split}"
+    return title if on.split in ("", "reference") else f"{title}, {on.split}"
 
 
 def _pairs(on: OnDataset, gain: Gain) -> str:

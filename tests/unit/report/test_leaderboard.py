@@ -247,7 +247,7 @@ def test_without_records_nothing_is_written(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(board: Any, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(UsageError, match="cannot write tables"):
+    with pytest.raises(UsageError, match="cannot write to"):
         leaderboard.build(board.store, blocked)
 
 

@@ -10,7 +10,7 @@ from chmr_bench.records import Record
 from chmr_bench.records.audited import AuditFile, Leaked, write_all
 from chmr_bench.report import leaderboard
 from chmr_bench.report.aggregate import collect
-from chmr_bench.report.leaks import LEVEL_WORDS, audited_grid, percent
+from chmr_bench.report.audits import LEVEL_WORDS, audited_grid, percent
 
 COUNTS = {"smiles": 0, "parent": 1, "connectivity": 2, "molecule": 2, "scaffold": 3}
 

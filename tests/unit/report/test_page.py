@@ -6,13 +6,12 @@ from typing import Any
 
 from chmr_bench.report.aggregate import collect
 from chmr_bench.report.boards import Board, fill
-from chmr_bench.report.grids import Grid
+from chmr_bench.report.grids import Grid, markdown
 from chmr_bench.report.published import all_published
 from chmr_bench.report.render import (
     MARK,
     MOST_BYTES,
     leaderboard_page,
-    markdown,
     printed_page,
     provenance_page,
 )

@@ -11,7 +11,7 @@ import pytest
 
 from chmr_bench.plugins import registry
 from chmr_bench.report.aggregate import Collected, Table, collect
-from chmr_bench.report.notes import table_notes
+from chmr_bench.report.grids import table_notes
 from chmr_bench.report.results import rows
 
 
@@ -67,9 +67,9 @@ def test_failed_runs_are_counted_and_never_averaged(results: Any) -> None:
     results.add("gp", "bace", seed=0, error="boom")
     forest, gp = only_table(results).rows
     assert (forest.score, len(forest.good), len(forest.failures)) == (0.7, 1, 1)
-    assert forest.failures[0].error == "ValueError: out of memory"
+    assert forest.failures[0]["error"] == "ValueError: out of memory"
     assert (gp.label, gp.score, gp.good, gp.behind) == ("gp", None, [], None)
-    assert [(f.seed, f.phase) for f in gp.failures] == [(0, "fit")]
+    assert [(f["seed"], f["phase"]) for f in gp.failures] == [(0, "fit")]
 
 
 def test_a_dataset_where_everything_failed_is_still_a_table(results: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chmr_bench.report.runs import JSON_PATHS, PATHS, frame_of, load_runs, runs_frame
+from chmr_bench.report.columns import JSON_PATHS, PATHS
+from chmr_bench.report.runs import frame_of, load_runs, runs_frame
 
 
 def test_a_line_a_run_with_its_scores_and_settings(results: Any) -> None:

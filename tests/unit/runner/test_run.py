@@ -36,11 +36,11 @@ from chmr_bench.runner import (
     run_job,
 )
 from chmr_bench.runner.checking import check_predictions
+from chmr_bench.runner.clock import Clock
 from chmr_bench.runner.fitting import FitTask
 from chmr_bench.runner.job import key_of
 from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.logs import captured
-from chmr_bench.runner.run import Clock
 from chmr_bench.settings import build_config
 from chmr_bench.types import PARTS
 from chmr_bench.worker import short_path, short_traceback

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 
@@ -118,6 +119,15 @@ def test_a_test_that_was_not_made_is_not_counted() -> None:
     assert holm([0.02, NAN, 0.03])[::2] == pytest.approx([0.04, 0.04])
     assert math.isnan(holm([0.02, NAN])[1])
     assert holm([]) == []
+    assert holm([0.7]) == [0.7]
+
+
+def test_holm_collects_none_of_what_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, frozen = gc.get_freeze_count(), []
+    monkeypatch.setattr(gc, "collect", lambda: frozen.append(gc.get_freeze_count()))
+    assert holm([0.01, 0.04]) == pytest.approx([0.02, 0.04])
+    assert frozen[0] > before
+    assert gc.get_freeze_count() == before
 
 
 @pytest.mark.parametrize("n", range(1, 12))

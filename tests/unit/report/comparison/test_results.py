@@ -77,7 +77,7 @@ def test_no_common_seed_is_not_compared(results: Any, compared: Compared) -> Non
     (bace,) = compared("a", "b", "c").datasets
     gain = bace.gains["b"]
     assert (gain.difference, gain.verdict) == (None, "not compared")
-    assert (gain.base_score, gain.score) == (None, None)
+    assert (gain.baseline_score, gain.score) == (None, None)
     assert math.isnan(gain.p_holm)
     assert bace.shared_scores == {}
 
@@ -106,7 +106,7 @@ def test_several_splits_are_the_unit(
     gain = bace.gains["b"]
     d = np.array(b[:4]) - np.array(a)
     assert gain.difference.mean == pytest.approx(0.035)
-    assert gain.score - gain.base_score == pytest.approx(0.035)
+    assert gain.score - gain.baseline_score == pytest.approx(0.035)
     assert gain.difference.p == pytest.approx(corrected_resampled(d, 32, 4).p)
     assert gain.notes == (
         "splits 4 of b alone, not compared",
@@ -129,10 +129,10 @@ def test_scores_and_ranks_are_of_what_is_compared(
     bace, _ = found.datasets
     b, c = bace.gains["b"], bace.gains["c"]
     assert bace.scores["b"] > bace.scores["c"] > bace.scores["a"]
-    assert (b.base_score, b.score) == pytest.approx((0.73, 0.7175))
-    assert (c.base_score, c.score) == pytest.approx((0.75, 0.80))
+    assert (b.baseline_score, b.score) == pytest.approx((0.73, 0.7175))
+    assert (c.baseline_score, c.score) == pytest.approx((0.75, 0.80))
     for gain in (b, c):
-        assert gain.score - gain.base_score == pytest.approx(gain.difference.mean)
+        assert gain.score - gain.baseline_score == pytest.approx(gain.difference.mean)
     assert bace.shared_scores == pytest.approx({"a": 0.75, "b": 0.74, "c": 0.80})
     assert found.overall.average_rank == pytest.approx({"c": 1, "a": 2, "b": 3})
 
@@ -227,7 +227,7 @@ def test_folds_are_of_the_seeds_that_all_models_have(
     (bace,) = compared("a", "b", protocol="cv5x5").datasets
     gain = bace.gains["b"]
     assert gain.difference.mean == pytest.approx(float((b - a).mean()))
-    assert gain.base_score == pytest.approx(float(a.mean()))
+    assert gain.baseline_score == pytest.approx(float(a.mean()))
     assert bace.notes[0].startswith("seeds 1 of a alone on splits 0, 1, 2")
     splits("c", "bace", b, "cv5x5", seed=7)
     with pytest.raises(UsageError, match="a, c have no seed in common on the folds 0, 1"):
