@@ -46,7 +46,7 @@ def _show_plan(work: Sweep, options: dict[str, Any]) -> None:
     limits = work.session.options.limits
     if options["plan_only"] and options["as_json"]:
         words = {"time_limit": limits.seconds, "memory_limit": limits.memory_gb}
-        print_json({**run_tables.plan_json(work.plan), **words})
+        print_json({**run_tables.plan_json(work.plan, work.session.options.n_jobs), **words})
     elif plan_shown:
         run_tables.show_plan(work.plan, work.session.options.n_jobs)
         seconds = "any time" if limits.seconds is None else f"{limits.seconds:g} s"

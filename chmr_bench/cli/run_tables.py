@@ -257,8 +257,10 @@ def _result(row: Numbers) -> list[str]:
     ]
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """Return the plan for ``--json``."""
+def plan_json(plan: Plan, n_jobs: int = 1) -> dict[str, Any]:
+    """Return the plan for ``--json``; pretraining takes so long over `n_jobs` cores, or None."""
+    from chmr_bench.runner.estimate import making_seconds
+
     seconds, unknown = plan.seconds()
     names = ("model", "dataset", "origin", "synthetic", "split", "split_seed", "seed")
     jobs = [
@@ -280,6 +282,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "expected_seconds": seconds,
         "jobs_of_unknown_time": unknown,
         "pretraining": plan.pretraining(),
+        "pretraining_seconds": [making_seconds(one, n_jobs) for one in plan.pending()],
         "jobs": jobs,
     }
 

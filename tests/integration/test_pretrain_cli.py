@@ -61,6 +61,7 @@ def test_pretrain_for_a_dataset_is_what_its_run_starts_from(
     assert json.loads(inside(*words[1:], "--plan", "--json").stdout)["pretraining"] == []
     other = inside("run", "-m", "quick.started", "-d", "quick-data", "--plan", "--json")
     assert json.loads(other.stdout)["pretraining"] != []
+    assert json.loads(other.stdout)["pretraining_seconds"] == [None]  # its model says nothing
     assert inside("pretrain", "quick.started", "-d", "quick-smal").returncode == 2
 
 
