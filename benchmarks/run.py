@@ -25,6 +25,7 @@ SCRIPTS = (
     "infoalign",
     "forest",
     "finetune",
+    "beside_chemprop",
     "context_graph",
 )
 MARK = "RESULT "
