@@ -51,7 +51,7 @@ class InfoAlignSettings(AtlasSettings):
 
 
 class InfoAlignConfig(InfoAlignSettings):
-    """What all variants of `infoalign` have: pretraining, and the head on the latent."""
+    """Settings of `infoalign` and of its variants: pretraining, and the head on the latent."""
 
     weights: str = Field(
         "",
@@ -76,14 +76,6 @@ class InfoAlignConfig(InfoAlignSettings):
         50, ge=1, description="epochs without a better validation score before it stops"
     )
     head_batch_size: int = Field(0, ge=0, description="molecules a step; 0 = all at once")
-
-
-class InfoAlignFrozenConfig(InfoAlignConfig):
-    """Settings of `infoalign` and of all but `infoalign.finetuned`: the encoder stays as it is."""
-
-    head_scaling: bool = Field(
-        True, description="the head reads the latent standardised on training rows (paper: as is)"
-    )
 
 
 class InfoAlignTunedConfig(InfoAlignConfig):

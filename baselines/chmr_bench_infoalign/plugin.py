@@ -12,7 +12,7 @@ from chmr_bench.contracts import CELL_MODALITIES
 _PACKAGE = "chmr_bench_infoalign"
 _COMMON: dict[str, Any] = {
     "factory": f"{_PACKAGE}.model:InfoAlign",
-    "config": f"{_PACKAGE}.config:InfoAlignFrozenConfig",
+    "config": f"{_PACKAGE}.config:InfoAlignConfig",
     "recipe": str(Path(__file__).parent / "recipes" / "infoalign.toml"),
     "weights": f"{_PACKAGE}.pretraining.store:find_or_make",
     "requires": ("torch", "safetensors"),

@@ -45,7 +45,7 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
         "epochs": 2,
         "strengths": (10.0, 100.0),
     },
-    "chmr_bench_infoalign.config:InfoAlignFrozenConfig": {
+    "chmr_bench_infoalign.config:InfoAlignConfig": {
         "n_bits": 64,
         "hidden": 16,
         "layers": 2,
