@@ -130,8 +130,7 @@ def holm(p: Sequence[float]) -> list[float]:
 def _nothing_to_collect() -> Iterator[None]:
     """Keep what is loaded from a collection of garbage, which statsmodels asks for at each call."""
     is_ours = gc.get_freeze_count() == 0
-    if is_ours:
-        gc.freeze()
+    gc.freeze()
     try:
         yield
     finally:

@@ -130,6 +130,10 @@ def test_holm_collects_none_of_what_is_loaded(monkeypatch: pytest.MonkeyPatch) -
         assert holm([0.01, 0.04]) == pytest.approx([0.02, 0.04])
         assert frozen[0] > 0
         assert gc.get_freeze_count() == 0
+        gc.freeze()
+        kept = gc.get_freeze_count()
+        assert holm([0.01, 0.04]) == pytest.approx([0.02, 0.04])
+        assert gc.get_freeze_count() >= kept  # what another froze stays so
     finally:
         gc.freeze()
 
