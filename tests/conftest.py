@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import os
 import signal
@@ -50,11 +49,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         from chmr_bench import isolation
 
         isolation.warm_up([name for name in HEAVY if importlib.util.find_spec(name.split(".")[0])])
-
-
-def pytest_collection_finish() -> None:
-    """Leave what is imported by now to no garbage collection: each would take half a second."""
-    gc.freeze()
 
 
 @pytest.fixture

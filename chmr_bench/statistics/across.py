@@ -128,14 +128,15 @@ def holm(p: Sequence[float]) -> list[float]:
 
 @contextlib.contextmanager
 def _nothing_to_collect() -> Iterator[None]:
-    """Keep what is loaded from a collection of garbage, which statsmodels asks for at each call."""
-    is_ours = gc.get_freeze_count() == 0
+    """Keep what is loaded from a collection of garbage, which statsmodels asks for at each call.
+
+    Whether anything was frozen before is not asked: that counts all of it, for as long.
+    """
     gc.freeze()
     try:
         yield
     finally:
-        if is_ours:
-            gc.unfreeze()
+        gc.unfreeze()
 
 
 def smallest_p(n_datasets: int) -> float:
