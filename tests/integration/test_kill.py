@@ -100,7 +100,7 @@ main(sys.argv[2:])
         "store.sealed",
         pytest.param("loose.to_json", marks=pytest.mark.slow),
         pytest.param("arrays.write", marks=pytest.mark.slow),
-        "loose.flush",
+        pytest.param("loose.flush", marks=pytest.mark.slow),
     ],
 )
 def test_killed_while_a_record_is_written(command: Any, step: str) -> None:
