@@ -28,6 +28,7 @@ from chmr_bench.records import (
 )
 from chmr_bench.records.environment import environment
 from chmr_bench.records.predictions import as_stored
+from chmr_bench.records.pretrained import pretrained_on
 from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.job import key_of
 from chmr_bench.runner.loading import LoadedDataset
@@ -83,8 +84,10 @@ def ensembles(members: Members, loaded: LoadedDataset, command: tuple[str, ...])
     valid = {row: [_valid(one) for one in of] for row, of in kept.items()}
     (single, _), *_ = picks = picked_rows(loaded, valid)
     weights, valid_score = best_of(picks, loaded.spec)
+    picking = time.perf_counter() - started
     made = []
     for i, seed in enumerate(members.seeds):
+        started = time.perf_counter()
         runs = {row: members.rows[row][i] for row in members.rows}
         parts = [(weight, kept[row][i]) for row, weight in weights.items()]
         whole = replace(
@@ -93,8 +96,9 @@ def ensembles(members: Members, loaded: LoadedDataset, command: tuple[str, ...])
         )
         clusters = connectivity_clusters(loaded, whole.rows)
         metrics, replicates = score(loaded.spec, loaded.dataset, whole, clusters)
+        timing = Timing(total=picking + time.perf_counter() - started)
         record = _record(runs, seed, weights, command).model_copy(
-            update={"metrics": metrics, "timing": Timing(total=time.perf_counter() - started)}
+            update={"metrics": metrics, "timing": timing}
         )
         record = record.model_copy(update={"identity": key_of(record).identity()})
         alone = runs[single].record.metrics
@@ -191,6 +195,7 @@ def _record(
     """Return the record, its scores and identity left open; what it was made of stands in it."""
     like = next(iter(runs.values())).record
     share = ", ".join(f"{row} {weight:.2g}" for row, weight in weights.items())
+    made_from = {row: pretrained_on(runs[row].record) for row in weights}
     return like.model_copy(
         update={
             "model": ModelInfo(
@@ -207,7 +212,10 @@ def _record(
             ),
             "seed": seed,
             "precision": "float32",
-            "remarks": [f"weighted mean, by validation rows alone, of: {share}"],
+            "remarks": [
+                f"weighted mean, by validation rows alone, of: {share}",
+                *(f"{row} was pretrained on {words}" for row, words in made_from.items() if words),
+            ],
             "rescored": None,
             "predictions": None,
             "seal": None,

@@ -206,7 +206,7 @@ def _profiles(name: str, state: FloatArray, rows: IntArray) -> MatrixBlock:
 
 
 def simulate(settings: Settings) -> World:
-    """Run the simulator; a fifth of a second."""
+    """Run the simulator."""
     chosen = choose()
     rows, n_tasks = chosen.rows, settings.n_tasks
     structure = structure_function(chosen.present, settings)

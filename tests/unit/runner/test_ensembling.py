@@ -11,7 +11,7 @@ import pytest
 from chmr_bench import Dataset, DatasetSpec
 from chmr_bench.records import Predictions
 from chmr_bench.records.predictions import as_stored
-from chmr_bench.runner.ensembling import PICKS, best_of, mean_of, picked_rows
+from chmr_bench.runner.ensembling import PICKS, _record, best_of, mean_of, picked_rows
 from chmr_bench.types import FloatArray, TaskType
 
 N = 400
@@ -91,3 +91,15 @@ def test_a_label_missing_counts_for_nothing(rng: np.random.Generator) -> None:
     loaded = data(y, "classification")
     picks = picked_rows(loaded, rows)
     assert picks[0] == ("good", 1.0)
+
+
+def test_what_its_rows_were_pretrained_on_is_said(results: Any) -> None:
+    made = {"weights": "ab" * 32, "pretraining": {"atlases": ["cells"], "n_molecules": 9}}
+    of = {f"model__{name}": value for name, value in made.items()}
+    records = {row: results.add(row, "bace", **more) for row, more in (("a", of), ("b", {}))}
+    runs: Any = {row: SimpleNamespace(record=r, identity=r.identity) for row, r in records.items()}
+    whole, said, *none = _record(runs, 0, {"a": 0.7, "b": 0.3}, ("test",)).remarks
+    assert whole == "weighted mean, by validation rows alone, of: a 0.7, b 0.3"
+    assert said.startswith("a was pretrained on cells, 9 molecules; ")
+    assert none == []
+    assert _record(runs, 0, {"b": 1.0}, ("test",)).remarks[1:] == []
