@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from chmr_bench.statistics import Runs
@@ -51,6 +52,17 @@ def paragraph(begin: str) -> str:
     parts = text_of("docs/results.md").split("\n\n")
     (found,) = [part for part in parts if part.startswith(begin)]
     return " ".join(found.split())
+
+
+def test_what_validation_said_of_ideas_is_the_mean_of_their_scores() -> None:
+    scores = pd.read_csv(REPOSITORY / "docs" / "ideas.csv")
+    means = (100 * scores.groupby(["idea", "dataset"])["valid_roc_auc"].mean()).round(1)
+    lines = text_of("docs/results.md").partition("| idea | ")[2].splitlines()[2:]
+    said = {}
+    for line in lines:
+        idea, bace, chembl2k, _ = (cell.strip() for cell in line.strip("| ").split(" | "))
+        said |= {(idea, "bace"): bace, (idea, "chembl2k"): chembl2k}
+    assert {key: float(cell) for key, cell in said.items() if cell != "-"} == means.to_dict()
 
 
 def test_what_masked_cells_cost_is_what_the_tables_say() -> None:
