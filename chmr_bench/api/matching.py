@@ -21,7 +21,8 @@ from chmr_bench.report.matching import MatchedModel, Matchings, why_not
 from chmr_bench.runner.matching import MatchJob, match
 from chmr_bench.settings import build_config
 from chmr_bench.splits.grouped import REPEATS
-from chmr_bench.sweep.planning import check_settings, device_for, overrides_for
+from chmr_bench.sweep.devices import device_for
+from chmr_bench.sweep.model_settings import check_settings, overrides_for
 
 CONTROLS = ("shuffled",)
 Receiver = Callable[[MatchJob], Any]

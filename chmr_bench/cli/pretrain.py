@@ -77,7 +77,7 @@ def _key(
     from chmr_bench.plugins import registry
     from chmr_bench.runner import WeightsKey
     from chmr_bench.settings import build_config
-    from chmr_bench.sweep.planning import device_for
+    from chmr_bench.sweep.devices import device_for
 
     registered = registry().model(model)
     spec = registered.spec

@@ -6,17 +6,14 @@ import dataclasses
 import itertools
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
-
-from pydantic import BaseModel
 
 from chmr_bench import splits
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
-from chmr_bench.errors import MissingDependencyError, PluginError, UsageError
+from chmr_bench.errors import MissingDependencyError, PluginError
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import (
@@ -31,23 +28,15 @@ from chmr_bench.runner import (
 from chmr_bench.runner.fitting import load_classes
 from chmr_bench.runner.own_profiles import attached, join_notes
 from chmr_bench.settings import build_config, require
+from chmr_bench.sweep.devices import check_device, device_for
 from chmr_bench.sweep.draws import draws, modalities_of
-from chmr_bench.types import DeviceKind
+from chmr_bench.sweep.model_settings import ModelSetting, changed, check_settings, overrides_for
 
 State = Literal["new", "cached", "damaged", "failed", "impossible"]
 STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
 
 Opening: TypeAlias = Callable[[DatasetRequest], Progress]
 """Called when a dataset is about to be loaded; what it returns takes the progress of fetching."""
-
-
-@dataclass(frozen=True)
-class ModelSetting:
-    """``--set key=value``, or ``--set model:key=value`` aimed at one model."""
-
-    key: str
-    value: Any
-    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -223,8 +212,9 @@ def plan(
     """
     models = [registry().model(name) for name in _unique(request.models)]
     check_settings(request.settings, request.models)
-    _check_split(request.split)
-    _check_device(request.device)
+    if request.split:
+        splits.check_method(request.split)
+    check_device(request.device)
     loaded = {}
     for one in request.datasets:
         data = session.load(one, request.cells, opening(one))
@@ -307,7 +297,7 @@ def _job(
         seed=None,
         precision=request.precision,
         device=device_for(request.device, spec),
-        overrides=_changed(config, build_config(spec, {}, dataset)),
+        overrides=changed(config, build_config(spec, {}, dataset)),
     )
 
 
@@ -329,11 +319,11 @@ def _obstacle(spec: ModelSpec, data: LoadedDataset) -> str:
         wanted = " or ".join(spec.reads)
         where = " or ".join(part.atlas for part in data.own_profiles)
         there = (
-            f"comes with none, and no molecule of it is in {where}"
-            if where
-            else ("comes with none; --cells ATLAS attaches some")
+            f", and no molecule of it is in {where}" if where else "; --cells ATLAS attaches some"
         )
-        return f"{spec.name} reads a molecule's own {wanted}; {data.spec.name} {there}"
+        return (
+            f"{spec.name} reads a molecule's own {wanted}; {data.spec.name} comes with none{there}"
+        )
     return ""
 
 
@@ -346,71 +336,12 @@ def expected_seconds(store: RecordStore, model: str, dataset: str) -> float | No
     return statistics.median(t.fit + t.predict + t.score for t in timings)
 
 
-def device_for(wanted: Literal["auto", "cpu", "cuda"], spec: ModelSpec) -> DeviceKind:
-    """Return where a model will run.
-
-    Raises
-    ------
-    UsageError
-        ``cuda`` was asked for and there is none.
-    """
-    if wanted == "cpu" or not spec.accelerator:
-        return "cpu"
-    _check_device(wanted)
-    return "cuda" if wanted == "cuda" or _has_cuda(thorough=False) else "cpu"
-
-
-def _check_device(wanted: str) -> None:
-    if wanted == "cuda" and not _has_cuda(thorough=True):
-        raise UsageError("--device cuda: PyTorch sees no CUDA device here; use --device cpu")
-
-
-def _has_cuda(thorough: bool) -> bool:
-    """Ask torch, which takes seconds to import; not where Linux has no such device file."""
-    has_file = any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg"))
-    if not thorough and Path("/dev").is_dir() and not has_file:
-        return False
-    try:
-        import torch
-    except ImportError:
-        return False
-    return bool(torch.cuda.is_available())
-
-
 def _splits_of(request: Request, data: LoadedDataset) -> list[SplitRequest]:
     """Return a split a split seed; one alone where the method draws nothing."""
     method = request.split or data.spec.split
     if not splits.depends_on_seed(method):
         return [SplitRequest(method)]
     return [SplitRequest(method, seed) for seed in _unique(request.split_seeds)]
-
-
-def _check_split(method: str) -> None:
-    if method:
-        splits.check_method(method)
-
-
-def check_settings(settings: Sequence[ModelSetting], models: Sequence[str]) -> None:
-    """Raise UsageError where a setting is aimed at a model that is not among these."""
-    for setting in settings:
-        if setting.model and setting.model not in models:
-            raise UsageError(
-                f"--set {setting.model}:{setting.key}=...: {setting.model!r} is not among the "
-                f"models of this run: {', '.join(models)}"
-            )
-
-
-def overrides_for(settings: Sequence[ModelSetting], model: str) -> Mapping[str, Any]:
-    """Return a model's settings; those aimed at it win over those for all."""
-    general = {s.key: s.value for s in settings if not s.model}
-    return general | {s.key: s.value for s in settings if s.model == model}
-
-
-def _changed(config: BaseModel, plain: BaseModel) -> dict[str, Any]:
-    """Return the settings whose value is not the model's own."""
-    own = plain.model_dump(mode="json")
-    settled = config.model_dump(mode="json")
-    return {key: value for key, value in settled.items() if own[key] != value}
 
 
 def _cost(data: LoadedDataset) -> tuple[int, str]:

@@ -80,7 +80,7 @@ def test_exit_codes(inside: Run, arguments: tuple[str, ...], code: int, message:
 def test_a_machine_without_cuda_is_told_so_whatever_the_model(
     inside: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chmr_bench.sweep.planning._has_cuda", lambda thorough: False)
+    monkeypatch.setattr("chmr_bench.sweep.devices._has_cuda", lambda thorough: False)
     done = inside("run", "-m", "quick.noise", "-d", "quick-data", "--device", "cuda", "--plan")
     assert done.returncode == 2
     assert "PyTorch sees no CUDA device here" in done.stderr

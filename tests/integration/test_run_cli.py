@@ -154,7 +154,7 @@ def test_an_inferred_task_type_is_said(
 
 
 def test_options_without_effect_are_named(inside: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chmr_bench.sweep.planning._has_cuda", lambda thorough: True)
+    monkeypatch.setattr("chmr_bench.sweep.devices._has_cuda", lambda thorough: True)
     asked = ("run", "-m", "quick.noise", "-d", "quick-small", "--plan", "--split-seed", "4")
     done = inside(*asked, "--device", "cuda")
     assert "--split-seed 4 changes nothing: the split reference draws nothing" in done.stderr

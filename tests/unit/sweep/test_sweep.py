@@ -17,8 +17,8 @@ from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import DatasetRequest, run_job
 from chmr_bench.sweep import Item, ModelSetting, Outcome, Plan, Request, Session, Summary
+from chmr_bench.sweep.devices import device_for
 from chmr_bench.sweep.interrupt import stoppable
-from chmr_bench.sweep.planning import device_for
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -152,12 +152,12 @@ def test_drawn_splits_have_their_own_seed(store: RecordStore, session: Session) 
 def test_cuda_is_asked_of_models_that_can_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = registry().model("quick.noise").spec
     quickened = dataclasses.replace(spec, accelerator=True)
-    monkeypatch.setattr("chmr_bench.sweep.planning._has_cuda", lambda thorough: False)
+    monkeypatch.setattr("chmr_bench.sweep.devices._has_cuda", lambda thorough: False)
     assert device_for("cuda", spec) == "cpu"
     assert device_for("auto", quickened) == "cpu"
     with pytest.raises(UsageError, match="no CUDA device"):
         device_for("cuda", quickened)
-    monkeypatch.setattr("chmr_bench.sweep.planning._has_cuda", lambda thorough: True)
+    monkeypatch.setattr("chmr_bench.sweep.devices._has_cuda", lambda thorough: True)
     assert device_for("auto", quickened) == device_for("cuda", quickened) == "cuda"
 
 
