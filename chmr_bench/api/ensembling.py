@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chmr_bench.api.options import Options, as_list, datasets_of, store_of
 from chmr_bench.api.requests import suite_datasets
-from chmr_bench.errors import UsageError
+from chmr_bench.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +60,21 @@ def ensembles_of(options: Options) -> Made:
         command = tuple(options.get("command") or ("chmr-bench", "ensemble"))
         made.append(tuple(ensembles(members, loaded, command)))
     if not made:
-        reasons = "; ".join(f"{row}: {why}" for row, why in left_out.items())
+        reasons = "; ".join(left_out_words(left_out))
         raise UsageError(
             "an ensemble needs runs of two rows on one dataset and split, with predictions of the "
             f"validation rows{f' ({reasons})' if reasons else ''}; 'chmr-bench run' makes them"
         )
     _stored(made, store, Path(options["out"]))
     return Made(tuple(made), left_out)
+
+
+def left_out_words(left_out: Mapping[str, str]) -> list[str]:
+    """Return each reason with its rows."""
+    from chmr_bench.report.words import grouped
+
+    reasons = grouped((why, row) for row, why in left_out.items())
+    return [f"{', '.join(rows)}: {why}" for why, rows in reasons.items()]
 
 
 def _usable(loaded: Any, options: Options) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -82,10 +90,8 @@ def _usable(loaded: Any, options: Options) -> tuple[pd.DataFrame, dict[str, str]
     wanted = as_list(options.get("model"))
     for name in wanted:
         if name not in {*runs["model"], *runs["row"]}:
-            raise UsageError(
-                f"no run of {name!r} is on record there; these rows have some: "
-                f"{', '.join(sorted({*runs['row']})) or 'none'}"
-            )
+            hint = "(of those with runs on record there)"
+            raise UnknownNameError("row", name, {*runs["row"]}, hint)
     runs = runs[runs["model"].isin(wanted) | runs["row"].isin(wanted)] if wanted else runs
     runs = runs.assign(stored=[loaded.stored[identity] for identity in runs["identity"]])
     reasons = [_why_not(run) for _, run in runs.iterrows()]
@@ -98,7 +104,7 @@ def _why_not(run: Any) -> str:
     if run["labels_seen"]:
         return "it may have learnt from labels of the benchmark"
     if not (run["stored"].content.get("predictions") or {}).get("n_valid"):
-        return "its runs hold no predictions of the validation rows: remove them and run again"
+        return "no predictions of the validation rows are stored; remove the runs, and run again"
     return ""
 
 

@@ -20,15 +20,15 @@ def ensemble(
     Nothing is trained. Of the named models, or of all, rows are picked one by one as often as the
     mean gains on the validation rows. Its runs join the records and tables in OUT.
     """
-    from chmr_bench.api.ensembling import ensembles_of
+    from chmr_bench.api.ensembling import ensembles_of, left_out_words
     from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.display.console import print_json, print_note
     from chmr_bench.report.ensembles import ensemble_grid, ensemble_rows
 
     given.update(model=model, split=split, out=out)
     made = ensembles_of(given)
-    for row, why in made.left_out.items():
-        print_note(f"left out: {row}: {why}")
+    for line in left_out_words(made.left_out):
+        print_note(f"left out: {line}")
     rows = ensemble_rows(made.ensembles)
     if as_json:
         print_json({"ensembles": rows, "left_out": dict(made.left_out)})

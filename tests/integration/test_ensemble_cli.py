@@ -56,7 +56,7 @@ def test_the_table_stands_beside_the_best_row(with_runs: Run) -> None:
     ("arguments", "words"),
     [
         (("-m", "quick.noise"), "needs runs of two rows"),
-        (("-m", "quick.nois"), "no run of 'quick.nois' is on record"),
+        (("-m", "quick.nois"), "did you mean 'quick.noise'"),
         (("-d", "bace"), "needs runs of two rows"),
     ],
 )
