@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,14 +87,22 @@ def _of_group(
         yield Skipped(first.dataset.name, name, str(error), len(members), blocking)
         return
     clean = clean_rows(one)
-    scores = {}
-    for i, run in enumerate(members):
-        progress(i, len(members), "records")
+
+    def scored(run: Stored) -> CleanScore | Skipped:
         try:
-            scores[run.identity] = clean_score(run.record, _predictions(run, store), one, clean)
+            return clean_score(run.record, _predictions(run, store), one, clean)
         except ChmrBenchError as error:
             path = store.path_of(run.record).relative_to(store.root).as_posix()
-            yield Skipped(first.dataset.name, path, str(error), 1, blocking=True)
+            return Skipped(first.dataset.name, path, str(error), 1, blocking=True)
+
+    scores = {}
+    with ThreadPoolExecutor(datasets.n_jobs) as pool:
+        for i, (run, result) in enumerate(zip(members, pool.map(scored, members), strict=True)):
+            progress(i, len(members), "records")
+            if isinstance(result, Skipped):
+                yield result
+            else:
+                scores[run.identity] = result
     progress(len(members), len(members), "records")
     yield _file(first, one, clean, scores)
 

@@ -86,16 +86,17 @@ def bootstrap(
             f"labels {y.shape} and predictions {y_pred.shape} must have one shape (n, t), n > 0"
         )
     tasks = [prepared(metric, y[:, j], y_pred[:, j]) for j in range(y.shape[1])]
-    replicates = np.empty((y.shape[1], n_replicates))  # (t, r)
+    # Column 0 is no resample, but each molecule once: the scores themselves.
+    scores = np.empty((y.shape[1], 1 + n_replicates))  # (t, 1 + r)
+    drawn = np.ones((len(y), 1), dtype=np.int32)
     start = 0
     for w in multiplicities(len(y), n_replicates, seed, clusters):
-        stop = start + w.shape[1]
+        drawn = np.hstack([drawn, w]) if start == 0 else w
+        stop = start + drawn.shape[1]
         for j, score in enumerate(tasks):
-            replicates[j, start:stop] = score(w)
+            scores[j, start:stop] = score(drawn)
         start = stop
-    once = np.ones((len(y), 1), dtype=np.int32)
-    scores = np.array([score(once)[0] for score in tasks], dtype=np.float64)
-    return _bootstrap(metric, y, clusters, scores, replicates)
+    return _bootstrap(metric, y, clusters, scores[:, 0], scores[:, 1:])
 
 
 def _bootstrap(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -49,20 +49,21 @@ def _roc_auc(rows: IntArray, y: FloatArray, y_pred: FloatArray) -> Scorer:
     # A rare molecule wins half a pair by each of the others below it, half by each not above it.
     places = [np.searchsorted(others, value[rare], side) for side in ("left", "right")]
     edges, edge = np.unique(np.concatenate(places), return_inverse=True)
-    starts = np.concatenate([[0], edges, [len(others)]])
-    ones = np.ones(2 * len(rows), dtype=np.int32)
+    # The first rows count the others up to each edge, the last the halves won at it.
+    by_edge = np.argsort(edge, kind="stable")
+    columns = np.concatenate([other_rows, np.tile(rows[rare], 2)[by_edge]])
+    halves = len(others) + np.cumsum(np.bincount(edge, minlength=len(edges)))
+    starts = np.concatenate([[0], edges, [len(others)], halves])
     width = int(rows.max(initial=-1)) + 1
-    between = sparse.csr_array(
-        (ones[: len(others)], other_rows, starts), shape=(len(edges) + 1, width)
-    )
-    halves: Any = sparse.csr_array(
-        (ones[: len(edge)], (edge, np.tile(rows[rare], 2))), shape=(len(edges), width)
+    counted = sparse.csr_array(
+        (np.ones(len(columns), dtype=np.int32), columns, starts),
+        shape=(2 * len(edges) + 1, width),
     )
 
     def score(w: Drawn) -> FloatArray:
-        drawn: Drawn = between @ w[:width]  # (n_edges + 1, r)
+        both: Drawn = counted @ w[:width]
+        drawn, wanted = both[: len(edges) + 1], both[len(edges) + 1 :]
         np.cumsum(drawn, axis=0, out=drawn)
-        wanted: Drawn = halves @ w[:width]  # (n_edges, r)
         pairs = wanted.sum(axis=0, dtype=np.float64) * drawn[-1]
         fits = pairs.max(initial=0) <= np.iinfo(np.int32).max
         weights = wanted if fits else wanted.astype(np.float64)
