@@ -117,7 +117,12 @@ def test_it_runs_without_rdkit_and_the_others(prepared: Path, tmp_path: Path) ->
     command = [sys.executable, "-c", BLOCKER, str(SCRIPT), "run", str(prepared), "--device", "cpu"]
     more = ["--batch", "32", "--equal-batch", "16", "--table", str(written)]
     done = subprocess.run(
-        command + more, capture_output=True, text=True, check=False, env={**os.environ}, timeout=300
+        command + more,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert "| card | none: CPU |" in written.read_text(encoding="utf-8")

@@ -35,6 +35,8 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     },
     "fingerprint.knn": {"k": 10},
 }
+BRIEF: Mapping[str, Mapping[str, Any]] = {"fingerprint.mlp": {"epochs": 3}}
+"""Where two fits are held against each other, nothing need be learnt to the end."""
 MakeProblem: TypeAlias = Callable[..., Any]
 
 
@@ -44,8 +46,12 @@ def build(name: str, **settings: Any) -> Any:
     return load_object(spec.factory)(config)
 
 
-def fit_predict(name: str, problem: Any, **changes: Any) -> FloatArray:
-    y_pred: FloatArray = problem.fit(build(name), **changes).predict(problem.test)
+def brief(name: str) -> Any:
+    return build(name, **BRIEF.get(name, {}))
+
+
+def fit_predict(name: str, problem: Any, make: Any = build, **changes: Any) -> FloatArray:
+    y_pred: FloatArray = problem.fit(make(name), **changes).predict(problem.test)
     assert y_pred.shape == problem.y_test.shape
     assert np.isfinite(y_pred).all()
     return y_pred
@@ -104,10 +110,10 @@ def test_same_seed_same_predictions_on_any_number_of_cores(
     name: str, problem_of: MakeProblem
 ) -> None:
     problem = problem_of("classification")
-    one = fit_predict(name, problem, seed=3, n_jobs=1)
-    np.testing.assert_allclose(fit_predict(name, problem, seed=3, n_jobs=1), one, atol=0)
-    np.testing.assert_allclose(fit_predict(name, problem, seed=3, n_jobs=2), one, atol=1e-6)
-    other_seed = fit_predict(name, problem, seed=4, n_jobs=1)
+    one = fit_predict(name, problem, brief, seed=3, n_jobs=1)
+    np.testing.assert_allclose(fit_predict(name, problem, brief, seed=3, n_jobs=1), one, atol=0)
+    np.testing.assert_allclose(fit_predict(name, problem, brief, seed=3, n_jobs=2), one, atol=1e-6)
+    other_seed = fit_predict(name, problem, brief, seed=4, n_jobs=1)
     assert SPECS[name].deterministic == np.array_equal(other_seed, one)
 
 
@@ -116,13 +122,13 @@ def test_without_validation_rows(name: str, problem_of: MakeProblem) -> None:
     problem = problem_of("classification")
     none = np.arange(0)
     without = replace(problem, valid=problem.valid.take(none), y_valid=problem.y_valid[none])
-    fit_predict(name, without)
+    fit_predict(name, without, brief)
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_one_molecule_alone_gets_the_same_prediction(name: str, problem_of: MakeProblem) -> None:
     problem = problem_of("classification")
-    model = problem.fit(build(name))
+    model = problem.fit(brief(name))
     together = model.predict(problem.test)
     alone = model.predict(problem.test.take(np.array([5])))
     np.testing.assert_allclose(alone, together[5:6], atol=1e-5)
@@ -133,7 +139,7 @@ def test_one_molecule_alone_gets_the_same_prediction(name: str, problem_of: Make
 def test_reports_progress_to_the_end(name: str, problem_of: MakeProblem) -> None:
     seen: list[tuple[int, int]] = []
     problem = problem_of("classification")
-    fit_predict(name, problem, progress=lambda done, total, unit: seen.append((done, total)))
+    fit_predict(name, problem, brief, progress=lambda done, total, unit: seen.append((done, total)))
     assert seen
     assert all(0 <= done <= total for done, total in seen)
 
@@ -156,6 +162,6 @@ def test_neither_offset_nor_unit_of_the_labels_costs_anything(
     odd = replace(
         problem, y_train=problem.y_train * unit + offset, y_valid=problem.y_valid * unit + offset
     )
-    usual = np.abs(fit_predict(name, problem) - problem.y_test)[:, 0].mean()
-    back = (fit_predict(name, odd) - offset) / unit
+    usual = np.abs(fit_predict(name, problem, brief) - problem.y_test)[:, 0].mean()
+    back = (fit_predict(name, odd, brief) - offset) / unit
     assert np.abs(back - problem.y_test)[:, 0].mean() < 1.1 * usual
