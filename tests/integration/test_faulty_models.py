@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.settings import build_config
 from tests.conftest import QUICK_PLUGIN, THIS_TREE
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
 FAULTY_PLUGIN = QUICK_PLUGIN.parent / "faulty"
 FAILURES = {
     "leaves": ("WorkerDiedError", "exit code 0"),
@@ -281,12 +283,12 @@ def test_a_dataset_that_never_comes_is_given_up(
         loaded.split(SplitRequest("reference"))
 
 
-def test_the_plan_shows_the_limits(folder: Path) -> None:
+def test_the_plan_shows_the_limits(inside: Run) -> None:
     asked = ("run", "-m", "mean", *DATA, "--plan", "--time-limit", "30", "--memory-limit", "2")
-    assert "A job may take 30 s and 2 GB." in chmr_bench(folder, *asked).stdout
-    plan = json.loads(chmr_bench(folder, *asked, "--json").stdout)
+    assert "A job may take 30 s and 2 GB." in inside(*asked).stdout
+    plan = json.loads(inside(*asked, "--json").stdout)
     assert (plan["time_limit"], plan["memory_limit"]) == (30, 2)
-    wrong = chmr_bench(folder, *asked[:-1], "0")
+    wrong = inside(*asked[:-1], "0")
     assert wrong.returncode == 2
     assert "--memory-limit 0: expected a number above 0" in wrong.stderr
 
