@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chmr_bench.report.aggregate import Table
-from chmr_bench.report.evidence import Run
 from chmr_bench.report.grids import NONE, Grid
+from chmr_bench.report.runs import Run
 from chmr_bench.report.words import grouped
 
 SHOWN = 12
