@@ -21,15 +21,7 @@ import numpy as np
 
 from chmr_bench.errors import DataError, RecordError
 from chmr_bench.metrics import METRICS
-from chmr_bench.records import (
-    DatasetInfo,
-    ModelInfo,
-    Problem,
-    Record,
-    RecordStore,
-    SplitInfo,
-    Stored,
-)
+from chmr_bench.records import Problem, Record
 from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.boards import Cell, FilledBoard
 from chmr_bench.report.digits import finite
@@ -71,8 +63,8 @@ class Evidence:
     """
 
     def __init__(self, loaded: LoadedRuns, known: Mapping[str, Any] | None = None) -> None:
-        self.store: RecordStore = loaded.store
-        self.stored: Mapping[str, Stored] = loaded.stored
+        self.store = loaded.store
+        self.stored = loaded.stored
         self.known = dict(known or {})
         self.used: dict[str, Any] = {}
         self.problems: dict[Path, Problem] = {}
@@ -112,15 +104,17 @@ class Evidence:
 
     def replicates(self, line: Run) -> FloatArray:
         """Return the (1000,) bootstrap replicates of a run; RecordError where they are damaged."""
-        entry = self.stored.get(line["identity"])
-        if entry is not None:
+        entry = self.stored[line["identity"]]
+        if not isinstance(entry, Record):
             with contextlib.suppress(RecordError):  # damaged, or another process has packed it
                 return entry.replicates()
-        return self.store.replicates(_record_of(line))
+            entry = entry.record
+        return self.store.replicates(entry)
 
     def _note(self, line: Run, error: Exception) -> None:
         self.n_unread += 1
-        path = self.store.path_of(_record_of(line))
+        entry = self.stored[line["identity"]]
+        path = self.store.path_of(entry) if isinstance(entry, Record) else entry.path
         self.problems[path] = Problem(path, f"no interval: {error}")
 
     def remembered(self, what: str, lines: Iterable[Run], compute: Callable[[], Any]) -> Any:
@@ -162,20 +156,6 @@ class Collected:
     curves: tuple[MeasuredCurve, ...]
     problems: tuple[Problem, ...]
     used: Mapping[str, Any]
-
-
-def _record_of(run: Run) -> Record:
-    """Return as much of the record behind a line of the frame as names its files."""
-    return Record.model_construct(
-        identity=run["identity"],
-        status=run["status"],
-        model=ModelInfo.model_construct(id=run["model"]),
-        dataset=DatasetInfo.model_construct(name=run["dataset"]),
-        split=SplitInfo.model_construct(
-            name=run["split_recorded"], seed=run["split_recorded_seed"]
-        ),
-        seed=run["seed"],
-    )
 
 
 def measure(

@@ -64,7 +64,7 @@ def _keyed(records: Iterable[Record], store: RecordStore) -> list[tuple[Numbers,
     order = {identity: i for i, identity in enumerate(by_identity)}
     frame = frame_of(record.model_dump(mode="json") for record in by_identity.values())
     tables = tables_of(dicts_of(frame), {})
-    measure(LoadedRuns(frame, store), tables)
+    measure(LoadedRuns(frame, store, stored=by_identity), tables)
     shared = Counter(name for name, _ in {(t.name, t.facts["dataset_digest"]) for t in tables})
     pairs = [(table, row) for table in tables for row in table.rows]
     pairs.sort(key=lambda pair: min(order[line["identity"]] for line in pair[1].lines))

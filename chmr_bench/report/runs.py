@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench.plugins import registry
-from chmr_bench.records import Problem, RecordStore, Stored, canonical_json
+from chmr_bench.records import Problem, Record, RecordStore, Stored, canonical_json
 from chmr_bench.report.columns import COLUMNS, NUMBERS, line_of, seal_of
 from chmr_bench.report.labels import plain_name, row_labels
 from chmr_bench.types import PARTS
@@ -54,14 +54,14 @@ class LoadedRuns:
     store :
         Where they are from.
     stored :
-        Identity -> the run in the store.
+        Identity -> the run in the store, or its record.
     """
 
     frame: pd.DataFrame
     store: RecordStore
     lines: Sequence[Run] = ()
     problems: tuple[Problem, ...] = field(default=())
-    stored: Mapping[str, Stored] = field(default_factory=dict)
+    stored: Mapping[str, Stored | Record] = field(default_factory=dict)
 
 
 def runs_frame(store: RecordStore) -> pd.DataFrame:
