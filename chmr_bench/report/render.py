@@ -5,6 +5,8 @@ What makes a table of text out of plain data is a filter of theirs.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,9 +21,9 @@ from chmr_bench.report.evidence import Collected
 from chmr_bench.report.exports import TABLES, by_file
 from chmr_bench.report.grids import board_grid, heading, number, table_grid, time_grid
 from chmr_bench.report.printed import printed_grids
-from chmr_bench.report.provenance import provenance_grids
 from chmr_bench.report.published import Published
-from chmr_bench.report.words import environment, tightened
+from chmr_bench.report.runs import Run
+from chmr_bench.report.words import environment, grouped, tightened
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,11 +35,6 @@ OLD_MARK = "<!-- made by `chmr-bench leaderboard build`"
 """How the mark of any version begins."""
 MOST_BYTES = 30_000
 """A page with more is split: the tables of datasets then stand on pages of their own alone."""
-FILTERS = (
-    *(audited_grid, board_grid, by_file, curve_grid, frozen_grids, heading, number),
-    *(pictures, printed_grids, provenance_grids, table_grid, time_grid),
-)
-"""What templates of pages show plain data by, under these names."""
 
 
 def pages(
@@ -111,3 +108,42 @@ def write_files(
         for name, content in files.items():
             (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return [folder / name for name in files]
+
+
+def machines(tables: Sequence[Table]) -> list[tuple[tuple[str, ...], int]]:
+    """Return commit, processor, device, cores, platform and Python, and how many records of each.
+
+    Sorted.
+    """
+    counts = Counter(
+        (
+            (run["commit"] or "installed")[:12] + (" + changes" if run["dirty"] else ""),
+            run["cpu"],
+            run["device_name"] or run["device"],
+            str(run["n_jobs"]),
+            run["platform"],
+            run["python"],
+        )
+        for run in _runs(tables)
+    )
+    return sorted(counts.items())
+
+
+def packages(tables: Sequence[Table]) -> str:
+    """Return which versions of packages runs were made with, "" where none says."""
+    installed = {
+        item for of in {run["packages"] for run in _runs(tables)} for item in json.loads(of).items()
+    }
+    listed = (f"{name} {' and '.join(of)}" for name, of in grouped(sorted(installed)).items())
+    return f"Packages: {', '.join(listed)}." if installed else ""
+
+
+def _runs(tables: Sequence[Table]) -> list[Run]:
+    return [run for table in tables for row in table.rows for run in row.lines]
+
+
+FILTERS = (
+    *(audited_grid, board_grid, by_file, curve_grid, frozen_grids, heading, machines, number),
+    *(packages, pictures, printed_grids, table_grid, time_grid),
+)
+"""What templates of pages show plain data by, under these names."""

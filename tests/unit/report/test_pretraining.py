@@ -11,7 +11,7 @@ from chmr_bench.report.evidence import Collected
 from chmr_bench.report.exports import ELSEWHERE, SETTINGS, dataset_json, settings_json, table_json
 from chmr_bench.report.grids import board_grid, table_grid
 from chmr_bench.report.leaderboard import collect
-from chmr_bench.report.provenance import provenance_grids
+from chmr_bench.report.render import pages
 from chmr_bench.report.results import rows as result_rows
 
 WEIGHTS = {"model__weights": "ab" * 32}
@@ -137,8 +137,8 @@ def test_other_weights_are_another_row_unless_each_seed_has_its_own(results: Any
     (row,) = (r for r in table_json(table)["rows"] if r["row"] == "each")
     assert row["weights"] is None
     assert len(row["pretraining"]) == 2
-    (models,) = (g for g in provenance_grids(found.tables) if g.title == "Models")
-    assert {r[0]: r[3] for r in models.rows}["each"] == "of each seed"
+    page = pages(found, (), {}, None)["provenance.md"]
+    assert "| chmr-bench 0.1.0 (fingerprints) | of each seed | 0, 1 |" in page
     told = result_rows(results.store.records(), results.store)
     assert sorted((r["model"], r["n_runs"]) for r in told) == [
         ("each", 2),
