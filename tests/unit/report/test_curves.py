@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.report import leaderboard
+from chmr_bench.report import leaderboard, masking
 from chmr_bench.report.curve_tables import as_document, as_rows, curve_grid
 from chmr_bench.report.curves import Curve, curves, families_of, pictures, slug
 from chmr_bench.report.figures import PER_PANEL, draw, parts, stretch
@@ -435,6 +435,35 @@ def test_the_files_come_with_the_other_tables_and_go_with_the_records(results: A
     results.store.path_of(hidden).rmdir()
     leaderboard.build(results.store, out)
     assert not list(out.glob("missing*"))
+
+
+def test_curves_are_sorted_again_only_for_a_new_run_or_a_lost_picture(
+    results: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sorted_, curve_runs = [], masking.curve_runs
+
+    def spy(lines: Any) -> Any:
+        sorted_.append(len(lines))
+        return curve_runs(lines)
+
+    monkeypatch.setattr(masking, "curve_runs", spy)
+    for rate in (0.0, 0.5):
+        add(results, rate, 0.8 - 0.1 * rate)
+    picture = results.root / "missing-cells-hidden-world.png"
+    for n_sorted in (1, 1):
+        leaderboard.build(results.store, results.root)
+        assert len(sorted_) == n_sorted
+    results.add("mean", "bace", 0.5)
+    leaderboard.build(results.store, results.root)
+    assert len(sorted_) == 1
+    picture.unlink()
+    leaderboard.build(results.store, results.root)
+    assert picture.is_file()
+    add(results, 1.0, 0.7)
+    leaderboard.build(results.store, results.root)
+    assert sorted_ == [2, 2, 3]
+    assert "100 % masked" in (results.root / "missing.md").read_text()
+    assert leaderboard.differences(results.store, results.root) == []
 
 
 def test_a_picture_is_named_after_its_setting_and_is_one(results: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.report import leaderboard
+from chmr_bench.report import leaderboard, render
 from chmr_bench.report.evidence import Evidence, Run
 from chmr_bench.report.leaderboard import collect, memory_of
 
@@ -105,4 +105,25 @@ def test_soundness_is_remembered_until_a_build_anew(board: Any) -> None:
     assert "damaged, and so in no table" in page.read_text()
     leaderboard.build(board.store, board.root)
     assert "damaged, and so in no table" in page.read_text()
+    assert leaderboard.differences(board.store, board.root) == []
+
+
+def test_one_run_more_leaves_the_files_of_other_datasets(
+    board: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board.add("a", "hiv")
+    leaderboard.build(board.store, board.root)
+    made, page = [], render.page
+
+    def spy(template: str, **values: Any) -> str:
+        if template == "dataset":
+            made.extend(table.name for table in values["tables"])
+        return page(template, **values)
+
+    monkeypatch.setattr(render, "page", spy)
+    leaderboard.build(board.store, board.root)
+    assert made == []
+    board.add("b", "hiv")
+    leaderboard.build(board.store, board.root)
+    assert made == ["hiv"]
     assert leaderboard.differences(board.store, board.root) == []
