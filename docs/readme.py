@@ -162,8 +162,10 @@ def _tables(folder: Path) -> tuple[Table, ...]:
     """Return the tables of a folder of records, in the order of its first board."""
     from chmr_bench.records import RecordStore
     from chmr_bench.report import leaderboard
+    from chmr_bench.report.boards import load_boards
 
-    return leaderboard.gather(RecordStore(folder), folder)[0].tables
+    boards = load_boards(folder / leaderboard.BOARDS)
+    return leaderboard.collect(RecordStore(folder), boards).tables
 
 
 def _rows(path: Path) -> dict[str, dict[str, str]]:

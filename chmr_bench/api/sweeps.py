@@ -18,7 +18,7 @@ from chmr_bench.report.words import grouped
 from chmr_bench.sweep import Plan, Request, Session, Summary
 
 if TYPE_CHECKING:
-    from chmr_bench.report.families import Family
+    from chmr_bench.report.curves import Family
 
 PROBLEMS_SHOWN = 5
 
@@ -72,18 +72,18 @@ class Sweep:
 
     def families(self) -> list[Family]:
         """Return the tables that this sweep's masked runs are in."""
-        from chmr_bench.report.families import families_of
+        from chmr_bench.report.curves import families_of
 
         mine = {record.identity for record in self.records() if record.missing}
         return [f for f in families_of(self.store) if any(mine & {*c.identities} for c in f.curves)]
 
     def frozen(self) -> list[dict[str, Any]]:
         """Return what the frozen control says of this sweep's models."""
-        from chmr_bench.report.frozen import frozen_rows
-        from chmr_bench.report.runs import frame_of
+        from chmr_bench.report.masking import frozen_rows
+        from chmr_bench.report.runs import dicts_of, frame_of
 
         mine = [r.model_dump(mode="json") for r in self.records() if r.replaced]
-        return frozen_rows(frame_of(mine)) if mine else []
+        return frozen_rows(dicts_of(frame_of(mine))) if mine else []
 
     def close(self) -> None:
         """Pack the records, write the tables, and warn of what their reader should know."""

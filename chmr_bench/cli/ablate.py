@@ -9,7 +9,7 @@ from chmr_bench.cli import execution, options
 
 if TYPE_CHECKING:
     from chmr_bench.api.sweeps import Sweep
-    from chmr_bench.report.families import Family
+    from chmr_bench.report.curves import Family
     from chmr_bench.sweep import Plan
 
 _MASKED = "What is masked"
@@ -90,13 +90,13 @@ def _show(work: Sweep, as_json: bool) -> None:
     from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.display.console import print_json, print_note
     from chmr_bench.report import curve_tables
-    from chmr_bench.report.frozen import frozen_grids
 
     families, frozen = work.families(), work.frozen()
     if as_json:
         print_json(curve_tables.as_document(families, frozen))
         return
-    for grid in (*curve_tables.grids(families), *frozen_grids(frozen)):
+    grids = [curve_tables.curve_grid(family) for family in families]
+    for grid in (*grids, *curve_tables.frozen_grids(frozen)):
         print_grid(grid)
     masked = [i for i in work.plan.items if i.missing and i.state != "impossible"]
     if masked and all(item.inapplicable for item in masked):

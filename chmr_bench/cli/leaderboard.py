@@ -65,16 +65,17 @@ def show(
     """Print the overall table, or the tables of one dataset with the printed figures below."""
     from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report import exports, grids, leaderboard
+    from chmr_bench.report.boards import load_boards
 
     store = RecordStore(out)
-    collected, boards = leaderboard.gather(store, out)
+    collected = leaderboard.collect(store, load_boards(out / leaderboard.BOARDS))
     if not collected.tables:
         raise no_records(out)
     names = {t.name for t in collected.tables}
     if dataset is not None and dataset not in names:
         raise UnknownNameError("dataset", dataset, names, f"in {store.folder}")
     tables = [t for t in collected.tables if dataset in (None, t.name)]
-    boards = boards if dataset is None else []
+    boards = collected.boards if dataset is None else ()
     if as_json:
         print_json(
             {

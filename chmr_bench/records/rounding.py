@@ -1,4 +1,4 @@
-"""Numbers and JSON as generated files hold them: rounded, compact, and long values on more lines.
+"""Numbers, JSON and CSV as generated files hold them: rounded and compact.
 
 The same values give the same bytes on every machine, and one changed row is one changed line.
 """
@@ -6,6 +6,7 @@ The same values give the same bytes on every machine, and one changed row is one
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 DIGITS = 12
@@ -34,6 +35,23 @@ def as_json(value: Any) -> str:
     '{"rows":[{"score":0.1},{"score":null}]}\\n'
     """
     return _text(rounded(value)) + "\n"
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return CSV with rounded numbers; an unknown value is an empty cell."""
+    import pandas as pd
+
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    frame = pd.DataFrame([rounded(dict(row)) for row in rows], columns=columns, dtype=object)
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def texts_of(documents: Mapping[str, Any]) -> dict[str, str]:
+    """Return file name -> text, of contents that go into a CSV or a JSON file."""
+    return {
+        name: as_csv(content) if name.endswith(".csv") else as_json(content)
+        for name, content in documents.items()
+    }
 
 
 def _text(value: Any) -> str:

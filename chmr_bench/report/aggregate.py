@@ -5,30 +5,27 @@ from __future__ import annotations
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from chmr_bench.metrics import METRICS
-from chmr_bench.records import Problem, RecordStore
-from chmr_bench.records.audited import AuditFile, CleanScore, read_all
-from chmr_bench.report.evidence import Evidence, Run, finite, interval_of, known_mean, paired_ends
-from chmr_bench.report.runs import REFERENCE, LoadedRuns, dicts_of, load_runs
-from chmr_bench.report.words import grouped
-from chmr_bench.statistics import Runs, mean_over_seeds
-from chmr_bench.types import FloatArray, MetricName
-
-if TYPE_CHECKING:
-    import pandas as pd
+from chmr_bench.records.audited import AuditFile, CleanScore
+from chmr_bench.report.digits import finite, known_mean
+from chmr_bench.report.runs import REFERENCE, Run
+from chmr_bench.statistics import Runs
+from chmr_bench.types import MetricName
 
 Kind = Literal["benchmark", "user", "synthetic"]
 KINDS: Mapping[Kind, int] = {"benchmark": 0, "user": 1, "synthetic": 2}
 """In which order they stand on a page."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Row:
     """A model with one choice of settings on one dataset and split.
+
+    What rests on replicates is None until `evidence.measure` has filled it in.
 
     Attributes
     ----------
@@ -48,11 +45,13 @@ class Row:
         Mean over seeds of the share of evaluable tasks with ROC-AUC >= 0.80.
     clean :
         The clean score of each run; None unless every one was audited.
+    runs :
+        Scores and replicates by seed; None where they cannot be read, or need not be, since all
+        that rests on them is known from an earlier build.
     """
 
     label: str
     lines: tuple[Run, ...]
-    evidence: Evidence = field(compare=False, repr=False)
     score: float | None = None
     sd: float | None = None
     low: float | None = None
@@ -61,6 +60,7 @@ class Row:
     n_evaluable: int = 0
     share_080: float | None = None
     clean: tuple[CleanScore, ...] | None = None
+    runs: Runs | None = field(default=None, compare=False, repr=False)
 
     @property
     def first(self) -> Run:
@@ -92,18 +92,6 @@ class Row:
             for line in self.lines
             if line["failed"]
         ]
-
-    @property
-    def runs(self) -> Runs | None:
-        """Return scores and replicates by seed, read anew; None where they cannot be read."""
-        good = self.good
-        return self.evidence.runs(good, [line["seed"] for line in good])
-
-    @property
-    def replicates(self) -> FloatArray | None:
-        """Return the (n_replicates,) of the mean over seeds, None where they cannot be read."""
-        runs = self.runs
-        return None if runs is None else mean_over_seeds([*runs.replicates])
 
     @property
     def clean_score(self) -> float | None:
@@ -169,69 +157,29 @@ class Table:
         """Return which way is better; True where nothing was scored."""
         return self.metric is None or METRICS[self.metric].greater_is_better
 
-
-@dataclass(frozen=True)
-class Collected:
-    """Everything the runs of a store say; `runs` are all of them, those with masked cells too."""
-
-    tables: tuple[Table, ...]
-    runs: LoadedRuns
-    evidence: Evidence
-
     @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Return what is left out, without the place where the store lies: tables travel."""
-        root = self.runs.store.root
-        places = sorted({f"{root}/", f"{root.resolve()}/"}, key=len, reverse=True)
-        result = []
-        for problem in (*self.runs.problems, *self.evidence.problems.values()):
-            reason = problem.reason
-            for place in places:
-                reason = reason.replace(place, "")
-            result.append(Problem(problem.path.relative_to(root), reason))
-        return tuple(sorted(result, key=lambda p: str(p.path)))
-
-
-def collect(store: RecordStore, known: Mapping[str, Any] | None = None) -> Collected:
-    """Read a store into tables; what cannot be read is listed, never dropped in silence.
-
-    Parameters
-    ----------
-    known :
-        What an earlier build left, see `memory_of`.
-    """
-    known = known or {}
-    loaded = load_runs(store, sound=frozenset(known.get("sound", ())))
-    evidence = Evidence(store, known.get("statistics"), loaded.stored)
-    tables = tables_of(loaded.frame, evidence, read_all(store.root))
-    return Collected(tuple(tables), loaded, evidence)
-
-
-def memory_of(collected: Collected) -> dict[str, Any]:
-    """Return what spares the next build work: statistics by hash, and the seals of sound runs."""
-    seals = collected.runs.frame["seal"].tolist()
-    return {"statistics": collected.evidence.used, "sound": seals}
+    def sign(self) -> float:
+        """Return what turns scores so that the least is the best."""
+        return -1.0 if self.greater_is_better else 1.0
 
 
 def tables_of(
-    runs: pd.DataFrame,
-    evidence: Evidence,
-    audits: Mapping[tuple[str, str, str], AuditFile] | None = None,
+    lines: Iterable[Run], audits: Mapping[tuple[str, str, str], AuditFile]
 ) -> list[Table]:
-    """Return the tables of a frame of runs; runs with masked cells are in none."""
-    by_row: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for line in dicts_of(runs[runs["missing"].isna()]):
-        by_row[line["table"], line["row_key"]].append(line)
-    rows: dict[str, list[Row]] = defaultdict(list)
-    for (table, _), lines in by_row.items():
-        rows[table].append(_row(lines, evidence))
-    tables = [_table(members, audits or {}) for members in rows.values()]
-    files = grouped((t.name, (t.facts["dataset_digest"], t.facts["file"])) for t in tables)
+    """Return the tables of runs, as lines of the frame; runs with masked cells are in none."""
+    by_table: dict[str, dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    for line in lines:
+        if line["missing"] is None:
+            by_table[line["table"]][line["row_key"]].append(line)
+    tables = [_table([*of.values()], audits) for of in by_table.values()]
+    files: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for table in tables:
+        files[table.name].add((table.facts["dataset_digest"], table.facts["file"]))
     labelled = [replace(t, label=_label(t, files[t.name])) for t in tables]
     return sorted(labelled, key=_order)
 
 
-def _label(table: Table, files: Sequence[tuple[str, str]]) -> str:
+def _label(table: Table, files: Set[tuple[str, str]]) -> str:
     """Return what tells a table from those of other files of one name; `files` by digest."""
     digest, file = table.facts["dataset_digest"], table.facts["file"]
     if len(files) == 1 or not file:
@@ -243,10 +191,9 @@ def _label(table: Table, files: Sequence[tuple[str, str]]) -> str:
 # ------------------------------------------------------------------------------------------ one row
 
 
-def _row(lines: Sequence[Run], evidence: Evidence) -> Row:
-    """Return a row but for what it takes from its table."""
-    lines = sorted(lines, key=lambda run: (run["seed"] is not None, run["seed"] or 0))
-    row = Row(lines[0]["row"], tuple(lines), evidence)
+def _row(lines: Sequence[Run], audit: AuditFile | None) -> Row:
+    """Return the row of runs that differ in their seed alone."""
+    row = Row(lines[0]["row"], tuple(lines))
     if not (good := row.good):
         return row
     scores = [line["score"] for line in good]
@@ -256,28 +203,37 @@ def _row(lines: Sequence[Run], evidence: Evidence) -> Row:
         sd=statistics.stdev(scores) if len(scores) > 1 else None,
         n_evaluable=int(good[0]["n_evaluable"]),
         share_080=finite(statistics.fmean(line["share_080"] for line in good)),
+        clean=_clean(audit, good),
     )
 
 
-def _table(rows: Sequence[Row], audits: Mapping[tuple[str, str, str], AuditFile]) -> Table:
-    """Return the rows of one table, best first, and those that may have seen labels after all."""
-    lines = [line for row in rows for line in row.lines]
+def _table(
+    members: Sequence[Sequence[Run]], audits: Mapping[tuple[str, str, str], AuditFile]
+) -> Table:
+    """Return the table of the runs of each row, the best row first.
+
+    Rows that may have seen labels come after the others.
+    """
+    members = [sorted(lines, key=_seed_order) for lines in members]
+    lines = [line for member in members for line in member]
     first = next((line for line in lines if line["metric"] is not None), None)
+    facts, metric = lines[0], first["metric"] if first else None
+    audit = audits.get((facts["dataset"], facts["dataset_digest"], facts["split_digest"]))
+    audit = audit if audit is not None and audit.metric == metric else None
     table = Table(
-        facts=lines[0],
+        facts=facts,
         rows=(),
-        metric=first["metric"] if first else None,
+        metric=metric,
         not_evaluable=tuple(json.loads(first["not_evaluable"])) if first else (),
         n_dropped=max(line["n_dropped"] for line in lines),
+        audited=audit,
     )
-    audit = audits.get((table.name, lines[0]["dataset_digest"], lines[0]["split_digest"]))
-    audit = audit if audit is not None and audit.metric == table.metric else None
-    sign = -1.0 if table.greater_is_better else 1.0
-    ordered = sorted(rows, key=lambda row: _place(row, sign))
-    scored = [row for row in ordered if row.score is not None]
-    finished = [_with_ends(row, scored[0], sign) for row in scored] + ordered[len(scored) :]
-    rows = [replace(row, clean=_clean(audit, row)) for row in finished]
-    return replace(table, rows=tuple(rows), audited=audit)
+    rows = [_row(member, audit) for member in members]
+    return replace(table, rows=tuple(sorted(rows, key=lambda row: _place(row, table.sign))))
+
+
+def _seed_order(line: Run) -> tuple[bool, int]:
+    return line["seed"] is not None, line["seed"] or 0
 
 
 def _place(row: Row, sign: float) -> tuple[Any, ...]:
@@ -286,30 +242,16 @@ def _place(row: Row, sign: float) -> tuple[Any, ...]:
     return row.score is None, row.labels_seen, score, row.label, row.first["row_key"]
 
 
-def _with_ends(row: Row, best: Row, sign: float) -> Row:
-    """Return a row with the intervals of its score and of its difference to the first row."""
-
-    def compute() -> tuple[float | None, ...]:
-        runs = row.runs
-        return *interval_of(runs), *paired_ends(runs, best.runs, sign)
-
-    what = f"row {sign} {len(row.good)}"
-    low, high, *around = row.evidence.remembered(what, [*row.good, *best.good], compute)
-    behind = None if row.labels_seen else (abs((row.score or 0.0) - (best.score or 0.0)), *around)
-    return replace(row, low=low, high=high, behind=behind)
-
-
-def _clean(audit: AuditFile | None, row: Row) -> tuple[CleanScore, ...] | None:
+def _clean(audit: AuditFile | None, good: Sequence[Run]) -> tuple[CleanScore, ...] | None:
     """Return the clean score of each run; None unless every one was audited as it is."""
-    if audit is None or not row.good:
-        return None
     known = [
         one
-        for line in row.good
-        if (one := audit.scores.get(line["identity"]))
+        for line in good
+        if audit is not None
+        and (one := audit.scores.get(line["identity"]))
         and one.predictions_sha256 == line["predictions_sha256"]
     ]
-    return tuple(known) if len(known) == len(row.good) else None
+    return tuple(known) if len(known) == len(good) else None
 
 
 def _order(table: Table) -> tuple[Any, ...]:

@@ -7,29 +7,19 @@ splits, which are then the unit of variation.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from chmr_bench import splits
 from chmr_bench.errors import DataError
-from chmr_bench.metrics import METRICS
 from chmr_bench.report.aggregate import Row, Table
-from chmr_bench.report.evidence import Ends, finite, known_mean
+from chmr_bench.report.digits import known_mean
 from chmr_bench.report.published import read_toml
-from chmr_bench.statistics import (
-    effective_sample_size,
-    interval,
-    mean_over_seeds,
-    ranks_with_ties,
-    resampled_interval,
-)
 from chmr_bench.types import MetricName
 
 MAIN = "main"
@@ -56,9 +46,9 @@ class Board(BaseModel):
         return splits.depends_on_seed(self.split)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cell:
-    """A model on one dataset.
+    """A model on one dataset; `evidence.measure` fills in `low` and `high`.
 
     Attributes
     ----------
@@ -92,9 +82,9 @@ class Cell:
         return len(self.rows) == len(self.wanted)
 
 
-@dataclass(frozen=True)
+@dataclass
 class BoardRow:
-    """A model over the datasets of a board.
+    """A model over the datasets of a board; `evidence.measure` fills in intervals and ranks.
 
     Attributes
     ----------
@@ -128,9 +118,9 @@ class BoardRow:
         return any(row.labels_seen for row in rows)
 
 
-@dataclass(frozen=True)
+@dataclass
 class FilledBoard:
-    """A board filled in.
+    """A board filled in; its rows are in their last order once they are measured.
 
     Attributes
     ----------
@@ -156,10 +146,13 @@ class FilledBoard:
         """Return the metric of a dataset; None where it was not measured."""
         return self.tables[name][0].metric if name in self.tables else None
 
-    def split_seeds(self, name: str) -> list[int | None]:
-        """Return the split seeds of a dataset on which any model has a score."""
-        scored = [t for t in self.tables[name] if any(row.score is not None for row in t.rows)]
-        return [t.facts["split_seed"] for t in scored]
+    @property
+    def split_seeds(self) -> dict[str, list[int | None]]:
+        """Return dataset -> the split seeds on which any model has a score."""
+        return {
+            name: [t.facts["split_seed"] for t in of if any(r.score is not None for r in t.rows)]
+            for name, of in self.tables.items()
+        }
 
     @property
     def is_audited(self) -> bool:
@@ -256,8 +249,7 @@ def _rows(filled: FilledBoard) -> list[BoardRow]:
         cells = {n: cell for n, of in by_dataset.items() if (cell := _cell(filled, n, of))}
         failed = sum(len(row.failures) for of in by_dataset.values() for row in of.values())
         rows.append(_with_mean(BoardRow(label, cells, failed), filled))
-    ranked = _ranked(rows, filled)
-    return sorted(ranked, key=lambda r: (r.average_rank or math.inf, -len(r.cells), r.label))
+    return rows
 
 
 def _cell(filled: FilledBoard, name: str, rows: Mapping[int | None, Row]) -> Cell | None:
@@ -265,30 +257,9 @@ def _cell(filled: FilledBoard, name: str, rows: Mapping[int | None, Row]) -> Cel
     if not scored:
         return None
     values = [row.score for row in scored.values() if row.score is not None]
-    mean = statistics.fmean(values)
-    if not filled.board.is_drawn:
-        return Cell(scored, (None,), mean, None, scored[None].low, scored[None].high)
-    wanted = tuple(filled.split_seeds(name))
-    if len(values) < 2:
-        return Cell(scored, wanted, mean)
-    return Cell(scored, wanted, mean, statistics.stdev(values), *_ends(scored))
-
-
-def _ends(scored: Mapping[int | None, Row]) -> Ends:
-    """Return the interval of a mean over splits, whose training sets overlap."""
-    rows = [*scored.values()]
-    values = np.array([row.score for row in rows])
-    if np.ptp(values) == 0:
-        return float(values[0]), float(values[0])
-    first = rows[0].first
-
-    def compute() -> Ends:
-        return resampled_interval(values, first["n_train"], first["n_test"])
-
-    lines = [line for row in rows for line in row.good]
-    what = f"splits {[len(row.good) for row in rows]}"
-    low, high = rows[0].evidence.remembered(what, lines, compute)
-    return low, high
+    wanted = tuple(filled.split_seeds[name]) if filled.board.is_drawn else (None,)
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return Cell(scored, wanted, statistics.fmean(values), sd)
 
 
 def _with_mean(row: BoardRow, filled: FilledBoard) -> BoardRow:
@@ -297,63 +268,9 @@ def _with_mean(row: BoardRow, filled: FilledBoard) -> BoardRow:
     cells = [row.cells[n] for n in classes if n in row.cells and row.cells[n].is_complete]
     if not cells or len(cells) < len(classes) or len({filled.metric(n) for n in classes}) > 1:
         return row
-    row = replace(row, classification=statistics.fmean(cell.mean for cell in cells))
-    if not filled.board.is_drawn:
-        low, high = _interval_of_mean([cell.rows[None] for cell in cells])
-        return replace(row, low=low, high=high)
+    mean = statistics.fmean(cell.mean for cell in cells)
     scores = [cell.scores for cell in cells]
     if len(scores[0]) < 2 or any(set(one) != set(scores[0]) for one in scores):
-        return row
+        return replace(row, classification=mean)
     by_split = [statistics.fmean(one[seed] for one in scores) for seed in scores[0]]
-    return replace(row, sd=statistics.stdev(by_split))
-
-
-def _interval_of_mean(rows: Sequence[Row]) -> Ends:
-    """Return the interval of a mean over datasets, whose test molecules are drawn independently."""
-
-    def compute() -> Ends:
-        known = [runs for runs in (row.runs for row in rows) if runs is not None]
-        if len(known) < len(rows) or len({runs.replicates.shape[1] for runs in known}) != 1:
-            return None, None
-        return interval(
-            mean_over_seeds([mean_over_seeds([*runs.replicates]) for runs in known]),
-            score=statistics.fmean(float(runs.scores.mean()) for runs in known),
-            metric=known[0].metric,
-            n_effective=effective_sample_size([runs.effective for runs in known]),
-        )
-
-    good = [line for row in rows for line in row.good]
-    what = f"mean {[len(row.good) for row in rows]}"
-    low, high = rows[0].evidence.remembered(what, good, compute)
-    return finite(low), finite(high)
-
-
-def _ranked(rows: Sequence[BoardRow], filled: FilledBoard) -> list[BoardRow]:
-    """Return the rows, with ranks where they cover every dataset on every split on record.
-
-    A model that may have seen labels takes none, nor any from the others.
-    """
-    names = filled.board.datasets
-    complete = [
-        row
-        for row in rows
-        if all(name in row.cells and row.cells[name].is_complete for name in names)
-        and not row.labels_seen
-    ]
-    ranks: dict[str, dict[str, float]] = defaultdict(dict)
-    for name in names:
-        cells = [row.cells[name] for row in complete]
-        places = ranks_with_ties(
-            [cell.mean for cell in cells],
-            [math.nan if cell.low is None else cell.low for cell in cells],
-            [math.nan if cell.high is None else cell.high for cell in cells],
-            greater_is_better=METRICS[filled.metric(name) or "roc_auc"].greater_is_better,
-        )
-        for row, rank in zip(complete, places, strict=True):
-            ranks[row.label][name] = rank
-    return [
-        replace(r, ranks=own, average_rank=statistics.fmean(own.values()))
-        if (own := ranks.get(r.label))
-        else r
-        for r in rows
-    ]
+    return replace(row, classification=mean, sd=statistics.stdev(by_split))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from chmr_bench.records import DatasetInfo, ModelInfo, Record, SplitInfo, canonical_json
+from chmr_bench.records import Record, canonical_json
 from chmr_bench.records.pretrained import (
     labels_seen,
     making_of_row,
@@ -162,17 +162,3 @@ def _predictions_sha256(line: Mapping[str, Any]) -> str | None:
     """Return what tells a run's predictions from others, None where there are none."""
     info = line.get("predictions") or {}
     return info.get("sha256") or info.get("values_sha256")
-
-
-def record_of_run(run: Mapping[str, Any]) -> Record:
-    """Return as much of the record behind a line of the frame as names its files."""
-    return Record.model_construct(
-        identity=run["identity"],
-        status=run["status"],
-        model=ModelInfo.model_construct(id=run["model"]),
-        dataset=DatasetInfo.model_construct(name=run["dataset"]),
-        split=SplitInfo.model_construct(
-            name=run["split_recorded"], seed=run["split_recorded_seed"]
-        ),
-        seed=run["seed"],
-    )

@@ -3,73 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chmr_bench.metrics import METRICS
-from chmr_bench.records.rounding import as_json
-from chmr_bench.report import exports, figures, render
-from chmr_bench.report.curves import Curve, Point, common, curves_of
-from chmr_bench.report.evidence import Evidence, finite
-from chmr_bench.report.families import Family, families
-from chmr_bench.report.figures import row_label
-from chmr_bench.report.frozen import frozen_grids, frozen_rows
+from chmr_bench.report.curves import Curve, Family, Point
+from chmr_bench.report.digits import finite
+from chmr_bench.report.exports import split_json
 from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.masking import Setting
-from chmr_bench.report.runs import dicts_of
-from chmr_bench.report.words import grouped, notes, page
+from chmr_bench.report.words import grouped, notes
 from chmr_bench.statistics import Difference
+from chmr_bench.statistics.changes import common
 from chmr_bench.types import MetricName
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 STEM = "missing"
-PAGE, CSV, JSON = f"{STEM}.md", f"{STEM}.csv", f"{STEM}.json"
+FILES = PAGE, CSV, JSON = f"{STEM}.md", f"{STEM}.csv", f"{STEM}.json"
 SCHEMA = "chmr-bench missing 1"
 PLACES = ("pretrain", "train", "valid", "test")
 """Where entries are counted."""
-
-
-def masked_files(runs: pd.DataFrame, evidence: Evidence) -> tuple[dict[str, str], list[str]]:
-    """Return the files that a frame of runs gives: texts by name, and names of pictures.
-
-    Anew only where a run of a curve has changed; nothing where nothing was ever masked.
-    """
-    models = runs.loc[runs["missing"].notna(), "model"]
-    lines = dicts_of(runs[runs["model"].isin(models)])
-
-    def compute() -> list[Any]:
-        tables = families(curves_of(runs, evidence))
-        return [_texts(tables, frozen_rows(runs)), [*figures.pictures(tables)]]
-
-    texts, pictures = evidence.remembered("curves", lines, compute) if lines else ({}, [])
-    return texts, pictures
-
-
-def _texts(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    lead = page("masked_lead").strip()
-    alt = "what is lost as more is masked"
-    pictures = list(figures.pictures(tables))
-    return {
-        PAGE: render.sections_page(
-            "Missing cells", [*grids(tables), *frozen_grids(frozen)], lead, pictures, alt
-        ),
-        CSV: exports.as_csv(as_rows(tables)),
-        JSON: as_json(as_document(tables, frozen)),
-    }
+FROZEN_NOTES = (
+    "the fitted model's predictions of test molecules with a profile, which is replaced by that of "
+    "a matched other molecule: the same modalities, about as strong a phenotype",
+    "change: mean over draws, and from the lowest to the highest draw; p: share of draws, the "
+    "model itself among them, that score as well (one-sided)",
+    "moved: mean change of a prediction, in s.d. of the task's predictions; 0 = the profile is not "
+    "read",
+)
 
 
 # ------------------------------------------------------------------------------------------- grids
 
 
-def grids(tables: Sequence[Family]) -> list[Grid]:
-    """Return a table of text a family."""
-    return [_grid(family) for family in tables]
-
-
-def _grid(family: Family) -> Grid:
+def curve_grid(family: Family) -> Grid:
+    """Return the table of text of a family of curves."""
     decimals = _decimals(family)
     rows = [_grid_row(family, curve, decimals) for curve in family.curves]
     return Grid.of(family.title, rows, ("model",), _notes(family, decimals))
@@ -91,14 +59,14 @@ def _grid_row(family: Family, curve: Curve, decimals: int) -> dict[str, str]:
     metric, start = family.metric, curve.start()
     counts = sorted({p.n_runs for p in curve.points})
     score = number(metric, float(start.scores.mean()) if start else None, decimals)
-    cells = {"model": row_label(curve), f"{heading(metric)}, nothing masked": score}
+    cells = {"model": curve.title, f"{heading(metric)}, nothing masked": score}
     cells["runs"] = "-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "0"
     hit = "of molecules hit" if family.setting.mechanism == "asymmetric" else "masked"
     for rate in family.rates:
         point = curve.at(rate)
         change = NONE if point is None else _change(metric, point, decimals)
         column = f"{100 * rate:g} % {hit}"
-        cells[column] = figures.unmoved_words(curve) if curve.unmoved else change
+        cells[column] = curve.why_unmoved if curve.unmoved else change
     for rate in family.rates[-1:]:
         mean = None if curve.unmoved else family.mean_change(curve)
         cells[f"mean change, 0 to {100 * rate:g} %"] = _interval(metric, mean, decimals)
@@ -125,9 +93,9 @@ def _interval(metric: MetricName, change: Difference | None, decimals: int) -> s
 
 def _notes(family: Family, decimals: int) -> tuple[str, ...]:
     moving = [curve for curve in family.curves if not curve.unmoved]
-    points = [(row_label(curve), p) for curve in moving for p in curve.points]
+    points = [(curve.title, p) for curve in moving for p in curve.points]
     alone = {
-        row_label(curve): ", ".join(
+        curve.title: ", ".join(
             _percent(p) for p in curve.points if p.n_pretrainings == 1 and p.n_runs > 1
         )
         for curve in moving
@@ -139,7 +107,7 @@ def _notes(family: Family, decimals: int) -> tuple[str, ...]:
         one_pretraining=grouped((rates, label) for label, rates in alone.items() if rates),
         curves=[
             {
-                "label": row_label(curve),
+                "label": curve.title,
                 "fewer": _n_fewer(family, curve),
                 "start": _other_seeds(family, curve, decimals),
             }
@@ -179,7 +147,41 @@ def _other_seeds(family: Family, curve: Curve, decimals: int) -> dict[str, Any] 
     }
 
 
+def frozen_grids(rows: Iterable[Mapping[str, Any]]) -> list[Grid]:
+    """Return a table of text a metric."""
+    groups = grouped((row["metric"], row) for row in rows)
+    title = "Profiles of others at test: the frozen control"
+    left = ("dataset", "model", "modality")
+    return [
+        Grid.of(title, [_cells(row) for row in members], left, FROZEN_NOTES)
+        for members in groups.values()
+    ]
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+    metric = row["metric"]
+    change = number(metric, row["change"])
+    mark = " (SYNTHETIC)" if row["synthetic"] else ""
+    split = "" if row["split"] == "reference" else f", {row['split']}"
+    return {
+        "dataset": f"{row['dataset']}{mark}{split}",
+        "model": row["model"],
+        "modality": row["modalities"],
+        "runs": str(row["n_runs"]),
+        "molecules": f"{row['n_molecules']:,}",
+        f"{heading(metric)}, own profiles": number(metric, row["score"]),
+        "change with others'": f"{change} ({span(metric, row['low'], row['high'])})",
+        "p": f"{row['p']:.2g}",
+        "moved": f"{row['moved']:.2f}",
+    }
+
+
 # ------------------------------------------------------------------------------------------- files
+
+
+def documents(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Return file name -> its content as plain values."""
+    return {CSV: as_rows(tables), JSON: as_document(tables, frozen)}
 
 
 def as_rows(tables: Sequence[Family]) -> list[dict[str, Any]]:
@@ -217,7 +219,7 @@ def _table(family: Family) -> dict[str, Any]:
     return {
         "datasets": list(family.datasets),
         "synthetic": facts["synthetic"],
-        "split": exports.split_json(facts) if len(family.datasets) == 1 else None,
+        "split": split_json(facts) if len(family.datasets) == 1 else None,
         "metric": family.metric,
         "greater_is_better": METRICS[family.metric].greater_is_better,
         **_setting(family.setting),

@@ -1,40 +1,21 @@
-"""Runs with masked cells to curves: what a model loses as more is masked.
-
-A run without anything masked is the start of every curve of its model. Curves are told apart by
-what is masked, where, how, what fills it, and by all that can change a model's numbers.
-"""
+"""What a model loses as more is masked: curves, and the families of curves that share a table."""
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from chmr_bench.records import RecordStore, canonical_json
-from chmr_bench.report.evidence import Evidence, Run
-from chmr_bench.report.labels import plain_name
-from chmr_bench.report.masking import (
-    Kind,
-    MaskedRun,
-    Setting,
-    by_kind,
-    masked_counts,
-    masked_runs,
-    one_draw,
-)
-from chmr_bench.report.runs import DATA, dicts_of, load_runs
-from chmr_bench.statistics import Difference, Runs, paired_difference
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Seed = int | None
-BASE = ("model", "model_version", "params", "plugin", "plugin_distribution", "plugin_version")
+from chmr_bench.records import RecordStore
+from chmr_bench.report.evidence import MeasuredCurve, measure
+from chmr_bench.report.masking import Seed, Setting, masked_counts, masked_of
+from chmr_bench.report.runs import Run, load_runs
+from chmr_bench.statistics import Difference, Runs
+from chmr_bench.statistics.changes import change_of, common, mean_change, mean_over_datasets
+from chmr_bench.types import MetricName
 
 
 @dataclass(frozen=True)
@@ -116,6 +97,18 @@ class Curve:
         """Return whether there is something to draw: it moves, and has scores at two rates."""
         return not self.unmoved and sum(p.score is not None for p in self.points) > 1
 
+    @property
+    def title(self) -> str:
+        """Return what it is called in a table or picture."""
+        return self.label + (" (shuffled)" if self.shuffled else "")
+
+    @property
+    def why_unmoved(self) -> str:
+        """Return why its predictions do not move."""
+        if self.n_masked is None:
+            return "does not read it"
+        return "did not move" if self.n_masked else "nothing was masked"
+
     def at(self, rate: float) -> Point | None:
         """Return the model at a rate, None where it was not run there."""
         return next((p for p in self.points if p.rate == rate), None)
@@ -133,50 +126,47 @@ class Curve:
         return first.runs if last is None else common(last, first.runs)[1]
 
 
+@dataclass(frozen=True)
+class Family:
+    """Curves that share a table: one dataset, or several averaged, and one setting."""
+
+    datasets: tuple[str, ...]
+    title: str
+    metric: MetricName
+    setting: Setting
+    curves: tuple[Curve, ...]
+
+    @property
+    def rates(self) -> list[float]:
+        """Return all rates but 0, ascending."""
+        return sorted({p.rate for c in self.curves for p in c.points} - {0.0})
+
+    def mean_change(self, curve: Curve) -> Difference | None:
+        """Return the mean change from 0 to the last rate, None where any rate has no score."""
+        scored = {p.rate for p in curve.points if p.score is not None}
+        return curve.area if scored >= {0.0, *self.rates} else None
+
+
 def curves(store: RecordStore) -> list[Curve]:
     """Return every curve that the records of a store give."""
     loaded = load_runs(store)
-    return curves_of(loaded.frame, Evidence(store, stored=loaded.stored))
+    return curves_of(measure(loaded, masked=masked_of(loaded.lines)).curves)
 
 
-def curves_of(runs: pd.DataFrame, evidence: Evidence) -> list[Curve]:
-    """Return every curve that runs give, by dataset, setting and model."""
-    masked = masked_runs(dicts_of(runs[runs["missing"].notna()]))
-    models = {run.run["model"] for run in masked}
-    lines = dicts_of(runs[runs["model"].isin(models)])
-    groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
-    for line in lines:
-        groups[(*(line[name] for name in (*DATA, "dataset_metric")), base_of(line))].append(line)
-    fixed = one_draw(masked)
-    curves = []
-    for members in groups.values():
-        plain = [line for line in members if line["missing"] is None]
-        for kind, of_kind in by_kind(masked_runs(members), fixed).items():
-            curves.append(_curve(kind, of_kind, plain, evidence))
-    return _numbered(sorted(curves, key=_order))
+def families_of(store: RecordStore) -> list[Family]:
+    """Return the tables of a store; none where nothing was ever masked."""
+    return families(curves(store))
+
+
+def curves_of(measured: Iterable[MeasuredCurve]) -> list[Curve]:
+    """Return curves by dataset, setting and model."""
+    return _numbered(sorted([_curve(one) for one in measured], key=_order))
 
 
 def _order(curve: Curve) -> tuple[object, ...]:
     names = ("synthetic", "dataset", "dataset_digest", "split_digest")
     facts = (curve.facts[name] for name in names)
     return (*facts, str(curve.setting), curve.label, curve.shuffled, curve.facts["dataset_metric"])
-
-
-def base_of(line: Run) -> str:
-    """Return all that can change the numbers of a model but the seed and what is masked."""
-    settings = [line[name] for name in (*BASE, "precision", "device", "cells")]
-    return canonical_json([*settings, _making(line)])
-
-
-def _making(line: Run) -> Any:
-    """Return how the weights were made, the atlas's content left out, which masking changes."""
-    pretraining = json.loads(line["pretraining"] or "null")
-    if line["weights"] is None or pretraining is None:
-        return line["row_weights"]
-    inner = pretraining.get("atlas")
-    atlas = inner if isinstance(inner, Mapping) else pretraining
-    kept = {name: pretraining.get(name) for name in ("version", "config", "features")}
-    return [kept, {name: atlas.get(name) for name in ("atlases", "transductive", "left_out_of")}]
 
 
 def _numbered(curves: Iterable[Curve]) -> list[Curve]:
@@ -195,104 +185,118 @@ def _numbered(curves: Iterable[Curve]) -> list[Curve]:
 # --------------------------------------------------------------------------------------- one curve
 
 
-def _curve(
-    kind: Kind, masked: Sequence[MaskedRun], plain: Sequence[Run], evidence: Evidence
-) -> Curve:
-    setting, shuffled = kind
-    by_rate: dict[float, list[tuple[Seed, Run]]] = defaultdict(list)
-    unmasked = [(run["seed"], run) for run in plain]
-    by_rate |= {} if shuffled else {0.0: [*unmasked]}
-    for run in masked:
-        by_rate[run.missing.rate].append((run.pairing, run.run))
-    start = _runs(unmasked, evidence)
-    points = [_point(rate, by_rate[rate], start, evidence) for rate in sorted(by_rate)]
-    masked_lines = [run.run for run in masked]
-    counts = masked_counts(masked_lines)
-    values = {run["seed"]: run["values_sha256"] for run in plain if run["values_sha256"]}
+def _curve(measured: MeasuredCurve) -> Curve:
+    of, lines = measured.of, [run.run for run in measured.of.masked]
+    points = [
+        _point(rate, [run for _, run in pairs], measured.at[rate], measured.start)
+        for rate, pairs in of.by_rate.items()
+    ]
+    counts = masked_counts(lines)
+    values = {run["seed"]: run["values_sha256"] for run in of.plain if run["values_sha256"]}
     return Curve(
-        facts=masked_lines[0],
-        label=plain_name(
-            masked_lines[0]["model"],
-            masked_lines[0]["overrides"],
-            own_profiles=masked_lines[0]["own_profiles"],
-        ),
-        setting=setting,
-        shuffled=shuffled,
-        plain=start,
+        facts=lines[0],
+        label=lines[0]["named"],
+        setting=of.setting,
+        shuffled=of.shuffled,
+        plain=measured.start,
         points=tuple(points),
-        area=area(points, start),
+        area=mean_change(measured.at, measured.start),
         unmoved=all(
-            r["values_sha256"] and values.get(r["seed"]) == r["values_sha256"] for r in masked_lines
+            r["values_sha256"] and values.get(r["seed"]) == r["values_sha256"] for r in lines
         ),
         n_masked=sum(n for _, n in counts.values()) if counts else None,
-        identities=tuple(run["identity"] for run in [*plain, *masked_lines]),
+        identities=tuple(run["identity"] for run in [*of.plain, *lines]),
     )
 
 
-def _runs(pairs: Iterable[tuple[Seed, Run]], evidence: Evidence) -> Runs | None:
-    """Return the runs with a score, in the order of their seeds."""
-    scored = {seed: run for seed, run in pairs if not math.isnan(run["score"])}
-    seeds = sorted(scored, key=lambda seed: -1 if seed is None else seed)
-    return evidence.runs([scored[seed] for seed in seeds], seeds)
-
-
-def _point(
-    rate: float, pairs: Sequence[tuple[Seed, Run]], start: Runs | None, evidence: Evidence
-) -> Point:
-    runs, shown = _runs(pairs, evidence), [run for _, run in pairs]
+def _point(rate: float, shown: Sequence[Run], runs: Runs | None, start: Runs | None) -> Point:
     good = [run for run in shown if not math.isnan(run["score"])]
     n_weights = len({run["weights"] for run in good if run["weights"] is not None})
     shares = {part: n / of for part, (of, n) in masked_counts(shown).items() if of}
     return Point(rate, runs, len(shown) - len(good), *change_of(runs, start), shares, n_weights)
 
 
-def change_of(runs: Runs | None, start: Runs | None) -> tuple[Difference | None, tuple[Seed, ...]]:
-    """Return the paired change, and the seeds that could not be paired."""
-    if runs is None or start is None:
-        return None, ()
-    a, b, unpaired = common(runs, start)
-    return (paired_difference(a, b) if a and b else None), unpaired
+# ------------------------------------------------------------------------------------ shared tables
 
 
-def common(a: Runs, b: Runs) -> tuple[Runs | None, Runs | None, tuple[Seed, ...]]:
-    """Return both on the seeds they share, and those that only one has."""
-    if not (a.drawn and b.drawn):
-        return a, b, ()
-    shared = [seed for seed in a.seeds if seed in b.seeds]
-    unpaired = tuple(sorted({*a.seeds} ^ {*b.seeds}, key=str))
-    return (_on(a, shared), _on(b, shared), unpaired) if shared else (None, None, unpaired)
+def families(curves: Sequence[Curve]) -> list[Family]:
+    """Return the tables: one a dataset and setting, then the mean over datasets of one metric."""
+    groups: dict[tuple[Any, ...], list[Curve]] = defaultdict(list)
+    for curve in curves:
+        names = ("dataset_digest", "split_digest", "dataset_metric")
+        groups[(*(curve.facts[name] for name in names), curve.setting)].append(curve)
+    single = [
+        Family((of[0].facts["dataset"],), _title(of[0]), metric, setting, tuple(of))
+        for (_, _, metric, setting), of in groups.items()
+    ]
+    alike: dict[tuple[Any, ...], list[Family]] = defaultdict(list)
+    for family in single:
+        facts = family.curves[0].facts
+        if not facts["synthetic"] and facts["origin"] == "registered":
+            alike[family.setting, family.metric, facts["split"]].append(family)
+    means = [_mean_family(members) for members in alike.values()]
+    return [*single, *(family for family in means if family is not None)]
 
 
-def _on(runs: Runs, seeds: Sequence[Seed]) -> Runs:
-    """Return the runs on these seeds; one that draws nothing stands for each."""
-    rows = [runs.seeds.index(seed) if runs.drawn else 0 for seed in seeds]
-    return replace(
-        runs, scores=runs.scores[rows], replicates=runs.replicates[rows], seeds=tuple(seeds)
-    )
+def _title(curve: Curve) -> str:
+    facts = curve.facts
+    mark = " (SYNTHETIC)" if facts["synthetic"] else ""
+    split = "" if facts["split"] == "reference" else f", {facts['split']} split"
+    seed = "" if facts["split_seed"] is None else f" (seed {facts['split_seed']})"
+    return f"{facts['dataset']}{mark}{split}{seed}: {curve.setting}"
 
 
-def area(points: Sequence[Point], start: Runs | None) -> Difference | None:
-    """Return the mean change over the rates from the first to the last, by trapezoids.
-
-    None where a rate has no score: a line over the gap would say what was not measured.
-    """
-    known = [p.runs for p in points if p.runs is not None]
-    if len(known) < max(len(points), 2) or start is None:
+def _mean_family(members: Sequence[Family]) -> Family | None:
+    """Return the mean over the real datasets of one setting, split method and metric."""
+    names = tuple(family.datasets[0] for family in members)
+    if len(names) < 2 or len(set(names)) < len(names):
         return None
-    rates = np.array([p.rate for p in points])
-    weights = np.zeros(len(known))
-    weights[:-1] += np.diff(rates) / 2
-    weights[1:] += np.diff(rates) / 2
-    weights /= rates[-1] - rates[0]
-    drawn = [runs.seeds for runs in known if runs.drawn]
-    shared = [seed for seed in drawn[0] if all(seed in s for s in drawn)] if drawn else [None]
+    by_row = [{(c.label, c.shuffled): c for c in family.curves} for family in members]
+    shared = [[rows[key] for rows in by_row] for key in by_row[0] if all(key in r for r in by_row)]
     if not shared:
         return None
-    parts = [_on(runs, shared) for runs in known]
-    together = replace(
-        parts[0],
-        scores=np.sum([w * r.scores for w, r in zip(weights, parts, strict=True)], axis=0),
-        replicates=np.sum([w * r.replicates for w, r in zip(weights, parts, strict=True)], axis=0),
+    first = members[0]
+    means = tuple(_mean_curve(same) for same in shared)
+    title = f"mean over {', '.join(names)}: {first.setting}"
+    return Family(names, title, first.metric, first.setting, means)
+
+
+def _mean_curve(same: Sequence[Curve]) -> Curve:
+    """Return the mean of a row over datasets, at the rates that all of them have."""
+    start = mean_over_datasets([c.plain for c in same])
+    points = []
+    for rate in sorted(set.intersection(*({p.rate for p in c.points} for c in same))):
+        at_rate = [p for c in same if (p := c.at(rate)) is not None]
+        runs = mean_over_datasets([p.runs for p in at_rate])
+        n_failed = sum(p.n_failed for p in at_rate)
+        n_weights = min(p.n_pretrainings for p in at_rate)
+        points.append(Point(rate, runs, n_failed, *change_of(runs, start), {}, n_weights))
+    return replace(
+        same[0],
+        plain=start,
+        points=tuple(points),
+        area=mean_change({point.rate: point.runs for point in points}, start),
+        unmoved=all(c.unmoved for c in same),
+        identities=tuple(identity for c in same for identity in c.identities),
     )
-    a, b, _ = common(together, start)
-    return paired_difference(a, b) if a and b else None
+
+
+# ---------------------------------------------------------------------------------------- pictures
+
+
+def pictures(families: Sequence[Family]) -> dict[str, list[Family]]:
+    """Return file name -> the tables it shows: a picture a setting, a panel a dataset.
+
+    A table without a curve to draw has no panel, and a setting of such tables no picture.
+    """
+    panels: dict[str, list[Family]] = {}
+    for family in families:
+        if len(family.datasets) == 1 and any(curve.is_line for curve in family.curves):
+            panels.setdefault(f"missing-{slug(family.setting)}.png", []).append(family)
+    return panels
+
+
+def slug(setting: Setting) -> str:
+    """Return a setting as part of a file name; names of files keep the word of the first ones."""
+    words = str(setting).lower().replace("masked", "hidden", 1)
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-")

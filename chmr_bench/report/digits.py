@@ -1,8 +1,9 @@
-"""How many digits a number needs: enough to tell scores and the ends of intervals apart."""
+"""Numbers that may not be known, and how many digits one needs to be told from others."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable
 
 NONE = "-"
@@ -60,3 +61,21 @@ def fixed(value: float, usual: int, needed: int = 0) -> str:
         return f"{value:z.{decimals}f}"
     before = math.floor(math.log10(abs(value))) + 1 if value else 0
     return f"{value:.{min(max(decimals + before, 4), MOST_DIGITS)}g}"
+
+
+def finite(value: float | None) -> float | None:
+    """Return the number, None for NaN and infinity."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def known_mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean, None where there is no value or one is not known.
+
+    Example
+    -------
+    >>> known_mean([0.25, 0.75]), known_mean([0.25, None])
+    (0.5, None)
+    """
+    every = [*values]
+    known = [value for value in every if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(every) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chmr_bench.report.evidence import known_mean
+from chmr_bench.report.digits import known_mean
 from chmr_bench.report.grids import Grid, number
 from chmr_bench.runner.ensembling import NAME, Ensemble
 

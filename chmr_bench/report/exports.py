@@ -8,19 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from chmr_bench.records import RecordStore, canonical_json
+from chmr_bench.records import canonical_json
 from chmr_bench.records.audited import AuditFile
-from chmr_bench.records.rounding import as_json, rounded
-from chmr_bench.report.aggregate import Row, Table, collect
+from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.boards import MAIN, BoardRow, Cell, FilledBoard
-from chmr_bench.report.evidence import Run
 from chmr_bench.report.published import Published
-
-if TYPE_CHECKING:
-    import pandas as pd
+from chmr_bench.report.runs import Run
 
 TABLES_SCHEMA = "chmr-bench tables 4"
 SETTINGS_SCHEMA = "chmr-bench settings 1"
@@ -30,6 +28,77 @@ SETTINGS = ("version", "plugin", "weights", "overrides", "params", "precision", 
 """What rows of several tables and datasets have alike: it stands once, in a file of its own."""
 ELSEWHERE = ("n_tasks", "n_test_rows", "n_clean_rows", "leaked_share", "missing", "pretraining")
 """What a row of a file leaves out: its table says it, or the packed runs do."""
+
+
+@dataclass(frozen=True)
+class Exports:
+    """What goes into CSV and JSON files, as plain values.
+
+    Attributes
+    ----------
+    documents :
+        File name -> rows of a CSV file, or the content of a JSON file.
+    datasets :
+        File stem -> a hash of all that the tables of a dataset say.
+    anew :
+        Stem -> the tables of those that no earlier build has made as they are.
+    settings :
+        Stem -> what the rows of its tables are set to, by hash.
+    kept :
+        File name -> text of what an earlier build has made as it is.
+    """
+
+    documents: Mapping[str, Any]
+    datasets: Mapping[str, str]
+    anew: Mapping[str, Sequence[Table]]
+    settings: Mapping[str, Mapping[str, Any]]
+    kept: Mapping[str, str]
+
+
+def exports(
+    tables: Sequence[Table],
+    boards: Iterable[FilledBoard],
+    papers: Iterable[Published],
+    known: Mapping[str, Any],
+) -> Exports:
+    """Return all tables as plain values.
+
+    Parameters
+    ----------
+    known :
+        Hash of what the tables of a dataset say -> texts of its files, and its settings, from an
+        earlier build: one new run leaves those of other datasets alone.
+    """
+    every = by_file(tables)
+    digests = {stem: _digest(of) for stem, of in every.items()}
+    anew = {stem: of for stem, of in every.items() if digests[stem] not in known}
+    documents: dict[str, Any] = {}
+    settings: dict[str, Mapping[str, Any]] = {}
+    kept: dict[str, str] = {}
+    for board in boards:
+        stem = "overall" if board.board.name == MAIN else f"overall-{board.board.name}"
+        documents[f"{stem}.csv"] = [flat(board_row(board, row)) for row in board.rows]
+        documents[f"{stem}.json"] = board_json(board)
+    for stem, of in every.items():
+        name = f"{TABLES}/{stem}"
+        if stem in anew:
+            rows = [row_numbers(table, row) for table in of for row in table.rows]
+            documents[f"{name}.csv"] = rows
+            documents[f"{name}.json"], settings[stem] = dataset_json(of)
+        else:
+            texts, settings[stem] = known[digests[stem]]
+            kept |= {f"{name}{suffix}": text for suffix, text in texts.items()}
+    if tables:
+        documents["settings.json"] = settings_json(settings.values())
+        documents["timing.csv"] = timing(tables)
+        documents["printed.csv"] = printed(papers)
+    return Exports(documents, digests, anew, settings, kept)
+
+
+def settings_json(of_datasets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the JSON file of the settings that rows of several datasets share."""
+    settings = {name: own for of in of_datasets for name, own in of.items()}
+    return {"schema": SETTINGS_SCHEMA, "settings": dict(sorted(settings.items()))}
 
 
 def by_file(tables: Sequence[Table]) -> dict[str, list[Table]]:
@@ -42,34 +111,35 @@ def by_file(tables: Sequence[Table]) -> dict[str, list[Table]]:
     return by_stem
 
 
-def board_stem(board: FilledBoard) -> str:
-    """Return what a board's files are called."""
-    return "overall" if board.board.name == MAIN else f"overall-{board.board.name}"
+def _digest(tables: Sequence[Table]) -> str:
+    """Return a hash of all that tables say."""
+    import orjson
+
+    def other(value: Any) -> Any:
+        if isinstance(value, Row | Table):  # a row's replicates are read or not: no words of it
+            return {name: own for name, own in vars(value).items() if name != "runs"}
+        return repr(value)
+
+    try:
+        said = orjson.dumps(tables, default=other, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+    except TypeError:  # a whole number of more than 64 bits, or half a character: made anew
+        said = secrets.token_bytes()
+    return hashlib.sha256(said).hexdigest()
 
 
 # --------------------------------------------------------------------------------------- one table
 
 
-def tables_json(tables: Sequence[Table], settings: dict[str, Any]) -> str:
-    """Return the JSON file of a dataset; what its rows are set to goes to `settings`, by hash."""
-    contents = [table_json(table) for table in tables]
+def dataset_json(tables: Sequence[Table]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the JSON file of a dataset, and what its rows are set to, by hash."""
+    contents, settings = [table_json(table) for table in tables], {}
     for row in (row for content in contents for row in content["rows"]):
         own = {name: row.pop(name) for name in SETTINGS}
         row["settings"] = hashlib.sha256(canonical_json(own).encode()).hexdigest()[:16]
         settings[row["settings"]] = own
         for name in ELSEWHERE:
             row.pop(name, None)
-    return as_json({"schema": TABLES_SCHEMA, "tables": contents})
-
-
-def settings_json(settings: Mapping[str, Any]) -> str:
-    """Return the JSON file of the settings that rows of several datasets share."""
-    return as_json({"schema": SETTINGS_SCHEMA, "settings": dict(sorted(settings.items()))})
-
-
-def tables_csv(tables: Sequence[Table]) -> str:
-    """Return the CSV file of a dataset: a line a row of any of its tables."""
-    return as_csv([row_numbers(table, row) for table in tables for row in table.rows])
+    return {"schema": TABLES_SCHEMA, "tables": contents}, settings
 
 
 def table_json(table: Table) -> dict[str, Any]:
@@ -137,21 +207,6 @@ def _row_json(table: Table, row: Row) -> dict[str, Any]:
     }
 
 
-def rows_frame(store: RecordStore) -> pd.DataFrame:
-    """Return a row a model, dataset and split, over its seeds: the lines of the CSV tables.
-
-    Example
-    -------
-    >>> rows = rows_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
-    >>> rows.pivot_table(index="row", columns="dataset", values="score")  # doctest: +SKIP
-    """
-    import pandas as pd
-
-    return pd.DataFrame(
-        [row_numbers(table, row) for table in collect(store).tables for row in table.rows]
-    )
-
-
 def row_numbers(table: Table, row: Row) -> dict[str, Any]:
     """Return a row's numbers, by the names they have in CSV and JSON."""
     behind = row.behind or (None, None, None)
@@ -208,7 +263,7 @@ def board_json(board: FilledBoard) -> dict[str, Any]:
         "metrics": {name: board.metric(name) for name in board.tables},
     }
     if spec.is_drawn:
-        content["split_seeds"] = {name: board.split_seeds(name) for name in board.tables}
+        content["split_seeds"] = board.split_seeds
     return {**content, "rows": [board_row(board, row) for row in board.rows]}
 
 
@@ -249,11 +304,6 @@ def _drawn_cell(cell: Cell | None) -> dict[str, Any] | None:
     }
 
 
-def board_csv(board: FilledBoard) -> str:
-    """Return a board's rows with columns a dataset."""
-    return as_csv([flat(board_row(board, row)) for row in board.rows])
-
-
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of `board_row` with columns a dataset."""
     columns: dict[str, Any] = {}
@@ -276,47 +326,31 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
 # ------------------------------------------------------------------------------- time, and papers
 
 
-def timing_csv(tables: Iterable[Table]) -> str:
+def timing(tables: Iterable[Table]) -> list[dict[str, Any]]:
     """Return a line a row: what varies from run to run is kept out of the other tables."""
-    return as_csv(
-        [
-            {
-                "dataset": table.label,
-                "split": table.split_name,
-                "row": row.label,
-                "n_runs": len(good),
-                "fit_and_predict_seconds": row.fit_and_predict,
-                "total_seconds": sum(run["seconds"] for run in good) / len(good),
-                "peak_memory_mb": max(run["peak_memory_mb"] or 0.0 for run in good) or None,
-                "n_jobs": max(run["n_jobs"] for run in good),
-                "device": row.first["device_name"] or row.first["device"],
-            }
-            for table in tables
-            for row in table.rows
-            if (good := row.good)
-        ]
-    )
+    return [
+        {
+            "dataset": table.label,
+            "split": table.split_name,
+            "row": row.label,
+            "n_runs": len(good),
+            "fit_and_predict_seconds": row.fit_and_predict,
+            "total_seconds": sum(run["seconds"] for run in good) / len(good),
+            "peak_memory_mb": max(run["peak_memory_mb"] or 0.0 for run in good) or None,
+            "n_jobs": max(run["n_jobs"] for run in good),
+            "device": row.first["device_name"] or row.first["device"],
+        }
+        for table in tables
+        for row in table.rows
+        if (good := row.good)
+    ]
 
 
-def printed_csv(papers: Iterable[Published]) -> str:
+def printed(papers: Iterable[Published]) -> list[dict[str, Any]]:
     """Return a line a figure that papers print."""
-    return as_csv(
-        [
-            {"paper": paper.paper.key, "table": table.name, **figure.model_dump(mode="json")}
-            for paper in papers
-            for table in paper.table
-            for figure in table.figures
-        ]
-    )
-
-
-# ------------------------------------------------------------------------------------------- text
-
-
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return CSV; an unknown value is an empty cell."""
-    import pandas as pd
-
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    frame = pd.DataFrame([rounded(dict(row)) for row in rows], columns=columns, dtype=object)
-    return frame.to_csv(index=False, lineterminator="\n")
+    return [
+        {"paper": paper.paper.key, "table": table.name, **figure.model_dump(mode="json")}
+        for paper in papers
+        for table in paper.table
+        for figure in table.figures
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,8 @@ from chmr_bench.audit import Audit
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.report.audits import label, split_label
-from chmr_bench.report.curves import Curve, Point
-from chmr_bench.report.families import Family
+from chmr_bench.report.curves import Curve, Family, Point
 from chmr_bench.report.grids import PERCENT, heading
-from chmr_bench.report.masking import Setting
 from chmr_bench.types import MetricName
 
 if TYPE_CHECKING:
@@ -43,43 +40,13 @@ ACTUAL = "_actual"
 """What a ceiling on the very labels of the test part ends in, beside the expected one."""
 
 
-def pictures(families: Sequence[Family]) -> dict[str, list[Family]]:
-    """Return file name -> the tables it shows: a picture a setting, a panel a dataset.
-
-    A table without a curve to draw has no panel, and a setting of such tables no picture.
-    """
-    panels: dict[str, list[Family]] = {}
-    for family in families:
-        if len(family.datasets) == 1 and any(curve.is_line for curve in family.curves):
-            panels.setdefault(f"missing-{slug(family.setting)}.png", []).append(family)
-    return panels
-
-
-def slug(setting: Setting) -> str:
-    """Return a setting as part of a file name; names of files keep the word of the first ones."""
-    words = str(setting).lower().replace("masked", "hidden", 1)
-    return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
-
-
-def row_label(curve: Curve) -> str:
-    """Return what a curve is called in a table or picture."""
-    return curve.label + (" (shuffled)" if curve.shuffled else "")
-
-
-def unmoved_words(curve: Curve) -> str:
-    """Return why the predictions of a curve do not move."""
-    if curve.n_masked is None:
-        return "does not read it"
-    return "did not move" if curve.n_masked else "nothing was masked"
-
-
 def draw(families: Sequence[Family]) -> bytes:
     """Return a picture as PNG."""
     panels = [part for family in families for part in parts(family)]
     n_columns = min(COLUMNS, len(panels))
     n_rows = math.ceil(len(panels) / n_columns)
     colours = _colours(panels)
-    shown = {row_label(c) for f in families for c in f.curves}
+    shown = {c.title for f in families for c in f.curves}
     own = len(set(colours.values())) < len(colours)  # one colour for several: a legend each
     wide = 5.4 * n_columns if n_columns > 1 else 7.5
     high = (4.9 if own else 4.0) * n_rows + 0.2 * math.ceil(len(shown) / LEGEND_COLUMNS) + 0.3
@@ -201,7 +168,7 @@ def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
 
 def _curve(axes: Axes, curve: Curve, colour: str, scale: float) -> None:
     if curve.unmoved:
-        text = f"{row_label(curve)}: {unmoved_words(curve)}"
+        text = f"{curve.title}: {curve.why_unmoved}"
         axes.plot([], [], color=colour, label=text, linestyle="")
         return
     points = [p for p in curve.points if p.score is not None]
@@ -209,7 +176,7 @@ def _curve(axes: Axes, curve: Curve, colour: str, scale: float) -> None:
     y = [scale * _height(curve, p) for p in points]
     style: dict[str, Any] = {"color": colour, "linestyle": "--" if curve.shuffled else "-"}
     style["marker"] = MARKERS[COLOURS.index(colour) % len(MARKERS)]
-    axes.plot(x, y, markersize=3.5, linewidth=1.4, label=row_label(curve), **style)
+    axes.plot(x, y, markersize=3.5, linewidth=1.4, label=curve.title, **style)
     changes = [p.change for p in points]
     ends = [(c.low - c.mean, c.high - c.mean) if c else (0.0, 0.0) for c in changes]
     low = [b + scale * e[0] for b, e in zip(y, ends, strict=True)]

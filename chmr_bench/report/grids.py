@@ -11,8 +11,7 @@ from chmr_bench.plugins import registry
 from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.boards import BoardRow, FilledBoard
 from chmr_bench.report.digits import NONE as NONE
-from chmr_bench.report.digits import decimals_needed, fixed
-from chmr_bench.report.evidence import finite
+from chmr_bench.report.digits import decimals_needed, finite, fixed
 from chmr_bench.report.words import grouped, macros, notes, tightened
 from chmr_bench.statistics import Difference, TukeyPair
 from chmr_bench.types import MetricName
@@ -36,8 +35,6 @@ class Grid:
         Lines that stand under it.
     folded :
         Too long for a page that is read from top to bottom; shown closed where that can be.
-    about :
-        Markdown between its title and itself, on a page.
     """
 
     title: str
@@ -46,7 +43,6 @@ class Grid:
     left: tuple[str, ...] = ("model",)
     notes: tuple[str, ...] = ()
     folded: bool = False
-    about: str = ""
 
     @classmethod
     def of(
@@ -280,7 +276,7 @@ def _dataset_heading(board: FilledBoard, name: str) -> str:
     unit = "" if metric in (None, "roc_auc") else f" {heading(metric)}"
     if not board.board.is_drawn or name not in board.tables:
         return f"{name}{unit}"
-    n = len(board.split_seeds(name))
+    n = len(board.split_seeds[name])
     return f"{name}{unit} ({n} splits)" if n != 1 else f"{name}{unit} (1 split)"
 
 

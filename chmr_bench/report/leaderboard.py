@@ -11,12 +11,12 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -24,35 +24,68 @@ from chmr_bench.errors import UsageError, writing
 from chmr_bench.paths import read_bytes
 from chmr_bench.records import RecordStore, no_records
 from chmr_bench.records.audited import read_all
-from chmr_bench.records.rounding import as_json
-from chmr_bench.report import curve_tables, exports, render
-from chmr_bench.report.aggregate import Collected, Table, collect, memory_of
-from chmr_bench.report.boards import FilledBoard, fill, load_boards
-from chmr_bench.report.evidence import Evidence
+from chmr_bench.records.rounding import texts_of
+from chmr_bench.report import curve_tables, curves, figures, render
+from chmr_bench.report.aggregate import tables_of
+from chmr_bench.report.boards import Board, fill, load_boards
+from chmr_bench.report.curves import Family
+from chmr_bench.report.evidence import Collected, measure
+from chmr_bench.report.exports import TABLES, Exports, exports, row_numbers
+from chmr_bench.report.masking import masked_of
 from chmr_bench.report.published import all_published
+from chmr_bench.report.runs import load_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PAGE = "README.md"
 OTHER_PAGE = "LEADERBOARD.md"
-PRINTED, PROVENANCE = "printed.md", "provenance.md"
 BOARDS = "boards"
 DIFF_LINES = 12
+EMPTY: Mapping[str, Any] = {"statistics": {}, "sound": (), "files": {}, "curves": ("", {}, ())}
+"""The memory of no build."""
 OURS = {
     ".json": rb'\{\s*"schema":\s*"chmr-bench ',
     ".csv": rb"(dataset|datasets|paper),(synthetic|table),|row,[^\n]*,classification_mean,",
     ".md": re.escape(render.OLD_MARK).encode(),
 }
 """How the files of a build begin, in any version."""
-PLACES = (f"{exports.TABLES}/*", "overall*", "missing", "printed", "provenance", "settings")
+PLACES = (f"{TABLES}/*", "overall*", "missing", "printed", "provenance", "settings")
 """Where a build may have put them."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """The tables of a store as text, by relative path, the page first; and what they show."""
+    """The tables of a store as text, by relative path, the page first.
+
+    Attributes
+    ----------
+    pictures :
+        File name -> the tables of curves that it shows; none where an earlier build has drawn it
+        and nothing has changed.
+    found, data :
+        What the texts say, as values.
+    """
 
     texts: Mapping[str, str]
-    collected: Collected
-    pictures: Sequence[str]
+    pictures: Mapping[str, Sequence[Family]]
+    found: Collected
+    data: Exports
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """Return what spares the next build work: what it need not compute, nor render, again."""
+        texts, key = self.texts, self.found.masked.key
+        of_datasets = {
+            digest: [
+                {suffix: texts[f"{TABLES}/{stem}{suffix}"] for suffix in (".md", ".csv", ".json")},
+                self.data.settings[stem],
+            ]
+            for stem, digest in self.data.datasets.items()
+        }
+        of_curves = {name: texts[name] for name in curve_tables.FILES if name in texts}
+        curves = [key, of_curves, [*self.pictures]]
+        return {**memory_of(self.found), "files": of_datasets, "curves": curves}
 
 
 def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
@@ -84,13 +117,15 @@ def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
         with FileLock(lock), _no_collector():
             memory = lock.with_name("statistics.jsonl")
             rendered = render_all(store, out, {} if anew else _remembered(memory))
-            texts = rendered.texts
-            changed = {name for name, text in texts.items() if _write(out / name, text.encode())}
-            _draw(rendered, out, redraw=curve_tables.JSON in changed)
-            for path in _stale(out, texts) if texts else []:
-                path.unlink(missing_ok=True)
-            _write(memory, _sealed(memory_of(rendered.collected)))
-    return [out / name for name in texts]
+            present = _content(out / curve_tables.JSON).decode(errors="replace")
+            same = present == rendered.texts.get(curve_tables.JSON, "")
+            shown = rendered.pictures
+            # Drawn where figures changed: another version of matplotlib draws other bytes.
+            redraw = not same or not all((out / name).is_file() for name in shown)
+            drawn = {name: figures.draw(of) for name, of in shown.items() if of and redraw}
+            _write_all(out, rendered, drawn)
+            _write(memory, _sealed(rendered.memory))
+    return [out / name for name in rendered.texts]
 
 
 @contextmanager
@@ -107,12 +142,17 @@ def _no_collector() -> Iterator[None]:
 
 def _remembered(path: Path) -> dict[str, Any]:
     """Return what the last build left; nothing where there is none, or it is not as it was left."""
-    try:
-        content = read_bytes(path)
-    except OSError:
-        return {}
+    content = _content(path)
     digest, _, memory = content.partition(b"\n")
     return dict(json.loads(memory)) if digest == _digest(memory) else {}
+
+
+def _content(path: Path) -> bytes:
+    """Return what a file holds, nothing where it cannot be read."""
+    try:
+        return read_bytes(path)
+    except OSError:
+        return b""
 
 
 def _sealed(memory: Mapping[str, Any]) -> bytes:
@@ -122,25 +162,28 @@ def _sealed(memory: Mapping[str, Any]) -> bytes:
 
 
 def _digest(content: bytes) -> bytes:
-    return json.dumps(hashlib.sha256(content).hexdigest()).encode()
+    return json.dumps(hashlib.sha256(_code() + content).hexdigest()).encode()
 
 
-def _draw(rendered: Rendered, out: Path, *, redraw: bool) -> None:
-    """Draw the pictures on masked cells, where their figures changed or one is not there.
+@cache
+def _code() -> bytes:
+    """Return a hash of the code and words that what is remembered depends on."""
+    package = Path(__file__).resolve().parents[1]
+    patterns = ("statistics/*.py", "report/*.py", "report/templates/*")
+    files = [path for pattern in patterns for path in sorted(package.glob(pattern))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).digest()
 
-    They are no part of `render_all`: another version of matplotlib draws other bytes.
-    """
-    names = rendered.pictures
+
+def _write_all(out: Path, rendered: Rendered, drawn: Mapping[str, bytes]) -> None:
+    """Write all files, and remove those of earlier builds that no record gives any more."""
+    texts = {name: text.encode() for name, text in rendered.texts.items()}
+    for name, content in {**texts, **drawn}.items():
+        _write(out / name, content)
     for path in out.glob(f"{curve_tables.STEM}-*.png"):
-        if path.name not in names:
+        if path.name not in rendered.pictures:
             path.unlink(missing_ok=True)
-    if redraw or not all((out / name).is_file() for name in names):
-        from chmr_bench.report import curves, families, figures
-
-        collected = rendered.collected
-        drawn = curves.curves_of(collected.runs.frame, collected.evidence)
-        for name, shown in figures.pictures(families.families(drawn)).items():
-            _write(out / name, figures.draw(shown))
+    for path in _stale(out, texts) if texts else []:
+        path.unlink(missing_ok=True)
 
 
 def check(out: Path) -> None:
@@ -155,7 +198,7 @@ def check(out: Path) -> None:
     """
     load_boards(out / BOARDS)
     read_all(out)
-    tables = out / exports.TABLES
+    tables = out / TABLES
     if tables.exists() and not tables.is_dir():
         raise UsageError(
             f"{tables} is a file, where the folder of tables belongs; move it away, or choose "
@@ -174,77 +217,75 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
     """Return every table as text; nothing without a record.
 
     `out` is read for its boards, and to leave a README.md alone that is not ours.
+
+    Parameters
+    ----------
+    known :
+        The memory of an earlier build.
     """
-    collected, boards = gather(store, out, known)
-    texts, pictures = curve_tables.masked_files(collected.runs.frame, collected.evidence)
-    tables = collected.tables
-    if tables:
-        papers = all_published()
-        files = _files(collected, boards)
-        length = sum(len(text) for name, text in files.items() if name.endswith(".md"))
-        page = render.leaderboard_page(
-            collected, boards, papers, missing=bool(texts), inline=length < 2 * render.MOST_BYTES
-        )
-        texts = {_page_name(out): page, **files, **texts}
-        if printed := render.printed_page(papers, tables):
-            texts[PRINTED] = printed
-        texts["printed.csv"] = exports.printed_csv(papers)
-    return Rendered(texts, collected, pictures)
+    known = {**EMPTY, **(known or {})}
+    key, texts, old_pictures = known["curves"]
+    if not all((out / name).is_file() for name in old_pictures):
+        known["curves"], key = EMPTY["curves"], ""
+    papers = all_published()
+    found = collect(store, load_boards(out / BOARDS), known)
+    families, masked = None, {}
+    shown: Mapping[str, Sequence[Family]] = dict.fromkeys(old_pictures, ())
+    if found.masked.key != key or not key:
+        texts, shown = {}, {}
+    if found.masked.key not in ("", key):
+        families = curves.families(curves.curves_of(found.curves))
+        shown = curves.pictures(families)
+        masked = curve_tables.documents(families, found.masked.frozen)
+    data = exports(found.tables, found.boards, papers, known["files"])
+    texts = {**texts, **data.kept, **texts_of({**data.documents, **masked})}
+    texts |= render.pages(found, papers, data.anew, families)
+    if found.tables:
+        long = [text for name, text in texts.items() if name.startswith(render.ON_PAGE)]
+        inline = sum(map(len, long)) < 2 * render.MOST_BYTES
+        page = render.leaderboard_page(found, papers, inline=inline)
+        texts = {_page_name(out): page, **dict(sorted(texts.items()))}
+    return Rendered(texts, shown, found, data)
 
 
-def _files(collected: Collected, boards: list[FilledBoard]) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for board in boards:
-        stem = exports.board_stem(board)
-        texts[f"{stem}.csv"] = exports.board_csv(board)
-        texts[f"{stem}.json"] = as_json(exports.board_json(board))
-    settings: dict[str, Any] = {}
-    for stem, tables in exports.by_file(collected.tables).items():
-        what = f"files {_digest_of(tables)}"  # one new run leaves those of other datasets alone
-        made, own = collected.evidence.remembered(what, (), partial(_dataset_files, tables))
-        texts |= {f"{exports.TABLES}/{stem}{suffix}": text for suffix, text in made.items()}
-        settings |= own
-    texts["settings.json"] = exports.settings_json(settings)
-    texts[PROVENANCE] = render.provenance_page(collected.tables)
-    texts["timing.csv"] = exports.timing_csv(collected.tables)
-    return texts
+def memory_of(found: Collected) -> dict[str, Any]:
+    """Return what spares measuring: statistics by hash, and the seals of sound runs."""
+    return {"statistics": found.used, "sound": [line["seal"] for line in found.runs.lines]}
 
 
-def _digest_of(tables: Sequence[Table]) -> str:
-    """Return a hash of all that tables say."""
-    import orjson
+def collect(
+    store: RecordStore, boards: Sequence[Board] = (), known: Mapping[str, Any] | None = None
+) -> Collected:
+    """Read a store into tables, in the order of the first board, and measure what they hold.
 
-    def other(value: Any) -> str:
-        return "" if isinstance(value, Evidence) else repr(value)
-
-    try:
-        said = orjson.dumps(tables, default=other)
-    except TypeError:  # a whole number of more than 64 bits, or half a character: made anew
-        said = secrets.token_bytes()
-    return hashlib.sha256(said).hexdigest()
-
-
-def _dataset_files(tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """Return the files of a dataset by suffix, and what their rows are set to."""
-    settings: dict[str, Any] = {}
-    texts = {
-        ".md": render.dataset_page(tables[0].name, tables),
-        ".csv": exports.tables_csv(tables),
-        ".json": exports.tables_json(tables, settings),
-    }
-    return [texts, settings]
-
-
-def gather(
-    store: RecordStore, out: Path, known: Mapping[str, Any] | None = None
-) -> tuple[Collected, list[FilledBoard]]:
-    """Return the tables of a store, in the order of its first board, and its boards filled in."""
-    collected = collect(store, known)
-    boards = load_boards(out / BOARDS)
-    filled = [fill(board, collected.tables) for board in boards]
+    Parameters
+    ----------
+    known :
+        The memory of an earlier build, or what `memory_of` gives.
+    """
+    known = {**EMPTY, **(known or {})}
+    loaded = load_runs(store, sound=frozenset(known["sound"]))
     order = {name: i for i, name in enumerate(boards[0].datasets if boards else ())}
-    tables = sorted(collected.tables, key=lambda t: order.get(t.name, len(order)))
-    return replace(collected, tables=tuple(tables)), [b for b in filled if b is not None]
+    tables = tables_of(loaded.lines, read_all(store.root))
+    tables.sort(key=lambda table: order.get(table.name, len(order)))
+    filled = [one for board in boards if (one := fill(board, tables)) is not None]
+    masked = masked_of(loaded.lines, known["curves"][0])
+    return measure(loaded, tables, filled, masked, known["statistics"])
+
+
+def rows_frame(store: RecordStore) -> pd.DataFrame:
+    """Return the rows of all tables, the mean over seeds with its interval, as in the CSV tables.
+
+    Example
+    -------
+    >>> rows = rows_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
+    >>> rows.pivot_table(index="row", columns="dataset", values="score")  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        [row_numbers(table, row) for table in collect(store).tables for row in table.rows]
+    )
 
 
 def differences(store: RecordStore, out: Path) -> list[str]:
@@ -288,7 +329,7 @@ def _page_name(out: Path) -> str:
     return PAGE if not readme.is_file() or _is_ours(readme) else OTHER_PAGE
 
 
-def _stale(out: Path, texts: Mapping[str, str]) -> list[Path]:
+def _stale(out: Path, texts: Container[str]) -> list[Path]:
     """Return tables that an earlier build made and the records give no more."""
     candidates = (path for place in PLACES for path in sorted(out.glob(f"{place}.*")))
     return [p for p in candidates if p.relative_to(out).as_posix() not in texts and _is_ours(p)]

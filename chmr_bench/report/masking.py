@@ -1,14 +1,27 @@
-"""Runs with cells masked on purpose, sorted by the curves that they are points of."""
+"""Runs with cells masked on purpose: the curves that they are points of, and the frozen control.
+
+A run without anything masked is the start of every curve of its model. Curves are told apart by
+what is masked, where, how, what fills it, and by all that can change a model's numbers.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from chmr_bench.ablation.missing import Fill, Mechanism, Missing, Stage
-from chmr_bench.report.evidence import Run
+from chmr_bench.metrics import METRICS
+from chmr_bench.records import canonical_json
+from chmr_bench.report.runs import DATA, Run
+
+Seed = int | None
+BASE = ("model", "model_version", "params", "plugin", "plugin_distribution", "plugin_version")
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,88 @@ class MaskedRun:
         return same or missing.rate == 0
 
 
+@dataclass(frozen=True)
+class CurveRuns:
+    """The runs of one curve: those with something masked, and those of its model with nothing."""
+
+    setting: Setting
+    shuffled: bool
+    masked: tuple[MaskedRun, ...]
+    plain: tuple[Run, ...]
+
+    @property
+    def start(self) -> list[tuple[Seed, Run]]:
+        """Return the runs with nothing masked, each with what pairs it."""
+        return [(run["seed"], run) for run in self.plain]
+
+    @property
+    def by_rate(self) -> dict[float, list[tuple[Seed, Run]]]:
+        """Return rate, ascending -> its runs, each with what pairs it."""
+        rates: dict[float, list[tuple[Seed, Run]]] = defaultdict(list)
+        rates |= {} if self.shuffled else {0.0: self.start}
+        for run in self.masked:
+            rates[run.missing.rate].append((run.pairing, run.run))
+        return dict(sorted(rates.items()))
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Runs with something masked, sorted.
+
+    Attributes
+    ----------
+    key :
+        A hash of all runs that curves and rows rest on, "" where nothing was ever masked.
+    curves :
+        The runs of each curve.
+    frozen :
+        The rows of the frozen control, see `frozen_rows`.
+    """
+
+    key: str = ""
+    curves: Sequence[CurveRuns] = ()
+    frozen: Sequence[Mapping[str, Any]] = ()
+
+
+def masked_of(lines: Sequence[Run], known: str = "") -> Masked:
+    """Return the masked runs of a store, sorted; not where their key is the one known already."""
+    models = {line["model"] for line in lines if line["missing"] is not None}
+    shared = [line for line in lines if line["model"] in models]
+    seals = "".join(line["seal"] for line in shared)
+    key = hashlib.sha256(seals.encode()).hexdigest() if shared else ""
+    return Masked(key) if key == known else Masked(key, curve_runs(shared), frozen_rows(shared))
+
+
+def curve_runs(lines: Sequence[Run]) -> list[CurveRuns]:
+    """Return the runs of every curve of models with something masked."""
+    fixed = one_draw(masked_runs(lines))
+    groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
+    for line in lines:
+        groups[(*(line[name] for name in (*DATA, "dataset_metric")), base_of(line))].append(line)
+    return [
+        CurveRuns(setting, shuffled, tuple(masked), tuple(r for r in of if r["missing"] is None))
+        for of in groups.values()
+        for (setting, shuffled), masked in by_kind(masked_runs(of), fixed).items()
+    ]
+
+
+def base_of(line: Run) -> str:
+    """Return all that can change the numbers of a model but the seed and what is masked."""
+    settings = [line[name] for name in (*BASE, "precision", "device", "cells")]
+    return canonical_json([*settings, _making(line)])
+
+
+def _making(line: Run) -> Any:
+    """Return how the weights were made, the atlas's content left out, which masking changes."""
+    pretraining = json.loads(line["pretraining"] or "null")
+    if line["weights"] is None or pretraining is None:
+        return line["row_weights"]
+    inner = pretraining.get("atlas")
+    atlas = inner if isinstance(inner, Mapping) else pretraining
+    kept = {name: pretraining.get(name) for name in ("version", "config", "features")}
+    return [kept, {name: atlas.get(name) for name in ("atlases", "transductive", "left_out_of")}]
+
+
 def masked_runs(lines: Iterable[Run]) -> list[MaskedRun]:
     """Return the lines of runs with something masked; not those of the frozen control."""
     masked = [
@@ -153,3 +248,54 @@ def masked_counts(lines: Iterable[Run]) -> dict[str, tuple[int, int]]:
             here = (sum(m.get(n, 0) for m in counts.values()) for n in ("observed", "hidden"))
             totals[part] = (before[0] + next(here), before[1] + next(here))
     return totals
+
+
+# ------------------------------------------------------------------------------- the frozen control
+
+
+def frozen_rows(lines: Iterable[Run]) -> list[dict[str, Any]]:
+    """Return what fitted models predict from the profiles of others, in the order of the runs.
+
+    A row a dataset, split and model over its seeds. ``score`` and ``score_replaced`` are of the
+    molecules whose profile was replaced; ``low`` and ``high`` are the ends of the change over the
+    draws, each the mean over seeds.
+    """
+    groups: dict[tuple[str, ...], list[Run]] = defaultdict(list)
+    for line in lines:
+        if line["replaced"] is not None:
+            groups[line["table"], base_of(line), _modalities(line)].append(line)
+    return [row for members in groups.values() if (row := _frozen_row(members)) is not None]
+
+
+def _modalities(line: Run) -> str:
+    return "+".join(json.loads(line["missing"])["modalities"]) or "all"
+
+
+def _frozen_row(lines: Sequence[Run]) -> dict[str, Any] | None:
+    """Return the row of runs that differ in their seed alone; None where nothing was scored."""
+    first = lines[0]
+    controls = [json.loads(line["replaced"]) for line in lines]
+    controls = [one for one in controls if one["score"] is not None and None not in one["scores"]]
+    if not controls:
+        return None
+    own = float(np.mean([one["score"] for one in controls]))
+    draws = np.mean([one["scores"] for one in controls], axis=0)  # (n_draws,)
+    sign = 1.0 if METRICS[first["metric"]].greater_is_better else -1.0
+    return {
+        "dataset": first["dataset"],
+        "synthetic": first["synthetic"],
+        "split": first["split"],
+        "metric": first["metric"],
+        "model": first["named"],
+        "modalities": _modalities(first),
+        "n_runs": len(controls),
+        "n_molecules": max(one["rows"] for one in controls),
+        "n_draws": len(draws),
+        "score": own,
+        "score_replaced": float(draws.mean()),
+        "change": float(draws.mean()) - own,
+        "low": float(draws.min()) - own,
+        "high": float(draws.max()) - own,
+        "p": (1 + int((sign * (draws - own) >= 0).sum())) / (1 + len(draws)),
+        "moved": float(np.mean([one["moved"] for one in controls])),
+    }

@@ -1,99 +1,96 @@
-"""Grids to Markdown pages: everything a page says that is no number stands in ``templates/``."""
+"""Plain data to Markdown pages: what is said, and how a number is shown, stands in templates.
+
+What makes a table of text out of plain data is a filter of theirs.
+"""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chmr_bench.errors import writing
-from chmr_bench.report.aggregate import KINDS, Collected, Kind, Table
+from chmr_bench.report.aggregate import KINDS, Table
 from chmr_bench.report.audits import audited_grid
-from chmr_bench.report.boards import FilledBoard
-from chmr_bench.report.exports import by_file
-from chmr_bench.report.grids import Grid, board_grid, heading, number, table_grid, time_grid
+from chmr_bench.report.curve_tables import curve_grid, frozen_grids
+from chmr_bench.report.curves import Family, pictures
+from chmr_bench.report.evidence import Collected
+from chmr_bench.report.exports import TABLES, by_file
+from chmr_bench.report.grids import board_grid, heading, number, table_grid, time_grid
 from chmr_bench.report.printed import printed_grids
-from chmr_bench.report.provenance import provenance_grids
 from chmr_bench.report.published import Published
-from chmr_bench.report.words import macros, page
+from chmr_bench.report.runs import Run
+from chmr_bench.report.words import environment, grouped, tightened
 
-MARK = "<!-- made by `chmr-bench leaderboard build` from the records; edit nothing here -->"
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PRINTED, PROVENANCE, MISSING = "printed.md", "provenance.md", "missing.md"
+ON_PAGE = (f"{TABLES}/", PROVENANCE)
+"""Beginnings of the names of pages whose length tells whether all fits on the first one."""
 OLD_MARK = "<!-- made by `chmr-bench leaderboard build`"
 """How the mark of any version begins."""
 MOST_BYTES = 30_000
 """A page with more is split: the tables of datasets then stand on pages of their own alone."""
 
 
-def leaderboard_page(
-    collected: Collected,
-    boards: Sequence[FilledBoard],
+def pages(
+    found: Collected,
     papers: Sequence[Published],
-    *,
-    missing: bool = False,
-    inline: bool = True,
-) -> str:
-    """Return the main page, with the tables of datasets on it where they are short.
+    anew: Mapping[str, Sequence[Table]],
+    families: Sequence[Family] | None,
+) -> dict[str, str]:
+    """Return file name -> text of all pages but the first.
 
     Parameters
     ----------
-    missing :
-        Whether there is a page on masked cells beside it.
+    anew :
+        File stem -> the tables of a dataset, of those whose page is wanted.
+    families :
+        Curves of runs with masked cells; None where no page of them is wanted.
+    """
+    tables = found.tables
+    texts = {f"{TABLES}/{stem}.md": page("dataset", tables=of) for stem, of in anew.items()}
+    if tables:
+        texts[PROVENANCE] = page("provenance", tables=tables)
+    names = {table.name for table in tables if table.kind == "benchmark"}
+    if any(names & {*table.datasets} for paper in papers for table in paper.table):
+        texts[PRINTED] = page("printed", papers=papers, datasets=names)
+    if families is not None:
+        texts[MISSING] = page("missing", families=families, frozen=found.masked.frozen)
+    return texts
+
+
+def leaderboard_page(found: Collected, papers: Sequence[Published], *, inline: bool = True) -> str:
+    """Return the first page, with the tables of datasets on it where they are short.
+
+    Parameters
+    ----------
     inline :
         False where those tables are known to be too long.
     """
-    real = [t for t in collected.tables if t.kind == "benchmark"]
-    content = {
-        "boards": [board_grid(board) for board in boards],
-        "leaks": audited_grid(real),
-        "printed": printed_grids(papers, [t.name for t in real]),
-        "parts": [_part(kind, collected.tables, inline) for kind in KINDS],
-        "number": number,
-        "heading": heading,
-        "missing": missing,
-        "problems": collected.problems,
-        "mark": MARK,
-    }
-    text = page("leaderboard", **content, inline=inline)
+    content = {"found": found, "tables": found.tables, "papers": papers, "kinds": KINDS}
+    text = page("leaderboard", inline=inline, **content)
     if inline and len(text.encode()) > MOST_BYTES:
-        text = page("leaderboard", **content, inline=False)
+        text = page("leaderboard", inline=False, **content)
     return text
 
 
-def dataset_page(name: str, tables: Sequence[Table]) -> str:
-    """Return the page of a dataset's tables."""
-    return sections_page(name, [_grid(table) for table in tables])
+def page(template: str, **values: Any) -> str:
+    """Return a template of a page with its values, as Markdown."""
+    text = _environment().get_template(f"{template}.md.j2").render(**values)
+    return tightened(text).strip("\n") + "\n"
 
 
-def printed_page(papers: Sequence[Published], tables: Sequence[Table]) -> str:
-    """Return the page of printed figures, "" where no dataset of theirs was measured."""
-    grids = printed_grids(papers, [t.name for t in tables if t.kind == "benchmark"])
-    lead = (
-        "Carried over from papers, in their units, on their splits; none was measured here, and "
-        "none stands in a column with a measured figure."
-    )
-    return sections_page("As printed", grids, lead) if grids else ""
-
-
-def provenance_page(tables: Sequence[Table]) -> str:
-    """Return the page that says where numbers come from, and what they took."""
-    timed = [t for t in tables if t.kind == "benchmark"] or tables
-    timed = [t for t in timed if t.facts["split"] == "reference"] or timed
-    time = time_grid(timed)
-    grids = [*provenance_grids(tables), *([time] if time.rows else [])]
-    return sections_page("Provenance", grids)
-
-
-def sections_page(
-    title: str,
-    grids: Sequence[Grid],
-    lead: str = "",
-    pictures: Sequence[str] = (),
-    alt: str = "",
-) -> str:
-    """Return a page of tables under each other."""
-    context = {"title": title, "lead": lead, "pictures": pictures, "alt": alt, "mark": MARK}
-    return page("sections", grids=grids, **context)
+@cache
+def _environment() -> Environment:
+    """Return what loads the templates of pages, with what they show plain data by."""
+    jinja = environment()
+    jinja.filters.update({one.__name__: one for one in FILTERS})
+    return jinja
 
 
 def write_files(
@@ -113,16 +110,40 @@ def write_files(
     return [folder / name for name in files]
 
 
-# --------------------------------------------------------------------------------------- sections
+def machines(tables: Sequence[Table]) -> list[tuple[tuple[str, ...], int]]:
+    """Return commit, processor, device, cores, platform and Python, and how many records of each.
+
+    Sorted.
+    """
+    counts = Counter(
+        (
+            (run["commit"] or "installed")[:12] + (" + changes" if run["dirty"] else ""),
+            run["cpu"],
+            run["device_name"] or run["device"],
+            str(run["n_jobs"]),
+            run["platform"],
+            run["python"],
+        )
+        for run in _runs(tables)
+    )
+    return sorted(counts.items())
 
 
-def _part(kind: Kind, tables: Sequence[Table], inline: bool) -> dict[str, Any]:
-    """Return the tables of one kind, as grids where wanted, and by the file that holds them."""
-    shown = [table for table in tables if table.kind == kind]
-    grids = [_grid(table) for table in shown] if inline else []
-    return {"kind": kind, "grids": grids, "files": by_file(shown)}
+def packages(tables: Sequence[Table]) -> str:
+    """Return which versions of packages runs were made with, "" where none says."""
+    installed = {
+        item for of in {run["packages"] for run in _runs(tables)} for item in json.loads(of).items()
+    }
+    listed = (f"{name} {' and '.join(of)}" for name, of in grouped(sorted(installed)).items())
+    return f"Packages: {', '.join(listed)}." if installed else ""
 
 
-def _grid(table: Table) -> Grid:
-    about = str(macros().about(table.facts)).strip()
-    return replace(table_grid(table), about=about, folded=table.facts["split_seed"] is not None)
+def _runs(tables: Sequence[Table]) -> list[Run]:
+    return [run for table in tables for row in table.rows for run in row.lines]
+
+
+FILTERS = (
+    *(audited_grid, board_grid, by_file, curve_grid, frozen_grids, heading, machines, number),
+    *(packages, pictures, printed_grids, table_grid, time_grid),
+)
+"""What templates of pages show plain data by, under these names."""

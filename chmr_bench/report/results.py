@@ -13,8 +13,9 @@ from typing import Any
 
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report.aggregate import Row, Table, tables_of
-from chmr_bench.report.evidence import Evidence, known_mean
-from chmr_bench.report.runs import frame_of
+from chmr_bench.report.digits import known_mean
+from chmr_bench.report.evidence import measure
+from chmr_bench.report.runs import LoadedRuns, dicts_of, frame_of
 from chmr_bench.report.words import grouped
 
 Numbers = dict[str, Any]
@@ -62,7 +63,8 @@ def _keyed(records: Iterable[Record], store: RecordStore) -> list[tuple[Numbers,
     by_identity = {record.identity: record for record in records}
     order = {identity: i for i, identity in enumerate(by_identity)}
     frame = frame_of(record.model_dump(mode="json") for record in by_identity.values())
-    tables = tables_of(frame, Evidence(store))
+    tables = tables_of(dicts_of(frame), {})
+    measure(LoadedRuns(frame, store, stored=by_identity), tables)
     shared = Counter(name for name, _ in {(t.name, t.facts["dataset_digest"]) for t in tables})
     pairs = [(table, row) for table in tables for row in table.rows]
     pairs.sort(key=lambda pair: min(order[line["identity"]] for line in pair[1].lines))

@@ -21,14 +21,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench.plugins import registry
-from chmr_bench.records import Problem, RecordStore, Stored, canonical_json
+from chmr_bench.records import Problem, Record, RecordStore, Stored, canonical_json
 from chmr_bench.report.columns import COLUMNS, NUMBERS, line_of, seal_of
-from chmr_bench.report.labels import row_labels
+from chmr_bench.report.labels import plain_name, row_labels
 from chmr_bench.types import PARTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Run = Mapping[str, Any]
+"""A line of the frame of runs."""
 REFERENCE = "reference"
 """What a dataset's own split is called."""
 MEND = "run the same command again: it is computed anew"
@@ -45,18 +47,21 @@ class LoadedRuns:
     ----------
     frame :
         A line a run, as `runs_frame` returns it.
+    lines :
+        The same as plain values.
     problems :
         What lies among the records and is in no table, with the reason.
     store :
         Where they are from.
     stored :
-        Identity -> the run in the store.
+        Identity -> the run in the store, or its record.
     """
 
     frame: pd.DataFrame
     store: RecordStore
+    lines: Sequence[Run] = ()
     problems: tuple[Problem, ...] = field(default=())
-    stored: Mapping[str, Stored] = field(default_factory=dict)
+    stored: Mapping[str, Stored | Record] = field(default_factory=dict)
 
 
 def runs_frame(store: RecordStore) -> pd.DataFrame:
@@ -98,7 +103,7 @@ def load_runs(
     stored, problems = _chosen(store, check, sound)
     frame = frame_of(entry.content for entry in stored)
     by_identity = {entry.identity: entry for entry in stored}
-    return LoadedRuns(frame, store, tuple(problems), by_identity)
+    return LoadedRuns(frame, store, dicts_of(frame), tuple(problems), by_identity)
 
 
 def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -114,6 +119,8 @@ def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         for made_up, origin in zip(runs["synthetic"], runs["origin"], strict=True)
     ]
     runs["table"] = _tables(runs)
+    named = zip(runs["model"], runs["overrides"], runs["own_profiles"], strict=True)
+    runs["named"] = [plain_name(model, changed, None, own) for model, changed, own in named]
     runs["row"] = row_labels(runs)
     return runs
 

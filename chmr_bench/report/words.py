@@ -17,12 +17,6 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-def page(template: str, **values: Any) -> str:
-    """Return a template of a page with its values, as Markdown."""
-    text = environment().get_template(f"{template}.md.j2").render(**values)
-    return tightened(text).strip("\n") + "\n"
-
-
 def notes(template: str, **values: Any) -> tuple[str, ...]:
     """Return the notes of a template, an item of its list each; lines within one are joined."""
     text = _environment_of_lines().get_template(f"{template}_notes.j2").render(**values)

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from chmr_bench.errors import MissingDependencyError
-from chmr_bench.records.rounding import as_json
+from chmr_bench.records.rounding import as_csv, as_json
 from chmr_bench.report.comparison.figures import draw_gains, draw_ranks
 from chmr_bench.report.comparison.overall import Folds
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
 from chmr_bench.report.comparison.tables import grids
-from chmr_bench.report.exports import as_csv
 from chmr_bench.report.grids import section
 from chmr_bench.report.render import write_files
 from chmr_bench.statistics import LEVEL

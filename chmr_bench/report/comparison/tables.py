@@ -6,7 +6,7 @@ import math
 
 from chmr_bench.report.comparison.overall import CV5X5, N_FOLDS, Folds, Overall
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset, Verdict
-from chmr_bench.report.evidence import finite
+from chmr_bench.report.digits import finite
 from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.words import grouped, notes
 from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED

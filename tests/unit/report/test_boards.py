@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
+from chmr_bench.ablation.missing import Missing
 from chmr_bench.errors import DataError
-from chmr_bench.report.aggregate import collect
-from chmr_bench.report.boards import Board, FilledBoard, fill, load_boards
+from chmr_bench.report.boards import Board, FilledBoard, load_boards
 from chmr_bench.report.grids import board_grid
+from chmr_bench.report.leaderboard import collect
 
 BOARD = Board(title="Three", datasets=("bace", "hiv", "biogen3k"), regression=("biogen3k",))
 
 
 def filled(results: Any, board: Board = BOARD) -> FilledBoard:
-    overall = fill(board, collect(results.store).tables)
-    assert overall is not None
+    (overall,) = collect(results.store, [board]).boards
     return overall
 
 
@@ -83,7 +83,7 @@ def test_only_the_boards_split_and_no_user_or_synthetic_data(results: Any) -> No
     results.add("b", "bace", dataset__origin={"kind": "file", "file": "bace"})
     results.add("c", "hiv", dataset__synthetic=True)
     results.add("d", "other")
-    assert fill(BOARD, collect(results.store).tables) is None
+    assert collect(results.store, [BOARD]).boards == ()
 
 
 def test_a_run_cached_under_another_name_of_the_split_is_on_the_board(results: Any) -> None:
@@ -96,7 +96,7 @@ def test_a_run_cached_under_another_name_of_the_split_is_on_the_board(results: A
 
 def test_a_run_with_hidden_data_is_not_on_the_board(results: Any) -> None:
     results.add("a", "bace")
-    results.add("a", "bace", missing={"rate": 0.5})
+    results.add("a", "bace", missing=Missing(0.5).to_dict())
     assert [r.label for r in filled(results).rows] == ["a"]
 
 

@@ -10,8 +10,9 @@ import pytest
 from chmr_bench.errors import DataError
 from chmr_bench.records.audited import read_all, write_all
 from chmr_bench.report import leaderboard
-from chmr_bench.report.aggregate import Table, collect
+from chmr_bench.report.aggregate import Table
 from chmr_bench.report.grids import table_grid
+from chmr_bench.report.leaderboard import collect
 
 
 def only_table(results: Any) -> Table:

@@ -10,11 +10,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.report import leaderboard
-from chmr_bench.report.curve_tables import as_document, as_rows, grids
-from chmr_bench.report.curves import Curve, curves
-from chmr_bench.report.families import families_of
-from chmr_bench.report.figures import PER_PANEL, draw, parts, pictures, slug, stretch
+from chmr_bench.report import leaderboard, masking
+from chmr_bench.report.curve_tables import as_document, as_rows, curve_grid
+from chmr_bench.report.curves import Curve, curves, families_of, pictures, slug
+from chmr_bench.report.figures import PER_PANEL, draw, parts, stretch
+from chmr_bench.report.grids import Grid
 from chmr_bench.report.masking import Setting
 
 WORLD = ("pretrain", "finetune", "test")
@@ -39,6 +39,11 @@ def add(results: Any, rate: float, score: float | None, seed: int | None = 0, **
 def only(results: Any) -> Curve:
     (curve,) = curves(results.store)
     return curve
+
+
+def only_grid(results: Any) -> Grid:
+    (family,) = families_of(results.store)
+    return curve_grid(family)
 
 
 def rates(curve: Curve) -> list[float]:
@@ -175,7 +180,7 @@ def test_seeds_of_one_rate_alone_are_told_not_dropped(results: Any) -> None:
     assert point.unpaired == (1, 2)
     assert point.change is not None
     assert point.change.n_pairs == 1
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert any("on record there or at 0 % alone: seed 1, 2" in note for note in grid.notes)
     assert any(note.startswith("one seed") and note.endswith("chmr") for note in grid.notes)
 
@@ -192,7 +197,7 @@ def test_the_start_and_a_change_are_the_score_of_the_same_seeds(results: Any) ->
     assert last.change is not None
     assert start.seeds == (0, 1, 2)
     assert start.scores.mean() + last.change.mean == pytest.approx(last.score)
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert grid.rows[0][1] == "81.0"
     assert grid.rows[0][4].startswith("-3.0 (")
     assert (
@@ -209,7 +214,7 @@ def test_the_start_is_over_all_seeds_where_no_change_is_against_it(results: Any)
     results.add("knn", "bace", 0.7, seed=0)
     results.add("knn", "bace", 0.8, seed=1)
     results.add("knn", "bace", 0.7, seed=0, missing=Missing(0.5).to_dict())  # nothing moved
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert {row[0]: row[1] for row in grid.rows} == {"chmr (shuffled)": "65.0", "knn": "75.0"}
     assert not any("nothing masked: over" in note for note in grid.notes)
 
@@ -219,7 +224,7 @@ def test_a_failed_run_is_counted(results: Any) -> None:
     add(results, 0.5, None, error="no")
     curve = only(results)
     assert [(p.n_runs, p.n_failed) for p in curve.points] == [(1, 0), (0, 1)]
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert "failed" in grid.rows[0][3]
     assert as_rows(families_of(results.store))[1]["n_failed"] == 1
 
@@ -230,7 +235,7 @@ def test_a_failed_share_leaves_no_mean_change(results: Any) -> None:
             error = "no" if share == failed else ""
             add(results, share, None if error else 0.8 - share / 10, model=model, error=error)
     found = families_of(results.store)
-    (grid,) = grids(found)
+    (grid,) = map(curve_grid, found)
     assert grid.columns[-1] == "mean change, 0 to 100 %"
     assert {row[0]: row[-1] == "-" for row in grid.rows} == {"a": False, "b": True, "c": True}
     names = ("mean_change", "mean_change_from", "mean_change_to")
@@ -249,7 +254,7 @@ def test_a_share_that_failed_on_one_dataset_is_a_column_of_the_mean(results: Any
             error = "no" if (dataset, share) == ("bbbp", 0.5) else ""
             add(results, share, None if error else 0.8 - share / 10, dataset=dataset, error=error)
     mean = families_of(results.store)[-1]
-    (grid,) = grids([mean])
+    grid = curve_grid(mean)
     assert grid.rows[0][3:] == ("failed", "-10.0 (-10.0 to -10.0)", "-")
 
 
@@ -259,7 +264,7 @@ def test_predictions_that_do_not_move_are_no_flat_line(results: Any) -> None:
     results.add("chmr", "bace", 0.8, missing=asked)
     curve = only(results)
     assert curve.unmoved
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert grid.rows[0][3] == "does not read it"
 
 
@@ -268,7 +273,7 @@ def test_what_could_be_read_is_told_from_what_could_not(results: Any, n: int, wo
     add(results, 0.0, 0.8)
     hidden = {"test": {"m": {"observed": 10, "hidden": n, "filled": 0}}}
     results.add("chmr", "bace", 0.8, missing=Missing(0.5).to_dict(), hidden=hidden)
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert grid.rows[0][3] == words
 
 
@@ -324,7 +329,7 @@ def test_a_mean_change_is_over_the_same_shares_in_every_row(results: Any) -> Non
     for model, shares in (("a", (0.0, 0.5, 1.0)), ("b", (0.0, 1.0))):
         for share in shares:
             add(results, share, 0.8 - share / 10, model=model)
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert {row[0]: row[-1] == "-" for row in grid.rows} == {"a": False, "b": True}
 
 
@@ -333,14 +338,14 @@ def test_a_mean_change_says_how_many_seeds_it_has(results: Any) -> None:
         add(results, 0.0, 0.8, seed)
         add(results, 0.5, 0.75, seed)
     results.add("chmr", "bace", 0.7, seed=0, missing=Missing(1.0).to_dict(), predicted=0.9)
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert any("mean change of chmr: over 1 of the seeds" in note for note in grid.notes)
 
 
 def test_hitting_molecules_is_not_hiding_entries(results: Any) -> None:
     add(results, 0.0, 0.8)
     add(results, 1.0, 0.7, mechanism="asymmetric")
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert grid.columns[3] == "100 % of molecules hit"
 
 
@@ -393,7 +398,7 @@ def test_what_is_shown(results: Any) -> None:
     add(results, 0.0, 0.8, half=0.0)
     add(results, 0.25, 0.75, half=0.0)
     add(results, 1.0, 0.7, half=0.0)
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     assert grid.title == "bace: cells masked (world)"
     assert grid.columns[1:] == (
         "ROC-AUC %, nothing masked",
@@ -430,6 +435,35 @@ def test_the_files_come_with_the_other_tables_and_go_with_the_records(results: A
     results.store.path_of(hidden).rmdir()
     leaderboard.build(results.store, out)
     assert not list(out.glob("missing*"))
+
+
+def test_curves_are_sorted_again_only_for_a_new_run_or_a_lost_picture(
+    results: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sorted_, curve_runs = [], masking.curve_runs
+
+    def spy(lines: Any) -> Any:
+        sorted_.append(len(lines))
+        return curve_runs(lines)
+
+    monkeypatch.setattr(masking, "curve_runs", spy)
+    for rate in (0.0, 0.5):
+        add(results, rate, 0.8 - 0.1 * rate)
+    picture = results.root / "missing-cells-hidden-world.png"
+    for n_sorted in (1, 1):
+        leaderboard.build(results.store, results.root)
+        assert len(sorted_) == n_sorted
+    results.add("mean", "bace", 0.5)
+    leaderboard.build(results.store, results.root)
+    assert len(sorted_) == 1
+    picture.unlink()
+    leaderboard.build(results.store, results.root)
+    assert picture.is_file()
+    add(results, 1.0, 0.7)
+    leaderboard.build(results.store, results.root)
+    assert sorted_ == [2, 2, 3]
+    assert "100 % masked" in (results.root / "missing.md").read_text()
+    assert leaderboard.differences(results.store, results.root) == []
 
 
 def test_a_picture_is_named_after_its_setting_and_is_one(results: Any) -> None:
@@ -510,7 +544,7 @@ def test_runs_that_begin_with_one_pretraining_are_said_to(results: Any) -> None:
         "chmr": [1, 2],
         "cells.mlp": [0, 0],
     }
-    (grid,) = grids([family])
+    grid = curve_grid(family)
     (note,) = [n for n in grid.notes if "one pretraining" in n]
     assert note.startswith("chmr: all runs at 0 % begin")
     assert {row["n_pretrainings"] for row in as_rows([family])} == {0, 1, 2}
@@ -546,7 +580,7 @@ def test_models_without_a_curve_get_no_panel_of_their_own(results: Any) -> None:
 def test_small_units_are_distinct(results: Any) -> None:
     for rate, score in ((0.0, 1.21e-6), (0.5, 1.32e-6), (1.0, 1.4e-6)):
         add(results, rate, score, seed=None, metric="mae", half=2e-8 * (1 + rate))
-    (grid,) = grids(families_of(results.store))
+    grid = only_grid(results)
     start, _, half, _, mean = grid.rows[0][1:]
     assert float(start) == pytest.approx(1.21e-6)
     for cell in (half, mean):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.report import leaderboard
-from chmr_bench.report.aggregate import collect, memory_of
+from chmr_bench.report import leaderboard, render
 from chmr_bench.report.evidence import Evidence, Run
+from chmr_bench.report.leaderboard import collect, memory_of
 
 
 @pytest.fixture
@@ -31,16 +31,16 @@ def reads(results: Any, monkeypatch: pytest.MonkeyPatch, known: dict[str, Any]) 
 
     with monkeypatch.context() as patch:
         patch.setattr(Evidence, "replicates", spy)
-        collect(results.store, known)
+        collect(results.store, known=known)
     return seen
 
 
 def test_what_is_known_is_not_read_again(board: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first = collect(board.store)
     assert reads(board, monkeypatch, memory_of(first)) == []
-    again = collect(board.store, memory_of(first))
+    again = collect(board.store, known=memory_of(first))
     assert again.tables == first.tables
-    assert again.evidence.used == first.evidence.used
+    assert again.used == first.used
 
 
 def test_a_new_run_makes_its_own_row_and_the_distances_to_it_be_read(
@@ -49,8 +49,8 @@ def test_a_new_run_makes_its_own_row_and_the_distances_to_it_be_read(
     known = memory_of(collect(board.store))
     board.add("a", "bace", 0.72, seed=2)
     assert set(reads(board, monkeypatch, known)) == {"a", "b"}  # b is the best of the table
-    assert collect(board.store, known).tables == collect(board.store).tables
-    results_elsewhere = memory_of(collect(board.store, known))
+    assert collect(board.store, known=known).tables == collect(board.store).tables
+    results_elsewhere = memory_of(collect(board.store, known=known))
     board.add("c", "hiv", 0.72)
     assert set(reads(board, monkeypatch, results_elsewhere)) == {"c"}
 
@@ -75,10 +75,10 @@ def test_what_cannot_be_read_is_told_every_time(board: Any, monkeypatch: Any) ->
     first = collect(board.store)
     assert all(row.low is None for table in first.tables for row in table.rows)
     assert {p.reason for p in first.problems} == {"no interval: bootstrap.npy: cannot be read"}
-    again = collect(board.store, memory_of(first))
+    again = collect(board.store, known=memory_of(first))
     assert again.problems == first.problems
     monkeypatch.undo()
-    later = collect(board.store, memory_of(again))
+    later = collect(board.store, known=memory_of(again))
     assert all(row.low is not None for table in later.tables for row in table.rows)
 
 
@@ -105,4 +105,25 @@ def test_soundness_is_remembered_until_a_build_anew(board: Any) -> None:
     assert "damaged, and so in no table" in page.read_text()
     leaderboard.build(board.store, board.root)
     assert "damaged, and so in no table" in page.read_text()
+    assert leaderboard.differences(board.store, board.root) == []
+
+
+def test_one_run_more_leaves_the_files_of_other_datasets(
+    board: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board.add("a", "hiv")
+    leaderboard.build(board.store, board.root)
+    made, page = [], render.page
+
+    def spy(template: str, **values: Any) -> str:
+        if template == "dataset":
+            made.extend(table.name for table in values["tables"])
+        return page(template, **values)
+
+    monkeypatch.setattr(render, "page", spy)
+    leaderboard.build(board.store, board.root)
+    assert made == []
+    board.add("b", "hiv")
+    leaderboard.build(board.store, board.root)
+    assert made == ["hiv"]
     assert leaderboard.differences(board.store, board.root) == []

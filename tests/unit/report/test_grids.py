@@ -8,9 +8,9 @@ import pytest
 
 from chmr_bench.plugins import registry
 from chmr_bench.report import grids, printed, published
-from chmr_bench.report.aggregate import collect
-from chmr_bench.report.boards import Board, fill
+from chmr_bench.report.boards import Board
 from chmr_bench.report.grids import Grid
+from chmr_bench.report.leaderboard import collect
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,7 @@ def test_a_board(results: Any) -> None:
     results.add("gp", "bace", 0.7)
     results.add("gp", "hiv", error="boom")
     board = Board(title="B", datasets=("bace", "hiv", "biogen3k"), regression=("biogen3k",))
-    overall = fill(board, collect(results.store).tables)
-    assert overall is not None
+    (overall,) = collect(results.store, [board]).boards
     grid = grids.board_grid(overall)
     assert grid.columns == (
         *("model", "bace", "hiv", "biogen3k MAE ↓"),

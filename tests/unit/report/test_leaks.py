@@ -9,8 +9,8 @@ import pytest
 from chmr_bench.records import Record
 from chmr_bench.records.audited import AuditFile, Leaked, write_all
 from chmr_bench.report import leaderboard
-from chmr_bench.report.aggregate import collect
 from chmr_bench.report.audits import LEVEL_WORDS, audited_grid, percent
+from chmr_bench.report.leaderboard import collect
 
 COUNTS = {"smiles": 0, "parent": 1, "connectivity": 2, "molecule": 2, "scaffold": 3}
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from chmr_bench.report.aggregate import collect
-from chmr_bench.report.boards import Board, FilledBoard, fill
+from chmr_bench.report.boards import Board, FilledBoard
 from chmr_bench.report.exports import board_json, board_row, flat
 from chmr_bench.report.grids import board_grid
+from chmr_bench.report.leaderboard import collect
 
 BOARD = Board(title="Two", datasets=("bace", "biogen3k"), regression=("biogen3k",), split="strict")
 
@@ -29,8 +29,7 @@ def add(results: Any, model: str, dataset: str, scores: list[float], **more: Any
 
 
 def filled(results: Any, board: Board = BOARD) -> FilledBoard:
-    found = fill(board, collect(results.store).tables)
-    assert found is not None
+    (found,) = collect(results.store, [board]).boards
     return found
 
 
@@ -99,9 +98,9 @@ def test_failed_jobs_are_counted_and_a_split_without_a_score_is_none(results: An
 
 def test_other_splits_are_on_other_boards(results: Any) -> None:
     results.add("a", "bace", 0.5)
-    assert fill(BOARD, collect(results.store).tables) is None
+    assert collect(results.store, [BOARD]).boards == ()
     main = BOARD.model_copy(update={"split": "reference"})
-    assert fill(main, collect(results.store).tables) is not None
+    assert len(collect(results.store, [main]).boards) == 1
 
 
 def test_json_and_csv_say_how_many_splits(results: Any, tmp_path: Path) -> None:

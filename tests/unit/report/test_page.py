@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from chmr_bench.report.aggregate import collect
-from chmr_bench.report.boards import Board, fill
+from chmr_bench.report.boards import Board
 from chmr_bench.report.grids import Grid, markdown
+from chmr_bench.report.leaderboard import collect
 from chmr_bench.report.published import all_published
-from chmr_bench.report.render import (
-    MARK,
-    MOST_BYTES,
-    leaderboard_page,
-    printed_page,
-    provenance_page,
-)
+from chmr_bench.report.render import MOST_BYTES, OLD_MARK, leaderboard_page, pages
 
 BOARD = Board(title="Two", datasets=("bace", "chembl2k"))
 
 
 def made(results: Any) -> str:
-    collected = collect(results.store)
-    overall = fill(BOARD, collected.tables)
-    return leaderboard_page(collected, [overall] if overall else [], all_published())
+    return leaderboard_page(collect(results.store, [BOARD]), all_published())
 
 
 def headings(text: str) -> list[str]:
@@ -35,7 +27,7 @@ def test_sections_come_in_order(results: Any) -> None:
     record = results.add("forest", "planted", dataset__synthetic=True)
     results.store.path_of(record).with_name("junk").mkdir()
     text = made(results)
-    assert text.startswith(MARK)
+    assert text.startswith(f"{OLD_MARK} from the records; edit nothing here -->\n")
     assert [h for h in headings(text) if h.startswith("## ")] == [
         "## Two, reference split",
         "## As printed",
@@ -50,7 +42,11 @@ def test_sections_come_in_order(results: Any) -> None:
 
 
 def printed(results: Any) -> str:
-    return printed_page(all_published(), collect(results.store).tables)
+    return other_pages(results).get("printed.md", "")
+
+
+def other_pages(results: Any) -> dict[str, str]:
+    return pages(collect(results.store), all_published(), {}, None)
 
 
 def test_printed_and_measured_figures_share_no_page(results: Any) -> None:
@@ -85,7 +81,7 @@ def test_provenance_names_data_models_and_machines(results: Any) -> None:
     results.add("forest", "bace", seed=4, environment__packages={"numpy": "2.1.0"})
     results.add("mean", "bace", seed=None)
     assert "[provenance.md](provenance.md)" in made(results)
-    text = provenance_page(collect(results.store).tables)
+    text = other_pages(results)["provenance.md"]
     assert "3200/400/400" in text
     assert "c0ffeec0ffee + changes" in text
     assert "Packages: numpy 2.0.0 and 2.1.0." in text

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from chmr_bench.records import Record
 from chmr_bench.records.pretrained import n_test_seen, pretrained_on, weights_of_row
-from chmr_bench.report.aggregate import Collected, collect
-from chmr_bench.report.boards import Board, fill
-from chmr_bench.report.exports import ELSEWHERE, SETTINGS, settings_json, table_json, tables_json
+from chmr_bench.report.boards import Board, load_boards
+from chmr_bench.report.evidence import Collected
+from chmr_bench.report.exports import ELSEWHERE, SETTINGS, dataset_json, settings_json, table_json
 from chmr_bench.report.grids import board_grid, table_grid
-from chmr_bench.report.leaderboard import gather
-from chmr_bench.report.provenance import provenance_grids
+from chmr_bench.report.leaderboard import collect
+from chmr_bench.report.render import pages
 from chmr_bench.report.results import rows as result_rows
 
 WEIGHTS = {"model__weights": "ab" * 32}
@@ -68,7 +67,7 @@ def test_notes_name_the_atlas_once_and_the_rows_that_start_from_it(results: Any)
         "test part: a, b, c."
     ]
     assert "Test molecules that pretraining saw, without labels: 0 (a, b); 4 (c)." in notes
-    _, boards = gather(results.store, results.root)
+    boards = collect(results.store, load_boards(results.root)).boards
     assert any(n.startswith("Pretrained on cells + genes") for n in board_grid(boards[0]).notes)
 
 
@@ -78,12 +77,12 @@ def test_weights_that_may_have_seen_labels_are_marked_and_take_no_rank(results: 
         results.add("forest", name, 0.8)
         results.add("mean", name, 0.5)
         results.add("frozen", name, 0.9, **WEIGHTS, model__pretraining=seen)
-    tables = collected(results).tables
+    found = collect(results.store, [Board(title="Two", datasets=("bace", "hiv"))])
+    tables = found.tables
     for table in tables:
         assert [row.label for row in table.rows] == ["forest", "mean", "frozen"]
         assert [row.behind is None for row in table.rows] == [False, False, True]
-    filled = fill(Board(title="Two", datasets=("bace", "hiv")), tables)
-    assert filled is not None
+    (filled,) = found.boards
     assert [(row.label, row.average_rank) for row in filled.rows] == [
         ("forest", 1.0),
         ("mean", 2.0),
@@ -112,11 +111,12 @@ def test_rows_of_alike_settings_share_them_across_datasets(results: Any) -> None
     tables = collected(results).tables
     rows = []
     for table in tables:
-        (content,) = json.loads(tables_json([table], settings))["tables"]
-        rows += content["rows"]
+        content, own = dataset_json([table])
+        settings |= own
+        rows += content["tables"][0]["rows"]
     (key,) = settings
     assert [row["settings"] for row in rows] == [key, key]
-    assert json.loads(settings_json(settings))["settings"] == settings
+    assert settings_json([settings])["settings"] == settings
     for table, row in zip(tables, rows, strict=True):
         (full,) = table_json(table)["rows"]
         assert settings[key].items() <= full.items()
@@ -137,8 +137,8 @@ def test_other_weights_are_another_row_unless_each_seed_has_its_own(results: Any
     (row,) = (r for r in table_json(table)["rows"] if r["row"] == "each")
     assert row["weights"] is None
     assert len(row["pretraining"]) == 2
-    (models,) = (g for g in provenance_grids(found.tables) if g.title == "Models")
-    assert {r[0]: r[3] for r in models.rows}["each"] == "of each seed"
+    page = pages(found, (), {}, None)["provenance.md"]
+    assert "| chmr-bench 0.1.0 (fingerprints) | of each seed | 0, 1 |" in page
     told = result_rows(results.store.records(), results.store)
     assert sorted((r["model"], r["n_runs"]) for r in told) == [
         ("each", 2),

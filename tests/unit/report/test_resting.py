@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chmr_bench.records import Metrics, TaskResult
-from chmr_bench.report.aggregate import collect
+from chmr_bench.report.leaderboard import collect
 from chmr_bench.statistics import paired_difference
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from chmr_bench.plugins import registry
-from chmr_bench.report.aggregate import Collected, Table, collect
+from chmr_bench.report.aggregate import Table
+from chmr_bench.report.evidence import Collected
 from chmr_bench.report.grids import table_notes
+from chmr_bench.report.leaderboard import collect
 from chmr_bench.report.results import rows
 
 

@@ -9,8 +9,8 @@ from chmr_bench.ablation.missing import Missing
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report import leaderboard
 from chmr_bench.report.curves import curves
-from chmr_bench.report.frozen import frozen_rows
-from chmr_bench.report.runs import runs_frame
+from chmr_bench.report.masking import frozen_rows
+from chmr_bench.report.runs import load_runs
 from chmr_bench.runner import DatasetRequest
 from chmr_bench.runner.job import key_of
 from chmr_bench.sweep import Request, Session
@@ -47,7 +47,7 @@ def test_a_reader_moves_and_its_score_falls(session: Session, store: RecordStore
 def test_it_is_a_table_of_its_own_and_on_no_curve(session: Session, store: RecordStore) -> None:
     done("quick.reader", session, store)
     assert curves(store) == []
-    (row,) = frozen_rows(runs_frame(store))
+    (row,) = frozen_rows(load_runs(store).lines)
     assert (row["model"], row["n_runs"], row["n_draws"]) == ("quick.reader", 1, 8)
     assert row["low"] <= row["change"] <= row["high"] < 0
     page = leaderboard.render_all(store, store.root).texts["missing.md"]
@@ -62,4 +62,4 @@ def test_a_model_that_reads_no_profile_is_checked_and_has_no_row(
     plan = sweep.plan(asked, store, session)
     assert [bool(item.inapplicable) for item in plan.items] == [False, True]
     sweep.execute(plan, store, session)
-    assert frozen_rows(runs_frame(store)) == []
+    assert frozen_rows(load_runs(store).lines) == []
