@@ -40,6 +40,15 @@ class ChmrBenchError(Exception):
     ----------
     trace :
         The last frames where a worker process raised it, else "".
+
+    Examples
+    --------
+    >>> from chmr_bench import load_dataset
+    >>> try:
+    ...     load_dataset("bac")
+    ... except ChmrBenchError as error:
+    ...     print(type(error).__name__, error.exit_code)
+    UnknownNameError 2
     """
 
     exit_code = 1
@@ -47,7 +56,14 @@ class ChmrBenchError(Exception):
 
 
 class UsageError(ChmrBenchError):
-    """The command line, or a call, asks for something that cannot be."""
+    """The command line, or a call, asks for something that cannot be.
+
+    Examples
+    --------
+    >>> raise UsageError("--seeds 0: expected a number above 0; give --seeds 5")
+    Traceback (most recent call last):
+    chmr_bench.errors.UsageError: --seeds 0: expected a number above 0; give --seeds 5
+    """
 
     exit_code = 2
 
@@ -75,7 +91,14 @@ class UnknownNameError(UsageError):
 
 
 class DataError(ChmrBenchError):
-    """A file, a table or a molecule is not what it should be."""
+    """A file, a table or a molecule is not what it should be.
+
+    Examples
+    --------
+    >>> raise DataError("assays.csv, row 7: no molecule in 'C1CC'; mend it, or drop the row")
+    Traceback (most recent call last):
+    chmr_bench.errors.DataError: assays.csv, row 7: no molecule in 'C1CC'; mend it, or drop the row
+    """
 
     exit_code = 3
 
@@ -89,7 +112,14 @@ class FeatureError(DataError):
 
 
 class PluginError(ChmrBenchError):
-    """A plugin breaks the contract; everything else goes on."""
+    """A plugin breaks the contract; everything else goes on.
+
+    Examples
+    --------
+    >>> raise PluginError("my.ridge: predictions have shape (3, 1), expected (3, 2)")
+    Traceback (most recent call last):
+    chmr_bench.errors.PluginError: my.ridge: predictions have shape (3, 1), expected (3, 2)
+    """
 
     exit_code = 4
 

@@ -51,7 +51,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def is_utf8(text: str) -> bool:
-    """Return whether a path or word can be written down; bytes of another encoding cannot.
+    r"""Return whether a path or word can be written down; bytes of another encoding cannot.
 
     Examples
     --------

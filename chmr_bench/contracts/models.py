@@ -27,6 +27,11 @@ class TaskInfo:
         t names.
     metric
         What the model is judged by.
+
+    Examples
+    --------
+    >>> TaskInfo("classification", ("active", "toxic"), "roc_auc").task_names
+    ('active', 'toxic')
     """
 
     task_type: TaskType

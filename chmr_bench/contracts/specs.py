@@ -39,6 +39,12 @@ class SourceFile:
         Its size.
     address
         Where it is public, or "".
+
+    Examples
+    --------
+    >>> file = SourceFile("mine/assays.csv", "9f86d081", 1024, "https://example.org/assays.csv")
+    >>> file.path
+    'mine/assays.csv'
     """
 
     path: str

@@ -32,6 +32,11 @@ class Weights:
     seen
         a sorted ``uint64`` ``.npy`` of `connectivity_hash` of all keys of the molecules learnt
         from: `Atlas.every_key`.
+
+    Examples
+    --------
+    >>> Weights(Path("weights.safetensors"), "9f86d081", {"atlas": "jump-activity"}).info["atlas"]
+    'jump-activity'
     """
 
     path: Path
@@ -104,6 +109,16 @@ class WeightsRequest:
         Report ``(done, total, unit)``, and the name of what begins.
     stage
         Report ``(done, total, unit)``, and the name of what begins.
+
+    Examples
+    --------
+    ```python
+    def find_or_make(config, request):  # ModelSpec(..., weights="my_model:find_or_make")
+        file = request.folder / "weights.safetensors"
+        if not file.exists() and not request.make:
+            return PendingWeights("pretraining on jump-activity", ("jump-activity",))
+        ...
+    ```
     """
 
     data: PretrainingData

@@ -54,7 +54,7 @@ def fixed(value: float, usual: int, needed: int = 0) -> str:
     Example
     -------
     >>> fixed(2.98e39, usual=3), fixed(1.23456e-12, usual=3, needed=15)
-    ('2.98e+39', '1.2346e-12')
+    ('2.98e+39', '1.235e-12')
     """
     decimals = max(usual, needed)
     if decimals - usual <= MOST_EXTRA and abs(value) < LARGE:

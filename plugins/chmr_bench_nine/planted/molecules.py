@@ -109,7 +109,7 @@ def choose() -> Chosen:
 
 
 def judged() -> list[str]:
-    """Return key, substructures as hexadecimal digits, and reason to leave it out of each line.
+    r"""Return key, substructures as hexadecimal digits, and reason to leave it out of each line.
 
     Examples
     --------
