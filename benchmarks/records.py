@@ -48,8 +48,6 @@ n, wanted = sum(1 for _ in RecordStore(Path(sys.argv[1])).lines()), int(sys.argv
 sys.exit(f"it reads {n:,} of {wanted:,} runs" if n != wanted else 0)
 """
 """An earlier commit with another layout of records reads nothing, and would seem fast."""
-UNLIMITED = ("load_runs()",)
-"""A frame with all that tables need has no limit of its own."""
 TIMED = """
 import os, subprocess, sys
 from pathlib import Path
@@ -156,8 +154,7 @@ def main() -> int:
         for name, work in READ.items():
             print(f"reading: {name}", flush=True)
             what = f"{name}, {n_runs:,} runs"
-            own_limit = None if name in UNLIMITED else limit
-            good.append(report(what, partial(read, work, root, n_runs), earlier, own_limit))
+            good.append(report(what, partial(read, work, root, n_runs), earlier, limit))
     return int(not all(good))
 
 
