@@ -23,14 +23,6 @@ FILES = PAGE, CSV, JSON = f"{STEM}.md", f"{STEM}.csv", f"{STEM}.json"
 SCHEMA = "chmr-bench missing 1"
 PLACES = ("pretrain", "train", "valid", "test")
 """Where entries are counted."""
-FROZEN_NOTES = (
-    "the fitted model's predictions of test molecules with a profile, which is replaced by that of "
-    "a matched other molecule: the same modalities, about as strong a phenotype",
-    "change: mean over draws, and from the lowest to the highest draw; p: share of draws, the "
-    "model itself among them, that score as well (one-sided)",
-    "moved: mean change of a prediction, in s.d. of the task's predictions; 0 = the profile is not "
-    "read",
-)
 
 
 # ------------------------------------------------------------------------------------------- grids
@@ -93,39 +85,22 @@ def _interval(metric: MetricName, change: Difference | None, decimals: int) -> s
 
 def _notes(family: Family, decimals: int) -> tuple[str, ...]:
     moving = [curve for curve in family.curves if not curve.unmoved]
-    points = [(curve.title, p) for curve in moving for p in curve.points]
-    alone = {
-        curve.title: ", ".join(
-            _percent(p) for p in curve.points if p.n_pretrainings == 1 and p.n_runs > 1
-        )
+    alone = (
+        (", ".join(map(_percent, own)), curve.title)
         for curve in moving
-    }
+        if (own := [p for p in curve.points if p.n_pretrainings == 1 and p.n_runs > 1])
+    )
     return notes(
         "curve",
         family=family,
-        lone=list(dict.fromkeys(label for label, p in points if p.change and p.change.note)),
-        one_pretraining=grouped((rates, label) for label, rates in alone.items() if rates),
-        curves=[
-            {
-                "label": curve.title,
-                "fewer": _n_fewer(family, curve),
-                "start": _other_seeds(family, curve, decimals),
-            }
-            for curve in moving
-        ],
-        unpaired=[(label, _percent(p), p.unpaired) for label, p in points if p.unpaired],
+        curves=moving,
+        one_pretraining=grouped(alone),
+        starts={curve.title: _other_seeds(family, curve, decimals) for curve in moving},
     )
 
 
 def _percent(point: Point) -> str:
     return f"{100 * point.rate:g}"
-
-
-def _n_fewer(family: Family, curve: Curve) -> int | None:
-    """Return over how many seeds the mean change is, where single shares have more."""
-    mean = family.mean_change(curve)
-    most = max((p.change.n_pairs for p in curve.points if p.change), default=0)
-    return mean.n_pairs if mean is not None and mean.n_pairs < most else None
 
 
 def _other_seeds(family: Family, curve: Curve, decimals: int) -> dict[str, Any] | None:
@@ -153,7 +128,7 @@ def frozen_grids(rows: Iterable[Mapping[str, Any]]) -> list[Grid]:
     title = "Profiles of others at test: the frozen control"
     left = ("dataset", "model", "modality")
     return [
-        Grid.of(title, [_cells(row) for row in members], left, FROZEN_NOTES)
+        Grid.of(title, [_cells(row) for row in members], left, notes("frozen"))
         for members in groups.values()
     ]
 

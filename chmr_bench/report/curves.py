@@ -109,6 +109,16 @@ class Curve:
             return "does not read it"
         return "did not move" if self.n_masked else "nothing was masked"
 
+    @property
+    def of_one_seed(self) -> bool:
+        """Return whether the interval of any change does not hold the spread over seeds."""
+        return any(p.change is not None and p.change.note for p in self.points)
+
+    @property
+    def most_pairs(self) -> int:
+        """Return over how many seeds the change is that is over most."""
+        return max((p.change.n_pairs for p in self.points if p.change), default=0)
+
     def at(self, rate: float) -> Point | None:
         """Return the model at a rate, None where it was not run there."""
         return next((p for p in self.points if p.rate == rate), None)

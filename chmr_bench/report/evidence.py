@@ -162,12 +162,17 @@ def measure(
     loaded: LoadedRuns,
     tables: Sequence[Table] = (),
     boards: Sequence[FilledBoard] = (),
-    masked: Masked = Masked(),  # noqa: B008 -- frozen, and empty
+    masked: Masked | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> Collected:
     """Fill in what rests on replicates in tables and boards, and return it with the curves.
 
     What cannot be read is listed among the problems, never dropped in silence.
+
+    Parameters
+    ----------
+    known :
+        Statistics by hash, from an earlier build.
     """
     evidence = Evidence(loaded, known)
     for table in tables:
@@ -182,13 +187,13 @@ def measure(
             _scored(evidence, curve.start),
             {rate: _scored(evidence, pairs) for rate, pairs in curve.by_rate.items()},
         )
-        for curve in masked.curves
+        for curve in (masked.curves if masked else ())
     )
     return Collected(
         tables=tuple(tables),
         boards=tuple(boards),
         runs=loaded,
-        masked=masked,
+        masked=masked or Masked(),
         curves=curves,
         problems=_problems(loaded, evidence),
         used=evidence.used,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def row_labels(runs: pd.DataFrame) -> list[str]:
     return labels
 
 
+@cache
 def plain_name(
     model: str, overrides: str, missing: str | None = None, own_profiles: str = ""
 ) -> str:

@@ -241,8 +241,9 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
     texts = {**texts, **data.kept, **texts_of({**data.documents, **masked})}
     texts |= render.pages(found, papers, data.anew, families)
     if found.tables:
-        long = [text for name, text in texts.items() if name.startswith(render.ON_PAGE)]
-        inline = sum(map(len, long)) < 2 * render.MOST_BYTES
+        beside = (f"{TABLES}/", render.PROVENANCE)
+        of_tables = [n for n in texts if n.startswith(beside) and n.endswith(".md")]
+        inline = sum(len(texts[name]) for name in of_tables) < 2 * render.MOST_BYTES
         page = render.leaderboard_page(found, papers, inline=inline)
         texts = {_page_name(out): page, **dict(sorted(texts.items()))}
     return Rendered(texts, shown, found, data)

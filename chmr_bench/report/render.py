@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 PRINTED, PROVENANCE, MISSING = "printed.md", "provenance.md", "missing.md"
-ON_PAGE = (f"{TABLES}/", PROVENANCE)
-"""Beginnings of the names of pages whose length tells whether all fits on the first one."""
 OLD_MARK = "<!-- made by `chmr-bench leaderboard build`"
 """How the mark of any version begins."""
 MOST_BYTES = 30_000

@@ -74,7 +74,8 @@ def runs_frame(store: RecordStore) -> pd.DataFrame:
     change the numbers, but data and seed), ``row`` (what the row is called in tables),
     ``own_profiles`` (atlases that the user attached, "" = none), ``split`` and ``split_seed`` (the
     one name these rows of train, valid and test are shown by), ``split_names``, ``kind``
-    (benchmark, user, synthetic) and ``table`` (runs of one value share a table).
+    (benchmark, user, synthetic), ``table`` (runs of one value share a table) and ``named`` (the
+    model with what its user changed).
 
     Example
     -------

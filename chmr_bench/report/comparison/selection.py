@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 ANY = -1
 """Stands for no seed in the columns ``split_key`` and ``seed_key``."""
 
-COLUMNS = [
-    *(*DATA, "metric", "dataset_metric", "score", "failed", "synthetic", "n_train", "n_test"),
-    *("identity", "model", "row", "overrides", "own_profiles", "weights", "labels_seen"),
-    *("split", "split_seed", "seed"),
-]
-"""What a comparison reads of the frame of runs."""
 MOST = 3
 """Datasets, rows or reasons that are named one by one, at most."""
 
@@ -137,7 +131,7 @@ def choose(loaded: LoadedRuns, query: Query) -> tuple[list[Selection], list[str]
 
 def comparable(loaded: LoadedRuns) -> pd.DataFrame:
     """Return the runs that may be compared: those with nothing masked on purpose."""
-    runs = loaded.frame.loc[loaded.frame["missing"].isna(), COLUMNS]
+    runs = loaded.frame[loaded.frame["missing"].isna()]
     seeds = runs[["split_seed", "seed"]].map(lambda seed: ANY if seed is None else int(seed))
     return runs.assign(split_key=seeds["split_seed"], seed_key=seeds["seed"])
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from chmr_bench.report import render
 from chmr_bench.report.boards import Board
 from chmr_bench.report.grids import Grid, markdown
-from chmr_bench.report.leaderboard import collect
+from chmr_bench.report.leaderboard import collect, render_all
 from chmr_bench.report.published import all_published
 from chmr_bench.report.render import MOST_BYTES, OLD_MARK, leaderboard_page, pages
 
@@ -74,6 +77,19 @@ def test_a_long_page_links_to_the_pages_of_its_datasets(results: Any) -> None:
     assert len(text.encode()) <= MOST_BYTES
     assert "### data-3" not in text
     assert "| [data-3](tables/data-3.md) | reference | 1 | forest \\[x\\] | 70.0 |" in text
+
+
+def test_long_files_of_figures_do_not_take_tables_off_a_short_page(
+    results: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(120):
+        results.add("forest", "bace", seed=seed)
+    texts = render_all(results.store, results.root).texts
+    assert "### bace" in texts["README.md"]
+    n_bytes = len(texts["README.md"].encode())
+    assert len(texts["tables/bace.json"]) > 2 * n_bytes
+    monkeypatch.setattr(render, "MOST_BYTES", n_bytes)
+    assert render_all(results.store, results.root).texts == texts
 
 
 def test_provenance_names_data_models_and_machines(results: Any) -> None:
