@@ -113,13 +113,12 @@ def read(work: str, root: Path, n_runs: int, tree: Path) -> float:
 
 
 def report(
-    what: str, measure: Callable[[Path], float], earlier: Path | None, limit: float | None
+    what: str, measure: Callable[[Path], float], earlier: Path | None, limit: float
 ) -> bool:
     """Print seconds and ratio, also as `run.py` reads them; return whether the limit is met."""
     seconds, against = measure(HERE), ""
     results: list[dict[str, str | float]] = [{"what": f"{what}, CPU seconds", "value": seconds}]
-    if limit is not None:
-        results[0]["at_most"] = limit
+    results[0]["at_most"] = limit
     if earlier:
         try:
             ratio = seconds / measure(earlier)
@@ -131,7 +130,7 @@ def report(
     print(f"{seconds:6.2f} s  {what}{against}", flush=True)
     for result in results:
         print("RESULT " + json.dumps(result))
-    return limit is None or seconds <= limit
+    return seconds <= limit
 
 
 def main() -> int:
