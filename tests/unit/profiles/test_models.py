@@ -23,7 +23,7 @@ NAMES = sorted(SPECS)
 LATE = [name for name in NAMES if name.endswith(".late")]
 TASK_TYPES: tuple[TaskType, ...] = ("classification", "regression")
 QUICK: Mapping[str, Mapping[str, Any]] = {
-    "mlp": {"hidden": 32, "epochs": 40, "batch_size": 32},
+    "mlp": {"hidden": 32, "epochs": 20, "batch_size": 32},
     "forest": {"n_trees": 60},
 }
 BRIEF: Mapping[str, Mapping[str, Any]] = {"mlp": {"epochs": 4}, "forest": {"n_trees": 10}}
