@@ -288,10 +288,10 @@ def ten_losses(prepared: Prepared, device: str, batch: int) -> list[float]:
     return losses
 
 
-def seconds(call: Callable[[int], Any], device: str) -> float:
+def seconds(call: Callable[[int], Any], device: str, repeats: int) -> float:
     """Return the median time of a call, the device waited for; the first two warm up."""
     times = []
-    for turn in range(REPEATS + 2):
+    for turn in range(repeats + 2):
         if device == "cuda":
             torch.cuda.synchronize()
         started = time.perf_counter()
@@ -302,7 +302,7 @@ def seconds(call: Callable[[int], Any], device: str) -> float:
     return statistics.median(times[2:])
 
 
-def rates(prepared: Prepared, device: str, size: int) -> dict[str, float]:
+def rates(prepared: Prepared, device: str, size: int, repeats: int) -> dict[str, float]:
     """Return molecules a second: of whole steps, and of the graph encoder's own both ways.
 
     As in pretraining, the next batch is cut while the card is at the last one.
@@ -326,19 +326,21 @@ def rates(prepared: Prepared, device: str, size: int) -> dict[str, float]:
         loss(network, config, made, half=True).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
-    own = seconds(encoder, device)
+    own = seconds(encoder, device, repeats)
     with ThreadPoolExecutor(1) as ahead:
         coming = [ahead.submit(prepared.batch, parts[0], device)]
-        whole = seconds(step, device)
+        whole = seconds(step, device, repeats)
     return {"encoder": size / own, "step": size / whole, "share": own / whole}
 
 
-def measure(path: Path, device: str, size: int, equal: int, force: bool = False) -> dict[str, Any]:
+def measure(
+    path: Path, device: str, size: int, equal: int, repeats: int = REPEATS, force: bool = False
+) -> dict[str, Any]:
     """Return the report: losses on both devices, rates, memory, the card's name."""
     started, prepared = time.perf_counter(), Prepared(path, force)
     here, there = (ten_losses(prepared, d, equal) for d in ("cpu", device))
     apart = [abs(a - b) / max(abs(a), 1e-9) for a, b in zip(here, there, strict=True)]
-    speed = rates(prepared, device, size)
+    speed = rates(prepared, device, size, repeats)
     on_gpu = device == "cuda"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
@@ -380,11 +382,13 @@ def main() -> int:
     second.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     second.add_argument("--batch", type=int, default=BATCH)
     second.add_argument("--equal-batch", type=int, default=EQUAL_BATCH)
+    second.add_argument("--repeats", type=int, default=REPEATS, help="steps that are timed")
     options = parser.parse_args()
     if options.command == "prepare":
         prepare(options)
         return 0
-    report = measure(options.file, options.device, options.batch, options.equal_batch)
+    sizes = (options.batch, options.equal_batch, options.repeats)
+    report = measure(options.file, options.device, *sizes)
     text = table(report)
     sys.stdout.write(text)
     if options.table:

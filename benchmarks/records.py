@@ -112,9 +112,7 @@ def read(work: str, root: Path, n_runs: int, tree: Path) -> float:
     return float(python(tree, TIMED.format(work=work), str(root)))
 
 
-def report(
-    what: str, measure: Callable[[Path], float], earlier: Path | None, limit: float
-) -> bool:
+def report(what: str, measure: Callable[[Path], float], earlier: Path | None, limit: float) -> bool:
     """Print seconds and ratio, also as `run.py` reads them; return whether the limit is met."""
     seconds, against = measure(HERE), ""
     results: list[dict[str, str | float]] = [{"what": f"{what}, CPU seconds", "value": seconds}]

@@ -72,7 +72,7 @@ def test_it_differs_from_scikit_learn_by_chance_alone(
     plain = []
     for seed in (0, 1):
         kind = RandomForestClassifier if is_classifier else RandomForestRegressor
-        model = kind(400, max_features=max_features, random_state=seed, n_jobs=2)
+        model = kind(400, max_features=max_features, random_state=seed)
         model.fit(bits[TRAIN], y[TRAIN])
         plain.append(
             model.predict_proba(bits[TEST])[:, 1] if is_classifier else model.predict(bits[TEST])
