@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
@@ -25,7 +25,7 @@ Options: TypeAlias = Mapping[str, Any]
 LEAST_MEMORY = 0.2
 """GB of a worker process that has computed nothing yet."""
 MEMORY_SHARE = 0.9
-"""Of the machine's memory, which a job may use where nothing else is said."""
+"""Of the memory that machine and control groups leave: what a job may use where nothing is said."""
 
 
 class SourceOptions(TypedDict, total=False):
@@ -273,7 +273,30 @@ def _limits(options: Options) -> Limits:
 def _most_memory() -> float:
     import psutil
 
-    return round(MEMORY_SHARE * float(psutil.virtual_memory().total) / 1e9, 1)
+    most = min([psutil.virtual_memory().total, *group_limits()])
+    return round(MEMORY_SHARE * most / 1e9, 1)
+
+
+def group_limits(root: Path = Path("/")) -> Iterator[int]:
+    """Yield the bytes that control groups leave this process: a scheduler's job, a container."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    groups = root / "sys/fs/cgroup"
+    for line in lines:
+        _, kinds, place = line.split(":", 2)
+        if kinds and "memory" not in kinds.split(","):
+            continue
+        base, name = (groups, "memory.max")
+        if kinds:  # version 1 of control groups, a tree a kind
+            base, name = groups / "memory", "memory.limit_in_bytes"
+        group = base / place.lstrip("/")
+        for folder in (group, *group.parents):
+            if folder.is_relative_to(base) and (folder / name).is_file():
+                text = (folder / name).read_text(encoding="ascii").strip()
+                if text.isdecimal():  # "max" = no limit
+                    yield int(text)
 
 
 def cores(jobs: int) -> int:

@@ -201,7 +201,10 @@ class WorkGroup:
     ] = None
     memory_limit: Annotated[
         float | None,
-        option(metavar="GB", help="A job may use so much; else 90 % of the machine's memory."),
+        option(
+            metavar="GB",
+            help="A job may use so much; else 90 % of what machine or scheduler gives.",
+        ),
     ] = None
 
 
