@@ -20,5 +20,10 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Point links that lead out of `docs/`, as GitHub needs them, into the site."""
+    """Point links that lead out of `docs/`, as GitHub needs them, into the site.
+
+    Pages of wide tables give the place of their contents to these.
+    """
+    if page.file.src_uri.startswith(("leaderboards/", "compare/", "results.md", "atlases.md")):
+        page.meta["hide"] = ["toc"]
     return markdown.replace("](../leaderboards/", "](leaderboards/")
