@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import secrets
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 def home() -> Path:
@@ -35,6 +39,23 @@ def log_folder() -> Path:
 def weights_folder() -> Path:
     """Return the folder of pretrained weights, one folder a plugin inside."""
     return home() / "weights"
+
+
+def split_folder() -> Path:
+    """Return the folder of pinned splits, by digest."""
+    return home() / "splits"
+
+
+def keep(file: Path, text: str) -> None:
+    """Write what can be computed again, whole or not at all; a file that cannot be is no error."""
+    fresh = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(file)
+    except OSError as error:
+        log.warning("%s cannot be kept: %s", file, error)
+        fresh.unlink(missing_ok=True)
 
 
 def read_bytes(path: Path) -> bytes:

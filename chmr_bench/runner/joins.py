@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from chmr_bench import foreign, paths
@@ -27,8 +24,6 @@ from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.own_profiles import profiles
 from chmr_bench.runner.pretraining import atlas_specs, public_name
 from chmr_bench.streams import stdout_to_stderr
-
-log = logging.getLogger("chmr_bench.runner.joins")
 
 
 def joined(
@@ -108,15 +103,5 @@ def _kept(content: list[Any], compute: Callable[[], Any]) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         answer = compute()
-    _write(file, canonical_json(answer))
+    paths.keep(file, canonical_json(answer))
     return answer
-
-
-def _write(file: Path, text: str) -> None:
-    fresh = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(file)
-    except OSError as error:
-        log.warning("%s cannot be kept: %s", file, error)

@@ -360,6 +360,23 @@ def test_the_pinned_split_digest_is_that_of_the_split(datasets: Datasets) -> Non
         with_pins(data, (pins[0], pins[1], "0" * 64)).split(reference)
 
 
+def test_a_pinned_split_is_made_once(datasets: Datasets, home: Path) -> None:
+    """Scaffolds of forty thousand molecules take seconds; damage to what is kept costs these."""
+    data, reference = datasets.load(DatasetRequest(name="quick-data")), SplitRequest("reference")
+    made = data.split(reference)
+    pins = tuple(part_digest(made.part(p)) for p in PARTS)
+    assert with_pins(data, pins).split(reference).digest() == made.digest()
+    (file,) = (home / "splits").iterdir()
+    ruleless = dataclasses.replace(data.spec, split_digests=pins, split_rule="")
+    kept = LoadedDataset(data.request, ruleless, data.dataset, data.digest)
+    assert kept.split(reference).digest() == made.digest()
+    whole = file.read_text()
+    for damaged in ("", "{}", "[1]", whole.replace("1", "2", 1)):
+        file.write_text(damaged)
+        assert with_pins(data, pins).split(reference).digest() == made.digest()
+        assert file.read_text() == whole
+
+
 def test_a_dataset_without_a_reference_split_says_what_to_choose(datasets: Datasets) -> None:
     data = datasets.load(DatasetRequest(name="quick-data"))
     spec = dataclasses.replace(data.spec, split_rule="")
