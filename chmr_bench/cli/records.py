@@ -76,6 +76,14 @@ def pack(
     best: Annotated[
         bool, typer.Option("--best", help="Write every pack as small as can be: slow, 6 % less.")
     ] = False,
+    test_only: Annotated[
+        bool,
+        typer.Option(
+            "--test-only",
+            help="Leave out predictions of validation rows, up to half of the bytes; an ensemble "
+            "cannot weigh such runs.",
+        ),
+    ] = False,
 ) -> int:
     """Move runs from folders of their own into two files a model; 'run' does so at its end.
 
@@ -94,7 +102,7 @@ def pack(
     store.check_writable()
     store.prepare()
     labels = LabelledCells(Datasets(options_from_env(mirror, offline), n_jobs=1))
-    done = store.pack(labels, best=best)
+    done = store.pack(labels, best=best, test_only=test_only)
     if audited.paths(out):
         audited.write_all(out, ())
     print_note(f"{done.moved} packed")

@@ -60,6 +60,7 @@ def pack(
     labelled: Labels | None = None,
     *,
     best: bool = False,
+    test_only: bool = False,
 ) -> Packing:
     """Move loose runs and those of version 1 into the packs of their models.
 
@@ -71,6 +72,8 @@ def pack(
         tells which predictions to keep; None = all.
     best
         write every pack anew, as small as can be.
+    test_only
+        leave out predictions of validation rows.
     """
     done = Packing()
     groups: dict[Path, list[Path]] = defaultdict(list)
@@ -88,7 +91,10 @@ def pack(
             with _locked(store, path):
                 runs, finished = _sorted_out(store, path, folders, done)
                 again = _packed_before(store, path) if best else []  # maybe without their labels
-                new = {run.identity: _whole(run, labelled) for run in [*again, *runs]}
+                new = {
+                    run.identity: _whole(run, labelled, test_only=test_only)
+                    for run in [*again, *runs]
+                }
                 _pack(store, path, finished, new, best=best)
                 done.moved += len(finished)
         except (OSError, RecordError) as error:
@@ -250,25 +256,28 @@ def _check(pack: Pack, wholes: Mapping[str, Whole]) -> None:
             raise RecordError(f"{identity[:12]} was not written as it is; nothing was changed")
 
 
-def _whole(run: Stored, labelled: Labels | None = None) -> Whole:
+def _whole(run: Stored, labelled: Labels | None = None, *, test_only: bool = False) -> Whole:
     """Return all of a healthy run; one of version 1 as a run of this version.
 
-    Predictions that have no label are left out where `labelled` is given, and knows.
+    Predictions that have no label are left out where `labelled` is given, and knows; with
+    `test_only` those of validation rows too.
     """
     info, first = run.record.predictions, run.kind == "version 1"
     if info is None:
         return Whole(_raised(run, None) if first else run.full_content(), None, run.log())
     arrays = Arrays(run.predictions(), run.replicates(), np.zeros((0, 3)))
-    if first and arrays.predictions.digest() != info.values_sha256:
-        raise RecordError(f"{run.path}: the predictions are not those on record")
     asked = labelled is not None and info.cells == "all" and run.sealed
     known = labelled(run.record) if labelled is not None and asked else None
+    kept = arrays.predictions
     if known is not None and not known.all():
-        values = arrays.predictions.values.copy()
-        values[~known] = np.nan
-        arrays = replace(arrays, predictions=replace(arrays.predictions, values=values))
-    elif not first:
+        kept = replace(kept, values=np.where(known, kept.values, kept.values.dtype.type(np.nan)))
+    if test_only and run.sealed and kept.valid is not None:
+        kept = replace(kept, valid=None)
+    if not first and kept is arrays.predictions:
         return Whole(run.full_content(), arrays, run.log())
+    if arrays.predictions.digest() != info.values_sha256:
+        raise RecordError(f"{run.path}: the predictions are not those on record")
+    arrays = replace(arrays, predictions=kept)
     return Whole(_raised(run, arrays), arrays, run.log())
 
 

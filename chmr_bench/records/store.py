@@ -156,9 +156,10 @@ class RecordStore(StoredRuns):
         labelled: packing.Labels | None = None,
         *,
         best: bool = False,
+        test_only: bool = False,
     ) -> packing.Packing:
         """Move loose runs and those of version 1 into packs; see `packing.pack`."""
-        return packing.pack(self, labelled, best=best)
+        return packing.pack(self, labelled, best=best, test_only=test_only)
 
     def _move_into_place(self, temporary: Path, content: dict[str, Any]) -> Record:
         target, identity = self._loose_path(content), content["identity"]

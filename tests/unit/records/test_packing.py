@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from chmr_bench.errors import RecordError
 from chmr_bench.records import RecordStore, arrays, lines, packed, packing
 from chmr_bench.records.loose import FirstRun
-from tests.unit.test_records import a_record, stored
+from tests.unit.test_records import a_record, some_predictions, stored
 
 VERSION_1 = Path(__file__).resolve().parents[2] / "fixtures" / "version-1"
 
@@ -580,6 +581,28 @@ def test_predictions_of_version_1_without_a_label_are_left_out(first: RecordStor
     assert new.dtype == values.dtype
     assert after.record.predictions is not None
     assert after.record.predictions.cells == "labelled"
+
+
+def test_predictions_of_validation_rows_can_be_left_out(store: RecordStore) -> None:
+    with_valid = replace(some_predictions(), valid=some_predictions())
+    replicates = np.linspace(0.6, 0.8, 1000)
+    for seed in (8, 9):
+        store.write(a_record(seed=seed), with_valid, replicates, "a line\n")
+    store.pack()
+    before = content(store)
+    assert store.pack(test_only=True).moved == 0  # of those that are packed already only with best
+    assert content(store) == before
+    done = store.pack(best=True, test_only=True)
+    assert done.problems == []
+    runs = [run for run in RecordStore(store.root).stored() if run.record.status == "ok"]
+    assert len(runs) == 5
+    for run in runs:
+        info = run.record.predictions
+        assert info is not None
+        assert (run.sealed, info.n_valid, run.predictions().valid) == (True, 0, None)
+        assert info.values_sha256 == run.predictions().digest() == some_predictions().digest()
+        assert run.replicates().tolist() == replicates.tolist()
+    assert sum(before[run.identity][0] == run.record for run in runs) == 3  # they had none
 
 
 def test_packed_without_their_labels_they_are_left_out_later(first: RecordStore) -> None:
