@@ -50,7 +50,7 @@ class Sweep:
         self.summary = Summary(())
 
     def _check_for_whom(self, given: str | Path) -> None:
-        """Raise UsageError where a user's molecules would lie beside the boards, for all to read."""
+        """Raise UsageError where a user's molecules would lie beside boards, for all to read."""
         files = [request.file for request in self.request.datasets if request.file]
         if files and any((self.out / leaderboard.BOARDS).glob("*.toml")):
             raise UsageError(

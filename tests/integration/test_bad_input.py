@@ -20,6 +20,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
     ("arguments", "code", "message"),
     [
         ((), 2, "name a model: --model"),
+        (("mean",), 2, "models are named by --model, data by"),
         (("-m", "quick.noise"), 2, "name data: --suite all"),
         (("-m", "quick.nois", "-d", "quick-data"), 2, "did you mean 'quick.noise'"),
         (("-m", "quick.noise", "-d", "quick-dat"), 2, "did you mean 'quick-data'"),
