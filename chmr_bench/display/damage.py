@@ -31,7 +31,7 @@ def damage_notes(store: RecordStore) -> list[str]:
             groups[run.path.relative_to(store.root), reason].append(run)
     for (path, reason), runs in groups.items():
         lines.append(
-            f"{path}: {plural(len(runs), 'run')} damaged: {reason}; "
+            f"{path}: {plural(len(runs), 'run')} damaged, and in no table: {reason}; "
             f"{remedy(runs[0].content, store.root)}"
         )
     if len(lines) > SHOWN:

@@ -243,7 +243,7 @@ def test_damage_is_no_secret_where_runs_are_shown(inside: Run, done: Path, tmp_p
     for command in shown:
         told = inside(*command)
         assert told.returncode == 0
-        assert "quick.noise.jsonl.gz: 1 run damaged: " in told.stderr
+        assert "quick.noise.jsonl.gz: 1 run damaged, and in no table: " in told.stderr
         assert remedy in told.stderr
         assert "quick.mean.jsonl.gz: " in told.stderr
         assert "chmr-bench records rm --damaged --yes --out leaderboards" in told.stderr
