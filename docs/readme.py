@@ -249,8 +249,12 @@ def commands() -> str:
     }
     counts = Counter(row for own in rows.values() for row in own)
     common = [row for row, n in counts.items() if n >= SHARED_BY and row.startswith("| `--")]
-    # Of two rows for one option the more frequent one is shared: it comes last, and stays.
-    by_name = {row.split("`")[1]: row for row in sorted(common, key=lambda row: counts[row])}
+    # Of two rows for one option the more frequent one is shared, or the first.
+    by_name: dict[str, str] = {}
+    for row in sorted(common, key=lambda row: counts[row]):
+        name = row.split("`")[1]
+        if counts[row] > counts[by_name.get(name, "")]:
+            by_name[name] = row
     shared = {row: name for name, row in by_name.items()}
     head = ["| option | meaning |", "|---|---|"]
     parts = ["\n".join(["## Options that commands share", "", *head, *shared])]

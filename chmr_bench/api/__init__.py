@@ -328,7 +328,7 @@ def match(
 
 
 def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
-    """Return every run of a folder of records, one a row.
+    """Return every run of a folder of records, one a row; warn of what is damaged.
 
     Parameters
     ----------
@@ -340,10 +340,15 @@ def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
     >>> from chmr_bench import load_runs
     >>> load_runs("leaderboards").groupby(["dataset", "model"])["score"].mean()  # doctest: +SKIP
     """
+    import warnings
+
+    from chmr_bench.display.damage import damage_notes
     from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report.runs import runs_frame
 
     store = RecordStore(Path(out))
     if not Path(out).is_dir():
         raise no_records(Path(out))
+    if damaged := damage_notes(store):
+        warnings.warn("\n".join(damaged), stacklevel=2)
     return runs_frame(store)

@@ -40,6 +40,7 @@ class Sweep:
         if not is_utf8(str(self.out)):
             raise UsageError(f"--out {str(self.out)!r}: expected UTF-8; choose another folder")
         self.request, self.store = request, RecordStore(self.out)
+        self._check_for_whom(options["out"])
         if not plan_only:
             self.store.check_writable()
             leaderboard.check(self.out)
@@ -47,6 +48,16 @@ class Sweep:
         with fetching(quiet=self.quiet) as opening:
             self.plan: Plan = sweep.plan(request, self.store, self.session, opening)
         self.summary = Summary(())
+
+    def _check_for_whom(self, given: str | Path) -> None:
+        """Raise UsageError where a user's molecules would lie beside boards, for all to read."""
+        files = [request.file for request in self.request.datasets if request.file]
+        if files and any((self.out / leaderboard.BOARDS).glob("*.toml")):
+            raise UsageError(
+                f"{files[0]} is a table of your own, and {given} is for others to read: it has "
+                f"{leaderboard.BOARDS}/*.toml, and would hold your molecules; name a folder of "
+                "your own with --out DIR"
+            )
 
     def remark(self, *, plan_shown: bool = False) -> None:
         """Print on stderr what the user should know of the plan."""

@@ -82,12 +82,22 @@ def _check_words(words: list[str]) -> None:
         )
 
 
+def _name_the_option(error: Any) -> None:
+    """Say of a stray word, as in ``run mean``, which options name models and data."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    options = {option for param in getattr(command, "params", ()) for option in param.opts}
+    if "unexpected extra argument" in getattr(error, "message", "") and "--model" in options:
+        data = ", data by --dataset" if "--dataset" in options else ""
+        error.message += f"; models are named by --model{data}"
+
+
 def _foreign(error: Exception) -> int:
     """Show what the argument parser or the disk raised; a bug keeps its traceback."""
     from chmr_bench.display.console import print_error
 
     show = getattr(error, "show", None)
     if callable(show):  # click's usage errors carry their own message and exit code
+        _name_the_option(error)
         show()
         return int(getattr(error, "exit_code", 2))
     if type(error).__name__ == "Exit":

@@ -42,13 +42,17 @@ def score(
     jobs: JobsOption = 0,
     as_json: JsonOption = False,
     write: WriteOption = False,
+    model: ModelOption = None,
+    dataset: DatasetOption = None,
 ) -> int:
     """Compute the scores again from the stored predictions; exit code 1 where one differs.
 
     With --write, records that differ in scores or intervals alone get those that their predictions
-    give; models are not run again. Build the tables anew after it.
+    give; models are not run again. Build the tables anew after it. With --model or --dataset only
+    records of these are scored.
     """
-    return _check("write" if write else "score", out, mirror, offline, jobs, as_json)
+    depth: Depth = "write" if write else "score"
+    return _check(depth, out, mirror, offline, jobs, as_json, only=(model, dataset))
 
 
 def verify(

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chmr_bench.cli.group import Group
-from chmr_bench.display.console import console, print_json, print_lines, print_note, print_table
+from chmr_bench.display.console import (
+    console,
+    plural,
+    print_json,
+    print_lines,
+    print_note,
+    print_table,
+)
 from chmr_bench.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -21,8 +28,6 @@ OutOption = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder of records and tables.")
 ]
 OUT = Path("leaderboards")
-PROBLEMS_SHOWN = 5
-"""The page lists all."""
 
 
 @app.command()
@@ -33,7 +38,11 @@ def build(
         typer.Option("--check", help="Write nothing; fail where the tables on disk differ."),
     ] = False,
 ) -> None:
-    """Write README.md, CSV and JSON tables from the records alone."""
+    """Write README.md, CSV and JSON tables from the records alone.
+
+    Where the last record is gone, the tables of an earlier build are removed.
+    """
+    from chmr_bench.display.damage import show_damage
     from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report import leaderboard
 
@@ -47,10 +56,13 @@ def build(
         print_note(f"the tables in {out} are what the records give")
         return
     written = leaderboard.build(store, out, anew=True) if store.exists() else []
+    show_damage(store)
+    cleared = 0 if written else leaderboard.clear(store, out)
+    if cleared:
+        print_note(f"no records are left in {out}: {plural(cleared, 'file')} of a build removed")
+        return
     if not written:
         raise no_records(out)
-    for problem in store.damaged()[:PROBLEMS_SHOWN]:
-        print_note(f"damaged, left out: {problem.path}: {problem.reason}")
     print_note(f"{written[0]} and {len(written) - 1} tables")
 
 
@@ -63,11 +75,13 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Print the overall table, or the tables of one dataset with the printed figures below."""
+    from chmr_bench.display.damage import show_damage
     from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report import exports, grids, leaderboard
     from chmr_bench.report.boards import load_boards
 
     store = RecordStore(out)
+    show_damage(store)
     collected = leaderboard.collect(store, load_boards(out / leaderboard.BOARDS))
     if not collected.tables:
         raise no_records(out)

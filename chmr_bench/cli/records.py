@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,16 +57,19 @@ def list_runs(
     """List the stored runs: what, where it lies, and its score."""
     from chmr_bench.api.options import store_of
     from chmr_bench.display.console import plural, print_json, print_note, print_table
+    from chmr_bench.display.damage import show_damage
 
     store = store_of(out)
-    rows = [_row(run, store) for run in selected(store, identities, model, dataset, status)]
+    runs = selected(store, identities, model, dataset, status)
+    rows = _rows(runs, store)
     if as_json:
         print_json(rows)
-        return
-    columns = ["identity", "dataset", "model", "split", "seed", "status", "score", "stored"]
-    shown = [["" if row[name] is None else str(row[name]) for name in columns] for row in rows]
-    print_table("", columns, shown, right=["seed", "score"])
-    print_note(plural(len(rows), "run"))
+    else:
+        columns = ["identity", "dataset", "row", "split", "seed", "status", "metric", "score"]
+        shown = [[_cell(row[name]) for name in (*columns, "stored")] for row in rows]
+        print_table("", [*columns, "stored"], shown, right=["seed", "score"])
+        print_note(plural(len(rows), "run"))
+    show_damage(store)
 
 
 @app.command()
@@ -165,16 +169,17 @@ def rm(
         _remove_bad_lines(store, yes=yes)
         return
     runs = selected(store, identities, model, dataset, status)
-    for run in runs:
-        row = _row(run, store)
-        words = [str(row[name]) for name in ("identity", "dataset", "model", "split", "status")]
-        print_lines("  ".join([*words, f"seed {row['seed']}"]))
+    for row in _rows(runs, store):
+        words = [str(row[name]) for name in ("identity", "dataset", "row", "split", "status")]
+        words += [] if row["seed"] is None else [f"seed {row['seed']}"]
+        print_lines("  ".join(words))
     if not yes:
         raise UsageError(f"{plural(len(runs), 'run')} would be removed; say --yes to remove them")
     store.check_writable()
     store.prepare()
     packing.remove(store, runs)
-    print_note(f"{plural(len(runs), 'run')} removed; now: chmr-bench leaderboard build")
+    build = f"chmr-bench leaderboard build --out {shlex.quote(str(out))}"
+    print_note(f"{plural(len(runs), 'run')} removed; now: {build}")
 
 
 def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
@@ -241,13 +246,30 @@ def _name(run: Stored, what: str) -> str:
     return str(run.content[what]["id" if what == "model" else "name"])
 
 
-def _row(run: Stored, store: RecordStore) -> dict[str, object]:
+def _rows(runs: list[Stored], store: RecordStore) -> list[dict[str, object]]:
+    """Return what is shown of runs; `row` is what each is called in tables, beside all others."""
+    from chmr_bench.report.runs import frame_of
+
+    everything = store.stored()
+    labels = frame_of(run.content for run in everything)["row"] if runs else ()
+    label_of = dict(zip((run.identity for run in everything), labels, strict=False))
+    return [_row(run, store, label_of[run.identity]) for run in runs]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _row(run: Stored, store: RecordStore, label: str) -> dict[str, object]:
     content = run.content
     split, metrics = content["split"], content["metrics"] or {}
     return {
         "identity": run.identity[:12],
         "dataset": content["dataset"]["name"],
         "model": content["model"]["id"],
+        "row": label,
         "split": split["name"] if split["seed"] is None else f"{split['name']} {split['seed']}",
         "seed": content["seed"],
         "masked": content.get("missing") is not None,

@@ -1,4 +1,4 @@
-"""Which of two runs of one identity stands: the good one, or the one scored last."""
+"""Which of two runs of one identity stands: the good one, or the one scored or failed last."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ def compared(packed_run: Stored, other: Stored) -> Literal["same", "newer", "old
     """Return what a run in a folder is to a packed run of the same identity."""
     if _fingerprint(packed_run) == _fingerprint(other):
         return "newer" if packed_run.damage() and not other.damage() else "same"
+    if packed_run.content["status"] == other.content["status"] == "failed":
+        # Of two in one second the loose one was tried last.
+        return "older" if other.content["created"] < packed_run.content["created"] else "newer"
     ranks = [_rank(run) for run in (packed_run, other)]
     if ranks[0] == ranks[1]:
         return "differs"
@@ -24,7 +27,8 @@ def _fingerprint(run: Stored) -> object:
     info = run.content.get("predictions") or {}
     of = info.get("sha256") or info.get("values_sha256")
     rescored = run.content.get("rescored") or {}
-    return run.content["status"], run.content["created"], rescored.get("created"), of
+    said = run.content["status"], run.content["created"], run.content["error"]
+    return *said, rescored.get("created"), of
 
 
 def _rank(run: Stored) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -46,12 +46,17 @@ EMPTY: Mapping[str, Any] = {"statistics": {}, "sound": (), "files": {}, "curves"
 """The memory of no build."""
 OURS = {
     ".json": rb'\{\s*"schema":\s*"chmr-bench ',
-    ".csv": rb"(dataset|datasets|paper),(synthetic|table),|row,[^\n]*,classification_mean,",
+    ".csv": (
+        rb"(dataset|datasets|paper),(synthetic|table),|row,[^\n]*,classification_mean,|"
+        rb"dataset,split,row,n_runs,fit_and_predict_seconds,"
+    ),
     ".md": re.escape(render.OLD_MARK).encode(),
 }
 """How the files of a build begin, in any version."""
 PLACES = (f"{TABLES}/*", "overall*", "missing", "printed", "provenance", "settings")
 """Where a build may have put them."""
+LAST_PLACES = (PAGE.removesuffix(".md"), OTHER_PAGE.removesuffix(".md"), "timing")
+"""Where every build puts something."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,24 @@ def _write_all(out: Path, rendered: Rendered, drawn: Mapping[str, bytes]) -> Non
             path.unlink(missing_ok=True)
     for path in _stale(out, texts) if texts else []:
         path.unlink(missing_ok=True)
+
+
+def clear(store: RecordStore, out: Path) -> int:
+    """Remove what earlier builds made where no record is left; return the number of files.
+
+    Nothing is removed where there is a run, or something that cannot be read and may be one.
+    """
+    if not store.exists() or store.stored() or store.problems():
+        return 0
+    with writing(out), FileLock(store.lock_path("tables")):
+        stale = _stale(out, (), (*PLACES, *LAST_PLACES))
+        drawn = out / curve_tables.JSON in stale
+        stale += out.glob(f"{curve_tables.STEM}-*.png") if drawn else ()
+        for path in stale:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # where something of others is in it
+        (out / TABLES).rmdir()
+    return len(stale)
 
 
 def check(out: Path) -> None:
@@ -330,9 +353,9 @@ def _page_name(out: Path) -> str:
     return PAGE if not readme.is_file() or _is_ours(readme) else OTHER_PAGE
 
 
-def _stale(out: Path, texts: Container[str]) -> list[Path]:
+def _stale(out: Path, texts: Container[str], places: Sequence[str] = PLACES) -> list[Path]:
     """Return tables that an earlier build made and the records give no more."""
-    candidates = (path for place in PLACES for path in sorted(out.glob(f"{place}.*")))
+    candidates = (path for place in places for path in sorted(out.glob(f"{place}.*")))
     return [p for p in candidates if p.relative_to(out).as_posix() not in texts and _is_ours(p)]
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from chmr_bench.plugins import registry
 from chmr_bench.records import Problem, Record, RecordStore, Stored, canonical_json
+from chmr_bench.records.remedy import remedy
 from chmr_bench.report.columns import COLUMNS, NUMBERS, line_of, seal_of
 from chmr_bench.report.labels import plain_name, row_labels
 from chmr_bench.types import PARTS
@@ -33,8 +34,6 @@ Run = Mapping[str, Any]
 """A line of the frame of runs."""
 REFERENCE = "reference"
 """What a dataset's own split is called."""
-MEND = "run the same command again: it is computed anew"
-"""What to do about a damaged record."""
 DATA = ("dataset", "origin", "dataset_digest", "split_digest")
 """What the runs of one table share, the metric left out."""
 
@@ -212,7 +211,7 @@ def _chosen(
         looked = check if isinstance(check, bool) else entry.content["model"]["id"] in check
         reason = entry.damage() if looked and seal_of(entry.content) not in sound else ""
         if reason:
-            what = f"damaged, and so in no table: {reason}; {MEND}"
+            what = f"damaged, and so in no table: {reason}; {remedy(entry.content)}"
             problems.append(Problem(entry.path, what, entry.record))
         elif known is not None:
             what = f"the same run as {known.path.name}, which is in the tables"

@@ -14,6 +14,7 @@ from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import ChmrBenchError, RecordError
 from chmr_bench.records import Metrics, Predictions, Record, RecordStore, Stored
 from chmr_bench.records.predictions import replicates_digest
+from chmr_bench.records.remedy import remedy
 from chmr_bench.records.run import run_name
 from chmr_bench.records.seal import seal
 from chmr_bench.runner.clusters import connectivity_clusters
@@ -36,8 +37,6 @@ from chmr_bench.verify.known import Verified
 Depth = Literal["score", "verify", "write"]
 State = Literal["ok", "written", "different", "unreadable", "failed run", "not at hand"]
 
-MEND = "to have it computed anew, run the same command again"
-"""What to do about files that are damaged."""
 REWRITE = "chmr-bench score --write puts what the predictions give into the record"
 SEAL_BROKEN = "its seal does not fit: a field was changed after the run"
 REPLICATES_DIFFER = "the bootstrap replicates are not those of the predictions"
@@ -249,9 +248,10 @@ class _Checker:
         try:
             predictions = entry.predictions()
         except RecordError as error:
-            raise RecordError(f"{error}; {MEND}") from error
+            raise RecordError(f"{error}; {remedy(entry.content, self.store.root)}") from error
         if predictions.digest() != record.predictions.values_sha256:
-            return [*differences, f"the predictions are not those on record; {MEND}"], None
+            way = remedy(entry.content, self.store.root)
+            return [*differences, f"the predictions are not those on record; {way}"], None
         if predictions.task_names != loaded.dataset.task_names:
             return [*differences, "the predictions are of other tasks than the dataset's"], None
         if self.depth != "score":
@@ -264,7 +264,7 @@ class _Checker:
         except RecordError as error:
             if self.depth == "write":
                 return [str(error)]
-            raise RecordError(f"{error}; {MEND}") from error
+            raise RecordError(f"{error}; {remedy(entry.content, self.store.root)}") from error
         info = entry.record.predictions
         pinned = info.replicates_sha256 if info else None
         same = same_array(on_record, replicates)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chmr_bench import UsageError, run
 from chmr_bench.records import RecordStore
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -19,6 +20,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
     ("arguments", "code", "message"),
     [
         ((), 2, "name a model: --model"),
+        (("mean",), 2, "models are named by --model, data by"),
         (("-m", "quick.noise"), 2, "name data: --suite all"),
         (("-m", "quick.nois", "-d", "quick-data"), 2, "did you mean 'quick.noise'"),
         (("-m", "quick.noise", "-d", "quick-dat"), 2, "did you mean 'quick-data'"),
@@ -116,6 +118,26 @@ def test_a_table_needs_its_columns_named(inside: Run, table: Path) -> None:
     done = inside("run", "-m", "quick.noise", "-d", "mine.csv", "--tasks", "active")
     assert done.returncode == 2
     assert "--smiles COLUMN" in done.stderr
+
+
+def test_a_table_of_ones_own_stays_out_of_a_folder_for_others(
+    inside: Run, table: Path, tmp_path: Path
+) -> None:
+    boards = tmp_path / "leaderboards" / "boards"
+    boards.mkdir(parents=True)
+    board = 'title = "Ours"\ndatasets = ["quick-small"]\nregression = []\n'
+    (boards / "main.toml").write_text(board)
+    asked = ("-m", "quick.noise", "-d", "mine.csv", "--smiles", "smiles", "--tasks", "active")
+    for command in (("run",), ("run", "--plan")):
+        done = inside(*command, *asked)
+        assert done.returncode == 2
+        assert "mine.csv" in done.stderr
+        assert "--out DIR" in done.stderr
+    with pytest.raises(UsageError, match=r"mine\.csv.*out"):
+        run("quick.noise", "mine.csv", smiles="smiles", tasks="active", out="leaderboards")
+    assert [path.name for path in boards.parent.rglob("*")] == ["boards", "main.toml"]
+    assert inside("run", *asked, "--out", "mine").returncode == 0
+    assert inside("run", "-m", "quick.noise", "-d", "quick-small").returncode == 0
 
 
 def test_the_options_of_a_table_reach_its_reading_and_the_record(

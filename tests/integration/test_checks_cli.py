@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chmr_bench import load_runs
 from chmr_bench.records.arrays import FILE_NAME, ArrayFile, Arrays, write
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -101,8 +102,12 @@ def test_damage_is_told_with_what_to_do_and_the_same_command_mends_it(
     (done / FILE_NAME).write_bytes(b"")
     told = inside("verify")
     assert told.returncode == 1
-    assert "run the same command again" in told.stdout
-    again = inside("run", "-m", "quick.noise", "-d", "quick-small")
+    assert "run the command that made it" in told.stdout
+    (way,) = {
+        line.partition("for instance ")[2] for line in told.stdout.splitlines() if "made it" in line
+    }
+    assert way == ("chmr-bench run --model quick.noise --dataset quick-small --out leaderboards")
+    again = inside(*way.split()[1:])
     assert again.returncode == 0
     assert "0 cached, 1 damaged (will be computed again)" in again.stdout
     assert inside("verify").returncode == 0
@@ -130,6 +135,7 @@ def test_what_was_verified_is_not_computed_again_until_it_changes(
 
 def test_only_the_chosen_records_are_checked(inside: Run, done: Path) -> None:
     edit(done, lambda content: content["metrics"].update(macro=0.99))
+    assert inside("score", "--model", "quick.mean").stdout.splitlines()[-1] == "1 ok"
     good = inside("verify", "--model", "quick.mean", "--model", "quick.raises")
     assert good.returncode == 0
     assert "quick.noise" not in good.stdout
@@ -222,6 +228,59 @@ def test_write_leaves_a_record_that_differs_in_more(inside: Run, done: Path) -> 
     assert "the predictions are not those on record" in told.stdout
     assert "1 ok; 1 different" in told.stdout
     assert (done / "result.json").read_text() == text
+
+
+def test_damage_is_no_secret_where_runs_are_shown(inside: Run, done: Path, tmp_path: Path) -> None:
+    assert inside("records", "pack").returncode == 0
+    assert inside("records", "list").stderr == "3 runs\n"
+    (pack,) = (tmp_path / "leaderboards" / "runs").rglob("quick.noise.parquet")
+    (other,) = (tmp_path / "leaderboards" / "runs").rglob("quick.mean.jsonl.gz")
+    pack.write_bytes(pack.read_bytes()[:500])
+    other.write_bytes(other.read_bytes()[:-30])
+    remedy = "chmr-bench run --model quick.noise --dataset quick-small --out leaderboards"
+    shown = [("records", "list"), ("records", "list", "--json"), ("leaderboard", "show")]
+    shown.append(("leaderboard", "build"))
+    for command in shown:
+        told = inside(*command)
+        assert told.returncode == 0
+        assert "quick.noise.jsonl.gz: 1 run damaged, and in no table: " in told.stderr
+        assert remedy in told.stderr
+        assert "quick.mean.jsonl.gz: " in told.stderr
+        assert "chmr-bench records rm --damaged --yes --out leaderboards" in told.stderr
+    with pytest.warns(UserWarning, match="1 run damaged"):
+        load_runs("leaderboards")
+    assert inside(*remedy.split()[1:]).returncode == 0
+    inside("records", "rm", "--damaged", "--yes")
+    told = inside("records", "list").stderr.splitlines()
+    assert told[0] == "3 runs"
+    assert {line.partition(": ")[2].split(" ")[0] for line in told[1:]} == {"a"}  # a copy of a file
+
+
+def test_runs_are_told_apart_and_the_last_takes_the_tables_along(
+    inside: Run, done: Path, tmp_path: Path
+) -> None:
+    asked = ("run", "-m", "quick.noise", "-d", "quick-small", "--set", "scale=0.5")
+    assert inside(*asked).returncode == 0
+    listed = inside("records", "list")
+    assert "quick.noise [scale=0.5]" in listed.stdout
+    rows = json.loads(inside("records", "list", "--json").stdout)
+    scores = [row["score"] for row in rows if row["score"] is not None]
+    assert all(f" {row['metric']} " in listed.stdout for row in rows)
+    assert all(f"{score:.4f}" in listed.stdout for score in scores)
+    assert any(f"{score:.6f}" != f"{score:.4f}00" for score in scores)
+    out = tmp_path / "leaderboards"
+    (out / "tables" / "mine.csv").write_text("what,is,mine\n")
+    told = inside("records", "rm", "-d", "quick-small", "--yes")
+    assert "seed None" not in told.stdout
+    assert "quick.noise [scale=0.5]" in told.stdout
+    build = told.stderr.partition("now: ")[2].strip()
+    assert build == "chmr-bench leaderboard build --out leaderboards"
+    cleared = inside(*build.split()[1:])
+    assert cleared.returncode == 0, cleared.stderr
+    assert "no records are left in leaderboards" in cleared.stderr
+    left = [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()]
+    assert [name for name in left if not name.startswith("runs/.")] == ["tables/mine.csv"]
+    assert inside(*build.split()[1:]).returncode == 2
 
 
 def test_verify_says_how_other_intervals_are_mended(inside: Run, done: Path) -> None:

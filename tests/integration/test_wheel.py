@@ -66,6 +66,15 @@ def test_nothing_else_is_in(wheel: Path) -> None:
     assert wheel.stat().st_size < MEGABYTE
 
 
+def test_what_is_for_download_holds_no_records() -> None:
+    sdist = pytest.importorskip("hatchling.builders.sdist")
+    found = sdist.SdistBuilder(str(REPOSITORY)).recurse_included_files()
+    files = {file.distribution_path: Path(file.path).stat().st_size for file in found}
+    assert "chmr_bench/__init__.py" in files
+    assert not [name for name in files if name.startswith("leaderboards/runs/")]
+    assert sum(files.values()) < 10 * MEGABYTE
+
+
 def test_every_plugin_of_ours_is_registered(wheel: Path) -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     with zipfile.ZipFile(wheel) as archive:

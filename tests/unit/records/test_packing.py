@@ -388,6 +388,22 @@ def test_one_run_loose_and_packed(store: RecordStore) -> None:
     assert {r.created for r in store.records()} == {"2026-01-01T00:00:00+00:00"}
 
 
+def test_of_two_failures_the_later_is_on_record(store: RecordStore) -> None:
+    store.pack()
+    other = {"type": "ValueError", "message": "another bug", "phase": "predict", "traceback": ""}
+    for second in (0, 9):  # the clock of records has no fractions
+        created = f"2026-01-01T00:00:0{second}+00:00"
+        other["message"] = f"bug {second}"
+        store.write(a_record("failed", seed=7, created=created, error=other))
+        assert store.problems() == []
+        done = store.pack()
+        assert (done.moved, done.problems) == (1, [])
+        assert files(store) == PAIR
+        (failed,) = (r for r in store.records() if r.status == "failed")
+        assert failed.error is not None
+        assert failed.error.message == f"bug {second}"
+
+
 def test_foreign_files_are_named(store: RecordStore, tmp_path: Path) -> None:
     store.pack()
     for name in ("runs/notes.txt", "runs/reference/notes.txt", "runs/reference/x.parquet"):

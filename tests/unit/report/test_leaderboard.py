@@ -190,7 +190,7 @@ def test_a_damaged_record_is_named_on_the_page(board: Any) -> None:
     assert "damaged, and so in no table: predictions.parquet" in page
     result = CliRunner().invoke(app, ["build", "--out", str(board.root)])
     assert result.exit_code == 0
-    assert "damaged, left out" in result.output
+    assert "damaged, and in no table: predictions.parquet" in result.output
 
 
 def test_a_record_more_is_a_difference(board: Any) -> None:

@@ -138,7 +138,7 @@ def test_a_damaged_record_is_in_no_table_and_is_named(results: Any, name: str, w
     (problem,) = collected.problems
     assert "damaged" in problem.reason
     assert name in problem.reason
-    assert "run the same command again" in problem.reason
+    assert "run the command that made it" in problem.reason
     assert str(results.root) not in problem.reason
     assert not problem.path.is_absolute()
 

@@ -92,7 +92,7 @@ def test_no_damage_ends_the_check_of_the_others(
         for depth in DEPTHS:
             (found,) = checks(store, session, depth)
             if name == "predictions.parquet" and found.state != "ok":
-                assert "run the same command again" in found.details[0]
+                assert "run the command that made it" in found.details[0]
             assert found.state == "ok" or found.details or found.state == "failed run"
             if depth == "verify" and found.state == "ok":
                 (after,) = store.stored()
@@ -138,7 +138,7 @@ def test_another_number_of_replicates_is_unreadable(
     (found,) = checks(store, session, "verify")
     assert found.state == "unreadable"
     assert "reference-s0" in found.path
-    assert "run the same command again" in found.details[0]
+    assert "run the command that made it" in found.details[0]
 
 
 @pytest.mark.parametrize(
