@@ -16,7 +16,7 @@ from rich.table import Table
 from chmr_bench.report.words import plural as plural
 from chmr_bench.streams import visible
 
-NAMES = frozenset({"name", "model", "dataset", "plugin", "suite"})
+NAMES = frozenset({"name", "model", "dataset", "plugin", "suite", "row", "identity"})
 """Columns of names: never folded, so they can be copied."""
 
 PIPE_WIDTH = 120
