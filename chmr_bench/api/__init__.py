@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from chmr_bench.api.arguments import checked
 from chmr_bench.api.options import (
     DataOptions,
     MaskingOptions,
     MatchOptions,
     Names,
+    SourceOptions,
     SweepOptions,
-    as_list,
-    check_names,
     setting_words,
     with_named,
 )
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 DEFAULT_OUT = "leaderboards"
 
 
+@checked(SweepOptions)
 def run(
     model: Names,
     dataset: Names = (),
@@ -80,12 +81,12 @@ def run(
     from chmr_bench.api.sweeps import done
     from chmr_bench.report import results
 
-    check_names(options, SweepOptions)
     given = with_named(options, model=model, dataset=dataset, suite=suite, out=out)
     work = done(make_request(given), given)
     return pd.DataFrame(results.rows(work.records(), work.store))
 
 
+@checked(MaskingOptions)
 def ablate(
     missing: float | Sequence[float] = 0.5,
     *,
@@ -128,9 +129,8 @@ def ablate(
     from chmr_bench.api.sweeps import done
     from chmr_bench.report.curve_tables import as_rows
 
-    check_names(options, MaskingOptions)
-    shares = [missing] if isinstance(missing, int | float) else missing
     given = with_named(options, model=model, dataset=dataset, suite=suite, out=out)
+    shares = [missing] if isinstance(missing, int | float) else missing
     given["missing"] = ",".join(map(str, shares))
     families = done(make_masked_request(given), given).families()
     curves = [curve for family in families for curve in family.curves]
@@ -138,9 +138,10 @@ def ablate(
     return pd.DataFrame(as_rows(families)).assign(own_profiles=atlases)
 
 
+@checked(DataOptions)
 def evaluate(
     y_pred: Any,
-    dataset: str,
+    dataset: str | Path,
     split: str = "",
     split_seed: int = 0,
     **options: Unpack[DataOptions],
@@ -187,8 +188,9 @@ def evaluate(
     return scored(y_pred, *loaded(dataset, split, split_seed, options))
 
 
+@checked(DataOptions)
 def load_dataset(
-    dataset: str,
+    dataset: str | Path,
     split: str = "",
     split_seed: int = 0,
     cells: Names = (),
@@ -228,6 +230,7 @@ def load_dataset(
     return data.dataset, parts
 
 
+@checked(SourceOptions)
 def compare(
     baseline: str,
     *models: str,
@@ -236,7 +239,7 @@ def compare(
     split: str = "",
     protocol: str = "",
     out: str | Path = DEFAULT_OUT,
-    **options: Unpack[DataOptions],
+    **options: Unpack[SourceOptions],
 ) -> pd.DataFrame:
     """Compare models with a baseline on the predictions that are on record.
 
@@ -257,7 +260,7 @@ def compare(
     out
         Folder of the records.
     **options
-        See `DataOptions`.
+        See `SourceOptions`.
 
     Returns
     -------
@@ -272,12 +275,12 @@ def compare(
     """
     from chmr_bench.api.comparison import comparison_of, gains_frame
 
-    check_names(options, DataOptions)
     given = {**options, "suite": suite, "dataset": dataset, "out": out}
     given |= {"split": split, "protocol": protocol}
     return gains_frame(comparison_of((baseline, *models), given))
 
 
+@checked(MatchOptions)
 def match(
     model: Names, atlas: Names, *, out: str | Path | None = None, **options: Unpack[MatchOptions]
 ) -> pd.DataFrame:
@@ -318,8 +321,7 @@ def match(
     from chmr_bench.isolation import Deaf
     from chmr_bench.report.matching import match_rows, write_matchings
 
-    check_names(options, MatchOptions)
-    given = {**options, "model": as_list(model), "atlas": as_list(atlas)}
+    given = {**options, "model": model, "atlas": atlas}
     given["setting"] = setting_words(options)
     matchings = matchings_of(given, lambda job: Deaf())
     if out is not None:
@@ -327,6 +329,7 @@ def match(
     return pd.DataFrame(match_rows(matchings))
 
 
+@checked()
 def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
     """Return every run of a folder of records, one a row.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chmr_bench.api.options import DataOptions, Options, check_names, datasets_of
+from chmr_bench.api.arguments import in_words
+from chmr_bench.api.options import Options, datasets_of
 from chmr_bench.contracts import Split
-from chmr_bench.errors import DataError
+from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,16 +17,20 @@ if TYPE_CHECKING:
 
 
 def loaded(
-    dataset: str, split: str, split_seed: int, options: Options
+    dataset: str | Path, split: str, split_seed: int, options: Options
 ) -> tuple[LoadedDataset, Split]:
     """Return a dataset, and which of its rows are train, valid and test."""
     from chmr_bench.api.requests import data_requests
+    from chmr_bench.display.console import print_note
+    from chmr_bench.display.remarks import unused_seeds
     from chmr_bench.runner import SplitRequest
 
-    check_names(options, DataOptions)
     (request,) = data_requests({**options, "dataset": dataset})
     data = datasets_of(options).load(request)
-    return data, data.split(SplitRequest(split or data.spec.split, split_seed))
+    method = split or data.spec.split
+    for remark in unused_seeds({method}, (split_seed,)):
+        print_note(f"note: {remark}")
+    return data, data.split(SplitRequest(method, split_seed))
 
 
 def scored(y_pred: Any, data: LoadedDataset, parts: Split) -> pd.DataFrame:
@@ -60,7 +66,14 @@ def _values(y_pred: Any, data: LoadedDataset, parts: Split) -> Any:
                 f"{', '.join(tasks[:10])}{', ...' * (len(tasks) > 10)}"
             )
         y_pred = y_pred[list(tasks)].to_numpy()
-    values = np.asarray(y_pred, dtype=float)
+    try:
+        values = np.asarray(y_pred, dtype=float)
+    except (TypeError, ValueError):
+        values = np.empty(())
+    if values.ndim == 0:
+        raise UsageError(
+            f"evaluate: y_pred={in_words(y_pred)}: expected numbers, a row a test molecule"
+        )
     values = values[:, None] if values.ndim == 1 else values
     if len(values) == len(data.dataset) and len(values) != len(parts.test):
         values = values[parts.test]

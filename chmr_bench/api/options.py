@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
+from chmr_bench.api.arguments import in_words
 from chmr_bench.data.requests import TableOptions
-from chmr_bench.errors import UnknownNameError, UsageError
+from chmr_bench.errors import SettingError, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.data.fetch import FetchOptions
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from chmr_bench.records import RecordStore
     from chmr_bench.runner import Datasets, RunOptions
 
-Names: TypeAlias = str | Iterable[str]
+Names: TypeAlias = str | Path | Iterable[str | Path]
 """One name, or several."""
 Options: TypeAlias = Mapping[str, Any]
 """Option -> value; what is not in it has its default."""
@@ -41,7 +42,7 @@ class SourceOptions(TypedDict, total=False):
         Cores; 0 = all.
     """
 
-    mirror: str
+    mirror: str | Path
     offline: bool
     jobs: int
 
@@ -119,11 +120,11 @@ class SweepOptions(DataOptions, WorkOptions, total=False):
     split_seeds
         Number of seeds of a drawn split: 0 to N-1.
     split_seed
-        These seeds of a drawn split.
+        This seed of a drawn split, or these.
     seeds
         Number of seeds of the model: 0 to N-1.
     seed
-        These seeds of the model.
+        This seed of the model, or these.
     cells
         Atlases whose profiles of the dataset's own molecules are attached; models that read cells
         are given them.
@@ -135,9 +136,9 @@ class SweepOptions(DataOptions, WorkOptions, total=False):
 
     split: str
     split_seeds: int
-    split_seed: Sequence[int]
+    split_seed: int | Sequence[int]
     seeds: int
-    seed: Sequence[int]
+    seed: int | Sequence[int]
     cells: Names
     keep_failed: bool
     quiet: bool
@@ -186,27 +187,25 @@ class MatchOptions(WorkOptions, total=False):
     control: Names
 
 
-def check_names(options: Options, kind: type) -> None:
-    """Raise UnknownNameError for an unknown option: a typed dict checks nothing."""
-    for name in options:
-        if name not in kind.__annotations__:
-            raise UnknownNameError("option", name, kind.__annotations__)
-
-
 def as_list(names: Names | None) -> list[str]:
     """Return one name, several, or none as a list."""
-    return [names] if isinstance(names, str) else list(names or ())
+    return [str(n) for n in ([names] if isinstance(names, str | Path) else names or ())]
 
 
 def with_named(options: Options, **named: Any) -> dict[str, Any]:
     """Return the options of Python as the command line gives them, what is named among them."""
-    lists = {name: as_list(named.pop(name)) for name in ("model", "dataset", "suite")}
-    return {**options, **named, **lists, "setting": setting_words(options)}
+    return {**options, **named, "setting": setting_words(options)}
 
 
 def setting_words(options: Options) -> list[str]:
-    """Return the settings as ``--set`` takes them."""
-    return [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
+    """Return the settings as ``--set`` takes them; SettingError where JSON has no such value."""
+    try:
+        return [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
+    except (TypeError, ValueError) as error:
+        raise SettingError(
+            f"settings={in_words(options['settings'])}: expected numbers, texts, True, False, "
+            f"None, and lists or dicts of them ({error})"
+        ) from error
 
 
 def table_options(options: Options) -> TableOptions:
