@@ -31,8 +31,8 @@ class TaskScore:
         The metric in its own unit (ROC-AUC from 0 to 1, MAE in the unit of y), None where the
         task is not evaluable.
     low, high :
-        Ends of the 95 % bootstrap interval over test molecules, None until filled by
-        `with_intervals` or where there is none.
+        Ends of the 95 % interval over resampled test molecules (below an effective size of 30 see
+        docs/statistics.md), None until filled by `with_intervals` or where there is none.
     n :
         Labelled rows.
     n_minority :
@@ -125,7 +125,15 @@ def share_at_least(scores: Sequence[float | None], threshold: float = 0.8) -> tu
 
 
 def roc_auc(y: FloatArray, y_pred: FloatArray) -> float:
-    """Return the area under the ROC curve; ties count half (Mann-Whitney)."""
+    """Return the area under the ROC curve; ties count half (Mann-Whitney).
+
+    Parameters
+    ----------
+    y :
+        (n,) labels, 0 or 1, both present.
+    y_pred :
+        (n,) probabilities of class 1.
+    """
     positive = y == 1
     negatives = np.sort(y_pred[~positive])
     wanted = y_pred[positive]
@@ -135,7 +143,15 @@ def roc_auc(y: FloatArray, y_pred: FloatArray) -> float:
 
 
 def average_precision(y: FloatArray, y_pred: FloatArray) -> float:
-    """Return the step-wise area under the precision-recall curve; tied predictions are one step."""
+    """Return the step-wise area under the precision-recall curve; tied predictions are one step.
+
+    Parameters
+    ----------
+    y :
+        (n,) labels, 0 or 1, both present.
+    y_pred :
+        (n,) probabilities of class 1.
+    """
     order = np.argsort(-y_pred, kind="stable")
     ends = tie_group_ends(y_pred[order])
     hits = np.cumsum(y[order])[ends]
@@ -144,17 +160,41 @@ def average_precision(y: FloatArray, y_pred: FloatArray) -> float:
 
 
 def mae(y: FloatArray, y_pred: FloatArray) -> float:
-    """Return the mean absolute error, in the unit of y."""
+    """Return the mean absolute error, in the unit of y.
+
+    Parameters
+    ----------
+    y :
+        (n,) labels.
+    y_pred :
+        (n,) values in the unit of y.
+    """
     return float(np.abs(y - y_pred).mean())
 
 
 def rmse(y: FloatArray, y_pred: FloatArray) -> float:
-    """Return the root mean squared error, in the unit of y."""
+    """Return the root mean squared error, in the unit of y.
+
+    Parameters
+    ----------
+    y :
+        (n,) labels.
+    y_pred :
+        (n,) values in the unit of y.
+    """
     return float(np.sqrt(np.square(y - y_pred).mean()))
 
 
 def r2(y: FloatArray, y_pred: FloatArray) -> float:
-    """Return the coefficient of determination against the mean of these labels."""
+    """Return the coefficient of determination against the mean of these labels.
+
+    Parameters
+    ----------
+    y :
+        (n,) labels.
+    y_pred :
+        (n,) values in the unit of y.
+    """
     return float(1.0 - np.square(y - y_pred).sum() / np.square(y - y.mean()).sum())
 
 

@@ -196,7 +196,7 @@ def load_dataset(
     cells: Names = (),
     **options: Unpack[DataOptions],
 ) -> tuple[Dataset, Split]:
-    """Return a dataset and which of its rows are train, valid and test.
+    """Load a dataset, and say which of its rows are train, valid and test.
 
     Parameters
     ----------
@@ -210,6 +210,21 @@ def load_dataset(
         Atlases whose profiles of these molecules become blocks of the dataset.
     **options
         See `DataOptions`.
+
+    Returns
+    -------
+    data : Dataset
+        n molecules: ``data.smiles``, ``data.y`` (n, t) with NaN = not measured,
+        ``data.task_names``, and ``data.blocks``, cell profiles of n rows each.
+    parts : Split
+        ``parts.train``, ``parts.valid`` and ``parts.test``: disjoint, ascending row numbers from 0.
+
+    Raises
+    ------
+    UnknownNameError
+        No dataset, split method or atlas has that name.
+    DataError
+        The table cannot be read, or the data cannot be had.
 
     Examples
     --------
@@ -331,12 +346,27 @@ def match(
 
 @checked()
 def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
-    """Return every run of a folder of records, one a row.
+    """Load every run of a folder of records, one a row.
 
     Parameters
     ----------
     out
         Folder of the records.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``dataset``, ``split``, ``split_seed``, ``model`` and ``seed`` say which run it is (a
+        ``seed`` of NaN: the model is deterministic); ``row`` is the model with its changed
+        settings, as the tables call it. ``score`` is the unweighted mean over tasks in ``metric``,
+        ``low`` and ``high`` the ends of its 95 % interval over test molecules; all NaN where
+        ``failed``. ``missing`` is what was masked (None: nothing), ``identity`` the run's name in
+        the records.
+
+    Raises
+    ------
+    UsageError
+        The folder is not there.
 
     Examples
     --------

@@ -22,7 +22,7 @@ ToOption = Annotated[
 ]
 
 
-@options.takes(options.DatasetGroup, options.FetchGroup)
+@options.takes(options.RecordedGroup, options.FetchGroup)
 def compare(
     given: dict[str, Any],
     models: ModelsArgument,

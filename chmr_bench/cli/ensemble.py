@@ -7,7 +7,7 @@ from typing import Any
 from chmr_bench.cli import options
 
 
-@options.takes(options.DatasetGroup, options.FetchGroup)
+@options.takes(options.RecordedGroup, options.FetchGroup)
 def ensemble(
     given: dict[str, Any],
     model: options.Model = None,

@@ -118,6 +118,18 @@ class DatasetGroup:
     dataset: DatasetName = None
 
 
+class RecordedGroup:
+    """Which data, of those on record."""
+
+    suite: Suite = None
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset", "-d", help="Dataset on record, as the tables call it; repeatable."
+        ),
+    ] = None
+
+
 class ModelGroup(DatasetGroup):
     """What runs on which data, with which seeds and settings."""
 

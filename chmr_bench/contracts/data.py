@@ -103,8 +103,8 @@ class Dataset:
     Examples
     --------
     >>> data = Dataset(("CCO", "CCN"), np.array([[1.0], [np.nan]]), ("active",))
-    >>> len(data)
-    2
+    >>> len(data), data
+    (2, Dataset(2 molecules, 1 task))
     """
 
     smiles: tuple[str, ...]
@@ -127,6 +127,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.smiles)
+
+    def __repr__(self) -> str:
+        n, t = self.y.shape
+        blocks = f", blocks {', '.join(sorted(self.blocks))}" if self.blocks else ""
+        return f"Dataset({n} molecule{'s' * (n != 1)}, {t} task{'s' * (t != 1)}{blocks})"
 
     def digest(self) -> str:
         """Return the sha256 of everything that can change a number: molecules, labels, blocks."""

@@ -9,6 +9,7 @@ from chmr_bench.display.console import print_note
 from chmr_bench.display.progress import label
 from chmr_bench.plugins import registry
 from chmr_bench.runner import Datasets
+from chmr_bench.splits.grouped import FOLDS, REPEATS
 from chmr_bench.sweep import Plan, Request
 
 
@@ -34,9 +35,18 @@ def _inferred(request: Request, datasets: Datasets) -> Iterator[str]:
 def _unused(request: Request, plan: Plan) -> Iterator[str]:
     """Yield the options that change nothing in this plan."""
     yield from unused_seeds({item.split for item in plan.items}, request.split_seeds)
+    yield from _few_folds(plan)
     specs = [registry().model(name).spec for name in request.models]
     if request.device == "cuda" and not any(spec.accelerator for spec in specs):
         yield f"--device cuda changes nothing: {', '.join(request.models)} can use the CPU only"
+
+
+def _few_folds(plan: Plan) -> Iterator[str]:
+    """Yield that a repeated cross-validation is planned in part."""
+    seeds = {item.split_seed for item in plan.items if item.split == "cv5x5"}
+    every = REPEATS * FOLDS
+    if 0 < len(seeds) < every:
+        yield f"{len(seeds)} of the {every} folds of cv5x5; --split-seeds {every} runs all"
 
 
 def unused_seeds(methods: Collection[str], wanted: Sequence[int]) -> Iterator[str]:

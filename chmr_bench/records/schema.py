@@ -144,8 +144,11 @@ class Metrics(_Part):
     metric: MetricName
     greater_is_better: bool
     macro: float | None = Field(description="unweighted mean over evaluable tasks")
-    low: float | None = Field(description="95 % bootstrap interval over test molecules")
-    high: float | None
+    low: float | None = Field(
+        description="lower end of the 95 % interval over resampled test molecules; below an "
+        "effective size of 30 see docs/statistics.md; null where there is none"
+    )
+    high: float | None = Field(description="upper end")
     n_effective: float | None = Field(
         default=None,
         description="effective sample size: on how many test molecules (of the rarer class, or "
@@ -235,14 +238,16 @@ class PredictionsInfo(_Part):
 class Record(_Part):
     """One result: a model on a dataset with a split and a seed."""
 
-    schema_version: Literal["1", "2"] = SCHEMA_VERSION
+    schema_version: Literal["1", "2"] = Field(
+        default=SCHEMA_VERSION, description="of this schema"
+    )
     identity: str = Field(description="sha256 of all that can change the numbers")
-    status: Literal["ok", "failed"]
-    error: ErrorInfo | None = None
-    model: ModelInfo
-    plugin: PluginRef
-    dataset: DatasetInfo
-    split: SplitInfo
+    status: Literal["ok", "failed"] = Field(description="failed runs have an error and no score")
+    error: ErrorInfo | None = Field(default=None, description="null where the run did not fail")
+    model: ModelInfo = Field(description="the model, its settings and what it learnt from")
+    plugin: PluginRef = Field(description="the package that brought the model")
+    dataset: DatasetInfo = Field(description="the data, by digest")
+    split: SplitInfo = Field(description="which rows were train, valid and test, by digest")
     seed: int | None = Field(description="null where the model is deterministic")
     missing: Free | None = Field(default=None, description="what was masked; null = nothing")
     hidden: Free | None = Field(
@@ -260,8 +265,10 @@ class Record(_Part):
         default=None,
         description="atlases attached with --cells that the model reads; null = none",
     )
-    precision: Literal["float32", "bfloat16"] = "float32"
-    metrics: Metrics | None = None
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the model's arithmetic"
+    )
+    metrics: Metrics | None = Field(default=None, description="the scores; null of a failed run")
     remarks: list[str] = Field(
         default_factory=list,
         description="what a reader of the scores should know, such as predictions that depend on "
@@ -270,11 +277,13 @@ class Record(_Part):
     rescored: Rescored | None = Field(
         default=None, description="null = the scores are those that the run computed"
     )
-    timing: Timing
-    resources: Resources
-    environment: Environment
-    predictions: PredictionsInfo | None = None
-    command: list[str]
+    timing: Timing = Field(description="seconds a phase took")
+    resources: Resources = Field(description="memory and cores that the run used")
+    environment: Environment = Field(description="machine, Python and packages of the run")
+    predictions: PredictionsInfo | None = Field(
+        default=None, description="the stored predictions, by hash; null of a failed run"
+    )
+    command: list[str] = Field(description="what was typed, without the user's folders")
     created: str = Field(description="UTC, ISO 8601")
     seal: str | None = Field(
         default=None,

@@ -30,8 +30,8 @@ def decimals_needed(values: Iterable[float | None], widths: Iterable[float | Non
     values, widths :
         As they are shown, in percent where that is how; None where there is none.
 
-    Example
-    -------
+    Examples
+    --------
     >>> decimals_needed([0.000123, None], []), decimals_needed([0.4999], [0.00004])
     (6, 5)
     """
@@ -51,8 +51,8 @@ def fixed(value: float, usual: int, needed: int = 0) -> str:
 
     With an exponent where they are too many. What rounds to zero has no sign.
 
-    Example
-    -------
+    Examples
+    --------
     >>> fixed(2.98e39, usual=3), fixed(1.23456e-12, usual=3, needed=15)
     ('2.98e+39', '1.235e-12')
     """
@@ -71,8 +71,8 @@ def finite(value: float | None) -> float | None:
 def known_mean(values: Iterable[float | None]) -> float | None:
     """Return the mean, None where there is no value or one is not known.
 
-    Example
-    -------
+    Examples
+    --------
     >>> known_mean([0.25, 0.75]), known_mean([0.25, None])
     (0.5, None)
     """

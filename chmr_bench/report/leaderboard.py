@@ -277,8 +277,8 @@ def collect(
 def rows_frame(store: RecordStore) -> pd.DataFrame:
     """Return the rows of all tables, the mean over seeds with its interval, as in the CSV tables.
 
-    Example
-    -------
+    Examples
+    --------
     >>> rows = rows_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
     >>> rows.pivot_table(index="row", columns="dataset", values="score")  # doctest: +SKIP
     """

@@ -4,8 +4,8 @@ Leaderboard, run tables, curves, exports and the Python door are group-bys of it
 (parameters, what was masked, packages) stand as canonical JSON, so that a line can be compared,
 grouped and written as it is.
 
-Example
--------
+Examples
+--------
 >>> from chmr_bench.records import RecordStore
 >>> from chmr_bench.report.runs import runs_frame
 >>> runs = runs_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
@@ -77,8 +77,8 @@ def runs_frame(store: RecordStore) -> pd.DataFrame:
     (benchmark, user, synthetic), ``table`` (runs of one value share a table) and ``named`` (the
     model with what its user changed).
 
-    Example
-    -------
+    Examples
+    --------
     >>> runs = runs_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
     >>> runs.query("dataset == 'bace' and missing.isna()")[["row", "seed"]]  # doctest: +SKIP
     """

@@ -55,8 +55,8 @@ def _environment_of_lines() -> Environment:
 def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
     """Return key -> its values, each once, all in the order first met.
 
-    Example
-    -------
+    Examples
+    --------
     >>> grouped([("a", 1), ("b", 2), ("a", 3), ("a", 1)])
     {'a': [1, 3], 'b': [2]}
     """

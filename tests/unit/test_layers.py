@@ -363,6 +363,22 @@ def test_docstrings_have_one_field_a_line() -> None:
     ] == []
 
 
+HEADINGS = SECTIONS | {"Examples", "Notes", "References", "Yields", "See Also", "Warnings"}
+
+
+def test_docstrings_have_numpydocs_headings() -> None:
+    documented = (*DEFINITIONS, ast.ClassDef, ast.Module)
+    nodes = (n for p in ALL_FILES for n in ast.walk(tree(p)) if isinstance(n, documented))
+    lines = ((ast.get_docstring(n) or "").splitlines() for n in nodes)
+    found = {
+        line.strip()
+        for text in lines
+        for line, after in itertools.pairwise(text)
+        if after.strip() and set(after.strip()) == {"-"} and line.strip()
+    }
+    assert found - HEADINGS == set()
+
+
 def test_the_front_door() -> None:
     assert sorted(chmr_bench.__all__) == [
         "AtlasSpec",
