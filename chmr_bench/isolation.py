@@ -85,8 +85,8 @@ class Receiver(Protocol):
         """Take what was printed, by compiled code and child processes too."""
 
 
-class Deaf:
-    """Takes nothing."""
+class NoReceiver:
+    """Ignores every message."""
 
     def receive(self, name: str, *values: Any) -> None:
         """Ignore it."""
@@ -145,7 +145,7 @@ def call(
     >>> call("operator:is_", None)  # doctest: +SKIP
     """
     warm_up()
-    running = _Running(limits or Limits(), receiver or Deaf())
+    running = _Running(limits or Limits(), receiver or NoReceiver())
     try:
         return running.result(target, arguments)
     finally:

@@ -22,7 +22,7 @@ NEIGHBOURS, STEPS = 10, 5
 
 
 @dataclass(frozen=True)
-class Holes:
+class MaskedRows:
     """n molecules some of whose entries were masked.
 
     Attributes
@@ -40,7 +40,7 @@ class Holes:
     bits: Callable[[], sparse.csr_array]
 
 
-def impute(kind: Fill, holes: Holes, donors: Holes | None = None) -> MatrixBlock:
+def impute(kind: Fill, holes: MaskedRows, donors: MaskedRows | None = None) -> MatrixBlock:
     """Return the block with its holes filled, as far as anyone donates; those count as observed.
 
     Of profiles measured in part each entry is imputed from the entries that others have, and one
@@ -67,14 +67,14 @@ def impute(kind: Fill, holes: Holes, donors: Holes | None = None) -> MatrixBlock
     return replace(holes.block, values=values, observed=observed)
 
 
-def _with_entries(holes: Holes, given: FloatArray) -> MatrixBlock:
+def _with_entries(holes: MaskedRows, given: FloatArray) -> MatrixBlock:
     """Return a block measured in part with what is given in the holes."""
     values, observed = np.array(_values(holes.block), copy=True), holes.block.entries.copy()
     values[holes.rows], observed[holes.rows] = given, np.isfinite(given)
     return replace(holes.block, values=values, observed=observed)
 
 
-def _given(kind: Fill, holes: Holes, donors: Holes | None) -> FloatArray:
+def _given(kind: Fill, holes: MaskedRows, donors: MaskedRows | None) -> FloatArray:
     giver = donors or holes
     in_part = giver.block.in_part
     observed = giver.block.entries if in_part else giver.block.observed

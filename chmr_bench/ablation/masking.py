@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from chmr_bench.ablation.imputation import Holes, impute
+from chmr_bench.ablation.imputation import MaskedRows, impute
 from chmr_bench.ablation.missing import (
     Fill,
     Missing,
@@ -88,8 +88,8 @@ def imputed(
         giver = None
         if donors is not None:
             donor, donor_bits = donors
-            giver = Holes(donor.blocks[name], donor.holes[name], donor_bits)
-        filled[name] = impute(kind, Holes(block, masked.holes[name], bits), giver)
+            giver = MaskedRows(donor.blocks[name], donor.holes[name], donor_bits)
+        filled[name] = impute(kind, MaskedRows(block, masked.holes[name], bits), giver)
     return filled
 
 

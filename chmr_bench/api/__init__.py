@@ -333,12 +333,12 @@ def match(
     import pandas as pd
 
     from chmr_bench.api.matching import matchings_of
-    from chmr_bench.isolation import Deaf
+    from chmr_bench.isolation import NoReceiver
     from chmr_bench.report.matching import match_rows, write_matchings
 
     given = {**options, "model": model, "atlas": atlas}
     given["setting"] = setting_words(options)
-    matchings = matchings_of(given, lambda job: Deaf())
+    matchings = matchings_of(given, lambda job: NoReceiver())
     if out is not None:
         write_matchings(matchings, Path(out))
     return pd.DataFrame(match_rows(matchings))

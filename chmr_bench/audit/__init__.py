@@ -10,7 +10,7 @@ from __future__ import annotations
 from chmr_bench.audit.auditing import Audit, Subject, audit
 from chmr_bench.audit.duplicates import Conflict, Duplicates, duplicates
 from chmr_bench.audit.labels import TaskLabels, label_counts
-from chmr_bench.audit.leakage import LEVELS, Leak, Straddle, leaks, straddles, twins
+from chmr_bench.audit.leakage import LEVELS, Leak, Straddle, leaks, shared_rows, straddles
 from chmr_bench.audit.overlap import Overlap, Pretraining, overlaps, pretraining, was_seen
 from chmr_bench.audit.similarity import Similarity, binned, to_training
 
@@ -33,8 +33,8 @@ __all__ = [
     "leaks",
     "overlaps",
     "pretraining",
+    "shared_rows",
     "straddles",
     "to_training",
-    "twins",
     "was_seen",
 ]

@@ -59,12 +59,12 @@ def codes(names: Sequence[str]) -> IntArray:
     return np.where(values == "", -1, inverse.reshape(-1)).astype(np.int64)
 
 
-def twins(names: Sequence[str], rows: IntArray, seen: IntArray) -> BoolArray:
+def shared_rows(names: Sequence[str], rows: IntArray, seen: IntArray) -> BoolArray:
     """Return which of `rows` have the name of a row in `seen`, (len(rows),)."""
     numbers = codes(names)
     own = numbers[rows]
-    is_twin: BoolArray = np.isin(own, numbers[seen]) & (own >= 0)
-    return is_twin
+    is_shared: BoolArray = np.isin(own, numbers[seen]) & (own >= 0)
+    return is_shared
 
 
 def leaks(names: Names, split: Split, seen: Sequence[Part] = ("train",)) -> tuple[Leak, ...]:
@@ -72,7 +72,7 @@ def leaks(names: Names, split: Split, seen: Sequence[Part] = ("train",)) -> tupl
     rows = np.concatenate([split.part(part) for part in seen])
     per_level = []
     for level in LEVELS:
-        leaked = twins(names[level], split.test, rows)
+        leaked = shared_rows(names[level], split.test, rows)
         unnamed = sum(not names[level][i] for i in split.test.tolist())
         per_level.append(Leak(level, len(split.test), int(leaked.sum()), unnamed))
     return tuple(per_level)

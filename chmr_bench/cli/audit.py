@@ -60,7 +60,7 @@ def audit(
 ) -> int:
     """Count test molecules that training has seen.
 
-    The tables: twins of test rows in training, at five levels; similarity to the nearest training
+    The tables: test rows shared with training, at five levels; similarity to the nearest training
     row; duplicates with differing labels; labels by task and part; test rows that other datasets
     train on, or that pretrained weights have seen.
     """

@@ -153,7 +153,7 @@ def _show_counts(counts: Counter[str]) -> None:
         "written": "written",
         "different": "different",
         "unreadable": "unreadable",
-        "failed run": "failed runs (no score to check)",
+        "failed run": f"failed run{'s' * (counts['failed run'] != 1)} (no score to check)",
         "not at hand": "cannot check: data not at hand",
     }
     parts = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]

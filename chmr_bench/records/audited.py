@@ -29,7 +29,7 @@ class _Part(BaseModel):
 
 
 class Leaked(_Part):
-    """Test rows with a twin, at one level."""
+    """Test rows shared with training, at one level."""
 
     test_rows: int
     leaked_rows: int

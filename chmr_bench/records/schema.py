@@ -238,9 +238,7 @@ class PredictionsInfo(_Part):
 class Record(_Part):
     """One result: a model on a dataset with a split and a seed."""
 
-    schema_version: Literal["1", "2"] = Field(
-        default=SCHEMA_VERSION, description="of this schema"
-    )
+    schema_version: Literal["1", "2"] = Field(default=SCHEMA_VERSION, description="of this schema")
     identity: str = Field(description="sha256 of all that can change the numbers")
     status: Literal["ok", "failed"] = Field(description="failed runs have an error and no score")
     error: ErrorInfo | None = Field(default=None, description="null where the run did not fail")
@@ -300,4 +298,8 @@ class Record(_Part):
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of a record, as kept in ``docs/result.schema.json``."""
     schema = Record.model_json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "A record of chmr-bench",
+    }

@@ -104,7 +104,7 @@ def _leak_grid(audits: Sequence[Audit], leaks: Sequence[Sequence[Leak]], where: 
         ringless=[f"{name} {n:,}" for name, n in counts if n],
         synthetic=any(a.subject.spec.synthetic for a in audits),
     )
-    return Grid.of(f"Test rows with a twin in {where}", rows, ("dataset", "split"), below)
+    return Grid.of(f"Test rows shared with {where}", rows, ("dataset", "split"), below)
 
 
 def _straddle_grid(audits: Sequence[Audit]) -> Grid:
@@ -279,7 +279,7 @@ def audited_grid(tables: Sequence[Table]) -> Grid | None:
             row[words] = percent(sum(known), n_test) if len(known) == len(audits) else NONE
         rows.append(row)
     below = notes("levels", audited=True, ringless=(), synthetic=False)
-    title = "Test rows with a twin in training"
+    title = "Test rows shared with training"
     return Grid.of(title, rows, ("dataset", "split"), below)
 
 

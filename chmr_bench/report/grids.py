@@ -234,7 +234,8 @@ def _caveats(table: Table) -> tuple[str, ...]:
     if registered is None or table.facts["origin"] != "registered":
         return ()
     spec = registered.spec
-    return spec.notes if spec.version == table.facts["dataset_version"] else ()
+    notes = spec.notes if spec.version == table.facts["dataset_version"] else ()
+    return tuple(note.removesuffix(".") for note in notes)  # the list of them ends in one
 
 
 def _pretrained(rows: Iterable[Row]) -> dict[str, list[str]]:

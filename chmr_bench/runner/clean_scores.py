@@ -1,4 +1,4 @@
-"""Scores of stored predictions on clean test rows: those no training molecule is a twin of."""
+"""Scores of stored predictions on clean test rows: those that share no molecule with training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chmr_bench.audit import Leak, Subject, leaks, twins
+from chmr_bench.audit import Leak, Subject, leaks, shared_rows
 from chmr_bench.audit.leakage import Level
 from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.errors import ChmrBenchError, RecordError
@@ -25,8 +25,8 @@ from chmr_bench.runner.scoring import score
 from chmr_bench.types import BoolArray, Part
 
 SEEN: tuple[Part, ...] = ("train", "valid")
-TWINS: Level = "molecule"
-"""A row is not clean with a twin at this level: a salt is the same drug."""
+SHARED_AT: Level = "molecule"
+"""A row that training shares at this level is not clean: a salt is the same drug."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _of_group(
 def clean_rows(one: Subject) -> BoolArray:
     """Return which test rows are clean, (n_test,): the molecule was seen in no form."""
     seen = np.concatenate([one.split.train, one.split.valid])
-    return ~twins(one.names[TWINS], one.split.test, seen)
+    return ~shared_rows(one.names[SHARED_AT], one.split.test, seen)
 
 
 def _subject(record: Record, datasets: Datasets, progress: Progress) -> Subject:

@@ -69,7 +69,7 @@ def test_a_table_with_files_beside_it(inside: Run, table: Path, tmp_path: Path) 
     arguments = ("audit", "-d", str(table), "--smiles", "smiles", "--tasks", "active,pIC50")
     done = inside(*arguments, "--task-type", "regression", "--jobs", "1", "--out", str(out))
     assert done.returncode == 0, done.stderr
-    for title in ("Test rows with a twin in training", "Similarity of test rows", "Labels"):
+    for title in ("Test rows shared with training", "Similarity of test rows", "Labels"):
         assert title in done.stdout
     assert "mine: connectivity" in done.stderr
     assert "whose molecule is in training rows" not in done.stdout  # of one dataset alone

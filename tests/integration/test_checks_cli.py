@@ -37,7 +37,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def test_untouched_records_are_ok(inside: Run, done: Path, check: str) -> None:
     checked = inside(check)
     assert checked.returncode == 0, checked.stdout
-    assert "2 ok; 1 failed runs" in checked.stdout
+    assert "2 ok; 1 failed run (no score" in checked.stdout
     counts = json.loads(inside(check, "--json").stdout)["counts"]
     assert counts == {"ok": 2, "failed run": 1}
 
@@ -133,7 +133,7 @@ def test_only_the_chosen_records_are_checked(inside: Run, done: Path) -> None:
     good = inside("verify", "--model", "quick.mean", "--model", "quick.raises")
     assert good.returncode == 0
     assert "quick.noise" not in good.stdout
-    assert "1 ok; 1 failed runs" in good.stdout
+    assert "1 ok; 1 failed run (no score" in good.stdout
     bad = inside("verify", "-d", "quick-small", "-m", "quick.noise")
     assert bad.returncode == 1
     assert bad.stdout.splitlines()[-1] == "1 different"
@@ -201,7 +201,7 @@ def test_write_puts_scores_of_the_predictions_into_the_record(inside: Run, done:
     assert "score --write" in inside("verify").stdout
     written = inside("score", "--write")
     assert written.returncode == 0, written.stdout
-    assert "1 ok; 1 written; 1 failed runs" in written.stdout
+    assert "1 ok; 1 written; 1 failed run (no score" in written.stdout
     assert "macro: 0.99 on record" in written.stdout
     assert inside("verify").returncode == 0
     inside("records", "unpack")
@@ -210,7 +210,7 @@ def test_write_puts_scores_of_the_predictions_into_the_record(inside: Run, done:
     assert content.pop("seal") != first.pop("seal")
     assert first.pop("rescored") is None
     assert content == first
-    assert "2 ok; 1 failed runs" in inside("score", "--write").stdout
+    assert "2 ok; 1 failed run (no score" in inside("score", "--write").stdout
 
 
 def test_write_leaves_a_record_that_differs_in_more(inside: Run, done: Path) -> None:
@@ -247,5 +247,5 @@ def test_lines_that_hold_no_run_are_removed_as_verify_says(
     assert "1 damaged place would be removed; say --yes" in asked.stderr
     assert inside("records", "rm", "--damaged", "-m", "quick.noise", "--yes").returncode == 2
     assert inside(*command.split()[1:], "--yes").returncode == 0
-    assert "2 ok; 1 failed runs" in inside("verify").stdout
+    assert "2 ok; 1 failed run (no score" in inside("verify").stdout
     assert "no damaged lines" in inside(*command.split()[1:]).stderr

@@ -39,6 +39,7 @@ def blocks(page: str) -> list[tuple[bool, str, str]]:
 
 
 def lines(body: str) -> list[list[str]]:
+    body = body.replace("$SLURM_ARRAY_TASK_ID", "1")
     return [words for line in body.splitlines() if (words := shlex.split(line, comments=True))]
 
 

@@ -164,6 +164,12 @@ def test_options_without_effect_are_named(inside: Run, monkeypatch: pytest.Monke
     assert "changes nothing" not in drawn.stderr
 
 
+def test_a_part_of_the_folds_is_noted(inside: Run) -> None:
+    plan = ("run", "-m", "mean", "--suite", "quick", "--split", "cv5x5", "--plan")
+    assert "1 of the 25 folds of cv5x5; --split-seeds 25 runs all" in inside(*plan).stderr
+    assert "folds of cv5x5" not in inside(*plan, "--split-seeds", "25").stderr
+
+
 def test_a_users_table_beside_a_registered_dataset(inside: Run, table: Path) -> None:
     done = inside(
         *("run", "-m", "quick.noise", "-d", "mine.csv", "-d", "quick-small"),

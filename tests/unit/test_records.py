@@ -100,6 +100,13 @@ def test_documented_schema_is_current() -> None:
     )
 
 
+def test_every_entry_of_a_record_is_described() -> None:
+    schema = json_schema()
+    assert schema["title"] == "A record of chmr-bench"
+    entries = schema["properties"].items()
+    assert [name for name, entry in entries if not entry.get("description")] == []
+
+
 @pytest.mark.parametrize("status", ["ok", "failed"])
 def test_written_results_keep_the_documented_schema(tmp_path: Path, status: str) -> None:
     store = RecordStore(tmp_path)

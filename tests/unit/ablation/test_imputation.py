@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from chmr_bench.ablation import imputation, masking
-from chmr_bench.ablation.imputation import Holes, impute
+from chmr_bench.ablation.imputation import MaskedRows, impute
 from chmr_bench.ablation.missing import Fill, Missing, MoleculeNames
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.types import BoolArray
@@ -20,9 +20,9 @@ SEEN = np.array([True, True, False, False])
 HOLES = np.array([False, False, True, False])
 
 
-def holes(rows: BoolArray = HOLES, seen: BoolArray = SEEN) -> Holes:
+def holes(rows: BoolArray = HOLES, seen: BoolArray = SEEN) -> MaskedRows:
     values = np.where(seen[:, None], VALUES, np.nan)
-    return Holes(MatrixBlock(values, seen), rows, lambda: sparse.csr_array(BITS))
+    return MaskedRows(MatrixBlock(values, seen), rows, lambda: sparse.csr_array(BITS))
 
 
 def refuse() -> sparse.csr_array:
@@ -38,7 +38,7 @@ def test_nothing_is_filled_where_nothing_is_asked_or_hidden() -> None:
 
 
 def test_zeros_and_means_need_no_neighbours() -> None:
-    given = Holes(holes().block, HOLES, refuse)
+    given = MaskedRows(holes().block, HOLES, refuse)
     assert impute("zero", given).values[2].tolist() == [0, 0]
     # The missing entry of an observed row has its column's mean: it moves nothing.
     assert impute("mean", given).values[2].tolist() == [1.5, 10.0]
@@ -77,7 +77,7 @@ def test_nobody_lends_where_nobody_has_any() -> None:
 @pytest.mark.parametrize("kind", ["mean", "neighbour", "propagation"])
 def test_only_training_molecules_lend(kind: Fill) -> None:
     donors = holes()
-    asking = Holes(
+    asking = MaskedRows(
         MatrixBlock(np.array([[100.0, 100.0], [np.nan, np.nan]]), np.array([True, False])),
         np.array([False, True]),
         lambda: sparse.csr_array(BITS[[0, 2]]),
@@ -90,7 +90,7 @@ def test_only_training_molecules_lend(kind: Fill) -> None:
 def test_propagation_passes_on() -> None:
     chain = np.array([[1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]])
     block = MatrixBlock(np.array([[7.0], [np.nan], [np.nan], [np.nan]]), np.arange(4) == 0)
-    given = Holes(block, np.array([False, True, True, True]), lambda: sparse.csr_array(chain))
+    given = MaskedRows(block, np.array([False, True, True, True]), lambda: sparse.csr_array(chain))
     assert impute("neighbour", given).observed.tolist() == [True, True, False, False]
     passed = impute("propagation", given)
     assert passed.observed.tolist() == [True, True, True, False]

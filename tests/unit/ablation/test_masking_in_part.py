@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from chmr_bench.ablation.imputation import Holes, impute
+from chmr_bench.ablation.imputation import MaskedRows, impute
 from chmr_bench.ablation.masking import counts, imputed, mask
 from chmr_bench.ablation.missing import (
     Fill,
@@ -79,7 +79,7 @@ def test_entries_are_imputed_from_entries(fill: Fill, donated: bool) -> None:
     rows = np.arange(N) % 3 == 0
 
     def made(poison: float) -> MatrixBlock:
-        holes = Holes(emptied(block(poison), rows), rows, bits)
+        holes = MaskedRows(emptied(block(poison), rows), rows, bits)
         return impute(fill, holes, holes if donated else None)
 
     one, two = made(NAN), made(77.0)

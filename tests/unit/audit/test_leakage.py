@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chmr_bench.audit import LEVELS, leaks, straddles, twins
+from chmr_bench.audit import LEVELS, leaks, shared_rows, straddles
 from chmr_bench.audit.leakage import Level, Names, codes
 from chmr_bench.contracts import Split
 from chmr_bench.features import cache
@@ -57,7 +57,7 @@ def test_a_planted_leak_is_found_at_its_levels_alone(
     planted: tuple[Names, Split], level: Level
 ) -> None:
     names, split = planted
-    found = twins(names[level], split.test, split.train)
+    found = shared_rows(names[level], split.test, split.train)
     assert found.tolist() == [level in REACHES[kind] for kind in TEST.values()]
 
 
@@ -80,7 +80,7 @@ def test_validation_rows_count_where_asked() -> None:
 
 def test_no_name_is_nobodys_twin() -> None:
     assert codes(["", "x", "", "x"]).tolist() == [-1, 1, -1, 1]
-    assert not twins(["", "", "x"], rows(1), rows(0)).any()
+    assert not shared_rows(["", "", "x"], rows(1), rows(0)).any()
 
 
 def test_straddling_groups_and_their_rows() -> None:
@@ -96,4 +96,4 @@ def test_twins_are_what_a_set_gives(names: list[str]) -> None:
     half = len(names) // 2
     train, test = rows(*range(half)), rows(*range(half, len(names)))
     seen = set(names[:half]) - {""}
-    assert twins(names, test, train).tolist() == [name in seen for name in names[half:]]
+    assert shared_rows(names, test, train).tolist() == [name in seen for name in names[half:]]

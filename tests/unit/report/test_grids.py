@@ -99,8 +99,15 @@ def test_a_table_of_classes(results: Any) -> None:
         "`flat0` (one class in test (all 0)); `flat1` (one class in test (all 0)).",
         "Failed: gp, 2 jobs (seeds 0, 1), in fit: ValueError: boom",
     )
-    caveats = "; ".join(registry().dataset("toxcast").spec.notes)
+    caveats = "; ".join(note.removesuffix(".") for note in registry().dataset("toxcast").spec.notes)
     assert grid.notes[2:] == (f"Known of these data: {caveats}.",)
+
+
+def test_caveats_that_are_sentences_end_once(results: Any) -> None:
+    results.add("forest", "planted", 0.8)
+    (known,) = (note for note in only_grid(results).notes if "Known of" in note)
+    assert ".;" not in known
+    assert ".." not in known
 
 
 def test_data_nobody_registered_have_no_caveats(results: Any) -> None:

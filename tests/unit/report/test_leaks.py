@@ -81,7 +81,7 @@ def test_an_audit_without_levels_is_no_line(results: Any) -> None:
 
 def test_the_page_has_it_before_the_datasets(results: Any) -> None:
     record = results.add("forest", "bace", 0.7)
-    title = "## Test rows with a twin in training"
+    title = "## Test rows shared with training"
     assert title not in leaderboard.render_all(results.store, results.root).texts["README.md"]
     write_all(results.root, [audit_of(results, record, COUNTS)])
     page = leaderboard.render_all(results.store, results.root).texts["README.md"]
