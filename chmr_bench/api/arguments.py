@@ -114,14 +114,11 @@ def checked(options: type = object) -> Callable[[Callable[P, R]], Callable[P, R]
         signature = inspect.signature(function)
         parameters = signature.parameters
         hints = of_options | {name: p.annotation for name, p in parameters.items()}
+        defaults = {n: p.default for n, p in parameters.items() if p.default is not p.empty}
 
         def taken(name: str, value: Any) -> Any:
-            if (
-                name in parameters
-                and value is None
-                and parameters[name].default is not Parameter.empty
-            ):
-                return parameters[name].default
+            if value is None and name in defaults:
+                return defaults[name]
             return _taken(f"{function.__name__}: {name}", value, hints[name])
 
         def all_taken(name: str, value: Any) -> Any:

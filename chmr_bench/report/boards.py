@@ -93,7 +93,7 @@ class BoardRow:
     classification :
         Mean over the board's classification datasets; None unless every one of them is covered.
     low, high :
-        Its 95 % bootstrap interval, on a split that is not drawn.
+        Its 95 % interval over resampled test molecules, on a split that is not drawn.
     sd :
         Its s.d. over splits, where all datasets have the same ones.
     ranks, average_rank :

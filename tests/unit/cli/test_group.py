@@ -30,3 +30,11 @@ def test_no_paragraph_of_a_help_text_is_broken(name: str) -> None:
 
 def test_paragraphs_stay_apart() -> None:
     assert flowing("One\ntwo.\n\nThree\n  four.\n") == "One two.\n\nThree four."
+
+
+@pytest.mark.parametrize("name", ["compare", "ensemble"])
+def test_a_command_over_records_takes_no_file(name: str) -> None:
+    (dataset,) = (p for p in ALL[name].params if p.name == "dataset")
+    told = getattr(dataset, "help", "")
+    assert "on record" in told
+    assert "FILE" not in told
