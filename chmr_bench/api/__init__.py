@@ -55,7 +55,8 @@ def run(
     suite
         Datasets by suite: ``all``, ``demo``, ...
     out
-        Folder of the records and tables.
+        Folder of the records and tables; for a table of your own one without boards, for it then
+        holds your molecules.
     **options
         See `SweepOptions`.
 
@@ -347,6 +348,9 @@ def match(
 @checked()
 def load_runs(out: str | Path = DEFAULT_OUT) -> pd.DataFrame:
     """Return every run of a folder of records, one a row; warn of what is damaged.
+
+    A `UserWarning` names files that cannot be read and runs whose stored predictions are damaged,
+    with the way out.
 
     Parameters
     ----------

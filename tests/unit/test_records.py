@@ -34,6 +34,7 @@ from chmr_bench.records.arrays import Arrays
 from chmr_bench.records.arrays import write as write_arrays
 from chmr_bench.records.environment import environment
 from chmr_bench.records.predictions import Predictions, as_stored, replicates_digest
+from chmr_bench.records.remedy import remedy
 from chmr_bench.records.schema import json_schema
 from chmr_bench.records.seal import is_sealed
 
@@ -384,3 +385,14 @@ def test_a_folder_without_records_is_told_by_what_it_is(tmp_path: Path) -> None:
     for name, words in said.items():
         assert words in str(no_records(tmp_path / name))
         assert "--out DIR" in str(no_records(tmp_path / name))
+
+
+def test_the_remedy_names_what_the_record_knows() -> None:
+    content = a_record().model_dump(mode="json")
+    plain = "for instance chmr-bench run --model m --dataset d --out DIR"
+    assert remedy(content).endswith(plain)
+    content["split"] |= {"name": "strict", "seed": 4}
+    content["dataset"]["origin"]["file"] = "my table.csv"
+    assert remedy(content | {"seed": 3}, Path("my out")).endswith(
+        "--dataset 'my table.csv' --out 'my out' --split strict --split-seed 4 --seed 3"
+    )
