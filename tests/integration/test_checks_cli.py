@@ -264,6 +264,9 @@ def test_runs_are_told_apart_and_the_last_takes_the_tables_along(
     listed = inside("records", "list")
     assert "quick.noise [scale=0.5]" in listed.stdout
     rows = json.loads(inside("records", "list", "--json").stdout)
+    assert "quick.noise [scale=0.5]" in [row["row"] for row in rows]
+    of_blocks = listed.stdout.count("identity")
+    assert all(listed.stdout.count(row["identity"]) == of_blocks for row in rows)
     scores = [row["score"] for row in rows if row["score"] is not None]
     assert all(f" {row['metric']} " in listed.stdout for row in rows)
     assert all(f"{score:.4f}" in listed.stdout for score in scores)
