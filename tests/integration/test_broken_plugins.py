@@ -246,6 +246,7 @@ def test_everything_else_is_there(listed: subprocess.CompletedProcess[str]) -> N
     assert "mean" in entries["fingerprints"]["models"]
 
 
+@pytest.mark.slow
 def test_a_listing_warns_on_stderr_and_stays_json(site: Path, tmp_path: Path) -> None:
     done = chmr_bench(site, tmp_path, "list", "models", "--json")
     assert done.returncode == 0
@@ -286,6 +287,7 @@ def test_a_missing_dependency_is_named_with_the_way_out(toys: Path, tmp_path: Pa
     assert "no_such_engine" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_class_that_is_not_there_is_the_plugins_error(toys: Path, tmp_path: Path) -> None:
     done = run_on_demo(toys, tmp_path, "toy.absent")
     assert done.returncode == PLUGIN_ERROR

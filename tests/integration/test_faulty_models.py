@@ -148,6 +148,7 @@ def test_the_last_lines_of_its_log_stand_in_the_record(
     assert "in fit" in crash
 
 
+@pytest.mark.slow
 def test_good_models_score_as_they_do_alone(
     folder: Path, records: dict[str, dict[str, Any]]
 ) -> None:
@@ -185,6 +186,7 @@ def test_nothing_is_left_behind(folder: Path, done: Any) -> None:
     assert [place for place in folders if place.startswith(str(folder))] == []
 
 
+@pytest.mark.slow
 def test_a_model_that_ends_the_process_at_import_cannot_run_and_others_do(folder: Path) -> None:
     bad = ("-m", "faulty.ends-at-import", "-m", "faulty.raises-at-import")
     models = (*bad, "-m", "faulty.config-ends-at-import", "-m", "mean")

@@ -124,7 +124,7 @@ def test_killed_while_a_record_is_written(command: Any, step: str) -> None:
     "step",
     [
         pytest.param("packed.write", marks=pytest.mark.slow),
-        "packing._check",
+        pytest.param("packing._check", marks=pytest.mark.slow),
         pytest.param("packing.discard", marks=pytest.mark.slow),
     ],
 )

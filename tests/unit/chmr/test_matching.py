@@ -43,7 +43,7 @@ def inputs_of(model: Any, known: Any) -> Inputs:
     return Inputs(known.smiles, blocks, known.keys)
 
 
-@pytest.mark.parametrize("in_part", [False, True])
+@pytest.mark.parametrize("in_part", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("name", ["chmr", "cells.regressor"])
 def test_what_it_learnt_ranks_profiles(tiny: Any, home: Path, name: str, in_part: bool) -> None:
     config = tiny.config(epochs=25, dropout=0.0, latent_dropout=0.1, sca_weight=10.0)

@@ -166,7 +166,14 @@ def test_the_projector_knows_a_zero_from_a_hole() -> None:
 # ----------------------------------------------------------------------------------- pretraining
 
 
-@pytest.mark.parametrize("changes", [{}, {"as_published": True}, {"fill": "random"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        pytest.param({"as_published": True}, marks=pytest.mark.slow),
+        pytest.param({"fill": "random"}, marks=pytest.mark.slow),
+    ],
+)
 def test_pretraining_reads_no_entry_that_was_not_measured(
     tiny: Any, home: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:

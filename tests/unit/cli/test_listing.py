@@ -153,6 +153,7 @@ def test_show_knows_atlases_and_both_sides_of_planted(capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out)["atlas"]["n_molecules"] == 2335
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_dataset_says_which_rows_have_profiles_of_their_own(
     capsys: pytest.CaptureFixture[str],

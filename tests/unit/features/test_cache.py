@@ -183,6 +183,7 @@ for turn in range(4):
 """
 
 
+@pytest.mark.slow
 def test_processes_at_once_do_no_harm(tmp_path: Path) -> None:
     started = [
         subprocess.Popen(

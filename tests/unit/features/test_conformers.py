@@ -133,6 +133,7 @@ def test_the_fallback_takes_one_step_after_the_other(
     assert geometry([smiles]).observed.all()
 
 
+@pytest.mark.slow
 def test_real_molecules_nearly_all_have_a_shape(mirror: Path) -> None:
     with (mirror / "hiv" / "HIV.csv").open(newline="") as file:
         smiles = [row["smiles"] for row in csv.DictReader(file)][::400]

@@ -99,6 +99,7 @@ def test_another_answer_is_an_error(
         unimol([ETHANOL])
 
 
+@pytest.mark.slow
 def test_a_molecule_that_uni_mol_would_cut_is_not_observed(
     fake: type[FakeRepr], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,10 @@ BRIEF: Mapping[str, Mapping[str, Any]] = {"mlp": {"epochs": 4}, "forest": {"n_tr
 """Where the same must come out twice, and nothing need be learnt well."""
 MakeProblem: TypeAlias = Callable[..., Any]
 Change: TypeAlias = dict[str, Callable[..., Inputs]]
-every_model = pytest.mark.parametrize("name", NAMES)
+every_model = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in LATE else ()) for n in NAMES]
+)
+"""Late fusion is members of the other two kinds; what it adds has tests of its own."""
 
 
 def build(name: str, **settings: Any) -> Any:
