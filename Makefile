@@ -4,8 +4,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_ARGS ?=
-# One more than the two cores of continuous integration: many tests wait for a process of their own.
-JOBS ?= 3
+# Two more than the cores of continuous integration: many tests wait for a process of their own.
+JOBS ?= 4
 PYTEST_ARGS ?=
 
 DEMO := .venv-demo

@@ -281,6 +281,7 @@ def test_a_model_of_a_broken_plugin_is_unknown_and_the_plugin_is_named(
     assert "misspelt-hook" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_missing_dependency_is_named_with_the_way_out(toys: Path, tmp_path: Path) -> None:
     done = run_on_demo(toys, tmp_path, "toy.poor")
     assert done.returncode == PLUGIN_ERROR

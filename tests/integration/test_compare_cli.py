@@ -118,6 +118,7 @@ def test_several_splits_are_the_unit(inside: Run) -> None:
     assert gain["notes"] == ["splits 3 of mean alone, not compared"]
 
 
+@pytest.mark.slow
 def test_a_row_is_named_by_its_label(inside: Run) -> None:
     for scale in ("0.5", "0.6"):
         asked = ("-d", "quick-small", "--set", f"scale={scale}", "-q")

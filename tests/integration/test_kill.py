@@ -97,10 +97,10 @@ main(sys.argv[2:])
 @pytest.mark.parametrize(
     "step",
     [
-        "store.sealed",
+        pytest.param("store.sealed", marks=pytest.mark.slow),
         pytest.param("loose.to_json", marks=pytest.mark.slow),
         pytest.param("arrays.write", marks=pytest.mark.slow),
-        pytest.param("loose.flush", marks=pytest.mark.slow),
+        "loose.flush",
     ],
 )
 def test_killed_while_a_record_is_written(command: Any, step: str) -> None:

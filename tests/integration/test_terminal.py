@@ -64,6 +64,7 @@ def test_full_standard_output_is_said_in_one_line(shell: Shell, tmp_path: Path) 
     assert n_records(tmp_path / "out") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
 def test_full_standard_error_changes_nothing(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"{RUN} 2>/dev/full")

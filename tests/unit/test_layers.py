@@ -96,6 +96,11 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@functools.cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(path)))
+
+
 def for_types_only(module: ast.Module) -> set[ast.AST]:
     """Return everything under `if TYPE_CHECKING`."""
     blocks = (
@@ -118,7 +123,7 @@ def names_in(node: ast.AST) -> Iterator[str]:
 
 @functools.cache
 def imports(path: Path) -> frozenset[str]:
-    return frozenset(name for node in ast.walk(tree(path)) for name in names_in(node))
+    return frozenset(name for node in nodes_of(path) for name in names_in(node))
 
 
 def unit(module: str) -> str:
@@ -172,7 +177,7 @@ def test_no_module_imports_itself_by_a_detour() -> None:
 
 
 def test_relative_imports_are_not_used() -> None:
-    nodes = ((p, n) for p in ALL_FILES for n in ast.walk(tree(p)))
+    nodes = ((p, n) for p in ALL_FILES for n in nodes_of(p))
     assert [p.name for p, n in nodes if isinstance(n, ast.ImportFrom) and n.level] == []
 
 
@@ -244,7 +249,7 @@ def docstring_lines(node: ast.AST) -> set[int]:
 
 def code_lines(path: Path) -> int:
     """Return the lines that are neither blank, nor a comment, nor a docstring."""
-    docs = {line for node in ast.walk(tree(path)) for line in docstring_lines(node)}
+    docs = {line for node in nodes_of(path) for line in docstring_lines(node)}
     lines = path.read_text(encoding="utf-8").splitlines()
     return sum(
         1
@@ -255,7 +260,7 @@ def code_lines(path: Path) -> int:
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     for module, path in MODULES.items():
-        for node in ast.walk(tree(path)):
+        for node in nodes_of(path):
             if isinstance(node, DEFINITIONS):
                 yield f"{module}.{node.name}", node
 
@@ -300,7 +305,7 @@ def test_no_file_is_called_after_nothing() -> None:
 
 
 def test_nothing_is_printed() -> None:
-    calls = ((m, n) for m, p in MODULES.items() for n in ast.walk(tree(p)))
+    calls = ((m, n) for m, p in MODULES.items() for n in nodes_of(p))
     prints = [
         f"{module}:{node.lineno}"
         for module, node in calls
@@ -357,7 +362,7 @@ def crowded(docstring: str) -> list[str]:
 
 def test_docstrings_have_one_field_a_line() -> None:
     documented = (*DEFINITIONS, ast.ClassDef)
-    nodes = (n for p in ALL_FILES for n in ast.walk(tree(p)) if isinstance(n, documented))
+    nodes = (n for p in ALL_FILES for n in nodes_of(p) if isinstance(n, documented))
     assert [
         f"{n.name}: {line}" for n in nodes for line in crowded(ast.get_docstring(n) or "")
     ] == []
@@ -368,7 +373,7 @@ HEADINGS = SECTIONS | {"Examples", "Notes", "References", "Yields", "See Also", 
 
 def test_docstrings_have_numpydocs_headings() -> None:
     documented = (*DEFINITIONS, ast.ClassDef, ast.Module)
-    nodes = (n for p in ALL_FILES for n in ast.walk(tree(p)) if isinstance(n, documented))
+    nodes = (n for p in ALL_FILES for n in nodes_of(p) if isinstance(n, documented))
     lines = ((ast.get_docstring(n) or "").splitlines() for n in nodes)
     found = {
         line.strip()

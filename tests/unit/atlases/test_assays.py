@@ -89,6 +89,7 @@ def test_a_file_of_another_hash_is_refused(tmp_path: Path, home: Path) -> None:
         open_atlas(registry().atlas("assays").spec, FetchOptions(mirror=str(tmp_path)))
 
 
+@pytest.mark.slow
 def test_mostly_empty_columns_are_never_numbers_as_a_whole(opened: Open) -> None:
     """Ten thousand rows of 691 columns: 28 MB as float32, and 0.2 MB as what was measured."""
     d, n = 691, 10_000

@@ -112,6 +112,7 @@ def test_wong_counts_the_calls_that_contradict_each_other(mirror: Path) -> None:
     assert ((values > 0) & (values < 1)).any()
 
 
+@pytest.mark.slow
 def test_genes_over_expressed_join_an_atlas_of_molecules(mirror: Path) -> None:
     pytest.importorskip("rdata", reason="the extra atlases is not installed")
     genes = opened("ta-orf", mirror)

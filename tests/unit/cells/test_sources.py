@@ -323,6 +323,7 @@ def test_cmea_is_the_same_registered_and_as_a_folder(home: Path, mirror: Path) -
     assert len(folder.genes.columns) == 978
 
 
+@pytest.mark.slow
 def test_small_real_ones_merge(home: Path, mirror: Path) -> None:
     specs = [CMEA, LINCS_CELLCOUNT, L1000_SKB100]
     options = FetchOptions(mirror=str(mirror))

@@ -111,6 +111,7 @@ def test_the_stand_ins_compute_the_same(gpu: ModuleType) -> None:
     )
 
 
+@pytest.mark.slow
 def test_it_runs_without_rdkit_and_the_others(prepared: Path, tmp_path: Path) -> None:
     written = tmp_path / "table.md"
     command = [sys.executable, "-c", BLOCKER, str(SCRIPT), "run", str(prepared), "--device", "cpu"]

@@ -280,6 +280,7 @@ def test_checkpoints_that_are_of_no_use(setting: Any, tiny: Any, tmp_path: Path)
         checkpoint.read(tmp_path, "key")
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_means_a_new_start(
     tiny: Any, home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -167,6 +167,7 @@ def test_a_dataset_says_which_rows_have_profiles_of_their_own(
     assert "--cells is of a dataset" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_atlases_say_how_many_rows_of_a_dataset_they_have(
     capsys: pytest.CaptureFixture[str],

@@ -15,6 +15,7 @@ def test_environment_names_versions_and_the_processor() -> None:
     assert found.python.startswith("3.")
 
 
+@pytest.mark.slow
 def test_peak_memory_is_of_the_time_since_the_reset() -> None:
     if reset_peak_memory() != "run":
         pytest.skip("the peak cannot be reset on this system")

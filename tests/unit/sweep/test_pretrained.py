@@ -128,6 +128,7 @@ def test_a_model_may_need_no_weights(store: RecordStore) -> None:
     assert record.timing.weights == 0
 
 
+@pytest.mark.slow
 def test_a_seed_of_pretraining_a_run(store: RecordStore) -> None:
     asked = request(settings={"pretrain_seed": "run"}, seeds=(0, 1))
     assert len(plan_of(asked, store).pretraining()) == 2
@@ -201,6 +202,7 @@ def test_a_pretraining_that_fails_is_a_failed_record(store: RecordStore) -> None
     assert plan_of(kept, store).todo == []
 
 
+@pytest.mark.slow
 def test_what_failed_for_one_job_is_not_tried_for_the_next(
     store: RecordStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -154,6 +154,7 @@ def test_ranks_are_of_the_seeds_that_all_models_have(results: Any, compared: Com
     assert found.datasets[1].gains["fixed"].difference is not None
 
 
+@pytest.mark.slow
 def test_no_unit_moves_the_test_over_datasets(
     results_in: Any, tmp_path: Path, compared_in: Any
 ) -> None:
@@ -306,6 +307,7 @@ def test_runs_without_a_score_and_damaged_ones_are_counted(
     assert (told["n_unscored"], told["n_damaged"]) == ({"a": 2, "b": 2}, 1)
 
 
+@pytest.mark.slow
 def test_folds_that_can_never_be_scored_are_not_asked_for(
     results: Any, compared: Compared, splits: Callable[..., None]
 ) -> None:
