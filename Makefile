@@ -4,8 +4,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_ARGS ?=
-# Two more than the cores of continuous integration: many tests wait for a process of their own.
-JOBS ?= 4
+# One more than the two cores of continuous integration: many tests wait for a process of their own.
+JOBS ?= 3
 PYTEST_ARGS ?=
 
 DEMO := .venv-demo

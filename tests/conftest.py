@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import signal
@@ -35,6 +36,14 @@ LONGEST = (
 MANY = 200
 HEAVY = ("torch", "torch_geometric", "safetensors", "sklearn", "matplotlib.backends.backend_agg")
 """What worker processes would import one by one, for seconds each."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have a new environment compiled by one process: workers that begin together all would."""
+    for name in () if hasattr(config, "workerinput") else HEAVY:
+        spec = importlib.util.find_spec(name.split(".")[0])
+        if spec and spec.origin and not (Path(spec.origin).parent / "__pycache__").exists():
+            importlib.import_module(name)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
