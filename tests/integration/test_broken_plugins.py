@@ -273,6 +273,7 @@ def test_a_good_model_runs_beside_them(site: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_model_of_a_broken_plugin_is_unknown_and_the_plugin_is_named(
     site: Path, tmp_path: Path
 ) -> None:

@@ -44,7 +44,7 @@ def inputs_of(model: Any, known: Any) -> Inputs:
 
 
 @pytest.mark.parametrize("in_part", [pytest.param(False, marks=pytest.mark.slow), True])
-@pytest.mark.parametrize("name", ["chmr", "cells.regressor"])
+@pytest.mark.parametrize("name", [pytest.param("chmr", marks=pytest.mark.slow), "cells.regressor"])
 def test_what_it_learnt_ranks_profiles(tiny: Any, home: Path, name: str, in_part: bool) -> None:
     config = tiny.config(epochs=25, dropout=0.0, latent_dropout=0.1, sca_weight=10.0)
     model = ChmrMatcher(config) if name == "chmr" else RegressorMatcher(REGRESSOR)

@@ -188,6 +188,7 @@ def test_pretraining_reads_no_entry_that_was_not_measured(
     assert all(np.isfinite(value) for value in first.info["losses"]["train"].values())
 
 
+@pytest.mark.slow
 def test_measured_in_full_the_weights_are_the_same_to_the_last_bit(
     tiny: Any, home: Path, tmp_path: Path
 ) -> None:

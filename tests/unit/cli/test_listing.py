@@ -144,6 +144,7 @@ def test_labelled_assays_stand_apart_and_are_no_cells(capsys: pytest.CaptureFixt
         assert "nci60" in error
 
 
+@pytest.mark.slow
 def test_show_knows_atlases_and_both_sides_of_planted(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["show", "jump-activity", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)

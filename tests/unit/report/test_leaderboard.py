@@ -261,6 +261,7 @@ for _ in range(5):
 """
 
 
+@pytest.mark.slow
 def test_builds_at_once_do_no_harm(board: Any) -> None:
     leaderboard.build(board.store, board.root)
     expected = contents(board.root)
