@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +20,14 @@ def remedy(content: Mapping[str, Any], out: str | Path = "DIR") -> str:
         the output folder, where it may be named: pages for others hold no paths.
     """
     dataset = content["dataset"]
-    name = (dataset.get("origin") or {}).get("file") or dataset["name"]
+    origin = dataset.get("origin") or {}
+    name = origin.get("file") or dataset["name"]
     words = ["--model", content["model"]["id"], "--dataset", name, "--out", out]
+    if origin.get("file"):
+        words += ["--smiles", origin["smiles"]]
+        words += [word for task in origin["tasks"] for word in ("--tasks", task)]
+    for key, value in content["model"]["overrides"].items():
+        words += ["--set", f"{key}={json.dumps(value)}"]
     split = content["split"]
     given = {"--split": split["name"], "--split-seed": split["seed"], "--seed": content["seed"]}
     for option, value in given.items():

@@ -174,7 +174,13 @@ def _digest(content: bytes) -> bytes:
 def _code() -> bytes:
     """Return a hash of the code and words that what is remembered depends on."""
     package = Path(__file__).resolve().parents[1]
-    patterns = ("statistics/*.py", "report/*.py", "report/templates/*")
+    patterns = (
+        "metrics.py",
+        "records/*.py",
+        "statistics/*.py",
+        "report/*.py",
+        "report/templates/*",
+    )
     files = [path for pattern in patterns for path in sorted(package.glob(pattern))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).digest()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -170,7 +169,7 @@ class AtlasData:
                 "to know them; --transductive, or --set transductive=true, keeps them in)"
             ) from error
         pairs = zip(found.keys, found.parents, strict=True)
-        _write(file, "".join(f"{key}\t{parent}\n" for key, parent in pairs))
+        paths.keep(file, "".join(f"{key}\t{parent}\n" for key, parent in pairs))
         return found
 
 
@@ -276,14 +275,3 @@ def _test_molecules(
         progress=progress,
         cache=paths.feature_folder(),
     )
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file whole or not at all; a cache that cannot be written costs time only."""
-    fresh = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text, encoding="ascii")
-        fresh.replace(file)
-    except OSError as error:
-        log.warning("%s cannot be kept: %s", file, error)

@@ -392,7 +392,9 @@ def test_the_remedy_names_what_the_record_knows() -> None:
     plain = "for instance chmr-bench run --model m --dataset d --out DIR"
     assert remedy(content).endswith(plain)
     content["split"] |= {"name": "strict", "seed": 4}
-    content["dataset"]["origin"]["file"] = "my table.csv"
+    content["dataset"]["origin"] |= {"file": "my table.csv", "smiles": "smi", "tasks": ["a", "b"]}
+    content["model"]["overrides"] = {"k": 7}
     assert remedy(content | {"seed": 3}, Path("my out")).endswith(
-        "--dataset 'my table.csv' --out 'my out' --split strict --split-seed 4 --seed 3"
+        "--dataset 'my table.csv' --out 'my out' --smiles smi --tasks a --tasks b --set k=7 "
+        "--split strict --split-seed 4 --seed 3"
     )
