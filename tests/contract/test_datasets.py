@@ -11,7 +11,7 @@ from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.testing import check_dataset
 
-LARGE = 5_000
+LARGE = 2_000
 """Molecules; larger ones are held to their pins by `verify`, which continuous integration runs."""
 EMBEDDED = sorted(n for n, r in registry().datasets.items() if not r.spec.sources)
 FETCHED = [

@@ -74,9 +74,13 @@ def test_a_twin_in_any_form_is_not_clean() -> None:
     ("change", "message"),
     [
         (lambda c: c.update(n_clean=11), "n_clean: 11 in the file"),
-        (lambda c: next(iter(c["scores"].values())).update(macro=0.123), "macro: 0.123"),
+        pytest.param(
+            lambda c: next(iter(c["scores"].values())).update(macro=0.123),
+            "macro: 0.123",
+            marks=pytest.mark.slow,
+        ),
         (lambda c: c.update(split_digest="0" * 64), "no record is of these data and this split"),
-        (lambda c: c.update(more=1), "is no audit"),
+        pytest.param(lambda c: c.update(more=1), "is no audit", marks=pytest.mark.slow),
     ],
 )
 def test_verify_sees_an_edit(

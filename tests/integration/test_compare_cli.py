@@ -215,7 +215,7 @@ def test_two_test_rows_make_no_interval_anywhere(inside: Run, tmp_path: Path) ->
     assert "one or two test molecules" in gain["notes"][-1]
 
 
-@pytest.mark.parametrize("offset", [0.0, 1e6, 1e12])
+@pytest.mark.parametrize("offset", [0.0, pytest.param(1e6, marks=pytest.mark.slow), 1e12])
 def test_a_small_score_lies_inside_its_own_interval(
     inside: Run, tmp_path: Path, offset: float
 ) -> None:

@@ -25,7 +25,7 @@ MAKE = shutil.which("make")
 BLOCK = re.compile(
     r"(<!-- slow -->\n)?^```(bash|python|toml)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 )
-LONG = ("docs/audits.md",)
+LONG = ("docs/audits.md", "docs/chemists.md", "docs/quickstart.md")
 """Pages whose blocks take many seconds."""
 ONLY_PARSED = ("pretrain", "explain", "match", "data", "ensemble")
 """Commands that take hours, or fetch: their options are checked, they are not run."""

@@ -40,6 +40,7 @@ def test_it_says_what_it_is_made_of_and_is_verified(with_runs: Run, tmp_path: Pa
     assert "weighted mean, by validation rows alone, of: " in page
 
 
+@pytest.mark.slow
 def test_twice_is_once(with_runs: Run) -> None:
     first, again = (json.loads(_done(with_runs)) for _ in range(2))
     assert first == again

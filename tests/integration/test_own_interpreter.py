@@ -16,6 +16,7 @@ from chmr_bench.runner.job import key_of
 WORDS = ("run", "-m", "quick.away", "-m", "quick.mean", "-d", "quick-small", "--out", "out")
 
 
+@pytest.mark.slow
 def test_its_environment_is_part_of_the_identity(
     inside: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

@@ -22,6 +22,7 @@ ATLAS = ("--set", 'atlas=["quick-made-atlas"]')
 ASKED = ("run", "-m", "quick.started", "-d", "quick-small", *ATLAS)
 
 
+@pytest.mark.slow
 def test_pretrain_then_run_with_what_it_says(inside: Run, home: Path) -> None:
     asked = ("pretrain", "quick.started", "--atlas", "quick-made-atlas", "--epochs", "2")
     first = inside(*asked, "--seed", "4")

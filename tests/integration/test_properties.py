@@ -222,6 +222,7 @@ def slots_of(value: Any) -> Any:
         yield from slots_of(held)
 
 
+@pytest.mark.slow
 @tried(25)
 @given(st.sampled_from(("runs", "loose")), damages(), st.sampled_from(COMMANDS))
 def test_damaged_records_through_every_command(

@@ -20,6 +20,7 @@ NINE = {
 }
 
 
+@pytest.mark.slow
 def test_the_test_rows_of_chembl2k_are_the_compounds_that_jump_says(
     mirror: Path, known_features: Path
 ) -> None:

@@ -43,6 +43,7 @@ def test_it_runs_on_the_demo(installed: Path, tmp_path: Path) -> None:
     assert "template.ridge" in done.stdout
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(installed: Path, tmp_path: Path) -> None:
     tests = str(TEMPLATE / "tests")
     options = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(tmp_path))

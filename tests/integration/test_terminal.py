@@ -104,6 +104,7 @@ def test_an_odd_width_hides_nothing(shell: Shell, columns: str) -> None:
     assert "fingerprint.forest" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_narrow_terminal_breaks_no_number(shell: Shell) -> None:
     wide = shell(f"{RUN} -q", COLUMNS="200").stdout
     narrow = shell(f"{RUN} -q", COLUMNS="60").stdout
@@ -111,6 +112,7 @@ def test_a_narrow_terminal_breaks_no_number(shell: Shell) -> None:
     assert set(wide.split()) == set(narrow.split())
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_is_said_in_one_line(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"ulimit -f 1; {RUN}")
     assert done.returncode not in (0, 70)

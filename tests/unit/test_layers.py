@@ -216,12 +216,13 @@ sys.exit(code)
 """
 
 
+QUICK = ("--help", "run --help", "--version", "list models", "list datasets --json", "list plugins")
+MORE = ("data --help", "leaderboard --help", "audit --help", "list models --json")
+MORE += tuple(f"list {what}" for what in ("datasets", "atlases", "features", "suites"))
+
+
 @pytest.mark.parametrize(
-    "command",
-    ["--help", "run --help", "--version", "data --help", "leaderboard --help", "audit --help"]
-    + [f"list {what}" for what in ("datasets", "models", "atlases", "features", "suites")]
-    + ["list plugins"]
-    + ["list datasets --json", "list models --json"],
+    "command", [*QUICK, *(pytest.param(words, marks=pytest.mark.slow) for words in MORE)]
 )
 def test_help_and_list_import_nothing_heavy(command: str) -> None:
     done = subprocess.run(

@@ -282,6 +282,7 @@ def test_the_state_is_kept_with_the_weights(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------- calibration
 
 
+@pytest.mark.slow
 def test_a_prior_too_sure_of_itself_is_set_right() -> None:
     views, _ = simulated(2000)
     state = learnt(hidden(views), 200)

@@ -69,7 +69,7 @@ def fitted(inputs: Inputs, context: FitContext, **changes: Any) -> Finetuned:
 
 
 @pytest.mark.parametrize("tune_graph", [False, True])
-@pytest.mark.parametrize("candidate", ["pretrained", "fresh"])
+@pytest.mark.parametrize("candidate", ["pretrained", pytest.param("fresh", marks=pytest.mark.slow)])
 def test_eight_molecules_are_learnt_by_heart(
     inputs: Inputs, context: FitContext, candidate: Any, tune_graph: bool
 ) -> None:

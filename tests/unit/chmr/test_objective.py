@@ -261,6 +261,7 @@ def test_as_published_a_missing_row_is_the_mean_and_counts(network: ChmrNetwork)
 # ----------------------------------------------------------------------------------------- learning
 
 
+@pytest.mark.slow
 def test_eight_molecules_are_learnt_by_heart(network: ChmrNetwork) -> None:
     """From structure alone the decoders give back each molecule's own read-outs."""
     everyone = {n: torch.ones(B).bool() for n in (*CELLS, "geometry")}

@@ -75,7 +75,7 @@ def learn(learner: loop.ChmrLearner) -> dict[str, torch.Tensor]:
     return tensors(learner.network)
 
 
-@pytest.mark.parametrize("stop_at", [2, 3, 7])
+@pytest.mark.parametrize("stop_at", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 7))])
 def test_a_resumed_pretraining_is_the_undisturbed_one(setting: Any, stop_at: int) -> None:
     made = setting()
     whole = made.learner()

@@ -55,8 +55,8 @@ def test_a_line_without_end_is_refused_at_once_and_a_long_field_is_read(tmp_path
     _, dataset = read(put(tmp_path, f"smiles,y,{wide}\nCCO,1.5{',' * 100_000}\n"))
     assert len(dataset) == 1
     start = time.monotonic()
-    for text, row in (("CCO,1.5 " * 10_000_000, 1), ("smiles,y\nCCO,1\n" + "C" * 80_000_000, 3)):
-        with pytest.raises(DataError, match=f"row {row}: a line of 80,000,000 characters"):
+    for text, row in (("CCO,1.5 " * 2_000_000, 1), ("smiles,y\nCCO,1\n" + "C" * 16_000_000, 3)):
+        with pytest.raises(DataError, match=f"row {row}: a line of 16,000,000 characters"):
             read(put(tmp_path, text))
     assert time.monotonic() - start < 10
 

@@ -56,7 +56,7 @@ TRAIN, TEST = slice(0, 400), slice(400, None)
     [
         pytest.param("classification", "sqrt", marks=pytest.mark.slow),
         ("classification", 0.3),
-        ("regression", 0.1),
+        pytest.param("regression", 0.1, marks=pytest.mark.slow),
     ],
 )
 def test_it_differs_from_scikit_learn_by_chance_alone(
@@ -137,6 +137,7 @@ def chembl2k(mirror: Path) -> tuple[Inputs, FloatArray, dict[str, Any]]:
     return Inputs(tuple(smiles), {"morgan": morgan(smiles)}), y, parts
 
 
+@pytest.mark.slow
 def test_hard_labels_make_a_good_forest_look_like_a_coin_toss(chembl2k: Any) -> None:
     """The error behind published forest rows: ROC-AUC of 0/1 votes in place of probabilities."""
     inputs, y, parts = chembl2k

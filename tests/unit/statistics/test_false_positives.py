@@ -201,6 +201,7 @@ def test_where_seeds_add_nothing_the_level_is_used_up() -> None:
         assert 0.02 <= got.found <= most(400)
 
 
+@pytest.mark.slow
 def test_the_bootstrap_alone_does_not_see_the_seeds() -> None:
     case = Case("roc_auc", 300, 3, tau=0.3)
     got = rates(case, 200)
@@ -215,6 +216,7 @@ def test_without_the_effective_sample_size_it_is_too_sure(case: Case) -> None:
     assert got.found > most(250), told(case, got)
 
 
+@pytest.mark.slow
 def test_copies_drawn_one_by_one_are_taken_for_molecules() -> None:
     case = Case("mae", 400, 1, copies=4)
     assert rates(case, 250).found <= most(250)

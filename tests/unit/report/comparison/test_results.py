@@ -252,6 +252,7 @@ def test_missing_models_are_shown_and_left_out_of_the_ranks(
     assert found.overall.average_rank == pytest.approx({"a": 5 / 3, "b": 4 / 3})
 
 
+@pytest.mark.slow
 def test_folds_of_the_protocol(
     results: Any, compared: Compared, splits: Callable[..., None]
 ) -> None:
