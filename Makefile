@@ -35,6 +35,8 @@ demo: $(DEMO)/installed
 	$(DEMO)/bin/chmr-bench run --model chmr --model chmr.molecule-only --model chmr.head-only \
 		--model fingerprint.forest --model mean --suite demo --seeds 1 --jobs 1 --out runs/demo
 
+# OpenBLAS' threads spin while they wait, on cores that other tests could use.
+test: export OPENBLAS_NUM_THREADS = 1
 test: $(TEST)/installed
 	$(TEST)/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 

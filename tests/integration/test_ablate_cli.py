@@ -50,6 +50,7 @@ def test_the_plain_run_is_shared(inside: Run) -> None:
     assert [job["state"] for job in plan["jobs"]] == ["cached", "new", "new", "new"]
 
 
+@pytest.mark.slow
 def test_what_does_not_read_it_is_said_and_checked(inside: Run) -> None:
     done = inside(*CELLS, "-m", "quick.noise", "--missing", "0.5")
     assert done.returncode == 0, done.stderr
@@ -75,6 +76,7 @@ def test_a_model_taught_by_an_atlas(inside: Run) -> None:
     assert "quick-cells, random split (seed 0): cells masked (pretrain)" in done.stdout
 
 
+@pytest.mark.slow
 def test_controls_fills_and_mechanisms(inside: Run) -> None:
     done = inside(*CELLS, "--control", "shuffled", "--fill", "mean", "--mechanism", "activity")
     assert done.returncode == 0, done.stderr
@@ -87,6 +89,7 @@ def test_controls_fills_and_mechanisms(inside: Run) -> None:
     assert plan["jobs"][1]["missing"]["stages"] == ["test"]
 
 
+@pytest.mark.slow
 def test_weights_of_a_file_have_seen_what_is_hidden(inside: Run, tmp_path: Path) -> None:
     arguments = ("--dataset", "quick-cells", "-m", "quick.taught", "--seed", "0", "-j", "1")
     settings = ("--set", "transductive=true", "--set", "given=weights.npy")

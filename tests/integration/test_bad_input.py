@@ -217,6 +217,7 @@ def test_a_read_only_output_folder(command: Run, tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_folder_with_garbage_is_named_and_harms_nobody(inside: Run, tmp_path: Path) -> None:
     asked = ("run", "-m", "quick.noise", "-d", "quick-small")
     assert inside(*asked).returncode == 0

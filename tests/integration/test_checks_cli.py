@@ -156,6 +156,7 @@ def test_only_the_chosen_records_are_checked(inside: Run, done: Path) -> None:
         assert message in unknown.stderr
 
 
+@pytest.mark.slow
 def test_a_users_table_that_is_gone_is_counted_not_blamed(
     inside: Run, table: Path, rings: Callable[[int], str]
 ) -> None:
@@ -256,6 +257,7 @@ def test_damage_is_no_secret_where_runs_are_shown(inside: Run, done: Path, tmp_p
     assert {line.partition(": ")[2].split(" ")[0] for line in told[1:]} == {"a"}  # a copy of a file
 
 
+@pytest.mark.slow
 def test_runs_are_told_apart_and_the_last_takes_the_tables_along(
     inside: Run, done: Path, tmp_path: Path
 ) -> None:

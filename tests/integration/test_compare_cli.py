@@ -174,6 +174,7 @@ def test_a_user_mistake_is_told_without_a_traceback(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_labels_of_another_content_are_refused(inside: Run, tmp_path: Path) -> None:
     inside("run", "-m", "quick.mean", "-m", "quick.noise", "-d", "quick-small", "-q")
     inside("records", "unpack")
@@ -204,6 +205,7 @@ def runs_on(
     return [r.metrics.model_dump() for r in records if r.metrics is not None]
 
 
+@pytest.mark.slow
 def test_two_test_rows_make_no_interval_anywhere(inside: Run, tmp_path: Path) -> None:
     for metrics in runs_on(inside, tmp_path, 20, 0.0):
         assert metrics["n_effective"] <= 2
@@ -215,7 +217,9 @@ def test_two_test_rows_make_no_interval_anywhere(inside: Run, tmp_path: Path) ->
     assert "one or two test molecules" in gain["notes"][-1]
 
 
-@pytest.mark.parametrize("offset", [0.0, pytest.param(1e6, marks=pytest.mark.slow), 1e12])
+@pytest.mark.parametrize(
+    "offset", [0.0, *(pytest.param(far, marks=pytest.mark.slow) for far in (1e6, 1e12))]
+)
 def test_a_small_score_lies_inside_its_own_interval(
     inside: Run, tmp_path: Path, offset: float
 ) -> None:

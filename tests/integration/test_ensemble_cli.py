@@ -57,8 +57,8 @@ def test_the_table_stands_beside_the_best_row(with_runs: Run) -> None:
     ("arguments", "words"),
     [
         (("-m", "quick.noise"), "needs runs of two rows"),
-        (("-m", "quick.nois"), "did you mean 'quick.noise'"),
-        (("-d", "bace"), "needs runs of two rows"),
+        pytest.param(("-m", "quick.nois"), "did you mean 'quick.noise'", marks=pytest.mark.slow),
+        pytest.param(("-d", "bace"), "needs runs of two rows", marks=pytest.mark.slow),
     ],
 )
 def test_what_cannot_be_is_said(with_runs: Run, arguments: tuple[str, ...], words: str) -> None:

@@ -83,6 +83,7 @@ def test_the_plan_says_that_pretraining_comes_first(inside: Run) -> None:
     assert job["identity"]
 
 
+@pytest.mark.slow
 def test_a_pretraining_that_fails_says_so(inside: Run) -> None:
     run = inside(*ASKED, "--set", "trouble=raise", "-q")
     assert run.returncode == 1
@@ -122,6 +123,7 @@ def test_ctrl_c_ends_pretrain(inside: Run, home: Path) -> None:
     assert list(home.rglob("weights.npy")) == []
 
 
+@pytest.mark.slow
 def test_explain_writes_what_the_model_shows(inside: Run, tmp_path: Path) -> None:
     asked = ("explain", "quick.started", "-d", "quick-small", *ATLAS, "--out", "shown")
     done = inside(*asked)

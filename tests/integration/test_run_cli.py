@@ -24,10 +24,10 @@ CONTROL = "\x1b"
 
 
 def test_a_run_prints_plan_and_table_and_a_second_computes_nothing(
-    command: Run, tmp_path: Path
+    inside: Run, tmp_path: Path
 ) -> None:
     asked = ("run", "--model", "quick.noise", "--model", "quick.mean", "--suite", "quick")
-    first = command(*asked, "--seeds", "2")
+    first = inside(*asked, "--seeds", "2")
     assert first.returncode == 0, first.stderr
     assert "6 jobs new, 0 cached" in first.stdout
     assert "Expected time: unknown" in first.stdout
@@ -35,7 +35,7 @@ def test_a_run_prints_plan_and_table_and_a_second_computes_nothing(
     assert "[6/6] quick-data quick.mean  roc_auc 0.5000" in first.stderr
     assert CONTROL not in first.stdout + first.stderr
     assert (tmp_path / "leaderboards" / "README.md").is_file()
-    second = command(*asked, "--seeds", "2")
+    second = inside(*asked, "--seeds", "2")
     assert second.returncode == 0
     assert "0 jobs new, 6 cached" in second.stdout
     assert "Nothing to compute" in second.stdout
@@ -254,7 +254,7 @@ def started(process: subprocess.Popen[str], line: str) -> str:
 
 
 def test_ctrl_c_once_stops_cleanly_and_the_same_command_goes_on(
-    command: Any, tmp_path: Path
+    command: Any, inside: Run, tmp_path: Path
 ) -> None:
     asked: tuple[str, ...] = ("run", "-m", "quick.noise", "-d", "quick-small", "--seeds", "3")
     asked += ("--set", "seconds=1.0")
@@ -270,7 +270,7 @@ def test_ctrl_c_once_stops_cleanly_and_the_same_command_goes_on(
     store = RecordStore(tmp_path / "leaderboards")
     assert len(store.records()) == 1
     assert list(store.temporary.iterdir()) == []
-    again = command(*asked)
+    again = inside(*asked)
     assert again.returncode == 0
     assert "2 jobs new, 1 cached" in again.stdout
 
@@ -329,6 +329,7 @@ def test_two_runs_into_one_folder_share_the_work(command: Any, tmp_path: Path) -
     assert command("verify").returncode == 0
 
 
+@pytest.mark.slow
 def test_several_splits_are_one_command(inside: Run) -> None:
     asked = ("run", "-m", "quick.noise", "-d", "quick-data", "--split", "random", "--jobs", "1")
     done = inside(*asked, "--split-seeds", "3", "--seeds", "2")

@@ -176,6 +176,7 @@ def test_it_learns(setting: Any) -> None:
     assert totals[-1] < 0.8 * totals[0]
 
 
+@pytest.mark.slow
 def test_half_precision_learns_the_same_thing(setting: Any) -> None:
     losses = {}
     for precision in ("float32", "bfloat16"):

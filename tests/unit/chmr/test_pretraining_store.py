@@ -49,6 +49,7 @@ def test_weights_are_told_of_made_and_found(ask: Any, tiny: Any) -> None:
     assert data.n_opened == 0  # what is there is not made again
 
 
+@pytest.mark.slow
 def test_two_epochs_have_a_picture(ask: Any) -> None:
     made = ask(make=True, epochs=2)
     assert (made.path.parent / "losses.png").read_bytes().startswith(b"\x89PNG")

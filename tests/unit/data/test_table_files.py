@@ -613,6 +613,7 @@ def same_twice(path: Path) -> None:
         assert outcome(path, **options) == outcome(path, **options)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=1000, suppress_health_check=list(HealthCheck))
 @given(CHANGES, NAMES, st.booleans())
 def test_a_changed_table_ends_in_a_dataset_or_one_error(

@@ -57,7 +57,10 @@ def fit_predict(name: str, problem: Any, make: Any = build, **changes: Any) -> F
     return y_pred
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "fingerprint.mlp" else n for n in READERS],
+)
 def test_learns_the_rule_in_classes(name: str, problem_of: MakeProblem) -> None:
     problem = problem_of("classification")
     y_pred = fit_predict(name, problem)

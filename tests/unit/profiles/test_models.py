@@ -226,6 +226,7 @@ def in_part(inputs: Inputs, share: float, fill: float = np.nan) -> Inputs:
     return replace(inputs, blocks=blocks)
 
 
+@pytest.mark.slow
 @every_model
 @pytest.mark.parametrize("components", [0, 3])
 def test_profiles_in_part_are_read_entry_by_entry(

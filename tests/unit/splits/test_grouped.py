@@ -183,9 +183,8 @@ def test_a_fold_beyond_the_last_is_refused() -> None:
 # ---------------------------------------------------------------------------------------- real data
 
 
-@pytest.mark.parametrize(
-    "name", [n if n == "bace" else pytest.param(n, marks=pytest.mark.slow) for n in SMALL]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
 def test_on_real_data(name: str, mirror: Path, known_features: Path) -> None:
     datasets = Datasets(FetchOptions(mirror=str(mirror), offline=True), 1)
     opened = datasets.load(DatasetRequest(name=name))

@@ -195,6 +195,7 @@ def test_a_true_null_is_rejected_no_more_often_than_stated(case: Case) -> None:
     assert got.found <= most(250), told(case, got)
 
 
+@pytest.mark.slow
 def test_where_seeds_add_nothing_the_level_is_used_up() -> None:
     for metric in METRICS:
         got = rates(Case(metric, 200, 2), 400)

@@ -61,6 +61,7 @@ def test_a_model_without_randomness_runs_once_a_draw(store: RecordStore, session
     assert len({i.job.identity for i in items if i.job}) == 5
 
 
+@pytest.mark.slow
 def test_rate_0_is_the_plain_run(store: RecordStore, session: Session) -> None:
     (plain,) = planned(request("reader", None), store, session)
     (zero,) = planned(request("reader", Missing(0.0)), store, session)
@@ -126,6 +127,7 @@ def test_a_reader_loses_what_is_hidden(store: RecordStore, session: Session) -> 
     assert again.outcomes == ()  # all on record
 
 
+@pytest.mark.slow
 def test_an_atlas_that_lacks_it_is_learnt_from_once(store: RecordStore, session: Session) -> None:
     whole_atlas = (ModelSetting("transductive", value=True),)
     missing = (None, HALF, Missing(0.5, ("pretrain",)))

@@ -81,6 +81,7 @@ def test_a_model_that_reads_none_is_not_run_again(session: Session, store: Recor
     assert record.cells is None
 
 
+@pytest.mark.slow
 def test_they_can_be_masked(session: Session, store: RecordStore) -> None:
     plan = planned("quick.reader", session, store, missing=(None, Missing(1.0, ("test",))))
     whole, masked = records(plan, session, store)
@@ -106,6 +107,7 @@ def test_a_table_of_the_users_own_is_given_them_too(
     assert [p.atlas for p in plan.items[0].job.own_profiles] == ["quick-atlas"]
 
 
+@pytest.mark.slow
 def test_profiles_beside_those_that_come_with_the_data_have_a_name_of_their_own(
     session: Session,
 ) -> None:

@@ -18,6 +18,7 @@ def states(plan: Plan) -> list[str]:
     return [item.state for item in plan.items]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_damaged_record_is_computed_again(tmp_path: Path) -> None:
     store = RecordStore(tmp_path / "out")

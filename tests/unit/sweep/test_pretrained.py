@@ -136,6 +136,7 @@ def test_a_seed_of_pretraining_a_run(store: RecordStore) -> None:
     assert len({r.model.weights for r in store.records()}) == 2
 
 
+@pytest.mark.slow
 def test_weights_lost_and_made_again_find_the_record(store: RecordStore, home: Path) -> None:
     do(request(), store)
     shutil.rmtree(home / "weights")
@@ -154,6 +155,7 @@ def test_other_weights_are_another_run(store: RecordStore) -> None:
     assert first.identity != second.identity
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_users_own_is_told_without_its_place(
     store: RecordStore, tmp_path: Path
 ) -> None:
@@ -220,6 +222,7 @@ def test_what_failed_for_one_job_is_not_tried_for_the_next(
     assert Path("full").read_text() == "xxxx"  # another run tries again
 
 
+@pytest.mark.slow
 def test_one_that_failed_leaves_nothing_once_it_succeeds(
     store: RecordStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +264,7 @@ def test_a_plugin_that_breaks_the_contract_fails_on_record(
     assert message in error.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["nan-info", "set-info"])
 def test_words_that_no_record_can_hold_fail_on_record(store: RecordStore, trouble: str) -> None:
     do(request(settings={"trouble": trouble}), store)
@@ -269,6 +273,7 @@ def test_words_that_no_record_can_hold_fail_on_record(store: RecordStore, troubl
     assert "is not JSON" in error.message
 
 
+@pytest.mark.slow
 def test_a_damaged_list_of_molecules_fails_on_record(store: RecordStore, home: Path) -> None:
     do(request(), store)
     (seen,) = (home / "weights").glob("*/*/seen.npy")

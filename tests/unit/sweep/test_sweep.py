@@ -128,6 +128,7 @@ def test_the_cheapest_dataset_comes_first(store: RecordStore, session: Session) 
     assert [item.dataset for item in plan.items] == ["quick-small", "quick-data"]
 
 
+@pytest.mark.slow
 def test_drawn_splits_have_their_own_seed(store: RecordStore, session: Session) -> None:
     plans = [
         sweep.plan(request("noise", split="random", split_seeds=(s,)), store, session)
@@ -246,6 +247,7 @@ def test_a_job_whose_other_run_died_is_done_after_all(store: RecordStore, sessio
     assert watching.events == ["waiting 0", "started 0", "finished 0 True"]
 
 
+@pytest.mark.slow
 def test_a_record_made_since_the_plan_is_not_made_again(
     store: RecordStore, session: Session
 ) -> None:
@@ -256,6 +258,7 @@ def test_a_record_made_since_the_plan_is_not_made_again(
     assert [o.computed for o in late.outcomes] == [False, False]
 
 
+@pytest.mark.slow
 def test_no_lock_is_left_behind(store: RecordStore, session: Session) -> None:
     do(request("noise", "raises", seeds=(0, 1)), store, session)
     assert list((store.folder / ".locks").iterdir()) == []

@@ -239,7 +239,7 @@ def test_an_honest_model_passes() -> None:
         ("PeeksInMemory", "looks for test labels"),
         ("Leaves", "model 'toy': the worker process ended itself with exit code 0"),
         ("RaisesBase", "BaseException: neither an error nor an exit"),
-        ("Forks", "left processes behind"),
+        pytest.param("Forks", "left processes behind", marks=pytest.mark.slow),
         ("Falls", "ValueError: y contains only one class"),
     ],
 )

@@ -129,6 +129,7 @@ def test_the_picture_of_ranks_does_not_hang_on_the_order_of_a_set(
     assert drawn([0, 1, 2]) == drawn([1, 0, 2]) == drawn([2, 0, 1])
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_way_is_named(
     three: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +141,7 @@ def test_what_stands_in_the_way_is_named(
         write(three, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_folds_have_a_table_of_their_own(
     results: Any, compared: Compared, splits: Callable[..., None]
 ) -> None:

@@ -217,6 +217,7 @@ def test_runs_that_share_one_pretraining_are_named(results: Any, compared: Compa
     assert compared("a", "c").datasets[0].gains["c"].one_pretraining == ("a",)
 
 
+@pytest.mark.slow
 def test_folds_are_of_the_seeds_that_all_models_have(
     results: Any, compared: Compared, splits: Callable[..., None]
 ) -> None:
