@@ -66,6 +66,12 @@ class AssayBlock:
         """Return the block of the given rows, in that order."""
         return replace(self, values=self.values[rows])
 
+    def shuffled(self, rng: np.random.Generator) -> AssayBlock:
+        """Return the block with each measured molecule's assays given to another such molecule."""
+        rows, order = rng.permutation(np.flatnonzero(self.observed_rows)), np.arange(len(self))
+        order[rows] = np.roll(rows, 1)
+        return self.take(order)
+
     def dense(self, rows: IntArray) -> FloatArray:
         """Return (b, d) float32 of the rows of a batch, NaN where nothing was measured."""
         part = self.values[rows].tocoo()

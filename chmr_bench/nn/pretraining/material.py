@@ -15,7 +15,7 @@ from chmr_bench.cells.graph import GENE, ContextGraph, GraphSettings, build
 from chmr_bench.contracts import Block
 from chmr_bench.errors import UnknownNameError
 from chmr_bench.features.tanimoto import Neighbours
-from chmr_bench.nn.pretraining.assays import AssayValues
+from chmr_bench.nn.pretraining.assays import AssayValues, scaled_assays
 from chmr_bench.nn.pretraining.seeding import generator
 from chmr_bench.nn.pretraining.settings import AtlasSettings
 from chmr_bench.nn.pretraining.values import Values, require_readouts, shuffled, standardised
@@ -92,6 +92,15 @@ def cell_blocks(atlas: Atlas, config: AtlasSettings, seed: int) -> dict[str, Mat
     return {
         name: shuffled(block, generator(seed, "shuffle", name)) for name, block in blocks.items()
     }
+
+
+def assay_blocks(atlas: Atlas, config: AtlasSettings, seed: int) -> dict[str, AssayValues]:
+    """Return the labelled assays to learn from, shuffled as the cells are."""
+    blocks = dict(atlas.assays)
+    if config.shuffle_cells:
+        for name, block in blocks.items():
+            blocks[name] = block.shuffled(generator(seed, "shuffle", name))
+    return {name: scaled_assays(block) for name, block in blocks.items()}
 
 
 def _chosen_blocks(atlas: Atlas, config: AtlasSettings) -> dict[str, MatrixBlock]:

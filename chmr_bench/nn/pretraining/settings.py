@@ -29,7 +29,8 @@ class AtlasSettings(BaseModel):
         description="cell modalities to learn from; null = all of the atlas, [] = molecules alone",
     )
     shuffle_cells: bool = Field(
-        False, description="negative control: permute the profiles among the molecules"
+        False,
+        description="negative control: permute profiles, and labelled assays, among the molecules",
     )
 
     @field_validator("atlas", "cells", mode="before")

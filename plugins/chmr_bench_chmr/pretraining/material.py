@@ -17,10 +17,10 @@ from chmr_bench.cells.atlas import Atlas
 from chmr_bench.cells.graph import ContextGraph, GraphSettings
 from chmr_bench.contracts import Block
 from chmr_bench.features.tanimoto import Neighbours, nearest
-from chmr_bench.nn.pretraining.assays import scaled_assays
 from chmr_bench.nn.pretraining.features import compute_features
 from chmr_bench.nn.pretraining.material import (
     AtlasMaterial,
+    assay_blocks,
     atlas_counts,
     cell_blocks,
     context_graph,
@@ -96,7 +96,7 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
         valid=valid,
         counts=_counts(atlas, geometry, cells, filled, links),
         genes={} if links is None else gene_blocks(atlas, config, seed),
-        assays={name: scaled_assays(block) for name, block in atlas.assays.items()},
+        assays=assay_blocks(atlas, config, seed),
     )
 
 

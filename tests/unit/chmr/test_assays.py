@@ -63,6 +63,18 @@ def test_a_batch_alone_is_dense_and_holds_those_measured(
     assert "assay.t" not in batch.cells
 
 
+def test_the_permuted_control_permutes_them_too(tiny: Any, home: Path, tmp_path: Path) -> None:
+    config, request = tiny.config(shuffle_cells=True), tiny.request(tmp_path)
+    atlas = with_assays(tiny)
+    learnt = materials.prepare(atlas, config, request, 0).assays
+    assert not learnt["assay.t"].observed[1::2].any()
+    told = learnt["assay.c"].block.values.toarray()[:3]
+    before = CALLS.values.toarray()[:3]
+    rows = [next(i for i in range(3) if (told[row] == before[i]).all()) for row in range(3)]
+    assert sorted(rows) == [0, 1, 2]
+    assert all(row != source for row, source in enumerate(rows))
+
+
 def test_a_network_has_a_decoder_for_them_and_no_projector(
     tiny: Any, home: Path, tmp_path: Path
 ) -> None:
