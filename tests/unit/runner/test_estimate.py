@@ -48,15 +48,18 @@ def test_this_machine_is_measured_once() -> None:
     assert 0 < estimate.gigaflops() == estimate.gigaflops() < 1e5
 
 
-def test_every_model_that_pretrains_says_how_to_do_without() -> None:
+@pytest.mark.parametrize(
+    ("name", "other"), [("chmr", "chmr.head-only"), ("infoalign", "--set weights=FILE")]
+)
+def test_a_model_that_pretrains_says_how_long_and_how_to_do_without(name: str, other: str) -> None:
     from chmr_bench.api.options import run_options
     from chmr_bench.runner import WeightsCache, WeightsKey
     from chmr_bench.settings import build_config
 
-    spec = registry().model("chmr")
+    spec = registry().model(name)
     key = WeightsKey(spec, build_config(spec.spec, {}, ""))
     pending = WeightsCache(run_options({})).look_up(key)
     assert isinstance(pending, PendingWeights)
     assert pending.core_ms > 0
     assert "--set weights=FILE" in pending.without
-    assert "chmr.head-only" in pending.without
+    assert other in pending.without
