@@ -25,7 +25,7 @@ from tables import HERE, python
 
 from chmr_bench.records import Predictions, RecordStore, packed
 from chmr_bench.records.arrays import Arrays
-from chmr_bench.records.run import Whole, sealed
+from chmr_bench.records.run import RunContents, sealed
 
 LIMIT = 2.0
 """Seconds for 10,000 runs."""
@@ -82,7 +82,7 @@ def fill(root: Path, n_runs: int, n_models: int) -> int:
             content = record.model_dump(mode="json")
             content["identity"] = hashlib.sha256(f"{m} {i}".encode()).hexdigest()
             content["model"]["id"], content["seed"] = f"model{m}", i
-            whole = Whole(sealed(content, arrays), arrays, "a line of a log\n" * 8)
+            whole = RunContents(sealed(content, arrays), arrays, "a line of a log\n" * 8)
             wholes[content["identity"]] = whole
         place = root / "runs" / "reference"
         place.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from chmr_bench.audit.auditing import Audit, Subject, audit
 from chmr_bench.audit.duplicates import Conflict, Duplicates, duplicates
 from chmr_bench.audit.labels import TaskLabels, label_counts
-from chmr_bench.audit.leakage import LEVELS, Leak, Straddle, leaks, shared_rows, straddles
+from chmr_bench.audit.leakage import LEVELS, Leak, SplitGroups, leaks, shared_rows, split_groups
 from chmr_bench.audit.overlap import Overlap, Pretraining, overlaps, pretraining, was_seen
 from chmr_bench.audit.similarity import Similarity, binned, to_training
 
@@ -23,7 +23,7 @@ __all__ = [
     "Overlap",
     "Pretraining",
     "Similarity",
-    "Straddle",
+    "SplitGroups",
     "Subject",
     "TaskLabels",
     "audit",
@@ -34,7 +34,7 @@ __all__ = [
     "overlaps",
     "pretraining",
     "shared_rows",
-    "straddles",
+    "split_groups",
     "to_training",
     "was_seen",
 ]

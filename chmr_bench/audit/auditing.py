@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chmr_bench.audit.duplicates import Duplicates, duplicates
 from chmr_bench.audit.labels import TaskLabels, label_counts
-from chmr_bench.audit.leakage import Leak, Names, Straddle, leaks, straddles
+from chmr_bench.audit.leakage import Leak, Names, SplitGroups, leaks, split_groups
 from chmr_bench.audit.similarity import Similarity, binned, to_training
 from chmr_bench.contracts import Dataset, DatasetSpec, Progress, Split, no_progress
 from chmr_bench.features.groups import MoleculeKeys
@@ -54,7 +54,7 @@ class Audit:
     subject: Subject
     leaks: tuple[Leak, ...]
     leaks_with_valid: tuple[Leak, ...]
-    straddles: tuple[Straddle, ...]
+    split_groups: tuple[SplitGroups, ...]
     similarity: Similarity
     duplicates: Duplicates
     exact: Duplicates
@@ -86,7 +86,7 @@ def audit(
         subject=subject,
         leaks=leaks(names, split),
         leaks_with_valid=leaks(names, split, ("train", "valid")),
-        straddles=straddles(names, split),
+        split_groups=split_groups(names, split),
         similarity=binned(to_training(bits, split, n_jobs, progress)),
         duplicates=duplicates(names["connectivity"], dataset.y, dataset.task_names),
         exact=duplicates(names["smiles"], dataset.y, dataset.task_names),

@@ -43,7 +43,7 @@ class Leak:
 
 
 @dataclass(frozen=True)
-class Straddle:
+class SplitGroups:
     """Groups of rows that are one at a level and stand in more than one part."""
 
     level: Level
@@ -78,19 +78,19 @@ def leaks(names: Names, split: Split, seen: Sequence[Part] = ("train",)) -> tupl
     return tuple(per_level)
 
 
-def straddles(names: Names, split: Split) -> tuple[Straddle, ...]:
+def split_groups(names: Names, split: Split) -> tuple[SplitGroups, ...]:
     """Return, a level, the groups with rows in more than one of train, valid and test."""
-    return tuple(_straddle(level, codes(names[level]), split) for level in LEVELS)
+    return tuple(_split_groups(level, codes(names[level]), split) for level in LEVELS)
 
 
-def _straddle(level: Level, numbers: IntArray, split: Split) -> Straddle:
+def _split_groups(level: Level, numbers: IntArray, split: Split) -> SplitGroups:
     n_groups = int(numbers.max(initial=-1)) + 1
     counts = np.zeros((len(PARTS), n_groups), dtype=np.int64)  # (3, groups)
     for i, part in enumerate(PARTS):
         named = numbers[split.part(part)]
         counts[i] = np.bincount(named[named >= 0], minlength=n_groups)
     torn = (counts > 0).sum(axis=0) > 1
-    return Straddle(
+    return SplitGroups(
         level=level,
         groups=int((counts.sum(axis=0) > 0).sum()),
         straddling_groups=int(torn.sum()),

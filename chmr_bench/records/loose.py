@@ -20,7 +20,7 @@ from chmr_bench.paths import read_bytes
 from chmr_bench.records import arrays
 from chmr_bench.records.arrays import FILE_NAME, ArrayFile
 from chmr_bench.records.predictions import Predictions
-from chmr_bench.records.run import Kind, Stored, Whole, checked_replicates
+from chmr_bench.records.run import Kind, RunContents, Stored, checked_replicates
 from chmr_bench.records.schema import SCHEMA_VERSION
 from chmr_bench.types import FloatArray
 
@@ -137,7 +137,7 @@ def read(path: Path) -> LooseRun:
     return run
 
 
-def write(folder: Path, whole: Whole) -> None:
+def write(folder: Path, whole: RunContents) -> None:
     """Write a run into an empty folder, and push it to the disk."""
     (folder / LOG).write_text(whole.log, encoding="utf-8", errors="backslashreplace")
     (folder / RESULT).write_text(to_json(whole.content), encoding="utf-8")

@@ -23,8 +23,8 @@ from chmr_bench.records.arrays import ArrayFile, Arrays
 from chmr_bench.records.predictions import Predictions
 from chmr_bench.records.run import (
     Kind,
+    RunContents,
     Stored,
-    Whole,
     check_columns,
     checked_replicates,
     run_name,
@@ -186,7 +186,7 @@ class PackedRun(Stored):
 
 
 def write(
-    folder: Path, wholes: Mapping[str, Whole], bad: list[bytes], *, best: bool = False
+    folder: Path, wholes: Mapping[str, RunContents], bad: list[bytes], *, best: bool = False
 ) -> tuple[Path, Path]:
     """Write runs into an empty folder, and return the two files; `bad` lines are kept as they are.
 

@@ -28,8 +28,8 @@ from chmr_bench.records.reading import StoredRuns
 from chmr_bench.records.run import (
     LOOSE,
     Problem,
+    RunContents,
     Stored,
-    Whole,
     board_name,
     file_name,
     run_name,
@@ -165,7 +165,12 @@ def pack_path(store: StoredRuns, content: Mapping[str, Any]) -> Path:
 
 
 def _pack(
-    store: StoredRuns, path: Path, runs: list[LooseRun], new: Mapping[str, Whole], *, best: bool
+    store: StoredRuns,
+    path: Path,
+    runs: list[LooseRun],
+    new: Mapping[str, RunContents],
+    *,
+    best: bool,
 ) -> None:
     """Put new runs into a pack, and remove the folders of all that are in it; under its lock."""
     if new or best:
@@ -206,7 +211,7 @@ def _packed_before(store: StoredRuns, path: Path) -> list[Stored]:
 def _rewrite(
     store: StoredRuns,
     path: Path,
-    fresh: Mapping[str, Whole],
+    fresh: Mapping[str, RunContents],
     without: Iterable[str] = (),
     *,
     best: bool = False,
@@ -239,7 +244,7 @@ def _rewrite(
     remove_empty(path.parent, depth=0)
 
 
-def _check(pack: Pack, wholes: Mapping[str, Whole]) -> None:
+def _check(pack: Pack, wholes: Mapping[str, RunContents]) -> None:
     """Raise RecordError where what was written is not what was given, to the bit."""
     for identity, whole in wholes.items():
         run = pack.runs.get(identity)
@@ -256,7 +261,7 @@ def _check(pack: Pack, wholes: Mapping[str, Whole]) -> None:
             raise RecordError(f"{identity[:12]} was not written as it is; nothing was changed")
 
 
-def _whole(run: Stored, labelled: Labels | None = None, *, test_only: bool = False) -> Whole:
+def _whole(run: Stored, labelled: Labels | None = None, *, test_only: bool = False) -> RunContents:
     """Return all of a healthy run; one of version 1 as a run of this version.
 
     Predictions that have no label are left out where `labelled` is given, and knows; with
@@ -264,7 +269,7 @@ def _whole(run: Stored, labelled: Labels | None = None, *, test_only: bool = Fal
     """
     info, first = run.record.predictions, run.kind == "version 1"
     if info is None:
-        return Whole(_raised(run, None) if first else run.full_content(), None, run.log())
+        return RunContents(_raised(run, None) if first else run.full_content(), None, run.log())
     arrays = Arrays(run.predictions(), run.replicates(), np.zeros((0, 3)))
     asked = labelled is not None and info.cells == "all" and run.sealed
     known = labelled(run.record) if labelled is not None and asked else None
@@ -274,11 +279,11 @@ def _whole(run: Stored, labelled: Labels | None = None, *, test_only: bool = Fal
     if test_only and run.sealed and kept.valid is not None:
         kept = replace(kept, valid=None)
     if not first and kept is arrays.predictions:
-        return Whole(run.full_content(), arrays, run.log())
+        return RunContents(run.full_content(), arrays, run.log())
     if arrays.predictions.digest() != info.values_sha256:
         raise RecordError(f"{run.path}: the predictions are not those on record")
     arrays = replace(arrays, predictions=kept)
-    return Whole(_raised(run, arrays), arrays, run.log())
+    return RunContents(_raised(run, arrays), arrays, run.log())
 
 
 def _raised(run: Stored, arrays: Arrays | None) -> dict[str, Any]:
@@ -288,10 +293,10 @@ def _raised(run: Stored, arrays: Arrays | None) -> dict[str, Any]:
     return sealed(run.record.model_dump(mode="json"), arrays, **more)
 
 
-def _kept(run: Stored) -> Whole:
+def _kept(run: Stored) -> RunContents:
     """Return a run that is packed already; one whose numbers are damaged without them."""
     if run.record.predictions is not None and run.damage():
-        return Whole(run.content, None, run.log())
+        return RunContents(run.content, None, run.log())
     return _whole(run)
 
 

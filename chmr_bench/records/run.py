@@ -50,7 +50,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Whole:
+class RunContents:
     """All of a run, to be stored elsewhere.
 
     Attributes

@@ -17,7 +17,7 @@ from chmr_bench.records.environment import environment
 from chmr_bench.records.places import aside, clear_stale, discard
 from chmr_bench.records.predictions import Predictions
 from chmr_bench.records.reading import StoredRuns
-from chmr_bench.records.run import LOOSE, Stored, Whole, as_text, file_name, sealed
+from chmr_bench.records.run import LOOSE, RunContents, Stored, as_text, file_name, sealed
 from chmr_bench.records.schema import Metrics, Record, Rescored
 from chmr_bench.types import FloatArray
 
@@ -105,7 +105,7 @@ class RecordStore(StoredRuns):
         made = None
         if predictions is not None and replicates is not None:
             made = Arrays(predictions, replicates, np.zeros((0, 3)))
-        whole = Whole(sealed(record.model_dump(mode="json"), made), made, log)
+        whole = RunContents(sealed(record.model_dump(mode="json"), made), made, log)
         try:
             with aside(self.temporary) as temporary:
                 loose.write(temporary, whole)
@@ -134,7 +134,7 @@ class RecordStore(StoredRuns):
         content = sealed(
             record.model_dump(mode="json"), arrays, sha256=before.sha256 if before else None
         )
-        whole = Whole(content, arrays, run.log())
+        whole = RunContents(content, arrays, run.log())
         target = self._loose_path(whole.content)
         with aside(self.temporary) as temporary:
             loose.write(temporary, whole)

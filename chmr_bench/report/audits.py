@@ -39,7 +39,7 @@ def audit_grids(audited: Audits, *, whole: bool) -> list[Grid]:
     grids = [
         _leak_grid(audits, [a.leaks for a in audits], "training"),
         _leak_grid(audits, [a.leaks_with_valid for a in audits], "training or validation"),
-        _straddle_grid(audits),
+        _split_groups_grid(audits),
         _similarity_grid(audits),
         _duplicate_grid(audits),
         *(_conflict_grid(a, whole) for a in audits if a.duplicates.conflicts),
@@ -107,13 +107,13 @@ def _leak_grid(audits: Sequence[Audit], leaks: Sequence[Sequence[Leak]], where: 
     return Grid.of(f"Test rows shared with {where}", rows, ("dataset", "split"), below)
 
 
-def _straddle_grid(audits: Sequence[Audit]) -> Grid:
+def _split_groups_grid(audits: Sequence[Audit]) -> Grid:
     rows = []
     for one in audits:
         cells = {
             LEVEL_WORDS[s.level]: f"{s.straddling_groups:,} of {s.groups:,} "
             f"({s.straddling_rows:,} rows)"
-            for s in one.straddles
+            for s in one.split_groups
         }
         rows.append(_place(one) | cells)
     title = "Groups with rows in more than one of train, valid and test"
@@ -313,7 +313,7 @@ def _audit_json(one: Audit) -> dict[str, Any]:
         "levels": _levels(one.leaks),
         "levels_with_valid": _levels(one.leaks_with_valid),
         "test_rows_without_a_ring": one.leaks[-1].unnamed_rows,
-        "straddling": {s.level: asdict(s) for s in one.straddles},
+        "straddling": {s.level: asdict(s) for s in one.split_groups},
         "similarity": asdict(one.similarity),
         "duplicates": asdict(one.duplicates),
         "duplicates_by_smiles": asdict(one.exact),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chmr_bench.audit import LEVELS, leaks, shared_rows, straddles
+from chmr_bench.audit import LEVELS, leaks, shared_rows, split_groups
 from chmr_bench.audit.leakage import Level, Names, codes
 from chmr_bench.contracts import Split
 from chmr_bench.features import cache
@@ -87,7 +87,7 @@ def test_straddling_groups_and_their_rows() -> None:
     #        a in two parts, b in three, c in one, "" is no group
     names = ["a", "a", "b", "c", "", "a", "b", "", "b", "c"]
     split = Split(rows(0, 1, 2, 3, 4, 9), rows(6, 7), rows(5, 8))
-    (found, *_) = straddles(dict.fromkeys(LEVELS, names), split)
+    (found, *_) = split_groups(dict.fromkeys(LEVELS, names), split)
     assert (found.groups, found.straddling_groups, found.straddling_rows) == (3, 2, 6)
 
 
