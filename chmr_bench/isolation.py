@@ -268,15 +268,15 @@ class _Running:
             raise excess
 
     def _excess(self) -> WorkerError | None:
-        """Return the error of a call that takes more than it may."""
+        """Return the error of a call that takes more than it may; memory may be why it is slow."""
         seconds, memory_gb = self.limits.seconds, self.limits.memory_gb
-        if seconds is not None and not self.done and time.monotonic() - self.started > seconds:
-            return TimeLimitError(f"it took longer than the limit of {seconds:g} s (--time-limit)")
         used = self.memory.used / 1e9
         if memory_gb is not None and used > memory_gb:
             return MemoryLimitError(
                 f"it used {used:.2f} GB, more than the limit of {memory_gb:g} GB (--memory-limit)"
             )
+        if seconds is not None and not self.done and time.monotonic() - self.started > seconds:
+            return TimeLimitError(f"it took longer than the limit of {seconds:g} s (--time-limit)")
         return None
 
     def _others(self) -> list[Any]:

@@ -35,7 +35,7 @@ FAILURES = {
     "leaves": ("WorkerDiedError", "exit code 0"),
     "leaves-with-7": ("WorkerDiedError", "exit code 7"),
     "crashes": ("WorkerDiedError", "SIGSEGV"),
-    "sleeps": ("TimeLimitError", "the limit of 6 s"),
+    "sleeps": ("TimeLimitError", "the limit of 10 s"),
     "allocates": ("MemoryLimitError", "the limit of 0.5 GB"),
     "patches-numpy": ("PredictionError", "not numbers"),
     "changes-inputs": ("ValueError", "read-only"),
@@ -48,7 +48,7 @@ FAILURES = {
     "needs-and-raises": ("PluginError", "BaseException: asked what it needs"),
     "needs-nothing-known": ("PluginError", "needs() gave 5"),
     "feature-raises": ("FeatureError", "neither an error nor an exit"),
-    "feature-sleeps": ("TimeLimitError", "its features took longer than the limit of 6 s"),
+    "feature-sleeps": ("TimeLimitError", "its features took longer than the limit of 10 s"),
 }
 WELL = ("looks-around", "moves", "peeks")
 SLEEPING = DatasetSpec(
@@ -104,7 +104,7 @@ def done(folder: Path) -> subprocess.CompletedProcess[str]:
     """A sweep over all of them between two good models."""
     names = ["mean", *(f"faulty.{name}" for name in (*FAILURES, *WELL)), "fingerprint.knn"]
     models = [word for name in names for word in ("-m", name)]
-    limits = ("--time-limit", "6", "--memory-limit", "0.5")
+    limits = ("--time-limit", "10", "--memory-limit", "0.5")
     return chmr_bench(folder, "run", *models, *DATA, *limits, "--json")
 
 
