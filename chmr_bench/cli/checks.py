@@ -21,7 +21,7 @@ from chmr_bench.cli.records import (
     OutOption,
     selected,
 )
-from chmr_bench.errors import DataError
+from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore, Stored
@@ -64,20 +64,30 @@ def verify(
     check_all: Annotated[
         bool, typer.Option("--all", help="Also what was verified before and is the same since.")
     ] = False,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep",
+            help="Do all of it and, if all is well, write verified.json beside the records: others "
+            "then need not make splits and intervals again.",
+        ),
+    ] = False,
     model: ModelOption = None,
     dataset: DatasetOption = None,
 ) -> int:
     """Hash data, splits and predictions again; compute scores and intervals again.
 
-    Clean scores that 'audit --records' left are computed again too. What was verified before, and
-    is the same since in every byte, is hashed alone; --all computes it again. With --model or
-    --dataset only records of these are checked, and the clean scores that theirs are among.
+    Clean scores that 'audit --records' left are computed again too. Of what was verified before,
+    here or as verified.json beside the records says, and is the same since in every byte, data and
+    predictions are hashed and scores computed; --all does the rest again. With --model or --dataset
+    only records of these are checked, and the clean scores that theirs are among.
 
     Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
     nothing at all could be checked.
     """
     only = (model, dataset)
-    return _check("verify", out, mirror, offline, jobs, as_json, check_all=check_all, only=only)
+    flags = {"check_all": check_all, "keep": keep}
+    return _check("verify", out, mirror, offline, jobs, as_json, **flags, only=only)
 
 
 def _check(
@@ -89,11 +99,12 @@ def _check(
     as_json: bool,
     *,
     check_all: bool = False,
+    keep: bool = False,
     only: tuple[list[str] | None, list[str] | None] = (None, None),
 ) -> int:
     from chmr_bench.api.options import cores, store_of
     from chmr_bench.data.fetch import options_from_env
-    from chmr_bench.display.console import notes, print_json
+    from chmr_bench.display.console import notes, print_json, print_note
     from chmr_bench.runner.loading import Datasets
     from chmr_bench.verify.known import Verified
 
@@ -102,7 +113,9 @@ def _check(
         store.prepare()
     chosen = selected(store, None, *only, None) if any(only) else None
     datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
-    known = None if check_all or depth != "verify" else Verified()
+    if keep and any(only):
+        raise UsageError("--keep is of all records: leave out --model and --dataset")
+    known = Verified(store.root, afresh=check_all or keep) if depth == "verify" else None
     checks: list[Check] = []
     with notes.status("checking") as status:
         for check in _checks(store, datasets, depth, known, chosen):
@@ -120,7 +133,10 @@ def _check(
     else:
         _show_counts(counts)
     _show_hints(checks, store, out)
-    return _exit_code(checks)
+    code = _exit_code(checks)
+    if keep and known is not None and code == 0:
+        print_note(f"kept in {known.keep(store.root)}")
+    return code
 
 
 def _checks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -35,23 +36,27 @@ class Verified:
 
     Each is made of things that are hashes themselves (a record's seal covers its predictions), and
     of the code that checked them.
+
+    Parameters
+    ----------
+    beside :
+        Folder of records that may bring such a list of its own; None = none does.
+    afresh :
+        Nothing counts as known, and what is verified now is remembered all the same.
     """
 
-    def __init__(self) -> None:
-        self.path = paths.home() / FILE_NAME
+    def __init__(self, beside: Path | None = None, *, afresh: bool = False) -> None:
+        self.path, self.afresh = paths.home() / FILE_NAME, afresh
         self._new: dict[str, None] = {}
-        try:
-            keys = json.loads(paths.read_bytes(self.path))
-            self._old = dict.fromkeys(str(key) for key in keys)
-        except (OSError, ValueError, TypeError):
-            self._old = {}
+        self._old = _read(self.path)
+        self._brought = _read(beside / FILE_NAME) if beside else {}
 
     def has(self, *parts: str) -> bool:
         """Return whether these were verified together."""
         key = self._key(parts)
-        if key in self._old:
+        if not self.afresh and (key in self._old or key in self._brought):
             self._new[key] = None
-        return key in self._new
+        return not self.afresh and key in self._new
 
     def add(self, *parts: str) -> None:
         """Remember that these were verified together."""
@@ -60,14 +65,15 @@ class Verified:
     def save(self) -> None:
         """Write what is known; a folder that cannot be written is no error."""
         old = {key: None for key in self._old if key not in self._new}
-        keys = [*old, *self._new][-MOST:]
-        temporary = self.path.with_name(f".{FILE_NAME}.{secrets.token_hex(4)}")
-        try:
+        with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(keys), encoding="utf-8")
-            temporary.replace(self.path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+            _write(self.path, [*old, *self._new][-MOST:])
+
+    def keep(self, folder: Path) -> Path:
+        """Write what was verified now into a folder of records, for others; return the file."""
+        path = folder / FILE_NAME
+        _write(path, sorted(self._new))
+        return path
 
     def _key(self, parts: tuple[str, ...]) -> str:
         return hashlib.sha256("\n".join((self._code, *parts)).encode()).hexdigest()[:32]
@@ -82,3 +88,20 @@ class Verified:
             for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
                 h.update(file.read_bytes())
         return h.hexdigest()
+
+
+def _read(path: Path) -> dict[str, None]:
+    """Return the hashes of a file; none where there is no such file, or it holds something else."""
+    try:
+        return dict.fromkeys(str(key) for key in json.loads(paths.read_bytes(path)))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _write(path: Path, keys: list[str]) -> None:
+    temporary = path.with_name(f".{FILE_NAME}.{secrets.token_hex(4)}")
+    try:
+        temporary.write_text(json.dumps(keys, indent=0) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

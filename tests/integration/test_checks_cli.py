@@ -133,6 +133,29 @@ def test_what_was_verified_is_not_computed_again_until_it_changes(
     assert "the bootstrap replicates are not those" in changed.stdout
 
 
+def test_what_is_kept_beside_the_records_spares_intervals_and_no_score(
+    inside: Run, done: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from chmr_bench.verify import runs
+
+    assert inside("verify", "--keep", "--model", "quick.noise").returncode == 2
+    kept = inside("verify", "--keep")
+    assert kept.returncode == 0
+    assert "verified.json" in kept.stderr
+    monkeypatch.setenv("CHMR_BENCH_HOME", str(tmp_path / "another"))
+    scored, only, score, score_only = [], [], runs.score, runs.score_only
+    monkeypatch.setattr(runs, "score", lambda *a: scored.append(1) or score(*a))
+    monkeypatch.setattr(runs, "score_only", lambda *a: only.append(1) or score_only(*a))
+    assert inside("verify").returncode == 0
+    assert (len(scored), len(only)) == (0, 2)
+    assert inside("verify", "--all").returncode == 0
+    assert len(scored) == 2
+    (tmp_path / "leaderboards" / "verified.json").write_text("[]")
+    monkeypatch.setenv("CHMR_BENCH_HOME", str(tmp_path / "a third"))
+    assert inside("verify").returncode == 0
+    assert len(scored) == 4
+
+
 def test_only_the_chosen_records_are_checked(inside: Run, done: Path) -> None:
     edit(done, lambda content: content["metrics"].update(macro=0.99))
     assert inside("score", "--model", "quick.mean").stdout.splitlines()[-1] == "1 ok"

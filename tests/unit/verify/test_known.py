@@ -46,3 +46,19 @@ def test_a_damaged_or_unwritable_list_is_no_error(home: Path, content: str) -> N
     (home / "verified.json").unlink()
     (home / "verified.json").mkdir()
     Verified().save()
+
+
+def test_a_list_beside_records_counts_and_none_of_it_where_all_is_done_afresh(
+    tmp_path: Path, home: Path
+) -> None:
+    first = Verified()
+    first.add("seal", "data")
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    assert first.keep(beside) == beside / "verified.json"
+    assert not Verified().has("seal", "data")
+    assert Verified(beside).has("seal", "data")
+    afresh = Verified(beside, afresh=True)
+    assert not afresh.has("seal", "data")
+    afresh.keep(beside)
+    assert not Verified(beside).has("seal", "data")
