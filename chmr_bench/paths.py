@@ -48,13 +48,20 @@ def split_folder() -> Path:
 
 def keep(file: Path, text: str) -> None:
     """Write what can be computed again, whole or not at all; a file that cannot be is no error."""
-    fresh = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(file)
+        write_whole(file, text.encode())
     except OSError as error:
         log.warning("%s cannot be kept: %s", file, error)
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file whole or not at all; OSError where it cannot be written."""
+    fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(file)
+    finally:
         fresh.unlink(missing_ok=True)
 
 

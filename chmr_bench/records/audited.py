@@ -8,7 +8,6 @@ need the data.
 from __future__ import annotations
 
 import json
-import secrets
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from chmr_bench.errors import DataError, writing
+from chmr_bench.paths import write_whole
 from chmr_bench.records.rounding import as_json
 from chmr_bench.records.run import file_name
 from chmr_bench.records.schema import Record
@@ -164,10 +164,5 @@ def _write(path: Path, audits: list[AuditFile]) -> Path:
     text = as_json(_File(audits=ordered).model_dump(mode="json", by_alias=True))
     if path.is_file() and path.read_bytes() == text.encode():
         return path
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(text.encode())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, text.encode())
     return path

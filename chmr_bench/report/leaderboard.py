@@ -10,7 +10,6 @@ import gc
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from chmr_bench.errors import UsageError, writing
-from chmr_bench.paths import read_bytes
+from chmr_bench.paths import read_bytes, write_whole
 from chmr_bench.records import RecordStore, no_records
 from chmr_bench.records.audited import read_all
 from chmr_bench.records.rounding import texts_of
@@ -382,10 +381,5 @@ def _write(path: Path, content: bytes) -> bool:
     if path.is_file() and path.read_bytes() == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, content)
     return True

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import secrets
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -65,14 +63,12 @@ class Verified:
     def save(self) -> None:
         """Write what is known; a folder that cannot be written is no error."""
         old = {key: None for key in self._old if key not in self._new}
-        with contextlib.suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            _write(self.path, [*old, *self._new][-MOST:])
+        paths.keep(self.path, json.dumps([*old, *self._new][-MOST:]))
 
     def keep(self, folder: Path) -> Path:
         """Write what was verified now into a folder of records, for others; return the file."""
         path = folder / FILE_NAME
-        _write(path, sorted(self._new))
+        paths.write_whole(path, f"{json.dumps(sorted(self._new), indent=0)}\n".encode())
         return path
 
     def _key(self, parts: tuple[str, ...]) -> str:
@@ -96,12 +92,3 @@ def _read(path: Path) -> dict[str, None]:
         return dict.fromkeys(str(key) for key in json.loads(paths.read_bytes(path)))
     except (OSError, ValueError, TypeError):
         return {}
-
-
-def _write(path: Path, keys: list[str]) -> None:
-    temporary = path.with_name(f".{FILE_NAME}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_text(json.dumps(keys, indent=0) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
