@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo    pretrain CHMR on the embedded data, run it beside its controls, print the table"
+	@echo "make demo    run CHMR on the embedded data, from the weights that come with it, beside its controls"
 	@echo "make test    run the tests"
 	@echo "make check   formatting, lint, types"
 	@echo "make bench   measure the speed claims"

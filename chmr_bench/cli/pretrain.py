@@ -40,7 +40,8 @@ def pretrain(
 ) -> int:
     """Make the weights a model starts from, or say where they are.
 
-    'chmr-bench run' does so by itself where they are not there. After a kill, or Ctrl-C, the same
+    'chmr-bench run' does so by itself where they are not there, and did not come with the model:
+    'pretrain' makes those too. After a kill, or Ctrl-C, the same
     command goes on from the last checkpoint.
     """
     from chmr_bench.api.options import run_options
@@ -89,6 +90,7 @@ def _key(
         build_config(spec, settings, registry().dataset(dataset).spec.name if dataset else ""),
         device=device_for(requests.choice("--device", work["device"], requests.DEVICES), spec),
         precision=requests.choice("--precision", work["precision"], requests.PRECISIONS),
+        anew=True,
     )
 
 

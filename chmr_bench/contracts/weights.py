@@ -76,8 +76,11 @@ class PendingWeights:
 class PretrainingData(Protocol):
     """Atlases as a pretraining may see them; test molecules are left out by the harness."""
 
-    def digest(self, atlases: Sequence[str], transductive: bool) -> str:
-        """Return the sha256 of what `open` would give, without opening it."""
+    def digest(self, atlases: Sequence[str], transductive: bool, packages: bool = True) -> str:
+        """Return the sha256 of what `open` would give, without opening it.
+
+        Without `packages` it is the same whichever version of a package reads the files.
+        """
         ...
 
     def open(self, atlases: Sequence[str], transductive: bool) -> tuple[Any, Mapping[str, Any]]:
@@ -103,6 +106,8 @@ class WeightsRequest:
         recipe. Weights that were made otherwise are not theirs.
     make
         Make them where they are not there; False = only look.
+    anew
+        Do not take those that came with the plugin: the user asked to pretrain.
     folder
         Where this model's plugin may keep what it makes; shared by processes.
     progress
@@ -126,6 +131,7 @@ class WeightsRequest:
     seed: int = 0
     chosen: frozenset[str] = frozenset()
     make: bool = False
+    anew: bool = False
     n_jobs: int = 1
     device: DeviceKind = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"

@@ -57,8 +57,10 @@ class AtlasData:
     stage: Callable[[str], None] = no_stage
     _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
-    def digest(self, atlases: Sequence[str], transductive: bool) -> str:
+    def digest(self, atlases: Sequence[str], transductive: bool, packages: bool = True) -> str:
         """Return the sha256 of what `open` would give, from pins alone; folders are read.
+
+        Without `packages` it is the same whichever version of a package reads the files.
 
         Raises
         ------
@@ -68,14 +70,14 @@ class AtlasData:
             A folder cannot be read.
         """
         hidden = self.missing.atlas_dict() if self.missing else None
-        key = canonical_json([list(atlases), transductive, hidden])
+        key = canonical_json([list(atlases), transductive, packages, hidden])
         if key not in self._digests:
             from chmr_bench.cells import sources
 
             specs = self._specs(atlases, transductive)
             left_out = [] if transductive else [_pins(b) for b in benchmarks(specs)]
             content = {
-                "atlases": sources.digest(specs),
+                "atlases": sources.digest(specs, packages),
                 "left_out": sorted(left_out, key=canonical_json),
                 **({"hidden": hidden} if hidden else {}),
             }

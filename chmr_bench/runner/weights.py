@@ -48,6 +48,8 @@ class WeightsKey:
         The settings that the user changed.
     missing :
         What is masked on purpose.
+    anew :
+        Whether those that came with the plugin do not count.
     """
 
     model: Registered[ModelSpec]
@@ -57,6 +59,7 @@ class WeightsKey:
     precision: Literal["float32", "bfloat16"] = "float32"
     overrides: frozenset[str] = frozenset()
     missing: Missing | None = None
+    anew: bool = False
 
     def text(self) -> str:
         """Return what tells it from others."""
@@ -70,6 +73,7 @@ class WeightsKey:
                 self.precision,
                 sorted(self.chosen),
                 self.masked,
+                self.anew,
             ]
         )
 
@@ -199,6 +203,7 @@ def _request(key: WeightsKey, data: AtlasData) -> WeightsRequest:
         folder=paths.weights_folder() / key.model.plugin.name,
         seed=key.seed,
         chosen=key.chosen,
+        anew=key.anew,
         n_jobs=data.n_jobs,
         device=key.device,
         precision=key.precision,

@@ -36,7 +36,7 @@ class SampleAtlas:
         blocks: Any = cell_blocks(MODALITIES, len(by_key))
         self.atlas = Atlas("sample", tuple(by_key.values()), tuple(by_key), blocks, synthetic=True)
 
-    def digest(self, atlases: Sequence[str], transductive: bool) -> str:
+    def digest(self, atlases: Sequence[str], transductive: bool, packages: bool = True) -> str:
         """Return the digest of the one atlas there is."""
         return self.atlas.digest()
 

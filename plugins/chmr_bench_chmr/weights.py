@@ -36,6 +36,6 @@ def _build(shape: Mapping[str, Any], n_tensors: int) -> ChmrNetwork:
     return ChmrNetwork(built)
 
 
-WEIGHTS_FILE = NetworkFile(PretrainConfig, _build)
+WEIGHTS_FILE = NetworkFile(PretrainConfig, _build, half=True)
 save_network, load_network = WEIGHTS_FILE.save, WEIGHTS_FILE.load
 read_metadata = WEIGHTS_FILE.read_metadata

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,23 @@ def test_nothing_else_is_in(wheel: Path) -> None:
         p for p in PACKAGES if "/" not in p
     }
     assert not [n for n in names(wheel) if "__pycache__" in n or n.endswith(".pyc")]
-    assert wheel.stat().st_size < MEGABYTE
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {info.filename: info.compress_size for info in archive.infolist()}
+    assert wheel.stat().st_size - sum(sizes[name] for name in shipped(sizes)) < MEGABYTE
+    assert sum(sizes[name] for name in shipped(sizes)) < 15 * MEGABYTE
+
+
+def shipped(names: Iterable[str]) -> list[str]:
+    """Return the names of what belongs to weights that come with a plugin."""
+    return [name for name in names if "/shipped/" in name]
+
+
+def test_weights_come_with_their_cards(wheel: Path) -> None:
+    folders = {name.rpartition("/")[0] for name in shipped(names(wheel))}
+    assert "chmr_bench_chmr/shipped/planted" in folders
+    for folder in folders:
+        for file in ("weights.safetensors", "weights.sha256", "card.json", "README.md", "seen.npy"):
+            assert f"{folder}/{file}" in names(wheel)
 
 
 def test_what_is_for_download_holds_no_records() -> None:
@@ -72,7 +89,8 @@ def test_what_is_for_download_holds_no_records() -> None:
     files = {file.distribution_path: Path(file.path).stat().st_size for file in found}
     assert "chmr_bench/__init__.py" in files
     assert not [name for name in files if name.startswith("leaderboards/runs/")]
-    assert sum(files.values()) < 10 * MEGABYTE
+    code = {name: size for name, size in files.items() if name not in shipped(files)}
+    assert sum(code.values()) < 10 * MEGABYTE
 
 
 def test_every_plugin_of_ours_is_registered(wheel: Path) -> None:

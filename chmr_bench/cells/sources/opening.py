@@ -86,15 +86,16 @@ def open_atlas(
     return atlas
 
 
-def digest(specs: Sequence[AtlasSpec | Path]) -> str:
+def digest(specs: Sequence[AtlasSpec | Path], packages: bool = True) -> str:
     """Return the sha256 of all that `open_atlases` depends on, opening no registered atlas.
 
-    That is the pins and version of a registered atlas, the hashes of a folder's files, and the
-    versions of rdkit, which makes the connectivity keys, and of what is one molecule.
+    That is the pins and version of a registered atlas, the hashes of a folder's files, the version
+    of what is one molecule and, with `packages`, that of rdkit, which makes connectivity keys.
     """
     from importlib import metadata
 
-    parts: list[Any] = [OPENING_VERSION, MOLECULE_VERSION, metadata.version("rdkit")]
+    parts: list[Any] = [OPENING_VERSION, MOLECULE_VERSION]
+    parts += [metadata.version("rdkit")] if packages else []
     parts += [_spec_parts(s) if isinstance(s, AtlasSpec) else folder_digest(s) for s in specs]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -136,6 +136,7 @@ def _make(pretraining: PretrainingPlan) -> None:
         "atlas": dict(atlas_info),
         "key": place.key,
         **place.inputs,
+        **({"recipe": place.recipe} if place.recipe else {}),
         "material": dict(material.counts),
         "n_learnt": len(material.train),
         "n_held_out": len(material.valid),

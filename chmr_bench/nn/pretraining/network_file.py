@@ -74,10 +74,14 @@ class NetworkFile(Generic[Config, Network]):
         The settings of pretraining.
     build : Callable[[Mapping[str, Any], int], Network]
         Gives a network of a shape, as stored; called with the shape and the number of tensors.
+    half : bool
+        Parameters are rounded to float16 in the file, which is half as large; scales and
+        statistics, whose range may be wider, are not.
     """
 
     config: type[Config]
     build: Callable[[Mapping[str, Any], int], Network]
+    half: bool = False
 
     def save(
         self,
@@ -107,7 +111,10 @@ class NetworkFile(Generic[Config, Network]):
             "feature_versions": dict(metadata.feature_versions),
             "info": dict(metadata.info),
         }
-        return write_tensors(path, network.state_dict(), header, write_card)
+        tensors = dict(network.state_dict())
+        if self.half:
+            tensors |= {name: tensors[name].half() for name, _ in network.named_parameters()}
+        return write_tensors(path, tensors, header, write_card)
 
     def load(self, path: Path) -> tuple[Network, WeightsMetadata[Config]]:
         """Return the network, in eval mode on the CPU, and what the file says of it.

@@ -22,7 +22,7 @@ class PairsData:
 
     pairs: Atlas
 
-    def digest(self, atlases: Sequence[str], transductive: bool) -> str:
+    def digest(self, atlases: Sequence[str], transductive: bool, packages: bool = True) -> str:
         """Return the sha256 of the pairs."""
         return self.pairs.digest()
 

@@ -31,12 +31,19 @@ class Place:
         Of pretraining, settled.
     inputs : Mapping[str, Any]
         JSON-able; whatever can change a number in the weights.
+    shipped : Path | None
+        The plugin's folder of weights that came with it; None = none did.
+    recipe : str
+        sha256 over the `inputs` that weights which came with the plugin must agree with: they serve
+        every device and precision, and other versions of the packages that read molecules.
     """
 
     folder: Path
     key: str
     seed: int
     inputs: Mapping[str, Any]
+    shipped: Path | None = None
+    recipe: str = ""
 
 
 def place(
@@ -45,6 +52,7 @@ def place(
     features: Iterable[FeatureRequest],
     version: str,
     request: WeightsRequest,
+    shipped: Path | None = None,
 ) -> Place:
     """Return where the weights of these settings belong; nothing is opened or computed.
 
@@ -56,19 +64,29 @@ def place(
         What pretraining reads of a molecule.
     version : str
         Changes whenever the same settings, data and seed give other weights.
+    shipped : Path | None
+        The plugin's folder of weights that come with it.
     """
     seed = request.seed if config.pretrain_seed == "run" else config.pretrain_seed
+    recipe = {"version": version, "config": settings_of(config, settings), "seed": seed}
+    versions = feature_versions(features)
     inputs = {
-        "version": version,
-        "config": settings_of(config, settings),
-        "seed": seed,
+        **recipe,
         "data": request.data.digest(config.atlas, config.transductive),
         "device": request.device,
         "precision": request.precision,
-        "features": feature_versions(features),
+        "features": versions,
     }
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-    return Place(request.folder / key[:KEY_LENGTH], key, seed, inputs)
+    key, folder = _sha256(inputs), request.folder
+    if shipped is None:
+        return Place(folder / key[:KEY_LENGTH], key, seed, inputs)
+    recipe["data"] = request.data.digest(config.atlas, config.transductive, packages=False)
+    recipe["features"] = {name: feature["version"] for name, feature in versions.items()}
+    return Place(folder / key[:KEY_LENGTH], key, seed, inputs, shipped, _sha256(recipe))
+
+
+def _sha256(inputs: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def settings_of(config: AtlasSettings, settings: type[AtlasSettings]) -> dict[str, Any]:

@@ -29,24 +29,27 @@ def find_or_make(
 ) -> Weights | PendingWeights:
     """Return the weights of a place; where they are not there, make them if `request.make`.
 
-    Weights whose bytes are no longer those that were written count as not there.
+    Those made here go before those that came with the plugin. Weights whose bytes are no longer
+    those that were written count as not there.
 
     Raises
     ------
     DataError
         They were to be made, and are not there.
     """
-    weights = _found(place)
+    weights = _found(place.folder)
+    if weights is None and not request.anew:
+        weights = _shipped(place)
     if weights is not None:
         return weights
     if not request.make:
         return pending
     damaged = place.folder / WEIGHTS
-    if damaged.is_file() and _found(place) is None:
+    if damaged.is_file():
         request.log.warning("%s is damaged; the weights are made again", damaged)
         damaged.unlink(missing_ok=True)
     make()
-    weights = _found(place)
+    weights = _found(place.folder)
     if weights is None:
         raise DataError(f"pretraining ended, but {place.folder / WEIGHTS} is not there")
     return weights
@@ -86,12 +89,19 @@ def named(
     return weights
 
 
-def _found(place: Place) -> Weights | None:
-    """Return the weights of that place, None where they are not (all) there, or are damaged."""
+def _found(folder: Path) -> Weights | None:
+    """Return the weights in that folder, None where they are not (all) there, or are damaged."""
     try:
-        return of_file(place.folder / WEIGHTS)
+        return of_file(folder / WEIGHTS)
     except DataError:
         return None
+
+
+def _shipped(place: Place) -> Weights | None:
+    """Return the weights of that recipe that came with the plugin, None where none did."""
+    cards = sorted(place.shipped.glob(f"*/{CARD_JSON}")) if place.shipped else []
+    folders = (card.parent for card in cards if read_card(card).get("recipe") == place.recipe)
+    return next((weights for weights in map(_found, folders) if weights), None)
 
 
 def of_file(path: Path) -> Weights:

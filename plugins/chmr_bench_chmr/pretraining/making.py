@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import torch
+
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.learner import Keep, Learner
@@ -38,8 +40,14 @@ class ChmrPretraining(PretrainingPlan):
         return self.started(ChmrLearner, own, network, keep, keep_seconds)
 
     def finish(self, learner: Learner) -> Mapping[str, Any]:
-        """Learn the cell state; return how it was calibrated, and how the tree is used."""
+        """Learn the cell state; return how it was calibrated, and how the tree is used.
+
+        Both are of the network as its file holds it, rounded.
+        """
         own = cast(ChmrLearner, learner)
+        with torch.no_grad():
+            for parameter in own.network.parameters():
+                parameter.copy_(parameter.half())
         calibration = learn_state(own.network, own.material, self.request)
         usage = tree_usage(own.network, own.material, self.request.device)
         return {"tree": usage, "cell_state": dict(calibration)}

@@ -165,7 +165,8 @@ def test_a_far_geometry_counts_as_while_learning(
     blocks = {**inputs.blocks, "geometry": MatrixBlock(values, seen)}
     found = embedding.embed(Inputs(SMILES, blocks), config, replace(context, weights=path))
     with torch.inference_mode():
-        p = network.eval().project("geometry", torch.tensor([[CLIP, -CLIP, 0.5]])).numpy()
+        stored, _ = load_network(path)
+        p = stored.project("geometry", torch.tensor([[CLIP, -CLIP, 0.5]])).numpy()
     np.testing.assert_allclose(found["geometry"], np.where(seen[:, None], p, 0), atol=1e-5)
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from chmr_bench import PendingWeights, Weights
 from chmr_bench.contracts import connectivity_hash
 from chmr_bench.errors import SettingError
-from chmr_bench.nn.pretraining.files import sha256_of
-from chmr_bench_chmr.pretraining import making
+from chmr_bench.nn.pretraining.files import read_tensors, sha256_of
+from chmr_bench_chmr.pretraining import making, place
 from chmr_bench_chmr.pretraining.place import place_of
 from chmr_bench_chmr.pretraining.store import find_or_make
 from chmr_bench_chmr.weights import load_network
@@ -27,7 +28,7 @@ def ask(tiny: Any, home: Path, tmp_path: Path) -> Any:
     request = tiny.request(tmp_path / "weights", make=False)
 
     def asked(make: bool = False, told: Any = None, **changes: Any) -> Any:
-        wanted = dataclasses.replace(request, make=make, **(told or {}))
+        wanted = dataclasses.replace(request, **{"make": make, **(told or {})})
         return find_or_make(tiny.config(**{"epochs": 1, **changes}), wanted)
 
     return asked
@@ -47,6 +48,38 @@ def test_weights_are_told_of_made_and_found(ask: Any, tiny: Any) -> None:
     data = tiny.TinyData()
     assert ask(make=True, told={"data": data}) == ask() == made
     assert data.n_opened == 0  # what is there is not made again
+
+
+def test_weights_that_came_with_the_plugin_are_found_on_every_device(
+    ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ask(make=True)
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    made.path.parent.rename(shipped / "tiny")
+    monkeypatch.setattr(place, "SHIPPED", shipped)
+    for told in ({}, {"make": True}, {"device": "cuda"}, {"precision": "bfloat16"}):
+        found = ask(told=told)
+        assert found.path == shipped / "tiny" / made.path.name
+        assert (found.sha256, found.info) == (made.sha256, made.info)
+    for changed in ({"told": {"anew": True}}, {"epochs": 2}, {"pretrain_seed": 1}):
+        assert isinstance(ask(**changed), PendingWeights)
+    anew = ask(make=True, told={"anew": True})
+    assert anew.path.parent == made.path.parent
+    assert anew.sha256 == made.sha256
+    assert ask().path == anew.path  # what was made here goes first
+    anew.path.unlink()
+    (shipped / "tiny" / made.path.name).write_bytes(b"damaged")
+    assert isinstance(ask(), PendingWeights)
+
+
+def test_parameters_are_stored_in_half_and_statistics_in_full(ask: Any) -> None:
+    tensors, _ = read_tensors(ask(make=True).path)
+    network, _ = load_network(ask().path)
+    parameters = {name for name, _ in network.named_parameters()}
+    assert {t.dtype for n, t in tensors.items() if n in parameters} == {torch.float16}
+    assert all(t.dtype != torch.float16 for n, t in tensors.items() if n not in parameters)
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
 
 
 @pytest.mark.slow

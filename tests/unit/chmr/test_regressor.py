@@ -50,7 +50,7 @@ class Data:
         self.blocks = {"morphology": block} if blocks is None else blocks
         self.opened = 0
 
-    def digest(self, atlases: Sequence[str], transductive: bool) -> str:
+    def digest(self, atlases: Sequence[str], transductive: bool, packages: bool = True) -> str:
         return f"{atlases} {transductive}"
 
     def open(self, atlases: Sequence[str], transductive: bool) -> tuple[Any, Mapping[str, Any]]:
