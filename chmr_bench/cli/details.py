@@ -125,7 +125,9 @@ def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:
     details["notes"] = list(spec.notes)
     details["recipe"] = spec.recipe.rsplit("/", 1)[-1]
     if spec.weights:
-        details["weights"] = f"made by a run where none are there, or by: chmr-bench pretrain {spec.name}"
+        details["weights"] = (
+            f"made by a run where none are there, or by: chmr-bench pretrain {spec.name}"
+        )
     if spec.explain:
         details["explain"] = f"chmr-bench explain {spec.name} --dataset NAME"
     if spec.match:
