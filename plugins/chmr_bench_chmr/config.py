@@ -176,6 +176,12 @@ class FinetunedConfig(ChmrConfig):
         description="train the graph network too, some ten times slower; false = its projection, "
         "the bits and the shape alone, and no fresh encoder has a trained graph network",
     )
+    tune_inputs: tuple[Literal["bits", "counts", "descriptors"], ...] = Field(
+        ("bits",),
+        min_length=1,
+        description="what the tuned head reads beside the encoder: raw bits, log counts of the "
+        "Morgan bits, fifteen descriptors",
+    )
     tune_encoder_rate: float = Field(2e-4, gt=0, le=1, description="AdamW's, pretrained encoder")
     tune_fresh_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's in a fresh encoder")
     tune_learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's in the tuned head")
@@ -189,7 +195,7 @@ class FinetunedConfig(ChmrConfig):
         12, ge=1, description="epochs without a better validation score before tuning stops"
     )
 
-    @field_validator("candidates", mode="before")
+    @field_validator("candidates", "tune_inputs", mode="before")
     @classmethod
     def _one_or_more_candidates(cls, value: Any) -> Any:
         """Take ``a`` or ``a,b`` for a list, as a command line gives it."""

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chmr_bench import DataError, FeatureRequest, FitContext, GraphBlock, Inputs
+from chmr_bench.features.bits import log_counts_of
+from chmr_bench.features.properties import ClippedScale
 from chmr_bench.nn.heads import HeadSettings, TaskNetwork, row_batches
 from chmr_bench.nn.trainer import masked_loss, one_thread
 from chmr_bench.types import FloatArray
@@ -22,7 +24,7 @@ from chmr_bench_chmr import reading
 from chmr_bench_chmr.blending import Blend
 from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
 from chmr_bench_chmr.model import Chmr
-from chmr_bench_chmr.tuned_inputs import TunedInputs
+from chmr_bench_chmr.tuned_inputs import RAW, SEEN, TunedInputs
 from chmr_bench_chmr.weights import feature_requests
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class Finetuned:
     @classmethod
     def needs(cls, config: FinetunedConfig) -> Mapping[str, FeatureRequest]:
         """Return the features of the encoder, and of the frozen heads."""
-        return {**reading.requests(config), **feature_requests(config)}
+        wanted = {**reading.requests(config), **feature_requests(config)}
+        return wanted | (reading.counted(config) if set(config.tune_inputs) - {"bits"} else {})
 
     def fit(
         self,
@@ -71,7 +74,7 @@ class Finetuned:
                 self._frozen.fit(train, y_train, valid, y_valid, context)
                 fitted[name] = self._frozen
             else:
-                tuned = TunedNetwork(self.config, context, fresh=name == "fresh")
+                tuned = TunedNetwork(self.config, context, train, fresh=name == "fresh")
                 tuned.fit(tuned.read(train), y_train, tuned.read(valid), y_valid, context)
                 fitted[name] = tuned
         self._blend = Blend(context.tasks, y_valid)
@@ -102,13 +105,17 @@ class TunedNetwork(TaskNetwork):
         The settings.
     context : FitContext
         Names the pretrained weights.
+    train : Inputs
+        The training rows, by which descriptors are scaled.
     fresh : bool
         Begin with the shape of the pretrained encoder, and not with its weights.
     """
 
     settings: HeadSettings
 
-    def __init__(self, config: FinetunedConfig, context: FitContext, *, fresh: bool) -> None:
+    def __init__(
+        self, config: FinetunedConfig, context: FitContext, train: Inputs, *, fresh: bool
+    ) -> None:
         super().__init__(
             HeadSettings(
                 learning_rate=config.tune_learning_rate,
@@ -122,25 +129,39 @@ class TunedNetwork(TaskNetwork):
         )
         self.config, self._context, self.fresh = config, context, fresh
         self._encoder = self._new_encoder()
+        if "descriptors" in config.tune_inputs:
+            self._properties = ClippedScale.of(train.matrix("descriptors"))
 
     def read(self, inputs: Inputs) -> TunedInputs:
         """Return what the network reads of n molecules."""
         import torch
 
         from chmr_bench.nn.pretraining.values import CLIP
-        from chmr_bench_chmr.network import GEOMETRY
+        from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, GRAPH
 
-        parts = [reading.bits_of(inputs)]
+        parts = {FINGERPRINT: reading.bits_of(inputs)}
+        parts[RAW] = self._raw_features(inputs, parts[FINGERPRINT])
         if self._encoder.shape.geometry:
             block = inputs.matrix(GEOMETRY)
             raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32))
             values = self._encoder.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP).numpy()
-            seen = block.observed[:, None].astype(np.float32)
-            parts += [np.where(seen > 0, values, 0.0), seen]
-        if not self.config.tune_graph:
-            parts.append(self._pooled(inputs.graph()))
-        columns = np.concatenate(parts, axis=1).astype(np.float32)
-        return TunedInputs(columns, inputs.graph() if self.config.tune_graph else None)
+            parts[SEEN] = block.observed[:, None].astype(np.float32)
+            parts[GEOMETRY] = np.where(block.observed[:, None], values, np.float32(0.0))
+        if self.config.tune_graph:
+            return TunedInputs(parts, inputs.graph())
+        return TunedInputs({**parts, GRAPH: self._pooled(inputs.graph())})
+
+    def _raw_features(self, inputs: Inputs, bits: FloatArray) -> FloatArray:
+        """Return what the head reads beside the encoder, (n, d) float32."""
+        wanted = self.config.tune_inputs
+        if wanted == ("bits",):
+            return bits  # not a copy
+        parts = [bits] if "bits" in wanted else []
+        if "counts" in wanted:
+            parts.append(log_counts_of(inputs, ["counts"]).toarray())
+        if "descriptors" in wanted:
+            parts.append(self._properties.apply(inputs.matrix("descriptors")))
+        return np.concatenate(parts, axis=1)
 
     def _pooled(self, graph: GraphBlock) -> FloatArray:
         """Return the graphs as the encoder begins with them, (n, h)."""
@@ -181,7 +202,7 @@ class TunedNetwork(TaskNetwork):
         from chmr_bench_chmr.tuned_network import EncoderWithHead
 
         settings = self.settings
-        return EncoderWithHead(self._encoder, t, settings.hidden, settings.dropout)
+        return EncoderWithHead(self._encoder, t, d, settings.hidden, settings.dropout)
 
     def _parameters(self) -> list[dict[str, Any]]:
         rate = self.config.tune_fresh_rate if self.fresh else self.config.tune_encoder_rate
@@ -191,7 +212,7 @@ class TunedNetwork(TaskNetwork):
         return [{"params": encoder, "lr": rate}, {"params": head}]
 
     def _features(self, x: TunedInputs, learning: bool = False) -> TunedInputs:
-        return TunedInputs(self._tensor(x.columns), x.graph)
+        return TunedInputs({name: self._tensor(part) for name, part in x.parts.items()}, x.graph)
 
     def _losses(self, x: TunedInputs, y: torch.Tensor) -> Iterator[torch.Tensor]:
         for rows in row_batches(len(x), self.settings.batch_size):

@@ -20,14 +20,18 @@ RAW = frozenset({"bits", "counts", "descriptors"})
 
 def requests(config: ChmrConfig) -> Mapping[str, FeatureRequest]:
     """Return what fine-tuning reads: the encoder's features only where the head reads those."""
-    needed = feature_requests(config)
+    needed: dict[str, FeatureRequest] = feature_requests(config)
     if not uses_encoder(config):
         needed = {name: needed[name] for name in BITS}
     if uses_counts(config):
-        counted = {"radius": config.radius, "n_bits": config.n_bits, "counts": True}
-        needed["counts"] = FeatureRequest("morgan", counted)
-        needed["descriptors"] = property_request()
+        needed |= counted(config)
     return needed
+
+
+def counted(config: ChmrConfig) -> dict[str, FeatureRequest]:
+    """Return the requests for counts of the Morgan bits, and for descriptors."""
+    settings = {"radius": config.radius, "n_bits": config.n_bits, "counts": True}
+    return {"counts": FeatureRequest("morgan", settings), "descriptors": property_request()}
 
 
 def uses_counts(config: ChmrConfig) -> bool:

@@ -1,13 +1,17 @@
-"""What a tuned network reads: columns, and graphs where the graph network is trained too."""
+"""What a tuned network reads: matrices, and graphs where the graph network is trained too."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chmr_bench import GraphBlock
+
+SEEN, RAW = "seen", "raw"
+"""Names of parts: 1 where a molecule has a shape; what the head reads beside the encoder."""
 
 
 @dataclass(frozen=True)
@@ -16,25 +20,26 @@ class TunedInputs:
 
     Attributes
     ----------
-    columns : Any
-        (n, d) float32: bits, standardised shape, whether there is a shape, and the graph as the
-        frozen network encodes it, or nothing where `graph` is read.
+    parts : Mapping[str, Any]
+        Name -> (n, d) float32: the modalities of the encoder by name, that of graphs as the frozen
+        network encodes them; and `SEEN` and `RAW`.
     graph : GraphBlock | None
         The graphs, where the graph network is trained too.
     """
 
-    columns: Any
+    parts: Mapping[str, Any]
     graph: GraphBlock | None = None
 
     def __len__(self) -> int:
-        return len(self.columns)
+        return len(self.parts[RAW])
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(n, d), of the columns."""
-        n, d = self.columns.shape
+        """(n, d), of what the head reads beside the encoder."""
+        n, d = self.parts[RAW].shape
         return n, d
 
     def __getitem__(self, rows: Any) -> TunedInputs:
         indices = np.asarray(rows)
-        return TunedInputs(self.columns[rows], self.graph and self.graph.take(indices))
+        parts = {name: part[rows] for name, part in self.parts.items()}
+        return TunedInputs(parts, self.graph and self.graph.take(indices))

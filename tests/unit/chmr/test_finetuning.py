@@ -42,7 +42,8 @@ TRAIN, VALID = np.arange(0, 64, 2), np.arange(1, 64, 2)
 
 @pytest.fixture(scope="module")
 def inputs() -> Inputs:
-    wanted = Finetuned.needs(CONFIG).items()
+    every = CONFIG.model_copy(update={"tune_inputs": ("bits", "counts", "descriptors")})
+    wanted = Finetuned.needs(every).items()
     blocks = {n: featurise(feature_spec(r), r.settings, SMILES, n_jobs=1) for n, r in wanted}
     return Inputs(SMILES, blocks)
 
@@ -101,7 +102,7 @@ def test_the_encoder_is_trained_and_the_one_on_disk_is_not(
 
 def test_a_fresh_one_has_nothing_of_the_pretrained(inputs: Inputs, context: FitContext) -> None:
     context = replace(context, seed=1)  # the fixture's weights are those of seed 0
-    known, fresh = (TunedNetwork(CONFIG, context, fresh=f)._encoder for f in (False, True))
+    known, fresh = (TunedNetwork(CONFIG, context, inputs, fresh=f)._encoder for f in (False, True))
     pairs = zip(known.named_parameters(), fresh.parameters(), strict=True)
     same = [n for (n, a), b in pairs if a.dim() > 1 and a.any() and a.equal(b)]
     assert not same
@@ -110,6 +111,26 @@ def test_a_fresh_one_has_nothing_of_the_pretrained(inputs: Inputs, context: FitC
     )
     first, second = (fitted(inputs, context, candidates=(c,)) for c in ("pretrained", "fresh"))
     assert not np.array_equal(first.predict(inputs), second.predict(inputs))
+
+
+def test_the_head_reads_counts_and_descriptors_in_place_of_bits(
+    inputs: Inputs, context: FitContext
+) -> None:
+    config = FinetunedConfig.model_validate(
+        {"tune_inputs": "counts,descriptors", "geometry": "none"}
+    )
+    assert set(Finetuned.needs(config)) - set(Finetuned.needs(CONFIG)) == {"counts", "descriptors"}
+    width = {"bits": 64 + 167, "counts": 64, "descriptors": 15}
+    for reads in (("bits",), ("counts", "descriptors"), ("bits", "descriptors")):
+        model = fitted(inputs, context, candidates=("pretrained",), tune_inputs=reads)
+        (kept,) = model._kept
+        assert isinstance(kept, TunedNetwork)
+        raw = kept.read(inputs).parts["raw"]
+        assert raw.shape == (64, sum(width[name] for name in reads))
+        y_pred = model.predict(inputs)
+        other = {**inputs.blocks, "counts": inputs.matrix("counts").take(np.arange(63, -1, -1))}
+        changed = not np.array_equal(model.predict(Inputs(SMILES, other)), y_pred)
+        assert changed == ("counts" in reads)
 
 
 def test_validation_rows_choose(
