@@ -46,7 +46,6 @@ def _encode(inputs: Inputs, network: InfoAlignNetwork, context: FitContext) -> F
 
     from chmr_bench.nn.batch import graph_batch
 
-    reduced = context.precision == "bfloat16"
-    with torch.inference_mode(), torch.autocast(context.device, torch.bfloat16, enabled=reduced):
+    with torch.inference_mode():
         mu = network.encode(graph_batch(inputs.graph(), device=context.device)).mu
-    return np.asarray(mu.float().cpu().numpy())
+    return np.asarray(mu.cpu().numpy())

@@ -53,10 +53,10 @@ def _encode(inputs: Inputs, network: MmsaNetwork, context: FitContext) -> FloatA
     from chmr_bench_mmsa.molecules import molecule_batch
 
     blocks = {name: inputs.blocks[name] for name in network.shape.modalities}
-    reduced, parts = context.precision == "bfloat16", []
-    with torch.inference_mode(), torch.autocast(context.device, torch.bfloat16, enabled=reduced):
+    parts = []
+    with torch.inference_mode():
         for start in range(0, len(inputs), IMAGES_AT_ONCE):
             rows = np.arange(start, min(start + IMAGES_AT_ONCE, len(inputs)))
             encoded = network.encode(molecule_batch(blocks, rows, context.device))
-            parts.append(encoded.unified().float().cpu().numpy())
+            parts.append(encoded.unified().cpu().numpy())
     return np.concatenate(parts)

@@ -1,7 +1,9 @@
 """Embeddings of a frozen encoder, computed once for the same molecules and weights.
 
 The encoder is in eval mode: no dropout, batch norms with their stored statistics. So a molecule's
-embedding depends on the molecule alone, and is read back from disk whenever it is wanted again.
+embedding depends on the molecule alone, and is read back from disk whenever it is wanted again. It
+is computed in single precision, whatever that of the heads: in bfloat16 the molecules beside one
+in its batch would show.
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ def cache_file(
         for array in block_arrays(inputs.blocks[name]):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data if array.size else b"")
-    parts = [version, sha256, digest.hexdigest(), context.device, context.precision]
+    parts = [version, sha256, digest.hexdigest(), context.device]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return home() / "embeddings" / sha256[:16] / f"{key}.npz"
 

@@ -104,12 +104,11 @@ def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatA
     """Return one chunk's molecular latents, then its predicted read-outs, side by side."""
     import torch
 
-    reduced = context.precision == "bfloat16"
-    with torch.inference_mode(), torch.autocast(context.device, torch.bfloat16, enabled=reduced):
+    with torch.inference_mode():
         parts = list(latents_of(inputs, network, context.device).values())
         if network.shape.cells:
             parts.append(network.readouts(torch.stack(parts).sum(0)))
-    return np.concatenate([part.float().cpu().numpy() for part in parts], axis=1)
+    return np.concatenate([part.cpu().numpy() for part in parts], axis=1)
 
 
 def latents_of(inputs: Inputs, network: ChmrNetwork, device: str) -> dict[str, Tensor]:
