@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-import numpy as np
 from pydantic import Field, field_validator
 from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
 from chmr_bench.features.bits import FingerprintConfig, log_counts_of, requests
 from chmr_bench.features.properties import PROPERTIES, ClippedScale, property_request
-from chmr_bench.nn.heads import TaskNetwork, row_batches
-from chmr_bench.nn.trainer import TrainerSettings, masked_loss
+from chmr_bench.nn.sparse_heads import SparseHeads, SparseHeadSettings
 from chmr_bench.types import FloatArray
 from chmr_bench_fingerprints.model import FingerprintModel
-
-if TYPE_CHECKING:
-    import torch
-
-ROWS_AT_ONCE = 4096
-"""Molecules a forward pass in prediction."""
 
 
 class MlpConfig(FingerprintConfig):
@@ -96,49 +88,8 @@ class Mlp(FingerprintModel):
     def _fit(
         self, bits: sparse.csr_array, y: FloatArray, valid: Inputs, y_valid: FloatArray
     ) -> None:
-        self._networks = []
-        x_valid = self._bits(valid)
-        for shape in self.config.shapes:
-            network = SparseHead(self.config, [int(width) for width in shape.split("-")])
-            network.fit(bits, y, x_valid, y_valid, self._context)
-            self._networks.append(network)
+        self._heads = SparseHeads(SparseHeadSettings.of(self.config))
+        self._heads.fit(bits, y, self._bits(valid), y_valid, self._context)
 
     def _predict(self, bits: sparse.csr_array) -> FloatArray:
-        return np.asarray(np.mean([one.predict(bits) for one in self._networks], axis=0))
-
-
-class SparseHead(TaskNetwork):
-    """A sparse matrix (n, d) to every task."""
-
-    def __init__(self, config: MlpConfig, hidden: Sequence[int]) -> None:
-        super().__init__(TrainerSettings.of(config))
-        self.config, self.hidden = config, hidden
-
-    def _build(self, d: int, t: int) -> torch.nn.Module:
-        from chmr_bench_fingerprints.mlp_network import SparseNetwork
-
-        return SparseNetwork(d, self.hidden, t, self.config.dropout)
-
-    def _losses(self, x: sparse.csr_array, y: torch.Tensor) -> Iterator[torch.Tensor]:
-        for rows in row_batches(len(y), self.config.batch_size):
-            yield masked_loss(self._outputs(x[rows.numpy()]), y[rows], self._is_classifier)
-
-    def _raw(self, x: sparse.csr_array) -> torch.Tensor:
-        import torch
-
-        starts = range(0, x.shape[0], ROWS_AT_ONCE)
-        parts = [self._outputs(x[i : i + ROWS_AT_ONCE]) for i in starts]
-        return torch.cat(parts) if parts else torch.zeros(0, len(self._centre))
-
-    def _outputs(self, x: sparse.csr_array) -> torch.Tensor:
-        """Return the network's outputs: it takes what is not zero, and where rows begin."""
-        import torch
-
-        device = self._context.device
-        columns, begins = (
-            torch.from_numpy(part.astype(np.int64)).to(device)
-            for part in (x.indices, x.indptr[:-1])
-        )
-        values = torch.from_numpy(np.ascontiguousarray(x.data, dtype=np.float32)).to(device)
-        raw: torch.Tensor = self._network(columns, begins, values)
-        return raw  # (b, t)
+        return self._heads.predict(bits)

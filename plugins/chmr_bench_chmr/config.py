@@ -165,11 +165,12 @@ class ChmrConfig(PretrainConfig):
 class FinetunedConfig(ChmrConfig):
     """Settings of `chmr.finetuned`: those of `chmr` for the frozen heads, and those of tuning."""
 
-    candidates: tuple[Literal["pretrained", "fresh", "frozen"], ...] = Field(
+    candidates: tuple[Literal["pretrained", "fresh", "frozen", "counts"], ...] = Field(
         ("pretrained", "fresh", "frozen"),
         min_length=1,
         description="what is fitted: the pretrained encoder trained on, a fresh one of its shape, "
-        "heads on the frozen one; the best on the validation rows is kept, or a mean (head_blend)",
+        "heads on the frozen one, or the networks of fingerprint.mlp on counts and descriptors; "
+        "the best on the validation rows is kept, or a mean (head_blend)",
     )
     tune_graph: bool = Field(
         False,

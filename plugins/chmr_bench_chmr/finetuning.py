@@ -1,16 +1,17 @@
 """CHMR trained on with the labels: its encoder at a small rate, beside heads on the frozen one.
 
 Whether the labels of a dataset suffice to train an encoder, and whether what it learnt from cells
-is then of any use, differs from dataset to dataset. So three are fitted on the training rows: the
-pretrained encoder trained on, a fresh one of the same shape, and `chmr` itself. The validation
-rows choose among them, or their mean, as they choose among the heads of `chmr`.
+is then of any use, differs from dataset to dataset. So several are fitted on the training rows: the
+pretrained encoder trained on, a fresh one of the same shape, `chmr` itself, and networks on counts
+and descriptors without an encoder. The validation rows choose among them, or the mean of the best
+few, as they choose among the heads of `chmr`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.blending import Blend
 from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
+from chmr_bench_chmr.counted import CountsNetworks
 from chmr_bench_chmr.model import Chmr
 from chmr_bench_chmr.tuned_inputs import RAW, SEEN, TunedInputs
 from chmr_bench_chmr.weights import feature_requests
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from chmr_bench_chmr.network import ChmrNetwork
 
+Candidate: TypeAlias = "Chmr | TunedNetwork | CountsNetworks"
 AT_ONCE = 512
 """Molecules that are predicted, or whose graphs are encoded, at a time."""
 
@@ -48,7 +51,8 @@ class Finetuned:
     def needs(cls, config: FinetunedConfig) -> Mapping[str, FeatureRequest]:
         """Return the features of the encoder, and of the frozen heads."""
         wanted = {**reading.requests(config), **feature_requests(config)}
-        return wanted | (reading.counted(config) if set(config.tune_inputs) - {"bits"} else {})
+        counts = "counts" in config.candidates or set(config.tune_inputs) - {"bits"}
+        return {**wanted, **reading.counted(config)} if counts else wanted
 
     def fit(
         self,
@@ -67,16 +71,17 @@ class Finetuned:
         """
         if context.weights is None:
             raise DataError("an encoder is to be trained on, but there are no pretrained weights")
-        fitted: dict[str, Chmr | TunedNetwork] = {}
+        fitted: dict[str, Candidate] = {}
         for name in self._candidates():
             context.log.info("candidate %s", name)
-            if name == "frozen":
-                self._frozen.fit(train, y_train, valid, y_valid, context)
-                fitted[name] = self._frozen
-            else:
+            if name in ("pretrained", "fresh"):
                 tuned = TunedNetwork(self.config, context, train, fresh=name == "fresh")
                 tuned.fit(tuned.read(train), y_train, tuned.read(valid), y_valid, context)
                 fitted[name] = tuned
+                continue
+            other = self._frozen if name == "frozen" else CountsNetworks()
+            other.fit(train, y_train, valid, y_valid, context)
+            fitted[name] = other
         self._blend = Blend(context.tasks, y_valid)
         predicted = {name: _predicted(model, valid) for name, model in fitted.items()}
         most = len(fitted) if self.config.head_blend else 1
@@ -225,7 +230,7 @@ class TunedNetwork(TaskNetwork):
         return torch.cat([self._network(x[rows]) for rows in parts])
 
 
-def _predicted(model: Chmr | TunedNetwork, inputs: Inputs) -> FloatArray:
+def _predicted(model: Candidate, inputs: Inputs) -> FloatArray:
     """Return what a candidate predicts, (n, t)."""
     if isinstance(model, TunedNetwork):
         return model.predict(model.read(inputs))

@@ -136,9 +136,9 @@ def test_the_head_reads_counts_and_descriptors_in_place_of_bits(
 def test_validation_rows_choose(
     inputs: Inputs, context: FitContext, caplog: pytest.LogCaptureFixture
 ) -> None:
+    names = ("pretrained", "fresh", "frozen", "counts")
     with caplog.at_level(logging.INFO):
-        together = fitted(inputs, context, head_blend=False)
-    names = ("pretrained", "fresh", "frozen")
+        together = fitted(inputs, context, head_blend=False, candidates=names)
     alone = {c: fitted(inputs, context, candidates=(c,), head_blend=False) for c in names}
     chosen = caplog.text.rpartition("kept: ")[2].strip()
     assert chosen in names

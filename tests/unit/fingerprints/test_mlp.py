@@ -17,9 +17,9 @@ from chmr_bench.types import FloatArray
 torch = pytest.importorskip("torch")
 
 from chmr_bench.metrics import macro, score_tasks  # noqa: E402
+from chmr_bench.nn.sparse_network import SparseNetwork  # noqa: E402
 from chmr_bench.nn.trainer import masked_loss  # noqa: E402
 from chmr_bench_fingerprints.mlp import Mlp, MlpConfig  # noqa: E402
-from chmr_bench_fingerprints.mlp_network import SparseNetwork  # noqa: E402
 
 BITS = {"descriptors": ""}
 """The made-up molecules have bits and nothing else."""

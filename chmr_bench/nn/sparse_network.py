@@ -1,4 +1,4 @@
-"""The network of `fingerprint.mlp`; imports torch."""
+"""A network that reads sparse features; imports torch."""
 
 from __future__ import annotations
 
