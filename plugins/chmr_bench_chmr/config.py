@@ -166,7 +166,7 @@ class FinetunedConfig(ChmrConfig):
     """Settings of `chmr.finetuned`: those of `chmr` for the frozen heads, and those of tuning."""
 
     candidates: tuple[Literal["pretrained", "fresh", "frozen", "counts"], ...] = Field(
-        ("pretrained", "fresh", "frozen"),
+        ("pretrained", "fresh", "counts"),
         min_length=1,
         description="what is fitted: the pretrained encoder trained on, a fresh one of its shape, "
         "heads on the frozen one, or the networks of fingerprint.mlp on counts and descriptors; "
@@ -178,7 +178,7 @@ class FinetunedConfig(ChmrConfig):
         "the bits and the shape alone, and no fresh encoder has a trained graph network",
     )
     tune_inputs: tuple[Literal["bits", "counts", "descriptors"], ...] = Field(
-        ("bits",),
+        ("counts", "descriptors"),
         min_length=1,
         description="what the tuned head reads beside the encoder: raw bits, log counts of the "
         "Morgan bits, fifteen descriptors",

@@ -71,13 +71,12 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 _FINETUNED: dict[str, Any] = {
-    "title": "CHMR, its encoder trained on with the labels, beside a fresh one and frozen heads",
+    "title": "CHMR, its encoder trained on with the labels, beside a fresh one and none",
     "factory": "finetuning:Finetuned",
     "config": f"{_PACKAGE}.config:FinetunedConfig",
     "recipe": str(_RECIPES / "finetuned.toml"),
     "explain": "",
     "version": "1",
-    "precisions": ("float32",),
     "accelerator": False,
 }
 _REGRESSOR: dict[str, Any] = {
