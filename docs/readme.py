@@ -45,6 +45,9 @@ AGAINST = (
     "fingerprint.forest",
 )
 """What the row `chmr` is set against."""
+FINETUNED = "chmr.finetuned"
+FINETUNED_AGAINST = ("chmr.finetuned [shuffle_cells=true]", "fingerprint.mlp", "chmr")
+"""What that row is set against: permuted profiles, no encoder, the encoder frozen."""
 SHARED_BY = 4
 """So many commands that have an option make it a shared one."""
 PERCENT = ("roc_auc", "average_precision")
@@ -56,6 +59,7 @@ def filled(text: str) -> str:
         "small": small_table,
         "table": main_table,
         "chmr": chmr_tables,
+        "finetuned": finetuned_table,
         "audit": audit_table,
         "molecules": molecule_table,
         "against": against_printed,
@@ -151,10 +155,16 @@ def chmr_tables() -> str:
     tables = [t for t in _tables(RECORDS) if t.split_name == "reference" and _row_of(t, "chmr")]
     real = [t for t in tables if t.kind == "benchmark"]
     simulated = [t for t in tables if t.kind == "synthetic"]
-    parts = [_gains(chosen) for chosen in (real, simulated) if chosen]
+    parts = [_gains(chosen, "chmr", AGAINST) for chosen in (real, simulated) if chosen]
     rows = [_rows(path) for path in sorted(TABLES.glob("*.csv"))]
     parts += [_variants(r) for r in rows if r.get("chmr", {}).get("synthetic") == "True"]
     return "\n\n".join(parts) or "*CHMR is not on record yet.*"
+
+
+def finetuned_table() -> str:
+    """Return what an encoder trained on adds, paired."""
+    tables = [t for t in _tables(RECORDS) if t.split_name == "reference" and _row_of(t, FINETUNED)]
+    return _gains(tables, FINETUNED, FINETUNED_AGAINST) or "*It is not on record yet.*"
 
 
 @cache
@@ -187,22 +197,25 @@ def _row_of(table: Table, name: str) -> Row | None:
     return called[0] if called else plain[0] if len(plain) == 1 else None
 
 
-def _gains(tables: Sequence[Table]) -> str:
-    """Return the differences between `chmr` and what it is set against, a line a dataset."""
-    shown = [o for o in AGAINST if any(_row_of(table, o) for table in tables)]
-    lines = [f"| chmr minus | {' | '.join(shown)} |", "|:--|" + "--:|" * len(shown)]
+def _gains(tables: Sequence[Table], base: str, against: Sequence[str]) -> str:
+    """Return the differences between a row and what it is set against, a line a dataset."""
+    shown = [o for o in against if any(_row_of(table, o) for table in tables)]
+    if not shown:
+        return ""
+    names = " | ".join(other.replace("[", r"\[").replace("]", r"\]") for other in shown)
+    lines = [f"| {base} minus | {names} |", "|:--|" + "--:|" * len(shown)]
     for table in tables:
         unit = "" if table.metric in PERCENT else f" ({str(table.metric).upper()})"
-        cells = [_gain(table, other) for other in shown]
+        cells = [_gain(table, base, other) for other in shown]
         lines.append(f"| {table.name}{unit} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _gain(table: Table, other: str) -> str:
-    """Return the paired difference and its interval, above zero where `chmr` is better."""
+def _gain(table: Table, base: str, other: str) -> str:
+    """Return the paired difference and its interval, above zero where `base` is better."""
     from chmr_bench.statistics import paired_difference
 
-    ours, theirs = _row_of(table, "chmr"), _row_of(table, other)
+    ours, theirs = _row_of(table, base), _row_of(table, other)
     if ours is None or theirs is None or ours.score is None or theirs.score is None:
         return "-"
     sign = 1 if table.greater_is_better else -1
