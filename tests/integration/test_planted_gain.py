@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chmr_bench.records import RecordStore
+from chmr_bench_chmr.pretraining.place import SHIPPED
 
 pytestmark = pytest.mark.slow
 GAIN = 0.05
@@ -18,18 +19,17 @@ GAIN = 0.05
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run CHMR and two of its variants on the planted data, from nothing."""
+    """Pretrain, and run CHMR and two of its variants on the planted data, from nothing."""
     folder = tmp_path_factory.mktemp("planted")
     names = ("chmr", "chmr.molecule-only", "chmr.cell-input")
     models = [part for name in names for part in ("--model", name)]
-    asked = ["run", *models, "--dataset", "planted", "--seeds", "1", "--jobs", "1", "-q"]
+    where = ["--dataset", "planted", "--jobs", "1", "-q"]
+    made = [["pretrain", name, *where, "--seed", "0"] for name in names[:2]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHMR_BENCH_HOME", str(folder / "home"))
-        subprocess.run(
-            [sys.executable, "-m", "chmr_bench", *asked, "--out", str(folder / "board")],
-            check=True,
-            timeout=900,
-        )
+        for asked in (*made, ["run", *models, *where, "--out", str(folder / "board")]):
+            command = [sys.executable, "-m", "chmr_bench", *asked]
+            subprocess.run(command, check=True, timeout=900)
     return folder
 
 
@@ -38,6 +38,17 @@ def test_cells_add_to_structure(ran: Path) -> None:
     score = {r.model.id: r.metrics.macro for r in records if r.metrics}
     assert score["chmr"] > score["chmr.molecule-only"] + GAIN
     assert score["chmr.cell-input"] > score["chmr"]
+
+
+def test_weights_that_come_with_it_are_those_that_pretraining_makes(ran: Path) -> None:
+    """To the byte on a like processor; elsewhere the losses are as near as makes no odds."""
+    shipped = [json.loads(path.read_text()) for path in SHIPPED.glob("*/card.json")]
+    made = [json.loads(path.read_text()) for path in (ran / "home").rglob("card.json")]
+    assert len(made) == 2
+    for card in made:
+        (same,) = (other for other in shipped if other["recipe"] == card["recipe"])
+        losses = [c["losses"]["valid"]["total"] for c in (card, same)]
+        assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
 def test_every_code_of_the_tree_is_used(ran: Path) -> None:
