@@ -40,9 +40,9 @@ def pretrain(
 ) -> int:
     """Make the weights a model starts from, or say where they are.
 
-    'chmr-bench run' does so by itself where they are not there, and did not come with the model:
-    'pretrain' makes those too. After a kill, or Ctrl-C, the same
-    command goes on from the last checkpoint.
+    'chmr-bench run' does so by itself where they are not there and did not come with the model;
+    'pretrain' makes those that came with it again. After a kill, or Ctrl-C, the same command goes
+    on from the last checkpoint.
     """
     from chmr_bench.api.options import run_options
 

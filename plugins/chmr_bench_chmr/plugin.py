@@ -71,7 +71,7 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 _FINETUNED: dict[str, Any] = {
-    "title": "CHMR, its encoder trained on with the labels, beside a fresh one and none",
+    "title": "CHMR, its encoder trained on with the labels, beside networks without it",
     "factory": "finetuning:Finetuned",
     "config": f"{_PACKAGE}.config:FinetunedConfig",
     "recipe": str(_RECIPES / "finetuned.toml"),
