@@ -8,7 +8,7 @@ so that a file of its tensors is complete.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -68,6 +68,8 @@ class NetworkShape:
         Dropout of every projected modality.
     state : int
         Factors of the cell state that `cell_state` learns; 0 = none.
+    decodes_bits : bool
+        The anchor is decoded into molecular bits, which pretraining alone needs.
     """
 
     fingerprint: int
@@ -85,6 +87,7 @@ class NetworkShape:
     state: int = 0
     genes: tuple[Modality, ...] = ()
     assays: tuple[Modality, ...] = ()
+    decodes_bits: bool = True
 
     def __post_init__(self) -> None:
         names = [known.name for known in (*self.cells, *self.genes, *self.assays)]
@@ -106,6 +109,8 @@ class NetworkShape:
         values = asdict(self)
         for name in PARTS:
             values[name] = [modality.to_json() for modality in getattr(self, name)]
+        if self.decodes_bits:
+            del values["decodes_bits"]
         return {n: v for n, v in values.items() if v or n not in ("genes", "assays")}
 
     @classmethod
@@ -136,7 +141,7 @@ class ChmrNetwork(nn.Module):
                 for n, d in (widths | scaled).items()
             }
         )
-        targets = {MOLECULE: shape.target_bits or shape.fingerprint}
+        targets = {MOLECULE: shape.target_bits or shape.fingerprint} if shape.decodes_bits else {}
         known_parts = (*shape.cells, *shape.genes, *shape.assays)
         targets |= {known.name: known.d for known in known_parts}
         self.decoders = nn.ModuleDict(
@@ -152,6 +157,12 @@ class ChmrNetwork(nn.Module):
             full = (cell for cell in shape.cells if not (cell.binary or cell.in_part))
             known = {cell.name: cell.d for cell in full}
             self.state = CellState(sum(cell.d for cell in shape.cells), known, shape.state)
+
+    def drop_bit_decoder(self) -> None:
+        """Leave out the decoder of molecular bits: a third of all parameters, for pretraining."""
+        if self.shape.decodes_bits:
+            del self.decoders[_key(MOLECULE)]
+            self.shape = replace(self.shape, decodes_bits=False)
 
     def _inner(self, name: str) -> int:
         return self.shape.fingerprint_hidden if name == FINGERPRINT else 0

@@ -60,5 +60,7 @@ class ChmrPretraining(PretrainingPlan):
         self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
+        network = cast(ChmrLearner, learner).network
+        network.drop_bit_decoder()
         metadata = WeightsMetadata.now(self.config, feature_requests(self.config), info)
-        save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)
+        save_network(self.place.folder / WEIGHTS, network, metadata, write_card)

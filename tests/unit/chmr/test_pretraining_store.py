@@ -82,6 +82,14 @@ def test_parameters_are_stored_in_half_and_statistics_in_full(ask: Any) -> None:
     assert {p.dtype for p in network.parameters()} == {torch.float32}
 
 
+def test_what_decodes_into_bits_is_left_out(ask: Any) -> None:
+    """It serves pretraining alone, and would be a third of a file of the default size."""
+    network, _ = load_network(ask(make=True).path)
+    assert not network.shape.decodes_bits
+    assert not [name for name, _ in network.named_parameters() if "decoders._molecule" in name]
+    assert {f"_{cell.name}" for cell in network.shape.cells} == set(network.decoders)
+
+
 @pytest.mark.slow
 def test_two_epochs_have_a_picture(ask: Any) -> None:
     made = ask(make=True, epochs=2)
