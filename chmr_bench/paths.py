@@ -31,6 +31,11 @@ def feature_folder() -> Path:
     return home() / "features"
 
 
+def neighbour_folder() -> Path:
+    """Return the folder of the nearest molecules of atlases, by content."""
+    return home() / "neighbours"
+
+
 def log_folder() -> Path:
     """Return the folder of what failed jobs said."""
     return home() / "logs"

@@ -16,7 +16,8 @@ from chmr_bench import MatrixBlock, WeightsRequest
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.cells.graph import ContextGraph, GraphSettings
 from chmr_bench.contracts import Block
-from chmr_bench.features.tanimoto import Neighbours, nearest
+from chmr_bench.features.neighbours import kept_nearest
+from chmr_bench.features.tanimoto import Neighbours
 from chmr_bench.nn.pretraining.features import compute_features
 from chmr_bench.nn.pretraining.material import (
     AtlasMaterial,
@@ -30,6 +31,7 @@ from chmr_bench.nn.pretraining.material import (
 )
 from chmr_bench.nn.pretraining.seeding import held_out
 from chmr_bench.nn.pretraining.values import Values, standardised
+from chmr_bench.paths import neighbour_folder
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.pretraining.filling import NEEDS_NEIGHBOURS, Filled, fill
 from chmr_bench_chmr.weights import feature_requests
@@ -123,7 +125,13 @@ def _near(
         nobody = np.zeros((morgan.shape[0], 0))
         return Neighbours(nobody.astype(np.int32), nobody.astype(np.float32))
     request.stage("nearest molecules")
-    return nearest(morgan, config.neighbours, n_jobs=request.n_jobs, progress=request.progress)
+    return kept_nearest(
+        morgan,
+        config.neighbours,
+        neighbour_folder(),
+        n_jobs=request.n_jobs,
+        progress=request.progress,
+    )
 
 
 def _counts(
