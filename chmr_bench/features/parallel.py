@@ -5,6 +5,9 @@ Ctrl-C in place of Python's, which ends the search early, with a wrong result an
 block that signal, so RDKit never gets it there, and here Python always does. They are forks of the
 server that jobs are forked from too (`chmr_bench.isolation`), where RDKit is loaded already: they
 start in milliseconds. They stay for the next feature, and end with their parent.
+
+A job is such a worker already, and deaf: it computes by itself, but for the many molecules of an
+atlas, which it shares with fresh processes of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import parent_process
+from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,6 +34,8 @@ from chmr_bench.lazy import load_object
 
 TICK_SECONDS = 1.0
 CHUNK_LIMITS = (16, 256)
+MANY = 64
+"""So many chunks are worth a worker's own workers, which a second or two go by before."""
 CHUNKS_PER_WORKER = 8
 """At least so many, so that one slow chunk at the end does not leave the other cores idle."""
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -117,7 +122,7 @@ def ordered(
     n_jobs: int,
     tick: Callable[[], None] = lambda: None,
 ) -> Generator[T, None, None]:
-    """Yield what workers make of the tasks, in order; in a worker already, compute here.
+    """Yield what workers make of the tasks, in order; few of them a worker computes itself.
 
     Parameters
     ----------
@@ -131,12 +136,14 @@ def ordered(
     FeatureError
         A worker died: it was killed, ran out of memory, or crashed in compiled code.
     """
-    if parent_process() is not None or not tasks:
+    in_worker = parent_process() is not None
+    if not tasks or (in_worker and (n_jobs == 1 or len(tasks) < MANY)):
         yield from (function(*task) for task in tasks)
         return
     pending, waiting = deque[Any](), iter(tasks)
+    needed = min(n_jobs, len(tasks))
+    pool = _new_pool(needed, get_context("spawn")) if in_worker else _warm_pool(needed, n_jobs)
     try:
-        pool = _warm_pool(min(n_jobs, len(tasks)), n_jobs)
         while True:
             with isolation.without_main():
                 for task in islice(waiting, 2 * n_jobs - len(pending)):
@@ -159,6 +166,9 @@ def ordered(
         for future in pending if mild else ():  # what has begun may end, nothing else begins
             future.cancel()
         raise
+    finally:
+        if in_worker:  # its caller counts their memory, and waits for their end
+            pool.shutdown(wait=True)
 
 
 def _warm_pool(needed: int, most: int) -> ProcessPoolExecutor:
@@ -170,12 +180,14 @@ def _warm_pool(needed: int, most: int) -> ProcessPoolExecutor:
             return pool
         pool.shutdown(wait=True)
     isolation.warm_up()
-    surroundings = worker.ProcessState.here()
-    pool = ProcessPoolExecutor(
-        needed, isolation.context(), initializer=_begin_worker, initargs=(surroundings,)
-    )
+    pool = _new_pool(needed, isolation.context())
     _kept.append(pool)
     return pool
+
+
+def _new_pool(needed: int, context: Any) -> ProcessPoolExecutor:
+    surroundings = worker.ProcessState.here()
+    return ProcessPoolExecutor(needed, context, initializer=_begin_worker, initargs=(surroundings,))
 
 
 def _size(pool: ProcessPoolExecutor) -> int:

@@ -208,6 +208,17 @@ def test_no_work_starts_no_worker_and_a_worker_starts_none() -> None:
     assert len(set(pids)) == 1
 
 
+def test_a_worker_shares_many_tasks_with_its_own_and_leaves_none() -> None:
+    inner = [("numbers", interrupt_me, [(i,) for i in range(parallel.MANY)], 2)]
+    [found] = ordered(list_of_ordered, inner, 1)
+    assert [i for i, _ in found] == list(range(parallel.MANY))
+    pids = {pid for _, pid in found}
+    [(_, outer)] = ordered(interrupt_me, [(0,)], 1)  # the worker of before
+    assert len(pids) <= 2
+    assert outer not in pids
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+
 def list_of_ordered(*arguments: Any) -> list[Any]:
     return list(parallel.ordered(*arguments))
 
