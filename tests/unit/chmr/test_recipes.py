@@ -49,6 +49,15 @@ def test_planted_data_have_their_own_atlas(model: str) -> None:
         assert build_config(spec, {}, dataset).atlas == ("planted",)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("model", ["chmr.all-cells", "chmr.with-assays"])
+def test_variants_with_more_to_learn_from_have_what_chmr_has(model: str) -> None:
+    found, plain = (build_config(registry().model(name).spec, {}, "") for name in (model, "chmr"))
+    assert isinstance(found, ChmrConfig)
+    assert isinstance(plain, ChmrConfig)
+    assert set(plain.atlas) < set(found.atlas)
+    assert found.epochs == plain.epochs
+
+
 def test_a_list_may_be_written_as_on_a_command_line() -> None:
     config = ChmrConfig.model_validate(
         {"atlas": "cmea,planted", "cells": "morphology", "heads": "network", "head_inputs": "bits"}
