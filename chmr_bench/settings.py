@@ -119,9 +119,12 @@ def _validate(config_class: Any, values: Mapping[str, Any], model: str) -> BaseM
     try:
         config: BaseModel = config_class.model_validate(dict(values))
     except ValidationError as error:
+        found = error.errors()
+        inner = {e["loc"][:i] for e in found for i in range(1, len(e["loc"]))}
         lines = [
             f"{'.'.join(map(str, e['loc'])) or 'settings'}={e['input']!r}: {e['msg']}"
-            for e in error.errors()
+            for e in found
+            if e["loc"] not in inner  # a wrong item leaves a list too short, which says nothing
         ]
         raise SettingError(f"model {model!r}: " + "; ".join(lines)) from error
     for name, value in config.model_dump().items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import statistics
@@ -202,7 +203,8 @@ def plan(
     Raises
     ------
     UnknownNameError, SettingError
-        A model, dataset, split or setting that is not there.
+        A model, dataset, split or setting that is not there, or a value that does not fit: told
+        before anything is fetched.
     UsageError
         ``cuda`` was asked for and there is none.
     DataError
@@ -215,6 +217,7 @@ def plan(
     if request.split:
         splits.check_method(request.split)
     check_device(request.device)
+    _check_values(request, models)
     loaded = {}
     for one in request.datasets:
         data = session.load(one, request.cells, opening(one))
@@ -228,6 +231,15 @@ def plan(
             items += (dataclasses.replace(item, origin=origin) for item in new)
     notes = [note for data in loaded.values() for note in join_notes(data)]
     return Plan(tuple(items), request.keep_failed, tuple(notes))
+
+
+def _check_values(request: Request, models: Sequence[Registered[ModelSpec]]) -> None:
+    """Raise what is wrong with the settings given, before data are fetched for them."""
+    for model, one in itertools.product(models, request.datasets):
+        given = overrides_for(request.settings, model.spec.name)
+        with contextlib.suppress(PluginError):  # the plan says why the model cannot run
+            if given:
+                build_config(model.spec, given, one.name)
 
 
 def _items(

@@ -20,6 +20,7 @@ class Config(BaseModel):
     n_trees: int = Field(100, ge=1)
     depth: int | None = None
     feature: str = "morgan"
+    sizes: tuple[int, ...] = Field((1,), min_length=1)
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def spec(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModelSpec:
 
 
 def test_later_layers_win(spec: ModelSpec) -> None:
-    assert build_config(spec, {}).model_dump() == {"n_trees": 200, "depth": 7, "feature": "morgan"}
+    settled = build_config(spec, {}).model_dump(exclude={"sizes"})
+    assert settled == {"n_trees": 200, "depth": 7, "feature": "morgan"}
     assert build_config(spec, {}, "hiv").model_dump()["n_trees"] == 50
     assert build_config(spec, {"n_trees": "9"}, "hiv").model_dump()["n_trees"] == 9
 
@@ -55,6 +57,16 @@ def test_a_value_that_does_not_fit_is_named(spec: ModelSpec) -> None:
         build_config(spec, {"n_trees": "many"})
     with pytest.raises(SettingError, match="greater than or equal to 1"):
         build_config(spec, {"n_trees": 0})
+
+
+def test_a_wrong_item_is_all_that_is_said_of_its_list(spec: ModelSpec) -> None:
+    with pytest.raises(SettingError) as told:
+        build_config(spec, {"sizes": ["x"], "n_trees": 0})
+    assert "sizes.0='x'" in str(told.value)
+    assert "n_trees=0" in str(told.value)
+    assert "at least 1 item" not in str(told.value)
+    with pytest.raises(SettingError, match="at least 1 item"):
+        build_config(spec, {"sizes": []})
 
 
 def test_a_recipe_with_a_stray_setting_is_the_plugins_error(

@@ -9,9 +9,11 @@ import pytest
 
 from chmr_bench import sweep
 from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import DatasetRequest, RunOptions
 from chmr_bench.sweep import Plan, Request, Session
+from chmr_bench.sweep.model_settings import ModelSetting
 
 
 def states(plan: Plan) -> list[str]:
@@ -53,3 +55,16 @@ def test_a_model_of_cells_is_not_planned_where_there_are_none(tmp_path: Path) ->
     assert refused.reason.endswith("mine comes with none; --cells ATLAS attaches some")
     assert {item.state for item in found.values()} == {"new"}
     assert all("mine" not in title for title in plan.pretraining())
+
+
+@pytest.mark.usefixtures("quick", "home")
+@pytest.mark.parametrize("setting", [ModelSetting("n_trees", "many"), ModelSetting("n_tres", 3)])
+def test_a_wrong_setting_is_told_before_data_are_fetched(
+    tmp_path: Path, setting: ModelSetting
+) -> None:
+    session = Session(RunOptions(FetchOptions(offline=True)))
+    asked = Request(("fingerprint.forest",), (DatasetRequest(name="bace"),), settings=(setting,))
+    with pytest.raises((SettingError, UnknownNameError)):
+        sweep.plan(asked, RecordStore(tmp_path), session)
+    with pytest.raises(DataError):
+        sweep.plan(dataclasses.replace(asked, settings=()), RecordStore(tmp_path), session)
