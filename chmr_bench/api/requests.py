@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from chmr_bench.api.options import Names, Options, as_list, table_options
-from chmr_bench.contracts import ASSAY
+from chmr_bench.contracts import ASSAY, CELL_MODALITIES
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
 CONTROLS = ("shuffled", "replaced")
-MASKED_MODEL, MASKED_SUITE, MASKED_SEEDS = "chmr", "cells", 3
+CELLS_SUITE = "cells"
+SUITE_ATLASES = ("jump-activity", "nci60", "wong2024", "yeast-cgm")
+"""Attached where the suite of that name is all that is asked for and a model reads own profiles:
+each has a fifth or more of the molecules of one of its datasets."""
+MASKED_MODEL, MASKED_SUITE, MASKED_SEEDS = "chmr", CELLS_SUITE, 3
 """What `ablate` runs where nothing is named."""
 
 
@@ -47,8 +51,15 @@ def make_request(options: Options) -> Request:
         device=choice("--device", options.get("device", "auto"), DEVICES),
         precision=choice("--precision", precision, PRECISIONS),
         keep_failed=options.get("keep_failed", False),
-        cells=cell_atlases(options.get("cells")),
+        cells=cell_atlases(options.get("cells")) or _atlases_of_suite(options, models),
     )
+
+
+def _atlases_of_suite(options: Options, models: Sequence[str]) -> tuple[str, ...]:
+    """Return the atlases that are attached where none is named."""
+    alone = set(as_list(options.get("suite"))) == {CELLS_SUITE} and not options.get("dataset")
+    reads = any(set(CELL_MODALITIES) & set(registry().model(m).spec.reads) for m in models)
+    return SUITE_ATLASES if alone and reads else ()
 
 
 def make_masked_request(options: Options) -> Request:

@@ -83,7 +83,8 @@ Cells = Annotated[
     option(
         panel=DATA,
         metavar="ATLAS,...",
-        help="Attach the molecules' own profiles from these atlases, by name or folder:PATH.",
+        help="Attach the molecules' own profiles from these atlases, by name or folder:PATH; for "
+        "--suite cells alone those with many of its molecules.",
     ),
 ]
 Jobs = Annotated[int, option("--jobs", "-j", help="Cores; 0 = all.")]

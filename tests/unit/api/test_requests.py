@@ -8,6 +8,7 @@ from chmr_bench.api.requests import chosen_seeds, make_masked_request, make_requ
 from chmr_bench.cli import _run
 from chmr_bench.cli.execution import public_arguments
 from chmr_bench.errors import UsageError
+from chmr_bench.plugins import registry
 
 
 def test_the_record_tells_the_command_without_the_users_folders() -> None:
@@ -77,3 +78,15 @@ def test_what_is_computed_of_a_structure_is_masked_as_such(more: dict[str, objec
     assert make_masked_request(given).missing[1] is not None
     with pytest.raises(UsageError, match="image is computed from a molecule's structure"):
         make_masked_request(given | more)
+
+
+def test_the_suite_cells_alone_attaches_what_it_has_to_a_model_that_reads_it() -> None:
+    attached = ("jump-activity", "nci60", "wong2024", "yeast-cgm")
+    given = {"model": "cells.mlp", "suite": "cells"}
+    assert make_request(given).cells == attached
+    assert make_masked_request({"model": "cells.mlp", "missing": "1"}).cells == attached
+    assert make_request(given | {"cells": "nci60"}).cells == ("nci60",)
+    assert make_request(given | {"model": "chmr"}).cells == ()
+    assert make_request({"model": "cells.mlp", "dataset": "chembl2k"}).cells == ()
+    assert make_request(given | {"suite": ["cells", "demo"]}).cells == ()
+    assert set(attached) <= set(registry().atlases)
