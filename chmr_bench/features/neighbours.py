@@ -7,18 +7,13 @@ and variants of a pretraining all begin with it.
 from __future__ import annotations
 
 import hashlib
-import io
-import logging
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from chmr_bench.contracts import Progress, no_progress
+from chmr_bench.features.storage import keep_arrays, kept_arrays
 from chmr_bench.features.tanimoto import Bits, Neighbours, Words, nearest, packed
-from chmr_bench.paths import write_whole
-
-log = logging.getLogger("chmr_bench.features")
 
 VERSION = 1
 """Changes whenever `nearest` finds others."""
@@ -50,35 +45,14 @@ def kept_nearest(
     """
     words = packed(bits)
     path = folder / f"{_key(words, k)}.npz"
-    found = _read(path, (len(words), k))
-    if found is None:
-        found = nearest(words, k, n_jobs=n_jobs, progress=progress)
-        _write(path, found)
+    kept = kept_arrays(path)
+    if kept:
+        return Neighbours(**kept)
+    found = nearest(words, k, n_jobs=n_jobs, progress=progress)
+    keep_arrays(path, rows=found.rows, similarity=found.similarity)
     return found
 
 
 def _key(words: Words, k: int) -> str:
     about = f"{VERSION}, {words.shape}, {k}:".encode()
     return hashlib.sha256(about + np.ascontiguousarray(words).tobytes()).hexdigest()
-
-
-def _read(path: Path, shape: tuple[int, int]) -> Neighbours | None:
-    """Return what is kept there, None where nothing is or it is damaged."""
-    try:
-        content = io.BytesIO(path.read_bytes())
-        with np.load(content, allow_pickle=False) as stored:
-            found = Neighbours(stored["rows"], stored["similarity"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-    whole = found.rows.shape == found.similarity.shape == shape
-    return found if whole else None
-
-
-def _write(path: Path, found: Neighbours) -> None:
-    content = io.BytesIO()
-    np.savez(content, rows=found.rows, similarity=found.similarity)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content.getvalue())
-    except OSError as error:
-        log.warning("the nearest molecules are not kept: %s", error)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import logging
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,12 +23,35 @@ import numpy.typing as npt
 
 from chmr_bench.contracts import Block, GraphBlock, MatrixBlock
 from chmr_bench.errors import DataError
+from chmr_bench.paths import write_whole
+
+log = logging.getLogger("chmr_bench.features")
 
 FORMAT = 1
 _GRAPH_ARRAYS = ("atoms", "bonds", "edges", "atom_offsets", "bond_offsets", "observed")
 
 AnyArray: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = Mapping[str, AnyArray]
+
+
+def keep_arrays(path: Path, **arrays: AnyArray) -> None:
+    """Write arrays that can be computed again; where that fails it is said, and no error."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]  # numpy's own flags are keywords too
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content.getvalue())
+    except OSError as error:
+        log.warning("%s is not kept: %s", path.parent.name, error)
+
+
+def kept_arrays(path: Path) -> dict[str, AnyArray]:
+    """Return what `keep_arrays` wrote; nothing where there is none, or it is damaged."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return {}
 
 
 def write_block(path: Path, block: Block) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chmr_bench import FitContext
+from chmr_bench.features.storage import keep_arrays, kept_arrays
 from chmr_bench.nn.trainer import label_scale, one_thread, validation_score
+from chmr_bench.paths import home
 from chmr_bench.types import FloatArray
 
 if TYPE_CHECKING:
@@ -24,9 +27,8 @@ LEAST = 1e-4
 """Of the largest shared direction: what one that no task uses keeps."""
 _Plane = tuple[FloatArray, FloatArray]
 """Weights (d, t) and intercepts (t,)."""
-REMEMBERED = 8
-_FITTED: dict[str, tuple[_Plane, float, float]] = {}
-"""The last fits by what they depend on: the seeds of a run, and its models, ask for the same."""
+VERSION = 1
+"""Changes whenever the same features and labels give other weights."""
 
 
 @dataclass(frozen=True)
@@ -125,20 +127,22 @@ class LinearHead:
         """
         self._context = context
         self._centre, self._spread = label_scale(y_train, context.tasks.task_type)
-        key = self._key(x_train, y_train, x_valid, y_valid)
-        if key in _FITTED:
-            context.log.info("linear head: the same fit as before in this process, not made again")
+        path = home() / "linear" / f"{self._key(x_train, y_train, x_valid, y_valid)}.npz"
+        kept = kept_arrays(path)  # the seeds of a run, and its models, ask for the same
+        if kept:
+            context.log.info("linear head: the same fit as before, not made again")
+            self._fitted, strength, score = (kept["weight"], kept["bias"]), *kept["chosen"]
         else:
-            while len(_FITTED) >= REMEMBERED:
-                _FITTED.pop(next(iter(_FITTED)))
-            _FITTED[key] = self._best(x_train, y_train, x_valid, y_valid)
-        self._fitted, strength, score = _FITTED[key]
+            self._fitted, strength, score = self._best(x_train, y_train, x_valid, y_valid)
+            weight, bias = self._fitted
+            keep_arrays(path, weight=weight, bias=bias, chosen=np.array([strength, score]))
         context.log.info("linear head: penalty %g, validation score %.4f", strength, score)
 
     def _key(self, *arrays: FloatArray) -> str:
         """Return the hash of all that a fit depends on; no seed is among it."""
         tasks = self._context.tasks
-        settings = (self.strengths, self.rounds, tasks.task_type, tasks.metric)
+        fixed = (VERSION, ITERATIONS, TOLERANCE, RANK, LEAST, metadata.version("torch"))
+        settings = (fixed, self.strengths, self.rounds, tasks.task_type, tasks.metric)
         digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
         for array in arrays:
             digest.update(repr((array.shape, str(array.dtype))).encode())
