@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 
 def row_labels(runs: pd.DataFrame) -> list[str]:
-    """Return what the row of each run is called; within a dataset no two rows share one."""
+    """Return what the row of each run is called: on one split of a dataset no two rows share one.
+
+    Runs on published and on drawn splits never share a table, so they need not be told apart.
+    """
     import pandas as pd
 
     columns = (runs[name] for name in ("model", "overrides", "missing", "own_profiles"))
     labels = [plain_name(*values) for values in zip(*columns, strict=True)]
     # Simulated and real data never share a table, so their rows need not be told apart.
-    alike = pd.Series(labels).groupby([labels, [*runs["synthetic"]]], sort=False)
+    splits = [*runs["split"]]
+    alike = pd.Series(labels).groupby([labels, splits, [*runs["synthetic"]]], sort=False)
     facts = _fact_columns(runs)
     for places in alike.indices.values():
         varying = [column for column in facts if len({column[i] for i in places}) > 1]
@@ -32,9 +36,8 @@ def row_labels(runs: pd.DataFrame) -> list[str]:
             suffix = ", ".join(column[i] for column in varying)
             labels[i] += f" ({suffix})" if suffix else ""
     keys = [*runs["row_key"]]
-    for places in (
-        pd.Series(keys).groupby([[*runs["dataset"]], labels], sort=False).indices.values()
-    ):
+    shared = pd.Series(keys).groupby([[*runs["dataset"]], splits, labels], sort=False)
+    for places in shared.indices.values():
         if len({keys[i] for i in places}) > 1:
             for i in places:
                 labels[i] += f" #{hashlib.sha256(keys[i].encode()).hexdigest()[:6]}"
