@@ -49,7 +49,8 @@ def test_this_machine_is_measured_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "other"), [("chmr", "chmr.head-only"), ("infoalign", "--set weights=FILE")]
+    ("name", "other"),
+    [("chmr.shuffled-cells", "chmr.head-only"), ("infoalign", "--set weights=FILE")],
 )
 def test_a_model_that_pretrains_says_how_long_and_how_to_do_without(name: str, other: str) -> None:
     from chmr_bench.api.options import run_options
