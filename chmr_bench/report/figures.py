@@ -159,7 +159,7 @@ def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
         place: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 7, "color": "#777777"}
         place["transform"] = axes.get_yaxis_transform()
         axes.text(1.0, scale * value, f"ceiling: {name} ", **place)
-    axes.set_title(family.title.partition(":")[0].replace(" (seed ", " ").rstrip(")"), fontsize=10)
+    axes.set_title(family.title.partition(":")[0], fontsize=10)
     hit = family.setting.mechanism == "asymmetric"
     axes.set_xlabel("molecules hit, %" if hit else "cell read-outs masked, %", fontsize=9)
     axes.set_ylabel(heading(family.metric), fontsize=9)

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.report import leaderboard, masking
+from chmr_bench.report import figures, leaderboard, masking
 from chmr_bench.report.curve_tables import as_document, as_rows, curve_grid
 from chmr_bench.report.curves import Curve, curves, families_of, pictures, slug
 from chmr_bench.report.figures import PER_PANEL, draw, parts, stretch
@@ -472,6 +472,22 @@ def test_a_picture_is_named_after_its_setting_and_is_one(results: Any) -> None:
     found = families_of(results.store)
     assert slug(found[0].setting) == "cells-hidden-test-scaffold"
     assert draw(found).startswith(b"\x89PNG")
+
+
+def test_a_panel_of_simulated_data_says_so_to_the_last_bracket(
+    results: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rate in (0.0, 0.5):
+        add(results, rate, 0.8, dataset="planted", dataset__synthetic=True)
+    drawn: list[Figure] = []
+
+    def png(figure: Figure, dpi: int) -> bytes:
+        drawn.append(figure)
+        return b""
+
+    monkeypatch.setattr(figures, "png", png)
+    draw(families_of(results.store))
+    assert [axes.get_title() for axes in drawn[0].axes] == ["planted (SYNTHETIC)"]
 
 
 def test_there_is_no_picture_without_a_curve(results: Any) -> None:
