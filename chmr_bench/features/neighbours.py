@@ -45,7 +45,7 @@ def kept_nearest(
     """
     words = packed(bits)
     path = folder / f"{_key(words, k)}.npz"
-    kept = kept_arrays(path)
+    kept = kept_arrays(path, "rows", "similarity")
     if kept:
         return Neighbours(**kept)
     found = nearest(words, k, n_jobs=n_jobs, progress=progress)

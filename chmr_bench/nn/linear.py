@@ -128,7 +128,8 @@ class LinearHead:
         self._context = context
         self._centre, self._spread = label_scale(y_train, context.tasks.task_type)
         path = home() / "linear" / f"{self._key(x_train, y_train, x_valid, y_valid)}.npz"
-        kept = kept_arrays(path)  # the seeds of a run, and its models, ask for the same
+        # The seeds of a run, and its models, ask for the same.
+        kept = kept_arrays(path, "weight", "bias", "chosen")
         if kept:
             context.log.info("linear head: the same fit as before, not made again")
             self._fitted, strength, score = (kept["weight"], kept["bias"]), *kept["chosen"]

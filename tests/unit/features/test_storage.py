@@ -140,3 +140,15 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(OSError, match="No space"):
         storage.write_block(tmp_path / "block.npz", BLOCKS["bits"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_with_any_byte_altered_are_not_read(tmp_path: Path) -> None:
+    path, rows = tmp_path / "kept.npz", np.arange(6, dtype=np.int32).reshape(2, 3)
+    storage.keep_arrays(path, rows=rows)
+    content = path.read_bytes()
+    np.testing.assert_array_equal(storage.kept_arrays(path, "rows")["rows"], rows)
+    assert storage.kept_arrays(path, "rows", "other") == {}
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :])
+        for values in storage.kept_arrays(path, "rows").values():  # a date, or such, was altered
+            np.testing.assert_array_equal(values, rows)
