@@ -83,8 +83,8 @@ Cells = Annotated[
     option(
         panel=DATA,
         metavar="ATLAS,...",
-        help="Attach the molecules' own profiles from these atlases, by name or folder:PATH; for "
-        "--suite cells alone those with many of its molecules.",
+        help="Attach the molecules' own profiles from these atlases, by name or folder:PATH. "
+        "Where none is named, --suite cells alone attaches those that have many of its molecules.",
     ),
 ]
 Jobs = Annotated[int, option("--jobs", "-j", help="Cores; 0 = all.")]

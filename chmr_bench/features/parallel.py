@@ -35,7 +35,7 @@ from chmr_bench.lazy import load_object
 TICK_SECONDS = 1.0
 CHUNK_LIMITS = (16, 256)
 MANY = 64
-"""So many chunks are worth a worker's own workers, which a second or two go by before."""
+"""From so many chunks on a worker starts workers of its own, which takes a second or two."""
 CHUNKS_PER_WORKER = 8
 """At least so many, so that one slow chunk at the end does not leave the other cores idle."""
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -237,8 +237,9 @@ def _check_values(request: Request, models: Sequence[Registered[ModelSpec]]) -> 
     """Raise what is wrong with the settings given, before data are fetched for them."""
     for model, one in itertools.product(models, request.datasets):
         given = overrides_for(request.settings, model.spec.name)
-        with contextlib.suppress(PluginError):  # the plan says why the model cannot run
+        with contextlib.suppress(PluginError, MissingDependencyError):  # said by the plan
             if given:
+                require(model.spec)
                 build_config(model.spec, given, one.name)
 
 
