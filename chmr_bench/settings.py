@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chmr_bench import foreign
 from chmr_bench.contracts import ModelSpec
+from chmr_bench.data.requests import whole_name
 from chmr_bench.errors import (
     MissingDependencyError,
     PluginError,
@@ -110,7 +111,7 @@ def _recipe(spec: ModelSpec, dataset: str) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise PluginError(f"model {spec.name!r}: recipe {path.name}: {error}") from error
-    return {**table.get("settings", {}), **table.get("dataset", {}).get(dataset, {})}
+    return {**table.get("settings", {}), **table.get("dataset", {}).get(whole_name(dataset), {})}
 
 
 def _validate(config_class: Any, values: Mapping[str, Any], model: str) -> BaseModel:

@@ -103,11 +103,23 @@ def data_requests(options: Options) -> tuple[DatasetRequest, ...]:
     requests = [DatasetRequest(name=n) for n in names]
     known = registry().datasets
     requests += [dataset_request(name, table, known) for name in datasets]
+    for one in requests:
+        _check_atlases(one)
     if table.given and not any(r.file for r in requests):
         raise UsageError(
             "--smiles, --tasks and the other options of a table describe --dataset FILE"
         )
     return tuple(dict.fromkeys(requests))
+
+
+def _check_atlases(request: DatasetRequest) -> None:
+    """Raise where an atlas that molecules are to be measured in is not there, or no cells."""
+    if any(name.startswith("folder:") for name in request.atlases):
+        raise UsageError(
+            f"--dataset {request.name}: expected registered atlases after '+', so that a record "
+            "says which molecules these are; see 'chmr-bench list atlases'"
+        )
+    cell_atlases(request.atlases, f"--dataset {request.whole.name} +")
 
 
 def suite_datasets(options: Options) -> list[str]:
@@ -253,8 +265,8 @@ def _check_modalities(request: Request, named: Sequence[str]) -> None:
         spec = registry().model(name).spec
         known |= {*spec.reads, *spec.learns, *spec.views}
     for dataset in request.datasets:
-        if dataset.name in registry().datasets:
-            known |= set(registry().dataset(dataset.name).spec.modalities) - {"structure"}
+        if dataset.whole.name in registry().datasets:
+            known |= set(registry().dataset(dataset.whole.name).spec.modalities) - {"structure"}
     known.discard(ASSAY)  # assays are not cells
     for modality in named:
         if modality not in known:

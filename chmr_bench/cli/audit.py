@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from chmr_bench.report.audits import Audits
     from chmr_bench.runner.auditing import Seen
     from chmr_bench.runner.clean_scores import Skipped
-    from chmr_bench.runner.loading import Datasets, SplitRequest
+    from chmr_bench.runner.loading import SplitRequest
+    from chmr_bench.runner.opening import Datasets
 
 OUT = Path("leaderboards")
 PAGE, JSON, PICTURE = "audit.md", "audit.json", "similarity.png"

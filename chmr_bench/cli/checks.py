@@ -25,7 +25,7 @@ from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore, Stored
-    from chmr_bench.runner.loading import Datasets
+    from chmr_bench.runner.opening import Datasets
     from chmr_bench.verify.known import Verified
     from chmr_bench.verify.runs import Check, Depth
 
@@ -105,7 +105,7 @@ def _check(
     from chmr_bench.api.options import cores, store_of
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.display.console import notes, print_json, print_note
-    from chmr_bench.runner.loading import Datasets
+    from chmr_bench.runner.opening import Datasets
     from chmr_bench.verify.known import Verified
 
     store = store_of(out)

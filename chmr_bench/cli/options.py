@@ -68,7 +68,12 @@ Suite = Annotated[
 ]
 DatasetName = Annotated[
     list[str] | None,
-    typer.Option("--dataset", "-d", help="Registered name, FILE, or molnet:NAME; repeatable."),
+    typer.Option(
+        "--dataset",
+        "-d",
+        help="Registered name, FILE, or molnet:NAME; NAME+ATLAS for its measured molecules; "
+        "repeatable.",
+    ),
 ]
 Setting = Annotated[
     list[str] | None,

@@ -100,7 +100,7 @@ def pack(
     from chmr_bench.display.console import print_note
     from chmr_bench.records import audited
     from chmr_bench.runner.labels import LabelledCells
-    from chmr_bench.runner.loading import Datasets
+    from chmr_bench.runner.opening import Datasets
 
     store = store_of(out)
     store.check_writable()

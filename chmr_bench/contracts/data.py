@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -132,6 +133,23 @@ class Dataset:
         n, t = self.y.shape
         blocks = f", blocks {', '.join(sorted(self.blocks))}" if self.blocks else ""
         return f"Dataset({n} molecule{'s' * (n != 1)}, {t} task{'s' * (t != 1)}{blocks})"
+
+    def take(self, rows: IntArray) -> Dataset:
+        """Return the given rows, in that order."""
+        listed = rows.tolist()
+
+        def of(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[row] for row in listed) if values else ()
+
+        return replace(
+            self,
+            smiles=of(self.smiles),
+            y=self.y[rows],
+            blocks={name: block.take(rows) for name, block in self.blocks.items()},
+            keys=of(self.keys),
+            row_numbers=of(self.row_numbers),
+            ids=of(self.ids),
+        )
 
     def digest(self) -> str:
         """Return the sha256 of everything that can change a number: molecules, labels, blocks."""

@@ -14,9 +14,11 @@ from chmr_bench.contracts import Dataset, DatasetSpec, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions, files_of
 from chmr_bench.data.requests import (
     FILE_ENDINGS,
+    MEASURED_IN,
     MOLNET_PREFIX,
     DatasetRequest,
     TableOptions,
+    whole_name,
 )
 from chmr_bench.errors import DataError, PluginError, UnknownNameError, UsageError, nearest
 from chmr_bench.lazy import load_object
@@ -90,15 +92,21 @@ def dataset_request(name: str, table: TableOptions, registered: Collection[str])
 
     if not name.strip():
         raise UsageError("--dataset ''; expected a registered name, a file, or molnet:NAME")
-    if name in registered or name.startswith(MOLNET_PREFIX):
-        return DatasetRequest(name=name)
+    if whole_name(name) in registered or name.startswith(MOLNET_PREFIX):
+        return _named(name)
     if name.lower().endswith(FILE_ENDINGS) or "/" in name or Path(name).exists():
         return table.request(name)
     plain = name.lower()
     if plain in MOLNET:
         raise UnknownNameError("dataset", name, [MOLNET_PREFIX + plain])
     known = [*registered, *(MOLNET_PREFIX + m for m in MOLNET), *_near_files(name)]
-    raise UnknownNameError("dataset", name, known)
+    raise UnknownNameError("dataset", whole_name(name), known)
+
+
+def _named(name: str) -> DatasetRequest:
+    """Return the request for a registered name or ``molnet:NAME``, each atlas once, by name."""
+    whole, *atlases = name.split(MEASURED_IN)
+    return DatasetRequest(name=MEASURED_IN.join([whole, *sorted(set(atlases))]))
 
 
 def _near_files(name: str) -> list[str]:

@@ -16,6 +16,8 @@ from chmr_bench.paths import is_utf8
 from chmr_bench.types import MetricName, TaskType
 
 MOLNET_PREFIX = "molnet:"
+MEASURED_IN = "+"
+"""Stands in a dataset's name before each atlas that its molecules are to be measured in."""
 FILE_ENDINGS = (
     *(".csv", ".tsv", ".txt", ".smi", ".sdf", ".xlsx", ".xls", ".parquet"),
     *(".gz", ".zip"),
@@ -143,13 +145,24 @@ class DatasetRequest(TableOptions):
     Attributes
     ----------
     name : str
-        Registered name or ``molnet:NAME``; empty for a file.
+        Registered name or ``molnet:NAME``, and ``+ATLAS`` for each atlas that its molecules are to
+        be measured in; empty for a file.
     file : str
         Path of a user's table; empty for a name.
     """
 
     name: str = ""
     file: str = ""
+
+    @property
+    def whole(self) -> DatasetRequest:
+        """Return the request for the dataset with all its molecules, measured or not."""
+        return dataclasses.replace(self, name=whole_name(self.name))
+
+    @property
+    def atlases(self) -> tuple[str, ...]:
+        """Return the atlases that its molecules are to be measured in; none of a whole dataset."""
+        return tuple(self.name.split(MEASURED_IN)[1:])
 
     @classmethod
     def of_record(cls, record: Any) -> Self:
@@ -176,6 +189,15 @@ class DatasetRequest(TableOptions):
         return Origin.model_validate(
             {"kind": kind, "file": self.file or self.name, "sha256": sha256, **options}
         )
+
+
+def whole_name(name: str) -> str:
+    """Return the name of a dataset without the atlases that its molecules are measured in.
+
+    >>> whole_name("toxcast+nci60+wong2024")
+    'toxcast'
+    """
+    return name.partition(MEASURED_IN)[0]
 
 
 def unusable_path(file: Path | str) -> str | None:

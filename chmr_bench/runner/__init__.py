@@ -6,7 +6,8 @@ from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.job import Job
 from chmr_bench.runner.listening import Listener
-from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest, load
+from chmr_bench.runner.loading import LoadedDataset, SplitRequest
+from chmr_bench.runner.opening import Datasets, load
 from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.run import Finished, run_job, settle
 from chmr_bench.runner.weights import WeightsCache, WeightsKey

@@ -17,7 +17,8 @@ from chmr_bench.contracts import MatrixBlock, Progress, no_progress
 from chmr_bench.errors import DataError, PluginError, UsageError
 from chmr_bench.features import cache
 from chmr_bench.features.groups import molecule_groups
-from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
+from chmr_bench.runner.loading import LoadedDataset, SplitRequest
+from chmr_bench.runner.opening import Datasets
 
 SEEN, CARD = "seen.npy", "card.json"
 FINGERPRINT = "morgan"

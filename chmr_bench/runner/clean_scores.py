@@ -19,7 +19,7 @@ from chmr_bench.records import Predictions, Record, RecordStore, Stored
 from chmr_bench.records.audited import AuditFile, CleanScore, Leaked
 from chmr_bench.runner.auditing import subject
 from chmr_bench.runner.clusters import clusters_of
-from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.recorded import open_split, requests_of
 from chmr_bench.runner.scoring import score
 from chmr_bench.types import BoolArray, Part

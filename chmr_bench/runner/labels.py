@@ -6,7 +6,7 @@ import numpy as np
 
 from chmr_bench.errors import ChmrBenchError
 from chmr_bench.records import Record
-from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.recorded import open_split
 from chmr_bench.types import BoolArray
 

@@ -23,8 +23,7 @@ from chmr_bench.contracts import (
     Split,
     no_progress,
 )
-from chmr_bench.data.fetch import FetchOptions
-from chmr_bench.data.requests import MOLNET_PREFIX, DatasetRequest
+from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.paths import feature_folder
 from chmr_bench.records import canonical_json
@@ -59,6 +58,8 @@ class LoadedDataset:
         Seconds for another's split rule; None = `foreign.LONG_SECONDS`.
     own_profiles :
         What was attached of chosen atlases, see `with_profiles`; the digest knows nothing of it.
+    part_of :
+        A larger dataset and the rows of it that these are, ascending; None = this is the whole.
     """
 
     request: DatasetRequest
@@ -68,6 +69,7 @@ class LoadedDataset:
     n_jobs: int = 1
     load_limit: float | None = None
     own_profiles: tuple[OwnProfiles, ...] = ()
+    part_of: tuple[LoadedDataset, IntArray] | None = None
     _splits: dict[SplitRequest, Split] = field(default_factory=dict, repr=False)
     _blocks: dict[str, Block] = field(default_factory=dict, repr=False)
     _keys: list[tuple[str, ...]] = field(default_factory=list, repr=False)
@@ -84,6 +86,41 @@ class LoadedDataset:
             there[f"{name}.own" if name in there else name] = block
         dataset = replace(self.dataset, blocks=there)
         return replace(self, dataset=dataset, own_profiles=tuple(parts))
+
+    def measured(self, name: str) -> LoadedDataset:
+        """Return the molecules with an attached profile, as a dataset whose blocks these are.
+
+        Raises
+        ------
+        DataError
+            No molecule has one.
+        """
+        have = np.logical_or.reduce([part.observed for part in self.own_profiles])
+        rows = np.flatnonzero(have)
+        atlases = " or ".join(part.atlas for part in self.own_profiles)
+        if not len(rows):
+            raise DataError(
+                f"dataset {name}: no molecule of {self.spec.name} is measured in {atlases}; "
+                f"'chmr-bench show {self.spec.name} --cells all' shows which atlases have some"
+            )
+        dataset = self.dataset.take(rows)
+        spec = replace(
+            self.spec,
+            name=name,
+            title=f"{self.spec.title}: the molecules measured in {atlases}",
+            n_molecules=len(rows),
+            split_sizes=(0, 0, 0),
+            split_digests=(),
+            modalities=("structure", *dataset.blocks),
+            suites=(),
+            ceilings="",
+            details="",
+        )
+        request = replace(self.request, name=name)
+        part_of = self, rows
+        return LoadedDataset(
+            request, spec, dataset, dataset.digest(), self.n_jobs, self.load_limit, part_of=part_of
+        )
 
     # --------------------------------------------------------------------------------------- splits
 
@@ -113,6 +150,10 @@ class LoadedDataset:
         from chmr_bench import splits
 
         by_rule = request.method == "reference"
+        if by_rule and self.part_of:
+            whole, rows = self.part_of
+            theirs = whole.split(request)
+            return Split(**{p: np.flatnonzero(np.isin(rows, theirs.part(p))) for p in PARTS})
         pinned = self.split_digest(request) if by_rule and len(self.spec.split_digests) == 3 else ""
         if pinned and (kept := _kept_split(pinned)):
             return kept
@@ -137,8 +178,8 @@ class LoadedDataset:
                 "so its figures would not compare"
             )
         if pinned:
-            rows = {part: made.part(part).tolist() for part in PARTS}
-            paths.keep(paths.split_folder() / f"{pinned}.json", json.dumps(rows))
+            listed = {part: made.part(part).tolist() for part in PARTS}
+            paths.keep(paths.split_folder() / f"{pinned}.json", json.dumps(listed))
         return made
 
     # ------------------------------------------------------------------------------------- features
@@ -234,64 +275,3 @@ def _kept_split(digest: str) -> Split | None:
         return split if split.digest() == digest else None
     except (OSError, ValueError, TypeError, AttributeError):  # lost, damaged: made anew
         return None
-
-
-def load(
-    request: DatasetRequest,
-    options: FetchOptions,
-    n_jobs: int = 1,
-    progress: Progress = no_progress,
-) -> LoadedDataset:
-    """Return a dataset that is registered, of MoleculeNet, or a user's table.
-
-    Raises
-    ------
-    UnknownNameError, SettingError, DataError
-        What the loaders raise.
-
-    Examples
-    --------
-    >>> load(DatasetRequest(name="bace"), FetchOptions()).digest  # doctest: +SKIP
-    """
-    with stdout_to_stderr():
-        spec, dataset = _opened(request, options, progress)
-    return LoadedDataset(request, spec, dataset, dataset.digest(), n_jobs, options.load_limit)
-
-
-def _opened(
-    request: DatasetRequest, options: FetchOptions, progress: Progress
-) -> tuple[DatasetSpec, Dataset]:
-    if request.file:
-        from chmr_bench.data import tables
-
-        return tables.read_table(request.file, request)
-    if request.name.startswith(MOLNET_PREFIX):
-        from chmr_bench.data import molnet
-
-        return molnet.molnet(request.name, on_invalid=request.on_invalid, offline=options.offline)
-    from chmr_bench.data.datasets import open_dataset
-    from chmr_bench.plugins import registry
-
-    spec = registry().dataset(request.name).spec
-    return spec, open_dataset(spec, options, progress)
-
-
-@dataclass
-class Datasets:
-    """Datasets by request, each loaded at most once."""
-
-    options: FetchOptions
-    n_jobs: int = 1
-    _loaded: dict[DatasetRequest, LoadedDataset] = field(default_factory=dict)
-
-    def load(self, request: DatasetRequest, progress: Progress = no_progress) -> LoadedDataset:
-        """Return the dataset; see `load`."""
-        if request not in self._loaded:
-            self._loaded[request] = load(request, self.options, self.n_jobs, progress)
-        return self._loaded[request]
-
-    def keep_features_of(self, one: LoadedDataset) -> None:
-        """Let go of the features of all others."""
-        for other in self._loaded.values():
-            if other._blocks is not one._blocks:  # shared where profiles were attached
-                other.forget_features()

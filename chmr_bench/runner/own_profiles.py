@@ -95,6 +95,13 @@ def open_here(spec: AtlasSpec, options: FetchOptions, send: Callable[..., None])
 def join_notes(data: LoadedDataset) -> Iterator[str]:
     """Yield how many molecules have profiles of each atlas that was attached."""
     n, name = len(data.dataset), data.spec.name
+    if data.part_of:
+        whole, _ = data.part_of
+        measured = (f"{part.atlas} ({part.observed.sum():,})" for part in whole.own_profiles)
+        yield (
+            f"{name}: the {n:,} of {len(whole.dataset):,} molecules of {whole.spec.name} that are "
+            f"measured in {' or '.join(measured)}"
+        )
     for part in data.own_profiles:
         n_rows = int(part.observed.sum())
         if not n_rows:

@@ -6,7 +6,8 @@ from chmr_bench.contracts import Split
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import DataError
 from chmr_bench.records import Record
-from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
+from chmr_bench.runner.loading import LoadedDataset, SplitRequest
+from chmr_bench.runner.opening import Datasets
 
 
 def requests_of(record: Record) -> tuple[DatasetRequest, SplitRequest]:

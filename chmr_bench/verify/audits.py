@@ -8,7 +8,7 @@ from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import FOLDER, AuditFile, paths, read
 from chmr_bench.runner.clean_scores import Skipped, audit_records, differences
-from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.recorded import open_data
 from chmr_bench.verify.known import Verified
 from chmr_bench.verify.runs import Check

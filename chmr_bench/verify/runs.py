@@ -18,7 +18,8 @@ from chmr_bench.records.remedy import remedy
 from chmr_bench.records.run import run_name
 from chmr_bench.records.seal import seal
 from chmr_bench.runner.clusters import connectivity_clusters
-from chmr_bench.runner.loading import Datasets, LoadedDataset, SplitRequest
+from chmr_bench.runner.loading import LoadedDataset, SplitRequest
+from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.recorded import other_data, requests_of
 from chmr_bench.runner.scoring import score, score_only
 from chmr_bench.types import FloatArray, IntArray

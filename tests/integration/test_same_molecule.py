@@ -12,7 +12,7 @@ from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.features import cache
 from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.runner import DatasetRequest, SplitRequest
-from chmr_bench.runner.loading import load
+from chmr_bench.runner.opening import load
 from chmr_bench.runner.pretraining import AtlasData
 
 NINE = {

@@ -12,7 +12,7 @@ from chmr_bench.errors import DataError
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import scoring
 from chmr_bench.runner.clusters import connectivity_clusters
-from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.recorded import open_data
 from chmr_bench.statistics import Runs
 

@@ -17,7 +17,7 @@ from chmr_bench.report.comparison.measure import Measure
 from chmr_bench.report.comparison.overall import CV5X5, N_FOLDS, Entry, Folds, Overall
 from chmr_bench.report.comparison.selection import Query, Selection, of_model, score, shared
 from chmr_bench.report.runs import load_runs
-from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.opening import Datasets
 from chmr_bench.statistics import LEVEL, Difference, corrected_resampled, holm, paired_difference
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.records import RecordStore
 from chmr_bench.report.comparison import Comparison, Query, compare
-from chmr_bench.runner.loading import Datasets
+from chmr_bench.runner.opening import Datasets
 from chmr_bench.statistics import Runs
 
 if TYPE_CHECKING:
