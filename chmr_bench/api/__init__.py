@@ -51,7 +51,8 @@ def run(
     model
         One or more models; ``chmr-bench list models`` shows them.
     dataset
-        Registered names, files of tables, or ``molnet:NAME``.
+        Registered names, files of tables, or ``molnet:NAME``; ``NAME+ATLAS`` for the molecules of
+        a dataset that an atlas has measured.
     suite
         Datasets by suite: ``all``, ``demo``, ...
     out
@@ -155,7 +156,8 @@ def evaluate(
         Probabilities of class 1, or values in the unit of the labels. A row a test molecule in the
         dataset's order, or a row a molecule of the dataset. A frame's columns are task names.
     dataset
-        Registered name, file of a table, or ``molnet:NAME``.
+        Registered name, file of a table, ``molnet:NAME``, or ``NAME+ATLAS``: the molecules that the
+        atlas has measured.
     split
         ``reference``, ``scaffold``, ``strict``, ``random``, ``cv5x5`` or ``deepchem:NAME``; the
         dataset's own where not said.
