@@ -98,7 +98,8 @@ class TaskNetwork(ABC):
         targets = (y_train[rows] - self._centre) / self._spread
         with seeded(context.seed, context.device):
             self._network = self._build(x_train.shape[1], y_train.shape[1]).to(context.device)
-            x, y = self._features(x_train[rows], learning=True), self._tensor(targets)
+            labelled = x_train if len(rows) == len(y_train) else x_train[rows]
+            x, y = self._features(labelled, learning=True), self._tensor(targets)
             valid = self._features(x_valid)
             best, epochs = train(
                 self._network,

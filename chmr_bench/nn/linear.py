@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 ITERATIONS, TOLERANCE = 100, 1e-3
 """Of L-BFGS, at most, and of its gradient; within 1e-3 of scikit-learn in the tests."""
+HISTORY, TASKS = 20, 128
+"""Steps that L-BFGS remembers, two matrices (d, t) each, and tasks that it is given at a time."""
 RANK = 1e-7
 """An axis with less than this share of the largest one's power is nothing but rounding."""
 LEAST = 1e-4
 """Of the largest shared direction: what one that no task uses keeps."""
 _Plane = tuple[FloatArray, FloatArray]
 """Weights (d, t) and intercepts (t,)."""
-VERSION = 1
+VERSION = 2
 """Changes whenever the same features and labels give other weights."""
 
 
@@ -176,9 +178,18 @@ class LinearHead:
 
     def _solve(self, basis: _Basis, y: FloatArray, strength: float) -> _Plane:
         """Return the weights and intercepts that the sum of loss and penalty is smallest at."""
+        scaled = (y - self._centre) / self._spread
+        parts = [
+            self._solve_some(basis, scaled[:, first : first + TASKS], strength)
+            for first in range(0, scaled.shape[1], TASKS)
+        ]
+        weights, biases = zip(*parts, strict=True)
+        return np.concatenate(weights, axis=1), np.concatenate(biases)
+
+    def _solve_some(self, basis: _Basis, scaled: FloatArray, strength: float) -> _Plane:
+        """Return weights (d, s) and intercepts (s,) of s tasks, whose labels are standardised."""
         import torch
 
-        scaled = (y - self._centre) / self._spread
         seen = torch.from_numpy(np.isfinite(scaled))
         targets = torch.from_numpy(np.nan_to_num(scaled).astype(np.float32))
         start, curvature = self._start(targets, seen)
@@ -192,6 +203,7 @@ class LinearHead:
             [inner, shift],
             max_iter=ITERATIONS,
             tolerance_grad=TOLERANCE,
+            history_size=HISTORY,
             line_search_fn="strong_wolfe",
         )
 
@@ -225,13 +237,14 @@ class LinearHead:
 
     def _loss(self, raw: torch.Tensor, y: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         """Return the summed loss in double precision: in single, the search stops too early."""
+        import torch
         from torch.nn import functional
 
         if self._is_classifier:
             each = functional.binary_cross_entropy_with_logits(raw, y, reduction="none")
         else:
             each = 0.5 * (raw - y).square()
-        return (each.double() * seen).sum()
+        return (each * seen).sum(dtype=torch.float64)
 
     def _apply(self, fitted: _Plane, x: FloatArray) -> FloatArray:
         from scipy.special import expit

@@ -150,7 +150,7 @@ class Chmr:
         return _Fitted(kind, head, reads, head.predict(x_valid))
 
     def _groups(self, inputs: Inputs) -> dict[str, FloatArray]:
-        """Return all that a head may read, a matrix (n, d) float32 an input."""
+        """Return all that a head may read, a matrix (n, d) an input; bits in one byte each."""
         parts: dict[str, FloatArray] = {}
         if reading.uses_encoder(self.config):
             from chmr_bench_chmr.embedding import embed
@@ -161,19 +161,20 @@ class Chmr:
         if reading.uses_counts(self.config):
             parts["counts"] = log_counts_of(inputs, ["counts"]).toarray()
             parts["descriptors"] = self._properties.apply(inputs.matrix("descriptors"))
-        return {**parts, "bits": reading.bits_of(inputs)}
+        return {**parts, "bits": reading.bits_of(inputs).astype(np.uint8)}
 
     def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> FloatArray:
         """Return the groups side by side; those of the encoder standardised on training rows."""
         scale = self.config.head_embedding_scale if kind == "network" else 1.0
-        parts = []
-        for name in reads:
+        ends = np.cumsum([groups[name].shape[1] for name in reads])
+        joined = np.empty((len(groups[reads[0]]), ends[-1]), dtype=np.float32)
+        for name, place in zip(reads, np.split(joined, ends[:-1], axis=1), strict=True):
             values = groups[name]
             if name in self._scales:
                 centre, spread = self._scales[name]
                 values = (values - centre) / spread * scale
-            parts.append(values.astype(np.float32, copy=False))
-        return np.concatenate(parts, axis=1)
+            place[:] = values
+        return joined
 
 
 def _scale(values: FloatArray) -> tuple[FloatArray, FloatArray]:
