@@ -60,6 +60,8 @@ class PendingWeights:
         `chmr_bench.runner.estimate` compares with; 0 = not known.
     without
         How to do without, in one line.
+    molecules
+        At most so many of the atlases' molecules are learnt from; 0 = all.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class PendingWeights:
     atlases: tuple[str, ...] = ()
     core_ms: float = 0.0
     without: str = ""
+    molecules: int = 0
 
 
 class PretrainingData(Protocol):

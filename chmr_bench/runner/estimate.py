@@ -28,8 +28,8 @@ def making_seconds(pending: PendingWeights, n_jobs: int) -> float | None:
     sizes = [spec.n_molecules if isinstance(spec, AtlasSpec) else 0 for spec in specs]
     if not all(sizes) or not pending.core_ms:
         return None
-    slower = REFERENCE / gigaflops()
-    return sum(sizes) * pending.core_ms / 1000 * slower / max(1, n_jobs)
+    n, slower = sum(sizes), REFERENCE / gigaflops()
+    return min(n, pending.molecules or n) * pending.core_ms / 1000 * slower / max(1, n_jobs)
 
 
 @functools.cache

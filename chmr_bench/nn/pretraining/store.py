@@ -130,20 +130,26 @@ def _read(path: Path, size: int, changed: int) -> Weights:
 
 
 def pending(
-    config: AtlasSettings, epochs: int, place: Place, *, core_ms: float = 0.0, without: str = ""
+    config: AtlasSettings,
+    epochs: int,
+    place: Place,
+    *,
+    core_ms: float = 0.0,
+    without: str = "",
+    molecules: int = 0,
 ) -> PendingWeights:
     """Return what a plan says of weights that are not there.
 
     Parameters
     ----------
-    core_ms : float
-        See `PendingWeights`; 0 = not known.
+    core_ms, molecules
+        See `PendingWeights`; 0 = not known, and all.
     without : str
         Another model that starts from none.
     """
     given = "--set weights=FILE starts from such as you have"
     text = f"{given}, {without} from none" if without else given
-    return PendingWeights(title(config, epochs, place), config.atlas, core_ms, text)
+    return PendingWeights(title(config, epochs, place), config.atlas, core_ms, text, molecules)
 
 
 def title(config: AtlasSettings, epochs: int, place: Place) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from chmr_bench.contracts import PendingWeights
@@ -23,6 +25,13 @@ def test_molecules_speed_and_cores_count(speed: None) -> None:
     alone, both = (estimate.making_seconds(PENDING, n_jobs) for n_jobs in (1, 2))
     assert alone == pytest.approx(n * 0.060 * 2)
     assert both == pytest.approx(n * 0.060)
+
+
+def test_a_part_of_an_atlas_takes_its_share(speed: None) -> None:
+    few = dataclasses.replace(PENDING, molecules=1000)
+    assert estimate.making_seconds(few, 1) == pytest.approx(1000 * 0.060 * 2)
+    more = dataclasses.replace(PENDING, molecules=10**9)
+    assert estimate.making_seconds(more, 1) == estimate.making_seconds(PENDING, 1)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +59,11 @@ def test_this_machine_is_measured_once() -> None:
 
 @pytest.mark.parametrize(
     ("name", "other"),
-    [("chmr.shuffled-cells", "chmr.head-only"), ("infoalign", "--set weights=FILE")],
+    [
+        ("chmr.shuffled-cells", "chmr.head-only"),
+        ("infoalign", "--set weights=FILE"),
+        ("mmsa", "--set weights=FILE"),
+    ],
 )
 def test_a_model_that_pretrains_says_how_long_and_how_to_do_without(name: str, other: str) -> None:
     from chmr_bench.api.options import run_options
