@@ -18,7 +18,7 @@ from chmr_bench.report.words import grouped
 from chmr_bench.sweep import Plan, Request, Session, Summary
 
 if TYPE_CHECKING:
-    from chmr_bench.report.curves import Family
+    from chmr_bench.report.families import Family
 
 PROBLEMS_SHOWN = 5
 

@@ -9,7 +9,7 @@ from chmr_bench.cli import execution, options
 
 if TYPE_CHECKING:
     from chmr_bench.api.sweeps import Sweep
-    from chmr_bench.report.curves import Family
+    from chmr_bench.report.families import Family
     from chmr_bench.sweep import Plan
 
 _MASKED = "What is masked"

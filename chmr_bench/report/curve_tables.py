@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from chmr_bench.metrics import METRICS
-from chmr_bench.report.curves import Curve, Family, Point
 from chmr_bench.report.digits import finite
 from chmr_bench.report.exports import split_json
+from chmr_bench.report.families import Curve, Family, Point
 from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.masking import Setting
 from chmr_bench.report.words import grouped, notes
@@ -194,12 +194,20 @@ def _table(family: Family) -> dict[str, Any]:
     return {
         "datasets": list(family.datasets),
         "synthetic": facts["synthetic"],
-        "split": split_json(facts) if len(family.datasets) == 1 else None,
+        "split": _split(family),
         "metric": family.metric,
         "greater_is_better": METRICS[family.metric].greater_is_better,
         **_setting(family.setting),
         "rows": [_row(family, curve) for curve in family.curves],
     }
+
+
+def _split(family: Family) -> dict[str, Any] | None:
+    """Return the split, or by which rule how many were drawn; None over several datasets."""
+    facts = family.curves[0].facts
+    if family.n_splits > 1:
+        return {"name": facts["split"], "n_splits": family.n_splits}
+    return split_json(facts) if len(family.datasets) == 1 else None
 
 
 def _row(family: Family, curve: Curve) -> dict[str, Any]:

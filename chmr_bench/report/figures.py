@@ -14,7 +14,7 @@ from chmr_bench.audit import Audit
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.report.audits import label, split_label
-from chmr_bench.report.curves import Curve, Family, Point
+from chmr_bench.report.families import Curve, Family, Point
 from chmr_bench.report.grids import PERCENT, heading
 from chmr_bench.types import MetricName
 

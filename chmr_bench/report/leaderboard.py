@@ -27,9 +27,9 @@ from chmr_bench.records.rounding import texts_of
 from chmr_bench.report import curve_tables, curves, figures, render
 from chmr_bench.report.aggregate import tables_of
 from chmr_bench.report.boards import Board, fill, load_boards
-from chmr_bench.report.curves import Family
 from chmr_bench.report.evidence import Collected, measure
 from chmr_bench.report.exports import TABLES, Exports, exports, row_numbers
+from chmr_bench.report.families import Family
 from chmr_bench.report.masking import masked_of
 from chmr_bench.report.published import all_published
 from chmr_bench.report.runs import load_runs

@@ -16,9 +16,10 @@ from chmr_bench.errors import writing
 from chmr_bench.report.aggregate import KINDS, Table
 from chmr_bench.report.audits import audited_grid
 from chmr_bench.report.curve_tables import curve_grid, frozen_grids
-from chmr_bench.report.curves import Family, pictures
+from chmr_bench.report.curves import pictures
 from chmr_bench.report.evidence import Collected
 from chmr_bench.report.exports import TABLES, by_file
+from chmr_bench.report.families import Family
 from chmr_bench.report.grids import board_grid, heading, number, table_grid, time_grid
 from chmr_bench.report.printed import printed_grids
 from chmr_bench.report.published import Published

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.report import figures, leaderboard, masking
 from chmr_bench.report.curve_tables import as_document, as_rows, curve_grid
-from chmr_bench.report.curves import Curve, curves, families_of, pictures, slug
+from chmr_bench.report.curves import curves, families_of, pictures, slug
+from chmr_bench.report.families import Curve
 from chmr_bench.report.figures import PER_PANEL, draw, parts, stretch
 from chmr_bench.report.grids import Grid
 from chmr_bench.report.masking import Setting
@@ -602,3 +603,64 @@ def test_small_units_are_distinct(results: Any) -> None:
     for cell in (half, mean):
         change, low, high = map(float, cell.rstrip(")").replace(" (", " to ").split(" to "))
         assert low < change < high
+
+
+def on_split(number: int) -> dict[str, Any]:
+    return {
+        "split__name": "strict",
+        "split__seed": number,
+        "split__digest": f"bace{number}".ljust(64, "0"),
+    }
+
+
+def test_drawn_splits_share_a_table_in_which_the_split_is_the_unit(results: Any) -> None:
+    starts, changes = [0.80, 0.70, 0.75], [-0.02, -0.04, -0.06]
+    for number, (start, change) in enumerate(zip(starts, changes, strict=True)):
+        add(results, 0.0, start, **on_split(number))
+        add(results, 1.0, start + change, **on_split(number))
+        add(results, 0.0, start - 0.01, shuffled=True, **on_split(number))
+    (family,) = families_of(results.store)
+    assert (family.n_splits, family.title) == (3, "bace, 3 strict splits: cells masked (world)")
+    own, control = family.curves
+    point = own.at(1.0)
+    assert point is not None
+    assert point.change is not None
+    assert point.score == pytest.approx(0.71)
+    assert point.change.mean == pytest.approx(-0.04)
+    # t(2) at 97.5 % is 4.3027; 4 test and 32 training rows in these records
+    half = 4.3027 * 0.02 * np.sqrt(1 / 3 + 4 / 32)
+    assert (point.change.low, point.change.high) == pytest.approx(
+        (-0.04 - half, -0.04 + half), abs=1e-5
+    )
+    assert point.change.over_splits
+    assert own.area is not None
+    assert own.area.mean == pytest.approx(-0.02)
+    start = control.at(0.0)
+    assert start is not None
+    assert start.change is not None
+    assert start.change.mean == pytest.approx(-0.01)
+    (grid,) = [curve_grid(family)]
+    assert [row[grid.columns.index("runs")] for row in grid.rows] == ["3", "3"]
+    (table,) = as_document([family])["tables"]
+    assert table["split"] == {"name": "strict", "n_splits": 3}
+
+
+def test_a_split_that_lacks_a_rate_is_left_out_there_alone(results: Any) -> None:
+    for number in range(3):
+        add(results, 0.0, 0.8, **on_split(number))
+        if number:
+            add(results, 0.5, 0.78, **on_split(number))
+    for number in range(3):
+        add(results, 1.0, 0.7, **on_split(number))
+    (family,) = families_of(results.store)
+    (curve,) = family.curves
+    assert [p.n_runs for p in curve.points] == [3, 2, 3]
+    assert [round(p.change.mean, 6) for p in curve.points if p.change] == [0, -0.02, -0.1]
+
+
+def test_the_measured_molecules_of_a_dataset_are_in_no_mean_over_datasets(results: Any) -> None:
+    for name in ("bace", "bace+nci60", "clintox"):
+        add(results, 0.0, 0.8, dataset=name)
+        add(results, 1.0, 0.7, dataset=name)
+    names = [family.datasets for family in families_of(results.store)]
+    assert sorted(names) == [("bace",), ("bace", "clintox"), ("bace+nci60",), ("clintox",)]
