@@ -64,6 +64,7 @@ def filled(text: str) -> str:
         "molecules": molecule_table,
         "against": against_printed,
         "matching": lambda: _section_of("matching"),
+        "own": lambda: _section_of("own_profiles"),
         "commands": commands,
     }
     for name, make in makers.items():
@@ -105,7 +106,7 @@ def audit_table() -> str:
     from chmr_bench.report.audits import audited_grid
     from chmr_bench.report.grids import markdown
 
-    real = [t for t in _tables(RECORDS) if t.kind == "benchmark"]
+    real = [t for t in _tables(RECORDS) if t.kind == "benchmark" and "+" not in t.name]
     grid = audited_grid([t for t in real if t.split_name == "reference"])
     return markdown(grid) if grid else "*No audit is on record yet.*"
 
@@ -119,7 +120,7 @@ def molecule_table() -> str:
         audit, n = table.audited, table.facts["n_molecules"]
         if table.kind != "benchmark" or table.split_name != "reference" or not audit:
             continue
-        if not audit.molecules:
+        if not audit.molecules or "+" in table.name:
             continue
         levels = [level for level in LEVEL_WORDS if level in audit.molecules]
         if not lines:

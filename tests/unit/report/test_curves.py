@@ -635,10 +635,10 @@ def test_drawn_splits_share_a_table_in_which_the_split_is_the_unit(results: Any)
     assert point.change.over_splits
     assert own.area is not None
     assert own.area.mean == pytest.approx(-0.02)
-    start = control.at(0.0)
-    assert start is not None
-    assert start.change is not None
-    assert start.change.mean == pytest.approx(-0.01)
+    permuted = control.at(0.0)
+    assert permuted is not None
+    assert permuted.change is not None
+    assert permuted.change.mean == pytest.approx(-0.01)
     (grid,) = [curve_grid(family)]
     assert [row[grid.columns.index("runs")] for row in grid.rows] == ["3", "3"]
     (table,) = as_document([family])["tables"]
