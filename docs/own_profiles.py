@@ -7,12 +7,19 @@ is the same model on structure alone.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-STORED = Path(__file__).resolve().parents[1] / "leaderboards" / "missing.json"
+if TYPE_CHECKING:
+    from chmr_bench.records import Record
+
+RECORDS = Path(__file__).resolve().parents[1] / "leaderboards"
+STORED = RECORDS / "missing.json"
 WORLD = "pretrain+finetune+test"
+FAMILIES_OF = "toxcast+wong2024"
+"""The dataset whose tasks are told apart by assay family: what their names begin with."""
 NONE = "*No such runs are on record yet.*"
 HEAD = "| molecules | split | test | runs | structure alone | + profiles | gain | over permuted |"
 NOTES = (
@@ -65,3 +72,67 @@ def _gain(point: dict[str, Any] | None) -> str:
     gain, low, high = (-100 * point[key] for key in ("change", "change_high", "change_low"))
     text = f"{gain:+.1f}"
     return f"{f'**{text}**' if low > 0 or high < 0 else text} ({low:.1f} to {high:.1f})"
+
+
+def families() -> str:
+    """Return the gain by assay family, over the strict splits of one dataset."""
+    runs: dict[str, dict[int | None, Record]] = defaultdict(dict)
+    for kind, record in _strict():
+        runs[kind][record.split.seed] = record
+    gains = {kind: _by_family(runs["own"], runs[kind]) for kind in ("bare", "permuted")}
+    counts = {family: n for family, (_, n) in gains["bare"].items()}
+    lines = ["| assays | tasks | gain | over permuted |", "|:--|--:|--:|--:|"]
+    for family in sorted(counts, key=lambda f: -counts[f]):
+        cells = [gains[kind].get(family, ("-", 0))[0] for kind in gains]
+        lines.append(f"| {family} | {counts[family]:.0f} | {' | '.join(cells)} |")
+    return "\n".join(lines) if counts else NONE
+
+
+def _strict() -> Iterator[tuple[str, Record]]:
+    """Yield the runs, and whether on own profiles, on none or on permuted ones."""
+    from chmr_bench.records import RecordStore
+
+    for record in RecordStore(RECORDS).of(FAMILIES_OF, "cells.mlp"):
+        missing = record.missing or {}
+        if record.split.name != "strict" or record.metrics is None or missing.get("replaced"):
+            continue
+        if not missing:
+            yield "own", record
+        elif missing["shuffled"] or missing["rate"] == 1:
+            yield "permuted" if missing["shuffled"] else "bare", record
+
+
+def _by_family(
+    own: dict[int | None, Record], others: dict[int | None, Record]
+) -> dict[str, tuple[str, float]]:
+    """Return assay family -> the gain as text, and its tasks with a score on a split."""
+    import numpy as np
+
+    from chmr_bench.statistics.resampled import corrected_resampled
+
+    seeds = sorted(own.keys() & others.keys(), key=str)
+    split_gains: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for seed in seeds:
+        here, there = (_scores(runs[seed]) for runs in (own, others))
+        found = defaultdict(list)
+        for task in here.keys() & there.keys():
+            found[task.partition("_")[0]].append(here[task] - there[task])
+        for family, values in found.items():
+            split_gains[family].append((float(np.mean(values)), len(values)))
+    result = {}
+    for family, pairs in split_gains.items():
+        n = float(np.mean([n for _, n in pairs]))
+        if len(pairs) < 2:
+            result[family] = "-", n
+            continue
+        sizes = (np.mean([getattr(own[s].split, k) for s in seeds]) for k in ("n_train", "n_test"))
+        found = corrected_resampled(np.array([gain for gain, _ in pairs]), *map(float, sizes))
+        point = {"change": -found.mean, "change_low": -found.high, "change_high": -found.low}
+        result[family] = _gain(point), n
+    return result
+
+
+def _scores(record: Record) -> dict[str, float]:
+    """Return task -> ROC-AUC, of those that could be scored."""
+    metrics = record.metrics
+    return {t.task: t.score for t in metrics.per_task if t.score is not None} if metrics else {}

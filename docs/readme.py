@@ -65,6 +65,7 @@ def filled(text: str) -> str:
         "against": against_printed,
         "matching": lambda: _section_of("matching"),
         "own": lambda: _section_of("own_profiles"),
+        "families": lambda: _section_of("own_profiles", "families"),
         "commands": commands,
     }
     for name, make in makers.items():
@@ -139,8 +140,8 @@ def against_printed() -> str:
     return _section_of("against_printed")
 
 
-def _section_of(name: str) -> str:
-    """Return what `section` of another file of this folder gives."""
+def _section_of(name: str, function: str = "section") -> str:
+    """Return what a function of another file of this folder gives."""
     path = Path(__file__).with_name(f"{name}.py")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -148,7 +149,7 @@ def _section_of(name: str) -> str:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return str(module.section())
+    return str(getattr(module, function)())
 
 
 def chmr_tables() -> str:
