@@ -256,7 +256,7 @@ def _offers(entry: Entry) -> str:
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A dataset, a model or an atlas.")],
+    name: Annotated[str, typer.Argument(help="A dataset, a model or an atlas; or DATASET+ATLAS.")],
     cells: Annotated[
         list[str] | None,
         typer.Option(
@@ -267,9 +267,12 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one dataset, model or atlas."""
+    from chmr_bench.data.requests import MEASURED_IN
     from chmr_bench.errors import UnknownNameError, UsageError
 
     table = registry()
+    name, *atlases = name.split(MEASURED_IN)
+    cells = [*(cells or []), *atlases]
     if cells and name not in table.datasets:
         raise UsageError(f"--cells is of a dataset, and {name!r} is none; see 'list datasets'")
     if name in table.datasets:

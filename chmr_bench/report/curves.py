@@ -166,11 +166,14 @@ def _mean_curve(same: Sequence[Curve]) -> Curve:
 def pictures(families: Sequence[Family]) -> dict[str, list[Family]]:
     """Return file name -> the tables it shows: a picture a setting, a panel a dataset.
 
-    A table without a curve to draw has no panel, and a setting of such tables no picture.
+    A table without a curve to draw has no panel, and a setting of such tables no picture; nor have
+    measured molecules at one share, whose row says as much.
     """
     panels: dict[str, list[Family]] = {}
     for family in families:
-        if len(family.datasets) == 1 and any(curve.is_line for curve in family.curves):
+        (name, *others) = family.datasets
+        told = bool(others) or (MEASURED_IN in name and len(family.rates) < 2)
+        if not told and any(curve.is_line for curve in family.curves):
             panels.setdefault(f"missing-{slug(family.setting)}.png", []).append(family)
     return panels
 

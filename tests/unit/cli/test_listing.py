@@ -180,3 +180,13 @@ def test_atlases_say_how_many_rows_of_a_dataset_they_have(
     assert simulated["joined"] == {}
     assert _run(words) == 0
     assert "agreement of" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_measured_molecules_of_a_dataset_are_shown_with_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _run(["show", "quick-data+quick-atlas", "--json"]) == 0
+    details = json.loads(capsys.readouterr().out)
+    (own,) = details["own_profiles"]
+    assert (details["name"], own["atlas"], own["rows"]) == ("quick-data", "quick-atlas", 40)

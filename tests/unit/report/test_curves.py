@@ -662,5 +662,9 @@ def test_the_measured_molecules_of_a_dataset_are_in_no_mean_over_datasets(result
     for name in ("bace", "bace+nci60", "clintox"):
         add(results, 0.0, 0.8, dataset=name)
         add(results, 1.0, 0.7, dataset=name)
+    assert [f.datasets for of in pictures(families_of(results.store)).values() for f in of] == [
+        ("bace",),
+        ("clintox",),
+    ]
     names = [family.datasets for family in families_of(results.store)]
     assert sorted(names) == [("bace",), ("bace", "clintox"), ("bace+nci60",), ("clintox",)]
