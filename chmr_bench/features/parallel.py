@@ -28,7 +28,14 @@ import numpy as np
 
 from chmr_bench import foreign, isolation, worker
 from chmr_bench.contracts import Block, FeatureSpec, GraphBlock, MatrixBlock, Progress, no_progress
-from chmr_bench.errors import ChmrBenchError, FeatureError, PluginError, UsageError, WorkerError
+from chmr_bench.errors import (
+    ChmrBenchError,
+    FeatureError,
+    MissingDependencyError,
+    PluginError,
+    UsageError,
+    WorkerError,
+)
 from chmr_bench.features.concatenation import concatenate
 from chmr_bench.lazy import load_object
 
@@ -70,7 +77,8 @@ def compute_block(
     SettingError
         The feature refuses a setting's value.
     PluginError
-        The feature returns something else than a block of one row per molecule.
+        The feature returns something else than a block of one row per molecule, or needs a package
+        that is not there.
     """
     n, blocks, done = len(smiles), list[Block](), 0
     chunks = split_evenly(smiles, n_jobs) or [[]]
@@ -236,6 +244,11 @@ def _run(
         block = compute(list(smiles), **settings)
     except (UsageError, PluginError):
         raise
+    except ImportError as error:  # no molecule's fault
+        raise MissingDependencyError(
+            f"feature {spec.name!r} needs a package that cannot be imported "
+            f"({_reason(error)}); install what its plugin depends on"
+        ) from error
     except BaseException as error:  # a plugin's feature may raise anything
         for row, text in enumerate(smiles):
             try:

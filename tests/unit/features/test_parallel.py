@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chmr_bench.contracts import Block, FeatureSpec, GraphBlock, MatrixBlock
-from chmr_bench.errors import FeatureError, PluginError, SettingError
+from chmr_bench.errors import FeatureError, MissingDependencyError, PluginError, SettingError
 from chmr_bench.features import parallel
 from chmr_bench.features.graphs import graph
 from chmr_bench.features.plugin import FEATURES
@@ -54,6 +54,8 @@ def patches(smiles, place):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (Path(place) / "children").open("a").write(f"{child.pid}\\n")
     return block(len(smiles))
+def lacking(smiles):
+    import no_such_package
 def together(smiles):
     if len(smiles) > 1:
         raise ZeroDivisionError("only alone")
@@ -117,6 +119,15 @@ def test_progress_ends_at_the_total_and_never_falls() -> None:
 def test_a_bad_setting_is_refused() -> None:
     with pytest.raises(SettingError, match="radius"):
         parallel.compute_block(SPECS["morgan"], {"radius": -2}, SMILES, n_jobs=2)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_package_that_is_missing_is_no_molecules_fault(
+    feature: Callable[[str], FeatureSpec], n_jobs: int
+) -> None:
+    says = r"feature 'invented' needs a package .* No module named 'no_such_package'.*; install"
+    with pytest.raises(MissingDependencyError, match=says):
+        parallel.compute_block(feature("lacking"), {}, ["C", "CC"] * 20, n_jobs=n_jobs)
 
 
 def test_no_molecules_give_an_empty_block() -> None:
