@@ -85,7 +85,18 @@ def families() -> str:
     for family in sorted(counts, key=lambda f: -counts[f]):
         cells = [gains[kind].get(family, ("-", 0))[0] for kind in gains]
         lines.append(f"| {family} | {counts[family]:.0f} | {' | '.join(cells)} |")
-    return "\n".join(lines) if counts else NONE
+    return "\n".join([*lines, "", *_without()]) if counts else NONE
+
+
+def _without() -> Iterator[str]:
+    """Yield what is lost with the read-outs of one modality masked everywhere."""
+    for table in json.loads(STORED.read_text(encoding="utf-8"))["tables"]:
+        drawn = (table["split"] or {}).get("n_splits")
+        if table["datasets"] != [FAMILIES_OF] or table["modalities"] == "all" or not drawn:
+            continue
+        for row in table["rows"]:
+            lost = next(point for point in row["points"] if point["rate"] == 1)
+            yield f"- Without {table['modalities']}, of all tasks: {_gain(lost)} is lost."
 
 
 def _strict() -> Iterator[tuple[str, Record]]:

@@ -15,9 +15,12 @@ WIDTH = 512
 
 def minimol(smiles: Sequence[str]) -> MatrixBlock:
     """Return the embeddings, (n, 512) float32."""
+    from rdkit import rdBase
+
     values = np.zeros((len(smiles), WIDTH), dtype=np.float32)
     if smiles:
-        values[:] = _network()(list(smiles))
+        with rdBase.BlockLogs():  # it parses every molecule, and RDKit has remarks on many
+            values[:] = _network()(list(smiles))
     return MatrixBlock(values, np.ones(len(smiles), dtype=np.bool_))
 
 
