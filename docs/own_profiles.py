@@ -44,7 +44,8 @@ def _rows() -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield what a line is sorted by, and the line."""
     for table in json.loads(STORED.read_text(encoding="utf-8"))["tables"]:
         (name, *others), split = table["datasets"], table["split"]
-        if "+" not in name or others or table["stages"] != WORLD or table["metric"] != "roc_auc":
+        setting = (table["stages"], table["modalities"], table["metric"])
+        if "+" not in name or others or setting != (WORLD, "all", "roc_auc"):
             continue
         points = {
             (row["shuffled"], point["rate"]): point
@@ -105,7 +106,9 @@ def _strict() -> Iterator[tuple[str, Record]]:
 
     for record in RecordStore(RECORDS).of(FAMILIES_OF, "cells.mlp"):
         missing = record.missing or {}
-        if record.split.name != "strict" or record.metrics is None or missing.get("replaced"):
+        if record.split.name != "strict" or record.metrics is None:
+            continue
+        if missing.get("replaced") or missing.get("modalities"):
             continue
         if not missing:
             yield "own", record
