@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from chmr_bench.records import Record
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 RECORDS = Path(__file__).resolve().parents[1] / "leaderboards"
 STORED = RECORDS / "missing.json"
 WORLD = "pretrain+finetune+test"
+Run: TypeAlias = tuple[int | None, int | None]
+"""The seeds of a run's split and of the run."""
 FAMILIES_OF = "toxcast+wong2024"
 """The dataset whose tasks are told apart by assay family: what their names begin with."""
 NONE = "*No such runs are on record yet.*"
@@ -77,9 +79,9 @@ def _gain(point: dict[str, Any] | None) -> str:
 
 def families() -> str:
     """Return the gain by assay family, over the strict splits of one dataset."""
-    runs: dict[str, dict[int | None, Record]] = defaultdict(dict)
+    runs: dict[str, dict[Run, Record]] = defaultdict(dict)
     for kind, record in _strict():
-        runs[kind][record.split.seed] = record
+        runs[kind][record.split.seed, record.seed] = record
     gains = {kind: _by_family(runs["own"], runs[kind]) for kind in ("bare", "permuted")}
     counts = {family: n for family, (_, n) in gains["bare"].items()}
     lines = ["| assays | tasks | gain | over permuted |", "|:--|--:|--:|--:|"]
@@ -108,41 +110,42 @@ def _strict() -> Iterator[tuple[str, Record]]:
         missing = record.missing or {}
         if record.split.name != "strict" or record.metrics is None:
             continue
-        if missing.get("replaced") or missing.get("modalities"):
-            continue
         if not missing:
             yield "own", record
-        elif missing["shuffled"] or missing["rate"] == 1:
-            yield "permuted" if missing["shuffled"] else "bare", record
+        elif missing["stages"] == WORLD.split("+") and not missing["modalities"]:
+            if missing["shuffled"] and not missing["rate"]:
+                yield "permuted", record
+            elif missing["rate"] == 1:
+                yield "bare", record
 
 
-def _by_family(
-    own: dict[int | None, Record], others: dict[int | None, Record]
-) -> dict[str, tuple[str, float]]:
+def _by_family(own: dict[Run, Record], others: dict[Run, Record]) -> dict[str, tuple[str, float]]:
     """Return assay family -> the gain as text, and its tasks with a score on a split."""
     import numpy as np
 
     from chmr_bench.statistics.resampled import corrected_resampled
 
-    seeds = sorted(own.keys() & others.keys(), key=str)
-    split_gains: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for seed in seeds:
-        here, there = (_scores(runs[seed]) for runs in (own, others))
-        found = defaultdict(list)
+    pairs_of: dict[str, dict[Any, list[float]]] = defaultdict(lambda: defaultdict(list))
+    shared = own.keys() & others.keys()
+    for run in sorted(shared, key=str):
+        here, there = (_scores(runs[run]) for runs in (own, others))
         for task in here.keys() & there.keys():
-            found[task.partition("_")[0]].append(here[task] - there[task])
-        for family, values in found.items():
-            split_gains[family].append((float(np.mean(values)), len(values)))
+            pairs_of[task.partition("_")[0]][run].append(here[task] - there[task])
+    sizes = (np.mean([getattr(own[run].split, k) for run in shared]) for k in ("n_train", "n_test"))
+    n_train, n_test = map(float, sizes)
     result = {}
-    for family, pairs in split_gains.items():
-        n = float(np.mean([n for _, n in pairs]))
-        if len(pairs) < 2:
-            result[family] = "-", n
-            continue
-        sizes = (np.mean([getattr(own[s].split, k) for s in seeds]) for k in ("n_train", "n_test"))
-        found = corrected_resampled(np.array([gain for gain, _ in pairs]), *map(float, sizes))
-        point = {"change": -found.mean, "change_low": -found.high, "change_high": -found.low}
-        result[family] = _gain(point), n
+    for family, of in pairs_of.items():
+        splits: dict[Any, list[float]] = defaultdict(list)
+        for (split, _), gains in of.items():
+            splits[split].append(float(np.mean(gains)))
+        n = float(np.mean([len(gains) for gains in of.values()]))
+        text = "-"
+        if len(splits) > 1:
+            means = np.array([np.mean(gains) for gains in splits.values()])
+            found = corrected_resampled(means, n_train, n_test)
+            ends = {"change_low": -found.high, "change_high": -found.low}
+            text = _gain({"change": -found.mean, **ends})
+        result[family] = text, n
     return result
 
 

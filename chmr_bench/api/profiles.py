@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from chmr_bench.api.options import Options, datasets_of, fetch_options
-from chmr_bench.api.requests import cell_atlases
+from chmr_bench.api.requests import cell_atlases, data_requests
 from chmr_bench.contracts import AtlasSpec
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.display.console import print_note
-from chmr_bench.errors import ChmrBenchError
+from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.plugins import registry
+from chmr_bench.types import PARTS
 
 EVERY = "all"
 """Stands for every registered atlas of the dataset's kind whose files are pinned."""
@@ -41,6 +43,29 @@ def own_profiles(dataset: str, cells: Sequence[str], options: Options) -> list[d
     return joins
 
 
+def measured(dataset: str) -> dict[str, Any]:
+    """Return what ``show`` says of measured molecules in place of all; see `own_profiles`."""
+    from chmr_bench.runner import SplitRequest
+
+    (request,) = data_requests({"dataset": dataset})
+    data = datasets_of({}).load(request)
+    sizes: list[int] = []
+    if data.spec.split == "reference":
+        with contextlib.suppress(DataError):  # a part would be empty: a run says so
+            parts = data.split(SplitRequest("reference"))
+            sizes = [len(parts.part(part)) for part in PARTS]
+    spec = data.spec
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "n_molecules": spec.n_molecules,
+        "split_sizes": sizes,
+        "split_digests": [],
+        "modalities": list(spec.modalities),
+        "suites": [],
+    }
+
+
 def _pinned(synthetic: bool) -> list[str]:
     specs = [registered.spec for registered in registry().atlases.values()]
     cells = [s for s in specs if s.kind == "cells" and s.synthetic == synthetic]
@@ -58,7 +83,7 @@ def atlas_facts(
     from chmr_bench.runner.joins import joined, replicate_agreement
 
     loader, fetch = datasets_of(options), fetch_options(options)
-    data = [loader.load(DatasetRequest(name=registry().dataset(n).spec.name)) for n in datasets]
+    data = [loader.load(request) for request in data_requests({"dataset": list(datasets)})]
     facts = {}
     for spec in specs:
         alike = [one for one in data if one.spec.synthetic == spec.synthetic]

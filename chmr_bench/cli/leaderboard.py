@@ -75,6 +75,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Print the overall table, or the tables of one dataset with the printed figures below."""
+    from chmr_bench.data.requests import settled_name
     from chmr_bench.display.damage import show_damage
     from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report import exports, grids, leaderboard
@@ -86,6 +87,8 @@ def show(
     if not collected.tables:
         raise no_records(out)
     names = {t.name for t in collected.tables}
+    if dataset is not None and dataset not in names:
+        dataset = settled_name(dataset)
     if dataset is not None and dataset not in names:
         raise UnknownNameError("dataset", dataset, names, f"in {store.folder}")
     tables = [t for t in collected.tables if dataset in (None, t.name)]

@@ -267,16 +267,22 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one dataset, model or atlas."""
-    from chmr_bench.data.requests import MEASURED_IN
+    from chmr_bench.data.requests import MEASURED_IN, whole_name
     from chmr_bench.errors import UnknownNameError, UsageError
 
     table = registry()
-    name, *atlases = name.split(MEASURED_IN)
-    cells = [*(cells or []), *atlases]
+    asked, name = name, whole_name(name)
     if cells and name not in table.datasets:
         raise UsageError(f"--cells is of a dataset, and {name!r} is none; see 'list datasets'")
     if name in table.datasets:
         details = dataset_details(table.datasets[name])
+        if MEASURED_IN in asked:
+            from chmr_bench.api.profiles import measured
+
+            details, cells = (
+                details | measured(asked),
+                [*(cells or []), *asked.split(MEASURED_IN)[1:]],
+            )
         if cells:
             from chmr_bench.api.profiles import own_profiles
 
@@ -290,6 +296,8 @@ def show(
     else:
         known = [*table.datasets, *table.models, *table.atlases]
         raise UnknownNameError("dataset, model or atlas", name, known)
+    if MEASURED_IN in asked and name not in table.datasets:
+        raise UsageError(f"{asked}: +ATLAS is of a dataset, and {name!r} is none")
     if as_json:
         print_json(details)
         return

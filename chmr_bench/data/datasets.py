@@ -18,7 +18,8 @@ from chmr_bench.data.requests import (
     MOLNET_PREFIX,
     DatasetRequest,
     TableOptions,
-    whole_name,
+    settled_name,
+    unusable_path,
 )
 from chmr_bench.errors import DataError, PluginError, UnknownNameError, UsageError, nearest
 from chmr_bench.lazy import load_object
@@ -92,21 +93,23 @@ def dataset_request(name: str, table: TableOptions, registered: Collection[str])
 
     if not name.strip():
         raise UsageError("--dataset ''; expected a registered name, a file, or molnet:NAME")
-    if whole_name(name) in registered or name.startswith(MOLNET_PREFIX):
-        return _named(name)
+    whole, plus, _ = name.partition(MEASURED_IN)
+    if name in registered or name.startswith(MOLNET_PREFIX):
+        return DatasetRequest(name=settled_name(name))
+    if plus and whole not in registered and unusable_path(whole) is None:
+        raise UsageError(
+            f"--dataset {name}: {whole} is a file; --dataset {whole} --cells ATLAS attaches the "
+            "profiles of its molecules, +ATLAS is for registered names"
+        )
+    if whole in registered and not Path(name).exists():
+        return DatasetRequest(name=settled_name(name))
     if name.lower().endswith(FILE_ENDINGS) or "/" in name or Path(name).exists():
         return table.request(name)
     plain = name.lower()
     if plain in MOLNET:
         raise UnknownNameError("dataset", name, [MOLNET_PREFIX + plain])
     known = [*registered, *(MOLNET_PREFIX + m for m in MOLNET), *_near_files(name)]
-    raise UnknownNameError("dataset", whole_name(name), known)
-
-
-def _named(name: str) -> DatasetRequest:
-    """Return the request for a registered name or ``molnet:NAME``, each atlas once, by name."""
-    whole, *atlases = name.split(MEASURED_IN)
-    return DatasetRequest(name=MEASURED_IN.join([whole, *sorted(set(atlases))]))
+    raise UnknownNameError("dataset", whole, known)
 
 
 def _near_files(name: str) -> list[str]:

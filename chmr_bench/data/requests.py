@@ -200,6 +200,16 @@ def whole_name(name: str) -> str:
     return name.partition(MEASURED_IN)[0]
 
 
+def settled_name(name: str) -> str:
+    """Return a dataset's name with its atlases sorted, each once: their order is nothing to it.
+
+    >>> settled_name("toxcast+wong2024+nci60+wong2024")
+    'toxcast+nci60+wong2024'
+    """
+    whole, *atlases = name.split(MEASURED_IN)
+    return MEASURED_IN.join([whole, *sorted(set(atlases))])
+
+
 def unusable_path(file: Path | str) -> str | None:
     """Return why there is no file to read at that path, and what to do; None where there is one."""
     if not is_utf8(str(file)):

@@ -137,7 +137,8 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
     metric = row["metric"]
     change = number(metric, row["change"])
     mark = " (SYNTHETIC)" if row["synthetic"] else ""
-    split = "" if row["split"] == "reference" else f", {row['split']}"
+    seed = "" if row["split_seed"] is None else f" {row['split_seed']}"
+    split = "" if row["split"] == "reference" else f", {row['split']}{seed}"
     return {
         "dataset": f"{row['dataset']}{mark}{split}",
         "model": row["model"],
@@ -166,6 +167,7 @@ def as_rows(tables: Sequence[Family]) -> list[dict[str, Any]]:
             "datasets": " + ".join(family.datasets),
             "synthetic": curve.facts["synthetic"],
             "split": curve.facts["split"],
+            "n_splits": family.n_splits,
             "metric": family.metric,
             "model": curve.label,
             "shuffled": curve.shuffled,

@@ -100,11 +100,11 @@ def families(curves: Sequence[Curve]) -> list[Family]:
     """
     groups: dict[tuple[Any, ...], list[Curve]] = defaultdict(list)
     for curve in curves:
-        names = ("dataset_digest", "split_digest", "dataset_metric")
+        names = ("dataset", "dataset_digest", "split_digest", "dataset_metric")
         groups[(*(curve.facts[name] for name in names), curve.setting)].append(curve)
     each = [
         Family((of[0].facts["dataset"],), _title(of[0]), metric, setting, tuple(of))
-        for (_, _, metric, setting), of in groups.items()
+        for (*_, metric, setting), of in groups.items()
     ]
     single = over_splits(each)
     alike: dict[tuple[Any, ...], list[Family]] = defaultdict(list)

@@ -138,6 +138,8 @@ class Family:
     ----------
     n_splits :
         Splits of the dataset that the curves are over; a point's runs are then one a split.
+    uneven :
+        Rows of which some split is over fewer seeds than it has: those that every share has.
     """
 
     datasets: tuple[str, ...]
@@ -146,6 +148,12 @@ class Family:
     setting: Setting
     curves: tuple[Curve, ...]
     n_splits: int = 1
+    uneven: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """Return what a run of a point is: a seed, or a split."""
+        return "split" if self.n_splits > 1 else "seed"
 
     @property
     def rates(self) -> list[float]:

@@ -285,6 +285,7 @@ def _frozen_row(lines: Sequence[Run]) -> dict[str, Any] | None:
         "dataset": first["dataset"],
         "synthetic": first["synthetic"],
         "split": first["split"],
+        "split_seed": first["split_seed"],
         "metric": first["metric"],
         "model": first["named"],
         "modalities": _modalities(first),

@@ -87,7 +87,7 @@ class LoadedDataset:
         dataset = replace(self.dataset, blocks=there)
         return replace(self, dataset=dataset, own_profiles=tuple(parts))
 
-    def measured(self, name: str) -> LoadedDataset:
+    def measured(self, name: str, request: DatasetRequest) -> LoadedDataset:
         """Return the molecules with an attached profile, as a dataset whose blocks these are.
 
         Raises
@@ -116,7 +116,6 @@ class LoadedDataset:
             ceilings="",
             details="",
         )
-        request = replace(self.request, name=name)
         part_of = self, rows
         return LoadedDataset(
             request, spec, dataset, dataset.digest(), self.n_jobs, self.load_limit, part_of=part_of
@@ -153,7 +152,8 @@ class LoadedDataset:
         if by_rule and self.part_of:
             whole, rows = self.part_of
             theirs = whole.split(request)
-            return Split(**{p: np.flatnonzero(np.isin(rows, theirs.part(p))) for p in PARTS})
+            train, valid, test = (np.flatnonzero(np.isin(rows, theirs.part(p))) for p in PARTS)
+            return self._with_rows(Split(train, valid, test))
         pinned = self.split_digest(request) if by_rule and len(self.spec.split_digests) == 3 else ""
         if pinned and (kept := _kept_split(pinned)):
             return kept
@@ -163,14 +163,18 @@ class LoadedDataset:
                 "strict, random, cv5x5 or deepchem:NAME"
             )
         rule = partial(foreign.call, self.spec.split_rule, seconds=self.load_limit)
-        made = splits.make_split(
-            request.method,
-            self.dataset,
-            rule=rule if by_rule else None,
-            seed=request.seed or 0,
-            keys=self.keys() if splits.needs_keys(request.method) else (),
-            n_jobs=self.n_jobs,
-        )
+        try:
+            made = splits.make_split(
+                request.method,
+                self.dataset,
+                rule=rule if by_rule else None,
+                seed=request.seed or 0,
+                keys=self.keys() if splits.needs_keys(request.method) else (),
+                n_jobs=self.n_jobs,
+            )
+        except DataError as error:
+            error.args = (f"dataset {self.spec.name!r}, split {request.method}: {error}",)
+            raise
         if pinned and made.digest() != pinned:
             raise DataError(
                 f"dataset {self.spec.name!r}: its reference split has digest "
@@ -181,6 +185,17 @@ class LoadedDataset:
             listed = {part: made.part(part).tolist() for part in PARTS}
             paths.keep(paths.split_folder() / f"{pinned}.json", json.dumps(listed))
         return made
+
+    def _with_rows(self, split: Split) -> Split:
+        """Return the split; DataError where a part of it holds no molecule."""
+        sizes = {part: len(split.part(part)) for part in PARTS}
+        if not all(sizes.values()):
+            held = ", ".join(f"{n} in {part}" for part, n in sizes.items())
+            raise DataError(
+                f"dataset {self.spec.name!r}: of its {len(self.dataset)} measured molecules the "
+                f"reference split has {held}; choose --split random or strict, or another atlas"
+            )
+        return split
 
     # ------------------------------------------------------------------------------------- features
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from chmr_bench.contracts import Dataset, DatasetSpec, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
-from chmr_bench.data.requests import MOLNET_PREFIX, DatasetRequest
+from chmr_bench.data.requests import MEASURED_IN, MOLNET_PREFIX, DatasetRequest
 from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.runner.own_profiles import attached
 from chmr_bench.streams import stdout_to_stderr
@@ -31,7 +31,8 @@ def load(
     """
     if request.atlases:
         whole = load(request.whole, options, n_jobs, progress)
-        return attached(whole, request.atlases, options, progress).measured(request.name)
+        name = MEASURED_IN.join([whole.spec.name, *request.atlases])
+        return attached(whole, request.atlases, options, progress).measured(name, request)
     with stdout_to_stderr():
         spec, dataset = _opened(request, options, progress)
     return LoadedDataset(request, spec, dataset, dataset.digest(), n_jobs, options.load_limit)

@@ -56,7 +56,7 @@ def profiles(
         kinds = ("simulated", "real")
         theirs, ours = kinds if synthetic else kinds[::-1]
         raise UsageError(
-            f"--cells {atlas}: its profiles are {theirs}, and the labels of {data.spec.name} are "
+            f"atlas {atlas}: its profiles are {theirs}, and the labels of {data.spec.name} are "
             f"{ours}; name an atlas of the same kind, see 'chmr-bench list atlases'"
         )
     opened = opened_atlas(spec, options, progress)

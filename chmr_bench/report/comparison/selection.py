@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.data.requests import settled_name
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import no_records
@@ -182,10 +183,11 @@ def _datasets(runs: pd.DataFrame, asked: pd.DataFrame, query: Query) -> list[str
     """Return the datasets asked for; else the real ones with a record, in the order registered."""
     if query.datasets:
         known = {*runs["dataset"], *registry().datasets}
-        for name in query.datasets:
+        wanted = [name if name in known else settled_name(name) for name in query.datasets]
+        for name in wanted:
             if name not in known:
                 raise UnknownNameError("dataset", name, known)
-        return list(dict.fromkeys(query.datasets))
+        return list(dict.fromkeys(wanted))
     real = asked[~asked["synthetic"].astype(bool)]
     order = {name: i for i, name in enumerate(registry().datasets)}
     names = (asked if real.empty else real)["dataset"].unique()

@@ -186,7 +186,10 @@ def test_atlases_say_how_many_rows_of_a_dataset_they_have(
 def test_the_measured_molecules_of_a_dataset_are_shown_with_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert _run(["show", "quick-data+quick-atlas", "--json"]) == 0
+    assert _run(["show", "quick-small+quick-atlas", "--json"]) == 0
     details = json.loads(capsys.readouterr().out)
     (own,) = details["own_profiles"]
-    assert (details["name"], own["atlas"], own["rows"]) == ("quick-data", "quick-atlas", 40)
+    assert (details["name"], details["n_molecules"]) == ("quick-small+quick-atlas", 30)
+    assert (own["atlas"], own["rows"], sum(details["split_sizes"])) == ("quick-atlas", 30, 30)
+    assert _run(["show", "quick.mean+quick-atlas"]) == 2
+    assert "+ATLAS is of a dataset" in capsys.readouterr().err

@@ -668,3 +668,60 @@ def test_the_measured_molecules_of_a_dataset_are_in_no_mean_over_datasets(result
     ]
     names = [family.datasets for family in families_of(results.store)]
     assert sorted(names) == [("bace",), ("bace", "clintox"), ("bace+nci60",), ("clintox",)]
+
+
+def test_a_row_over_splits_is_of_one_model_and_each_has_its_number(results: Any) -> None:
+    for number in range(2):
+        for version in ("1", "2")[: 1 + number]:  # version 2 on the second split alone
+            more = {"model__version": version, **on_split(number)}
+            add(results, 0.0, 0.8, **more)
+            add(results, 1.0, 0.7, **more)
+    (family,) = families_of(results.store)
+    found = {c.label: [p.n_runs for p in c.points] for c in family.curves}
+    assert found == {"chmr": [2, 2], "chmr (#2)": [1, 1]}
+
+
+def test_two_datasets_of_one_content_keep_their_tables(results: Any) -> None:
+    for name in ("bace+nci60", "bace+wong2024"):
+        for number in range(2):
+            same = {"dataset__digest": "d" * 64, **on_split(number)}
+            add(results, 0.0, 0.8, dataset=name, **same)
+            add(results, 1.0, 0.7, dataset=name, **same)
+    names = [(family.datasets, family.n_splits) for family in families_of(results.store)]
+    assert sorted(names) == [(("bace+nci60",), 2), (("bace+wong2024",), 2)]
+
+
+def test_a_seed_that_drew_two_splits_is_not_put_together(results: Any) -> None:
+    for digest in ("a", "b"):
+        split = {**on_split(0), "split__digest": digest * 64}
+        add(results, 0.0, 0.8, **split)
+        add(results, 1.0, 0.7, **split)
+    assert [family.n_splits for family in families_of(results.store)] == [1, 1]
+
+
+def test_the_mean_change_is_over_the_splits_that_have_every_share(results: Any) -> None:
+    for number in range(3):
+        add(results, 0.0, 0.8, **on_split(number))
+        for rate in (0.5, 1.0)[: 1 + (number < 2)]:
+            add(results, rate, 0.8 - 0.1 * rate, **on_split(number))
+    (family,) = families_of(results.store)
+    (curve,) = family.curves
+    mean = family.mean_change(curve)
+    assert mean is not None
+    assert (mean.n_pairs, round(mean.mean, 6)) == (2, -0.05)
+    assert [point.unpaired for point in curve.points] == [(), (), (2,)]
+    assert any("over split 0, 1" in note for note in curve_grid(family).notes)
+
+
+def test_scores_and_changes_over_splits_are_of_the_same_seeds(results: Any) -> None:
+    for number in range(2):
+        for seed in range(3):
+            add(results, 0.0, 0.8 + 0.03 * seed, seed, **on_split(number))
+        add(results, 1.0, 0.7, 0, **on_split(number))
+    (family,) = families_of(results.store)
+    (curve,) = family.curves
+    first, last = curve.points
+    assert first.score == pytest.approx(0.8)
+    assert last.change is not None
+    assert last.change.mean == pytest.approx(-0.1)
+    assert any("over the seeds alone that every share has" in n for n in curve_grid(family).notes)
