@@ -58,11 +58,11 @@ def _rows() -> Iterator[tuple[tuple[str, ...], str]]:
         own, bare, permuted = (points.get(key) for key in ((False, 0), (False, 1), (True, 0)))
         if not own or not bare:
             continue
-        drawn = split.get("n_splits")
-        test = "-" if drawn else f"{split['n_test']:,}"
+        drawn = 1 if "n_splits" not in split else split["n_splits"]
+        test = f"{split['n_test']:,}" if "n_test" in split else "-"
         scores = (f"{100 * point['score']:.1f}" for point in (bare, own))
         gains = (_gain(point) for point in (bare, permuted))
-        kind = f"{drawn} {split['name']}" if drawn else "published"
+        kind = "published" if split["name"] == "reference" else f"{drawn} {split['name']}"
         cells = (name, kind, test, own["n_runs"], *scores, *gains)
         whole, _, atlas = name.partition("+")
         yield (whole, atlas, kind), f"| {' | '.join(map(str, cells))} |"
