@@ -58,7 +58,7 @@ def _rows() -> Iterator[tuple[tuple[str, ...], str]]:
         own, bare, permuted = (points.get(key) for key in ((False, 0), (False, 1), (True, 0)))
         if not own or not bare:
             continue
-        drawn = 1 if "n_splits" not in split else split["n_splits"]
+        drawn = split.get("n_splits", 1)
         test = f"{split['n_test']:,}" if "n_test" in split else "-"
         scores = (f"{100 * point['score']:.1f}" for point in (bare, own))
         gains = (_gain(point) for point in (bare, permuted))
