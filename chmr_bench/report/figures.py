@@ -161,7 +161,7 @@ def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
         axes.text(1.0, scale * value, f"ceiling: {name} ", **place)
     axes.set_title(family.title.partition(":")[0], fontsize=10)
     hit = family.setting.mechanism == "asymmetric"
-    axes.set_xlabel("molecules hit, %" if hit else "cell read-outs masked, %", fontsize=9)
+    axes.set_xlabel("molecules hit, %" if hit else "masked, %", fontsize=9)
     axes.set_ylabel(heading(family.metric), fontsize=9)
     axes.tick_params(labelsize=8)
 
