@@ -75,12 +75,14 @@ class Chemprop:
         alone, when predicting too.
         """
         from chemprop import data
+        from rdkit import rdBase
         from torch.utils.data import DataLoader
 
         rows = np.flatnonzero(np.isfinite(y).any(axis=1))
         if not len(rows):
             return None
-        points = [data.MoleculeDatapoint.from_smi(smiles[i], y[i]) for i in rows]
+        with rdBase.BlockLogs():  # RDKit has remarks on many
+            points = [data.MoleculeDatapoint.from_smi(smiles[i], y[i]) for i in rows]
         return DataLoader(
             data.MoleculeDataset(points),
             self.config.batch_size,
