@@ -237,9 +237,12 @@ def _unknown(runs: list[Stored], what: str, name: str) -> str:
 
 
 def _fits(run: Stored, what: str, name: str) -> bool:
+    from chmr_bench.data.requests import settled_name
+
     if what == "identity":
         return run.identity.startswith(name)
-    return _name(run, what) == name
+    names = (name, settled_name(name)) if what == "dataset" else (name,)
+    return _name(run, what) in names
 
 
 def _name(run: Stored, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from chmr_bench import load_dataset, sweep
 from chmr_bench.api.requests import data_requests
 from chmr_bench.cells import Atlas
 from chmr_bench.cells.linking import OwnProfiles
+from chmr_bench.cli.records import selected
 from chmr_bench.data.requests import whole_name
 from chmr_bench.errors import DataError, UnknownNameError, UsageError
 from chmr_bench.features.groups import MoleculeKeys
@@ -136,3 +138,10 @@ def test_a_file_is_a_file_and_takes_no_atlas_in_its_name(
     Path("mine.csv").write_text("smiles,active\nC,1\n")
     with pytest.raises(UsageError, match=r"mine\.csv is a file; --dataset mine\.csv --cells"):
         data_requests({"dataset": "mine.csv+quick-atlas", **columns})
+
+
+def test_stored_runs_are_named_with_their_atlases_in_any_order(results: Any) -> None:
+    results.add("mean", "bace+nci60+wong2024", 0.5)
+    results.add("mean", "bace", 0.5)
+    (run,) = selected(results.store, None, None, ["bace+wong2024+nci60"], None)
+    assert run.content["dataset"]["name"] == "bace+nci60+wong2024"
