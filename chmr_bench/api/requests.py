@@ -114,7 +114,9 @@ def data_requests(options: Options) -> tuple[DatasetRequest, ...]:
 
 def _check_atlases(request: DatasetRequest) -> None:
     """Raise where an atlas that molecules are to be measured in is not there, or no cells."""
-    if any(name.startswith("folder:") for name in request.atlases):
+    from chmr_bench.cells import sources
+
+    if any(name.startswith(sources.FOLDER_PREFIX) for name in request.atlases):
         raise UsageError(
             f"--dataset {request.name}: expected registered atlases after '+', so that a record "
             "says which molecules these are; see 'chmr-bench list atlases'"
