@@ -1,7 +1,7 @@
 """Which rows are train, valid and test.
 
 The methods: ``reference`` (the dataset's own rule), ``scaffold`` (whole Bemis-Murcko families, the
-largest to train, the rule of OGB), ``strict`` (no connectivity, parent or flat scaffold in two
+largest to train, the rule of OGB), ``strict`` (no molecule in any form, no flat scaffold in two
 parts), ``random``, ``cv5x5`` (repeated cross-validation) and ``deepchem:NAME`` (deepchem's own).
 """
 

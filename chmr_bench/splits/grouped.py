@@ -17,7 +17,7 @@ import numpy as np
 
 from chmr_bench.contracts import Split
 from chmr_bench.errors import DataError, SettingError
-from chmr_bench.features.groups import molecule_groups, numbered
+from chmr_bench.features.groups import molecule_groups
 from chmr_bench.splits.assignment import Fractions, ascending
 from chmr_bench.types import IntArray
 
@@ -68,8 +68,6 @@ def strict_split(levels: Sequence[Sequence[str]], seed: int, fractions: Fraction
     all of them (1,956 of ToxCast's 8,576) would have nothing in common but the lack of a ring, and
     would always be in train.
 
-    What no level sees is a salt whose parent has no ring and other stereo marks than its twin's.
-
     Parameters
     ----------
     levels : Sequence[Sequence[str]]
@@ -98,17 +96,18 @@ def strict_split(levels: Sequence[Sequence[str]], seed: int, fractions: Fraction
     return Split(train=train, valid=valid, test=test)
 
 
-def repeated_fold(names: Sequence[str], seed: int) -> Split:
+def repeated_fold(levels: Sequence[Sequence[str]], seed: int) -> Split:
     """Return one fold of 5 x 5-fold cross-validation: repeat ``seed // 5``, fold ``seed % 5``.
 
     The fold is test, an eighth of the rest valid. The five folds of a repeat are disjoint and hold
-    every row; rows of one name are never in two of them. Names of many rows are dealt first, each
-    to the fold with the fewest rows, so folds differ by a row where there are single ones.
+    every row; rows of one molecule are never in two of them. Molecules of many rows are dealt
+    first, each to the fold with the fewest rows, so folds differ by a row where there are single
+    ones.
 
     Parameters
     ----------
-    names : Sequence[str]
-        n of `molecule_names`.
+    levels : Sequence[Sequence[str]]
+        n names each, equal where two rows are one molecule: `molecule_names` first.
     seed : int
         0 to 24.
 
@@ -121,9 +120,9 @@ def repeated_fold(names: Sequence[str], seed: int) -> Split:
     """
     check_fold(seed)
     repeat, number = divmod(seed, FOLDS)
-    group = numbered(names)
-    _check_groups(group, FOLDS, "rows of one connectivity are in one fold")
-    firsts = _first_names(names, group)
+    group = molecule_groups(levels)
+    _check_groups(group, FOLDS, "rows of one molecule are in one fold")
+    firsts = _first_names(levels[0], group)
     fold = _dealt(group, drawn(firsts, f"cv5x5 repeat {repeat}"))
     test = fold == number
     order = drawn(firsts, f"cv5x5 repeat {repeat} fold {number} valid")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -27,7 +27,7 @@ SplitRule: TypeAlias = Callable[[Dataset], Split]
 DEEPCHEM_PREFIX = "deepchem:"
 DRAWN = ("strict", "random", "cv5x5")
 KEYED = ("strict", "cv5x5")
-"""Methods that keep together the rows of one connectivity."""
+"""Methods that keep together the rows of one molecule."""
 
 
 def methods() -> dict[str, str]:
@@ -37,9 +37,9 @@ def methods() -> dict[str, str]:
     titles = {
         "reference": "as published for the dataset",
         "scaffold": "whole Bemis-Murcko families, the largest to train (OGB's rule)",
-        "strict": "no connectivity, parent or flat scaffold in two parts; 80/10/10, seeded",
+        "strict": "no molecule in any form, no flat scaffold in two parts; 80/10/10, seeded",
         "random": "molecules at random, seeded",
-        "cv5x5": "5 x 5 folds by connectivity, 70/10/20; split seed = 5 x repeat + fold, 0 to 24",
+        "cv5x5": "5 x 5 folds by molecule, 70/10/20; split seed = 5 x repeat + fold, 0 to 24",
     }
     return titles | {DEEPCHEM_PREFIX + s.name: s.title for s in SPLITTERS.values()}
 
@@ -137,17 +137,25 @@ class _SplitInputs:
     fractions: Fractions
     n_jobs: int | None
 
-    def names(self) -> list[str]:
-        return molecule_names(self.dataset.smiles, self.keys)
-
-    def levels(self) -> list[Sequence[str]]:
-        """Return names at the levels that a strict split keeps together, hashes but the first."""
-        from chmr_bench import paths
+    def molecules(self) -> list[Sequence[str]]:
+        """Return names at the two levels at which rows are one molecule."""
         from chmr_bench.features import cache
 
-        smiles, folder = self.dataset.smiles, paths.feature_folder()
-        identities = cache.identities(smiles, n_jobs=self.n_jobs, cache=folder)
-        return [self.names(), identities["parent"], identities["scaffold"]]
+        smiles = self.dataset.smiles
+        parents = cache.neutral_parent_keys(smiles, **self._where())
+        return [molecule_names(smiles, self.keys), parents]
+
+    def families(self) -> list[Sequence[str]]:
+        """Return names at the levels that a strict split keeps together beside `molecules`."""
+        from chmr_bench.features import cache
+
+        identities = cache.identities(self.dataset.smiles, **self._where())
+        return [identities["parent"], identities["scaffold"]]
+
+    def _where(self) -> dict[str, Any]:
+        from chmr_bench import paths
+
+        return {"n_jobs": self.n_jobs, "cache": paths.feature_folder()}
 
 
 def _split(method: str, given: _SplitInputs) -> Split:
@@ -159,9 +167,9 @@ def _split(method: str, given: _SplitInputs) -> Split:
         "scaffold": lambda: pour_balanced(
             group_by_scaffold(scaffold_smiles(dataset.smiles)), fractions
         ),
-        "strict": lambda: strict_split(given.levels(), seed, fractions),
+        "strict": lambda: strict_split(given.molecules() + given.families(), seed, fractions),
         "random": lambda: _random(len(dataset), seed, fractions),
-        "cv5x5": lambda: repeated_fold(given.names(), seed),
+        "cv5x5": lambda: repeated_fold(given.molecules(), seed),
     }
     check_method(method)
     return makers[method]()

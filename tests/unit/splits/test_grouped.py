@@ -147,6 +147,18 @@ def test_a_salt_stays_with_its_drug() -> None:
 
 
 @pytest.mark.parametrize("method", ["strict", "cv5x5"])
+def test_a_molecule_in_another_form_stays_with_it(method: str) -> None:
+    n = 30
+    acids = [f"{'C' * i}C(=O)O" for i in range(1, n)]
+    salts = [f"{'C' * i}C(=O)[O-].[Na+]" for i in range(1, n)]
+    keys = [str(i) for i in range(2 * n - 2)]
+    made = [splits.make_split(method, dataset(acids + salts), keys=keys, seed=s) for s in range(5)]
+    for split in made:
+        part_of = {row: part for part in PARTS for row in split.part(part).tolist()}
+        assert all(part_of[i] == part_of[i + n - 1] for i in range(n - 1))
+
+
+@pytest.mark.parametrize("method", ["strict", "cv5x5"])
 def test_keys_must_be_given(method: str) -> None:
     assert splits.needs_keys(method)
     with pytest.raises(DataError, match="0 connectivity keys for 9 molecules"):
@@ -160,7 +172,7 @@ def test_keys_must_be_given(method: str) -> None:
 def test_the_folds_of_a_repeat_are_a_partition(rows: list[tuple[int, str]], repeat: int) -> None:
     names = [str(k) for k, _ in rows]
     assume(len(set(names)) >= 5)
-    folds = [grouped.repeated_fold(names, 5 * repeat + f) for f in range(5)]
+    folds = [grouped.repeated_fold([names], 5 * repeat + f) for f in range(5)]
     assert sorted(np.concatenate([f.test for f in folds]).tolist()) == list(range(len(rows)))
     for split in folds:
         assert shared(split, names) == 0
@@ -169,7 +181,7 @@ def test_the_folds_of_a_repeat_are_a_partition(rows: list[tuple[int, str]], repe
 
 def test_folds_have_their_shares_and_repeats_differ() -> None:
     names = [str(i // 2) for i in range(400)]
-    made = [grouped.repeated_fold(names, seed) for seed in range(25)]
+    made = [grouped.repeated_fold([names], seed) for seed in range(25)]
     assert {tuple(sizes(s)) for s in made} == {(280, 40, 80)}
     assert len({s.digest() for s in made}) == 25
     assert made[7].test.tolist()[:6] == [12, 13, 24, 25, 26, 27]
@@ -188,11 +200,11 @@ def test_a_fold_beyond_the_last_is_refused() -> None:
 def test_on_real_data(name: str, mirror: Path, known_features: Path) -> None:
     datasets = Datasets(FetchOptions(mirror=str(mirror), offline=True), 1)
     opened = datasets.load(DatasetRequest(name=name))
-    keys, n = opened.keys(), len(opened.dataset)
+    molecules, n = [str(group) for group in opened.molecules().groups()], len(opened.dataset)
     found = cache.identities(opened.dataset.smiles, n_jobs=1, cache=known_features)
     made = [opened.split(SplitRequest("strict", seed)) for seed in range(5)]
     for split in made:
-        assert shared(split, keys) == 0
+        assert shared(split, molecules) == 0
         assert {level: shared(split, names) for level, names in found.items()} == {
             "smiles": 0,
             "parent": 0,
@@ -201,5 +213,5 @@ def test_on_real_data(name: str, mirror: Path, known_features: Path) -> None:
         assert np.abs(np.array(sizes(split)) / n - FRACTIONS).max() < 0.01
     assert len({split.digest() for split in made}) == 5
     fold = opened.split(SplitRequest("cv5x5", 24))
-    assert shared(fold, keys) == 0
+    assert shared(fold, molecules) == 0
     assert np.abs(np.array(sizes(fold)) / n - (0.7, 0.1, 0.2)).max() < 0.01
