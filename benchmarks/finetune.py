@@ -60,14 +60,8 @@ from chmr_bench_chmr import reading
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.embedding import embed
 from chmr_bench_chmr.model import Chmr
-from chmr_bench_chmr.network import (
-    FINGERPRINT,
-    GEOMETRY,
-    GRAPH,
-    ChmrNetwork,
-    Modality,
-    NetworkShape,
-)
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.shape import FINGERPRINT, GEOMETRY, GRAPH, Modality, NetworkShape
 from chmr_bench_chmr.weights import feature_requests, load_network, save_network
 
 RATIO_TARGET, TOLERANCE = 50.0, 1e-4

@@ -194,7 +194,8 @@ class Prepared:
 
     def network(self, config: Any) -> Any:
         """Return CHMR's network as initialised by seed 0."""
-        from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
+        from chmr_bench_chmr.network import ChmrNetwork
+        from chmr_bench_chmr.shape import Modality, NetworkShape
 
         a, cells = self.arrays, self.about["cells"].items()
         torch.manual_seed(0)

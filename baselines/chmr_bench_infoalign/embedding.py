@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,29 +17,30 @@ if TYPE_CHECKING:
 
 EMBEDDING_VERSION = "infoalign-1"
 """Changes whenever the same molecules and weights give other embeddings."""
+NO_WEIGHTS = "InfoAlign starts from pretrained weights, and there are none"
 
 
-def checked_network(context: FitContext) -> tuple[InfoAlignNetwork, str]:
-    """Return the network of the context's weights, shared by all, and the sha256 of its file.
+def checked_network(context: FitContext) -> InfoAlignNetwork:
+    """Return the network of the context's weights, shared by all: not to be trained.
 
     Raises
     ------
     DataError
         No weights were given, or they are damaged.
     """
-    why = "InfoAlign starts from pretrained weights, and there are none"
-    network, _, sha256 = WEIGHTS_FILE.of_context(context, why)
-    return network, sha256
+    return WEIGHTS_FILE.of_context(context, NO_WEIGHTS)[0]
 
 
 def embed(inputs: Inputs, context: FitContext) -> FloatArray:
     """Return mu of n molecules, (n, h) float32: from the cache, or computed and cached."""
-    network, sha256 = checked_network(context)
+    shape, _, sha256 = WEIGHTS_FILE.described(context, NO_WEIGHTS)
     path = embeddings.cache_file(inputs, INPUTS, sha256, EMBEDDING_VERSION, context)
-    h = network.shape.hidden
-    return embeddings.cached(
-        path, inputs, h, context, lambda part: _encode(part, network.to(context.device), context)
-    )
+    return embeddings.cached(path, inputs, shape["hidden"], context, lambda: _encoder(context))
+
+
+def _encoder(context: FitContext) -> Callable[[Inputs], FloatArray]:
+    network = checked_network(context).to(context.device)
+    return lambda inputs: _encode(inputs, network, context)
 
 
 def _encode(inputs: Inputs, network: InfoAlignNetwork, context: FitContext) -> FloatArray:

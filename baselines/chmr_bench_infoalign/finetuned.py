@@ -74,7 +74,7 @@ class FinetunedInfoAlign(TaskNetwork):
         DataError
             No weights were given.
         """
-        known, _ = checked_network(context)
+        known = checked_network(context)
         self._encoder: InfoAlignNetwork = copy.deepcopy(known).cpu()  # others read that one
         self._encoder.decoders.requires_grad_(False)
         self._encoder.graph_encoder.dropout = self.config.tune_encoder_dropout

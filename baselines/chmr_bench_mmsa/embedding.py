@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,9 +43,12 @@ def unified_codes(inputs: Inputs, context: FitContext) -> FloatArray:
     names = network.shape.modalities
     path = embeddings.cache_file(inputs, names, sha256, EMBEDDING_VERSION, context)
     k = network.shape.code
-    return embeddings.cached(
-        path, inputs, k, context, lambda part: _encode(part, network.to(context.device), context)
-    )
+    return embeddings.cached(path, inputs, k, context, lambda: _encoder(network, context))
+
+
+def _encoder(network: MmsaNetwork, context: FitContext) -> Callable[[Inputs], FloatArray]:
+    network = network.to(context.device)
+    return lambda inputs: _encode(inputs, network, context)
 
 
 def _encode(inputs: Inputs, network: MmsaNetwork, context: FitContext) -> FloatArray:

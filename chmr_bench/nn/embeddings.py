@@ -26,12 +26,22 @@ MOLECULES_AT_ONCE = 256
 
 
 def cached(
-    path: Path, inputs: Inputs, d: int, context: FitContext, encode: Callable[[Inputs], FloatArray]
+    path: Path,
+    inputs: Inputs,
+    d: int,
+    context: FitContext,
+    encoder: Callable[[], Callable[[Inputs], FloatArray]],
 ) -> FloatArray:
-    """Return (n, d) float32 as `encoded`: from the file of `cache_file`, or stored there."""
+    """Return (n, d) float32 as `encoded`: from the file of `cache_file`, or stored there.
+
+    Parameters
+    ----------
+    encoder : Callable[[], Callable[[Inputs], FloatArray]]
+        Gives what `encoded` calls; where a file is there, no network needs to be loaded.
+    """
     values = read(path, len(inputs), d)
     if values is None:
-        values = encoded(inputs, d, context, encode)
+        values = encoded(inputs, d, context, encoder())
         write(path, values, context)
     return values
 

@@ -100,6 +100,7 @@ class TaskNetwork(ABC):
             self._network = self._build(x_train.shape[1], y_train.shape[1]).to(context.device)
             labelled = x_train if len(rows) == len(y_train) else x_train[rows]
             x, y = self._features(labelled, learning=True), self._tensor(targets)
+            del x_train, labelled  # one copy is enough
             valid = self._features(x_valid)
             best, epochs = train(
                 self._network,

@@ -6,6 +6,7 @@ embedding depends on the molecule alone, and is read back from disk whenever it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
+from chmr_bench_chmr.shape import GEOMETRY, NetworkShape
 from chmr_bench_chmr.weights import WEIGHTS_FILE, feature_requests
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 EMBEDDING_VERSION = "2"
 """Changes whenever the same molecules and weights give other embeddings."""
+NO_WEIGHTS = "the head reads the encoder, but there are no pretrained weights"
 
 
 def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, FloatArray]:
@@ -43,19 +46,17 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
     DataError
         There are no weights, or they were pretrained on other features.
     """
-    network, metadata, sha256 = _checked(config, context)
+    described, metadata, sha256 = WEIGHTS_FILE.described(context, NO_WEIGHTS)
+    _check_features(config, metadata)
+    shape = NetworkShape.from_json(described)
     path = embeddings.cache_file(inputs, metadata.features, sha256, EMBEDDING_VERSION, context)
     latents = embeddings.cached(
-        path,
-        inputs,
-        _width(network),
-        context,
-        lambda part: _encode(part, network.to(context.device), context),
+        path, inputs, _width(shape), context, lambda: _encoder(config, context)
     )
-    names, h = network.shape.molecular, network.shape.hidden
+    names, h = shape.molecular, shape.hidden
     projected = {name: latents[:, i * h : (i + 1) * h] for i, name in enumerate(names)}
     anchor: FloatArray = np.sum(list(projected.values()), axis=0)
-    readouts = {"readouts": latents[:, len(names) * h :]} if network.shape.cells else {}
+    readouts = {"readouts": latents[:, len(names) * h :]} if shape.cells else {}
     return {**projected, "anchor": anchor, **readouts}
 
 
@@ -67,17 +68,9 @@ def checked_network(config: ChmrConfig, context: FitContext) -> ChmrNetwork:
     DataError
         There are no weights, or they were pretrained on other features than the settings name.
     """
-    return _checked(config, context)[0]
-
-
-def _checked(
-    config: ChmrConfig, context: FitContext
-) -> tuple[ChmrNetwork, WeightsMetadata[PretrainConfig], str]:
-    """Return the network, what its file says, and the sha256 of that."""
-    why = "the head reads the encoder, but there are no pretrained weights"
-    network, metadata, sha256 = WEIGHTS_FILE.of_context(context, why)
+    network, metadata, _ = WEIGHTS_FILE.of_context(context, NO_WEIGHTS)
     _check_features(config, metadata)
-    return network, metadata, sha256
+    return network
 
 
 def _check_features(config: ChmrConfig, metadata: WeightsMetadata[PretrainConfig]) -> None:
@@ -94,10 +87,14 @@ def _check_features(config: ChmrConfig, metadata: WeightsMetadata[PretrainConfig
         )
 
 
-def _width(network: ChmrNetwork) -> int:
+def _width(shape: NetworkShape) -> int:
     """Return the columns of the molecular latents and of the predicted read-outs."""
-    shape = network.shape
     return shape.hidden * len(shape.molecular) + sum(cell.d for cell in shape.cells)
+
+
+def _encoder(config: ChmrConfig, context: FitContext) -> Callable[[Inputs], FloatArray]:
+    network = checked_network(config, context).to(context.device)
+    return lambda inputs: _encode(inputs, network, context)
 
 
 def _encode(inputs: Inputs, network: ChmrNetwork, context: FitContext) -> FloatArray:
@@ -117,7 +114,6 @@ def latents_of(inputs: Inputs, network: ChmrNetwork, device: str) -> dict[str, T
 
     from chmr_bench.nn.batch import graph_batch
     from chmr_bench.nn.pretraining.values import CLIP
-    from chmr_bench_chmr.network import GEOMETRY
 
     geometry = None
     if network.shape.geometry:
@@ -142,8 +138,6 @@ def molecular_latents(
         Standardised (b, d), and which rows are observed (b,); None where the network has none.
     """
     import torch
-
-    from chmr_bench_chmr.network import GEOMETRY
 
     bits = bits.to(graph.x.device)
     if geometry is None:

@@ -142,7 +142,7 @@ class TunedNetwork(TaskNetwork):
         import torch
 
         from chmr_bench.nn.pretraining.values import CLIP
-        from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, GRAPH
+        from chmr_bench_chmr.shape import FINGERPRINT, GEOMETRY, GRAPH
 
         parts = {FINGERPRINT: reading.bits_of(inputs)}
         parts[RAW] = self._raw_features(inputs, parts[FINGERPRINT])

@@ -161,7 +161,7 @@ class Chmr:
         if reading.uses_counts(self.config):
             parts["counts"] = log_counts_of(inputs, ["counts"]).toarray()
             parts["descriptors"] = self._properties.apply(inputs.matrix("descriptors"))
-        return {**parts, "bits": reading.bits_of(inputs).astype(np.uint8)}
+        return {**parts, "bits": reading.bits_of(inputs, np.uint8)}
 
     def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> FloatArray:
         """Return the groups side by side; those of the encoder standardised on training rows."""

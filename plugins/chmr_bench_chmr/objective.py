@@ -15,7 +15,8 @@ from torch import Tensor
 from chmr_bench.nn.losses import info_nce, nothing, reconstruction, vicreg
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.network import MOLECULE, ChmrNetwork
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.shape import MOLECULE
 from chmr_bench_chmr.tree_vq import code_to_sample_loss, tree_loss
 
 

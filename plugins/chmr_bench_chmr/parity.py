@@ -27,9 +27,10 @@ from chmr_bench.nn.parity import (
 )
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, ChmrNetwork
+from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.objective import StepInputs, objective
 from chmr_bench_chmr.published_keys import CELLS, DECODERS, published_shape, translated
+from chmr_bench_chmr.shape import FINGERPRINT, GEOMETRY
 from chmr_bench_chmr.tree_vq import code_to_sample_loss, tree_loss
 
 INPUTS = ("x_", "walk_")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chmr_bench.errors import DataError
 from chmr_bench.nn import ogb_keys
-from chmr_bench_chmr.network import FINGERPRINT, GEOMETRY, GRAPH, MOLECULE, Modality, NetworkShape
+from chmr_bench_chmr.shape import FINGERPRINT, GEOMETRY, GRAPH, MOLECULE, Modality, NetworkShape
 
 CELLS = ("gene", "cell", "expression")
 """The published cell modalities: gene perturbation, cell morphology, gene expression."""

@@ -50,11 +50,12 @@ def uses_cells(config: ChmrConfig) -> bool:
     return "cells" in config.head_inputs or "cells" in config.heads
 
 
-def bits_of(inputs: Inputs) -> FloatArray:
-    """Return the bits side by side, (n, d) float32; a molecule without them has none set."""
-    parts = []
-    for name in BITS:
-        block = inputs.matrix(name)
+def bits_of(inputs: Inputs, dtype: type = np.float32) -> FloatArray:
+    """Return the bits side by side, (n, d); a molecule without them has none set."""
+    blocks = [inputs.matrix(name) for name in BITS]
+    ends = np.cumsum([block.values.shape[1] for block in blocks])
+    bits: FloatArray = np.zeros((len(inputs), ends[-1]), dtype=dtype)
+    for block, place in zip(blocks, np.split(bits, ends[:-1], axis=1), strict=True):
         values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
-        parts.append(np.where(block.observed[:, None], values, 0).astype(np.float32))
-    return np.concatenate(parts, axis=1)
+        place[block.observed] = values[block.observed]
+    return bits

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from chmr_bench.nn.batch import graph_batch
-from chmr_bench_chmr.network import GEOMETRY, GRAPH, ChmrNetwork
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.shape import GEOMETRY, GRAPH
 from chmr_bench_chmr.tuned_inputs import RAW, SEEN, TunedInputs
 
 

@@ -28,7 +28,8 @@ def feature_requests(config: PretrainConfig) -> dict[str, FeatureRequest]:
 
 def _build(shape: Mapping[str, Any], n_tensors: int) -> ChmrNetwork:
     """Return a network of the shape that a header describes."""
-    from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
+    from chmr_bench_chmr.network import ChmrNetwork
+    from chmr_bench_chmr.shape import NetworkShape
 
     built = NetworkShape.from_json(shape)
     if built.layers > n_tensors:  # to build them may take hours

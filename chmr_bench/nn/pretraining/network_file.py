@@ -163,6 +163,21 @@ class NetworkFile(Generic[Config, Network]):
         sha256 = sha256_of(context.weights)
         return *_loaded(self, context.weights, sha256), sha256
 
+    def described(
+        self, context: FitContext, why: str
+    ) -> tuple[Mapping[str, Any], WeightsMetadata[Config], str]:
+        """Return as `of_context` does, but the network's shape as stored: no tensor is read.
+
+        Raises
+        ------
+        DataError
+            As `of_context`.
+        """
+        if context.weights is None:
+            raise DataError(why)
+        metadata, header = self._metadata(context.weights)
+        return header.shape, metadata, sha256_of(context.weights)
+
     def read_metadata(self, path: Path) -> WeightsMetadata[Config]:
         """Return what the file says of its network, without reading a tensor.
 

@@ -15,8 +15,8 @@ from chmr_bench.nn.pretraining.batches import TargetSampler
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench.types import BoolArray, IntArray
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.network import GEOMETRY
 from chmr_bench_chmr.pretraining.material import Material
+from chmr_bench_chmr.shape import GEOMETRY
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from chmr_bench.nn.pretraining.seeding import number
 from chmr_bench.nn.pretraining.values import Values
 from chmr_bench.types import BoolArray
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.network import GEOMETRY, GRAPH, ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.objective import StepInputs, objective
 from chmr_bench_chmr.pretraining.batches import Batch, Batcher
 from chmr_bench_chmr.pretraining.material import Material
 from chmr_bench_chmr.pretraining.state import factors
+from chmr_bench_chmr.shape import GEOMETRY, GRAPH, Modality, NetworkShape
 
 
 def new_network(material: Material, config: PretrainConfig, seed: int) -> ChmrNetwork:

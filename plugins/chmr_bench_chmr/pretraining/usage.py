@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chmr_bench_chmr.network import GEOMETRY, ChmrNetwork
+from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining.material import Material
 from chmr_bench_chmr.pretraining.state import AT_ONCE, encoded
+from chmr_bench_chmr.shape import GEOMETRY
 from chmr_bench_chmr.tree_vq import perplexity
 
 MOLECULES = 2048

@@ -28,7 +28,8 @@ def encoder(home: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
     import torch
 
     from chmr_bench.nn.pretraining.network_file import WeightsMetadata
-    from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
+    from chmr_bench_chmr.network import ChmrNetwork
+    from chmr_bench_chmr.shape import NetworkShape
     from chmr_bench_chmr.weights import feature_requests, save_network
 
     def made(config: Any, *cells: Any, state: int = 0) -> Path:

@@ -23,8 +23,9 @@ from chmr_bench_chmr.cell_input import CellReader
 from chmr_bench_chmr.cell_state import Views
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import Chmr
-from chmr_bench_chmr.network import ChmrNetwork, Modality
+from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.reading import bits_of
+from chmr_bench_chmr.shape import Modality
 from chmr_bench_chmr.weights import load_network
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")

@@ -19,7 +19,8 @@ from torch import Tensor
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr.cell_state import LEAST_NOISE, CellState, Views
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.shape import Modality, NetworkShape
 from chmr_bench_chmr.weights import load_network, save_network
 
 N, Q, F = 600, 7, 2

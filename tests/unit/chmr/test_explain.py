@@ -24,7 +24,8 @@ from chmr_bench_chmr.explain.coding import CodedLatents, CodedModality
 from chmr_bench_chmr.explain.picture import MAX_POINTS, flattened, sampled
 from chmr_bench_chmr.explain.tables import agreement, tree_path
 from chmr_bench_chmr.model import Chmr
-from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.shape import Modality, NetworkShape
 from chmr_bench_chmr.weights import feature_requests, load_network, save_network
 
 SMILES = ("CCO", "CCN", "c1ccccc1", "CC(=O)O", "C", "CCCCCC")

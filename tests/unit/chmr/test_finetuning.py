@@ -23,7 +23,7 @@ from chmr_bench.settings import build_config
 from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
 from chmr_bench_chmr.embedding import checked_network
 from chmr_bench_chmr.finetuning import Finetuned, TunedNetwork
-from chmr_bench_chmr.network import Modality
+from chmr_bench_chmr.shape import Modality
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
 SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))

@@ -15,13 +15,13 @@ from chmr_bench.cells import Atlas, Genes
 from chmr_bench.cells.walks import walk
 from chmr_bench.nn.pretraining.material import gene_blocks
 from chmr_bench.nn.pretraining.seeding import generator
-from chmr_bench_chmr.network import NetworkShape
 from chmr_bench_chmr.objective import StepInputs, objective
 from chmr_bench_chmr.pretraining import material as materials
 from chmr_bench_chmr.pretraining.batches import Batch, Batcher
 from chmr_bench_chmr.pretraining.loop import new_network
 from chmr_bench_chmr.pretraining.material import Material
 from chmr_bench_chmr.pretraining.store import find_or_make
+from chmr_bench_chmr.shape import NetworkShape
 from chmr_bench_chmr.weights import load_network
 
 CPU = torch.device("cpu")

@@ -30,7 +30,8 @@ from chmr_bench.settings import build_config
 from chmr_bench_chmr import embedding
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.model import LINEAR, Chmr
-from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.shape import Modality, NetworkShape
 from chmr_bench_chmr.weights import feature_requests, load_network, save_network
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")

@@ -23,8 +23,9 @@ from chmr_bench_chmr import embedding
 from chmr_bench_chmr.config import ChmrConfig, HeadInput, HeadKind
 from chmr_bench_chmr.ensemble import PREFIX, ForestEnsemble
 from chmr_bench_chmr.model import Chmr
-from chmr_bench_chmr.network import ChmrNetwork, NetworkShape
+from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.reading import bits_of
+from chmr_bench_chmr.shape import NetworkShape
 from chmr_bench_chmr.weights import (
     WEIGHTS_FILE,
     feature_requests,

@@ -15,7 +15,8 @@ from chmr_bench import DataError
 from chmr_bench.errors import SettingError, UnknownNameError
 from chmr_bench.features.graphs import graph
 from chmr_bench.nn.batch import graph_batch
-from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.shape import Modality, NetworkShape
 
 SHAPE = NetworkShape(
     fingerprint=12,

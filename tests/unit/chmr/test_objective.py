@@ -15,8 +15,9 @@ from chmr_bench.nn.batch import graph_batch
 from chmr_bench.nn.losses import info_nce, reconstruction, vicreg
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.objective import StepInputs, objective
+from chmr_bench_chmr.shape import Modality, NetworkShape
 from chmr_bench_chmr.tree_vq import code_to_sample_loss, tree_loss
 
 SMILES = ["CCO", "c1ccccc1", "CN", "CC(=O)O", "C1CC1", "CCCl", "OCCO", "C#N"]

@@ -23,9 +23,10 @@ from chmr_bench.nn.pretraining.files import read_tensors
 from chmr_bench.nn.pretraining.values import shuffled, standardised
 from chmr_bench_chmr import regressor
 from chmr_bench_chmr.cell_input import CellReader
-from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining.store import find_or_make
 from chmr_bench_chmr.regressor_config import RegressorConfig
+from chmr_bench_chmr.shape import Modality, NetworkShape
 from chmr_bench_chmr.weights import feature_requests, load_network
 
 NAN, INF = np.nan, np.inf

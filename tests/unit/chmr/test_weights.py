@@ -18,7 +18,8 @@ from chmr_bench.nn.pretraining.files import (
 )
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
-from chmr_bench_chmr.network import ChmrNetwork, Modality, NetworkShape
+from chmr_bench_chmr.network import ChmrNetwork
+from chmr_bench_chmr.shape import Modality, NetworkShape
 from chmr_bench_chmr.weights import (
     FeatureRequest,
     feature_requests,

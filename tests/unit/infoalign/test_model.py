@@ -98,7 +98,7 @@ def test_a_fit_is_repeated_and_survives_a_pickle(
 
 
 def test_the_shared_network_stays_as_it_was(inputs: Inputs, context: FitContext) -> None:
-    network, _ = embedding.checked_network(context)
+    network = embedding.checked_network(context)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     tuned = fitted("tuned", inputs, context)
     assert all(torch.equal(t, before[name]) for name, t in network.state_dict().items())
@@ -111,7 +111,7 @@ def test_latents_are_cached(
 ) -> None:
     monkeypatch.setattr(embeddings, "MOLECULES_AT_ONCE", 5)
     mu = embedding.embed(inputs, replace(context, n_jobs=2))
-    network, _ = embedding.checked_network(context)
+    network = embedding.checked_network(context)
     alone = embedding._encode(inputs.take(np.array([7])), network, context)
     np.testing.assert_allclose(alone, mu[[7]], rtol=1e-4, atol=1e-5)
 
