@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from chmr_bench.records import RecordStore
     from chmr_bench.runner import Datasets, RunOptions
 
+DEFAULT_OUT = "leaderboards"
+"""Folder of records and tables where none is named."""
 Names: TypeAlias = str | Path | Iterable[str | Path]
 """One name, or several."""
 Options: TypeAlias = Mapping[str, Any]
