@@ -20,6 +20,7 @@ from chmr_bench.cli.details import (
     suite_entry,
 )
 from chmr_bench.cli.group import Group
+from chmr_bench.contracts import CELL_MODALITIES
 from chmr_bench.display.console import (
     SYNTHETIC,
     console,
@@ -112,12 +113,20 @@ def list_models(as_json: JsonOption = False) -> None:
     columns: Columns = {
         "name": _field("name"),
         "title": _field("title"),
-        "reads": _field("reads"),
+        "reads": _reads,
         "needs": _needs,
         "random": lambda e: "no seed" if e["deterministic"] else "seeded",
         "registered by": _field("distribution"),
     }
     _print_entries([model_entry(r) for _, r in sorted(registry().models.items())], as_json, columns)
+
+
+def _reads(entry: Entry) -> str:
+    """Return what a model reads; all modalities of cells, in two words."""
+    reads = entry["reads"]
+    if set(CELL_MODALITIES) <= {*reads}:
+        reads = [*(name for name in reads if name not in CELL_MODALITIES), "own profiles"]
+    return ", ".join(reads)
 
 
 def _needs(entry: Entry) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chmr_bench.cli import _run
+from chmr_bench.contracts import CELL_MODALITIES
 
 NINE = ["chembl2k", "broad6k", "biogen3k", "toxcast", "bbbp", "bace", "clintox", "sider", "hiv"]
 
@@ -58,6 +59,15 @@ def test_models_say_what_they_need_and_who_registered_them(
     assert {"mean", "fingerprint.forest", "fingerprint.mlp", "deepchem.multitask"} <= set(entries)
     assert entries["fingerprint.mlp"]["requires"] == ["torch"]
     assert str(entries["mean"]["distribution"]).startswith("chmr-bench ")
+
+
+def test_who_reads_profiles_is_told_in_two_words(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = {e["name"]: e for e in listed(capsys, "list", "models")}
+    assert entries["cells.mlp"]["reads"] == ["structure", *CELL_MODALITIES]
+    assert _run(["list", "models"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "own profiles" in out
+    assert CELL_MODALITIES[-1] not in out
 
 
 @pytest.mark.parametrize("what", ["features", "suites", "splits", "plugins"])
