@@ -134,7 +134,7 @@ def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:
         details["match"] = f"chmr-bench match --model {spec.name} --atlas NAME"
     if not details["missing"]:
         config = build_config(spec, {})
-        details["settings"] = config.model_dump(mode="json")
+        details["settings"] = config.model_dump(mode="json", context={"every": True})
         details["settings_help"] = {
             n: f.description or "" for n, f in type(config).model_fields.items()
         }

@@ -40,4 +40,4 @@ def changed(config: BaseModel, plain: BaseModel) -> dict[str, Any]:
     """Return the settings whose value is not the model's own."""
     own = plain.model_dump(mode="json")
     settled = config.model_dump(mode="json")
-    return {key: value for key, value in settled.items() if own[key] != value}
+    return {key: value for key, value in settled.items() if key not in own or own[key] != value}

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from chmr_bench.nn.pretraining.settings import AtlasSettings
 
@@ -24,6 +31,8 @@ HeadInput = Literal[
     "cells",
 ]
 HeadKind = Literal["network", "bits", "counts", "anchor", "readouts", "cells"]
+LATER = {"balance": "even"}
+"""Settings that came after weights and runs were on record, with the value those had."""
 
 
 class PretrainConfig(AtlasSettings):
@@ -64,6 +73,11 @@ class PretrainConfig(AtlasSettings):
     distribution_alignment: bool = Field(True, description="VICReg of cells, augmented (eq. 3)")
     temperature: float = Field(0.2, gt=0, le=10, description="of InfoNCE")
     sca_weight: float = Field(0.1, ge=0, description="lambda 1 (paper: 10)")
+    balance: Literal["even", "uncertainty"] = Field(
+        "even",
+        description="what a cell modality counts: as much as any other, or by its molecules and "
+        "by what is foretold of it for molecules held out",
+    )
 
     tree: Literal["tree", "flat", "none"] = Field("tree", description="quantisation (eq. 5 to 9)")
     depth: int = Field(6, ge=1, le=12, description="levels of the tree")
@@ -87,6 +101,16 @@ class PretrainConfig(AtlasSettings):
     as_published: bool = Field(
         False, description="follow the published code where it departs from the paper"
     )
+
+    @model_serializer(mode="wrap")
+    def _written(
+        self, values_of: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        """Leave `LATER` settings out where they change nothing: what was made keeps its name."""
+        values: dict[str, Any] = values_of(self)
+        if (info.context or {}).get("every"):
+            return values
+        return {n: v for n, v in values.items() if n not in LATER or v != LATER[n]}
 
 
 class ChmrConfig(PretrainConfig):

@@ -6,8 +6,9 @@ serves as the second view of distribution alignment alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.shape import MOLECULE
 from chmr_bench_chmr.tree_vq import code_to_sample_loss, tree_loss
+
+NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,12 @@ class _Projected:
         return self.x if self.entries is None else torch.where(self.entries, self.x, torch.nan)
 
 
-def objective(network: ChmrNetwork, config: PretrainConfig, step: StepInputs) -> dict[str, Tensor]:
+def objective(
+    network: ChmrNetwork,
+    config: PretrainConfig,
+    step: StepInputs,
+    weights: Mapping[str, float] = NO_WEIGHTS,
+) -> dict[str, Tensor]:
     """Return the loss terms by name, unweighted scalars, and ``total``.
 
     Names are ``instance_alignment.CELL``, ``distribution_alignment.CELL``, ``reconstruction.KIND``
@@ -85,16 +93,21 @@ def objective(network: ChmrNetwork, config: PretrainConfig, step: StepInputs) ->
 
     With `as_published`, every row counts as observed (a missing one is the mean), the cell
     decoders read their own latents instead of the anchor, and the tree has the extra term.
+
+    Parameters
+    ----------
+    weights : Mapping[str, float]
+        What the terms of a cell modality are multiplied by in the total; 1 where it is not named.
     """
     anchor = network.anchor(step.latents, step.observed)  # (b, h)
     cells = {name: _projected(network, config, step, name) for name in step.cells}
     terms = _alignment(network, config, step, anchor, cells)
-    sca = list(terms.values())
+    sca = _sum(anchor, terms, weights)
     cpr: dict[str, Tensor] = {}
     if config.reconstruction:
         cpr = _reconstruction(network, config, step, anchor, cells)
     terms |= cpr
-    total = _sum(anchor, list(cpr.values())) + config.sca_weight * _sum(anchor, sca)
+    total = _sum(anchor, cpr, weights) + config.sca_weight * sca
     if network.tree is not None:
         terms["tree"] = _tree(network, config, step, cells)
         total = total + config.tree_weight * terms["tree"]
@@ -217,5 +230,9 @@ def _seen(step: StepInputs, name: str) -> Tensor:
     return p if observed is None else p.index_select(0, observed.nonzero().squeeze(1))
 
 
-def _sum(anchor: Tensor, terms: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(terms)).sum() if terms else nothing(anchor)
+def _sum(anchor: Tensor, terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Return the sum of terms KIND.MODALITY, each times the weight of its modality."""
+    if not terms:
+        return nothing(anchor)
+    weighed = [weights.get(n.partition(".")[2], 1.0) * term for n, term in terms.items()]
+    return torch.stack(weighed).sum()

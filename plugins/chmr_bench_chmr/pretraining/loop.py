@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from chmr_bench.nn.pretraining.learner import Learner
-from chmr_bench.nn.pretraining.seeding import number
+from chmr_bench.nn.pretraining.seeding import generator, number
 from chmr_bench.nn.pretraining.values import Values
 from chmr_bench.types import BoolArray
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.objective import StepInputs, objective
+from chmr_bench_chmr.pretraining.balance import shares, unexplained, weights
 from chmr_bench_chmr.pretraining.batches import Batch, Batcher
 from chmr_bench_chmr.pretraining.material import Material
 from chmr_bench_chmr.pretraining.state import factors
@@ -79,7 +84,37 @@ class ChmrLearner(Learner):
             inputs = StepInputs(
                 latents, there, batch.cells, batch.augmented, batch.walks, batch.entries
             )
-            return objective(network, self.config, inputs)
+            return objective(network, self.config, inputs, self._weights(network.training))
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return the mean loss terms of the molecules held out, and what is left unexplained."""
+        means = super().validate()
+        if self.config.balance == "even":
+            return means
+        rows, checking = self.material.valid, self.checking
+        network: Any = self.averaged.module
+        parts = np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
+        batches: Iterator[Any] = (
+            checking.batch(part, generator(self.seed, "held-out walk", i))
+            for i, part in enumerate(parts)
+        )
+        left = unexplained(network, self.material.cells, self.material.train, batches)
+        return means | {f"unexplained.{name}": value for name, value in left.items()}
+
+    def _weights(self, learning: bool) -> Mapping[str, float]:
+        """Return what each cell modality counts; held-out losses are compared across epochs, so
+        that there it is by molecules alone.
+        """
+        if self.config.balance == "even":
+            return {}
+        told = self.standing.history[-1] if learning and self.standing.history else {}
+        known = {n: told[f"unexplained.{n}"] for n in self._shares if f"unexplained.{n}" in told}
+        return weights(self._shares, known)
+
+    @cached_property
+    def _shares(self) -> dict[str, float]:
+        return shares(self.material.cells, self.material.train)
 
     def _left_in(self, batch: Batch) -> dict[str, Tensor]:
         """Return who has what, after bits and shapes were dropped by chance; graphs never are."""
