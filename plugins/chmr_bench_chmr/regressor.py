@@ -33,6 +33,10 @@ from chmr_bench_chmr.regressor_config import LAYERS, NO_LAYERS, RegressorConfig,
 
 REGRESSOR_VERSION = "1"
 """Changes whenever the same settings, atlas and seed give other weights."""
+FEATURES_MS, EPOCH_MS = 4.0, 0.05
+"""Of a molecule's bits and keys, and of a molecule and epoch at the default size."""
+BEST_EPOCH = 5
+"""After which the error on held-out molecules no longer fell, learning from `jump-activity`."""
 
 
 PRETRAINING = (
@@ -67,7 +71,8 @@ def find_or_make(config: RegressorConfig, request: WeightsRequest) -> Weights | 
     if weights is not None:
         return weights
     if not request.make:
-        return PendingWeights(f"regress {' + '.join(config.atlas)} on bits (seed {seed})")
+        title = f"regress {' + '.join(config.atlas)} on bits (seed {seed})"
+        return PendingWeights(title, config.atlas, _core_ms(config))
     from chmr_bench_chmr.regressor_training import make
 
     if path.is_file():
@@ -78,6 +83,12 @@ def find_or_make(config: RegressorConfig, request: WeightsRequest) -> Weights | 
     if weights is None:
         raise DataError(f"pretraining ended, but {path} is not there")
     return weights
+
+
+def _core_ms(config: RegressorConfig) -> float:
+    """Return how long a molecule takes on one core, its features included."""
+    epochs = min(config.epochs, BEST_EPOCH + config.patience)
+    return FEATURES_MS + epochs * EPOCH_MS * (config.hidden / 512)
 
 
 def _stored(path: Path) -> Weights | None:

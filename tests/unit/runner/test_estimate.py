@@ -77,3 +77,22 @@ def test_a_model_that_pretrains_says_how_long_and_how_to_do_without(name: str, o
     assert pending.core_ms > 0
     assert "--set weights=FILE" in pending.without
     assert other in pending.without
+
+
+def test_the_regressor_says_how_long(speed: None) -> None:
+    from chmr_bench.api.options import run_options
+    from chmr_bench.runner import WeightsCache, WeightsKey
+    from chmr_bench.settings import build_config
+
+    spec = registry().model("cells.regressor")
+
+    def pending(**settings: object) -> PendingWeights:
+        key = WeightsKey(spec, build_config(spec.spec, settings, ""))
+        found = WeightsCache(run_options({})).look_up(key)
+        assert isinstance(found, PendingWeights)
+        return found
+
+    seconds = estimate.making_seconds(pending(), 1)
+    assert seconds is not None
+    assert 60 < seconds < 3600
+    assert pending(epochs=1).core_ms < pending(epochs=8).core_ms < pending().core_ms
