@@ -8,6 +8,7 @@ import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench import foreign
@@ -55,6 +56,10 @@ def parse_value(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+EVERY: Mapping[str, Any] = MappingProxyType({"every": True})
+"""Context of a dump of settings that holds those too which count only where they are changed."""
 
 
 def build_config(spec: ModelSpec, overrides: Mapping[str, Any], dataset: str = "") -> BaseModel:

@@ -33,9 +33,9 @@ def checked_network(context: FitContext) -> InfoAlignNetwork:
 
 def embed(inputs: Inputs, context: FitContext) -> FloatArray:
     """Return mu of n molecules, (n, h) float32: from the cache, or computed and cached."""
-    shape, _, sha256 = WEIGHTS_FILE.described(context, NO_WEIGHTS)
+    h, _, sha256 = WEIGHTS_FILE.described(context, lambda shape: int(shape["hidden"]), NO_WEIGHTS)
     path = embeddings.cache_file(inputs, INPUTS, sha256, EMBEDDING_VERSION, context)
-    return embeddings.cached(path, inputs, shape["hidden"], context, lambda: _encoder(context))
+    return embeddings.cached(path, inputs, h, context, lambda: _encoder(context))
 
 
 def _encoder(context: FitContext) -> Callable[[Inputs], FloatArray]:

@@ -118,7 +118,7 @@ def _file(source: SourceFile) -> dict[str, Any]:
 
 def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:
     """Return everything about a model, its settings with their recipe values included."""
-    from chmr_bench.settings import build_config
+    from chmr_bench.settings import EVERY, build_config
 
     spec = registered.spec
     details = model_entry(registered)
@@ -134,7 +134,7 @@ def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:
         details["match"] = f"chmr-bench match --model {spec.name} --atlas NAME"
     if not details["missing"]:
         config = build_config(spec, {})
-        details["settings"] = config.model_dump(mode="json", context={"every": True})
+        details["settings"] = config.model_dump(mode="json", context=EVERY)
         details["settings_help"] = {
             n: f.description or "" for n, f in type(config).model_fields.items()
         }

@@ -56,7 +56,10 @@ class ModelInfo(_Part):
         description="how the weights were made: atlas, molecules left out, settings, hardware; "
         "n_test_seen = test molecules of this run that they learnt from (without labels)",
     )
-    params: Free = Field(description="every setting after recipe and overrides")
+    params: Free = Field(
+        description="every setting after recipe and overrides; one that came after records only "
+        "where it is not at its default"
+    )
     overrides: Free = Field(
         default_factory=dict,
         description="settings whose value the user changed from what the model has by itself",

@@ -26,6 +26,7 @@ from chmr_bench.records import (
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.weights import WeightsKey
+from chmr_bench.settings import EVERY
 from chmr_bench.types import DeviceKind, IntArray
 
 if TYPE_CHECKING:
@@ -152,12 +153,15 @@ class Job:
         return f"{self.model.spec.name} on {self.data.spec.name}{seed}{masked}"
 
 
-def public_params(config: BaseModel) -> dict[str, Any]:
+def public_params(config: BaseModel, *, every: bool = False) -> dict[str, Any]:
     """Return the settings for a record: of an absolute path only the last component.
+
+    With `every`, those too that count only where they are changed.
 
     What a path leads to is in the identity by its content: the weights that the model starts from.
     """
-    params: dict[str, Any] = _public(config.model_dump(mode="json"))
+    context = EVERY if every else None
+    params: dict[str, Any] = _public(config.model_dump(mode="json", context=context))
     return params
 
 
@@ -200,14 +204,14 @@ def model_info(job: Job, n_test_seen: int | None = None) -> ModelInfo:
     """Return what the record says of the model; `n_test_seen` of its weights."""
     spec = job.model.spec
     weights = job.weights if isinstance(job.weights, Weights) else None
-    params = public_params(job.config)
+    every = public_params(job.config, every=True)
     return ModelInfo(
         id=spec.name,
         version=spec.version,
         weights=weights.sha256 if weights else None,
         pretraining={**weights.info, "n_test_seen": n_test_seen} if weights else None,
-        params=params,
-        overrides={name: params[name] for name in params if name in job.overrides},
+        params=public_params(job.config),
+        overrides={n: v for n, v in every.items() if n in job.overrides},
         features=job.features,
         deterministic=spec.deterministic,
     )

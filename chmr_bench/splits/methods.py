@@ -104,7 +104,8 @@ def make_split(
     fractions : Fractions
         Shares of train, valid and test; the reference rule and ``cv5x5`` have their own.
     n_jobs : int or None
-        Worker processes for scaffolds, the reference rule's too; None = all cores.
+        Worker processes for scaffolds and forms of molecules, the reference rule's too; None = all
+        cores.
 
     Raises
     ------

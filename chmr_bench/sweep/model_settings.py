@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from chmr_bench.errors import UsageError
+from chmr_bench.settings import EVERY
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,6 @@ def overrides_for(settings: Sequence[ModelSetting], model: str) -> Mapping[str, 
 
 def changed(config: BaseModel, plain: BaseModel) -> dict[str, Any]:
     """Return the settings whose value is not the model's own."""
-    own = plain.model_dump(mode="json")
-    settled = config.model_dump(mode="json")
-    return {key: value for key, value in settled.items() if key not in own or own[key] != value}
+    own = plain.model_dump(mode="json", context=EVERY)
+    settled = config.model_dump(mode="json", context=EVERY)
+    return {key: value for key, value in settled.items() if own[key] != value}

@@ -6,8 +6,8 @@ embedding depends on the molecule alone, and is read back from disk whenever it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,13 +46,10 @@ def embed(inputs: Inputs, config: ChmrConfig, context: FitContext) -> dict[str, 
     DataError
         There are no weights, or they were pretrained on other features.
     """
-    described, metadata, sha256 = WEIGHTS_FILE.described(context, NO_WEIGHTS)
+    (shape, d), metadata, sha256 = WEIGHTS_FILE.described(context, _shape_and_width, NO_WEIGHTS)
     _check_features(config, metadata)
-    shape = NetworkShape.from_json(described)
     path = embeddings.cache_file(inputs, metadata.features, sha256, EMBEDDING_VERSION, context)
-    latents = embeddings.cached(
-        path, inputs, _width(shape), context, lambda: _encoder(config, context)
-    )
+    latents = embeddings.cached(path, inputs, d, context, lambda: _encoder(config, context))
     names, h = shape.molecular, shape.hidden
     projected = {name: latents[:, i * h : (i + 1) * h] for i, name in enumerate(names)}
     anchor: FloatArray = np.sum(list(projected.values()), axis=0)
@@ -87,9 +84,10 @@ def _check_features(config: ChmrConfig, metadata: WeightsMetadata[PretrainConfig
         )
 
 
-def _width(shape: NetworkShape) -> int:
-    """Return the columns of the molecular latents and of the predicted read-outs."""
-    return shape.hidden * len(shape.molecular) + sum(cell.d for cell in shape.cells)
+def _shape_and_width(stored: Mapping[str, Any]) -> tuple[NetworkShape, int]:
+    """Return the shape, and the columns of molecular latents and predicted read-outs."""
+    shape = NetworkShape.from_json(stored)
+    return shape, shape.hidden * len(shape.molecular) + sum(cell.d for cell in shape.cells)
 
 
 def _encoder(config: ChmrConfig, context: FitContext) -> Callable[[Inputs], FloatArray]:

@@ -39,7 +39,8 @@ def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
     for i, term in enumerate(terms):
         axes = figure.add_subplot(n_rows, COLUMNS, i + 1)
         for part, colour in PARTS.items():
-            points = [(row["epoch"], row[term]) for row in history if row["part"] == part]
+            rows = [row for row in history if row["part"] == part and term in row]
+            points = [(row["epoch"], row[term]) for row in rows]
             if points:
                 axes.plot(*zip(*points, strict=True), color=colour, label=part, marker=".")
         axes.set_title(term, fontsize=9)
@@ -56,5 +57,6 @@ def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
 
 def terms_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the loss terms in their order, the total first."""
-    names = [name for row in history[:1] for name in row if name not in ("epoch", "part")]
+    told = {name: None for row in history for name in row}
+    names = [name for name in told if name not in ("epoch", "part")]
     return sorted(names, key=lambda name: name != "total")

@@ -191,13 +191,14 @@ def _stored(pretraining: PretrainingPlan) -> checkpoint.Checkpoint | None:
 
 
 def losses_csv(history: Sequence[Mapping[str, Any]]) -> str:
-    """Return the loss terms as a table: a row an epoch and part."""
+    """Return the loss terms as a table: a row an epoch and part, blank where it has no such one."""
     terms = figure.terms_of(history)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*NAMES_OF_ROW, *terms])
     for row in history:
-        writer.writerow([*(row[k] for k in NAMES_OF_ROW), *(f"{row[t]:.6g}" for t in terms)])
+        told = (f"{row[t]:.6g}" if t in row else "" for t in terms)
+        writer.writerow([*(row[k] for k in NAMES_OF_ROW), *told])
     return out.getvalue()
 
 

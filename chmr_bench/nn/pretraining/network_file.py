@@ -22,6 +22,7 @@ FORMAT = 1
 
 Config = TypeVar("Config", bound=BaseModel)
 Network = TypeVar("Network", bound="torch.nn.Module")
+Shape = TypeVar("Shape")
 
 
 @dataclass(frozen=True)
@@ -164,19 +165,31 @@ class NetworkFile(Generic[Config, Network]):
         return *_loaded(self, context.weights, sha256), sha256
 
     def described(
-        self, context: FitContext, why: str
-    ) -> tuple[Mapping[str, Any], WeightsMetadata[Config], str]:
-        """Return as `of_context` does, but the network's shape as stored: no tensor is read.
+        self, context: FitContext, shape_of: Callable[[Mapping[str, Any]], Shape], why: str
+    ) -> tuple[Shape, WeightsMetadata[Config], str]:
+        """Return as `of_context` does, but the network's shape alone: no tensor is read.
+
+        Parameters
+        ----------
+        shape_of : Callable[[Mapping[str, Any]], Shape]
+            Gives the shape of what is stored of it.
 
         Raises
         ------
         DataError
-            As `of_context`.
+            As `of_context`; or the header describes no network.
         """
         if context.weights is None:
             raise DataError(why)
         metadata, header = self._metadata(context.weights)
-        return header.shape, metadata, sha256_of(context.weights)
+        try:
+            shape = shape_of(header.shape)
+        except (LookupError, TypeError, ValueError, UsageError) as error:
+            raise DataError(
+                f"{context.weights}: its header describes no network: {error}; "
+                "make the weights again with chmr-bench pretrain"
+            ) from error
+        return shape, metadata, sha256_of(context.weights)
 
     def read_metadata(self, path: Path) -> WeightsMetadata[Config]:
         """Return what the file says of its network, without reading a tensor.

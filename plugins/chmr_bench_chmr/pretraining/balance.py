@@ -20,9 +20,10 @@ from chmr_bench.nn.pretraining.values import Values
 from chmr_bench.types import IntArray
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining.batches import Batch
+from chmr_bench_chmr.shape import GEOMETRY
 
 LEAST = 0.05
-"""Unexplained share that counts at least: the noise of a read-out that is foretold perfectly."""
+"""What is unexplained counts so much at least: the noise of what is foretold perfectly."""
 RARE = 1e-3
 """Share of ones that a column of calls is taken to have at least, and of zeros."""
 
@@ -55,40 +56,41 @@ def weights(share: Mapping[str, float], unexplained: Mapping[str, float]) -> dic
 
 @torch.no_grad()
 def unexplained(
-    network: ChmrNetwork, cells: Mapping[str, Values], rows: IntArray, batches: Iterable[Batch]
+    network: ChmrNetwork, means: Mapping[str, Tensor], batches: Iterable[Batch]
 ) -> dict[str, float]:
     """Return of each modality the error of what anchors foretell, over that of the column means.
 
+    Above 1 the means would have been better. A modality that no molecule of the batches has is
+    left out.
+
     Parameters
     ----------
-    rows : IntArray
-        Molecules that were learnt from, whose means these are.
+    means : Mapping[str, Tensor]
+        As `column_means` gives them.
     batches : Iterable[Batch]
-        Of molecules held out; a modality that none of them has is left out.
+        Of molecules held out.
     """
-    plain = {name: _plain(values, rows) for name, values in cells.items()}
-    sums = {name: np.zeros(2) for name in cells}
+    sums = {name: np.zeros(2) for name in means}
+    binary = {cell.name: cell.binary for cell in network.shape.cells}
     for batch in batches:
         latents = network.encode(
-            batch.fingerprint, batch.graph, batch.geometry, batch.observed.get("geometry")
+            batch.fingerprint, batch.graph, batch.geometry, batch.observed.get(GEOMETRY)
         )
         anchor = network.anchor(latents, batch.observed)
         for name, x in batch.cells.items():
             known = batch.entries.get(name, torch.ones_like(x, dtype=torch.bool))
             known = known & batch.observed[name][:, None]
-            given = network.decode(name, anchor)
-            means = plain[name].to(x.device).expand_as(x)
-            errors = [_errors(of, x, known, binary=cells[name].binary) for of in (given, means)]
+            given, plain = network.decode(name, anchor), means[name].to(x.device).expand_as(x)
+            errors = [_errors(of, x, known, binary=binary[name]) for of in (given, plain)]
             sums[name] += [float(error) for error in errors]
     return {name: of / most for name, (of, most) in sums.items() if most > 0}
 
 
-def _plain(values: Values, rows: IntArray) -> Tensor:
+def column_means(values: Values, rows: IntArray) -> Tensor:
     """Return the mean of each column over these molecules, (d,); of calls, its logit."""
-    known = np.broadcast_to(values.observed[rows, None], values.x[rows].shape)
-    if values.entries is not None:
-        known = values.entries[rows]
-    mean = np.where(known, values.x[rows], 0).sum(0) / np.maximum(known.sum(0), 1)
+    x = values.x[rows]
+    known = values.observed[rows, None] if values.entries is None else values.entries[rows]
+    mean = np.where(known, x, 0).sum(0) / np.maximum(known.sum(0), 1)
     means = torch.from_numpy(mean.astype(np.float32))
     return torch.logit(means.clamp(RARE, 1 - RARE)) if values.binary else means
 

@@ -19,7 +19,7 @@ from chmr_bench.types import BoolArray
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.objective import StepInputs, objective
-from chmr_bench_chmr.pretraining.balance import shares, unexplained, weights
+from chmr_bench_chmr.pretraining.balance import column_means, shares, unexplained, weights
 from chmr_bench_chmr.pretraining.batches import Batch, Batcher
 from chmr_bench_chmr.pretraining.material import Material
 from chmr_bench_chmr.pretraining.state import factors
@@ -90,7 +90,7 @@ class ChmrLearner(Learner):
     def validate(self) -> dict[str, float]:
         """Return the mean loss terms of the molecules held out, and what is left unexplained."""
         means = super().validate()
-        if self.config.balance == "even":
+        if not self._foretells:
             return means
         rows, checking = self.material.valid, self.checking
         network: Any = self.averaged.module
@@ -99,7 +99,7 @@ class ChmrLearner(Learner):
             checking.batch(part, generator(self.seed, "held-out walk", i))
             for i, part in enumerate(parts)
         )
-        left = unexplained(network, self.material.cells, self.material.train, batches)
+        left = unexplained(network, self._means, batches)
         return means | {f"unexplained.{name}": value for name, value in left.items()}
 
     def _weights(self, learning: bool) -> Mapping[str, float]:
@@ -111,6 +111,17 @@ class ChmrLearner(Learner):
         told = self.standing.history[-1] if learning and self.standing.history else {}
         known = {n: told[f"unexplained.{n}"] for n in self._shares if f"unexplained.{n}" in told}
         return weights(self._shares, known)
+
+    @property
+    def _foretells(self) -> bool:
+        """Whether weights depend on what anchors foretell: decoders must have learnt from them."""
+        config = self.config
+        learnt = config.reconstruction and not config.as_published
+        return config.balance == "uncertainty" and learnt
+
+    @cached_property
+    def _means(self) -> dict[str, Tensor]:
+        return {n: column_means(v, self.material.train) for n, v in self.material.cells.items()}
 
     @cached_property
     def _shares(self) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,11 +12,14 @@ import pytest
 import torch
 
 from chmr_bench.nn.pretraining import checkpoint
+from chmr_bench.nn.pretraining.making import losses_csv
 from chmr_bench.nn.pretraining.values import Values
+from chmr_bench.sweep.model_settings import changed
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
 from chmr_bench_chmr.objective import objective
-from chmr_bench_chmr.pretraining.balance import LEAST, shares, unexplained, weights
+from chmr_bench_chmr.pretraining.balance import LEAST, column_means, shares, unexplained, weights
 from chmr_bench_chmr.pretraining.place import place_of
+from chmr_bench_chmr.shape import Modality, NetworkShape
 from tests.unit.chmr.test_objective import make_network, step
 from tests.unit.chmr.test_pretraining_loop import learn, setting  # noqa: F401 - a fixture
 
@@ -49,8 +54,9 @@ def test_what_is_not_foretold_and_what_few_have_counts_less() -> None:
 class Foreteller:
     """In place of a network: foretells what it is given, from anchors that are row numbers."""
 
-    def __init__(self, given: torch.Tensor) -> None:
+    def __init__(self, given: torch.Tensor, *, binary: bool) -> None:
         self.given = given
+        self.shape = NetworkShape(1, cells=(Modality("growth", 3, binary),))
 
     def encode(self, fingerprint: torch.Tensor, *_: Any) -> torch.Tensor:
         return fingerprint
@@ -84,9 +90,9 @@ def test_the_means_explain_nothing_and_the_truth_all(*, binary: bool) -> None:
         means, truth = torch.logit(means), (truth - 0.5) * 60
 
     def left(given: torch.Tensor) -> dict[str, float]:
-        network: Any = Foreteller(given)
+        network: Any = Foreteller(given, binary=binary)
         batches: Any = [batch]
-        return unexplained(network, cells, learnt, batches)
+        return unexplained(network, {"growth": column_means(cells["growth"], learnt)}, batches)
 
     assert left(means) == {"growth": pytest.approx(1.0)}
     assert left(truth) == {"growth": pytest.approx(0.0, abs=1e-6)}
@@ -130,6 +136,26 @@ def test_it_learns_by_held_out_molecules_and_resumes(setting: Any) -> None:  # n
     )
 
 
+@pytest.mark.parametrize("changes", [{"reconstruction": False}, {"as_published": True}])
+def test_decoders_that_learn_from_no_anchor_tell_nothing(
+    setting: Any,  # noqa: F811
+    changes: dict[str, Any],
+) -> None:
+    learner = setting(balance="uncertainty", epochs=1, **changes).learner()
+    learn(learner)
+    assert not any(n.startswith("unexplained") for h in learner.standing.history for n in h)
+    assert learner._weights(learning=True) == weights(learner._shares, {})
+
+
+def test_the_table_of_losses_holds_what_is_unexplained(setting: Any) -> None:  # noqa: F811
+    learner = setting(balance="uncertainty", epochs=1).learner()
+    learn(learner)
+    train, valid = csv.DictReader(io.StringIO(losses_csv(learner.standing.history)))
+    names = [name for name in train if name.startswith("unexplained.")]
+    assert names
+    assert all(train[name] == "" and float(valid[name]) > 0 for name in names)
+
+
 def test_weights_and_runs_of_before_keep_their_names(setting: Any) -> None:  # noqa: F811
     plain, other = setting(), setting(balance="uncertainty")
     assert "balance" not in place_of(plain.config, plain.request).inputs["config"]
@@ -137,3 +163,9 @@ def test_weights_and_runs_of_before_keep_their_names(setting: Any) -> None:  # n
     assert "balance" not in ChmrConfig().model_dump(mode="json")
     assert ChmrConfig().model_dump(mode="json", context={"every": True})["balance"] == "even"
     assert ChmrConfig.model_validate(ChmrConfig().model_dump()) == ChmrConfig()
+
+
+def test_a_change_either_way_is_a_change() -> None:
+    plain, other = ChmrConfig(), ChmrConfig(balance="uncertainty")
+    assert changed(other, plain) == {"balance": "uncertainty"}
+    assert changed(plain, other) == {"balance": "even"}

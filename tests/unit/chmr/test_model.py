@@ -109,7 +109,7 @@ def test_the_second_time_nothing_is_encoded(
 ) -> None:
     inputs = inputs_of(SMILES)
     first = embedding.embed(inputs, CONFIG, context)
-    monkeypatch.setattr(embedding, "_encode", None)
+    monkeypatch.setattr(embedding, "checked_network", None)  # nor is a network loaded
     again = embedding.embed(inputs, CONFIG, context)
     assert all(np.array_equal(first[name], again[name]) for name in first)
     with pytest.raises(TypeError):  # other molecules are not in the cache

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from chmr_bench import FitContext, Inputs, TaskInfo
 from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.files import (
@@ -18,6 +19,7 @@ from chmr_bench.nn.pretraining.files import (
 )
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
+from chmr_bench_chmr.embedding import embed
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.shape import Modality, NetworkShape
 from chmr_bench_chmr.weights import (
@@ -132,6 +134,20 @@ def test_odd_shapes_are_refused(shape: dict[str, object], tmp_path: Path) -> Non
     write_tensors(path, tensors, {**header, "shape": changed})
     with pytest.raises(DataError, match=r"weights.safetensors: its (tensors|header)"):
         load_network(path)
+
+
+@pytest.mark.parametrize("shape", [{}, {"hidden": None}, {"hidden": "x"}, {"cells": 3}, {"odd": 1}])
+def test_odd_shapes_are_refused_before_a_tensor_is_read(
+    shape: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_network(path, network(), metadata())
+    tensors, header = read_tensors(path)
+    changed = {**header["shape"], **shape} if shape else {}
+    write_tensors(path, tensors, {**header, "shape": changed})
+    context = FitContext(tasks=TaskInfo("classification", ("a",), "roc_auc"), weights=path)
+    with pytest.raises(DataError, match=r"weights.safetensors: its header describes no network"):
+        embed(Inputs(("CCO",), {}), ChmrConfig(), context)
 
 
 def test_a_header_that_is_too_deep_is_refused(

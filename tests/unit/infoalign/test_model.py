@@ -118,7 +118,7 @@ def test_latents_are_cached(
     def computed(*_: Any) -> None:
         raise AssertionError("what is cached is computed again")
 
-    monkeypatch.setattr(embedding, "_encode", computed)
+    monkeypatch.setattr(embedding, "checked_network", computed)  # nor is a network loaded
     np.testing.assert_array_equal(embedding.embed(inputs, context), mu)
 
 

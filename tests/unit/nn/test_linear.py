@@ -13,7 +13,8 @@ pytest.importorskip("torch")
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from chmr_bench import FitContext, TaskInfo
-from chmr_bench.nn.linear import LinearHead
+from chmr_bench.nn import linear
+from chmr_bench.nn.linear import LinearHead, _Basis
 from chmr_bench.types import FloatArray, TaskType
 
 N, D, T = 300, 40, 5
@@ -209,6 +210,15 @@ def test_one_feature_is_as_good_as_shared() -> None:
     x, y = together()
     alone = fitted(x[:, :1], y, 0).predict(x[:, :1])
     np.testing.assert_allclose(fitted(x[:, :1], y, 8).predict(x[:, :1]), alone, atol=1e-2)
+
+
+def test_features_are_turned_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = features(3)
+    whole = _Basis.of(x)
+    monkeypatch.setattr(linear, "ROWS", 7)
+    np.testing.assert_allclose(_Basis.of(x).x.numpy(), whole.x.numpy(), atol=1e-5)
+    turned = whole.x.numpy() @ whole.back.T
+    np.testing.assert_allclose(turned + whole.centre, x, atol=1e-4)
 
 
 def test_the_same_fit_is_not_made_twice(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
