@@ -211,7 +211,7 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
             return INTERRUPTED
     audits = [one for one in results if not isinstance(one, Skipped)]
     skipped = [one for one in results if isinstance(one, Skipped)]
-    written = write_all(out, audits)
+    written = write_all(out, audits, {record.identity for record in store.records()})
     _show_clean(audits, skipped, as_json)
     if written:
         more = f" and {len(written) - 1} more" if len(written) > 1 else ""

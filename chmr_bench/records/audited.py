@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -126,10 +126,17 @@ def read(path: Path) -> list[AuditFile]:
         ) from error
 
 
-def write_all(root: Path, audits: Iterable[AuditFile]) -> list[Path]:
+def write_all(
+    root: Path, audits: Iterable[AuditFile], on_record: Collection[str] | None = None
+) -> list[Path]:
     """Write a file a dataset, each replaced as a whole, and return their paths.
 
     Audits that are there of other data and splits stay; those in files of one split move.
+
+    Parameters
+    ----------
+    on_record : Collection[str] | None
+        Identities of the records there are: audits of none of them go. None = all stay.
 
     Raises
     ------
@@ -139,7 +146,7 @@ def write_all(root: Path, audits: Iterable[AuditFile]) -> list[Path]:
     folder = root / FOLDER
     files: dict[str, dict[tuple[str, ...], AuditFile]] = defaultdict(dict)
     old = paths(root)
-    known = (one for path in old for one in _readable(path))
+    known = (one for path in old for one in _readable(path) if _speaks_of(one, on_record))
     for one in (*known, *audits):
         key = (one.dataset_digest, one.split_digest, one.metric)
         files[f"{file_name(one.dataset)}.json"][key] = one
@@ -150,6 +157,10 @@ def write_all(root: Path, audits: Iterable[AuditFile]) -> list[Path]:
             if path not in written and _readable(path):
                 path.unlink()
     return written
+
+
+def _speaks_of(audit: AuditFile, on_record: Collection[str] | None) -> bool:
+    return on_record is None or any(identity in on_record for identity in audit.scores)
 
 
 def _readable(path: Path) -> list[AuditFile]:

@@ -111,3 +111,16 @@ def test_what_is_no_audit_is_an_error(results: Any) -> None:
     (results.root / "audit" / "bace-reference.json").write_text("{}")
     with pytest.raises(DataError, match=r"is no audit: .*audit --records"):
         leaderboard.check(results.root)
+
+
+def test_audits_go_with_their_records(results: Any) -> None:
+    record = results.add("forest", "bace", 0.7)
+    one = results.audit([record], [0.6])
+    gone = one.model_copy(
+        update={"split_digest": "0" * 64, "scores": {"f" * 64: one.scores[record.identity]}}
+    )
+    write_all(results.root, [one, gone])
+    write_all(results.root, [one])
+    assert len(read_all(results.root)) == 2
+    write_all(results.root, [], {record.identity})
+    assert list(read_all(results.root).values()) == [one]
