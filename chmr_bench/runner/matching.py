@@ -197,7 +197,7 @@ def _fold(
 ) -> dict[str, MatchedBlock]:
     """Return what a model fitted on the other folds makes of one fold's pairs, block by block."""
     atlas, inputs = whole
-    split = repeated_fold(atlas.keys, job.seed % REPEATS * FOLDS + fold)
+    split = repeated_fold([atlas.keys], job.seed % REPEATS * FOLDS + fold)
     train = np.sort(np.concatenate([split.train, split.valid]))
     pairs = atlas.take(train)
     if job.shuffled:

@@ -10,7 +10,7 @@ import pytest
 
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
-from chmr_bench.settings import build_config, missing_modules
+from chmr_bench.settings import EVERY, build_config, missing_modules
 from chmr_bench.testing import check_model
 
 QUICK: Mapping[str, Mapping[str, Any]] = {
@@ -132,7 +132,7 @@ def test_a_variant_differs_from_chmr_by_its_preset_alone(name: str) -> None:
     known = load_object(spec.config).model_fields
     assert set(spec.preset) <= set(known)
     if spec.recipe == plain.recipe:
-        found, other = build_config(spec, {}).model_dump(), build_config(plain, {}).model_dump()
+        found, other = (build_config(s, {}).model_dump(context=EVERY) for s in (spec, plain))
         assert {n for n in known if found[n] != other[n]} == set(spec.preset) != set()
     mine = {"head_hidden": 24}
     assert build_config(spec, mine).head_hidden == 24
