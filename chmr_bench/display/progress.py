@@ -40,7 +40,7 @@ PHASE_WORDS: dict[Phase, str] = {
 }
 WIDTH = 42
 SECONDS_A_LINE = 60.0
-"""Where there is no terminal: seconds between two lines on how far pretraining is."""
+"""Where there is no terminal: seconds between two lines on how far long work is."""
 
 
 def display(total: int, *, quiet: bool) -> Quiet:
@@ -144,7 +144,7 @@ class Quiet(SweepListener):
 class Lines(Quiet):
     """A line a job, without control characters: for logs and pipes.
 
-    Pretraining, which may take hours, says what it is at, and once a minute how far.
+    Pretraining, which may take hours, says what it is at; all that lasts says how far once a minute.
     """
 
     def __init__(self, out: Console) -> None:
@@ -163,11 +163,12 @@ class Lines(Quiet):
         self.place = f"[{position}/{total}] "
 
     def stage(self, phase: Phase) -> None:
-        """Say that pretraining begins; other phases are short."""
-        self.at = self.phase = ""
+        """Say that pretraining begins; other phases are mostly short."""
+        self.phase = PHASE_WORDS[phase]
         if phase == "weights":
-            self.phase = PHASE_WORDS[phase]
             self.step("")
+        else:
+            self.at, self.said = self.phase, time.monotonic()
 
     def step(self, name: str) -> None:
         """Say what pretraining, or other long work, is at."""
@@ -176,7 +177,7 @@ class Lines(Quiet):
         self._write(f"{self.place}{self.at}")
 
     def progress(self, done: int, total: int, unit: str) -> None:
-        """Say how far pretraining is, once a minute."""
+        """Say how far it is, once a minute."""
         if self.at and time.monotonic() - self.said >= SECONDS_A_LINE:
             self.said = time.monotonic()
             self._write(f"{self.place}{self.at}: {done} of {total} {unit}")

@@ -22,7 +22,7 @@ from chmr_bench.errors import (
     SettingError,
     UnknownNameError,
 )
-from chmr_bench.features.groups import MoleculeKeys
+from chmr_bench.features.groups import MoleculeKeys, plainly_neutral
 from chmr_bench.features.parallel import compute_block
 from chmr_bench.features.plugin import CONNECTIVITY, IDENTITY, LEVELS, NEUTRAL_PARENT
 from chmr_bench.features.storage import read_block, write_block
@@ -96,6 +96,7 @@ def connectivity_keys(
 
 def neutral_parent_keys(
     smiles: Sequence[str],
+    known: Sequence[str] = (),
     *,
     n_jobs: int | None = None,
     progress: Progress = no_progress,
@@ -105,12 +106,26 @@ def neutral_parent_keys(
 
     Two rows are one molecule where the key as it stands or this one agrees: see `features.groups`.
 
+    Parameters
+    ----------
+    known : Sequence[str]
+        What `connectivity_keys` gives of the same molecules, where that is at hand: then only those
+        are computed that may not be their own parents.
+
     Examples
     --------
     >>> neutral_parent_keys(["CC(=O)[O-].[Na+]", "CC(=O)O"])
     ('QTBSBXVTEAMEQO', 'QTBSBXVTEAMEQO')
     """
-    return keys_of(_matrix(NEUTRAL_PARENT, smiles, n_jobs, progress, cache))
+    if not known:
+        return keys_of(_matrix(NEUTRAL_PARENT, smiles, n_jobs, progress, cache))
+    parents = list(known)
+    rows = [row for row, text in enumerate(smiles) if not plainly_neutral(text)]
+    others = [smiles[row] for row in rows]
+    computed = _matrix(NEUTRAL_PARENT, others, n_jobs, progress, cache)
+    for row, key in zip(rows, keys_of(computed), strict=True):
+        parents[row] = key
+    return tuple(parents)
 
 
 def molecule_keys(
@@ -126,7 +141,7 @@ def molecule_keys(
     Parameters
     ----------
     keys : Sequence[str]
-        n connectivities where they are known, else they are computed.
+        n connectivities that somebody else has given, else they are computed.
 
     Examples
     --------
@@ -134,8 +149,8 @@ def molecule_keys(
     [0, 1, 0]
     """
     where: Any = {"n_jobs": n_jobs, "progress": progress, "cache": cache}
-    own = tuple(keys) or connectivity_keys(smiles, **where)
-    return MoleculeKeys(own, neutral_parent_keys(smiles, **where))
+    known = () if keys else connectivity_keys(smiles, **where)
+    return MoleculeKeys(tuple(keys) or known, neutral_parent_keys(smiles, known, **where))
 
 
 def identities(
@@ -151,16 +166,21 @@ def identities(
     """
     values = _matrix(IDENTITY, smiles, n_jobs, progress, cache).values
     parts = np.split(np.asarray(values), len(LEVELS), axis=1)
-    return {
-        level: tuple(bytes(row).hex() if row.any() else "" for row in part)
-        for level, part in zip(LEVELS, parts, strict=True)
-    }
+    return {level: _as_hex(part) for level, part in zip(LEVELS, parts, strict=True)}
 
 
 def keys_of(block: MatrixBlock) -> tuple[str, ...]:
     """Return connectivity keys as text, "" where there is none, of their ASCII codes (n, 14)."""
     codes = np.ascontiguousarray(block.values, dtype=np.uint8)
     return tuple(bytes(row).rstrip(b"\0").decode("ascii") for row in codes)
+
+
+def _as_hex(codes: np.ndarray[Any, Any]) -> tuple[str, ...]:
+    """Return each row of bytes as text, "" where all are 0."""
+    width = 2 * codes.shape[1]
+    digits, nothing = codes.tobytes().hex(), "0" * width
+    rows = (digits[start : start + width] for start in range(0, len(digits), width))
+    return tuple("" if row == nothing else row for row in rows)
 
 
 def _matrix(

@@ -7,6 +7,7 @@ itself. Atlases, splits, audits and links all ask here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from chmr_bench.types import BoolArray, IntArray
 
 MOLECULE_VERSION = "1"
 """Changes whenever other rows are one molecule; part of what an atlas and weights depend on."""
+
+_ATOM = r"Cl|Br|[CNOPSFIcnops]"
+_PLAIN = re.compile(rf"(?:{_ATOM}|\[\d*(?:{_ATOM}|H)@{{0,2}}(?:H\d?)?(?::\d+)?\]|[-=#:/\\()%\d])+")
+"""SMILES of one fragment of non-metals (`identity.NON_METALS`) without a charge."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,19 @@ def molecule_groups(levels: Sequence[Sequence[str]]) -> IntArray:
     links = sparse.coo_array((np.ones(len(rows), np.int8), (rows, columns)), (size, size))
     _, labels = connected_components(links, directed=False)
     return numbered(labels[:n].tolist())
+
+
+def plainly_neutral(smiles: str) -> bool:
+    """Return whether the text alone shows one uncharged fragment without metals.
+
+    Such a molecule is its own neutral parent, and its connectivity need not be computed twice.
+
+    Examples
+    --------
+    >>> [plainly_neutral(s) for s in ("C[C@H](N)c1c[nH]cc1", "CC(=O)[O-]", "CCO.Cl", "C[Na]", "*C")]
+    [True, False, False, False, False]
+    """
+    return _PLAIN.fullmatch(smiles) is not None
 
 
 def numbered(values: Sequence[object]) -> IntArray:

@@ -241,7 +241,10 @@ class LoadedDataset:
         """Return the connectivity key of every molecule, "" where none can be made."""
         if self.dataset.keys:
             return self.dataset.keys
-        if not self._keys:
+        if not self._keys and self.part_of:
+            whole, rows = self.part_of
+            self._keys.append(whole.keys_of(rows, progress))
+        elif not self._keys:
             self._keys.append(self._make_keys(self.dataset.smiles, progress))
         return self._keys[0]
 
@@ -260,13 +263,17 @@ class LoadedDataset:
         See `features.groups`.
         """
         from chmr_bench.features import cache
+        from chmr_bench.features.groups import MoleculeKeys
 
-        smiles, keys = self.dataset.smiles, self.keys(progress) if rows is None else ()
+        smiles = self.dataset.smiles
         if rows is not None:
-            smiles, keys = tuple(smiles[i] for i in rows.tolist()), self.keys_of(rows, progress)
-        return cache.molecule_keys(
-            smiles, keys, n_jobs=self.n_jobs, progress=progress, cache=feature_folder()
+            smiles = tuple(smiles[i] for i in rows.tolist())
+        keys = self.keys(progress) if rows is None else self.keys_of(rows, progress)
+        known = () if self.dataset.keys else keys
+        parents = cache.neutral_parent_keys(
+            smiles, known, n_jobs=self.n_jobs, progress=progress, cache=feature_folder()
         )
+        return MoleculeKeys(keys, parents)
 
     def _make_keys(self, smiles: tuple[str, ...], progress: Progress) -> tuple[str, ...]:
         from chmr_bench.features import cache

@@ -17,8 +17,14 @@ def load(
     options: FetchOptions,
     n_jobs: int = 1,
     progress: Progress = no_progress,
+    whole: LoadedDataset | None = None,
 ) -> LoadedDataset:
     """Return a dataset that is registered, of MoleculeNet, or a user's table.
+
+    Parameters
+    ----------
+    whole : LoadedDataset or None
+        Of molecules that atlases measured: the dataset that they are part of; None = load it.
 
     Raises
     ------
@@ -30,7 +36,7 @@ def load(
     >>> load(DatasetRequest(name="bace"), FetchOptions()).digest  # doctest: +SKIP
     """
     if request.atlases:
-        whole = load(request.whole, options, n_jobs, progress)
+        whole = whole or load(request.whole, options, n_jobs, progress)
         name = MEASURED_IN.join([whole.spec.name, *request.atlases])
         return attached(whole, request.atlases, options, progress).measured(name, request)
     with stdout_to_stderr():
@@ -67,7 +73,9 @@ class Datasets:
     def load(self, request: DatasetRequest, progress: Progress = no_progress) -> LoadedDataset:
         """Return the dataset; see `load`."""
         if request not in self._loaded:
-            self._loaded[request] = load(request, self.options, self.n_jobs, progress)
+            whole = self.load(request.whole, progress) if request.atlases else None
+            made = load(request, self.options, self.n_jobs, progress, whole)
+            self._loaded[request] = made
         return self._loaded[request]
 
     def keep_features_of(self, one: LoadedDataset) -> None:

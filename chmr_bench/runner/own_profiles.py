@@ -16,6 +16,11 @@ from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.runner.pretraining import atlas_specs, public_name
 from chmr_bench.streams import stdout_to_stderr
 
+MOST_KEPT = 8
+"""Atlases of pinned files that stay open for the next dataset that asks for them."""
+
+_KEPT: dict[tuple[AtlasSpec, FetchOptions], Atlas] = {}
+
 
 def attached(
     data: LoadedDataset,
@@ -84,7 +89,13 @@ def opened_atlas(
         atlas: Atlas = foreign.isolated(spec.load, target, spec, options, seconds=seconds)
         return atlas
     with stdout_to_stderr():
-        return sources.open_atlas(spec, options, progress)
+        if isinstance(spec, Path):  # a user may change its files
+            return sources.open_atlas(spec, options, progress)
+        if (spec, options) not in _KEPT:
+            if len(_KEPT) == MOST_KEPT:
+                del _KEPT[next(iter(_KEPT))]
+            _KEPT[spec, options] = sources.open_atlas(spec, options, progress)
+        return _KEPT[spec, options]
 
 
 def open_here(spec: AtlasSpec, options: FetchOptions, send: Callable[..., None]) -> Atlas:

@@ -99,8 +99,8 @@ def make_split(
         Of the methods that draw (`depends_on_seed`); the same seed gives the same split on every
         platform for ``random``, ``strict`` and ``cv5x5``.
     keys : Sequence[str]
-        n connectivity keys, "" where none can be made; the dataset's own where it has some. Only
-        where `needs_keys`.
+        n connectivities as `features.cache.connectivity_keys` gives them, "" where none can be
+        made; the dataset's own where it has some. Only where `needs_keys`.
     fractions : Fractions
         Shares of train, valid and test; the reference rule and ``cv5x5`` have their own.
     n_jobs : int or None
@@ -143,7 +143,8 @@ class _SplitInputs:
         from chmr_bench.features import cache
 
         smiles = self.dataset.smiles
-        parents = cache.neutral_parent_keys(smiles, **self._where())
+        known = () if self.dataset.keys else self.keys
+        parents = cache.neutral_parent_keys(smiles, known, **self._where())
         return [molecule_names(smiles, self.keys), parents]
 
     def families(self) -> list[Sequence[str]]:

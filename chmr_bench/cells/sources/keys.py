@@ -6,8 +6,9 @@ row is marked here, and counted by whoever leaves it out. One pass, cached as an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -70,15 +71,26 @@ def keys_where_readable(
     return Keys(tuple(keys[i] for i in rows), unreadable[rows])
 
 
-def neutral_parents(smiles: Sequence[str], progress: Progress = no_progress) -> tuple[str, ...]:
+def neutral_parents(
+    smiles: Sequence[str],
+    progress: Progress = no_progress,
+    *,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[str, ...]:
     """Return the connectivity of each neutral parent, "" where the SMILES cannot be read.
 
     Over all cores, from the feature cache where they are there.
+
+    Parameters
+    ----------
+    known : Mapping[str, str]
+        SMILES -> connectivity, of all or of none, where `keys_where_readable` has made them.
     """
     from chmr_bench.features.cache import neutral_parent_keys
 
     def made(texts: Sequence[str]) -> tuple[str, ...]:
-        return neutral_parent_keys(texts, progress=progress, cache=paths.feature_folder())
+        own = [known[text] for text in texts] if known else ()
+        return neutral_parent_keys(texts, own, progress=progress, cache=paths.feature_folder())
 
     if not smiles:
         return ()

@@ -144,10 +144,11 @@ def atlas_of_table(
     were infinite in a profile measured in part, where they count as missing (``infinite_values``).
     """
     counts = Counter(table.counts)
-    keys = table.keys
+    keys, known = table.keys, {}
     if not keys:
         computed = keys_where_readable(table.smiles, progress, strict=table.strict)
         keys = computed.keys
+        known = dict(zip(table.smiles, keys, strict=True))
         empty = np.array([not text.strip() for text in table.smiles], dtype=bool)
         counts["no_smiles"] += int(empty.sum())
         counts["unreadable_smiles"] += int((computed.unreadable & ~empty).sum())
@@ -161,7 +162,7 @@ def atlas_of_table(
         blocks[block_name], n_imputed = complete(block)
         counts["filled_values"] += n_imputed
     complete_table = replace(table, blocks=blocks, counts=dict(counts))
-    parents = partial(neutral_parents, progress=progress)
+    parents = partial(neutral_parents, known=known, progress=progress)
     atlas = one_row_a_molecule(name, complete_table, keys, synthetic, parents)
     for block_name, block in atlas.blocks.items():  # of the molecules that can be read
         where = f"atlas {name!r}, of whose rows became {dict(atlas.counts)}, block {block_name!r}"

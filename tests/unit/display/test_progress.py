@@ -58,6 +58,16 @@ def test_lines_hold_no_control_character() -> None:
     assert "\x1b" not in out.getvalue()
 
 
+def test_lines_say_how_far_whatever_lasts_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_A_LINE", 0.0)
+    out = io.StringIO()
+    with Lines(Console(file=out)) as shown:
+        shown.started(ITEM, 2, 7)
+        shown.stage("features")
+        shown.progress(30, 90, "molecules")
+    assert out.getvalue() == "[2/7] features: 30 of 90 molecules\n"
+
+
 def test_quiet_shows_only_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
     shown = Quiet()
     shown.finished(outcome())

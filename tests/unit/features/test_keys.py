@@ -13,7 +13,7 @@ from chmr_bench.features.cache import (
     molecule_keys,
     neutral_parent_keys,
 )
-from chmr_bench.features.groups import MoleculeKeys, molecule_groups
+from chmr_bench.features.groups import MoleculeKeys, molecule_groups, plainly_neutral
 from chmr_bench.features.identity import connectivity
 
 
@@ -101,3 +101,34 @@ def test_molecule_keys_say_which_rows_are_a_molecule_of_others() -> None:
 def test_a_neutral_molecule_and_only_such_a_one_is_its_own_parent(form: str, parent: str) -> None:
     assert neutral_parent_keys([form]) == neutral_parent_keys([parent])
     assert neutral_parent_keys([form]) == connectivity_keys([parent])
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "C[C@@H](N)c1c[nH]c2cc(Br)ccc12",
+        "[2H]C([2H])([2H])O",
+        "[H]OC",
+        "F/C=C\\Cl",
+        "C1CC%12CCC1CC%12",
+        "[13CH3:1]O",
+        "CN(=O)=O",  # neutral as it is written: its own parent
+        "F(C)(C)C",
+        "Brc1n[nH]c2ccccc12",
+        "O=S(=O)(N)P",
+    ],
+)
+def test_a_parent_told_by_the_text_is_the_one_computed(smiles: str) -> None:
+    assert plainly_neutral(smiles)
+    known = connectivity_keys([smiles])
+    assert neutral_parent_keys([smiles], known) == known == neutral_parent_keys([smiles])
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    ["CCO.Cl", "C[NH3+]", "[O-]C", "C[Na]", "CB(O)O", "c1ccb[nH]1", "*C", "[Se]C", "C name"],
+)
+def test_what_may_have_another_parent_is_computed(smiles: str) -> None:
+    assert not plainly_neutral(smiles)
+    assert neutral_parent_keys([smiles, "CCO"], ["other", "own"])[1] == "own"
+    assert neutral_parent_keys([smiles, "CCO"], ["other", "own"])[0] != "other"
