@@ -144,7 +144,7 @@ class Quiet(SweepListener):
 class Lines(Quiet):
     """A line a job, without control characters: for logs and pipes.
 
-    Pretraining, which may take hours, says what it is at; all that lasts says how far once a minute.
+    Pretraining, which may take hours, says what it is at. Once a minute all says how far it is.
     """
 
     def __init__(self, out: Console) -> None:
