@@ -8,7 +8,9 @@ in its batch would show.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,6 +44,7 @@ def cached(
     values = read(path, len(inputs), d)
     if values is None:
         values = encoded(inputs, d, context, encoder())
+        _give_back_memory()
         write(path, values, context)
     return values
 
@@ -68,6 +71,14 @@ def encoded(
             embedded[rows] = part
             context.progress(done, len(chunks), "batches embedded")
     return embedded
+
+
+def _give_back_memory() -> None:
+    """Give the system what is free between the pieces still held: a tenth of a fit's peak."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+        if trim is not None:
+            trim(0)
 
 
 def cache_file(

@@ -19,7 +19,7 @@ from chmr_bench.nn.trainer import (
     train,
     validation_score,
 )
-from chmr_bench.types import FloatArray
+from chmr_bench.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +43,31 @@ class HeadSettings(TrainerSettings):
     input_dropout: float = 0.0
     norm: Literal["layer", "batch", "none"] = "layer"
     batch_size: int = 0
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Features (n, d) as groups of columns, each (n, d_i): joined once, where a head reads them."""
+
+    groups: tuple[FloatArray, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """n and d."""
+        return len(self.groups[0]), sum(group.shape[1] for group in self.groups)
+
+    def __getitem__(self, rows: IntArray) -> SideBySide:
+        return SideBySide(tuple(group[rows] for group in self.groups))
+
+    def joined(self, dtype: torch.dtype, device: str) -> torch.Tensor:
+        """Return all in one tensor of that type."""
+        import torch
+
+        whole = torch.empty(self.shape, dtype=dtype, device=device)
+        places = torch.split(whole, [group.shape[1] for group in self.groups], dim=1)
+        for place, group in zip(places, self.groups, strict=True):
+            place.copy_(torch.from_numpy(group))
+        return whole
 
 
 class TaskNetwork(ABC):
@@ -88,7 +113,7 @@ class TaskNetwork(ABC):
         Parameters
         ----------
         x_train, x_valid : Any
-            (n, d) features, float32.
+            (n, d) features: float32, or `SideBySide`.
         y_train, y_valid : FloatArray
             (n, t) labels, NaN = not measured.
         """
@@ -170,9 +195,14 @@ class Head(TaskNetwork):
         super().__init__(settings)
         self.augment = augment
 
-    def _features(self, x: FloatArray, learning: bool = False) -> torch.Tensor:
-        tensor = self._tensor(x)
-        return tensor.bfloat16() if learning and self._context.precision == "bfloat16" else tensor
+    def _features(self, x: FloatArray | SideBySide, learning: bool = False) -> torch.Tensor:
+        import torch
+
+        reduced = learning and self._context.precision == "bfloat16"
+        dtype = torch.bfloat16 if reduced else torch.float32
+        if isinstance(x, SideBySide):
+            return x.joined(dtype, self._context.device)
+        return self._tensor(x).to(dtype)
 
     def _build(self, d: int, t: int) -> torch.nn.Module:
         from torch import nn

@@ -45,9 +45,9 @@ Send = Callable[..., None]
 log = logging.getLogger("chmr_bench.runner")
 
 
-@dataclass(frozen=True)
+@dataclass
 class FitTask:
-    """All that a model is given, and all that its process knows.
+    """All that a model is given, and all that its process knows. It serves for one fit.
 
     Attributes
     ----------
@@ -71,6 +71,12 @@ class FitTask:
     registry: Registry
     givers: IntArray | None = None
     replaced: tuple[str, ...] = ()
+
+    def give_train(self) -> Inputs:
+        """Return the training inputs and let go of them: the model may need their memory."""
+        train = self.train
+        self.train = train.take(np.zeros(0, dtype=np.int64))
+        return train.read_only()
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArra
     test = task.test.read_only()
     send("stage", "fit")
     model.fit(
-        task.train.read_only(),
+        task.give_train(),
         task.y_train.copy(),
         task.valid.read_only(),
         task.y_valid.copy(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from chmr_bench import DataError, FeatureRequest, FitContext, Inputs
 from chmr_bench.errors import SettingError
 from chmr_bench.features.bits import log_counts_of
 from chmr_bench.features.properties import ClippedScale
-from chmr_bench.nn.heads import Head, HeadSettings
+from chmr_bench.nn.heads import Head, HeadSettings, SideBySide
 from chmr_bench.nn.linear import LinearHead
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
@@ -97,6 +97,7 @@ class Chmr:
             self._properties = ClippedScale.of(train.matrix("descriptors"))
         groups = self._groups(train)
         self._scales = {n: _scale(values) for n, values in groups.items() if n not in reading.RAW}
+        del train  # of a large dataset 300 MB, and no head reads it
         parts = (groups, y_train, self._groups(valid), y_valid)
         readable = {kind: self._reads(kind, groups) for kind in self.config.heads}
         for kind in (kind for kind, reads in readable.items() if not reads):
@@ -161,20 +162,36 @@ class Chmr:
         if reading.uses_counts(self.config):
             parts["counts"] = log_counts_of(inputs, ["counts"]).toarray()
             parts["descriptors"] = self._properties.apply(inputs.matrix("descriptors"))
-        return {**parts, "bits": reading.bits_of(inputs, np.uint8)}
+        parts = {**parts, "bits": reading.bits_of(inputs, np.uint8)}
+        # Copies of columns, so that those that no head reads are let go of.
+        return {
+            name: values if values.base is None else values.copy()
+            for name, values in parts.items()
+            if name in self._wanted
+        }
 
-    def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> FloatArray:
+    @property
+    def _wanted(self) -> set[str]:
+        """Return all that the heads may read."""
+        kinds = self.config.heads
+        return {name for kind in kinds for name in LINEAR.get(kind, self.config.head_inputs)}
+
+    def _join(self, groups: Groups, kind: HeadKind, reads: Sequence[str]) -> Any:
         """Return the groups side by side; those of the encoder standardised on training rows."""
-        scale = self.config.head_embedding_scale if kind == "network" else 1.0
+        if kind == "network":
+            scale = self.config.head_embedding_scale
+            return SideBySide(tuple(self._scaled(name, groups[name], scale) for name in reads))
         ends = np.cumsum([groups[name].shape[1] for name in reads])
         joined = np.empty((len(groups[reads[0]]), ends[-1]), dtype=np.float32)
         for name, place in zip(reads, np.split(joined, ends[:-1], axis=1), strict=True):
-            values = groups[name]
-            if name in self._scales:
-                centre, spread = self._scales[name]
-                values = (values - centre) / spread * scale
-            place[:] = values
+            place[:] = self._scaled(name, groups[name])
         return joined
+
+    def _scaled(self, name: str, values: FloatArray, scale: float = 1.0) -> FloatArray:
+        if name not in self._scales:
+            return values
+        centre, spread = self._scales[name]
+        return (values - centre) / spread * scale
 
 
 def _scale(values: FloatArray) -> tuple[FloatArray, FloatArray]:

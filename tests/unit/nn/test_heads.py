@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from chmr_bench import FitContext, TaskInfo  # noqa: E402
-from chmr_bench.nn.heads import Head, HeadSettings  # noqa: E402
+from chmr_bench.nn.heads import Head, HeadSettings, SideBySide  # noqa: E402
 from chmr_bench.types import FloatArray, TaskType  # noqa: E402
 
 QUICK = HeadSettings(hidden=16, dropout=0.0, learning_rate=0.02, epochs=60, patience=60)
@@ -144,3 +145,22 @@ def test_progress_is_told() -> None:
     context = FitContext(tasks=CLASSES, progress=tell)
     Head(replace(QUICK, epochs=4)).fit(x[:80], y[:80], x[80:], y[80:], context)
     assert told == [(i, 4, "epochs") for i in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_groups_side_by_side_are_read_as_one_matrix(
+    precision: Literal["float32", "bfloat16"],
+) -> None:
+    """Bytes and numbers: the same head, to the last bit."""
+    x, values = problem()
+    x[:, :2] = x[:, :2] > 0
+    y = (values > 0).astype(np.float64)
+    y[7] = np.nan  # a row without any label is left out of the training rows
+    context = FitContext(tasks=CLASSES, precision=precision)
+    joined, apart = Head(QUICK), Head(QUICK)
+    groups = SideBySide((x[:, :2].astype(np.uint8), x[:, 2:]))
+    assert groups.shape == x.shape
+    rows = np.arange(80), np.arange(80, 120)
+    joined.fit(x[rows[0]], y[rows[0]], x[rows[1]], y[rows[1]], context)
+    apart.fit(groups[rows[0]], y[rows[0]], groups[rows[1]], y[rows[1]], context)
+    np.testing.assert_array_equal(apart.predict(groups), joined.predict(x))

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,26 @@ def test_a_run_does_not_fail_by_its_validation_rows(caplog: pytest.LogCaptureFix
     task = FitTask(spec, config, rows, y, rows, y, rows, FitContext(tasks), registry())
     assert fitting.of_valid(Falls(), task) is None
     assert "no predictions of the validation rows are kept: ValueError: no more" in caplog.text
+
+
+def test_a_model_has_the_only_hold_on_its_training_rows() -> None:
+    """So that it can let go of them: those of a large dataset are hundreds of megabytes."""
+    values = np.arange(6.0).reshape(2, 3)
+    rows = Inputs(("C", "CC"), {"block": MatrixBlock(values, np.ones(2, dtype=bool))})
+    y = np.zeros((2, 1))
+    tasks = TaskInfo("classification", ("a",), "roc_auc")
+    spec = registry().model("quick.noise").spec
+    config = build_config(spec, {})
+    valid = Inputs(("C",))
+    task = FitTask(spec, config, rows, y, valid, y, valid, FitContext(tasks), registry())
+    held = weakref.ref(rows)
+    del rows
+    given = task.give_train()
+    assert given.smiles == ("C", "CC")
+    assert not given.matrix("block").values.flags.writeable
+    assert task.train.smiles == ()
+    del given
+    assert held() is None
 
 
 def test_scores_are_of_the_stored_precision(datasets: Datasets) -> None:
