@@ -40,8 +40,9 @@ class InfoAlign:
         """
         self._context = context
         self._head = Head(HeadSettings.of(self.config, "head_"))
-        x_train, x_valid = embed(train, context), embed(valid, context)
-        self._head.fit(x_train, y_train, x_valid, y_valid, context)
+        x_train = embed(train, context)
+        del train  # graphs of a large dataset take hundreds of megabytes
+        self._head.fit(x_train, y_train, embed(valid, context), y_valid, context)
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return probabilities of class 1, or values, (n, t)."""

@@ -46,6 +46,7 @@ class Mmsa:
         """
         self._context = context
         self._pool = unified_codes(train, context)
+        del train  # drawings and conformers take hundreds of megabytes
         x_train = self._with_neighbours(self._pool)
         self._centre = x_train.mean(axis=0)
         spread = x_train.std(axis=0)
