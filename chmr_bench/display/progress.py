@@ -163,12 +163,9 @@ class Lines(Quiet):
         self.place = f"[{position}/{total}] "
 
     def stage(self, phase: Phase) -> None:
-        """Say that pretraining begins; other phases are mostly short."""
-        self.phase = PHASE_WORDS[phase]
-        if phase == "weights":
-            self.step("")
-        else:
-            self.at, self.said = self.phase, time.monotonic()
+        """Remember it; pretraining whose weights are kept has no step, other phases are short."""
+        self.at = self.phase = PHASE_WORDS[phase]
+        self.said = time.monotonic()
 
     def step(self, name: str) -> None:
         """Say what pretraining, or other long work, is at."""

@@ -65,7 +65,10 @@ def test_lines_say_how_far_whatever_lasts_is(monkeypatch: pytest.MonkeyPatch) ->
         shown.started(ITEM, 2, 7)
         shown.stage("features")
         shown.progress(30, 90, "molecules")
-    assert out.getvalue() == "[2/7] features: 30 of 90 molecules\n"
+        shown.stage("weights")
+        shown.step("learning")
+    lines = ["[2/7] features: 30 of 90 molecules", "[2/7] pretraining: learning"]
+    assert out.getvalue().splitlines() == lines
 
 
 def test_quiet_shows_only_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
