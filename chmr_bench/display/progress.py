@@ -144,7 +144,7 @@ class Quiet(SweepListener):
 class Lines(Quiet):
     """A line a job, without control characters: for logs and pipes.
 
-    Pretraining, which may take hours, says what it is at. Once a minute all says how far it is.
+    Pretraining, which may take hours, says what it is at. Once a minute a phase says how far it is.
     """
 
     def __init__(self, out: Console) -> None:
@@ -156,11 +156,11 @@ class Lines(Quiet):
 
     def begun(self, name: str) -> None:
         """Remember what it is."""
-        self.place = f"{name}: "
+        self.place, self.at, self.phase = f"{name}: ", "", ""
 
     def started(self, item: Item, position: int, total: int) -> None:
         """Remember which job it is."""
-        self.place = f"[{position}/{total}] "
+        self.place, self.at, self.phase = f"[{position}/{total}] ", "", ""
 
     def stage(self, phase: Phase) -> None:
         """Remember it; pretraining whose weights are kept has no step, other phases are short."""

@@ -119,6 +119,8 @@ def neutral_parent_keys(
     """
     if not known:
         return keys_of(_matrix(NEUTRAL_PARENT, smiles, n_jobs, progress, cache))
+    if len(known) != len(smiles):
+        raise DataError(f"{len(known)} connectivities are known of {len(smiles)} molecules")
     parents = list(known)
     rows = [row for row, text in enumerate(smiles) if not plainly_neutral(text)]
     others = [smiles[row] for row in rows]

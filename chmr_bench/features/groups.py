@@ -20,7 +20,7 @@ MOLECULE_VERSION = "1"
 
 _ATOM = r"Cl|Br|[CNOPSFIcnops]"
 _PLAIN = re.compile(rf"(?:{_ATOM}|\[\d*(?:{_ATOM}|H)@{{0,2}}(?:H\d?)?(?::\d+)?\]|[-=#:/\\()%\d])+")
-"""SMILES of one fragment of non-metals (`identity.NON_METALS`) without a charge."""
+"""SMILES of one fragment of non-metals (`identity.NON_METALS`), written without a charge."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def molecule_groups(levels: Sequence[Sequence[str]]) -> IntArray:
 
 
 def plainly_neutral(smiles: str) -> bool:
-    """Return whether the text alone shows one uncharged fragment without metals.
+    """Return whether the text alone shows one fragment without metals, written without a charge.
 
-    Such a molecule is its own neutral parent, and its connectivity need not be computed twice.
+    Such a molecule has the connectivity of its neutral parent, which need not be computed twice.
 
     Examples
     --------

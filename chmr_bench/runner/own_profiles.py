@@ -91,11 +91,14 @@ def opened_atlas(
     with stdout_to_stderr():
         if isinstance(spec, Path):  # a user may change its files
             return sources.open_atlas(spec, options, progress)
-        if (spec, options) not in _KEPT:
-            if len(_KEPT) == MOST_KEPT:
-                del _KEPT[next(iter(_KEPT))]
-            _KEPT[spec, options] = sources.open_atlas(spec, options, progress)
-        return _KEPT[spec, options]
+        if (spec, options) in _KEPT:
+            atlas = _KEPT.pop((spec, options))
+        else:
+            atlas = sources.open_atlas(spec, options, progress)
+        if len(_KEPT) == MOST_KEPT:
+            del _KEPT[next(iter(_KEPT))]  # which was asked for longest ago
+        _KEPT[spec, options] = atlas
+        return atlas
 
 
 def open_here(spec: AtlasSpec, options: FetchOptions, send: Callable[..., None]) -> Atlas:

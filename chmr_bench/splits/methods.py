@@ -83,6 +83,7 @@ def make_split(
     rule: SplitRule | None = None,
     seed: int = 0,
     keys: Sequence[str] = (),
+    parents: Sequence[str] = (),
     fractions: Fractions = DEFAULT_FRACTIONS,
     n_jobs: int | None = None,
 ) -> Split:
@@ -99,8 +100,10 @@ def make_split(
         Of the methods that draw (`depends_on_seed`); the same seed gives the same split on every
         platform for ``random``, ``strict`` and ``cv5x5``.
     keys : Sequence[str]
-        n connectivities as `features.cache.connectivity_keys` gives them, "" where none can be
-        made; the dataset's own where it has some. Only where `needs_keys`.
+        n connectivity keys, "" where none can be made; the dataset's own where it has some. Only
+        where `needs_keys`.
+    parents : Sequence[str]
+        n connectivities of the neutral parents, where they are at hand; else they are computed.
     fractions : Fractions
         Shares of train, valid and test; the reference rule and ``cv5x5`` have their own.
     n_jobs : int or None
@@ -120,7 +123,8 @@ def make_split(
     """
     _check_fractions(fractions)
     with kept_to(n_jobs):
-        given = _SplitInputs(dataset, rule, seed, tuple(keys) or dataset.keys, fractions, n_jobs)
+        names = tuple(keys) or dataset.keys, tuple(parents)
+        given = _SplitInputs(dataset, rule, seed, *names, fractions, n_jobs)
         split = _split(method, given)
     try:
         check_split(split, len(dataset), complete=method != "reference")
@@ -135,6 +139,7 @@ class _SplitInputs:
     rule: SplitRule | None
     seed: int
     keys: tuple[str, ...]
+    parents: tuple[str, ...]
     fractions: Fractions
     n_jobs: int | None
 
@@ -143,8 +148,7 @@ class _SplitInputs:
         from chmr_bench.features import cache
 
         smiles = self.dataset.smiles
-        known = () if self.dataset.keys else self.keys
-        parents = cache.neutral_parent_keys(smiles, known, **self._where())
+        parents = self.parents or cache.neutral_parent_keys(smiles, **self._where())
         return [molecule_names(smiles, self.keys), parents]
 
     def families(self) -> list[Sequence[str]]:
