@@ -82,6 +82,22 @@ def test_what_masked_cells_cost_is_what_the_tables_say() -> None:
     assert most == lost[0][0]
 
 
+def test_what_masked_profiles_cost_is_what_the_tables_say() -> None:
+    change = r"-\d+\.\d \(-\d+\.\d to -?\d+\.\d\)"
+    said = re.findall(change, paragraph("The more profiles are masked"))
+    stored: list[str] = []
+    wong, yeast = "toxcast+wong2024", "toxcast+yeast-cgm"
+    tables = ((wong, "world"), (wong, "test"), (wong, "world, asymmetric"), (yeast, "world"))
+    for name, what in tables:
+        heading = f"## {name}, 10 strict splits: cells masked ({what})\n"
+        row = (
+            text_of("leaderboards/missing.md").partition(heading)[2].partition("\n| cells.mlp |")[2]
+        )
+        stored += re.findall(change, row.partition("\n")[0])[:-1]  # the last is their mean
+    assert said == stored
+    assert len(said) == 13
+
+
 def test_the_small_table_has_the_rows_that_cover_the_board() -> None:
     lines = load_generator().small_table().splitlines()
     assert lines[2].count("|") == lines[0].count("|")
