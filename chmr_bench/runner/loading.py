@@ -147,7 +147,6 @@ class LoadedDataset:
 
     def _make_split(self, request: SplitRequest) -> Split:
         from chmr_bench import splits
-        from chmr_bench.features.groups import MoleculeKeys
 
         by_rule = request.method == "reference"
         if by_rule and self.part_of:
@@ -164,15 +163,13 @@ class LoadedDataset:
                 "strict, random, cv5x5 or deepchem:NAME"
             )
         rule = partial(foreign.call, self.spec.split_rule, seconds=self.load_limit)
-        named = self.molecules() if splits.needs_keys(request.method) else MoleculeKeys((), ())
         try:
             made = splits.make_split(
                 request.method,
                 self.dataset,
                 rule=rule if by_rule else None,
                 seed=request.seed or 0,
-                keys=named.keys,
-                parents=named.parents,
+                keys=self.molecules() if splits.needs_keys(request.method) else (),
                 n_jobs=self.n_jobs,
             )
         except DataError as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from chmr_bench.contracts import Dataset, Split
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
+from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.splits.assignment import (
     DEFAULT_FRACTIONS,
     Fractions,
@@ -82,8 +83,7 @@ def make_split(
     *,
     rule: SplitRule | None = None,
     seed: int = 0,
-    keys: Sequence[str] = (),
-    parents: Sequence[str] = (),
+    keys: Sequence[str] | MoleculeKeys = (),
     fractions: Fractions = DEFAULT_FRACTIONS,
     n_jobs: int | None = None,
 ) -> Split:
@@ -99,11 +99,9 @@ def make_split(
     seed : int
         Of the methods that draw (`depends_on_seed`); the same seed gives the same split on every
         platform for ``random``, ``strict`` and ``cv5x5``.
-    keys : Sequence[str]
+    keys : Sequence[str] or MoleculeKeys
         n connectivity keys, "" where none can be made; the dataset's own where it has some. Only
-        where `needs_keys`.
-    parents : Sequence[str]
-        n connectivities of the neutral parents, where they are at hand; else they are computed.
+        where `needs_keys`. With the neutral parents, these need not be computed.
     fractions : Fractions
         Shares of train, valid and test; the reference rule and ``cv5x5`` have their own.
     n_jobs : int or None
@@ -123,8 +121,7 @@ def make_split(
     """
     _check_fractions(fractions)
     with kept_to(n_jobs):
-        names = tuple(keys) or dataset.keys, tuple(parents)
-        given = _SplitInputs(dataset, rule, seed, *names, fractions, n_jobs)
+        given = _SplitInputs(dataset, rule, seed, _named(keys, dataset), fractions, n_jobs)
         split = _split(method, given)
     try:
         check_split(split, len(dataset), complete=method != "reference")
@@ -138,8 +135,7 @@ class _SplitInputs:
     dataset: Dataset
     rule: SplitRule | None
     seed: int
-    keys: tuple[str, ...]
-    parents: tuple[str, ...]
+    keys: MoleculeKeys
     fractions: Fractions
     n_jobs: int | None
 
@@ -147,9 +143,9 @@ class _SplitInputs:
         """Return names at the two levels at which rows are one molecule."""
         from chmr_bench.features import cache
 
-        smiles = self.dataset.smiles
-        parents = self.parents or cache.neutral_parent_keys(smiles, **self._where())
-        return [molecule_names(smiles, self.keys), parents]
+        smiles, keys = self.dataset.smiles, self.keys
+        parents = keys.parents or cache.neutral_parent_keys(smiles, **self._where())
+        return [molecule_names(smiles, keys.keys), parents]
 
     def families(self) -> list[Sequence[str]]:
         """Return names at the levels that a strict split keeps together beside `molecules`."""
@@ -162,6 +158,12 @@ class _SplitInputs:
         from chmr_bench import paths
 
         return {"n_jobs": self.n_jobs, "cache": paths.feature_folder()}
+
+
+def _named(keys: Sequence[str] | MoleculeKeys, dataset: Dataset) -> MoleculeKeys:
+    if isinstance(keys, MoleculeKeys):
+        return keys
+    return MoleculeKeys(tuple(keys) or dataset.keys, ())
 
 
 def _split(method: str, given: _SplitInputs) -> Split:
