@@ -218,7 +218,8 @@ class ModelSpec:
         matrices, and their blocks have their names.
     needs_cells
         True where it cannot do without one of these: datasets that have none are not for
-        it, and the plan says so.
+        it, and the plan says so. ``"learnt"``: nor without one that its weights learnt from, by
+        its setting ``atlas``.
     requires
         Modules that must be importable, for instance ``("torch",)``.
     extra
@@ -262,7 +263,7 @@ class ModelSpec:
     reads: tuple[str, ...] = ()
     learns: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
-    needs_cells: bool = False
+    needs_cells: bool | Literal["learnt"] = False
     requires: tuple[str, ...] = ()
     extra: str = ""
     deterministic: bool = False

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from chmr_bench import splits
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
+from chmr_bench.contracts import AtlasSpec, ModelSpec, PendingWeights, Progress, no_progress
 from chmr_bench.errors import MissingDependencyError, PluginError
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
@@ -28,6 +28,7 @@ from chmr_bench.runner import (
 )
 from chmr_bench.runner.fitting import load_classes
 from chmr_bench.runner.own_profiles import attached, join_notes
+from chmr_bench.runner.pretraining import atlas_specs
 from chmr_bench.settings import build_config, require
 from chmr_bench.sweep.devices import check_device, device_for
 from chmr_bench.sweep.draws import draws, modalities_of
@@ -291,9 +292,10 @@ def _base(
     if obstacle:
         return obstacle
     try:
-        return _job(request, model, data, split)
+        job = _job(request, model, data, split)
     except PluginError as error:
         return f"{model.spec.name}: {error}"
+    return _unlearnt(job) or job
 
 
 def _job(
@@ -338,6 +340,24 @@ def _obstacle(spec: ModelSpec, data: LoadedDataset) -> str:
             f"{spec.name} reads a molecule's own {wanted}; {data.spec.name} comes with none{there}"
         )
     return ""
+
+
+def _unlearnt(job: Job) -> str:
+    """Return why the weights cannot read the dataset's profiles, "" where they may."""
+    spec, data = job.model.spec, job.data
+    atlases: tuple[str, ...] = getattr(job.config, "atlas", None) or ()
+    if spec.needs_cells != "learnt" or not atlases or getattr(job.config, "weights", None):
+        return ""
+    specs = [s for s in atlas_specs(atlases) if isinstance(s, AtlasSpec)]  # a folder says nothing
+    known, there = {m for s in specs for m in s.modalities}, set(data.dataset.blocks)
+    if known & there or len(specs) < len(atlases):
+        return ""
+    own = ",".join(part.atlas for part in data.own_profiles)
+    advice = f"; --set {spec.name}:atlas={own} learns from them" if own else ""
+    return (
+        f"{spec.name} reads what its weights learnt from, {' and '.join(sorted(known))} of "
+        f"{','.join(atlases)}; {data.spec.name} comes with {' and '.join(sorted(there))}{advice}"
+    )
 
 
 def expected_seconds(store: RecordStore, model: str, dataset: str) -> float | None:

@@ -136,7 +136,7 @@ def _models() -> Iterable[ModelSpec]:
         },
         version="4",
         reads=CELL_MODALITIES,
-        needs_cells=True,
+        needs_cells="learnt",
     )
     yield _spec("chmr.finetuned", **_FINETUNED)
     yield _spec(

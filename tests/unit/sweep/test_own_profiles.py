@@ -22,6 +22,7 @@ from chmr_bench.runner import DatasetRequest
 from chmr_bench.runner.job import key_of
 from chmr_bench.runner.own_profiles import attached
 from chmr_bench.sweep import Plan, Request, Session
+from chmr_bench.sweep.model_settings import ModelSetting
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -134,6 +135,24 @@ def test_an_atlas_without_a_join_is_told_and_leaves_a_reader_without_cells(
     )
     (bare,) = planned("quick.reader", session, store, ()).items
     assert "--cells ATLAS attaches some" in bare.reason
+
+
+def test_weights_that_know_none_of_the_profiles_are_told_in_the_plan(
+    session: Session, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry().models["chmr.cell-input"]
+    spec = dataclasses.replace(known.spec, reads=("size",))
+    monkeypatch.setitem(registry().models, "chmr.cell-input", dataclasses.replace(known, spec=spec))
+    (item,) = planned("chmr.cell-input", session, store).items
+    assert item.state == "impossible"
+    assert "activity of jump-activity; quick-small comes with size" in item.reason
+    assert item.reason.endswith("--set chmr.cell-input:atlas=quick-atlas learns from them")
+    setting = ModelSetting("atlas", "quick-atlas")
+    asked = Request(
+        models=("chmr.cell-input",), datasets=(SMALL,), cells=ATLAS, settings=(setting,)
+    )
+    (item,) = sweep.plan(asked, store, session).items
+    assert item.state == "new"
 
 
 def test_a_failed_run_says_what_was_attached(session: Session, store: RecordStore) -> None:
