@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import Field
 
 from chmr_bench import FitContext
@@ -43,12 +42,7 @@ class CellsMlp(CellModel):
     on_logits = True
 
     def _columns(self, view: ProfileView) -> FloatArray:
-        """Return the profile, 0 where there is no number, and what there is: (n, d + k + e).
-
-        That is a flag a block, and one an entry of those measured in part.
-        """
-        flags = np.concatenate([view.blocks, view.entries], axis=1).astype(np.float32)
-        return np.concatenate([np.nan_to_num(view.values), flags], axis=1)
+        return view.filled()
 
     def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
         config = self.config

@@ -182,10 +182,15 @@ class CellModel(ABC):
 
     def _base(self, inputs: Inputs, views: Mapping[str, ProfileView]) -> FloatArray:
         """Return the columns of the first member: the bits and, in early fusion, the profiles."""
-        parts = [bits_of(inputs, self.config).toarray()]
+        parts = [self._structure(inputs)]
         if self.config.fusion == "early":
             parts += [self._columns(view) for view in views.values()]
         return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def _structure(self, inputs: Inputs) -> FloatArray:
+        """Return what is read of the structure, (n, d): the bits."""
+        bits: FloatArray = bits_of(inputs, self.config).toarray()
+        return bits
 
     def _maskable(self, x: FloatArray, views: Mapping[str, ProfileView]) -> tuple[slice, ...]:
         """Return the columns of each modality; they stand at the end of x, in order."""

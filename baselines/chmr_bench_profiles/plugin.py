@@ -18,6 +18,11 @@ _MLP: dict[str, Any] = {
     "extra": "torch",
     "accelerator": True,
 }
+_COUNTS: dict[str, Any] = {
+    **_MLP,
+    "factory": f"{_PACKAGE}.counts:CellsCounts",
+    "config": f"{_PACKAGE}.counts:CellsCountsConfig",
+}
 _FOREST: dict[str, Any] = {
     "factory": f"{_PACKAGE}.forest:CellsForest",
     "config": f"{_PACKAGE}.forest:CellsForestConfig",
@@ -45,6 +50,9 @@ MODELS: tuple[ModelSpec, ...] = (
         "A network on the bits and one on each profile, averaged over what a molecule has",
         _MLP,
         fusion="late",
+    ),
+    _spec(
+        "cells.counts", "Networks on counts, descriptors and the molecule's own profiles", _COUNTS
     ),
     _spec("cells.forest", "Random forest on bits and the molecule's own profiles", _FOREST),
     _spec(

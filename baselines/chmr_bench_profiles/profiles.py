@@ -75,6 +75,14 @@ class ProfileView:
         """(n,) True where the molecule has anything of the modality."""
         return np.asarray(self.blocks.any(axis=1))
 
+    def filled(self) -> FloatArray:
+        """Return the profile, 0 where there is no number, and what there is: (n, d + k + e).
+
+        That is a flag a block, and one an entry of those measured in part.
+        """
+        flags = np.concatenate([self.blocks, self.entries], axis=1).astype(np.float32)
+        return np.concatenate([np.nan_to_num(self.values), flags], axis=1)
+
 
 def learn(train: Inputs, components: int) -> dict[str, tuple[ProfileScale, ...]]:
     """Return the scale of every block that some training molecule has, by modality.

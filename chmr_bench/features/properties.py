@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from scipy import sparse
 
-from chmr_bench.contracts import FeatureRequest, MatrixBlock
+from chmr_bench.contracts import FeatureRequest, Inputs, MatrixBlock
+from chmr_bench.features.bits import log_counts_of
 from chmr_bench.types import FloatArray
 
 PROPERTIES = (
@@ -29,6 +31,8 @@ PROPERTIES = (
     "NumHeteroatoms",
 )
 """Size, polarity, flexibility, rings, complexity and charge: what a fingerprint does not sum up."""
+DESCRIPTORS = "descriptors"
+"""The block they are in."""
 CLIPPED = (1.0, 99.0)
 """Percentiles of the training rows; what lies beyond counts as this."""
 
@@ -79,6 +83,36 @@ class ClippedScale:
         clipped = np.clip(_observed(block), self.low, self.high)
         scaled = (clipped - self.centre) / self.spread
         return np.asarray(np.nan_to_num(scaled), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class CountedColumns:
+    """Log counts of fingerprints and standardised descriptors, side by side.
+
+    Attributes
+    ----------
+    fingerprints : tuple[str, ...]
+        Blocks of counts.
+    scale : ClippedScale | None
+        Of the block ``descriptors``, from the training rows; None = none are read.
+    """
+
+    fingerprints: tuple[str, ...]
+    scale: ClippedScale | None
+
+    @classmethod
+    def of(cls, train: Inputs, fingerprints: Sequence[str], descriptors: bool = True) -> Self:
+        """Return the columns as the training rows scale them."""
+        scale = ClippedScale.of(train.matrix(DESCRIPTORS)) if descriptors else None
+        return cls(tuple(fingerprints), scale)
+
+    def read(self, inputs: Inputs) -> sparse.csr_array:
+        """Return what a network reads of n molecules, (n, d) float32."""
+        counts = log_counts_of(inputs, self.fingerprints)
+        if self.scale is None:
+            return counts
+        scaled = sparse.csr_array(self.scale.apply(inputs.matrix(DESCRIPTORS)))
+        return sparse.csr_array(sparse.hstack([counts, scaled], format="csr"))
 
 
 def _observed(block: MatrixBlock) -> Any:

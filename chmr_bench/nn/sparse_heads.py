@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
+from pydantic import Field, field_validator
 from scipy import sparse
 
-from chmr_bench import FitContext
+from chmr_bench import FeatureRequest, FitContext, Inputs
+from chmr_bench.features.bits import FingerprintConfig, requests
+from chmr_bench.features.properties import (
+    DESCRIPTORS,
+    PROPERTIES,
+    CountedColumns,
+    property_request,
+)
 from chmr_bench.nn.heads import TaskNetwork, row_batches
 from chmr_bench.nn.trainer import TrainerSettings, masked_loss
 from chmr_bench.types import FloatArray
@@ -17,8 +25,56 @@ from chmr_bench.types import FloatArray
 if TYPE_CHECKING:
     import torch
 
+Augment: TypeAlias = Callable[[sparse.csr_array], sparse.csr_array]
+"""What becomes of a batch (b, d) before a step."""
 ROWS_AT_ONCE = 4096
 """Molecules a forward pass in prediction."""
+
+
+class CountsConfig(FingerprintConfig):
+    """The settings of a model on fingerprint counts and descriptors."""
+
+    counts: bool = Field(
+        True, description="read log(1 + how often a bit is set), where a fingerprint says so"
+    )
+    descriptors: tuple[str, ...] = Field(
+        PROPERTIES, description="RDKit descriptors read beside the fingerprints; '' = none"
+    )
+    shapes: tuple[Annotated[str, Field(pattern=r"^[1-9]\d{0,3}(-[1-9]\d{0,3}){0,5}$")], ...] = (
+        Field(
+            ("512", "1024-1024-512"),
+            min_length=1,
+            description="networks whose mean is the prediction, each by the widths of its hidden "
+            "layers: 512 has one, 1024-1024-512 three",
+        )
+    )
+    dropout: float = Field(0.4, ge=0, lt=1, description="dropout after every hidden layer")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's learning rate")
+    weight_decay: float = Field(0.05, ge=0, le=1, description="AdamW's weight decay")
+    batch_size: int = Field(256, ge=2, description="molecules a step")
+    epochs: int = Field(50, ge=1, le=10_000, description="epochs at most")
+    patience: int = Field(
+        8, ge=1, description="epochs without a better validation score before it stops"
+    )
+
+    @field_validator("descriptors", "shapes", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """Take ``a`` or ``a,b`` for a list, as a command line gives it; and 512 for "512"."""
+        if isinstance(value, int):
+            return (str(value),)
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    def columns(self, train: Inputs) -> CountedColumns:
+        """Return the counts and descriptors it reads, as the training rows scale them."""
+        return CountedColumns.of(train, self.features, bool(self.descriptors))
+
+    def requests(self) -> dict[str, FeatureRequest]:
+        """Return the features behind them."""
+        requested = dict(requests(self, counts=self.counts))
+        if self.descriptors:
+            requested[DESCRIPTORS] = property_request(self.descriptors)
+        return requested
 
 
 @dataclass(frozen=True)
@@ -46,8 +102,8 @@ class SparseHeadSettings(TrainerSettings):
 class SparseHeads:
     """The mean of networks of several shapes; of each the best epoch on validation rows stays."""
 
-    def __init__(self, settings: SparseHeadSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: SparseHeadSettings, augment: Augment | None = None) -> None:
+        self.settings, self.augment = settings, augment
 
     def fit(
         self,
@@ -60,7 +116,8 @@ class SparseHeads:
         """Train every network on features (n, d) and labels (n, t), NaN = not measured."""
         self._networks = []
         for shape in self.settings.shapes:
-            network = SparseHead(self.settings, [int(width) for width in shape.split("-")])
+            widths = [int(width) for width in shape.split("-")]
+            network = SparseHead(self.settings, widths, self.augment)
             network.fit(x_train, y_train, x_valid, y_valid, context)
             self._networks.append(network)
 
@@ -74,9 +131,11 @@ class SparseHead(TaskNetwork):
 
     settings: SparseHeadSettings
 
-    def __init__(self, settings: SparseHeadSettings, hidden: Sequence[int]) -> None:
+    def __init__(
+        self, settings: SparseHeadSettings, hidden: Sequence[int], augment: Augment | None = None
+    ) -> None:
         super().__init__(settings)
-        self.hidden = hidden
+        self.hidden, self.augment = hidden, augment
 
     def _build(self, d: int, t: int) -> torch.nn.Module:
         from chmr_bench.nn.sparse_network import SparseNetwork
@@ -85,7 +144,9 @@ class SparseHead(TaskNetwork):
 
     def _losses(self, x: sparse.csr_array, y: torch.Tensor) -> Iterator[torch.Tensor]:
         for rows in row_batches(len(y), self.settings.batch_size):
-            yield masked_loss(self._outputs(x[rows.numpy()]), y[rows], self._is_classifier)
+            batch = x[rows.numpy()]
+            read = self.augment(batch) if self.augment else batch
+            yield masked_loss(self._outputs(read), y[rows], self._is_classifier)
 
     def _raw(self, x: sparse.csr_array) -> torch.Tensor:
         import torch

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from scipy import sparse
-
 from chmr_bench import FitContext, Inputs
-from chmr_bench.features.bits import log_counts_of
-from chmr_bench.features.properties import ClippedScale
+from chmr_bench.features.properties import CountedColumns
 from chmr_bench.nn.sparse_heads import SparseHeads, SparseHeadSettings
 from chmr_bench.types import FloatArray
 
@@ -23,15 +20,11 @@ class CountsNetworks:
         context: FitContext,
     ) -> None:
         """Fit on the training rows; of each network the best epoch on the validation rows stays."""
-        self._properties = ClippedScale.of(train.matrix("descriptors"))
+        self._columns = CountedColumns.of(train, ["counts"])
         self._heads = SparseHeads(SparseHeadSettings())
-        self._heads.fit(self._read(train), y_train, self._read(valid), y_valid, context)
+        read = self._columns.read
+        self._heads.fit(read(train), y_train, read(valid), y_valid, context)
 
     def predict(self, inputs: Inputs) -> FloatArray:
         """Return probabilities of class 1, or values, (n, t)."""
-        return self._heads.predict(self._read(inputs))
-
-    def _read(self, inputs: Inputs) -> sparse.csr_array:
-        counts = log_counts_of(inputs, ["counts"])
-        scaled = sparse.csr_array(self._properties.apply(inputs.matrix("descriptors")))
-        return sparse.csr_array(sparse.hstack([counts, scaled], format="csr"))
+        return self._heads.predict(self._columns.read(inputs))

@@ -1,4 +1,4 @@
-"""The four models use profiles where there are any, and are models of structure where not."""
+"""The models use profiles where there are any, and are models of structure where not."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ LATE = [name for name in NAMES if name.endswith(".late")]
 TASK_TYPES: tuple[TaskType, ...] = ("classification", "regression")
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "mlp": {"hidden": 32, "epochs": 20, "batch_size": 32},
+    "counts": {"descriptors": (), "shapes": ("128",), "learning_rate": 0.01, "batch_size": 32},
     "forest": {"n_trees": 60},
 }
-BRIEF: Mapping[str, Mapping[str, Any]] = {"mlp": {"epochs": 4}, "forest": {"n_trees": 10}}
+BRIEF: Mapping[str, Mapping[str, Any]] = {
+    "mlp": {"epochs": 4},
+    "counts": {"epochs": 4},
+    "forest": {"n_trees": 10},
+}
 """Where the same must come out twice, and nothing need be learnt well."""
 MakeProblem: TypeAlias = Callable[..., Any]
 Change: TypeAlias = dict[str, Callable[..., Inputs]]
@@ -106,8 +111,9 @@ def test_without_any_profile_it_is_the_model_of_structure(
     y_pred = plain.fit(build_brief(name)).predict(plain.test)
     assert np.isfinite(y_pred).all()
     np.testing.assert_array_equal(hidden.fit(build_brief(name)).predict(hidden.test), y_pred)
-    other = name.removesuffix(".late") if name in LATE else f"{name}.late"
-    np.testing.assert_array_equal(plain.fit(build_brief(other)).predict(plain.test), y_pred)
+    fusion = "early" if name in LATE else "late"
+    other = plain.fit(build_brief(name, fusion=fusion)).predict(plain.test)
+    np.testing.assert_array_equal(other, y_pred)
 
 
 @every_model
@@ -190,7 +196,7 @@ def test_without_validation_rows_and_without_molecules(name: str, problem_of: Ma
     assert len(set(np.round(model._weights, 12))) == 1
 
 
-@pytest.mark.parametrize("name", ["cells.mlp", "cells.forest"])
+@pytest.mark.parametrize("name", ["cells.mlp", "cells.counts", "cells.forest"])
 def test_hiding_profiles_while_learning_changes_what_is_learnt(
     name: str, problem_of: MakeProblem, change: Change
 ) -> None:

@@ -1,0 +1,91 @@
+"""The networks of `fingerprint.mlp`, which read a molecule's own profiles beside its structure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from chmr_bench import FeatureRequest, FitContext, Inputs
+from chmr_bench.nn.sparse_heads import Augment, CountsConfig, SparseHeads, SparseHeadSettings
+from chmr_bench.types import FloatArray
+from chmr_bench_profiles.model import CellModel, CellsConfig, LabelledTable, Member
+from chmr_bench_profiles.profiles import ProfileView
+
+
+class CellsCountsConfig(CountsConfig, CellsConfig):
+    """Settings of `cells.counts`."""
+
+
+class CellsCounts(CellModel):
+    """Counts, descriptors and profiles to every task; without profiles it is `fingerprint.mlp`."""
+
+    config: CellsCountsConfig
+    on_logits = True
+
+    @classmethod
+    def needs(cls, config: Any) -> Mapping[str, FeatureRequest]:
+        """Return the fingerprints it reads, and the descriptors; profiles come with the data."""
+        requested: Mapping[str, FeatureRequest] = config.requests()
+        return requested
+
+    def fit(
+        self,
+        train: Inputs,
+        y_train: FloatArray,
+        valid: Inputs,
+        y_valid: FloatArray,
+        context: FitContext,
+    ) -> None:
+        """Fit on the training rows; of each network the best epoch on the validation rows stays."""
+        self._counted = self.config.columns(train)
+        super().fit(train, y_train, valid, y_valid, context)
+
+    def _structure(self, inputs: Inputs) -> FloatArray:
+        columns: FloatArray = self._counted.read(inputs).toarray()
+        return columns
+
+    def _columns(self, view: ProfileView) -> FloatArray:
+        return view.filled()
+
+    def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
+        augment: Augment | None = None
+        if table.modalities and self.config.modality_dropout:
+            share = self.config.modality_dropout
+            augment = partial(_masked, modalities=table.modalities, share=share)
+        return CountsMember(SparseHeadSettings.of(self.config), augment, table, context)
+
+
+class CountsMember:
+    """Networks fitted on a table, whose zeros need not be read."""
+
+    def __init__(
+        self,
+        settings: SparseHeadSettings,
+        augment: Augment | None,
+        table: LabelledTable,
+        context: FitContext,
+    ) -> None:
+        self._heads = SparseHeads(settings, augment)
+        x, x_valid = sparse.csr_array(table.x), sparse.csr_array(table.x_valid)
+        self._heads.fit(x, table.y, x_valid, table.y_valid, context)
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Return predictions (n, t) of rows laid out as the table's."""
+        return self._heads.predict(sparse.csr_array(x))
+
+
+def _masked(x: sparse.csr_array, modalities: tuple[slice, ...], share: float) -> sparse.csr_array:
+    """Return x (b, d) with each modality, its flags too, zero in a share of the rows."""
+    import torch
+
+    x = x.copy()
+    rows = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))  # of every entry
+    for columns in modalities:
+        masked = (torch.rand(x.shape[0]) < share).numpy()
+        inside = (x.indices >= columns.start) & (x.indices < columns.stop)
+        x.data[inside & masked[rows]] = 0.0
+    return x
