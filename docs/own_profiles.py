@@ -22,12 +22,14 @@ LEVEL = 0.05
 Row: TypeAlias = tuple[tuple[str, str, str], str, list[float | None]]
 Run: TypeAlias = tuple[int | None, int | None]
 """The seeds of a run's split and of the run."""
+MODEL, WEAKER = "cells.counts", "cells.mlp"
+"""The networks whose gain is told: on counts and descriptors, and on bits alone."""
 FAMILIES_OF = "toxcast+wong2024"
 """The dataset whose tasks are told apart by assay family: what their names begin with."""
 NONE = "*No such runs are on record yet.*"
 HEAD = "| molecules | split | test | runs | structure alone | + profiles | gain | over permuted |"
 NOTES = (
-    "Points of ROC-AUC of `cells.mlp`, with 95 % intervals: over the published split paired over "
+    "Points of ROC-AUC of `{model}`, with 95 % intervals: over the published split paired over "
     "seeds and test molecules, over drawn ones by the corrected resampled t-test. Bold: the "
     "interval excludes 0, each row for itself.",
     "gain: over the same network with every profile masked. over permuted: over the same network "
@@ -35,13 +37,19 @@ NOTES = (
 )
 
 
-def section() -> str:
-    """Return the table, a row a dataset, atlas and kind of split."""
-    rows = sorted(_rows(), key=lambda row: row[0]) if STORED.is_file() else []
+def section(model: str = MODEL) -> str:
+    """Return the table of one model, a row a dataset, atlas and kind of split."""
+    rows = sorted(_rows(model), key=lambda row: row[0]) if STORED.is_file() else []
     if not rows:
         return NONE
     lines = [HEAD, "|:--|:--|--:|--:|--:|--:|--:|--:|", *(line for _, line, _ in rows)]
-    return "\n".join([*lines, "", *(f"- {note}" for note in (*NOTES, *_corrected(rows)))])
+    notes = (*(note.format(model=model) for note in NOTES), *_corrected(rows))
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+
+
+def weaker() -> str:
+    """Return the same of a network on bits alone."""
+    return section(WEAKER)
 
 
 def _corrected(rows: Sequence[Row]) -> Iterator[str]:
@@ -60,7 +68,7 @@ def _corrected(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-def _rows() -> Iterator[Row]:
+def _rows(model: str) -> Iterator[Row]:
     """Yield what a line is sorted by, the line, and p of its gains."""
     for table in json.loads(STORED.read_text(encoding="utf-8"))["tables"]:
         (name, *others), split = table["datasets"], table["split"]
@@ -70,7 +78,7 @@ def _rows() -> Iterator[Row]:
         points = {
             (row["shuffled"], point["rate"]): point
             for row in table["rows"]
-            if row["model"] == "cells.mlp"
+            if row["model"] == model
             for point in row["points"]
         }
         own, bare, permuted = (points.get(key) for key in ((False, 0), (False, 1), (True, 0)))
@@ -116,7 +124,7 @@ def _without() -> Iterator[str]:
         drawn = (table["split"] or {}).get("n_splits")
         if table["datasets"] != [FAMILIES_OF] or table["modalities"] == "all" or not drawn:
             continue
-        for row in table["rows"]:
+        for row in (row for row in table["rows"] if row["model"] == MODEL):
             lost = next(point for point in row["points"] if point["rate"] == 1)
             yield f"- Without {table['modalities']}, of all tasks: {_gain(lost)} is lost."
 
@@ -125,7 +133,7 @@ def _strict() -> Iterator[tuple[str, Record]]:
     """Yield the runs, and whether on own profiles, on none or on permuted ones."""
     from chmr_bench.records import RecordStore
 
-    for record in RecordStore(RECORDS).of(FAMILIES_OF, "cells.mlp"):
+    for record in RecordStore(RECORDS).of(FAMILIES_OF, MODEL):
         missing = record.missing or {}
         if record.split.name != "strict" or record.metrics is None:
             continue

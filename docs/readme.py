@@ -65,6 +65,7 @@ def filled(text: str) -> str:
         "against": against_printed,
         "matching": lambda: _section_of("matching"),
         "own": lambda: _section_of("own_profiles"),
+        "weaker": lambda: _section_of("own_profiles", "weaker"),
         "families": lambda: _section_of("own_profiles", "families"),
         "commands": commands,
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from chmr_bench import MatrixBlock
-from chmr_bench.features.properties import ClippedScale
+from chmr_bench import Inputs, MatrixBlock
+from chmr_bench.features.properties import ClippedScale, CountedColumns
 from chmr_bench.types import FloatArray
 
 
@@ -42,3 +43,15 @@ def test_a_row_without_a_value_is_the_mean() -> None:
     scale = ClippedScale.of(block_of(np.array([[1.0, 0.0], [3.0, 1.0]])))
     found = scale.apply(MatrixBlock(np.full((1, 2), 9.0), np.array([False])))
     np.testing.assert_array_equal(found, [[0.0, 0.0]])
+
+
+@pytest.mark.parametrize("descriptors", [False, True])
+def test_log_counts_come_first_and_then_descriptors(descriptors: bool) -> None:
+    counts = MatrixBlock(sparse.csr_array(np.array([[0, 1], [3, 0]])), np.ones(2, dtype=np.bool_))
+    inputs = Inputs(
+        ("C", "CC"), {"morgan": counts, "descriptors": block_of(np.array([[1.0], [3.0]]))}
+    )
+    found = CountedColumns.of(inputs, ["morgan"], descriptors).read(inputs)
+    expected = np.array([[0, np.log(2), -1], [np.log(4), 0, 1]])
+    np.testing.assert_allclose(found.toarray(), expected[:, : 2 + descriptors], atol=0.03)
+    assert found.dtype == np.float32
