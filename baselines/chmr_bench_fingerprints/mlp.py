@@ -25,7 +25,7 @@ class Mlp(FingerprintModel):
     @classmethod
     def needs(cls, config: Any) -> Mapping[str, FeatureRequest]:
         """Return the fingerprints it reads, and the descriptors."""
-        requested: Mapping[str, FeatureRequest] = config.requests()
+        requested: Mapping[str, FeatureRequest] = config.needs()
         return requested
 
     def fit(

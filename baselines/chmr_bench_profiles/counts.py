@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,10 @@ class CellsCountsConfig(CountsConfig, CellsConfig):
 
 
 class CellsCounts(CellModel):
-    """Counts, descriptors and profiles to every task; without profiles it is `fingerprint.mlp`."""
+    """Counts, descriptors and profiles to every task.
+
+    Without profiles these are the networks of `fingerprint.mlp`, drawn from another seed.
+    """
 
     config: CellsCountsConfig
     on_logits = True
@@ -29,7 +31,7 @@ class CellsCounts(CellModel):
     @classmethod
     def needs(cls, config: Any) -> Mapping[str, FeatureRequest]:
         """Return the fingerprints it reads, and the descriptors; profiles come with the data."""
-        requested: Mapping[str, FeatureRequest] = config.requests()
+        requested: Mapping[str, FeatureRequest] = config.needs()
         return requested
 
     def fit(
@@ -52,10 +54,7 @@ class CellsCounts(CellModel):
         return view.filled()
 
     def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
-        augment: Augment | None = None
-        if table.modalities and self.config.modality_dropout:
-            share = self.config.modality_dropout
-            augment = partial(_masked, modalities=table.modalities, share=share)
+        augment = self._masking(table, _masked)
         return CountsMember(SparseHeadSettings.of(self.config), augment, table, context)
 
 

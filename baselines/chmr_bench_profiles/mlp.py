@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -45,11 +43,7 @@ class CellsMlp(CellModel):
         return view.filled()
 
     def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
-        config = self.config
-        mask: Callable[[torch.Tensor], torch.Tensor] | None = None
-        if table.modalities and config.modality_dropout:
-            mask = partial(_masked, modalities=table.modalities, share=config.modality_dropout)
-        head = Head(HeadSettings.of(config), augment=mask)
+        head = Head(HeadSettings.of(self.config), augment=self._masking(table, _masked))
         head.fit(table.x, table.y, table.x_valid, table.y_valid, context)
         return head
 

@@ -1,17 +1,18 @@
 """What the models on cell profiles share: reading, early and late fusion, what is missing.
 
-Early: one member reads the bits and every profile. Late: one member reads the bits, and one each
-modality, fitted on the molecules that have it. Without any profile both are the one member on the
-bits: a model of structure alone.
+Early: one member reads the structure and every profile. Late: one member reads the structure, and
+one each modality, fitted on the molecules that have it. Without any profile both are the one member
+on the structure. Of that they read bits, or what a subclass does.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -23,14 +24,17 @@ from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_profiles.fusion import Fusion
 from chmr_bench_profiles.profiles import ProfileView, learn, read
 
+Batch = TypeVar("Batch")
+Masking: TypeAlias = Callable[[Batch], Batch]
+
 
 class CellsConfig(FingerprintConfig):
     """The settings of every model on cell profiles."""
 
     fusion: Literal["early", "late"] = Field(
         "early",
-        description="early: one model reads bits and profiles side by side; late: one for the bits "
-        "and one a modality, averaged over what a molecule has",
+        description="early: one model reads structure and profiles side by side; late: one for the "
+        "structure and one a modality, averaged over what a molecule has",
     )
     components: int = Field(
         0,
@@ -86,7 +90,7 @@ class EnsembleMember:
     fitted : Member
         The model itself.
     reads : str
-        The modality it reads; "" = the bits and, in early fusion, all that there is.
+        The modality it reads; "" = the structure and, in early fusion, all that there is.
     learnt : BoolArray
         (t,) False where it could learn nothing of a task.
     """
@@ -146,7 +150,7 @@ class CellModel(ABC):
                 self._add_member(name, own, _of_member(context, k))
         self._fusion = Fusion(context.tasks, self.on_logits)
         self._weights = self._fusion.weights(self._predictions(valid, views_valid), y_valid)
-        names = (member.reads or "bits" for member in self._members)
+        names = (member.reads or "structure" for member in self._members)
         weights = [f"{n} {w:.3f}" for n, w in zip(names, self._weights, strict=True)]
         context.log.info("%s fusion: %s", self.config.fusion, ", ".join(weights))
 
@@ -181,7 +185,7 @@ class CellModel(ABC):
         return predictions
 
     def _base(self, inputs: Inputs, views: Mapping[str, ProfileView]) -> FloatArray:
-        """Return the columns of the first member: the bits and, in early fusion, the profiles."""
+        """Return the columns of the first member: structure and, in early fusion, the profiles."""
         parts = [self._structure(inputs)]
         if self.config.fusion == "early":
             parts += [self._columns(view) for view in views.values()]
@@ -191,6 +195,13 @@ class CellModel(ABC):
         """Return what is read of the structure, (n, d): the bits."""
         bits: FloatArray = bits_of(inputs, self.config).toarray()
         return bits
+
+    def _masking(self, table: LabelledTable, mask: Callable[..., Batch]) -> Masking[Batch] | None:
+        """Return what masks modalities of a batch while learning; None = nothing does."""
+        share = self.config.modality_dropout
+        if not table.modalities or not share:
+            return None
+        return partial(mask, modalities=table.modalities, share=share)
 
     def _maskable(self, x: FloatArray, views: Mapping[str, ProfileView]) -> tuple[slice, ...]:
         """Return the columns of each modality; they stand at the end of x, in order."""

@@ -218,8 +218,9 @@ class ModelSpec:
         matrices, and their blocks have their names.
     needs_cells
         True where it cannot do without one of these: datasets that have none are not for
-        it, and the plan says so. ``"learnt"``: nor without one that its weights learnt from, by
-        its setting ``atlas``.
+        it, and the plan says so. ``"learnt"``: nor without one that its weights learnt from. That
+        is told by its setting ``atlas``, names of atlases; where there is none, or ``weights`` or
+        ``cells`` is set, the fit has to say so.
     requires
         Modules that must be importable, for instance ``("torch",)``.
     extra

@@ -32,7 +32,7 @@ PROPERTIES = (
 )
 """Size, polarity, flexibility, rings, complexity and charge: what a fingerprint does not sum up."""
 DESCRIPTORS = "descriptors"
-"""The block they are in."""
+"""The block of these, as models ask for it."""
 CLIPPED = (1.0, 99.0)
 """Percentiles of the training rows; what lies beyond counts as this."""
 
@@ -92,7 +92,7 @@ class CountedColumns:
     Attributes
     ----------
     fingerprints : tuple[str, ...]
-        Blocks of counts.
+        Their blocks, of counts or of bits.
     scale : ClippedScale | None
         Of the block ``descriptors``, from the training rows; None = none are read.
     """

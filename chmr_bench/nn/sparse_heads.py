@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 Augment: TypeAlias = Callable[[sparse.csr_array], sparse.csr_array]
-"""What becomes of a batch (b, d) before a step."""
+"""What becomes of a batch (b, d) before a step: of the same shape, the batch itself unchanged."""
 ROWS_AT_ONCE = 4096
 """Molecules a forward pass in prediction."""
 
@@ -69,7 +69,7 @@ class CountsConfig(FingerprintConfig):
         """Return the counts and descriptors it reads, as the training rows scale them."""
         return CountedColumns.of(train, self.features, bool(self.descriptors))
 
-    def requests(self) -> dict[str, FeatureRequest]:
+    def needs(self) -> dict[str, FeatureRequest]:
         """Return the features behind them."""
         requested = dict(requests(self, counts=self.counts))
         if self.descriptors:

@@ -344,20 +344,32 @@ def _obstacle(spec: ModelSpec, data: LoadedDataset) -> str:
 
 def _unlearnt(job: Job) -> str:
     """Return why the weights cannot read the dataset's profiles, "" where they may."""
-    spec, data = job.model.spec, job.data
-    atlases: tuple[str, ...] = getattr(job.config, "atlas", None) or ()
-    if spec.needs_cells != "learnt" or not atlases or getattr(job.config, "weights", None):
+    spec, data, known = job.model.spec, job.data, _learnt(job)
+    blocks = data.dataset.blocks
+    if spec.needs_cells != "learnt" or not known:
         return ""
-    specs = [s for s in atlas_specs(atlases) if isinstance(s, AtlasSpec)]  # a folder says nothing
-    known, there = {m for s in specs for m in s.modalities}, set(data.dataset.blocks)
-    if known & there or len(specs) < len(atlases):
+    if any(name in known or name.partition(".")[0] in known for name in blocks):
         return ""
-    own = ",".join(part.atlas for part in data.own_profiles)
-    advice = f"; --set {spec.name}:atlas={own} learns from them" if own else ""
+    whole = data.part_of[0] if data.part_of else data
+    own = [part.atlas for part in whole.own_profiles if part.observed.any()]
+    names = ",".join(own) if not any(":" in name for name in own) else ""
+    advice = f"; --set {spec.name}:atlas={names} learns from them" if names else ""
+    atlases = ",".join(getattr(job.config, "atlas", ()))
     return (
         f"{spec.name} reads what its weights learnt from, {' and '.join(sorted(known))} of "
-        f"{','.join(atlases)}; {data.spec.name} comes with {' and '.join(sorted(there))}{advice}"
+        f"{atlases}; {data.spec.name} comes with {' and '.join(sorted(blocks))}{advice}"
     )
+
+
+def _learnt(job: Job) -> set[str]:
+    """Return the modalities that the weights learn from; none where that is not known yet."""
+    config = job.config
+    atlases: Sequence[str] = getattr(config, "atlas", ())
+    if getattr(config, "weights", None) or getattr(config, "cells", None) is not None:
+        return set()
+    specs = atlas_specs((atlases,) if isinstance(atlases, str) else atlases)
+    modalities = [s.modalities if isinstance(s, AtlasSpec) else () for s in specs]
+    return {m for one in modalities for m in one} if all(modalities) else set()
 
 
 def expected_seconds(store: RecordStore, model: str, dataset: str) -> float | None:

@@ -77,6 +77,7 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
         "head_epochs": 3,
     },
     "chmr_bench_profiles.mlp:CellsMlpConfig": {"hidden": 16, "epochs": 3},
+    "chmr_bench_profiles.counts:CellsCountsConfig": {"epochs": 3, "shapes": ("16",)},
     "chmr_bench_profiles.forest:CellsForestConfig": {"n_trees": 5},
     "chmr_bench_fingerprints.forest:ForestConfig": {"n_trees": 20},
     "chmr_bench_fingerprints.mlp:MlpConfig": {"epochs": 5},

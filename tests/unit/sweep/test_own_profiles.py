@@ -143,13 +143,29 @@ def test_weights_that_know_none_of_the_profiles_are_told_in_the_plan(
     known = registry().models["chmr.cell-input"]
     spec = dataclasses.replace(known.spec, reads=("size",))
     monkeypatch.setitem(registry().models, "chmr.cell-input", dataclasses.replace(known, spec=spec))
-    (item,) = planned("chmr.cell-input", session, store).items
-    assert item.state == "impossible"
-    assert "activity of jump-activity; quick-small comes with size" in item.reason
-    assert item.reason.endswith("--set chmr.cell-input:atlas=quick-atlas learns from them")
-    setting = ModelSetting("atlas", "quick-atlas")
+    for data, cells in ((SMALL, ATLAS), (DatasetRequest(name="quick-small+quick-atlas"), ())):
+        (item,) = planned("chmr.cell-input", session, store, cells, data).items
+        assert item.state == "impossible"
+        assert f"activity of jump-activity; {data.name} comes with size" in item.reason
+        assert item.reason.endswith("--set chmr.cell-input:atlas=quick-atlas learns from them")
+
+
+@pytest.mark.parametrize("setting", [("atlas", "quick-atlas"), ("cells", ""), ("atlas", "ta-orf")])
+def test_where_they_may_know_one_it_is_tried(
+    setting: tuple[str, str],
+    session: Session,
+    store: RecordStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The atlas has it, or who learns what is said elsewhere, or the atlas says nothing of it."""
+    known = registry().models["chmr.cell-input"]
+    spec = dataclasses.replace(known.spec, reads=("size",), weights="")
+    monkeypatch.setitem(registry().models, "chmr.cell-input", dataclasses.replace(known, spec=spec))
     asked = Request(
-        models=("chmr.cell-input",), datasets=(SMALL,), cells=ATLAS, settings=(setting,)
+        models=("chmr.cell-input",),
+        datasets=(SMALL,),
+        cells=ATLAS,
+        settings=(ModelSetting(*setting),),
     )
     (item,) = sweep.plan(asked, store, session).items
     assert item.state == "new"
