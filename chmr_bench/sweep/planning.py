@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from chmr_bench import splits
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.contracts import AtlasSpec, ModelSpec, PendingWeights, Progress, no_progress
+from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
 from chmr_bench.errors import MissingDependencyError, PluginError
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
@@ -28,11 +28,11 @@ from chmr_bench.runner import (
 )
 from chmr_bench.runner.fitting import load_classes
 from chmr_bench.runner.own_profiles import attached, join_notes
-from chmr_bench.runner.pretraining import atlas_specs
 from chmr_bench.settings import build_config, require
 from chmr_bench.sweep.devices import check_device, device_for
-from chmr_bench.sweep.draws import draws, modalities_of
+from chmr_bench.sweep.draws import draws
 from chmr_bench.sweep.model_settings import ModelSetting, changed, check_settings, overrides_for
+from chmr_bench.sweep.obstacles import obstacle, unlearnt
 
 State = Literal["new", "cached", "damaged", "failed", "impossible"]
 STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
@@ -288,14 +288,14 @@ def _base(
     session: Session,
 ) -> Job | str:
     """Return the job without a seed, or why the model cannot run."""
-    obstacle = _obstacle(model.spec, data) or session.import_obstacle(model)
-    if obstacle:
-        return obstacle
+    reason = obstacle(model.spec, data) or session.import_obstacle(model)
+    if reason:
+        return reason
     try:
         job = _job(request, model, data, split)
     except PluginError as error:
         return f"{model.spec.name}: {error}"
-    return _unlearnt(job) or job
+    return unlearnt(job) or job
 
 
 def _job(
@@ -320,56 +320,6 @@ def _state(before: Record | None, store: RecordStore, identity: str) -> State:
     if before is None:
         return "damaged" if store.is_damaged(identity) else "new"
     return "cached" if before.status == "ok" else "failed"
-
-
-def _obstacle(spec: ModelSpec, data: LoadedDataset) -> str:
-    """Return why the model cannot run on the dataset, "" where it can."""
-    try:
-        require(spec)
-    except MissingDependencyError as error:
-        return str(error)
-    if data.spec.task_type not in spec.task_types:
-        return f"{spec.name} does not do {data.spec.task_type}"
-    if spec.needs_cells and not set(spec.reads) & modalities_of(data):
-        wanted = " or ".join(spec.reads)
-        where = " or ".join(part.atlas for part in data.own_profiles)
-        there = (
-            f", and no molecule of it is in {where}" if where else "; --cells ATLAS attaches some"
-        )
-        return (
-            f"{spec.name} reads a molecule's own {wanted}; {data.spec.name} comes with none{there}"
-        )
-    return ""
-
-
-def _unlearnt(job: Job) -> str:
-    """Return why the weights cannot read the dataset's profiles, "" where they may."""
-    spec, data, known = job.model.spec, job.data, _learnt(job)
-    blocks = data.dataset.blocks
-    if spec.needs_cells != "learnt" or not known:
-        return ""
-    if any(name in known or name.partition(".")[0] in known for name in blocks):
-        return ""
-    whole = data.part_of[0] if data.part_of else data
-    own = [part.atlas for part in whole.own_profiles if part.observed.any()]
-    names = ",".join(own) if not any(":" in name for name in own) else ""
-    advice = f"; --set {spec.name}:atlas={names} learns from them" if names else ""
-    atlases = ",".join(getattr(job.config, "atlas", ()))
-    return (
-        f"{spec.name} reads what its weights learnt from, {' and '.join(sorted(known))} of "
-        f"{atlases}; {data.spec.name} comes with {' and '.join(sorted(blocks))}{advice}"
-    )
-
-
-def _learnt(job: Job) -> set[str]:
-    """Return the modalities that the weights learn from; none where that is not known yet."""
-    config = job.config
-    atlases: Sequence[str] = getattr(config, "atlas", ())
-    if getattr(config, "weights", None) or getattr(config, "cells", None) is not None:
-        return set()
-    specs = atlas_specs((atlases,) if isinstance(atlases, str) else atlases)
-    modalities = [s.modalities if isinstance(s, AtlasSpec) else () for s in specs]
-    return {m for one in modalities for m in one} if all(modalities) else set()
 
 
 def expected_seconds(store: RecordStore, model: str, dataset: str) -> float | None:

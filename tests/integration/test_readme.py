@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chmr_bench import load_runs
 from chmr_bench.statistics import Runs
 from chmr_bench.statistics.retrieval import Ranks, mrr_gain, retrieval_scores
 
@@ -102,6 +103,43 @@ def test_what_masked_profiles_cost_is_what_the_tables_say() -> None:
         stored += re.findall(change, shares)
     assert said == stored
     assert len(said) == 15
+
+
+def everything(missing: dict[str, Any]) -> bool:
+    """Return whether every profile is masked."""
+    throughout = missing["stages"] == ["pretrain", "finetune", "test"]
+    return throughout and missing["rate"] == 1 and not missing["modalities"]
+
+
+def test_how_strong_structure_is_is_what_the_records_say() -> None:
+    runs = load_runs(REPOSITORY / "leaderboards")
+    runs = runs[(runs["dataset"] == "toxcast+wong2024") & (runs["split_recorded"] == "strict")]
+    missing = runs["missing"].map(lambda text: json.loads(text) if text else None)
+    whole = runs[missing.isna()].groupby("model")["score"].mean()
+    bare = runs[[m is not None and everything(m) for m in missing]]
+    alone = bare.groupby("model")["score"].mean()
+    said = re.findall(r"\b\d\d\.\d\b", paragraph("The question was asked first"))
+    known = (
+        alone["cells.mlp"],
+        whole["chmr.head-only"],
+        whole["fingerprint.mlp"],
+        whole["chmr"],
+        whole["cells.mlp"],
+        alone["cells.counts"],
+        whole["cells.counts"],
+    )
+    assert said == [f"{100 * score:.1f}" for score in known]
+
+
+def test_what_chmr_makes_of_own_profiles_is_what_the_tables_say() -> None:
+    text = paragraph("`chmr.cell-input` makes nothing")
+    changes = re.findall(r"[+-]?\d\.\d \(-\d\.\d to \d\.\d\)", text)
+    table = text_of("leaderboards/missing.md")
+    rows = [line for line in table.splitlines() if line.startswith("| chmr.cell-input \\[atlas")]
+    assert len(changes) == 3
+    assert [change for change in changes if not any(change in row for row in rows)] == []
+    scores = re.findall(r"\b(?:72|67)\.\d\b", text)
+    assert {row.split(" | ")[1] for row in rows} == set(scores)
 
 
 def test_the_small_table_has_the_rows_that_cover_the_board() -> None:
