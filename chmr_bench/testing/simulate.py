@@ -11,8 +11,15 @@ import numpy as np
 from chmr_bench.contracts import Block, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.types import FloatArray, MetricName, TaskType
 
-AWKWARD = ("C", "[Na+].[Cl-]", "CC(=O)[O-].[Na+]", "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O")
-"""One atom, no carbon, a salt, two enantiomers."""
+AWKWARD = (
+    "C",
+    "[Na+].[Cl-]",
+    "CC(=O)[O-].[Na+]",
+    "C[C@H](N)C(=O)O",
+    "C[C@@H](N)C(=O)O",
+    "F[Al](F)(F)(F)(F)F",
+)
+"""One atom, no carbon, a salt, two enantiomers, a valence that RDKit's full parser refuses."""
 
 _RINGS = ("c1ccccc1", "c1ccncc1", "C1CCNCC1", "c1ccsc1", "C1CCOCC1", "c1cnc[nH]1")
 _TAILS = ("CO", "CCN", "C(=O)O", "CCCl", "C(=O)NC", "OCC", "CC(C)C", "CCS", "C#N", "CCCCC", "NC=O")

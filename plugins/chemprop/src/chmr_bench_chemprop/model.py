@@ -82,7 +82,7 @@ class Chemprop:
         if not len(rows):
             return None
         with rdBase.BlockLogs():  # RDKit has remarks on many
-            points = [data.MoleculeDatapoint.from_smi(smiles[i], y[i]) for i in rows]
+            points = [data.MoleculeDatapoint(_molecule(smiles[i]), y=y[i]) for i in rows]
         return DataLoader(
             data.MoleculeDataset(points),
             self.config.batch_size,
@@ -142,6 +142,24 @@ class Chemprop:
             max_lr=config.max_lr,
             final_lr=config.final_lr,
         )
+
+
+def _molecule(smiles: str) -> Any:
+    """Return the molecule as chemprop reads it; unchecked where RDKit refuses a valence.
+
+    chemprop itself ends there, so that no run on `hiv` (7 such molecules of 41,127) could.
+    """
+    from chemprop.utils import make_mol
+    from rdkit import Chem
+
+    try:
+        return make_mol(smiles)
+    except RuntimeError:
+        mol = Chem.RemoveHs(Chem.MolFromSmiles(smiles, sanitize=False), sanitize=False)
+        mol.UpdatePropertyCache(strict=False)
+        steps = Chem.SANITIZE_ALL ^ Chem.SANITIZE_PROPERTIES
+        Chem.SanitizeMol(mol, steps, catchErrors=True)
+        return mol
 
 
 class _BestEpoch:

@@ -34,7 +34,7 @@ class EmbeddingConfig(BaseModel):
 
 
 class EmbeddingModel:
-    """Standardised embeddings to every task.
+    """Standardised embeddings to every task; a molecule without one is taken for the mean.
 
     The Gaussian process is the one of inducing molecules (Quinonero-Candela and Rasmussen, JMLR
     2005, subset of regressors): a linear model on their kernel features, whose penalty is noise
@@ -61,11 +61,12 @@ class EmbeddingModel:
         """Fit the head on the training rows that have a label."""
         from sklearn.preprocessing import StandardScaler
 
-        rows = np.flatnonzero(np.isfinite(y_train).any(axis=1))
-        x = _embeddings(train)[rows]
-        self._steps: list[Any] = [StandardScaler().fit(x)]
+        block = train.matrix(BLOCK)
+        rows = np.flatnonzero(block.observed & np.isfinite(y_train).any(axis=1))
+        x = np.asarray(block.values[rows], dtype=np.float64)
+        self._scaler, self._kernel = StandardScaler().fit(x), None
         if self.config.head == "gp":
-            self._steps.append(self._kernel_features(*x.shape).fit(self._steps[0].transform(x)))
+            self._kernel = self._kernel_features(*x.shape).fit(self._scaler.transform(x))
         self._head = LinearHead(self.config.strengths)
         data = self._features(train)[rows], y_train[rows]
         self._head.fit(*data, self._features(valid), y_valid, context)
@@ -82,14 +83,12 @@ class EmbeddingModel:
         return Nystroem(gamma=0.5 / d, n_components=m, random_state=INDUCING_SEED)
 
     def _features(self, inputs: Inputs) -> FloatArray:
-        x = _embeddings(inputs)
-        if not len(x):  # scikit-learn refuses what has no row
-            x = np.zeros((1, x.shape[1]))
-        for step in self._steps:
-            x = step.transform(x)
-        return np.asarray(x[: len(inputs)])
-
-
-def _embeddings(inputs: Inputs) -> FloatArray:
-    """Return the embeddings, (n, d) float64."""
-    return np.asarray(inputs.matrix(BLOCK).values, dtype=np.float64)
+        """Return what the head reads, (n, d) float64."""
+        block, n = inputs.matrix(BLOCK), len(inputs)
+        seen = np.flatnonzero(block.observed)
+        x = np.zeros((max(n, 1), block.values.shape[1]))  # scikit-learn refuses what has no row
+        if len(seen):
+            x[seen] = self._scaler.transform(np.asarray(block.values[seen], dtype=np.float64))
+        if self._kernel is not None:
+            x = self._kernel.transform(x)
+        return np.asarray(x[:n])
