@@ -83,8 +83,10 @@ class Chemprop:
             return None
         with rdBase.BlockLogs():  # RDKit has remarks on many
             points = [data.MoleculeDatapoint(_molecule(smiles[i]), y=y[i]) for i in rows]
+        molecules = data.MoleculeDataset(points)
+        molecules.cache = True  # graphs are made once, not each epoch
         return DataLoader(
-            data.MoleculeDataset(points),
+            molecules,
             self.config.batch_size,
             shuffle=shuffle,
             collate_fn=data.collate_batch,
