@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from scipy import sparse
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
+from chmr_bench.features.profiles import ProfileView
+from chmr_bench.nn.modality_dropout import masked_sparse
 from chmr_bench.nn.sparse_heads import Augment, CountsConfig, SparseHeads, SparseHeadSettings
 from chmr_bench.types import FloatArray
 from chmr_bench_profiles.model import CellModel, CellsConfig, LabelledTable, Member
-from chmr_bench_profiles.profiles import ProfileView
 
 
 class CellsCountsConfig(CountsConfig, CellsConfig):
@@ -54,7 +54,7 @@ class CellsCounts(CellModel):
         return view.filled()
 
     def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
-        augment = self._masking(table, _masked)
+        augment = self._masking(table, masked_sparse)
         return CountsMember(SparseHeadSettings.of(self.config), augment, table, context)
 
 
@@ -75,16 +75,3 @@ class CountsMember:
     def predict(self, x: FloatArray) -> FloatArray:
         """Return predictions (n, t) of rows laid out as the table's."""
         return self._heads.predict(sparse.csr_array(x))
-
-
-def _masked(x: sparse.csr_array, modalities: tuple[slice, ...], share: float) -> sparse.csr_array:
-    """Return x (b, d) with each modality, its flags too, zero in a share of the rows."""
-    import torch
-
-    x = x.copy()
-    rows = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))  # of every entry
-    for columns in modalities:
-        masked = (torch.rand(x.shape[0]) < share).numpy()
-        inside = (x.indices >= columns.start) & (x.indices < columns.stop)
-        x.data[inside & masked[rows]] = 0.0
-    return x

@@ -10,10 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from chmr_bench import FitContext
+from chmr_bench.features.profiles import ProfileView
 from chmr_bench.tasks import TaskRows, constants, fill_constants, learnable, over_threads
 from chmr_bench.types import FloatArray
 from chmr_bench_profiles.model import CellModel, CellsConfig, LabelledTable, Member
-from chmr_bench_profiles.profiles import ProfileView
 
 Share = Annotated[float, Field(gt=0, le=1)]
 

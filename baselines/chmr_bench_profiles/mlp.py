@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from chmr_bench import FitContext
+from chmr_bench.features.profiles import ProfileView
 from chmr_bench.nn.heads import Head, HeadSettings
+from chmr_bench.nn.modality_dropout import masked
 from chmr_bench.types import FloatArray
 from chmr_bench_profiles.model import CellModel, CellsConfig, LabelledTable, Member
-from chmr_bench_profiles.profiles import ProfileView
-
-if TYPE_CHECKING:
-    import torch
 
 
 class CellsMlpConfig(CellsConfig):
@@ -43,17 +41,6 @@ class CellsMlp(CellModel):
         return view.filled()
 
     def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
-        head = Head(HeadSettings.of(self.config), augment=self._masking(table, _masked))
+        head = Head(HeadSettings.of(self.config), augment=self._masking(table, masked))
         head.fit(table.x, table.y, table.x_valid, table.y_valid, context)
         return head
-
-
-def _masked(x: torch.Tensor, modalities: tuple[slice, ...], share: float) -> torch.Tensor:
-    """Return x (b, d) with each modality, its flags too, zero in a share of the rows."""
-    import torch
-
-    x = x.clone()
-    for columns in modalities:
-        kept = torch.rand(len(x), 1, device=x.device) >= share
-        x[:, columns] *= kept
-    return x

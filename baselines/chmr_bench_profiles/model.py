@@ -19,10 +19,10 @@ from pydantic import Field
 
 from chmr_bench import FeatureRequest, FitContext, Inputs
 from chmr_bench.features.bits import FingerprintConfig, bits_of, requests
+from chmr_bench.features.profiles import ProfileView, learn, read
 from chmr_bench.tasks import LabelScale, learnable
 from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_profiles.fusion import Fusion
-from chmr_bench_profiles.profiles import ProfileView, learn, read
 
 Batch = TypeVar("Batch")
 Masking: TypeAlias = Callable[[Batch], Batch]

@@ -225,3 +225,15 @@ class FinetunedConfig(ChmrConfig):
     def _one_or_more_candidates(cls, value: Any) -> Any:
         """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
         return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+
+class CellFinetunedConfig(FinetunedConfig):
+    """Settings of `chmr.cell-finetuned`."""
+
+    profile_dropout: float = Field(
+        0.25,
+        ge=0,
+        lt=1,
+        description="share of the training molecules that an own profile is masked in, a modality "
+        "at a time and drawn anew in every step",
+    )

@@ -11,21 +11,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from chmr_bench import DataError, FeatureRequest, FitContext, GraphBlock, Inputs
 from chmr_bench.features.bits import log_counts_of
+from chmr_bench.features.profiles import ProfileColumns
 from chmr_bench.features.properties import ClippedScale
 from chmr_bench.nn.heads import HeadSettings, TaskNetwork, row_batches
 from chmr_bench.nn.trainer import masked_loss, one_thread
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.blending import Blend
-from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
+from chmr_bench_chmr.config import CellFinetunedConfig, ChmrConfig, FinetunedConfig
 from chmr_bench_chmr.counted import CountsNetworks
 from chmr_bench_chmr.model import Chmr
+from chmr_bench_chmr.own_profiles import NO_PROFILES, OwnProfiles
 from chmr_bench_chmr.tuned_inputs import RAW, SEEN, TunedInputs
 from chmr_bench_chmr.weights import feature_requests
 
@@ -72,14 +75,16 @@ class Finetuned:
         if context.weights is None:
             raise DataError("an encoder is to be trained on, but there are no pretrained weights")
         fitted: dict[str, Candidate] = {}
+        profiles = self._own_profiles(train)
         for name in self._candidates():
             context.log.info("candidate %s", name)
             if name in ("pretrained", "fresh"):
-                tuned = TunedNetwork(self.config, context, train, fresh=name == "fresh")
+                fresh = name == "fresh"
+                tuned = TunedNetwork(self.config, context, train, profiles, fresh=fresh)
                 tuned.fit(tuned.read(train), y_train, tuned.read(valid), y_valid, context)
                 fitted[name] = tuned
                 continue
-            other = self._frozen if name == "frozen" else CountsNetworks()
+            other = self._frozen if name == "frozen" else CountsNetworks(profiles)
             other.fit(train, y_train, valid, y_valid, context)
             fitted[name] = other
         self._blend = Blend(context.tasks, y_valid)
@@ -93,12 +98,25 @@ class Finetuned:
         """Return probabilities of class 1, or values, (n, t)."""
         return self._blend.mean([_predicted(model, inputs) for model in self._kept])
 
+    def _own_profiles(self, train: Inputs) -> OwnProfiles:
+        """Return what is read of the molecules' own profiles."""
+        return NO_PROFILES
+
     def _candidates(self) -> list[str]:
         """Return what is fitted: an encoder that learnt nothing is as good as a fresh one."""
         names: list[str] = list(dict.fromkeys(self.config.candidates))
         if self.config.encoder == "random" and {"pretrained", "fresh"} <= set(names):
             names.remove("fresh")
         return names
+
+
+class CellFinetuned(Finetuned):
+    """The same, with the molecule's own profiles beside what each trained candidate reads."""
+
+    config: CellFinetunedConfig
+
+    def _own_profiles(self, train: Inputs) -> OwnProfiles:
+        return OwnProfiles(ProfileColumns.of(train), self.config.profile_dropout)
 
 
 class TunedNetwork(TaskNetwork):
@@ -112,6 +130,8 @@ class TunedNetwork(TaskNetwork):
         Names the pretrained weights.
     train : Inputs
         The training rows, by which descriptors are scaled.
+    profiles : OwnProfiles
+        What the head reads of the molecules' own profiles.
     fresh : bool
         Begin with the shape of the pretrained encoder, and not with its weights.
     """
@@ -119,7 +139,13 @@ class TunedNetwork(TaskNetwork):
     settings: HeadSettings
 
     def __init__(
-        self, config: FinetunedConfig, context: FitContext, train: Inputs, *, fresh: bool
+        self,
+        config: FinetunedConfig,
+        context: FitContext,
+        train: Inputs,
+        profiles: OwnProfiles = NO_PROFILES,
+        *,
+        fresh: bool,
     ) -> None:
         super().__init__(
             HeadSettings(
@@ -133,6 +159,7 @@ class TunedNetwork(TaskNetwork):
             )
         )
         self.config, self._context, self.fresh = config, context, fresh
+        self._profiles = profiles
         self._encoder = self._new_encoder()
         if "descriptors" in config.tune_inputs:
             self._properties = ClippedScale.of(train.matrix("descriptors"))
@@ -159,13 +186,12 @@ class TunedNetwork(TaskNetwork):
     def _raw_features(self, inputs: Inputs, bits: FloatArray) -> FloatArray:
         """Return what the head reads beside the encoder, (n, d) float32."""
         wanted = self.config.tune_inputs
-        if wanted == ("bits",):
-            return bits  # not a copy
         parts = [bits] if "bits" in wanted else []
         if "counts" in wanted:
             parts.append(log_counts_of(inputs, ["counts"]).toarray())
         if "descriptors" in wanted:
             parts.append(self._properties.apply(inputs.matrix("descriptors")))
+        parts.append(self._profiles.read(inputs))
         return np.concatenate(parts, axis=1)
 
     def _pooled(self, graph: GraphBlock) -> FloatArray:
@@ -221,7 +247,11 @@ class TunedNetwork(TaskNetwork):
 
     def _losses(self, x: TunedInputs, y: torch.Tensor) -> Iterator[torch.Tensor]:
         for rows in row_batches(len(x), self.settings.batch_size):
-            yield masked_loss(self._network(x[rows]), y[rows], self._is_classifier)
+            batch = x[rows]
+            read = replace(
+                batch, parts={**batch.parts, RAW: self._profiles.masked(batch.parts[RAW])}
+            )
+            yield masked_loss(self._network(read), y[rows], self._is_classifier)
 
     def _raw(self, x: TunedInputs) -> torch.Tensor:
         import torch

@@ -79,6 +79,14 @@ _FINETUNED: dict[str, Any] = {
     "version": "1",
     "accelerator": False,
 }
+_CELL_FINETUNED: dict[str, Any] = {
+    **_FINETUNED,
+    "title": "CHMR, trained on with the labels; its networks also read the molecule's own cells",
+    "factory": "finetuning:CellFinetuned",
+    "config": f"{_PACKAGE}.config:CellFinetunedConfig",
+    "recipe": str(_RECIPES / "chmr.toml"),
+    "reads": CELL_MODALITIES,
+}
 _REGRESSOR: dict[str, Any] = {
     "title": "Control: a network from bits to cells, logistic regression on its last hidden layer",
     "factory": "regressor:Regressor",
@@ -139,6 +147,7 @@ def _models() -> Iterable[ModelSpec]:
         needs_cells="learnt",
     )
     yield _spec("chmr.finetuned", **_FINETUNED)
+    yield _spec("chmr.cell-finetuned", **_CELL_FINETUNED)
     yield _spec(
         "chmr.forest-ensemble",
         "The mean of CHMR and a random forest on fingerprint bits",

@@ -38,6 +38,16 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
         "tune_hidden": 16,
         "tune_epochs": 3,
     },
+    "chmr_bench_chmr.config:CellFinetunedConfig": {
+        "n_bits": 64,
+        "hidden": 16,
+        "layers": 2,
+        "fingerprint_hidden": 16,
+        "decoder_hidden": 16,
+        "epochs": 1,
+        "tune_hidden": 16,
+        "tune_epochs": 3,
+    },
     "chmr_bench_chmr.regressor_config:RegressorConfig": {
         "n_bits": 64,
         "hidden": 16,
@@ -134,7 +144,8 @@ def test_a_variant_differs_from_chmr_by_its_preset_alone(name: str) -> None:
     assert set(spec.preset) <= set(known)
     if spec.recipe == plain.recipe:
         found, other = (build_config(s, {}).model_dump(context=EVERY) for s in (spec, plain))
-        assert {n for n in known if found[n] != other[n]} == set(spec.preset) != set()
+        assert {n for n in known if n in other and found[n] != other[n]} == set(spec.preset)
+        assert spec.preset or (spec.factory, spec.config) != (plain.factory, plain.config)
     mine = {"head_hidden": 24}
     assert build_config(spec, mine).head_hidden == 24
     atlas = build_config(spec, {}, dataset="planted").atlas

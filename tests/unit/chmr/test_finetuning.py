@@ -15,14 +15,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from chmr_bench import DataError, FitContext, Inputs, TaskInfo
+from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.features.cache import featurise
 from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.plugins import registry
 from chmr_bench.settings import build_config
-from chmr_bench_chmr.config import ChmrConfig, FinetunedConfig
+from chmr_bench_chmr.config import CellFinetunedConfig, ChmrConfig, FinetunedConfig
 from chmr_bench_chmr.embedding import checked_network
-from chmr_bench_chmr.finetuning import Finetuned, TunedNetwork
+from chmr_bench_chmr.finetuning import CellFinetuned, Finetuned, TunedNetwork
 from chmr_bench_chmr.shape import Modality
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
@@ -132,6 +132,28 @@ def test_the_head_reads_counts_and_descriptors_in_place_of_bits(
         other = {**inputs.blocks, "counts": inputs.matrix("counts").take(np.arange(63, -1, -1))}
         changed = not np.array_equal(model.predict(Inputs(SMILES, other)), y_pred)
         assert changed == ("counts" in reads)
+
+
+@pytest.mark.parametrize("candidate", ["pretrained", "counts"])
+def test_own_profiles_are_read_and_masked_while_learning(
+    inputs: Inputs, context: FitContext, candidate: Any
+) -> None:
+    """The labels hang on the profile alone; a fifth of the molecules has none."""
+    rng = np.random.default_rng(0)
+    state, seen = rng.normal(size=(64, 2)), rng.random(64) < 0.8
+    y, profile = (state > 0).astype(float), np.tile(state, (1, 20))
+    block = MatrixBlock(np.where(seen[:, None], profile, np.nan), seen)
+    own = Inputs(SMILES, {**inputs.blocks, "growth": block})
+    settings = CONFIG.model_dump() | {"candidates": (candidate,), "tune_epochs": 40}
+    rates = {"tune_encoder_rate": 1e-2, "tune_learning_rate": 1e-2, "tune_patience": 40}
+    model = CellFinetuned(CellFinetunedConfig(**settings | rates))
+    model.fit(own.take(TRAIN), y[TRAIN], own.take(VALID), y[VALID], context)
+    told = VALID[seen[VALID]]
+    hits = (model.predict(own)[told] > 0.5) == y[told]
+    assert hits.mean() > 0.8
+    without = model.predict(inputs)
+    np.testing.assert_allclose(model.predict(own)[~seen], without[~seen], rtol=1e-5)
+    assert not np.allclose(model.predict(own)[seen], without[seen], rtol=1e-2)
 
 
 def test_validation_rows_choose(

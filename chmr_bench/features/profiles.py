@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Self
 
 import numpy as np
 
-from chmr_bench import DataError, Inputs, MatrixBlock
-from chmr_bench.contracts import CELL_MODALITIES
+from chmr_bench.contracts import CELL_MODALITIES, Inputs, MatrixBlock
+from chmr_bench.errors import DataError
 from chmr_bench.types import BoolArray, FloatArray
 
 CLIP = 10.0
@@ -82,6 +84,41 @@ class ProfileView:
         """
         flags = np.concatenate([self.blocks, self.entries], axis=1).astype(np.float32)
         return np.concatenate([np.nan_to_num(self.values), flags], axis=1)
+
+
+@dataclass(frozen=True)
+class ProfileColumns:
+    """The profiles as a network reads them, side by side: numbers, zeros and flags.
+
+    Attributes
+    ----------
+    scales : Scales
+        Of the training rows.
+    modalities : tuple[slice, ...]
+        The columns of each modality, its flags too, of the `width` there are.
+    """
+
+    scales: Scales
+    modalities: tuple[slice, ...]
+
+    @classmethod
+    def of(cls, train: Inputs) -> Self:
+        """Return the columns as the training rows scale them; none where no row has a profile."""
+        scales = learn(train, 0)
+        widths = [view.filled().shape[1] for view in read(train, scales).values()]
+        ends = np.cumsum([0, *widths]).tolist()
+        return cls(scales, tuple(slice(a, b) for a, b in pairwise(ends)))
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return self.modalities[-1].stop if self.modalities else 0
+
+    def read(self, inputs: Inputs) -> FloatArray:
+        """Return the profiles of n molecules, (n, width) float32."""
+        views = read(inputs, self.scales).values()
+        nothing = np.zeros((len(inputs), 0), dtype=np.float32)
+        return np.concatenate([nothing, *(view.filled() for view in views)], axis=1)
 
 
 def learn(train: Inputs, components: int) -> dict[str, tuple[ProfileScale, ...]]:
