@@ -22,8 +22,8 @@ LEVEL = 0.05
 Row: TypeAlias = tuple[tuple[str, str, str], str, list[float | None]]
 Run: TypeAlias = tuple[int | None, int | None]
 """The seeds of a run's split and of the run."""
-MODEL, WEAKER = "cells.counts", "cells.mlp"
-"""The networks whose gain is told: on counts and descriptors, and on bits alone."""
+MODEL, WEAKER, ENCODER = "cells.counts", "cells.mlp", "chmr.cell-finetuned"
+"""The networks whose gain is told: on counts and descriptors, on bits alone, and CHMR's."""
 FAMILIES_OF = "toxcast+wong2024"
 """The dataset whose tasks are told apart by assay family: what their names begin with."""
 NONE = "*No such runs are on record yet.*"
@@ -37,9 +37,9 @@ NOTES = (
 )
 
 
-def section(model: str = MODEL) -> str:
+def section(model: str = MODEL, stages: str = WORLD) -> str:
     """Return the table of one model, a row a dataset, atlas and kind of split."""
-    rows = sorted(_rows(model), key=lambda row: row[0]) if STORED.is_file() else []
+    rows = sorted(_rows(model, stages), key=lambda row: row[0]) if STORED.is_file() else []
     if not rows:
         return NONE
     lines = [HEAD, "|:--|:--|--:|--:|--:|--:|--:|--:|", *(line for _, line, _ in rows)]
@@ -50,6 +50,14 @@ def section(model: str = MODEL) -> str:
 def weaker() -> str:
     """Return the same of a network on bits alone."""
     return section(WEAKER)
+
+
+def encoder() -> str:
+    """Return the same of CHMR's networks, profiles masked or permuted while they are fitted.
+
+    What was learnt from another atlas before is left as it is.
+    """
+    return section(ENCODER, "finetune")
 
 
 def _corrected(rows: Sequence[Row]) -> Iterator[str]:
@@ -68,12 +76,12 @@ def _corrected(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-def _rows(model: str) -> Iterator[Row]:
+def _rows(model: str, stages: str) -> Iterator[Row]:
     """Yield what a line is sorted by, the line, and p of its gains."""
     for table in json.loads(STORED.read_text(encoding="utf-8"))["tables"]:
         (name, *others), split = table["datasets"], table["split"]
         setting = (table["stages"], table["modalities"], table["metric"])
-        if "+" not in name or others or setting != (WORLD, "all", "roc_auc"):
+        if "+" not in name or others or setting != (stages, "all", "roc_auc"):
             continue
         points = {
             (row["shuffled"], point["rate"]): point

@@ -66,6 +66,7 @@ def filled(text: str) -> str:
         "matching": lambda: _section_of("matching"),
         "own": lambda: _section_of("own_profiles"),
         "weaker": lambda: _section_of("own_profiles", "weaker"),
+        "encoder": lambda: _section_of("own_profiles", "encoder"),
         "families": lambda: _section_of("own_profiles", "families"),
         "commands": commands,
     }

@@ -11,13 +11,13 @@ from chmr_bench import FitContext, Inputs
 from chmr_bench.features.properties import CountedColumns
 from chmr_bench.nn.sparse_heads import SparseHeads, SparseHeadSettings
 from chmr_bench.types import FloatArray
-from chmr_bench_chmr.own_profiles import OwnProfiles
+from chmr_bench_chmr.profile_inputs import ProfileInputs
 
 
 class CountsNetworks:
     """Log counts of the Morgan bits and descriptors -> the mean of two networks -> every task."""
 
-    def __init__(self, profiles: OwnProfiles) -> None:
+    def __init__(self, profiles: ProfileInputs) -> None:
         self._profiles = profiles
 
     def fit(

@@ -28,7 +28,7 @@ from chmr_bench_chmr.blending import Blend
 from chmr_bench_chmr.config import CellFinetunedConfig, ChmrConfig, FinetunedConfig
 from chmr_bench_chmr.counted import CountsNetworks
 from chmr_bench_chmr.model import Chmr
-from chmr_bench_chmr.own_profiles import NO_PROFILES, OwnProfiles
+from chmr_bench_chmr.profile_inputs import NO_PROFILES, ProfileInputs
 from chmr_bench_chmr.tuned_inputs import RAW, SEEN, TunedInputs
 from chmr_bench_chmr.weights import feature_requests
 
@@ -98,7 +98,7 @@ class Finetuned:
         """Return probabilities of class 1, or values, (n, t)."""
         return self._blend.mean([_predicted(model, inputs) for model in self._kept])
 
-    def _own_profiles(self, train: Inputs) -> OwnProfiles:
+    def _own_profiles(self, train: Inputs) -> ProfileInputs:
         """Return what is read of the molecules' own profiles."""
         return NO_PROFILES
 
@@ -115,8 +115,8 @@ class CellFinetuned(Finetuned):
 
     config: CellFinetunedConfig
 
-    def _own_profiles(self, train: Inputs) -> OwnProfiles:
-        return OwnProfiles(ProfileColumns.of(train), self.config.profile_dropout)
+    def _own_profiles(self, train: Inputs) -> ProfileInputs:
+        return ProfileInputs(ProfileColumns.of(train), self.config.profile_dropout)
 
 
 class TunedNetwork(TaskNetwork):
@@ -130,7 +130,7 @@ class TunedNetwork(TaskNetwork):
         Names the pretrained weights.
     train : Inputs
         The training rows, by which descriptors are scaled.
-    profiles : OwnProfiles
+    profiles : ProfileInputs
         What the head reads of the molecules' own profiles.
     fresh : bool
         Begin with the shape of the pretrained encoder, and not with its weights.
@@ -143,7 +143,7 @@ class TunedNetwork(TaskNetwork):
         config: FinetunedConfig,
         context: FitContext,
         train: Inputs,
-        profiles: OwnProfiles = NO_PROFILES,
+        profiles: ProfileInputs = NO_PROFILES,
         *,
         fresh: bool,
     ) -> None:

@@ -92,7 +92,7 @@ def test_an_honest_feature_passes(monkeypatch: pytest.MonkeyPatch) -> None:
         (no_block, "expected a block"),
         (centred, "among other molecules"),
         (counting, "two results"),
-        (short, r"expected \(71, d\)"),
+        (short, r"expected \(72, d\)"),
         (infinite, "infinite"),
         (unobserved, "no molecule of the sample"),
         (misnamed, "2 names for 1 columns"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OwnProfiles:
+class ProfileInputs:
     """Profiles as the last columns of what a network reads, masked at random while it learns.
 
     Attributes
@@ -46,5 +46,5 @@ class OwnProfiles:
         return [slice(first + s.start, first + s.stop) for s in self.columns.modalities]
 
 
-NO_PROFILES = OwnProfiles(ProfileColumns({}, ()), 0.0)
+NO_PROFILES = ProfileInputs(ProfileColumns({}, ()), 0.0)
 """For `chmr.finetuned`, which reads structure alone."""

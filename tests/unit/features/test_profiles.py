@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 from chmr_bench import DataError, Inputs, MatrixBlock
-from chmr_bench_profiles.profiles import CLIP, learn, read
+from chmr_bench.features.profiles import CLIP, learn, read
 
 NAN = np.nan
 
