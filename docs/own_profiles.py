@@ -68,6 +68,8 @@ def _corrected(rows: Sequence[Row]) -> Iterator[str]:
         known = {
             key[:2]: p[i] for key, _, p in rows if key[2].endswith("strict") and p[i] is not None
         }
+        if len(known) < 2:
+            continue
         corrected = dict(zip(known, holm(list(known.values())), strict=True))
         left = ["+".join(key) for key, p in corrected.items() if p < LEVEL]
         yield (
