@@ -13,41 +13,22 @@ from chmr_bench.plugins import registry
 from chmr_bench.settings import EVERY, build_config, missing_modules
 from chmr_bench.testing import check_model
 
+CHMR: Mapping[str, Any] = {
+    "n_bits": 64,
+    "hidden": 16,
+    "layers": 2,
+    "fingerprint_hidden": 16,
+    "decoder_hidden": 16,
+    "epochs": 1,
+    "head_hidden": 16,
+    "head_epochs": 3,
+    "head_strengths": (10.0,),
+}
+TUNED: Mapping[str, Any] = {**CHMR, "tune_hidden": 16, "tune_epochs": 3}
 QUICK: Mapping[str, Mapping[str, Any]] = {
-    "chmr_bench_chmr.config:ChmrConfig": {
-        "n_bits": 64,
-        "hidden": 16,
-        "layers": 2,
-        "fingerprint_hidden": 16,
-        "decoder_hidden": 16,
-        "epochs": 1,
-        "head_hidden": 16,
-        "head_epochs": 3,
-        "head_strengths": (10.0,),
-    },
-    "chmr_bench_chmr.config:FinetunedConfig": {
-        "n_bits": 64,
-        "hidden": 16,
-        "layers": 2,
-        "fingerprint_hidden": 16,
-        "decoder_hidden": 16,
-        "epochs": 1,
-        "head_hidden": 16,
-        "head_epochs": 3,
-        "head_strengths": (10.0,),
-        "tune_hidden": 16,
-        "tune_epochs": 3,
-    },
-    "chmr_bench_chmr.config:CellFinetunedConfig": {
-        "n_bits": 64,
-        "hidden": 16,
-        "layers": 2,
-        "fingerprint_hidden": 16,
-        "decoder_hidden": 16,
-        "epochs": 1,
-        "tune_hidden": 16,
-        "tune_epochs": 3,
-    },
+    "chmr_bench_chmr.config:ChmrConfig": CHMR,
+    "chmr_bench_chmr.config:FinetunedConfig": TUNED,
+    "chmr_bench_chmr.config:CellFinetunedConfig": TUNED,
     "chmr_bench_chmr.regressor_config:RegressorConfig": {
         "n_bits": 64,
         "hidden": 16,

@@ -131,6 +131,23 @@ def test_how_strong_structure_is_is_what_the_records_say() -> None:
     assert said == [f"{100 * score:.1f}" for score in known]
 
 
+def test_what_own_profiles_add_to_chmr_is_what_the_records_say() -> None:
+    runs = load_runs(REPOSITORY / "leaderboards")
+    runs = runs[(runs["dataset"] == "toxcast+wong2024") & (runs["split_recorded"] == "strict")]
+    missing = runs["missing"].map(lambda text: json.loads(text) if text else {})
+    whole = runs[[not m for m in missing]].groupby("model")["score"].mean()
+    throughout = runs[[bool(m) and everything(m) for m in missing]]
+    counts = throughout[throughout["model"] == "cells.counts"]["score"].mean()
+    while_fitted = runs[[m.get("stages") == ["finetune"] and m["rate"] == 1 for m in missing]]
+    tuned = while_fitted[while_fitted["model"] == "chmr.cell-finetuned"]["score"].mean()
+    assert "not shown" in paragraph("Over these splits its mean")
+    assert tuned > max(counts, whole["chmr"])
+    assert whole.idxmax() == "chmr.cell-finetuned"
+    assert whole["chmr.cell-finetuned"] - tuned < whole["cells.counts"] - counts
+    table = text_of("docs/results.md").partition("<!-- encoder")[2].partition("<!-- /encoder")[0]
+    assert "**" not in table  # no interval there excludes 0
+
+
 def test_what_chmr_makes_of_own_profiles_is_what_the_tables_say() -> None:
     text = paragraph("`chmr.cell-input` makes nothing")
     changes = re.findall(r"[+-]?\d\.\d \(-\d\.\d to \d\.\d\)", text)
