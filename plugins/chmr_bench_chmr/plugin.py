@@ -74,7 +74,6 @@ _FINETUNED: dict[str, Any] = {
     "title": "CHMR, its encoder trained on with the labels, beside networks without it",
     "factory": "finetuning:Finetuned",
     "config": f"{_PACKAGE}.config:FinetunedConfig",
-    "recipe": str(_RECIPES / "finetuned.toml"),
     "explain": "",
     "version": "1",
     "accelerator": False,
@@ -84,7 +83,6 @@ _CELL_FINETUNED: dict[str, Any] = {
     "title": "CHMR, trained on with the labels; its networks also read the molecule's own cells",
     "factory": "finetuning:CellFinetuned",
     "config": f"{_PACKAGE}.config:CellFinetunedConfig",
-    "recipe": str(_RECIPES / "chmr.toml"),
     "reads": CELL_MODALITIES,
 }
 _REGRESSOR: dict[str, Any] = {
