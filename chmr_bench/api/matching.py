@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from chmr_bench.api.options import Options, as_list, run_options
@@ -17,8 +18,11 @@ from chmr_bench.api.requests import (
 )
 from chmr_bench.errors import PluginError, RemoteError, UsageError
 from chmr_bench.plugins import registry
-from chmr_bench.report.matching import MatchedModel, Matchings, why_not
+from chmr_bench.records.environment import environment
+from chmr_bench.report.match_files import stored, write_matchings
+from chmr_bench.report.matching import MatchedModel, Matchings, label, why_not
 from chmr_bench.runner.matching import MatchJob, match
+from chmr_bench.runner.pretraining import AtlasData
 from chmr_bench.settings import build_config
 from chmr_bench.splits.grouped import REPEATS
 from chmr_bench.sweep.devices import device_for
@@ -76,16 +80,52 @@ def _job(name: str, atlas: str, options: Options) -> MatchJob:
     )
 
 
-def matchings_of(options: Options, receiver: Receiver) -> Matchings:
-    """Return what every named model makes of every named atlas; raises as `match_jobs` does."""
+def matchings_of(options: Options, receiver: Receiver, out: Path | None = None) -> Matchings:
+    """Return what every named model makes of every named atlas; raises as `match_jobs` does.
+
+    A model that fails takes nothing down: it stands in `Matchings.failed`.
+
+    Parameters
+    ----------
+    out :
+        Folder that is written after each model; what it holds already is not matched again.
+    """
     jobs, inapplicable = match_jobs(options)
     work = run_options(options)
-    matched = []
-    for job in jobs:
+    data = AtlasData(work.fetch)
+    asked = [(job, data.digest([job.atlas], transductive=True)) for job in jobs]
+    matched: list[MatchedModel | None] = stored(out, asked) if out else [None] * len(jobs)
+    failed: dict[str, str] = {}
+    for i, job in enumerate(jobs):
+        if matched[i]:
+            continue
         try:
-            matched.append(MatchedModel(job, match(job, work, receiver(job))))
-        except RemoteError as error:
-            raise PluginError(
-                f"matching by {job.spec.name} failed: {error.kind}: {error}\n{error.trace}"
-            ) from error
-    return Matchings(tuple(matched), inapplicable)
+            matched[i] = MatchedModel(job, match(job, work, receiver(job)), _ran_with())
+        except PluginError as error:
+            failed[f"{label(job)} on {job.atlas}"] = _reason(error)
+        if out and any(matched):
+            write_matchings(_all(matched, inapplicable, failed), out)
+    return _all(matched, inapplicable, failed)
+
+
+def _all(
+    matched: Sequence[MatchedModel | None],
+    inapplicable: Mapping[str, str],
+    failed: Mapping[str, str],
+) -> Matchings:
+    return Matchings(tuple(one for one in matched if one), inapplicable, dict(failed))
+
+
+def _ran_with() -> dict[str, Any]:
+    return environment().model_dump(mode="json")
+
+
+def _reason(error: PluginError) -> str:
+    return f"{error.kind}: {error}\n{error.trace}" if isinstance(error, RemoteError) else f"{error}"
+
+
+def check_failed(matchings: Matchings) -> None:
+    """Raise PluginError where a model failed, after all that the others did is written."""
+    if matchings.failed:
+        said = (f"matching by {name} failed: {why}" for name, why in matchings.failed.items())
+        raise PluginError("\n".join(said))

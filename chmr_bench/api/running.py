@@ -139,7 +139,8 @@ def match(
     atlas
         Atlases whose pairs are matched, by name or ``folder:PATH``.
     out
-        Folder for a page and a JSON file with every rank; none where it is not said.
+        Folder for a page and a JSON file with every rank, written after each model; what it holds
+        already is not matched again. None where it is not said.
     **options
         See `MatchOptions`.
 
@@ -155,6 +156,8 @@ def match(
         No named model can match.
     DataError
         An atlas cannot be had, or has too few pairs.
+    PluginError
+        A model failed; what the others did is in `out`.
 
     Examples
     --------
@@ -163,13 +166,13 @@ def match(
     """
     import pandas as pd
 
-    from chmr_bench.api.matching import matchings_of
+    from chmr_bench.api.matching import check_failed, matchings_of
     from chmr_bench.isolation import NoReceiver
-    from chmr_bench.report.matching import match_rows, write_matchings
+    from chmr_bench.report.matching import match_rows
 
     given = {**options, "model": model, "atlas": atlas}
     given["setting"] = setting_words(options)
-    matchings = matchings_of(given, lambda job: NoReceiver())
-    if out is not None:
-        write_matchings(matchings, Path(out))
+    folder = None if out is None else Path(out)
+    matchings = matchings_of(given, lambda job: NoReceiver(), folder)
+    check_failed(matchings)
     return pd.DataFrame(match_rows(matchings))

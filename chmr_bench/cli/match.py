@@ -30,7 +30,8 @@ def match(
         options.option(
             panel=options.OUT,
             metavar="DIR",
-            help="Also write match.md, and match.json with every rank, there.",
+            help="Also write match.md, and match.json with every rank, there, after each model; "
+            "what stands there already is not matched again.",
         ),
     ] = None,
     as_json: options.AsJson = False,
@@ -41,11 +42,12 @@ def match(
     A model learns from the pairs of four folds of an atlas and ranks those of the fifth; folds are
     by molecule, in whatever form. Hit rates, MRR and NDCG stand beside what chance gives.
     """
-    from chmr_bench.api.matching import matchings_of
+    from chmr_bench.api.matching import check_failed, matchings_of
     from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.display.console import print_json, print_note
     from chmr_bench.display.progress import display
-    from chmr_bench.report.matching import label, match_grids, match_json, write_matchings
+    from chmr_bench.report.match_files import match_json
+    from chmr_bench.report.matching import label, match_grids
     from chmr_bench.runner.clock import Clock
     from chmr_bench.sweep.interrupt import stoppable
 
@@ -57,18 +59,21 @@ def match(
             return Clock(shown)
 
         try:
-            matchings = matchings_of(given, receiver)
+            matchings = matchings_of(given, receiver, out)
         except KeyboardInterrupt:
-            print_note("interrupted; nothing was written")
+            kept = f"what was finished is in {out}; the same command goes on from there"
+            print_note(f"interrupted; {kept if out else 'nothing was written (no --out)'}")
             return INTERRUPTED
     for name, reason in matchings.inapplicable.items():
         print_note(f"not applicable: {name}: {reason}")
-    written = [] if out is None else write_matchings(matchings, out)
     if as_json:
         print_json(match_json(matchings))
     else:
         for grid in match_grids(matchings):
             print_grid(grid)
-    for path in written:
-        print_note(f"written: {path}")
+    if out is not None:
+        earlier = [label(one.job) for one in matchings.matched if one.stored]
+        again = f"; not matched again: {', '.join(earlier)}" if earlier else ""
+        print_note(f"in {out}: match.md, match.json{again}")
+    check_failed(matchings)
     return 0

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from chmr_bench.contracts import ModelSpec
-from chmr_bench.records.environment import environment
-from chmr_bench.records.rounding import as_json
-from chmr_bench.report.grids import Grid, section
-from chmr_bench.report.render import write_files
+from chmr_bench.report.grids import Grid
 from chmr_bench.report.words import grouped, notes
 from chmr_bench.runner.matching import MatchedBlock, Matching, MatchJob
 from chmr_bench.splits.grouped import FOLDS
@@ -19,33 +15,48 @@ from chmr_bench.statistics.retrieval import (
     MEASURES,
     SUMMARY,
     MrrGain,
-    Ranks,
     RetrievalScore,
     mrr_gain,
 )
 from chmr_bench.statistics.retrieval import retrieval_scores as scores_of
 
-FORMAT = 2
-"""Of the JSON: changes whenever an entry means something else."""
-STEM = "match"
 WAYS = {"profiles": "profile of a molecule", "molecules": "molecule of a profile"}
 """What is ranked -> what a query looks for."""
 
 
 @dataclass(frozen=True)
 class MatchedModel:
-    """A job, and what came of it."""
+    """A job, and what came of it.
+
+    Attributes
+    ----------
+    environment :
+        What it ran with: `records.Environment`, as plain values.
+    stored :
+        An earlier command did it.
+    """
 
     job: MatchJob
     done: Matching
+    environment: Mapping[str, Any]
+    stored: bool = False
 
 
 @dataclass(frozen=True)
 class Matchings:
-    """All that one command matched, and why other models cannot: model -> reason."""
+    """All that one command matched.
+
+    Attributes
+    ----------
+    inapplicable :
+        Model -> why it cannot match.
+    failed :
+        Model, as its rows would be called, and atlas -> what went wrong.
+    """
 
     matched: tuple[MatchedModel, ...]
     inapplicable: Mapping[str, str]
+    failed: Mapping[str, str]
 
 
 def label(job: MatchJob) -> str:
@@ -169,66 +180,3 @@ def _cell(score: RetrievalScore) -> str:
 def _number(measure: str, value: float) -> str:
     """Return a share in percent, or a mean of ranks with three decimals."""
     return f"{100 * value:.1f}" if measure.startswith("hit") else f"{value:.3f}"
-
-
-def match_json(matchings: Matchings, *, with_ranks: bool = False) -> dict[str, Any]:
-    """Return all of it as plain values; `with_ranks`, so that scores can be computed again."""
-    matched = [_json(matchings, one, with_ranks) for one in matchings.matched]
-    return {
-        "format": FORMAT,
-        "matchings": matched,
-        "not_applicable": dict(matchings.inapplicable),
-    }
-
-
-def _json(matchings: Matchings, one: MatchedModel, with_ranks: bool) -> dict[str, Any]:
-    spec, done = one.job.spec, one.done
-    blocks = []
-    for block in done.blocks:
-        content = _block_json(block, with_ranks)
-        for way in WAYS:
-            gain = gain_over_control(matchings, one, block.block, way)
-            content[way]["over_shuffled"] = gain and vars(gain)
-        blocks.append(content)
-    return {
-        "model": spec.name,
-        "model_version": spec.version,
-        "shuffled": one.job.shuffled,
-        "settings": one.job.config.model_dump(mode="json"),
-        "atlas": dict(done.atlas),
-        "seed": one.job.seed,
-        "folds": FOLDS,
-        "n_pairs": done.n_pairs,
-        "n_same_molecule": done.n_same,
-        "too_few_pairs": dict(done.few),
-        "seconds": round(done.seconds, 1),
-        "environment": environment().model_dump(mode="json"),
-        "blocks": blocks,
-    }
-
-
-def _block_json(block: MatchedBlock, with_ranks: bool) -> dict[str, Any]:
-    content: dict[str, Any] = {"block": block.block, "n_pairs": len(block.keys)}
-    for way in WAYS:
-        ranks: Ranks = getattr(block, way)
-        scores = {s.measure: {**vars(s), "verdict": s.verdict} for s in scores_of(ranks)}
-        content[way] = {"finds": WAYS[way], "scores": scores}
-        if with_ranks:
-            content[way] |= {name: column.tolist() for name, column in vars(ranks).items()}
-    return content | ({"keys": list(block.keys)} if with_ranks else {})
-
-
-def write_matchings(matchings: Matchings, folder: Path) -> list[Path]:
-    """Write the page and the JSON with every rank; return the files.
-
-    Raises
-    ------
-    UsageError
-        The folder cannot be written.
-    """
-    page = "\n\n".join(["# Matching", *(section("##", grid) for grid in match_grids(matchings))])
-    texts = {
-        f"{STEM}.md": page + "\n",
-        f"{STEM}.json": as_json(match_json(matchings, with_ranks=True)),
-    }
-    return write_files(folder, texts)

@@ -81,7 +81,7 @@ def test_python_gives_a_row_a_measure(quick: Path, monkeypatch: pytest.MonkeyPat
         (
             ("-m", "quick.match-raises", "--atlas", "quick-made-atlas"),
             4,
-            "matching by quick.match-raises failed: RuntimeError: no pair fits",
+            "matching by quick.match-raises on quick-made-atlas failed: RuntimeError: no pair fits",
         ),
     ],
 )
@@ -91,6 +91,56 @@ def test_what_cannot_be_is_named(
     done = inside("match", *arguments)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
+
+
+def test_what_a_folder_holds_is_not_matched_again(inside: Run, tmp_path: Path) -> None:
+    """Its seconds and what it ran with stay those of the time it was made."""
+    assert inside(*ASKED, "--control", "shuffled", "--out", "found", "-q").returncode == 0
+    file = tmp_path / "found" / "match.json"
+    content = json.loads(file.read_text())
+    content["matchings"][0]["seconds"] = 12345.0
+    file.write_text(json.dumps(content))
+    more = (*ASKED, "-m", "quick.match-diagonal", "--control", "shuffled", "--out", "found", "-q")
+    done = inside(*more, "--json")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert "not matched again: quick.match-sizes, quick.match-sizes, permuted profiles" in said
+    first, control, *added = json.loads(file.read_text())["matchings"]
+    assert (first["seconds"], first["shuffled"], control["shuffled"]) == (12345.0, False, True)
+    assert first["blocks"] == content["matchings"][0]["blocks"]
+    assert {one["model"] for one in added} == {"quick.match-diagonal"}
+    assert len(json.loads(done.stdout)["matchings"]) == 4
+
+
+def test_a_model_that_fails_takes_no_other_down(inside: Run, tmp_path: Path) -> None:
+    done = inside(*ASKED, "-m", "quick.match-raises", "--out", "found", "--json", "-q")
+    assert done.returncode == 4
+    assert "matching by quick.match-raises on quick-made-atlas failed: Runt" in done.stderr
+    printed = json.loads(done.stdout)
+    assert [one["model"] for one in printed["matchings"]] == ["quick.match-sizes"]
+    assert list(printed["failed"]) == ["quick.match-raises on quick-made-atlas"]
+    assert json.loads((tmp_path / "found" / "match.json").read_text())["failed"]
+
+
+@pytest.mark.parametrize("seed", ["1", "0"])
+def test_what_was_not_asked_for_is_not_written_over(inside: Run, tmp_path: Path, seed: str) -> None:
+    assert inside(*ASKED, "--out", "found", "-q").returncode == 0
+    before = (tmp_path / "found" / "match.json").read_bytes()
+    other = ("-m", "quick.match-diagonal", "--atlas", "quick-made-atlas", "--seed", seed)
+    done = inside("match", *other, "--out", "found", "-q")
+    assert done.returncode == 2
+    assert "would be written over: quick.match-sizes" in " ".join(done.stderr.split())
+    assert (tmp_path / "found" / "match.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 2, "matchings": []}'])
+def test_a_file_of_something_else_is_left_alone(inside: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / "match.json").write_text(text)
+    done = inside(*ASKED, "--out", "found", "-q")
+    assert done.returncode == 2
+    assert "move it away" in " ".join(done.stderr.split())
+    assert (tmp_path / "found" / "match.json").read_text() == text
 
 
 @pytest.mark.slow
