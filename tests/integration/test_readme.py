@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -302,6 +303,26 @@ def test_a_matching_says_who_finds_what(tmp_path: Path, monkeypatch: pytest.Monk
     )
 
 
+def test_what_is_said_of_matching_is_what_the_ranks_say() -> None:
+    page = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
+    rows = list(load_docs("matching")._blocks())
+    assert all(max(cells, key=_mrr(cells)) == "chmr" for *_, cells in rows)
+    said = page.partition("<!-- /matching -->")[2].partition("\n## ")[0]
+    assert f"the highest MRR in all {NUMBERS[len(rows)]} rows" in said
+    ((n, found),) = {
+        (n, all(load_docs("matching")._found(cell) for cell in cells.values()))
+        for atlas, _, n, *_, cells in rows
+        if atlas == "comas"
+    }
+    assert found
+    assert f"all three models find it among the {n} pairs of `comas`" in said
+
+
+def _mrr(cells: dict[str, Any]) -> Callable[[str], float]:
+    return lambda model: float(cells[model]["scores"]["mrr"]["score"])
+
+
+NUMBERS = {6: "six", 8: "eight", 12: "twelve"}
 STORED_MATCHINGS = sorted((REPOSITORY / "leaderboards" / "matching").glob("*/match.json"))
 
 
