@@ -71,7 +71,7 @@ def gaps(pairs: Sequence[Mapping[str, str]]) -> list[Gap]:
 
 def explained(found: Sequence[Gap], reasons: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line a reason, with the large gaps it is of."""
-    lines: dict[str, list[str]] = {}
+    lines: dict[str, dict[str, None]] = {}
     for gap in found:
         if gap.size > LARGE:
             fits = (
@@ -79,8 +79,9 @@ def explained(found: Sequence[Gap], reasons: Sequence[Mapping[str, Any]]) -> lis
                 for reason in reasons
                 if gap.printed in reason["printed"] and gap.dataset in reason["datasets"]
             )
-            lines.setdefault(next(fits, UNEXPLAINED), []).append(f"{gap.printed} on {gap.dataset}")
-    return [f"- {', '.join(names)}: {why}" for why, names in lines.items()]
+            named = lines.setdefault(next(fits, UNEXPLAINED), {})
+            named[f"{gap.printed} on {gap.dataset}"] = None  # several rows of ours may answer
+    return [f"- {', '.join(named)}: {why}" for why, named in lines.items()]
 
 
 def _ours(dataset: str, name: str) -> tuple[float, float] | None:
