@@ -219,6 +219,10 @@ def test_what_is_said_of_the_mean_of_rows_is_what_the_records_say() -> None:
     board = pd.read_csv(REPOSITORY / "leaderboards" / "overall.csv").set_index("row")
     assert board["average_rank"].idxmin() == "zoo.ensemble"
     assert board["average_rank"].drop("zoo.ensemble").idxmin() == "chmr.finetuned"
+    own, control = (board["average_rank"][name] for name in CONTROLS_OF_CELLS[0])
+    said = paragraph("Over `fingerprint.mlp` it is ahead on biogen3k")
+    assert f"a part: {own:.1f}." in said
+    assert f"with permuted profiles it has {control:.1f}," in said
 
 
 def test_how_far_the_printed_figures_are_is_what_the_board_says() -> None:
