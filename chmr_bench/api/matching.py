@@ -92,9 +92,10 @@ def matchings_of(options: Options, receiver: Receiver, out: Path | None = None) 
     """
     jobs, inapplicable = match_jobs(options)
     work = run_options(options)
-    data = AtlasData(work.fetch)
-    asked = [(job, data.digest([job.atlas], transductive=True)) for job in jobs]
-    matched: list[MatchedModel | None] = stored(out, asked) if out else [None] * len(jobs)
+    matched: list[MatchedModel | None] = [None] * len(jobs)
+    if out:
+        data = AtlasData(work.fetch)
+        matched = stored(out, [(j, data.digest([j.atlas], transductive=True)) for j in jobs])
     failed: dict[str, str] = {}
     for i, job in enumerate(jobs):
         if matched[i]:

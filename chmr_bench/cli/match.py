@@ -71,7 +71,7 @@ def match(
     else:
         for grid in match_grids(matchings):
             print_grid(grid)
-    if out is not None:
+    if out is not None and matchings.matched:
         earlier = [label(one.job) for one in matchings.matched if one.stored]
         again = f"; not matched again: {', '.join(earlier)}" if earlier else ""
         print_note(f"in {out}: match.md, match.json{again}")

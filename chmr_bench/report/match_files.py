@@ -42,7 +42,7 @@ ASKED = (
     "precision",
     "device",
 )
-"""All that can change the ranks of a job, but for the atlas."""
+"""What can change the ranks of a job, beside the atlas and the versions of features."""
 
 
 def match_json(matchings: Matchings, *, with_ranks: bool = False) -> dict[str, Any]:

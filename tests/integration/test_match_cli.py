@@ -122,15 +122,30 @@ def test_a_model_that_fails_takes_no_other_down(inside: Run, tmp_path: Path) -> 
     assert json.loads((tmp_path / "found" / "match.json").read_text())["failed"]
 
 
-@pytest.mark.parametrize("seed", ["1", "0"])
-def test_what_was_not_asked_for_is_not_written_over(inside: Run, tmp_path: Path, seed: str) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("-m", "quick.match-diagonal", "--atlas", "quick-made-atlas"),
+        ("-m", "quick.match-sizes", "--atlas", "quick-made-atlas", "--seed", "1"),
+    ],
+)
+def test_what_was_not_asked_for_is_not_written_over(
+    inside: Run, tmp_path: Path, other: tuple[str, ...]
+) -> None:
     assert inside(*ASKED, "--out", "found", "-q").returncode == 0
     before = (tmp_path / "found" / "match.json").read_bytes()
-    other = ("-m", "quick.match-diagonal", "--atlas", "quick-made-atlas", "--seed", seed)
     done = inside("match", *other, "--out", "found", "-q")
     assert done.returncode == 2
     assert "would be written over: quick.match-sizes" in " ".join(done.stderr.split())
     assert (tmp_path / "found" / "match.json").read_bytes() == before
+
+
+def test_where_every_model_fails_no_file_is_named(inside: Run, tmp_path: Path) -> None:
+    asked = ("-m", "quick.match-raises", "--atlas", "quick-made-atlas")
+    done = inside("match", *asked, "--out", "found", "-q")
+    assert done.returncode == 4
+    assert "match.json" not in done.stderr
+    assert not (tmp_path / "found").exists()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": 2, "matchings": []}'])
