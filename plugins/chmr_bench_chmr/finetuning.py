@@ -175,8 +175,8 @@ class TunedNetwork(TaskNetwork):
         parts[RAW] = self._raw_features(inputs, parts[FINGERPRINT])
         if self._encoder.shape.geometry:
             block = inputs.matrix(GEOMETRY)
-            raw = torch.from_numpy(np.asarray(block.values, dtype=np.float32))
-            values = self._encoder.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP).numpy()
+            raw = torch.from_numpy(np.array(block.values, dtype=np.float32)).to(self._device)
+            values = self._encoder.standardise(GEOMETRY, raw).clamp(-CLIP, CLIP).cpu().numpy()
             parts[SEEN] = block.observed[:, None].astype(np.float32)
             parts[GEOMETRY] = np.where(block.observed[:, None], values, np.float32(0.0))
         if self.config.tune_graph:
@@ -205,8 +205,13 @@ class TunedNetwork(TaskNetwork):
         with one_thread(), torch.inference_mode():
             for start in range(0, len(graph), AT_ONCE):
                 rows = np.arange(start, min(start + AT_ONCE, len(graph)))
-                encoded[rows] = network(graph_batch(graph, rows)).numpy()
+                encoded[rows] = network(graph_batch(graph, rows, self._device)).cpu().numpy()
         return encoded
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the encoder is: on the CPU until it is trained."""
+        return next(self._encoder.parameters()).device
 
     def _new_encoder(self) -> ChmrNetwork:
         """Return the encoder before tuning; its scales are those of the weights."""

@@ -76,7 +76,6 @@ _FINETUNED: dict[str, Any] = {
     "config": f"{_PACKAGE}.config:FinetunedConfig",
     "explain": "",
     "version": "1",
-    "accelerator": False,
 }
 _CELL_FINETUNED: dict[str, Any] = {
     **_FINETUNED,
