@@ -6,7 +6,8 @@ CHMR, InfoAlign and MMSA learn from drug-like molecules with simulated profiles,
 pretraining. The ten steps are in single precision and without dropout, which draws other numbers on
 another device; the speed is that of a whole second epoch with it, in bfloat16, held-out molecules
 included. `gpu.py` looks closer at CHMR alone, and needs fewer packages. Ends with 1 where losses
-differ.
+differ. `--moved 1e-7` moves the second network's weights by so much before the first step: how far
+rounding alone takes the losses apart.
 """
 
 from __future__ import annotations
@@ -82,9 +83,21 @@ def forget(checkpoint: Any) -> None:
     """Keep no checkpoint."""
 
 
-def ten_losses(pretraining: PretrainingPlan, material: AtlasMaterial) -> list[float]:
-    """Return the total losses of ten steps."""
+def move(network: torch.nn.Module, share: float) -> None:
+    """Change each weight by about a share of itself."""
+    chance = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weights in network.parameters():
+            by = torch.randn(weights.shape, generator=chance).to(weights.device)
+            weights.mul_(1 + share * by)
+
+
+def ten_losses(
+    pretraining: PretrainingPlan, material: AtlasMaterial, moved: float = 0.0
+) -> list[float]:
+    """Return the total losses of ten steps, from weights that were moved before."""
     learner, n = pretraining.learner(material, forget, np.inf), len(material.train)
+    move(learner.network, moved)
     losses = []
     for step in range(STEPS):
         rows = material.train[np.arange(step * EQUAL_BATCH, (step + 1) * EQUAL_BATCH) % n]
@@ -106,7 +119,8 @@ def measured(model: str, options: argparse.Namespace, folder: Path) -> tuple[flo
     first = plan(model, folder, "cpu", "float32", **still)
     material = first.prepare(atlas(options.molecules))
     here = ten_losses(first, material)
-    there = ten_losses(plan(model, folder, options.device, "float32", **still), material)
+    second = plan(model, folder, options.device, "float32", **still)
+    there = ten_losses(second, material, options.moved)
     apart = max(abs(a - b) / abs(a) for a, b in zip(here, there, strict=True))
     speed = plan(model, folder, options.device, "bfloat16", batch_size=options.batch, epochs=2)
     if options.device == "cuda":
@@ -139,6 +153,7 @@ def main() -> int:
     parser.add_argument("--model", action="append", choices=tuple(MODELS))
     parser.add_argument("--molecules", type=int, default=8192)
     parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--moved", type=float, default=0.0)
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
     torch.backends.cudnn.allow_tf32 = False  # single precision is to be single precision

@@ -8,6 +8,9 @@ from typing import Any
 from chmr_bench import probes
 from chmr_bench.errors import PluginError
 
+SHARED_OBJECT = ": cannot open shared object file"
+"""What Linux says of a library that an extension module needs and the system does not have."""
+
 
 def load_object(path: str) -> Any:
     """Return the object named ``"module:name"``.
@@ -31,7 +34,7 @@ def load_object(path: str) -> Any:
     except KeyboardInterrupt:
         raise
     except ImportError as error:
-        raise PluginError(f"{path!r}: importing {module_name} failed: {error}") from error
+        raise PluginError(f"{path!r}: importing {module_name} failed: {_told(error)}") from error
     except BaseException as error:  # a plugin's module may raise anything
         kind = type(error).__name__
         raise PluginError(f"{path!r}: importing {module_name} failed: {kind}: {error}") from error
@@ -39,3 +42,14 @@ def load_object(path: str) -> Any:
         return getattr(module, name)
     except AttributeError as error:
         raise PluginError(f"{path!r}: module {module_name} has no {name!r}") from error
+
+
+def _told(error: ImportError) -> str:
+    """Return what an import lacked; of a library of the system, who installs it."""
+    library, found, _ = str(error).partition(SHARED_OBJECT)
+    if not found:
+        return str(error)
+    return (
+        f"{error}. {library} is a library of the system: install it with the system's package "
+        "manager (libXrender.so.1, which drawings need, is in Debian's and Ubuntu's libxrender1)"
+    )

@@ -127,10 +127,12 @@ class TargetSampler:
 
         Cross-entropy is linear in its target, so this is the loss over all that was met.
         """
-        bits = self.material.bits
-        meetings = sparse.csr_array((weight, (walker, rows)), shape=(n, bits.shape[0]))
+        # Of the molecules met alone: scipy converts all of a matrix that it multiplies.
+        met, column = np.unique(rows, return_inverse=True)
+        meetings = sparse.csr_array((weight, (walker, column)), shape=(n, len(met)))
         total = np.asarray(meetings.sum(axis=1), dtype=np.float32)  # (n,)
-        mean = (meetings @ bits).toarray() / np.maximum(total, 1e-12)[:, None]
+        bits = meetings @ self.material.bits[met]
+        mean = bits.toarray() / np.maximum(total, 1e-12)[:, None]
         return self._walk_targets(np.arange(n), mean, total)
 
     def _walk_targets(
