@@ -46,8 +46,13 @@ AGAINST = (
 )
 """What the row `chmr` is set against."""
 FINETUNED = "chmr.finetuned"
-FINETUNED_AGAINST = ("chmr.finetuned [shuffle_cells=true]", "fingerprint.mlp", "chmr")
-"""What that row is set against: permuted profiles, no encoder, the encoder frozen."""
+FINETUNED_AGAINST = (
+    "chmr.finetuned [shuffle_cells=true]",
+    "chmr.finetuned [encoder=random]",
+    "fingerprint.mlp",
+    "chmr",
+)
+"""What that row is set against: permuted profiles; an encoder untrained, none, a frozen one."""
 SHARED_BY = 4
 """So many commands that have an option make it a shared one."""
 PERCENT = ("roc_auc", "average_precision")

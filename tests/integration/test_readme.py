@@ -195,8 +195,47 @@ def test_what_is_said_of_training_on_is_what_the_records_say() -> None:
     gain = generator._gain(toxcast, own, f"{own} [cells=[]]").strip("*").split("** (")
     assert f"behind by {gain[0].strip('+')} points ({gain[1]}" in said
     every = [p for pair in CONTROLS_OF_CELLS for p in p_values(*pair)]
-    doubts = paragraph("Three things keep this from being settled")
+    doubts = paragraph("Two more things keep this from being settled")
     assert f"corrected for all three, p is {min(holm(every)):.2f}" in doubts
+
+
+def test_what_is_said_of_other_pretrainings_is_what_the_records_say() -> None:
+    generator = load_generator()
+    tables = [t for t in generator._tables(generator.RECORDS) if is_of_the_nine(t)]
+    (toxcast,) = [t for t in tables if t.name == "toxcast"]
+    others = "chmr.finetuned [pretrain_seed=run"
+    gain = generator._gain(toxcast, others + "]", others + ", shuffle_cells=true]")
+    gain = gain.strip("+")
+    assert gain == "1.1 (-0.1 to 2.4)"
+    said = paragraph("**Other pretrainings.**")
+    runs = load_runs(REPOSITORY / "leaderboards")
+    runs = runs[(runs["dataset"] == "toxcast") & (runs["model"] == "chmr.finetuned")]
+    for permuted, words in ((False, "{}, {} and {} against"), (True, "against {}, {} and {}, by")):
+        own = {"pretrain_seed": "run", **({"shuffle_cells": True} if permuted else {})}
+        of = runs[runs["overrides"].map(lambda text, own=own: json.loads(text) == own)]
+        scores = of.sort_values("seed")["score"]
+        assert words.format(*(f"{100 * score:.1f}" for score in scores)) in said
+    first, rest = gain.split(" ", 1)
+    assert f"by {first} points on average {rest}" in said
+    for page in ("README.md", "docs/results.md"):
+        assert f"over three pretrainings each it is {gain}" in " ".join(text_of(page).split())
+    untrained, own = "chmr.finetuned [encoder=random]", "chmr.finetuned"
+    score = generator._row_of(toxcast, untrained).score
+    assert f"it has {100 * score:.1f} in five runs" in said
+    real, permuted = (
+        generator._gain(toxcast, row, untrained).replace("*", "").strip("+").split(" ", 1)
+        for row in (own, f"{own} [shuffle_cells=true]")
+    )
+    assert f"{real[0]} points behind {real[1]}" in said
+    assert f"permuted profiles are {permuted[0]} points ahead of that {permuted[1]}" in said
+
+
+def test_what_is_said_of_attentive_fp_is_what_the_board_says() -> None:
+    board = pd.read_csv(REPOSITORY / "leaderboards" / "overall.csv").set_index("row")
+    own, other = board.loc["graph.attentive-fp"], board.loc["chemprop"]
+    assert (own[["chembl2k", "toxcast"]] > other[["chembl2k", "toxcast"]]).all()
+    assert own["biogen3k"] < other["biogen3k"]
+    assert own[["broad6k", "hiv"]].isna().all()
 
 
 def is_of_the_nine(table: Any) -> bool:
