@@ -55,7 +55,7 @@ docs: $(TEST)/installed
 	NO_MKDOCS_2_WARNING=1 $(TEST)/bin/python -m mkdocs build --strict --quiet
 
 compare: $(TEST)/installed
-	$(TEST)/bin/chmr-bench compare chmr chmr.head-only fingerprint.forest --to docs/compare
+	$(TEST)/bin/chmr-bench compare chmr chmr.head-only fingerprint.forest --suite all --to docs/compare
 
 # Dependencies first, in a stamp of their own: a changed source file reinstalls only chmr-bench itself.
 # The demo installs the wheel a user would get; the tests run against the working tree.

@@ -22,9 +22,9 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def test_the_comparison_is_up_to_date(mirror: Path, tmp_path: Path) -> None:
-    models = ["chmr", "chmr.head-only", "fingerprint.forest"]
+    words = ["compare", "chmr", "chmr.head-only", "fingerprint.forest", "--suite", "all"]
     subprocess.run(
-        [sys.executable, "-m", "chmr_bench", "compare", *models, "--to", str(tmp_path)],
+        [sys.executable, "-m", "chmr_bench", *words, "--to", str(tmp_path)],
         cwd=REPOSITORY,
         env=os.environ | {"CHMR_BENCH_HOME": str(tmp_path), "CHMR_BENCH_MIRROR": str(mirror)},
         check=True,
