@@ -388,6 +388,8 @@ def main() -> int:
     if options.command == "prepare":
         prepare(options)
         return 0
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("PyTorch sees no CUDA device here; --device cpu runs without one")
     sizes = (options.batch, options.equal_batch, options.repeats)
     report = measure(options.file, options.device, *sizes)
     text = table(report)

@@ -50,23 +50,29 @@ PROFILES = {"morphology": (812, 0.6), "expression": (978, 0.3)}
 """Block -> columns, and the share of molecules that have it; as in the small real atlases."""
 
 
-def material(n: int) -> AtlasMaterial:
-    """Return drug-like molecules with simulated profiles, and their context graph."""
+def atlas(n: int) -> Atlas:
+    """Return drug-like molecules with simulated profiles."""
     rng, smiles = np.random.default_rng(0), tuple(molecules(n))
     blocks = {
         name: MatrixBlock(rng.normal(size=(n, d)), rng.random(n) < share)
         for name, (d, share) in PROFILES.items()
     }
-    atlas = Atlas("simulated", smiles, tuple(map(str, range(n))), blocks, synthetic=True)
+    return Atlas("simulated", smiles, tuple(map(str, range(n))), blocks, synthetic=True)
+
+
+def material(n: int) -> AtlasMaterial:
+    """Return such molecules with their context graph."""
+    simulated = atlas(n)
+    smiles, blocks = simulated.smiles, simulated.blocks
     spec = next(spec for spec in FEATURES if spec.name == "morgan")
     bits = sparse.csr_array(
         load_object(spec.compute)(smiles, **{**spec.settings, "radius": 4, "n_bits": 1024}).values,
         dtype=np.uint8,
     )
-    links = build(atlas, bits, GraphSettings(neighbours=0))
+    links = build(simulated, bits, GraphSettings(neighbours=0))
     rows = np.arange(n)
     cells = {name: min_max(block) for name, block in blocks.items()}
-    return AtlasMaterial(atlas.every_key, bits, graph(smiles), cells, links, rows, rows[:0])
+    return AtlasMaterial(simulated.every_key, bits, graph(smiles), cells, links, rows, rows[:0])
 
 
 class Plain:

@@ -22,10 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from encoder import molecules
+from infoalign import atlas
 
-from chmr_bench import MatrixBlock, WeightsRequest
-from chmr_bench.cells import Atlas
+from chmr_bench import WeightsRequest
 from chmr_bench.data.fetch import options_from_env
 from chmr_bench.features.cache import available_cores
 from chmr_bench.nn.pretraining.making import PretrainingPlan
@@ -41,8 +40,6 @@ from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.pretraining.making import MmsaPretraining
 
 TOLERANCE, STEPS, EQUAL_BATCH = 1e-3, 10, 256
-PROFILES = {"morphology": (812, 0.6), "expression": (978, 0.3)}
-"""Block -> columns, and the share of molecules that have it; as in the small real atlases."""
 CHANCE = ("dropout", "latent_dropout", "modality_dropout", "decoder_dropout", "hypergraph_dropout")
 MODELS: dict[str, tuple[type[PretrainingPlan], type[Any], dict[str, Any]]] = {
     "chmr": (ChmrPretraining, PretrainConfig, {}),
@@ -53,16 +50,6 @@ HEADER = (
     "| model | molecules a second | largest relative difference | loss, CPU | loss, card | GB |",
     "|:--|--:|--:|--:|--:|--:|",
 )
-
-
-def atlas(n: int) -> Atlas:
-    """Return drug-like molecules with simulated profiles."""
-    rng, smiles = np.random.default_rng(0), tuple(molecules(n))
-    blocks = {
-        name: MatrixBlock(rng.normal(size=(n, d)), rng.random(n) < share)
-        for name, (d, share) in PROFILES.items()
-    }
-    return Atlas("simulated", smiles, tuple(map(str, range(n))), blocks, synthetic=True)
 
 
 def plan(model: str, folder: Path, device: Any, precision: Any, **changes: Any) -> PretrainingPlan:
@@ -126,8 +113,9 @@ def measured(model: str, options: argparse.Namespace, folder: Path) -> tuple[flo
     if options.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     fast = rate(speed, material)
-    memory = torch.cuda.max_memory_allocated() / 1e9 if options.device == "cuda" else float("nan")
-    numbers = f"{fast:.0f} | {apart:.2g} | {here[-1]:.6g} | {there[-1]:.6g} | {memory:.2f}"
+    on_card = options.device == "cuda"
+    memory = f"{torch.cuda.max_memory_allocated() / 1e9:.2f}" if on_card else "-"
+    numbers = f"{fast:.0f} | {apart:.2g} | {here[-1]:.6g} | {there[-1]:.6g} | {memory}"
     return apart, f"| {model} | {numbers} |"
 
 
@@ -156,6 +144,8 @@ def main() -> int:
     parser.add_argument("--moved", type=float, default=0.0)
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("PyTorch sees no CUDA device here; --device cpu runs without one")
     torch.backends.cudnn.allow_tf32 = False  # single precision is to be single precision
     lines, apart = [], list[float]()
     for line in rows(options, apart):
