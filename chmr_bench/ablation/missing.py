@@ -121,6 +121,17 @@ class Missing:
             canonical = replace(canonical, mechanism="random", fill="none")
         return canonical if canonical.draws else replace(canonical, seed=0)
 
+    def at_fit(self) -> Missing | None:
+        """Return what of it reaches the fit; None where it is all of the test rows.
+
+        Where the harness imputes, what training rows lack by nature is filled in too.
+        """
+        if self.stages != ("test",):
+            return self
+        if self.fill == "none":
+            return None
+        return replace(self, rate=0.0, mechanism="random", seed=0, shuffled=False)
+
     @property
     def draws(self) -> bool:
         """Return whether another seed masks other entries, or permutes them otherwise."""

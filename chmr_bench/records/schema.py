@@ -173,7 +173,10 @@ class Metrics(_Part):
 
 
 class Timing(_Part):
-    """Seconds a phase took in this run; data and features already at hand cost nothing."""
+    """Seconds a phase took in this run; data and features already at hand cost nothing.
+
+    Runs that differ in what is masked at test alone share a fit: each has all of its seconds.
+    """
 
     weights: float = 0.0
     load: float = 0.0

@@ -9,7 +9,7 @@ from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.opening import Datasets, load
 from chmr_bench.runner.options import RunOptions
-from chmr_bench.runner.run import Finished, run_job, settle
+from chmr_bench.runner.run import Finished, run_job, run_jobs, settle
 from chmr_bench.runner.weights import WeightsCache, WeightsKey
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "check_predictions",
     "load",
     "run_job",
+    "run_jobs",
     "settle",
 ]

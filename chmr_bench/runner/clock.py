@@ -25,7 +25,6 @@ class Clock:
     stream: io.StringIO = field(default_factory=io.StringIO)
     seconds: dict[Phase, float] = field(default_factory=dict)
     phase: Phase = "load"
-    started: float = field(default_factory=time.perf_counter)
     begun: float = field(default_factory=time.perf_counter)
     n_logged: int = 0
 
@@ -86,12 +85,18 @@ class Clock:
         self.stream.write(text)
         self.listener.printed(text)
 
-    def timing(self, weights: float = 0.0) -> Timing:
-        """Return what the record says; `weights` seconds were spent before."""
+    def end(self) -> None:
+        """End the last phase, and log what each took."""
         self.stop()
         for phase, seconds in self.seconds.items():
             log.info("%s: %.2f s", phase, seconds)
-        rounded = {phase: round(seconds, 3) for phase, seconds in self.seconds.items()}
-        rounded["weights"] = round(rounded.get("weights", 0.0) + weights, 3)
-        total = time.perf_counter() - self.started + weights
-        return Timing(**rounded, total=round(total, 3))
+
+    def timing(self, weights: float = 0.0, n_runs: int = 1) -> Timing:
+        """Return what the record says; `weights` seconds were spent before.
+
+        Where several runs share a fit, each has the whole fit and its share of the rest.
+        """
+        mine = {p: s if p == "fit" else s / n_runs for p, s in self.seconds.items()}
+        mine["weights"] = mine.get("weights", 0.0) + weights
+        rounded = {phase: round(seconds, 3) for phase, seconds in mine.items()}
+        return Timing(**rounded, total=round(sum(mine.values()), 3))

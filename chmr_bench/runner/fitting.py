@@ -45,19 +45,34 @@ Send = Callable[..., None]
 log = logging.getLogger("chmr_bench.runner")
 
 
+@dataclass(frozen=True)
+class ToPredict:
+    """The test rows as one of the runs that share a fit has them.
+
+    Attributes
+    ----------
+    givers, replaced :
+        The frozen control: whose rows of which blocks the test molecules are given after the fit,
+        see `masking.SplitInputs`.
+    """
+
+    inputs: Inputs
+    givers: IntArray | None = None
+    replaced: tuple[str, ...] = ()
+
+
 @dataclass
 class FitTask:
     """All that a model is given, and all that its process knows. It serves for one fit.
 
     Attributes
     ----------
+    tests :
+        One a run: what is masked at test alone is no reason to fit again.
     context :
         Without its progress, which the worker adds.
     registry :
         What is registered, so that the worker need not look for plugins.
-    givers, replaced :
-        The frozen control: whose rows of which blocks the test molecules are given after the fit,
-        see `masking.SplitInputs`.
     """
 
     spec: ModelSpec
@@ -66,11 +81,9 @@ class FitTask:
     y_train: FloatArray
     valid: Inputs
     y_valid: FloatArray
-    test: Inputs
+    tests: tuple[ToPredict, ...]
     context: FitContext
     registry: Registry
-    givers: IntArray | None = None
-    replaced: tuple[str, ...] = ()
 
     def give_train(self) -> Inputs:
         """Return the training inputs and let go of them: the model may need their memory."""
@@ -81,7 +94,7 @@ class FitTask:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a worker gives back.
+    """What a fitted model makes of the test rows.
 
     Attributes
     ----------
@@ -91,19 +104,32 @@ class Predicted:
         What a reader of the scores should know.
     draws :
         (n_draws, n_test, t) float32, with the profiles of others; None but for the frozen control.
-    y_valid_pred :
-        (n_valid, t) of the validation rows; None where there are none, or it fails on them.
     """
 
     y_pred: FloatArray
     remarks: tuple[str, ...]
+    draws: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a worker gives back.
+
+    Attributes
+    ----------
+    tests :
+        As in the task.
+    y_valid_pred :
+        (n_valid, t) of the validation rows; None where there are none, or it fails on them.
+    """
+
+    tests: tuple[Predicted, ...]
+    y_valid_pred: FloatArray | None
     peak_memory_mb: float | None
     peak_memory_of: MemoryScope
-    draws: FloatArray | None = None
-    y_valid_pred: FloatArray | None = None
 
 
-def fit_and_predict(task: FitTask, send: Send) -> Predicted:
+def fit_and_predict(task: FitTask, send: Send) -> Fitted:
     """Return the predictions of a fresh model that was fitted on the training rows."""
     scope = reset_peak_memory()
     send("stage", "load")
@@ -113,19 +139,19 @@ def fit_and_predict(task: FitTask, send: Send) -> Predicted:
         seed_globals(task.context.seed)
         model = build(task.config)
         with threads(task.context.n_jobs):  # of the libraries that are loaded by now
-            y_pred, remarks = _fit_and_predict(model, task, send)
-            draws = _replaced(model, task)
+            _fit(model, task, send)
+            send("stage", "predict")
+            tests = tuple(_predicted(model, part, task.context) for part in task.tests)
             y_valid_pred = of_valid(model, task)
         peak = peak_memory_mb()
         if isinstance(model, RemoteModel):
             model.close()
             peak = max(peak or 0.0, peak_memory_of_children_mb())
-    return Predicted(y_pred, remarks, peak, scope, draws, y_valid_pred)
+    return Fitted(tests, y_valid_pred, peak, scope)
 
 
-def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArray, tuple[str, ...]]:
+def _fit(model: Model, task: FitTask, send: Send) -> None:
     context = dataclasses.replace(task.context, progress=throttled(send))
-    test = task.test.read_only()
     send("stage", "fit")
     model.fit(
         task.give_train(),
@@ -134,14 +160,17 @@ def _fit_and_predict(model: Model, task: FitTask, send: Send) -> tuple[FloatArra
         task.y_valid.copy(),
         context,
     )
-    send("stage", "predict")
+
+
+def _predicted(model: Model, part: ToPredict, context: FitContext) -> Predicted:
+    test = part.inputs.read_only()
     shape = (len(test), len(context.tasks.task_names))
     started = time.perf_counter()
     y_pred = model.predict(test)
     y_pred = check_predictions(y_pred, shape, context.tasks.task_type == "classification")
-    if time.perf_counter() - started > SPOT_SECONDS:
-        return y_pred, ()
-    return y_pred, tuple(spot_check(model.predict, test, y_pred))
+    slow = time.perf_counter() - started > SPOT_SECONDS
+    remarks = () if slow else tuple(spot_check(model.predict, test, y_pred))
+    return Predicted(y_pred, remarks, _replaced(model, part, context))
 
 
 def of_valid(model: Model, task: FitTask) -> FloatArray | None:
@@ -160,17 +189,18 @@ def of_valid(model: Model, task: FitTask) -> FloatArray | None:
         return None
 
 
-def _replaced(model: Model, task: FitTask) -> FloatArray | None:
+def _replaced(model: Model, part: ToPredict, context: FitContext) -> FloatArray | None:
     """Return the fitted model's predictions with the profiles of others, (n_draws, n_test, t)."""
-    if task.givers is None:
+    if part.givers is None:
         return None
-    shape = (len(task.test), len(task.context.tasks.task_names))
-    is_class = task.context.tasks.task_type == "classification"
-    own = {name: task.test.matrix(name) for name in task.replaced}
-    draws = np.empty((len(task.givers), *shape), dtype=np.float32)
-    for draw, giver in enumerate(task.givers):
-        blocks = {**task.test.blocks, **replaced(own, giver)}
-        inputs = dataclasses.replace(task.test, blocks=blocks).read_only()
+    test = part.inputs
+    shape = (len(test), len(context.tasks.task_names))
+    is_class = context.tasks.task_type == "classification"
+    own = {name: test.matrix(name) for name in part.replaced}
+    draws = np.empty((len(part.givers), *shape), dtype=np.float32)
+    for draw, giver in enumerate(part.givers):
+        blocks = {**test.blocks, **replaced(own, giver)}
+        inputs = dataclasses.replace(test, blocks=blocks).read_only()
         draws[draw] = check_predictions(model.predict(inputs), shape, is_class)
     return draws
 

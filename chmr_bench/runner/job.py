@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,6 +103,11 @@ class Job:
     def identity(self) -> str:
         """Return the hash of all that can change the numbers."""
         return self.key().identity()
+
+    def fit_name(self) -> str:
+        """Return what tells its fit from others: jobs whose test rows alone differ share one."""
+        at_fit = self.missing.at_fit() if self.missing else None
+        return replace(self, missing=at_fit).identity + self.pending_text()
 
     def key(self) -> RunKey:
         """Return all that can change the numbers."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chmr_bench.ablation.missing import Missing, MoleculeNames, Stage
 from chmr_bench.contracts import (
     FeatureRequest,
@@ -47,6 +49,11 @@ class SplitInputs:
     masked: Mapping[str, Any] | None = None
     givers: IntArray | None = None
     blocks: tuple[str, ...] = ()
+
+    def of_test(self) -> SplitInputs:
+        """Return it without the rows that a fit reads: another has them."""
+        none = self.train.take(np.zeros(0, dtype=np.int64))
+        return dataclasses.replace(self, train=none, valid=none)
 
 
 def split_inputs(

@@ -1,18 +1,21 @@
-"""One job, in a straight line: split, features, fit and predict in a worker, score, record."""
+"""A job in a straight line: split, features, fit and predict in a worker, score, record.
+
+Jobs that differ in what is masked of the test rows go along it together, with one fit.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from chmr_bench import isolation
-from chmr_bench.contracts import PendingWeights, Weights
+from chmr_bench.contracts import PendingWeights, Progress, Split, Weights
 from chmr_bench.errors import RemoteError, WorkerError
 from chmr_bench.plugins import registry
 from chmr_bench.records import (
@@ -22,17 +25,19 @@ from chmr_bench.records import (
     Record,
     Resources,
     SplitInfo,
+    Timing,
 )
 from chmr_bench.records.environment import environment
 from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.clock import Clock
 from chmr_bench.runner.clusters import connectivity_clusters
-from chmr_bench.runner.fitting import FIT, FitTask, Predicted
+from chmr_bench.runner.fitting import FIT, FitTask, Fitted, Predicted, ToPredict
 from chmr_bench.runner.frozen import frozen_info
 from chmr_bench.runner.job import Job, cells_info, dataset_info, model_info, plugin_ref
 from chmr_bench.runner.keeping import stored_predictions
 from chmr_bench.runner.listening import Listener
+from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.runner.masking import SplitInputs, split_inputs
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.options import RunOptions
@@ -40,7 +45,7 @@ from chmr_bench.runner.scoring import constant_targets, score
 from chmr_bench.runner.weights import WeightsCache, n_seen
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
-from chmr_bench.types import BoolArray, FloatArray
+from chmr_bench.types import BoolArray, FloatArray, IntArray
 from chmr_bench.worker import short_traceback
 
 LOG_LINES = 15
@@ -65,6 +70,7 @@ class _Result:
     metrics: Metrics
     replicates: FloatArray
     predicted: Predicted
+    fitted: Fitted
     n_test_seen: int | None
     masked: Mapping[str, Any] | None
     frozen: Mapping[str, Any] | None
@@ -97,7 +103,8 @@ def settle(
         else:
             log.error("the same weights failed in an earlier job: %s", failed.message)
         if failed is not None:
-            record = _record(job, options, clock, failed)
+            clock.end()
+            record = _record(job, options, clock.timing(job.weights_seconds), failed)
             return Finished(record, logs.encodable(stream.getvalue()))
         clock.stop()
     return replace(job, weights=weights, weights_seconds=clock.seconds["weights"])
@@ -121,75 +128,129 @@ def run_job(
     settled = settle(job, options, cache or WeightsCache(options), listener)
     if isinstance(settled, Finished):
         return settled
-    job = settled
-    result: _Result | None = None
+    return next(run_jobs([settled], options, listener))
+
+
+def run_jobs(
+    jobs: Sequence[Job], options: RunOptions, listener: Listener | None = None
+) -> Iterator[Finished]:
+    """Yield jobs of one `Job.fit_name`, whose weights are there, done with one fit.
+
+    Where that fails each is done alone, so that one that fails takes no other along.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As `run_job`.
+    """
+    finished = _together(jobs, options, listener or Listener())
+    if len(jobs) > 1 and finished[0].predictions is None:
+        for job in jobs:
+            yield from run_jobs([job], options, listener)
+    else:
+        yield from finished
+
+
+def _together(jobs: Sequence[Job], options: RunOptions, listener: Listener) -> list[Finished]:
+    """Return all jobs done, or all failed."""
+    results: Sequence[_Result | None] = [None] * len(jobs)
     failure: ErrorInfo | None = None
     with logs.captured() as stream:
-        clock = Clock(listener or Listener(), stream)
-        log.info("%s, split %s", job, job.split.method)
+        clock = Clock(listener, stream)
+        for job in jobs:
+            log.info("%s, split %s", job, job.split.method)
         try:
-            result = _result(job, options, clock)
+            results = _results(jobs, options, clock)
         except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - as above
             failure = error_info(error, clock)
-        record = _record(job, options, clock, failure, result)
+        clock.end()
+        finished = []
+        for job, result in zip(jobs, results, strict=True):
+            timing = clock.timing(job.weights_seconds, len(jobs))
+            finished.append(_finished(_record(job, options, timing, failure, result), result))
+    text = logs.encodable(stream.getvalue())
+    return [replace(one, log=text) for one in finished]
+
+
+def _finished(record: Record, result: _Result | None) -> Finished:
     if result is None:
-        return Finished(record, logs.encodable(stream.getvalue()))
-    return Finished(
-        record, logs.encodable(stream.getvalue()), result.predictions, result.replicates
-    )
+        return Finished(record, log="")
+    return Finished(record, "", result.predictions, result.replicates)
 
 
-def _result(job: Job, options: RunOptions, clock: Clock) -> _Result:
+def _results(jobs: Sequence[Job], options: RunOptions, clock: Clock) -> list[_Result]:
     """Return scored predictions; the labels of the test rows stay in this process."""
-    data, report = job.data, clock.limited(options.limits.seconds)
+    first = jobs[0]
+    data, report = first.data, clock.limited(options.limits.seconds)
     clock.stage("load")
-    require(job.model.spec)
-    split = data.split(job.split)
+    require(first.model.spec)
+    split = data.split(first.split)
     clock.stage("features")
-    needs = needs_of(job.model.spec, job.config)
     with stdout_to_stderr():
-        inputs = data.inputs(job.model.spec, needs, report)
-        views = job.model.spec.views
-        parts = split_inputs(inputs, split, job.missing, data, report, views)
+        parts = _parts(jobs, split, report)
     seen = None
-    if isinstance(job.weights, Weights) and job.weights.seen is not None:
-        seen = n_seen(job.weights.seen, data, split.test, report)
-    predicted = _predicted(job, options, parts, clock)
+    if isinstance(first.weights, Weights) and first.weights.seen is not None:
+        seen = n_seen(first.weights.seen, data, split.test, report)
+    fitted = _fitted(first, options, parts, clock)
     clock.stage("score")
-    y_pred = check_predictions(
-        predicted.y_pred,
-        (len(split.test), len(data.dataset.task_names)),
-        data.spec.task_type == "classification",
-    )
-    stored = stored_predictions(data, split, y_pred, predicted.y_valid_pred)
     clusters = connectivity_clusters(data, split.test, report)
-    metrics, replicates = score(data.spec, data.dataset, stored, clusters)
-    frozen = None
-    if predicted.draws is not None and parts.givers is not None:
-        given: BoolArray = np.all(parts.givers >= 0, axis=0)
-        frozen = frozen_info(data.spec, data.dataset, split.test, y_pred, predicted.draws, given)
-    return _Result(stored, metrics, replicates, predicted, seen, parts.masked, frozen)
+    pairs = zip(parts, fitted.tests, strict=True)
+    return [_scored(data, split, one, of, fitted, clusters, seen) for one, of in pairs]
 
 
-def _predicted(job: Job, options: RunOptions, parts: SplitInputs, clock: Clock) -> Predicted:
-    """Return what a worker predicts, which is given no label of a test row."""
+def _parts(jobs: Sequence[Job], split: Split, report: Progress) -> list[SplitInputs]:
+    """Return what each job's model sees; of training and validation rows the first has them all."""
+    data, spec = jobs[0].data, jobs[0].model.spec
+    inputs = data.inputs(spec, needs_of(spec, jobs[0].config), report)
+    parts: list[SplitInputs] = []
+    for job in jobs:
+        one = split_inputs(inputs, split, job.missing, data, report, spec.views)
+        parts.append(one.of_test() if parts else one)
+    return parts
+
+
+def _fitted(job: Job, options: RunOptions, parts: Sequence[SplitInputs], clock: Clock) -> Fitted:
+    """Return what a worker gives, which is given no label of a test row."""
     data = job.data
     split = data.split(job.split)
     task = FitTask(
         spec=job.model.spec,
         config=job.config,
-        train=parts.train,
+        train=parts[0].train,
         y_train=data.dataset.y[split.train],
-        valid=parts.valid,
+        valid=parts[0].valid,
         y_valid=data.dataset.y[split.valid],
-        test=parts.test,
+        tests=tuple(ToPredict(one.test, one.givers, one.blocks) for one in parts),
         context=job.context(options.n_jobs, "chmr_bench.model"),
         registry=registry(),
-        givers=parts.givers,
-        replaced=parts.blocks,
     )
-    predicted: Predicted = isolation.call(FIT, task, limits=options.limits, receiver=clock)
-    return predicted
+    fitted: Fitted = isolation.call(FIT, task, limits=options.limits, receiver=clock)
+    return fitted
+
+
+def _scored(
+    data: LoadedDataset,
+    split: Split,
+    parts: SplitInputs,
+    predicted: Predicted,
+    fitted: Fitted,
+    clusters: IntArray,
+    n_test_seen: int | None,
+) -> _Result:
+    y_pred = check_predictions(
+        predicted.y_pred,
+        (len(split.test), len(data.dataset.task_names)),
+        data.spec.task_type == "classification",
+    )
+    stored = stored_predictions(data, split, y_pred, fitted.y_valid_pred)
+    metrics, replicates = score(data.spec, data.dataset, stored, clusters)
+    frozen = None
+    if predicted.draws is not None and parts.givers is not None:
+        given: BoolArray = np.all(parts.givers >= 0, axis=0)
+        frozen = frozen_info(data.spec, data.dataset, split.test, y_pred, predicted.draws, given)
+    return _Result(
+        stored, metrics, replicates, predicted, fitted, n_test_seen, parts.masked, frozen
+    )
 
 
 def error_info(error: BaseException, clock: Clock) -> ErrorInfo:
@@ -211,7 +272,7 @@ def error_info(error: BaseException, clock: Clock) -> ErrorInfo:
 def _record(
     job: Job,
     options: RunOptions,
-    clock: Clock,
+    timing: Timing,
     failure: ErrorInfo | None,
     result: _Result | None = None,
 ) -> Record:
@@ -231,7 +292,7 @@ def _record(
         precision=job.precision,
         metrics=result.metrics if result else None,
         remarks=_remarks(job, result) if result else [],
-        timing=clock.timing(job.weights_seconds),
+        timing=timing,
         resources=_resources(job, options, result),
         environment=environment(),
         command=list(options.command),
@@ -250,8 +311,8 @@ def _resources(job: Job, options: RunOptions, result: _Result | None) -> Resourc
         n_jobs=options.n_jobs,
         device=job.device,
         device_name=_device_name(job),
-        peak_memory_mb=result.predicted.peak_memory_mb if result else None,
-        peak_memory_of=result.predicted.peak_memory_of if result else "unknown",
+        peak_memory_mb=result.fitted.peak_memory_mb if result else None,
+        peak_memory_of=result.fitted.peak_memory_of if result else "unknown",
     )
 
 

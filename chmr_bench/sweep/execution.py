@@ -1,9 +1,10 @@
-"""Do the jobs of a plan: one at a time, each on its own, shared with other runs by locks."""
+"""Do the jobs of a plan, one fit at a time, shared with other runs by locks."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from chmr_bench.paths import log_folder
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.runner import Finished, Job, Listener, run_job, settle
+from chmr_bench.runner import Finished, Job, Listener, run_jobs, settle
 from chmr_bench.sweep.interrupt import stoppable
 from chmr_bench.sweep.planning import Item, Plan, Session
 
@@ -75,14 +76,13 @@ def execute(
     with stoppable() as interrupt:
         try:
             held = []
-            for item in plan.todo:
-                if not queue.do(item, wait=False):
-                    held.append(item)
+            for items in plan.fits():
+                held += queue.do(items, wait=False)
                 if interrupt.requested:  # swallowed by whoever was at work when it came
                     raise KeyboardInterrupt
             for item in held:
                 queue.listener.waiting(item)
-                queue.do(item, wait=True)
+                queue.do([item], wait=True)
         except KeyboardInterrupt:
             return Summary(tuple(queue.outcomes), interrupted=True)
     return Summary(tuple(queue.outcomes))
@@ -96,23 +96,36 @@ class _Queue:
         self.total, self.keep_failed = len(plan.todo), plan.keep_failed
         self.outcomes: list[Outcome] = []
 
-    def do(self, item: Item, *, wait: bool) -> bool:
-        """Do a job, or take over what another run did; False where it is locked."""
-        if item.job is None:
-            return True
-        self.session.datasets.keep_features_of(item.job.data)
-        job = self._settled(item, item.job)
-        if job is None:
-            return True
+    def do(self, items: Sequence[Item], *, wait: bool) -> list[Item]:
+        """Do jobs that share a fit, or take over what another run did; return the locked ones."""
+        held, todo = [], []
+        with contextlib.ExitStack() as locks:
+            for item in items:
+                job = self._settled(item)
+                if job is None:
+                    continue
+                try:
+                    locks.enter_context(self._locked(job, wait=wait))
+                except Timeout:
+                    held.append(item)
+                    continue
+                stored = self._stored(item, job)
+                if stored is None:
+                    todo.append((item, job))
+                else:
+                    self._done(Outcome(item, stored, computed=False))
+            self._compute(todo)
+        return held
+
+    @contextlib.contextmanager
+    def _locked(self, job: Job, *, wait: bool) -> Iterator[None]:
+        """Hold the lock of a job; `Timeout` where another run does."""
         path = self.store.lock_path(job.identity)
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
+        lock.acquire(timeout=-1 if wait else 0)
         try:
-            lock.acquire(timeout=-1 if wait else 0)
-        except Timeout:
-            return False
-        try:
-            outcome = self._outcome(item, job)
+            yield
         finally:
             # The record is there before its lock goes, so whoever waits on the old file or makes
             # a new one looks up the record and finds it. Where an open file cannot be removed
@@ -120,21 +133,23 @@ class _Queue:
             with contextlib.suppress(OSError):
                 path.unlink()
             lock.release()
-        self._done(outcome)
-        return True
 
     def _done(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         self.listener.finished(outcome)
 
-    def _settled(self, item: Item, job: Job) -> Job | None:
+    def _settled(self, item: Item) -> Job | None:
         """Return the job with its weights, made first where they are pending; None = that failed.
 
         Only then is its identity known, by which it is locked and looked up.
         """
+        job = item.job
+        if job is None:
+            return None
+        self.session.datasets.keep_features_of(job.data)
         if not item.pretraining:
             return job
-        self.listener.started(item, len(self.outcomes) + 1, self.total)
+        self._start(item)
         settled = settle(job, self.session.options, self.session.weights, self.listener)
         if isinstance(settled, Finished):
             self._done(self._written(item, settled))
@@ -143,19 +158,32 @@ class _Queue:
         self.store.discard_failed(job.identity)
         return settled
 
+    def _start(self, item: Item) -> None:
+        self.listener.started(item, len(self.outcomes) + 1, self.total)
+
     def _is_news(self, item: Item, failed: Record) -> bool:
         """Return whether to let a failed record stand, instead of trying again."""
         if item.pretraining:  # what the plan could not look up
             return self.keep_failed
         return failed != item.before
 
-    def _outcome(self, item: Item, job: Job) -> Outcome:
+    def _stored(self, item: Item, job: Job) -> Record | None:
+        """Return the record that stands in place of another run."""
         stored = self.store.find(job.identity)
         if stored is not None and (stored.status == "ok" or self._is_news(item, stored)):
-            return Outcome(item, stored, computed=False)
-        self.listener.started(item, len(self.outcomes) + 1, self.total)
-        done = run_job(job, self.session.options, self.listener, self.session.weights)
-        return self._written(item, done)
+            return stored
+        return None
+
+    def _compute(self, todo: Sequence[tuple[Item, Job]]) -> None:
+        if not todo:
+            return
+        self._start(todo[0][0])
+        jobs = [job for _, job in todo]
+        finished = run_jobs(jobs, self.session.options, self.listener)
+        for (item, _), done in zip(todo, finished, strict=True):
+            if item is not todo[0][0]:
+                self._start(item)
+            self._done(self._written(item, done))
 
     def _written(self, item: Item, done: Finished) -> Outcome:
         record = self.store.write(done.record, done.predictions, done.replicates, done.log)

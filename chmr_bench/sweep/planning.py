@@ -147,6 +147,11 @@ class Item:
     inapplicable: str = ""
 
     @property
+    def fit(self) -> str:
+        """Return what tells its fit from those of other jobs, "" where the model cannot run."""
+        return self.job.fit_name() if self.job else ""
+
+    @property
     def pretraining(self) -> str:
         """Return what has to be done before the job to have its weights, "" where nothing."""
         weights = self.job.weights if self.job else None
@@ -173,6 +178,13 @@ class Plan:
         wanted = {"new", "damaged"} | (set() if self.keep_failed else {"failed"})
         return [item for item in self.items if item.state in wanted]
 
+    def fits(self) -> list[list[Item]]:
+        """Return the jobs to be computed, those together that share a fit."""
+        groups: dict[str, list[Item]] = {}
+        for item in self.todo:
+            groups.setdefault(item.fit, []).append(item)
+        return list(groups.values())
+
     def count(self, state: State) -> int:
         """Return how many jobs are in a state."""
         return sum(item.state == state for item in self.items)
@@ -188,9 +200,9 @@ class Plan:
         return list(titles.values())
 
     def seconds(self) -> tuple[float, int]:
-        """Return the expected seconds of the jobs to do, and how many of them are not known."""
-        known = [item.seconds for item in self.todo if item.seconds is not None]
-        return sum(known), len(self.todo) - len(known)
+        """Return the expected seconds of the jobs to do, and of how many nothing is known."""
+        known = [group[0].seconds for group in self.fits() if group[0].seconds is not None]
+        return sum(known), sum(item.seconds is None for item in self.todo)
 
 
 def plan(

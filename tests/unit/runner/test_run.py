@@ -119,7 +119,7 @@ def test_a_run_does_not_fail_by_its_validation_rows(caplog: pytest.LogCaptureFix
     tasks = TaskInfo("classification", ("a",), "roc_auc")
     spec = registry().model("quick.noise").spec
     config = build_config(spec, {})
-    task = FitTask(spec, config, rows, y, rows, y, rows, FitContext(tasks), registry())
+    task = FitTask(spec, config, rows, y, rows, y, (), FitContext(tasks), registry())
     assert fitting.of_valid(Falls(), task) is None
     assert "no predictions of the validation rows are kept: ValueError: no more" in caplog.text
 
@@ -133,7 +133,7 @@ def test_a_model_has_the_only_hold_on_its_training_rows() -> None:
     spec = registry().model("quick.noise").spec
     config = build_config(spec, {})
     valid = Inputs(("C",))
-    task = FitTask(spec, config, rows, y, valid, y, valid, FitContext(tasks), registry())
+    task = FitTask(spec, config, rows, y, valid, y, (), FitContext(tasks), registry())
     held = weakref.ref(rows)
     del rows
     given = task.give_train()
