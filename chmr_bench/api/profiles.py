@@ -29,9 +29,10 @@ def own_profiles(dataset: str, cells: Sequence[str], options: Options) -> list[d
     """
     from chmr_bench.runner.joins import joined
 
-    data, fetch = datasets_of(options).load(DatasetRequest(name=dataset)), fetch_options(options)
     every = [text.strip() for text in cells] == [EVERY]
-    names = _pinned(data.spec.synthetic) if every else cell_atlases(cells)
+    named = () if every else cell_atlases(cells)  # what is wrong is told before data are fetched
+    data, fetch = datasets_of(options).load(DatasetRequest(name=dataset)), fetch_options(options)
+    names = _pinned(data.spec.synthetic) if every else named
     joins = []
     for name in names:
         try:

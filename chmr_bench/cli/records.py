@@ -37,9 +37,17 @@ DatasetOption = Annotated[
 # -------------------------------------------------------------------------------- what is stored
 
 app = typer.Typer(
-    cls=Group, no_args_is_help=True, help="List, pack, unpack and remove the stored runs."
+    cls=Group, no_args_is_help=True, help="List, pack, unpack, merge and remove the stored runs."
 )
 StatusOption = Annotated[str | None, typer.Option("--status", help="ok or failed.")]
+TestOnlyOption = Annotated[
+    bool,
+    typer.Option(
+        "--test-only",
+        help="Leave out predictions of validation rows, up to half of the bytes; an ensemble "
+        "cannot weigh such runs.",
+    ),
+]
 IdentitiesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[IDENTITY]...", help="First characters of runs.")
 ]
@@ -80,14 +88,7 @@ def pack(
     best: Annotated[
         bool, typer.Option("--best", help="Write every pack as small as can be: slow, 6 % less.")
     ] = False,
-    test_only: Annotated[
-        bool,
-        typer.Option(
-            "--test-only",
-            help="Leave out predictions of validation rows, up to half of the bytes; an ensemble "
-            "cannot weigh such runs.",
-        ),
-    ] = False,
+    test_only: TestOnlyOption = False,
 ) -> int:
     """Move runs from folders of their own into two files a model; 'run' does so at its end.
 
@@ -96,26 +97,74 @@ def pack(
     are put together. Safe to kill, and to run twice at once.
     """
     from chmr_bench.api.options import store_of
-    from chmr_bench.data.fetch import options_from_env
     from chmr_bench.display.console import print_note
     from chmr_bench.records import audited
-    from chmr_bench.runner.labels import LabelledCells
-    from chmr_bench.runner.opening import Datasets
 
     store = store_of(out)
     store.check_writable()
     store.prepare()
-    labels = LabelledCells(Datasets(options_from_env(mirror, offline), n_jobs=1))
-    done = store.pack(labels, best=best, test_only=test_only)
+    done = _packed(store, mirror, offline=offline, best=best, test_only=test_only)
     if audited.paths(out):
         audited.write_all(out, ())
     print_note(f"{done.moved} packed")
+    return _show_problems(done, store)
+
+
+def _packed(
+    store: RecordStore, mirror: str | None, *, offline: bool, best: bool, test_only: bool
+) -> Packing:
+    from chmr_bench.data.fetch import options_from_env
+    from chmr_bench.display.console import print_note
+    from chmr_bench.runner.labels import LabelledCells
+    from chmr_bench.runner.opening import Datasets
+
+    labels = LabelledCells(Datasets(options_from_env(mirror, offline), n_jobs=1))
+    done = store.pack(labels, best=best, test_only=test_only)
     if labels.missing:
         print_note(
             "the data are not at hand, so predictions without a label were kept of "
             f"{', '.join(sorted(labels.missing))}; 'records pack --best' leaves them out later"
         )
-    return _show_problems(done, store)
+    return done
+
+
+@app.command()
+def merge(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="FOLDER", help="Output folders of other runs or machines."),
+    ],
+    out: OutOption = OUT,
+    mirror: MirrorOption = None,
+    offline: OfflineOption = False,
+    test_only: TestOnlyOption = False,
+) -> int:
+    """Copy the runs of other output folders into OUT, and pack them. The others stay as they are.
+
+    A run that both have is kept once; where two of one identity differ, the one in OUT stands and
+    the other is named. For runs of others see 'verify --all' first.
+    """
+    from chmr_bench.display.console import plural, print_note
+    from chmr_bench.records import RecordStore, packing
+
+    store, others = RecordStore(out), [RecordStore(folder) for folder in folders]
+    for other in others:
+        if not other.exists():
+            raise UsageError(f"{other.root} holds no runs; expected an output folder of 'run'")
+        if other.root.resolve() == store.root.resolve():
+            raise UsageError(f"{other.root} cannot be merged into itself; expected another folder")
+    store.check_writable()
+    store.prepare()
+    before = {run.identity for run in store.stored()}
+    code = 0
+    for other in others:
+        code |= _show_problems(packing.copy(store, other), other)
+        done = _packed(store, mirror, offline=offline, best=False, test_only=test_only)
+        code |= _show_problems(done, store)
+    n_new = sum(run.identity not in before for run in store.stored())
+    build = f"chmr-bench leaderboard build --out {shlex.quote(str(out))}"
+    print_note(f"{plural(n_new, 'run')} added; now: {build}")
+    return code
 
 
 @app.command()

@@ -105,6 +105,30 @@ def pack(
     return done
 
 
+def copy(store: StoredRuns, other: StoredRuns) -> Packing:
+    """Copy the runs of another store into folders of their own, to be packed.
+
+    What is damaged, or differs from a run of the same identity that is here, is named and left.
+    Nothing of a run changes, its seal least of all.
+    """
+    done = Packing(problems=other.problems())
+    here = {run.identity: run for run in store.stored()}
+    for run in other.stored():
+        old = here.get(run.identity)
+        which = "newer" if old is None else compared(old, run)
+        reason = run.damage()
+        if which == "differs":
+            reason = "differs from the run of the same identity that is here, which stays"
+        elif which == "newer" and store.loose_path(run.content).exists():
+            reason = "a run that is not packed stands in its place; 'records pack' first"
+        if reason:
+            done.problems.append(Problem(run.path, f"{'/'.join(run_name(run.content))}: {reason}"))
+        elif which == "newer":
+            _write_loose(store, run)
+            done.moved += 1
+    return done
+
+
 def unpack(store: StoredRuns, runs: Iterable[Stored]) -> Packing:
     """Move packed runs into folders of their own."""
     done = Packing()
@@ -123,7 +147,7 @@ def unpack(store: StoredRuns, runs: Iterable[Stored]) -> Packing:
 
 
 def _write_loose(store: StoredRuns, run: Stored) -> None:
-    target = store.folder.joinpath(LOOSE, *run_name(run.content))
+    target = store.loose_path(run.content)
     if not target.exists():
         with aside(store.temporary) as temporary:
             loose.write(temporary, _whole(run))

@@ -108,7 +108,7 @@ class StoredRuns:
     def path_of(self, record: Record) -> Path:
         """Return where a record lies: its folder, or the file of lines; or where it would go."""
         run = self._locate(record)
-        return self._loose_path(record.model_dump(mode="json")) if run is None else run.path
+        return self.loose_path(record.model_dump(mode="json")) if run is None else run.path
 
     def predictions(self, record: Record) -> Predictions:
         """Return the stored predictions; RecordError where there are none or they are damaged."""
@@ -139,7 +139,7 @@ class StoredRuns:
         run = self._locate(record)
         if run is None:
             raise RecordError(
-                f"{self._loose_path(record.model_dump(mode='json'))}: there is no such run"
+                f"{self.loose_path(record.model_dump(mode='json'))}: there is no such run"
                 if record.predictions
                 else "a failed run has no predictions"
             )
@@ -241,7 +241,7 @@ class StoredRuns:
         shown = [run for run in chosen if id(run) not in hidden]
         return sorted(shown, key=lambda run: run_name(run.content)), problems
 
-    def _loose_path(self, content: dict[str, Any]) -> Path:
+    def loose_path(self, content: dict[str, Any]) -> Path:
         return self.folder.joinpath(LOOSE, *run_name(content))
 
 

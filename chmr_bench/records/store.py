@@ -112,7 +112,7 @@ class RecordStore(StoredRuns):
                 return self._move_into_place(temporary, whole.content)
         except OSError as error:
             raise RecordError(
-                f"{self._loose_path(whole.content)}: the record cannot be put there: "
+                f"{self.loose_path(whole.content)}: the record cannot be put there: "
                 f"{error.strerror or error}; mend that, and run again"
             ) from error
 
@@ -135,7 +135,7 @@ class RecordStore(StoredRuns):
             record.model_dump(mode="json"), arrays, sha256=before.sha256 if before else None
         )
         whole = RunContents(content, arrays, run.log())
-        target = self._loose_path(whole.content)
+        target = self.loose_path(whole.content)
         with aside(self.temporary) as temporary:
             loose.write(temporary, whole)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ class RecordStore(StoredRuns):
         return packing.pack(self, labelled, best=best, test_only=test_only)
 
     def _move_into_place(self, temporary: Path, content: dict[str, Any]) -> Record:
-        target, identity = self._loose_path(content), content["identity"]
+        target, identity = self.loose_path(content), content["identity"]
         target.parent.mkdir(parents=True, exist_ok=True)
         present = self.find(identity)
         if present is not None and present.status == "ok":
