@@ -50,7 +50,8 @@ def _show_plan(work: Sweep, options: dict[str, Any]) -> None:
     elif plan_shown:
         run_tables.show_plan(work.plan, work.session.options.n_jobs)
         seconds = "any time" if limits.seconds is None else f"{limits.seconds:g} s"
-        console.print(f"A job may take {seconds} and {limits.memory_gb:g} GB.\n", markup=False)
+        said = f"A job may take {seconds} and {limits.memory_gb:g} GB.\n"
+        console.print(said if work.plan.todo else "", markup=False)
 
 
 def _interrupted(work: Sweep) -> int:

@@ -117,7 +117,9 @@ def _expected(items: Sequence[Item]) -> str:
 
 
 def _sentence(plan: Plan) -> str:
-    words = [f"{plural(plan.count('new'), 'job')} new", f"{plan.count('cached')} cached"]
+    n_fits = len(plan.fits())
+    shared = f" ({plural(n_fits, 'fit')})" if n_fits < len(plan.todo) else ""
+    words = [f"{plural(plan.count('new'), 'job')} new{shared}", f"{plan.count('cached')} cached"]
     if plan.count("damaged"):
         words.append(f"{plan.count('damaged')} damaged (will be computed again)")
     kept = " (left as they are)" if plan.keep_failed else " (tried again)"

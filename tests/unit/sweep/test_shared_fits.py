@@ -8,6 +8,7 @@ import pytest
 
 from chmr_bench import isolation, sweep
 from chmr_bench.ablation.missing import Fill, Missing, Stage
+from chmr_bench.cli import run_tables
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import DatasetRequest, Finished, run_job
 from chmr_bench.sweep import Outcome, Plan, Request, Session, SweepListener
@@ -122,9 +123,13 @@ def test_what_is_on_record_is_not_predicted_again(store: RecordStore, session: S
     assert [len(group) for group in plan.fits()] == [2]
 
 
-def test_the_expected_time_counts_a_fit_once(store: RecordStore, session: Session) -> None:
+def test_the_plan_counts_fits_and_expects_the_time_of_one(
+    store: RecordStore, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
     (first,) = sweep.execute(planned("reader", store, session, None), store, session).outcomes
     timing = first.record.timing
     expected = timing.fit + timing.predict + timing.score
     plan = planned("reader", store, session, None, HALF, ALL)
     assert plan.seconds() == (pytest.approx(expected), 0)
+    run_tables.show_plan(plan, n_jobs=1)
+    assert "2 jobs new (1 fit), 1 cached" in capsys.readouterr().out
