@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,7 +75,7 @@ def list_runs(
         print_json(rows)
     else:
         columns = ["identity", "dataset", "row", "split", "seed", "status", "metric", "score"]
-        shown = [[_cell(row[name]) for name in (*columns, "stored")] for row in rows]
+        shown = [[_cell(row, name) for name in (*columns, "stored")] for row in rows]
         print_table("", [*columns, "stored"], shown, right=["seed", "score"])
         print_note(plural(len(rows), "run"))
     show_damage(store)
@@ -308,9 +309,15 @@ def _rows(runs: list[Stored], store: RecordStore) -> list[dict[str, object]]:
     return [_row(run, store, label_of[run.identity]) for run in runs]
 
 
-def _cell(value: object) -> str:
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    """Return what stands in a table: what is masked in words, where JSON has every setting."""
+    from chmr_bench.ablation.missing import Missing
+
+    value = row[name]
     if value is None:
         return ""
+    if name == "row" and row["missing"]:
+        return f"{value.partition(' {')[0]}, {Missing.from_dict(row['missing'])}"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
@@ -325,6 +332,7 @@ def _row(run: Stored, store: RecordStore, label: str) -> dict[str, object]:
         "split": split["name"] if split["seed"] is None else f"{split['name']} {split['seed']}",
         "seed": content["seed"],
         "masked": content.get("missing") is not None,
+        "missing": content.get("missing"),
         "status": content["status"],
         "metric": content["dataset"]["metric"],
         "score": metrics.get("macro"),

@@ -23,9 +23,12 @@ def compared(packed_run: Stored, other: Stored) -> Literal["same", "newer", "old
 
 
 def _fingerprint(run: Stored) -> object:
-    """Return what is the same for one run in two places, one of them of version 1 maybe."""
+    """Return what is the same for one run in two places, one of them of version 1 maybe.
+
+    Or without its predictions of validation rows: the replicates are of the test rows alone.
+    """
     info = run.content.get("predictions") or {}
-    of = info.get("sha256") or info.get("values_sha256")
+    of = info.get("sha256") or info.get("replicates_sha256")
     rescored = run.content.get("rescored") or {}
     said = run.content["status"], run.content["created"], run.content["error"]
     return *said, rescored.get("created"), of

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chmr_bench.cli import records as command
 from chmr_bench.errors import UsageError
 from chmr_bench.records import RecordStore, Stored
-from tests.unit.test_records import a_record, stored
+from tests.unit.test_records import a_record, some_predictions, stored
 
 
 def store_with(root: Path, seeds: Sequence[int], **more: Any) -> RecordStore:
@@ -69,6 +71,19 @@ def test_a_failed_run_gives_way_to_a_good_one(store: RecordStore, tmp_path: Path
     failed.write(a_record("failed", seed=2))
     assert command.merge([failed.root], store.root, offline=True) == 0
     assert runs(store)[2].content["status"] == "ok"
+
+
+def test_without_its_validation_rows_it_is_the_same_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, out = RecordStore(tmp_path / "other"), tmp_path / "out"
+    predictions = replace(some_predictions(), valid=some_predictions())
+    other.write(a_record(seed=0), predictions, np.zeros(1000))
+    for n_new in (1, 0):
+        assert command.merge([other.root], out, offline=True, test_only=True) == 0
+        assert f"{n_new} run" in capsys.readouterr().err
+    assert runs(RecordStore(out))[0].predictions().valid is None
+    assert runs(other)[0].predictions().valid is not None
 
 
 def test_one_that_differs_is_named_and_left(
