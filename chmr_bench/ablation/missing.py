@@ -15,9 +15,10 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from chmr_bench.ablation.phenotype import any_observed, phenotype_rank
 from chmr_bench.contracts.blocks import MatrixBlock
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
-from chmr_bench.types import BoolArray, FloatArray, IntArray
+from chmr_bench.types import BoolArray, FloatArray
 
 Stage = Literal["pretrain", "finetune", "test"]
 STAGES: tuple[Stage, ...] = ("pretrain", "finetune", "test")
@@ -239,7 +240,7 @@ def masked_entries(
     dot is its modality.
     """
     by_modality = _by_modality({name: blocks[name] for name in named_blocks(missing, blocks)})
-    observed = {m: _any_observed(parts) for m, parts in by_modality.items()}
+    observed = {m: any_observed(parts) for m, parts in by_modality.items()}
     if missing.mechanism == "asymmetric":
         return _asymmetric(missing, molecules.names(), observed)
     if missing.mechanism == "activity":
@@ -262,7 +263,7 @@ def activity_ranks(
         What each molecule is known by, see `MoleculeNames.names`.
     """
     return {
-        modality: _activity_rank(parts, uniform(0, names, modality))
+        modality: phenotype_rank(parts, uniform(0, names, modality))
         for modality, parts in _by_modality(blocks).items()
     }
 
@@ -280,12 +281,6 @@ def _by_modality(blocks: Mapping[str, MatrixBlock]) -> dict[str, list[MatrixBloc
     return by_modality
 
 
-def _any_observed(parts: Sequence[MatrixBlock]) -> BoolArray:
-    return np.asarray(
-        np.logical_or.reduce([block.observed_rows for block in parts]), dtype=np.bool_
-    )
-
-
 def _asymmetric(
     missing: Missing, names: Sequence[str], observed: Mapping[str, BoolArray]
 ) -> MaskedEntries:
@@ -299,63 +294,6 @@ def _asymmetric(
     ]
     kept = np.argmax(drawn, axis=0)  # (n,)
     return {m: seen & hit & (kept != i) for i, (m, seen) in enumerate(observed.items())}
-
-
-def _activity_rank(parts: Sequence[MatrixBlock], drawn: FloatArray) -> FloatArray:
-    """Return (n,) the share of observed molecules whose phenotype is weaker; 1 where not observed.
-
-    The strength of a phenotype is the root mean square of its columns (in part: of those that were
-    measured), standardised over the observed rows; of the strongest block where a modality has
-    several; the mean over the rows of one molecule. Equally strong molecules go by their (n,)
-    uniform `drawn` numbers, which tell molecules apart; the order of rows is nothing to it.
-    """
-    observed = _any_observed(parts)
-    strength = np.full(len(observed), -np.inf)
-    for block in (part.settled() for part in parts):
-        seen = block.observed_rows
-        strength[seen] = np.maximum(strength[seen], _strength(block))
-    rows = np.flatnonzero(observed)
-    molecules, who = np.unique(drawn[rows], return_inverse=True)
-    place = np.empty(len(molecules))
-    place[np.argsort(_means(strength[rows], who), kind="stable")] = np.arange(len(molecules))
-    rank = np.ones(len(observed))
-    rank[rows] = place[who] / max(len(molecules), 1)
-    return rank
-
-
-def _means(values: FloatArray, who: IntArray) -> FloatArray:
-    """Return (m,) the mean value of each of m, the same to the last bit in any order of rows."""
-    order = np.lexsort((values, who))
-    values, who = values[order], who[order]
-    least = values[np.unique(who, return_index=True)[1]]  # equal values have exactly that mean
-    above = np.bincount(who, weights=values - least[who], minlength=len(least))
-    return np.asarray(least + above / np.bincount(who, minlength=len(least)))
-
-
-def _strength(block: MatrixBlock) -> FloatArray:
-    """Return the strength of each observed row, see `_activity_rank`."""
-    rows = block.observed_rows
-    values = np.array(_dense(block)[rows], dtype=np.float64, order="C")
-    if block.in_part:
-        values[~block.entries[rows]] = np.nan
-    centre, spread = _moments(values)
-    scaled = np.nan_to_num((values - centre) / np.where(spread > 0, spread, 1.0))
-    if block.in_part:
-        n_entries = np.maximum(np.isfinite(values).sum(axis=1), 1)
-        return np.asarray(np.sqrt((scaled**2).sum(axis=1) / n_entries))
-    return np.asarray(np.sqrt(np.mean(scaled**2, axis=1)))
-
-
-def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and standard deviation of columns, the same to the last bit in any row order."""
-    if not len(values):
-        return np.zeros(values.shape[1]), np.ones(values.shape[1])
-    ordered = np.sort(values, axis=0)
-    centre, spread = np.zeros(values.shape[1]), np.ones(values.shape[1])
-    there = ~np.isnan(values).all(axis=0)  # a column without any number has no moments
-    centre[there] = np.nanmean(ordered[:, there], axis=0)
-    spread[there] = np.nanstd(ordered[:, there], axis=0)
-    return centre, spread
 
 
 # ----------------------------------------------------------------------------------- blocks without
@@ -408,7 +346,3 @@ def permuted(
         giver[order] = np.roll(order, -step)
         shuffled[name] = block.take(giver)
     return shuffled
-
-
-def _dense(block: MatrixBlock) -> FloatArray:
-    return block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
