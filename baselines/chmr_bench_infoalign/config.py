@@ -5,11 +5,9 @@ The paper's value (arXiv 2406.12056) stands in the description where ours differ
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
-from chmr_bench.nn.pretraining.settings import AtlasSettings
+from chmr_bench.nn.pretraining.settings import AtlasSettings, HeadConfig
 
 
 class InfoAlignSettings(AtlasSettings):
@@ -50,7 +48,7 @@ class InfoAlignSettings(AtlasSettings):
     )
 
 
-class InfoAlignConfig(InfoAlignSettings):
+class InfoAlignConfig(HeadConfig, InfoAlignSettings):
     """Settings of `infoalign` and of its variants: pretraining, and the head on the latent."""
 
     weights: str = Field(
@@ -64,18 +62,7 @@ class InfoAlignConfig(InfoAlignSettings):
         description="sha256 that the file named by weights must have; '' = not checked, and of "
         "'official' the first download is pinned",
     )
-    head_layers: int = Field(1, ge=0, le=6, description="hidden layers of the head; 0 = linear")
     head_hidden: int = Field(1200, ge=8, le=8192, description="width of the head's hidden layers")
-    head_dropout: float = Field(0.5, ge=0, lt=1, description="dropout in the head")
-    head_input_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the head's inputs")
-    head_norm: Literal["layer", "batch", "none"] = Field("layer", description="norm in the head")
-    head_learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's in the head")
-    head_weight_decay: float = Field(1e-4, ge=0, le=10, description="AdamW's in the head")
-    head_epochs: int = Field(300, ge=1, le=100_000, description="epochs at most")
-    head_patience: int = Field(
-        50, ge=1, description="epochs without a better validation score before it stops"
-    )
-    head_batch_size: int = Field(0, ge=0, description="molecules a step; 0 = all at once")
 
 
 class InfoAlignTunedConfig(InfoAlignConfig):

@@ -8,6 +8,7 @@ from chmr_bench.errors import DataError
 from chmr_bench.records import Record
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.opening import Datasets
+from chmr_bench.runner.pretraining import atlas_specs
 
 
 def requests_of(record: Record) -> tuple[DatasetRequest, SplitRequest]:
@@ -30,6 +31,22 @@ def open_data(record: Record, datasets: Datasets) -> LoadedDataset:
             + other_data(record, loaded)
         )
     return loaded
+
+
+def data_parts(record: Record, datasets: Datasets) -> tuple[str, ...]:
+    """Return the hashes of all that a record's data are made of; no atlas is opened for it.
+
+    Raises
+    ------
+    UnknownNameError, SettingError, DataError
+        What the loaders raise.
+    """
+    from chmr_bench.cells import sources
+
+    request = requests_of(record)[0]
+    whole = datasets.load(request.whole).digest
+    atlases = atlas_specs(request.atlases)
+    return (whole, sources.digest(atlases)) if atlases else (whole,)
 
 
 def open_split(record: Record, datasets: Datasets) -> tuple[LoadedDataset, Split]:

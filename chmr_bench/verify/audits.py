@@ -9,7 +9,7 @@ from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import FOLDER, AuditFile, paths, read
 from chmr_bench.runner.clean_scores import Skipped, audit_records, differences
 from chmr_bench.runner.opening import Datasets
-from chmr_bench.runner.recorded import open_data
+from chmr_bench.runner.recorded import data_parts
 from chmr_bench.verify.known import Verified
 from chmr_bench.verify.runs import Check
 
@@ -66,10 +66,10 @@ def _parts(one: AuditFile, store: RecordStore, datasets: Datasets) -> tuple[str,
     if not runs or any(not run.sealed or run.damage() or not run.record.seal for run in runs):
         return ()
     try:
-        digest = open_data(runs[0].record, datasets).digest
+        data = data_parts(runs[0].record, datasets)
     except ChmrBenchError:
         return ()
-    return one.model_dump_json(), digest, *sorted(str(run.record.seal) for run in runs)
+    return one.model_dump_json(), *data, *sorted(str(run.record.seal) for run in runs)
 
 
 def _key(one: AuditFile) -> tuple[str, str, str]:

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from chmr_bench.nn.pretraining.settings import AtlasSettings
+from chmr_bench.nn.pretraining.settings import AtlasSettings, HeadConfig
 
 HeadInput = Literal[
     "bits",
@@ -113,7 +113,7 @@ class PretrainConfig(AtlasSettings):
         return {n: v for n, v in values.items() if n not in LATER or v != LATER[n]}
 
 
-class ChmrConfig(PretrainConfig):
+class ChmrConfig(HeadConfig, PretrainConfig):
     """Settings of `chmr` and of its variants: pretraining, and the head on the frozen encoder."""
 
     weights: str = Field(
@@ -146,18 +146,6 @@ class ChmrConfig(PretrainConfig):
     head_embedding_scale: float = Field(
         0.3, gt=0, le=100, description="spread of a standardised embedding column, beside bits of 1"
     )
-    head_layers: int = Field(1, ge=0, le=6, description="hidden layers of the head; 0 = linear")
-    head_hidden: int = Field(512, ge=8, le=8192, description="width of the head's hidden layers")
-    head_dropout: float = Field(0.5, ge=0, lt=1, description="dropout in the head")
-    head_input_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the head's inputs")
-    head_norm: Literal["layer", "batch", "none"] = Field("layer", description="norm in the head")
-    head_learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's in the head")
-    head_weight_decay: float = Field(1e-4, ge=0, le=10, description="AdamW's in the head")
-    head_epochs: int = Field(300, ge=1, le=100_000, description="epochs at most")
-    head_patience: int = Field(
-        50, ge=1, description="epochs without a better validation score before it stops"
-    )
-    head_batch_size: int = Field(0, ge=0, description="molecules a step; 0 = all at once")
     forest_weight: float | None = Field(
         None,
         ge=0,

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 import re
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,7 @@ def load_generator() -> Any:
     return load_docs("readme")
 
 
+@cache
 def load_docs(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(name, REPOSITORY / "docs" / f"{name}.py")
     assert spec is not None
@@ -34,6 +36,11 @@ def load_docs(name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@cache
+def all_runs() -> pd.DataFrame:
+    return load_runs(REPOSITORY / "leaderboards")
 
 
 def text_of(name: str) -> str:
@@ -116,7 +123,7 @@ def everything(missing: dict[str, Any]) -> bool:
 
 
 def test_how_strong_structure_is_is_what_the_records_say() -> None:
-    runs = load_runs(REPOSITORY / "leaderboards")
+    runs = all_runs()
     runs = runs[(runs["dataset"] == "toxcast+wong2024") & (runs["split_recorded"] == "strict")]
     missing = runs["missing"].map(lambda text: json.loads(text) if text else None)
     whole = runs[missing.isna()].groupby("model")["score"].mean()
@@ -136,7 +143,7 @@ def test_how_strong_structure_is_is_what_the_records_say() -> None:
 
 
 def test_what_own_profiles_add_to_chmr_is_what_the_records_say() -> None:
-    runs = load_runs(REPOSITORY / "leaderboards")
+    runs = all_runs()
     runs = runs[(runs["dataset"] == "toxcast+wong2024") & (runs["split_recorded"] == "strict")]
     missing = runs["missing"].map(lambda text: json.loads(text) if text else {})
     whole = runs[[not m for m in missing]].groupby("model")["score"].mean()
@@ -211,7 +218,7 @@ def test_what_is_said_of_other_pretrainings_is_what_the_records_say() -> None:
     gain = gain.strip("+")
     assert gain == "1.1 (-0.1 to 2.4)"
     said = paragraph("**Other pretrainings.**")
-    runs = load_runs(REPOSITORY / "leaderboards")
+    runs = all_runs()
     runs = runs[(runs["dataset"] == "toxcast") & (runs["model"] == "chmr.finetuned")]
     for permuted, words in ((False, "{}, {} and {} against"), (True, "against {}, {} and {}, by")):
         own = {"pretrain_seed": "run", **({"shuffle_cells": True} if permuted else {})}
@@ -288,7 +295,7 @@ def is_of_the_nine(table: Any) -> bool:
 
 
 def test_what_is_said_of_the_mean_of_rows_is_what_the_records_say() -> None:
-    runs = load_runs(REPOSITORY / "leaderboards")
+    runs = all_runs()
     runs = runs[(runs["model"] == "zoo.ensemble") & (runs["seed"] == 0)]
     made = {}
     for _, row in runs.iterrows():

@@ -1,4 +1,4 @@
-"""The settings that every pretraining has: what it learns from, and how its steps are made."""
+"""The settings that pretrained models share: what they learn from, their steps, their heads."""
 
 from __future__ import annotations
 
@@ -38,6 +38,25 @@ class AtlasSettings(BaseModel):
     def _one_or_more(cls, value: Any) -> Any:
         """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
         return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+
+class HeadConfig(BaseModel):
+    """The head on what a pretrained encoder gives; `nn.heads.HeadSettings.of(..., "head_")`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    head_layers: int = Field(1, ge=0, le=6, description="hidden layers of the head; 0 = linear")
+    head_hidden: int = Field(512, ge=8, le=8192, description="width of the head's hidden layers")
+    head_dropout: float = Field(0.5, ge=0, lt=1, description="dropout in the head")
+    head_input_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the head's inputs")
+    head_norm: Literal["layer", "batch", "none"] = Field("layer", description="norm in the head")
+    head_learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's in the head")
+    head_weight_decay: float = Field(1e-4, ge=0, le=10, description="AdamW's in the head")
+    head_epochs: int = Field(300, ge=1, le=100_000, description="epochs at most")
+    head_patience: int = Field(
+        50, ge=1, description="epochs without a better validation score before it stops"
+    )
+    head_batch_size: int = Field(0, ge=0, description="molecules a step; 0 = all at once")
 
 
 class StepSettings(Protocol):

@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 import chmr_bench
+from chmr_bench import sweep
+from chmr_bench.cells import sources
+from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.records import RecordStore
+from chmr_bench.runner import DatasetRequest, RunOptions, opening
+from chmr_bench.runner.opening import Datasets
+from chmr_bench.sweep import Request, Session
 from chmr_bench.verify import known
 from chmr_bench.verify.known import Verified
+from chmr_bench.verify.runs import check_all
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +70,27 @@ def test_a_list_beside_records_counts_and_none_of_it_where_all_is_done_afresh(
     assert not afresh.has("seal", "data")
     afresh.keep(beside)
     assert not Verified(beside).has("seal", "data")
+
+
+def test_a_known_run_on_measured_molecules_opens_no_atlas(
+    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, session = RecordStore(tmp_path / "out"), Session(RunOptions(FetchOptions(offline=True)))
+    request = Request(("quick.noise",), (DatasetRequest(name="quick-small+quick-atlas"),))
+    sweep.execute(sweep.plan(request, store, session), store, session)
+    opened: list[str] = []
+
+    def states() -> list[str]:
+        opened.clear()
+        datasets = Datasets(FetchOptions(offline=True))
+        known = Verified(store.root)
+        found = [check.state for check in check_all(store, datasets, "verify", known)]
+        known.keep(store.root)
+        return found
+
+    original = opening.attached
+    monkeypatch.setattr(opening, "attached", lambda *a: opened.append("") or original(*a))
+    assert (states(), len(opened)) == (["ok"], 1)
+    assert (states(), len(opened)) == (["ok"], 0)
+    monkeypatch.setattr(sources.opening, "OPENING_VERSION", "another")
+    assert (states(), len(opened)) == (["ok"], 1)
