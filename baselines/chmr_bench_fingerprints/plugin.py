@@ -35,6 +35,7 @@ MODELS: tuple[ModelSpec, ...] = (
         "MultiForest",
         requires=("numba",),
         citation="after Multi-RF Fusion, arXiv 2603.20724, without its graph network",
+        notes=("on toxcast a node tries the square root of the bits; the choice would take hours",),
     ),
     _spec(
         "fingerprint.forest-sklearn",
