@@ -338,7 +338,8 @@ def _print_details(details: dict[str, Any]) -> None:
     helps = details.get("settings_help", {})
     shown = {k: v for k, v in details.items() if k != "settings_help"}
     if helps:
-        shown["settings"] = {k: f"{_cell(v)}: {helps[k]}" for k, v in details["settings"].items()}
+        values = {k: _cell(v) or "''" for k, v in details["settings"].items()}
+        shown["settings"] = {k: f"{value}: {helps[k]}" for k, value in values.items()}
     rows = [row for k, v in shown.items() if v not in ("", None, [], {}) for row in _detail(k, v)]
     print_table("", ["", ""], rows)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from chmr_bench import isolation
 from chmr_bench.contracts import PendingWeights, Progress, Split, Weights
-from chmr_bench.errors import RemoteError, WorkerError
+from chmr_bench.errors import MemoryLimitError, RemoteError, WorkerDiedError, WorkerError
 from chmr_bench.plugins import registry
 from chmr_bench.records import (
     ErrorInfo,
@@ -136,7 +136,8 @@ def run_jobs(
 ) -> Iterator[Finished]:
     """Yield jobs of one `Job.fit_name`, whose weights are there, done with one fit.
 
-    Where that fails each is done alone, so that one that fails takes no other along.
+    Where that fails each is done alone, so that one that fails takes no other along; but not where
+    the fit itself failed, which is the same for all.
 
     Raises
     ------
@@ -144,11 +145,20 @@ def run_jobs(
         As `run_job`.
     """
     finished = _together(jobs, options, listener or Listener())
-    if len(jobs) > 1 and finished[0].predictions is None:
+    if len(jobs) > 1 and _may_be_done_alone(finished[0].record.error):
         for job in jobs:
             yield from run_jobs([job], options, listener)
     else:
         yield from finished
+
+
+def _may_be_done_alone(failure: ErrorInfo | None) -> bool:
+    """Return whether jobs that failed together may be done each by itself.
+
+    In a fit that dies for want of memory the test rows of all take part of it.
+    """
+    of_memory = (MemoryLimitError.__name__, WorkerDiedError.__name__)
+    return failure is not None and (failure.phase != "fit" or failure.type in of_memory)
 
 
 def _together(jobs: Sequence[Job], options: RunOptions, listener: Listener) -> list[Finished]:

@@ -116,6 +116,15 @@ def test_one_that_fails_takes_no_other_along(
     assert (error.phase, error.message) == ("predict", "nothing was measured of any molecule")
 
 
+def test_a_fit_that_fails_is_tried_once_for_all(
+    store: RecordStore, session: Session, calls: list[str]
+) -> None:
+    plan = planned("raises", store, session, None, FROZEN)
+    records = [o.record for o in sweep.execute(plan, store, session).outcomes]
+    assert calls.count("fit_and_predict") == 1
+    assert [(r.status, r.error and r.error.phase) for r in records] == [("failed", "fit")] * 2
+
+
 def test_what_is_on_record_is_not_predicted_again(store: RecordStore, session: Session) -> None:
     sweep.execute(planned("reader", store, session, HALF), store, session)
     plan = planned("reader", store, session, None, HALF, ALL)
