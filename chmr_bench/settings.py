@@ -58,6 +58,8 @@ def parse_value(text: str) -> Any:
         return {"True": True, "False": False, "None": None}.get(text, text)
 
 
+LISTS = ("tuple_type", "list_type", "set_type", "frozen_set_type")
+"""What pydantic calls the errors of something that is no list."""
 EVERY: Mapping[str, Any] = MappingProxyType({"every": True})
 """Context of a dump of settings that holds those too which count only where they are changed."""
 
@@ -128,7 +130,7 @@ def _validate(config_class: Any, values: Mapping[str, Any], model: str) -> BaseM
         found = error.errors()
         inner = {e["loc"][:i] for e in found for i in range(1, len(e["loc"]))}
         lines = [
-            f"{'.'.join(map(str, e['loc'])) or 'settings'}={e['input']!r}: {e['msg']}"
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}={e['input']!r}: {e['msg']}{_way(e)}"
             for e in found
             if e["loc"] not in inner  # a wrong item leaves a list too short, which says nothing
         ]
@@ -137,6 +139,19 @@ def _validate(config_class: Any, values: Mapping[str, Any], model: str) -> BaseM
         if any(isinstance(v, float) and not math.isfinite(v) for v in _leaves(value)):
             raise SettingError(f"model {model!r}: {name}={value!r}: expected finite numbers")
     return config
+
+
+def _way(error: Mapping[str, Any]) -> str:
+    """Return how a list is written, where one was expected and a text given."""
+    name, given = ".".join(map(str, error["loc"])), error["input"]
+    if error["type"] not in LISTS or not isinstance(given, str):
+        return ""
+    items = [part.strip() for part in given.split(",")]
+    try:
+        written = json.dumps([json.loads(item) for item in items])
+    except ValueError:
+        written = json.dumps(items)
+    return f", as JSON: --set '{name}={written}'"
 
 
 def _leaves(value: Any) -> Iterator[Any]:

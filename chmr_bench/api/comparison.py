@@ -26,7 +26,8 @@ def comparison_of(
     if protocol and split not in ("", CV5X5):
         raise UsageError(f"--protocol {protocol} is of the split {CV5X5}, not {split}")
     names = [*suite_datasets(options), *as_list(options.get("dataset"))]
-    query = Query(tuple(models), tuple(dict.fromkeys(names)), split)
+    tasks = tuple(as_list(options.get("tasks")))
+    query = Query(tuple(models), tuple(dict.fromkeys(names)), split, tasks)
     store = store_of(options["out"])
     return compare_models(store, datasets_of(options), query, protocol=protocol, progress=progress)
 

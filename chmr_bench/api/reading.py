@@ -19,6 +19,7 @@ def compare(
     dataset: Names = (),
     suite: Names = (),
     split: str = "",
+    tasks: Names = (),
     protocol: str = "",
     out: str | Path = DEFAULT_OUT,
     **options: Unpack[SourceOptions],
@@ -36,7 +37,9 @@ def compare(
     suite
         Suites to compare on.
     split
-        Records on this split; ``reference`` where not said.
+        Records on this split; ``reference`` where not said, or the only split there is.
+    tasks
+        Task columns of a user's table, where a folder holds several endpoints of one table.
     protocol
         ``cv5x5``: analysis of variance and Tukey over 25 folds.
     out
@@ -58,7 +61,7 @@ def compare(
     from chmr_bench.api.comparison import comparison_of, gains_frame
 
     given = {**options, "suite": suite, "dataset": dataset, "out": out}
-    given |= {"split": split, "protocol": protocol}
+    given |= {"split": split, "tasks": tasks, "protocol": protocol}
     return gains_frame(comparison_of((baseline, *models), given))
 
 

@@ -83,7 +83,7 @@ def verify(
     only records of these are checked, and the clean scores that theirs are among.
 
     Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
-    nothing at all could be checked.
+    nothing at all could be checked; of a failed run its record is.
     """
     only = (model, dataset)
     flags = {"check_all": check_all, "keep": keep}

@@ -28,8 +28,17 @@ def compare(
     models: ModelsArgument,
     split: Annotated[
         str,
-        options.option(panel=options.DATA, help="Records on this split; reference if not said."),
+        options.option(
+            panel=options.DATA,
+            help="Records on this split; else reference, or the only one there is.",
+        ),
     ] = "",
+    tasks: Annotated[
+        list[str] | None,
+        options.option(
+            panel=options.DATA, help="Task column of a user's table on record; repeatable."
+        ),
+    ] = None,
     protocol: Annotated[
         str,
         options.option(help="cv5x5: analysis of variance and Tukey over 25 folds."),
@@ -48,7 +57,7 @@ def compare(
     from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.report.comparison import as_dict, grids, write
 
-    given.update(split=split, protocol=protocol, jobs=jobs, out=out)
+    given.update(split=split, tasks=tasks, protocol=protocol, jobs=jobs, out=out)
     with notes.status("comparing") as status:
         comparison = comparison_of(models, given, lambda name: status.update(f"comparing {name}"))
     written = [] if to is None else write(comparison, to)

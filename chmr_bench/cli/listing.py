@@ -339,7 +339,8 @@ def _print_details(details: dict[str, Any]) -> None:
     shown = {k: v for k, v in details.items() if k != "settings_help"}
     if helps:
         values = {k: _cell(v) or "''" for k, v in details["settings"].items()}
-        shown["settings"] = {k: f"{value}: {helps[k]}" for k, value in values.items()}
+        said = {k: f": {help_text}" if help_text else "" for k, help_text in helps.items()}
+        shown["settings"] = {k: value + said[k] for k, value in values.items()}
     rows = [row for k, v in shown.items() if v not in ("", None, [], {}) for row in _detail(k, v)]
     print_table("", ["", ""], rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -312,10 +313,13 @@ def _rows(runs: list[Stored], store: RecordStore) -> list[dict[str, object]]:
 def _cell(row: Mapping[str, Any], name: str) -> str:
     """Return what stands in a table: what is masked in words, where JSON has every setting."""
     from chmr_bench.ablation.missing import Missing
+    from chmr_bench.report.words import task_words
 
     value = row[name]
     if value is None:
         return ""
+    if name == "dataset" and row["tasks"]:
+        return f"{value}: {task_words(json.dumps(row['tasks']))}"
     if name == "row" and row["missing"]:
         return f"{value.partition(' {')[0]}, {Missing.from_dict(row['missing'])}"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
@@ -327,6 +331,7 @@ def _row(run: Stored, store: RecordStore, label: str) -> dict[str, object]:
     return {
         "identity": run.identity[:12],
         "dataset": content["dataset"]["name"],
+        "tasks": content["dataset"]["origin"].get("tasks", []),
         "model": content["model"]["id"],
         "row": label,
         "split": split["name"] if split["seed"] is None else f"{split['name']} {split['seed']}",

@@ -63,17 +63,20 @@ class Inputs:
         """Return the matrix block called `name`; DataError where there is none."""
         block = self.blocks.get(name)
         if not isinstance(block, MatrixBlock):
-            raise DataError(
-                f"the inputs hold no matrix called {name!r}; they hold {sorted(self.blocks)}"
-            )
+            raise DataError(f"the inputs hold no matrix called {name!r}; they hold {self._held()}")
         return block
 
     def graph(self, name: str = "graph") -> GraphBlock:
         """Return the graph block called `name`; DataError where there is none."""
         block = self.blocks.get(name)
         if not isinstance(block, GraphBlock):
-            raise DataError(f"the inputs hold no graphs called {name!r}; {sorted(self.blocks)}")
+            raise DataError(f"the inputs hold no graphs called {name!r}; they hold {self._held()}")
         return block
+
+    def _held(self) -> str:
+        kinds = {MatrixBlock: "a matrix", GraphBlock: "graphs"}
+        held = [f"{n} ({kinds.get(type(b), type(b).__name__)})" for n, b in self.blocks.items()]
+        return ", ".join(sorted(held)) or "no block"
 
 
 @dataclass(frozen=True)

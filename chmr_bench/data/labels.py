@@ -36,6 +36,8 @@ SIGNS = {"+": 1.0} | dict.fromkeys(("-", *MINUS_SIGNS), 0.0)
 """Classes in a column that holds `+`, and nothing else that is a label."""
 SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0)
 """Numbers that often mean `not measured`."""
+LARGEST = 1e150
+"""The squares of larger numbers are infinite."""
 FEW = 0.1
 """Below this share, labels other than 0 and 1 look like slips in a classification."""
 
@@ -186,8 +188,19 @@ def oddities(column: TaskColumn, inferred: bool) -> list[str]:
     elif inferred and len(distinct) == 2 and len(values) > 2 and n_other:
         low, high = distinct
         notes.append(f"column {name!r} holds {low:g} and {high:g} alone; are they classes?")
+    elif inferred and set(distinct) <= {0.0, 1.0} and len(distinct) > 1:
+        notes.append(
+            f"column {name!r} holds 0 and 1 alone, beside values: it is a regression here; run it "
+            "by itself for a classification"
+        )
     elif inferred and 0 < n_other < FEW * len(values):
         notes.append(f"column {name!r}: {n_other} of {len(values)} labels {be(n_other)} not 0 or 1")
+    huge = np.abs(distinct) > LARGEST
+    if huge.any():
+        notes.append(
+            f"column {name!r} holds {distinct[huge][0]:g}, whose square is infinite: models and "
+            "intervals fail on it; is it a slip?"
+        )
     for place in np.flatnonzero(np.isin(distinct, SENTINELS)):
         value, rest = distinct[place], np.abs(np.delete(distinct, place))
         if rest.size and abs(value) / 3 > rest.max():

@@ -13,6 +13,7 @@ from chmr_bench.metrics import METRICS
 from chmr_bench.records.audited import AuditFile, CleanScore
 from chmr_bench.report.digits import finite, known_mean
 from chmr_bench.report.runs import REFERENCE, Run
+from chmr_bench.report.words import task_words
 from chmr_bench.statistics import Runs
 from chmr_bench.types import MetricName
 
@@ -172,20 +173,30 @@ def tables_of(
         if line["missing"] is None:
             by_table[line["table"]][line["row_key"]].append(line)
     tables = [_table([*of.values()], audits) for of in by_table.values()]
-    files: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    files: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for table in tables:
-        files[table.name].add((table.facts["dataset_digest"], table.facts["file"]))
+        files[table.name].add(_content(table))
     labelled = [replace(t, label=_label(t, files[t.name])) for t in tables]
     return sorted(labelled, key=_order)
 
 
-def _label(table: Table, files: Set[tuple[str, str]]) -> str:
-    """Return what tells a table from those of other files of one name; `files` by digest."""
-    digest, file = table.facts["dataset_digest"], table.facts["file"]
-    if len(files) == 1 or not file:
+def _content(table: Table) -> tuple[str, ...]:
+    """Return file, task columns and digest of a table's data."""
+    tasks = task_words(table.facts["table_tasks"])
+    return table.facts["file"], tasks, table.facts["dataset_digest"]
+
+
+def _label(table: Table, contents: Set[tuple[str, ...]]) -> str:
+    """Return what tells a table from those of other files, tasks or content of one name."""
+    file, tasks, digest = own = _content(table)
+    if len(contents) == 1 or not file:
         return table.name
-    changed = f", data {digest[:8]}" if [path for _, path in files].count(file) > 1 else ""
-    return f"{table.name} ({file}{changed})"
+    words = [file]
+    if len({tasks for _, tasks, _ in contents}) > 1:
+        words.append(tasks)
+    if [one[:2] for one in contents].count(own[:2]) > 1:
+        words.append(f"data {digest[:8]}")
+    return f"{table.name} ({', '.join(words)})"
 
 
 # ------------------------------------------------------------------------------------------ one row

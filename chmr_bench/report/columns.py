@@ -40,6 +40,7 @@ AS_JSON = {
     "": "missing hidden cells replaced remarks",
     "model": "params overrides pretraining",
     "dataset": "dropped_rows",
+    "dataset.origin": "table_tasks=tasks",
     "environment": "packages",
 }
 """The same of columns that are canonical JSON; None where the record says nothing."""

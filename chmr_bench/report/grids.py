@@ -12,7 +12,7 @@ from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.boards import BoardRow, FilledBoard
 from chmr_bench.report.digits import NONE as NONE
 from chmr_bench.report.digits import decimals_needed, finite, fixed
-from chmr_bench.report.words import grouped, macros, notes, tightened
+from chmr_bench.report.words import grouped, macros, notes, task_words, tightened
 from chmr_bench.statistics import Difference, TukeyPair
 from chmr_bench.types import MetricName
 
@@ -159,6 +159,9 @@ def table_grid(table: Table) -> Grid:
 def table_title(table: Table) -> str:
     """Return ``bace, scaffold split``, marked where it is no benchmark."""
     mark = {"benchmark": "", "user": " (user's table)", "synthetic": " (SYNTHETIC)"}[table.kind]
+    tasks = task_words(table.facts["table_tasks"])
+    if table.kind == "user" and tasks and table.label == table.name:
+        mark = f" (user's table: {tasks})"
     split = "" if table.split_name == "reference" else f", {table.split_name} split"
     return f"{table.label}{mark}{split}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable, Iterable
 from functools import cache
@@ -12,6 +13,9 @@ from chmr_bench.data.counts import plural as plural
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+MOST = 3
+"""Tasks that are named one by one, at most."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -66,6 +70,19 @@ def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
         if value not in values:
             values.append(value)
     return by_key
+
+
+def task_words(tasks: str | None) -> str:
+    """Return the task columns of a user's table in words; they are JSON, as in the frame of runs.
+
+    Examples
+    --------
+    >>> task_words('["pIC50"]'), task_words('["a", "b", "c", "d", "e"]'), task_words(None)
+    ('pIC50', 'a, b, c and 2 more', '')
+    """
+    names: list[str] = json.loads(tasks or "[]")
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + more
 
 
 def _comma(values: Iterable[Any]) -> str:

@@ -22,6 +22,8 @@ def check_predictions(y_pred: Any, shape: tuple[int, int], probabilities: bool) 
     PredictionError
         Another shape, not numbers, not finite, or no probabilities.
     """
+    if y_pred is None:
+        raise PredictionError("predict gave None, not numbers; does it return them?")
     try:
         values = np.asarray(y_pred)
         if values.dtype.kind not in NUMBERS or np.ma.is_masked(y_pred):

@@ -72,7 +72,8 @@ def other_data(record: Record, loaded: LoadedDataset) -> str:
         return f"dataset digest: {digests}"
     return (
         f"{origin.file} is not the table of this run: its content was changed or replaced since "
-        f"(dataset digest: {digests}); with the old table the record can be verified"
+        f"(dataset digest: {digests}); put the old table back, or run these models again on the "
+        "new one and remove the old runs (chmr-bench records rm)"
     )
 
 

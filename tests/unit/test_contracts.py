@@ -123,7 +123,7 @@ def test_a_block_of_another_name_or_kind_is_refused() -> None:
         inputs.matrix("x")
     with pytest.raises(DataError, match="'graph'"):
         inputs.matrix("graph")
-    with pytest.raises(DataError, match="'m'"):
+    with pytest.raises(DataError, match=r"'m'; they hold graph \(graphs\), m \(a matrix\)"):
         inputs.graph("m")
     assert len(inputs.graph()) == N
 

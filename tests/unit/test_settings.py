@@ -69,6 +69,11 @@ def test_a_wrong_item_is_all_that_is_said_of_its_list(spec: ModelSpec) -> None:
         build_config(spec, {"sizes": []})
 
 
+def test_a_list_given_as_text_is_shown_as_json(spec: ModelSpec) -> None:
+    with pytest.raises(SettingError, match=r"as JSON: --set 'sizes=\[3, 4\]'"):
+        build_config(spec, {"sizes": "3,4"})
+
+
 def test_a_recipe_with_a_stray_setting_is_the_plugins_error(
     spec: ModelSpec, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ A frame of runs here has ``asked`` (the name the model was asked for by), ``spli
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import no_records
 from chmr_bench.report.runs import DATA, REFERENCE, LoadedRuns
-from chmr_bench.report.words import grouped
+from chmr_bench.report.words import grouped, plural, task_words
 from chmr_bench.splits import check_method
 from chmr_bench.types import MetricName
 
@@ -41,11 +42,14 @@ class Query:
         Their names; empty = every real one that any of the models has a record on.
     split :
         A method, "" = reference where there is one, else the only one there is.
+    tasks :
+        Columns of a user's table; empty = those that most of the models have.
     """
 
     models: tuple[str, ...]
     datasets: tuple[str, ...] = ()
     split: str = ""
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,7 @@ def _selection(name: str, asked: pd.DataFrame, query: Query) -> Selection:
     here = here[here["split"] == method]
     if here.empty:
         return Selection(name, here, method, notes=(f"no record on split {method}",))
-    kept, notes = _one_content(here)
+    kept, notes = _one_content(name, here, query)
     _refuse_ambiguous(name, kept)
     scored = kept[kept["score"].notna()]
     without = kept[kept["score"].isna() & kept["metric"].notna()]
@@ -239,14 +243,32 @@ def _method(name: str, known: Sequence[str], query: Query) -> str:
     )
 
 
-def _one_content(here: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the runs on one content and metric: that which most models and runs have."""
+def _one_content(
+    name: str, here: pd.DataFrame, query: Query
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the runs on one content and metric: that which most models have, or the newest."""
     here = here.assign(judged_by=here["metric"].fillna(here["dataset_metric"]))
+    if query.tasks and (here["origin"] == "file").all():
+        wanted = set(query.tasks), {part for text in query.tasks for part in text.split(",")}
+        asked = here[[set(json.loads(tasks)) in wanted for tasks in here["table_tasks"]]]
+        if asked.empty:
+            known = "; ".join(map(task_words, here["table_tasks"].unique()))
+            raise UsageError(
+                f"dataset {name!r} has no record on the tasks {', '.join(query.tasks)}; on record "
+                f"are: {known}"
+            )
+        here = asked
     groups: list[tuple[Any, pd.DataFrame]] = [*here.groupby([*DATA[:3], "judged_by"])]
-    _, best = max(groups, key=lambda item: (item[1]["asked"].nunique(), len(item[1]), item[0]))
-    left = len(here) - len(best)
-    what = f"{left} runs on other content or metric of that name left out"
-    return best, (what,) if left else ()
+    _, best = max(groups, key=lambda item: (item[1]["asked"].nunique(), item[1]["created"].max()))
+    left = here.drop(best.index)
+    if left.empty:
+        return best, ()
+    tasks, others = (list(map(task_words, runs["table_tasks"].unique())) for runs in (best, left))
+    if set(others) - set(tasks):
+        what = f"on {tasks[0]}; {plural(len(left), 'run')} on {'; '.join(others)} left out"
+        return best, (f"{what}: --tasks compares these",)
+    what = f"{plural(len(left), 'run')} on other content or metric of that name left out"
+    return best, (what,)
 
 
 def _refuse_ambiguous(name: str, kept: pd.DataFrame) -> None:

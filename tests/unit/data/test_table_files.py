@@ -473,6 +473,7 @@ def test_a_qualifier_is_named_and_dropped_or_taken_on_order(tmp_path: Path, sign
         ([-1, 1, 1, -1], "column 'y' holds -1 and 1 alone; are they classes?"),
         ([0, 1] * 4 + [-1], "column 'y' holds 0, 1 and -1 (1 time) alone; if -1 means not"),
         ([0, 1] * 10 + [10], "column 'y': 1 of 21 labels is not 0 or 1"),
+        ([5.5, 6.1, 1e300], "column 'y' holds 1e+300, whose square is infinite"),
         ([5.5, 6.1, -999, 7.2], "column 'y': -999 stands 1 time, far from every other value"),
     ],
 )
@@ -484,6 +485,12 @@ def test_odd_labels_are_noted_with_the_reason_for_a_regression(
     assert spec.task_type == "regression"
     assert any(n.startswith(note) for n in spec.notes)
     assert any("--task-type classification expects" in n and "row " in n for n in spec.notes)
+
+
+def test_classes_beside_values_are_noted(tmp_path: Path) -> None:
+    spec, _ = read(put(tmp_path, "smiles,y,z\nC,1.5,0\nCC,2.5,1\n"), "y,z")
+    assert spec.task_type == "regression"
+    assert any(n.startswith("column 'z' holds 0 and 1 alone, beside values") for n in spec.notes)
 
 
 def test_ordinary_labels_are_not_noted(tmp_path: Path) -> None:

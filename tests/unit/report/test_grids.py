@@ -130,6 +130,21 @@ def test_synthetic_and_user_tables_are_marked(results: Any) -> None:
     assert titles == ["mine (user's table), scaffold split", "planted (SYNTHETIC)"]
 
 
+def test_tables_of_two_endpoints_of_a_file_are_told_apart(results: Any) -> None:
+    def titles() -> list[str]:
+        return [grids.table_title(t) for t in collect(results.store).tables]
+
+    for tasks, digest in ((["a", "b", "c", "d", "e"], "11"), (["pIC50"], "22")):
+        origin = {"kind": "file", "file": "mine.csv", "tasks": tasks}
+        results.add("forest", "mine", dataset__origin=origin, dataset__digest=digest * 32)
+        if len(tasks) > 1:
+            assert titles() == ["mine (user's table: a, b, c and 2 more)"]
+    assert titles() == [
+        "mine (mine.csv, a, b, c and 2 more) (user's table)",
+        "mine (mine.csv, pIC50) (user's table)",
+    ]
+
+
 def test_a_board(results: Any) -> None:
     for dataset in ("bace", "hiv"):
         results.add("forest", dataset, 0.8)

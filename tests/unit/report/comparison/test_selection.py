@@ -113,7 +113,25 @@ def test_other_content_of_the_same_name_is_left_out_and_said(results: Any) -> No
     results.add("a", "mine", 0.9, dataset__digest="11" * 32)
     chosen = only(results, "a", "b")
     assert [*chosen.of("a")["score"]] == [0.7]
-    assert chosen.notes == ("1 runs on other content or metric of that name left out",)
+    assert chosen.notes == ("1 run on other content or metric of that name left out",)
+
+
+def test_another_endpoint_of_the_same_table_is_named_and_can_be_chosen(results: Any) -> None:
+    def of_tasks(*tasks: str) -> dict[str, Any]:
+        digest = "".join(tasks).encode().hex().ljust(64, "0")
+        origin = {"kind": "file", "file": "mine.csv", "tasks": list(tasks)}
+        return {"dataset__origin": origin, "dataset__digest": digest}
+
+    for model, score in (("a", 0.7), ("b", 0.6)):
+        results.add(model, "mine", score, **of_tasks("solubility"), created="2026-01-01")
+        results.add(model, "mine", 0.9, **of_tasks("pIC50"), created="2026-01-02")
+    chosen = only(results, "a", "b")
+    assert [*chosen.of("a")["score"]] == [0.9]  # the newest
+    assert chosen.notes == ("on pIC50; 2 runs on solubility left out: --tasks compares these",)
+    asked = only(results, "a", "b", tasks=("solubility",))
+    assert ([*asked.of("a")["score"]], asked.notes) == ([0.7], ())
+    with pytest.raises(UsageError, match="no record on the tasks pic50; on record are: "):
+        only(results, "a", "b", tasks=("pic50",))
 
 
 def test_failed_runs_are_counted(results: Any) -> None:
