@@ -79,8 +79,9 @@ def verify(
 
     Clean scores that 'audit --records' left are computed again too. Of what was verified before,
     here or as verified.json beside the records says, and is the same since in every byte, data and
-    predictions are hashed and scores computed; --all does the rest again. With --model or --dataset
-    only records of these are checked, and the clean scores that theirs are among.
+    predictions are hashed and scores computed; of runs on molecules that an atlas measured the
+    predictions alone are hashed, for no atlas is opened. --all does the rest again. With --model or
+    --dataset only records of these are checked, and the clean scores that theirs are among.
 
     Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
     nothing at all could be checked; of a failed run its record is.

@@ -36,17 +36,19 @@ def open_data(record: Record, datasets: Datasets) -> LoadedDataset:
 def data_parts(record: Record, datasets: Datasets) -> tuple[str, ...]:
     """Return the hashes of all that a record's data are made of; no atlas is opened for it.
 
+    Of molecules that atlases measured: of the whole dataset, of the atlases, and of their link.
+
     Raises
     ------
     UnknownNameError, SettingError, DataError
         What the loaders raise.
     """
-    from chmr_bench.cells import sources
+    from chmr_bench.cells import linking, sources
 
     request = requests_of(record)[0]
     whole = datasets.load(request.whole).digest
     atlases = atlas_specs(request.atlases)
-    return (whole, sources.digest(atlases)) if atlases else (whole,)
+    return (whole, sources.digest(atlases), linking.LINK_VERSION) if atlases else (whole,)
 
 
 def open_split(record: Record, datasets: Datasets) -> tuple[LoadedDataset, Split]:

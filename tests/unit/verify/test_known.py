@@ -8,7 +8,7 @@ import pytest
 
 import chmr_bench
 from chmr_bench import sweep
-from chmr_bench.cells import sources
+from chmr_bench.cells import linking, sources
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import DatasetRequest, RunOptions, opening
@@ -92,5 +92,6 @@ def test_a_known_run_on_measured_molecules_opens_no_atlas(
     monkeypatch.setattr(opening, "attached", lambda *a: opened.append("") or original(*a))
     assert (states(), len(opened)) == (["ok"], 1)
     assert (states(), len(opened)) == (["ok"], 0)
-    monkeypatch.setattr(sources.opening, "OPENING_VERSION", "another")
-    assert (states(), len(opened)) == (["ok"], 1)
+    for module, name in ((sources.opening, "OPENING_VERSION"), (linking, "LINK_VERSION")):
+        monkeypatch.setattr(module, name, "another")
+        assert (states(), len(opened)) == (["ok"], 1)
