@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,38 @@ def write_whole(file: Path, content: bytes) -> None:
         fresh.replace(file)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold the lock file `path` inside the block; it is gone afterwards.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds to wait where another process holds it; below 0 for ever.
+
+    Raises
+    ------
+    filelock.Timeout
+        It is still held.
+    OSError
+        The file cannot be made.
+    """
+    import filelock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path)
+    lock.acquire(timeout=timeout)
+    try:
+        yield
+    finally:
+        # What it guards is in its place by now: whoever waits for the old file, or makes a new one,
+        # looks there and finds it. Where an open file cannot be removed (Windows, some network
+        # shares) it stays, and does no harm.
+        with contextlib.suppress(OSError):
+            path.unlink()
+        lock.release()
 
 
 def read_bytes(path: Path) -> bytes:

@@ -200,14 +200,9 @@ def locked(path: Path, what: str) -> Iterator[None]:
     """
     import filelock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(path, timeout=LOCK_TIMEOUT):
-            try:
-                yield
-            finally:  # still held: who waits for this file sees that it is gone, and makes its own
-                with contextlib.suppress(OSError):
-                    path.unlink()
+        with paths.locked(path, LOCK_TIMEOUT):
+            yield
     except filelock.Timeout as error:
         raise FetchError(
             f"{what}: another process has been fetching it for over {LOCK_TIMEOUT:.0f} s; end that "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import Timeout
 
 from chmr_bench.contracts import Block, FeatureSpec, MatrixBlock, Progress, no_progress
 from chmr_bench.errors import (
@@ -23,9 +26,10 @@ from chmr_bench.errors import (
     UnknownNameError,
 )
 from chmr_bench.features.groups import MoleculeKeys, plainly_neutral
-from chmr_bench.features.parallel import compute_block
+from chmr_bench.features.parallel import TICK_SECONDS, compute_block
 from chmr_bench.features.plugin import CONNECTIVITY, IDENTITY, LEVELS, NEUTRAL_PARENT
 from chmr_bench.features.storage import read_block, write_block
+from chmr_bench.paths import locked
 
 log = logging.getLogger("chmr_bench.features")
 
@@ -66,14 +70,44 @@ def featurise(
         return compute_block(spec, resolved, smiles, jobs, progress)
     path = _cache_file(cache, spec, resolved, smiles)
     block = _read(path, len(smiles))
-    if block is not None:
-        progress(len(smiles), len(smiles), "molecules")
-        return block
-    block = compute_block(spec, resolved, smiles, jobs, progress)
+    if block is None:
+        waiting = partial(progress, 0, len(smiles), "molecules, by another run")
+        with _alone(path, waiting) as waited:
+            block = _read(path, len(smiles)) if waited else None
+            if block is None:
+                return _keep(path, compute_block(spec, resolved, smiles, jobs, progress), spec.name)
+    progress(len(smiles), len(smiles), "molecules")
+    return block
+
+
+@contextlib.contextmanager
+def _alone(path: Path, tick: Callable[[], None]) -> Iterator[bool]:
+    """Let one process at a time compute a file; give whether another did, `tick` while it does."""
+    lock, waited = path.with_suffix(".lock"), False
+    with contextlib.ExitStack() as stack:
+        # A cache that cannot be written, or where nothing can be locked, is not shared either.
+        with contextlib.suppress(OSError, NotImplementedError):
+            while not _entered(stack, lock, TICK_SECONDS if waited else 0):
+                waited = True
+                tick()
+        yield waited
+
+
+def _entered(stack: contextlib.ExitStack, lock: Path, seconds: float) -> bool:
+    """Hold the lock as long as the stack lasts, unless another process does for so long."""
+    try:
+        stack.enter_context(locked(lock, seconds))
+    except Timeout:
+        return False
+    return True
+
+
+def _keep(path: Path, block: Block, feature: str) -> Block:
+    """Write the block to its file; a cache that cannot be written costs time, never a result."""
     try:
         write_block(path, block)
-    except OSError as error:  # a cache that cannot be written costs time, never a result
-        log.warning("feature %r is not cached: %s", spec.name, error)
+    except OSError as error:
+        log.warning("feature %r is not cached: %s", feature, error)
     return block
 
 

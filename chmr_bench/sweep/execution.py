@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from chmr_bench.paths import log_folder
+from chmr_bench.paths import locked, log_folder
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import Finished, Job, Listener, run_jobs, settle
 from chmr_bench.sweep.interrupt import stoppable
@@ -105,7 +105,8 @@ class _Queue:
                 if job is None:
                     continue
                 try:
-                    locks.enter_context(self._locked(job, wait=wait))
+                    lock = self.store.lock_path(job.identity)
+                    locks.enter_context(locked(lock, timeout=-1 if wait else 0))
                 except Timeout:
                     held.append(item)
                     continue
@@ -116,23 +117,6 @@ class _Queue:
                     self._done(Outcome(item, stored, computed=False))
             self._compute(todo)
         return held
-
-    @contextlib.contextmanager
-    def _locked(self, job: Job, *, wait: bool) -> Iterator[None]:
-        """Hold the lock of a job; `Timeout` where another run does."""
-        path = self.store.lock_path(job.identity)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        lock.acquire(timeout=-1 if wait else 0)
-        try:
-            yield
-        finally:
-            # The record is there before its lock goes, so whoever waits on the old file or makes
-            # a new one looks up the record and finds it. Where an open file cannot be removed
-            # (Windows, some network shares) it stays, and does no harm.
-            with contextlib.suppress(OSError):
-                path.unlink()
-            lock.release()
 
     def _done(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

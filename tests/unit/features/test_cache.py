@@ -7,6 +7,8 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,27 @@ def test_a_truncated_file_is_reported_and_replaced(
     assert len(computed) == 2
 
 
+def test_two_runs_at_once_compute_it_once(tmp_path: Path, computed: list[str]) -> None:
+    began, waited, seen = threading.Event(), threading.Event(), list[str]()
+
+    def first(done: int, total: int, unit: str) -> None:
+        began.set()
+        assert waited.wait(20)
+
+    def second(done: int, total: int, unit: str) -> None:
+        seen.append(unit)
+        waited.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(cache.featurise, MORGAN, {}, SMILES, progress=first, cache=tmp_path)
+        assert began.wait(20)
+        two = pool.submit(cache.featurise, MORGAN, {}, SMILES, progress=second, cache=tmp_path)
+        np.testing.assert_array_equal(bits(one.result()), bits(two.result()))
+    assert computed == ["morgan"]
+    assert (seen[0], seen[-1]) == ("molecules, by another run", "molecules")
+    assert not list(tmp_path.rglob("*.lock"))
+
+
 def test_without_a_folder_nothing_is_kept(computed: list[str]) -> None:
     cache.featurise(MORGAN, {}, SMILES, n_jobs=1)
     cache.featurise(MORGAN, {}, SMILES, n_jobs=1)
@@ -172,6 +195,8 @@ def test_connectivity_keys_are_text_and_cached(tmp_path: Path, computed: list[st
 
 PROCESS = """
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from chmr_bench.features.cache import featurise
 from chmr_bench.features.plugin import FEATURES
