@@ -52,7 +52,10 @@ class HypergraphLayer(nn.Module):
         """
         near, cosine = nearest(x, pool, self.members - 1, most=SAME)  # (n, k - 1)
         there = cosine.isfinite()[..., None].to(x.dtype)
-        mean = (x + (pool[near] * there).sum(1)) / (1 + there.sum(1))
+        mean = torch.empty_like(x)
+        for rows in torch.split(torch.arange(len(x), device=x.device), ROWS_AT_ONCE):
+            total = x[rows] + (pool[near[rows]] * there[rows]).sum(1)  # (b, d)
+            mean[rows] = total / (1 + there[rows].sum(1))
         return self._finish(functional.linear(mean, self.conv.lin.weight, self.conv.bias))
 
     def _finish(self, x: Tensor) -> Tensor:

@@ -251,16 +251,19 @@ def _gene_links(atlas: Atlas, settings: GraphSettings, first: int) -> list[_Link
     weights = np.asarray(genes.weights, dtype=np.float32)
     links = [_Links("gene", first + genes.edges[0], first + genes.edges[1], weights)]
     for name, block in atlas.blocks.items():
-        known = [column in genes.columns for column in block.names]
-        columns = np.flatnonzero(np.array(known, dtype=bool))
+        of_genes = [column in genes.columns for column in block.names]
+        columns = np.flatnonzero(np.array(of_genes, dtype=bool))
         rows = np.flatnonzero(block.observed_rows)
         if modality_of(name) != EXPRESSION or not len(columns) or not len(rows):
             continue
         size = np.abs(np.asarray(block.values)[np.ix_(rows, columns)])
+        known = np.isfinite(size)
         if block.in_part:
-            size[~block.observed[np.ix_(rows, columns)]] = 0
-        size[~np.isfinite(size)] = 0
-        least = np.quantile(size, 1 - settings.top_expression)
+            known &= block.observed[np.ix_(rows, columns)]
+        if not known.any():
+            continue
+        size[~known] = 0
+        least = np.quantile(size[known], 1 - settings.top_expression)
         source, place = np.nonzero((size >= least) & (size > 0))
         gene = np.array([genes.columns[block.names[i]] for i in columns])
         ones = np.ones(len(source), dtype=np.float32)

@@ -165,10 +165,13 @@ class TaskNetwork(ABC):
 def row_batches(n: int, size: int) -> list[torch.Tensor]:
     """Return n rows in an order drawn anew, cut into batches; 0 = all in one.
 
-    A last batch of one row has no variance for a batch norm; it joins the one before.
+    A last batch of one row has no variance for a batch norm; it joins the one before, and a row
+    that is alone stands twice.
     """
     import torch
 
+    if n == 1:
+        return [torch.zeros(2, dtype=torch.long)]
     parts = list(torch.split(torch.randperm(n), size or max(n, 1)))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]

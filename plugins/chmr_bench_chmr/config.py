@@ -64,7 +64,7 @@ class PretrainConfig(AtlasSettings):
     decoder_hidden: int = Field(1200, ge=8, le=8192, description="width of the decoders")
 
     neighbours: int = Field(10, ge=1, le=1000, description="K of eq. 1, by Tanimoto similarity")
-    propagation_steps: int = Field(5, ge=0, le=100, description="T of eq. 1")
+    propagation_steps: int = Field(5, ge=1, le=100, description="T of eq. 1")
     fill: Literal["propagation", "neighbour", "zero", "random"] = Field(
         "propagation", description="what augments a molecule's missing read-out (eq. 1)"
     )
@@ -89,7 +89,7 @@ class PretrainConfig(AtlasSettings):
     walk_length: int = Field(4, ge=1, le=64, description="steps of a walk on the context graph")
 
     epochs: int = Field(6, ge=0, le=100_000, description="passes over the atlas (paper: 300)")
-    batch_size: int = Field(512, ge=2, description="molecules a step (paper: 3072)")
+    batch_size: int = Field(512, ge=3, description="molecules a step (paper: 3072)")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's (paper: 1e-4)")
     weight_decay: float = Field(1e-8, ge=0, le=1, description="Adam's, as an L2 penalty")
     average: float = Field(

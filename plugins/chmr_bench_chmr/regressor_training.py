@@ -123,7 +123,9 @@ def _train(
         for rows in np.array_split(rng.permutation(rest), steps):
             yield _loss(network, data, rows)
 
-    def score() -> float:
+    def score() -> float | None:
+        if not len(held):
+            return None
         with torch.no_grad():
             return -float(_loss(network, data, held))
 

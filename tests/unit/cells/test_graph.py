@@ -137,6 +137,28 @@ def test_genes_are_linked_with_genes_and_with_what_moves_them(
     assert expected.any()
 
 
+def test_of_what_is_measured_in_part_the_largest_move_a_gene(atlas: Atlas, bits: Any) -> None:
+    full = atlas.blocks["expression"]
+    seen = full.observed[:, None] & (np.random.default_rng(0).random((N, 20)) < 0.5)
+    part = MatrixBlock(np.asarray(full.values), seen, full.names)
+    found = build(replace(atlas, blocks={"expression": part}), bits, SETTINGS, scaffolds=SCAFFOLDS)
+    size = np.where(seen, np.abs(np.asarray(full.values)), 0)[:, [3, 7]]
+    least = np.quantile(size[seen[:, [3, 7]]], 0.95)
+    linked = dense(found)[:N, found.nodes_of("gene")]
+    np.testing.assert_array_equal(linked[:, [2, 0]], size >= least)
+
+
+def test_genes_of_which_nothing_is_measured_are_linked_with_genes_alone(
+    atlas: Atlas, bits: Any
+) -> None:
+    full = atlas.blocks["expression"]
+    seen = np.zeros((N, 20), dtype=bool)
+    seen[:, 0] = True  # of another gene
+    part = MatrixBlock(np.zeros((N, 20), dtype=np.float32), seen, full.names)
+    found = build(replace(atlas, blocks={"expression": part}), bits, SETTINGS, scaffolds=SCAFFOLDS)
+    assert not dense(found)[:N, found.nodes_of("gene")].any()
+
+
 def test_without_genes_and_profiles_molecules_remain(atlas: Atlas, bits: Any) -> None:
     plain = replace(atlas, genes=None, blocks={})
     alone = replace(SETTINGS, neighbours=0, scaffold=SparsityRule(lowest=0.99))

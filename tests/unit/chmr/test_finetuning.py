@@ -100,6 +100,18 @@ def test_the_encoder_is_trained_and_the_one_on_disk_is_not(
     assert all(value.equal(before[name]) for name, value in shared.state_dict().items())
 
 
+@pytest.mark.parametrize("tune_graph", [False, True])
+def test_one_labelled_molecule_is_enough_to_run(
+    inputs: Inputs, context: FitContext, tune_graph: bool
+) -> None:
+    y = np.full((32, 2), np.nan)
+    y[3] = [1, 0]
+    changes = {"candidates": ("pretrained",), "tune_graph": tune_graph}
+    model = Finetuned(CONFIG.model_copy(update=changes))
+    model.fit(inputs.take(TRAIN), y, inputs.take(VALID), labels()[VALID], context)
+    assert np.isfinite(model.predict(inputs)).all()
+
+
 def test_a_fresh_one_has_nothing_of_the_pretrained(inputs: Inputs, context: FitContext) -> None:
     context = replace(context, seed=1)  # the fixture's weights are those of seed 0
     known, fresh = (TunedNetwork(CONFIG, context, inputs, fresh=f)._encoder for f in (False, True))

@@ -22,13 +22,14 @@ from chmr_bench import (
     WeightsRequest,
 )
 from chmr_bench.cells import Atlas
+from chmr_bench.contracts import no_progress
 from chmr_bench.features.cache import featurise
 from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.files import write_tensors
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor import Regressor, _Body, find_or_make
 from chmr_bench_chmr.regressor_config import RegressorConfig, requests
-from chmr_bench_chmr.regressor_training import profiles
+from chmr_bench_chmr.regressor_training import profiles, trained
 
 CONFIG = RegressorConfig(n_bits=64, hidden=32, embedding=8, epochs=40, dropout=0.0, batch_size=16)
 CHAINS = tuple("C" * i + end for i in range(1, 21) for end in ("O", "N", "Cl", "F"))
@@ -132,6 +133,13 @@ def test_without_weights_it_says_so(home: Path) -> None:
     tasks = TaskInfo("classification", ("a",), "roc_auc")
     with pytest.raises(DataError, match="starts from pretrained weights"):
         Regressor(CONFIG).fit(inputs, y, inputs, y, FitContext(tasks=tasks))
+
+
+def test_an_atlas_too_small_to_hold_any_molecule_out_is_learnt_to_the_end() -> None:
+    bits, target = np.eye(8, dtype=np.float32), np.arange(16, dtype=np.float32).reshape(8, 2)
+    data = bits, target / 16, np.ones_like(target)
+    settings = CONFIG.model_copy(update={"epochs": 30, "patience": 3})
+    assert trained(data, settings, no_progress, 0)[1] == 30
 
 
 def test_profiles_are_standardised_over_what_was_observed() -> None:

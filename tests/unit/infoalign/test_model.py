@@ -97,6 +97,16 @@ def test_a_fit_is_repeated_and_survives_a_pickle(
     np.testing.assert_allclose(first.predict(inputs.take(rows)), y_pred[rows], rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["frozen", "tuned"])
+def test_one_labelled_molecule_is_enough_to_run(
+    kind: str, inputs: Inputs, context: FitContext
+) -> None:
+    one, y = model(kind), np.full((32, 2), np.nan)
+    y[3] = [1, 0]
+    one.fit(inputs.take(TRAIN), y, inputs.take(VALID), labels()[VALID], context)
+    assert np.isfinite(one.predict(inputs)).all()
+
+
 def test_the_shared_network_stays_as_it_was(inputs: Inputs, context: FitContext) -> None:
     network = embedding.checked_network(context)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,7 +25,7 @@ class EmbeddingConfig(BaseModel):
     head: Literal["linear", "gp"] = Field(
         "linear", description="linear, or a Gaussian process (Gaussian kernel) on the embeddings"
     )
-    strengths: tuple[float, ...] = Field(
+    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0),
         min_length=1,
         description="penalties tried; the one with the best validation score is kept",
