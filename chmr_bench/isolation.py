@@ -37,6 +37,7 @@ from chmr_bench.errors import (
     WorkerDiedError,
     WorkerError,
 )
+from chmr_bench.threads import shared
 
 PRELOADED = (
     "numpy",
@@ -158,6 +159,7 @@ def context() -> Any:
     return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
 
 
+@shared
 @contextmanager
 def without_main() -> Iterator[None]:
     """Keep multiprocessing from importing the program's main module in each worker.

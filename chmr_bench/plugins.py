@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -119,22 +120,27 @@ def _look_up(
     raise UnknownNameError(kind, name, table, hint)
 
 
-_given: list[Registry] = []
-"""In a worker process: the registry of the process that started it."""
+_known: list[Registry] = []
+_making = threading.RLock()
 
 
 def use_registry(known: Registry) -> None:
-    """Make `registry` return this one from now on."""
-    _given[:] = [known]
-    registry.cache_clear()
+    """Make `registry` return this one from now on: a worker that of its caller."""
+    _known[:] = [known]
 
 
-@functools.cache
+def forget_registry() -> None:
+    """Make `registry` look for plugins anew."""
+    _known.clear()
+
+
 def registry() -> Registry:
     """Return the registry of this installation; made once a process."""
-    if _given:
-        return _given[0]
-    return build_registry(metadata.entry_points(group=hookspecs.ENTRY_POINT_GROUP))
+    with _making:
+        if not _known:
+            found = metadata.entry_points(group=hookspecs.ENTRY_POINT_GROUP)
+            _known.append(build_registry(found))
+        return _known[0]
 
 
 def build_registry(entry_points: Iterable[metadata.EntryPoint]) -> Registry:

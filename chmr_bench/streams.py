@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from chmr_bench.threads import shared
+
 CONTROLS = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in b"\n\t"
 }
@@ -38,6 +40,7 @@ def as_printed(text: str) -> str:
     return visible(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
+@shared
 @contextmanager
 def stdout_to_stderr() -> Iterator[None]:
     """Send to stderr what is printed meanwhile, by compiled code and child processes too.

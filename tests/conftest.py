@@ -104,10 +104,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Path]:
     from chmr_bench import plugins
 
     monkeypatch.syspath_prepend(str(QUICK_PLUGIN))
-    plugins.registry.cache_clear()
+    plugins.forget_registry()
     yield QUICK_PLUGIN
-    plugins._given.clear()  # by a test that does in this process what a worker does
-    plugins.registry.cache_clear()
+    plugins.forget_registry()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import typer.main
 
 from chmr_bench.cli import main
 from chmr_bench.cli.app import app
-from chmr_bench.plugins import registry
+from chmr_bench.plugins import forget_registry
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", *sorted(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md")))
@@ -117,9 +117,9 @@ def place(
     (tmp_path / "my.csv").write_text(rings(60))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
-    registry.cache_clear()
+    forget_registry()
     yield tmp_path
-    registry.cache_clear()
+    forget_registry()
 
 
 def run(words: list[str]) -> None:
@@ -138,7 +138,7 @@ def test_the_blocks_of_a_page_run(
 ) -> None:
     if is_needed(page):
         monkeypatch.syspath_prepend(str(request.getfixturevalue("example")))
-        registry.cache_clear()
+        forget_registry()
     names: dict[str, Any] = {}
     for slow, language, body in blocks(page):
         if slow or language == "toml" or body.startswith("# my_model.py"):
@@ -163,7 +163,7 @@ def test_the_slow_blocks_of_a_page_can_be_planned(
     monkeypatch.setenv("CHMR_BENCH_MIRROR", str(mirror))
     if is_needed(page):
         monkeypatch.syspath_prepend(str(request.getfixturevalue("example")))
-        registry.cache_clear()
+        forget_registry()
     (place / "leaderboards").symlink_to(REPOSITORY / "leaderboards")
     for slow, language, body in blocks(page):
         for words in lines(body) if slow and language == "bash" else ():

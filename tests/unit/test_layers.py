@@ -57,6 +57,7 @@ LAYERS = """
     lazy
     probes
     paths | streams | surroundings
+    threads
     errors | types
 """
 """Imports go downwards only; names on one line do not import each other.
