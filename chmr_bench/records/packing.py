@@ -88,7 +88,7 @@ def pack(
                 groups.setdefault(known.path, [])
     for path, folders in groups.items():
         try:
-            with _locked(store, path):
+            with locked(store, path):
                 runs, finished = _sorted_out(store, path, folders, done)
                 again = _packed_before(store, path) if best else []  # maybe without their labels
                 new = {
@@ -133,7 +133,7 @@ def unpack(store: StoredRuns, runs: Iterable[Stored]) -> Packing:
     """Move packed runs into folders of their own."""
     done = Packing()
     for path, members in _by_pack(runs).items():
-        with _locked(store, path):
+        with locked(store, path):
             healthy = [run for run in members if not run.damage()]
             for run in members:
                 if run not in healthy:
@@ -161,7 +161,7 @@ def remove(store: StoredRuns, runs: Sequence[Stored]) -> None:
         if run.kind != "packed" and run.path.exists():
             discard(run.path, store.temporary)
     for path, members in _by_pack(runs).items():
-        with _locked(store, path):
+        with locked(store, path):
             _rewrite(store, path, {}, without={run.identity for run in members})
     for folder in (store.first, store.folder / LOOSE):
         remove_empty(folder, depth=2)
@@ -176,7 +176,7 @@ def bad_lines(store: StoredRuns) -> list[Problem]:
 def remove_bad_lines(store: StoredRuns) -> None:
     """Write the packs that have lines without a run anew, without them."""
     for path in dict.fromkeys(problem.path for problem in bad_lines(store)):
-        with _locked(store, path):
+        with locked(store, path):
             _rewrite(store, path, {}, clean=True)
 
 
@@ -213,7 +213,11 @@ def _sorted_out(
     for folder in folders:
         if not folder.exists():  # another packing was faster
             continue
-        run = loose.read(folder)
+        try:
+            run = loose.read(folder)
+        except RecordError as error:
+            done.problems.append(Problem(folder, str(error)))
+            continue
         old = new.get(run.identity) or before.get(run.identity)
         which = "newer" if old is None else compared(old, run)
         reason = run.damage() or (DIFFERS if which == "differs" else "")
@@ -340,7 +344,7 @@ def _by_pack(runs: Iterable[Stored]) -> dict[Path, list[Stored]]:
     return groups
 
 
-def _locked(store: StoredRuns, path: Path) -> FileLock:
-    """Return the lock of a pack; its file stays, for a lock whose file goes is none."""
+def locked(store: StoredRuns, path: Path) -> FileLock:
+    """Return the lock of a pack, and of the folders that will be in it; its file stays."""
     store.locks.mkdir(parents=True, exist_ok=True)
     return FileLock(store.locks / f"{path.parent.name}~{beside(path, '').name}.pack.lock")

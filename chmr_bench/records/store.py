@@ -109,7 +109,9 @@ class RecordStore(StoredRuns):
         try:
             with aside(self.temporary) as temporary:
                 loose.write(temporary, whole)
-                return self._move_into_place(temporary, whole.content)
+                # Not while a packing has read what stands there, and is about to remove it.
+                with packing.locked(self, packing.pack_path(self, whole.content)):
+                    return self._move_into_place(temporary, whole.content)
         except OSError as error:
             raise RecordError(
                 f"{self.loose_path(whole.content)}: the record cannot be put there: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import FitContext, ModelSpec, PendingWeights, TaskInfo, Weights
+from chmr_bench.data.fetch import file_sha256
 from chmr_bench.interpreters import environment_digest
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import (
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from chmr_bench.cells.linking import OwnProfiles
 
 DROPPED_SHOWN = 100
+WEIGHTS = "weights"
+"""The setting that names the file which a model starts from."""
 INTERPRETER = "interpreter"
 """Under this name stands, beside the features, the digest of a model's own environment."""
 
@@ -159,28 +163,50 @@ class Job:
 
 
 def public_params(config: BaseModel, *, every: bool = False) -> dict[str, Any]:
-    """Return the settings for a record: of an absolute path only the last component.
+    """Return the settings for a record; of a path that is absolute no folder.
 
-    With `every`, those too that count only where they are changed.
-
-    What a path leads to is in the identity by its content: the weights that the model starts from.
+    A file is told by its name and its hash, so that it is in the identity by what it holds. Of
+    ``weights`` the name will do, and of a folder: what a model starts or learns from is in the
+    identity by its weights. With `every`, those settings too that count only where they are
+    changed.
     """
-    context = EVERY if every else None
-    params: dict[str, Any] = _public(config.model_dump(mode="json", context=context))
-    return params
+    values = config.model_dump(mode="json", context=EVERY if every else None)
+    return {name: _public(value, hashed=name != WEIGHTS) for name, value in values.items()}
 
 
-def _public(value: Any) -> Any:
+def _public(value: Any, *, hashed: bool) -> Any:
     if isinstance(value, dict):
-        return {key: _public(item) for key, item in value.items()}
+        return {key: _public(item, hashed=hashed) for key, item in value.items()}
     if isinstance(value, list):
-        return [_public(item) for item in value]
+        return [_public(item, hashed=hashed) for item in value]
     if not isinstance(value, str):
         return value
     kind, colon, path = value.partition(":")
-    if colon and kind.isalpha() and Path(path).is_absolute():  # folder:/home/me/atlas
-        return f"{kind}:{Path(path).name}"
-    return Path(value).name if Path(value).is_absolute() else value
+    if colon and kind.isalpha() and _is_path(path, sure=kind == "folder"):  # folder:/home/me/atlas
+        return f"{kind}:{_named(Path(path), hashed=hashed)}"
+    return _named(Path(value), hashed=hashed) if _is_path(value, sure=not hashed) else value
+
+
+def _is_path(text: str, *, sure: bool) -> bool:
+    """Return whether a text is an absolute path; unless `sure`, a SMARTS may begin like one."""
+    try:
+        path = Path(text)
+        return path.is_absolute() and path.name != "" and (sure or path.exists())
+    except (OSError, ValueError):  # too long, or with a null character
+        return False
+
+
+def _named(path: Path, *, hashed: bool) -> str:
+    if not hashed or not path.is_file():
+        return path.name
+    about = path.stat()
+    return f"{path.name}@{_sha256(path, about.st_size, about.st_mtime_ns)[:12]}"
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256(path: Path, n_bytes: int, changed: int) -> str:
+    """Return the hash of a file, anew where it was changed."""
+    return file_sha256(path)
 
 
 def key_of(record: Record) -> RunKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -46,6 +47,12 @@ def attached(
     >>> attached(data, ["wong2024"], FetchOptions()).dataset.blocks  # doctest: +SKIP
     """
     names = sorted(dict.fromkeys(atlases))
+    for name, n in Counter(map(public_name, names)).items():
+        if n > 1:
+            raise UsageError(
+                f"--cells names {name!r} {n} times; records tell folders apart by the last part of "
+                "their paths, so rename all but one, or name it once"
+            )
     return data.with_profiles([profiles(data, name, options, progress) for name in names])
 
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 
 from chmr_bench.errors import RecordError
-from chmr_bench.records import RecordStore, arrays, lines, packed, packing
+from chmr_bench.records import RecordStore, arrays, lines, loose, packed, packing
 from chmr_bench.records.loose import FirstRun
 from tests.unit.test_records import a_record, some_predictions, stored
 
@@ -499,6 +500,48 @@ def test_two_packings_at_once(store: RecordStore) -> None:
     assert sum(int(n) for n, _ in told) == 19
     assert content(store) == before
     assert files(store) == PAIR
+
+
+def test_a_run_that_is_stored_while_its_failure_is_packed_stays(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process tries a failed job again, and succeeds, between writing and clearing up."""
+    real, writers = packing._rewrite, list[threading.Thread]()
+
+    def slow(*given: Any, **more: Any) -> None:
+        real(*given, **more)
+        writers.append(threading.Thread(target=stored, args=(other, a_record(seed=7))))
+        writers[0].start()
+        writers[0].join(timeout=0.5)
+
+    other = RecordStore(store.root)
+    monkeypatch.setattr(packing, "_rewrite", slow)
+    store.pack()
+    writers[0].join(timeout=20)
+    monkeypatch.setattr(packing, "_rewrite", real)
+    found = RecordStore(store.root)
+    assert [run.status for run in found.records()] == ["ok"] * 4
+    assert found.pack().problems == []
+    assert [run.damage() for run in found.stored()] == [""] * 4
+
+
+def test_a_folder_that_is_no_run_any_more_keeps_no_other_from_being_packed(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = loose.read
+
+    def gone(path: Path) -> Any:
+        if path == lost:
+            raise RecordError("has no result.json")
+        return real(path)
+
+    lost = next(run.path for run in store.stored() if run.record.status == "failed")
+    unpacked = store.unpacked()
+    monkeypatch.setattr(RecordStore, "unpacked", lambda _: unpacked)
+    monkeypatch.setattr(loose, "read", gone)
+    done = store.pack()
+    assert done.moved == 3
+    assert [(p.path, p.reason) for p in done.problems] == [(lost, "has no result.json")]
 
 
 def test_a_reader_meets_a_packing(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
