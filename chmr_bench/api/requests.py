@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from chmr_bench.api.options import Names, Options, as_list, table_options
 from chmr_bench.contracts import ASSAY, CELL_MODALITIES
-from chmr_bench.data.requests import DatasetRequest
+from chmr_bench.data.requests import MOLNET_PREFIX, DatasetRequest
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 
@@ -105,7 +105,10 @@ def data_requests(options: Options) -> tuple[DatasetRequest, ...]:
     requests += [dataset_request(name, table, known) for name in datasets]
     for one in requests:
         _check_atlases(one)
-    if table.given and not any(r.file for r in requests):
+    unused = table
+    if any(r.name.startswith(MOLNET_PREFIX) for r in requests):  # its rows may be unreadable too
+        unused = dataclasses.replace(table, on_invalid="stop")
+    if unused.given and not any(r.file for r in requests):
         raise UsageError(
             "--smiles, --tasks and the other options of a table describe --dataset FILE"
         )

@@ -94,7 +94,9 @@ def dataset_request(name: str, table: TableOptions, registered: Collection[str])
     if not name.strip():
         raise UsageError("--dataset ''; expected a registered name, a file, or molnet:NAME")
     whole, plus, _ = name.partition(MEASURED_IN)
-    if name in registered or name.startswith(MOLNET_PREFIX):
+    if name.startswith(MOLNET_PREFIX):
+        return DatasetRequest(name=settled_name(name), on_invalid=table.on_invalid)
+    if name in registered:
         return DatasetRequest(name=settled_name(name))
     if plus and whole not in registered and unusable_path(whole) is None:
         raise UsageError(

@@ -34,7 +34,9 @@ def read_records(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
             elif not mol.GetNumAtoms():
                 yield number, "this record has no atoms"
             else:
-                own = {name: mol.GetProp(name) for name in mol.GetPropNames()}
+                # A property of that name may be of another molecule: the structure counts.
+                kept = (name for name in mol.GetPropNames() if name != "smiles")
+                own = {name: mol.GetProp(name) for name in kept}
                 name = mol.GetProp("_Name") if mol.HasProp("_Name") else ""
                 yield number, {"smiles": Chem.MolToSmiles(mol), "name": name} | own
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from chmr_bench.contracts import DroppedRow
@@ -71,5 +72,7 @@ def as_text(value: Any) -> str:
         return f"list[{len(value)}]"
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         return str(value).strip()
+    if isinstance(value, Integral):
+        return str(int(value))
     number = float(value)
     return "" if number != number else repr(number)

@@ -299,10 +299,11 @@ def _shown_path(path: Path) -> str:
 def dataset_name(path: Path) -> str:
     """Return the file's name without its endings, with only characters that any folder may hold.
 
-    A long one is cut, and distinguished by a hash: folders and tables are called by it.
+    A long one is cut; that, and one whose letters are not all ASCII, is distinguished by a hash:
+    folders and tables are called by it.
     """
     plain = Path(plain_name(path)).stem
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.") or "table"
-    if len(name) <= NAME_LENGTH:
+    if len(name) <= NAME_LENGTH and plain.isascii():
         return name
     return f"{name[: NAME_LENGTH - 9]}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"

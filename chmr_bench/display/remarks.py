@@ -36,9 +36,23 @@ def _unused(request: Request, plan: Plan) -> Iterator[str]:
     """Yield the options that change nothing in this plan."""
     yield from unused_seeds({item.split for item in plan.items}, request.split_seeds)
     yield from _few_folds(plan)
+    yield from _names_kept_before(plan)
     specs = [registry().model(name).spec for name in request.models]
     if request.device == "cuda" and not any(spec.accelerator for spec in specs):
         yield f"--device cuda changes nothing: {', '.join(request.models)} can use the CPU only"
+
+
+def _names_kept_before(plan: Plan) -> Iterator[str]:
+    """Yield that runs are on record with other names of molecules than are asked for."""
+    for item in plan.items:
+        if item.state == "cached" and item.before and item.job:
+            asked, kept = item.job.data.request.id, item.before.dataset.origin.id
+            if asked and asked != kept:
+                yield (
+                    f"--id {asked} changes nothing in what is on record: runs of {item.dataset} "
+                    f"were stored with {f'the names of {kept!r}' if kept else 'no names'}"
+                )
+                return
 
 
 def _few_folds(plan: Plan) -> Iterator[str]:

@@ -72,8 +72,8 @@ def featurise(
     block = _read(path, len(smiles))
     if block is None:
         waiting = partial(progress, 0, len(smiles), "molecules, by another run")
-        with _alone(path, waiting) as waited:
-            block = _read(path, len(smiles)) if waited else None
+        with _alone(path, waiting):
+            block = _read(path, len(smiles))
             if block is None:
                 return _keep(path, compute_block(spec, resolved, smiles, jobs, progress), spec.name)
     progress(len(smiles), len(smiles), "molecules")
@@ -81,16 +81,15 @@ def featurise(
 
 
 @contextlib.contextmanager
-def _alone(path: Path, tick: Callable[[], None]) -> Iterator[bool]:
-    """Let one process at a time compute a file; give whether another did, `tick` while it does."""
-    lock, waited = path.with_suffix(".lock"), False
+def _alone(path: Path, tick: Callable[[], None]) -> Iterator[None]:
+    """Let one process at a time compute a file, and `tick` while another does."""
+    lock = path.with_suffix(".lock")
     with contextlib.ExitStack() as stack:
         # A cache that cannot be written, or where nothing can be locked, is not shared either.
         with contextlib.suppress(OSError, NotImplementedError):
-            while not _entered(stack, lock, TICK_SECONDS if waited else 0):
-                waited = True
+            while not _entered(stack, lock, TICK_SECONDS):
                 tick()
-        yield waited
+        yield
 
 
 def _entered(stack: contextlib.ExitStack, lock: Path, seconds: float) -> bool:
@@ -323,4 +322,6 @@ def _read(path: Path, n: int) -> Block | None:
         return None
     except DataError as error:
         log.warning("cached feature will be computed again: %s", error)
+        with contextlib.suppress(OSError):
+            path.unlink()
         return None

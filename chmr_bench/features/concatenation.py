@@ -30,6 +30,11 @@ def _concatenate_matrices(blocks: Sequence[MatrixBlock]) -> MatrixBlock:
     from scipy import sparse
 
     values: list[Any] = [block.values for block in blocks]
+    widths = sorted({part.shape[1] for part in values})
+    if len(widths) > 1:
+        raise PluginError(
+            f"a feature returned {widths[0]} columns for some molecules and {widths[-1]} for others"
+        )
     dense = [v for v in values if isinstance(v, np.ndarray)]
     stacked = (
         np.concatenate(dense)

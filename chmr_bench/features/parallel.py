@@ -36,6 +36,7 @@ from chmr_bench.errors import (
     UsageError,
     WorkerError,
 )
+from chmr_bench.features.checking import check_block
 from chmr_bench.features.concatenation import concatenate
 from chmr_bench.lazy import load_object
 
@@ -261,11 +262,7 @@ def _run(
             f"feature {spec.name!r}: {spec.compute} returned a {type(block).__name__}; "
             "expected a MatrixBlock or a GraphBlock"
         )
-    if len(block) != len(smiles):
-        raise PluginError(
-            f"feature {spec.name!r}: {spec.compute} returned {len(block)} rows "
-            f"for {len(smiles)} molecules"
-        )
+    check_block(block, len(smiles), f"feature {spec.name!r}: what {spec.compute} returned")
     return _not_finite(block) or block
 
 

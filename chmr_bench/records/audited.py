@@ -93,8 +93,8 @@ class _File(_Part):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-def read_all(root: Path) -> dict[tuple[str, str, str], AuditFile]:
-    """Return the audits below a folder of records and tables, by dataset and both digests.
+def read_all(root: Path) -> dict[tuple[str, str, str, str | None], AuditFile]:
+    """Return the audits below a folder of records and tables, by dataset, both digests, metric.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def read_all(root: Path) -> dict[tuple[str, str, str], AuditFile]:
         a file is no audit.
     """
     audits = (one for path in paths(root) for one in read(path))
-    return {(one.dataset, one.dataset_digest, one.split_digest): one for one in audits}
+    return {(one.dataset, one.dataset_digest, one.split_digest, one.metric): one for one in audits}
 
 
 def paths(root: Path) -> list[Path]:

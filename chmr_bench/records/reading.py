@@ -48,7 +48,7 @@ class StoredRuns:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
         self.folder = self.root / "runs"
         self.first = self.root / "records"
         self.temporary = self.folder / ".tmp"

@@ -165,7 +165,7 @@ class Table:
 
 
 def tables_of(
-    lines: Iterable[Run], audits: Mapping[tuple[str, str, str], AuditFile]
+    lines: Iterable[Run], audits: Mapping[tuple[str, str, str, str | None], AuditFile]
 ) -> list[Table]:
     """Return the tables of runs, as lines of the frame; runs with masked cells are in none."""
     by_table: dict[str, dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
@@ -219,7 +219,7 @@ def _row(lines: Sequence[Run], audit: AuditFile | None) -> Row:
 
 
 def _table(
-    members: Sequence[Sequence[Run]], audits: Mapping[tuple[str, str, str], AuditFile]
+    members: Sequence[Sequence[Run]], audits: Mapping[tuple[str, str, str, str | None], AuditFile]
 ) -> Table:
     """Return the table of the runs of each row, the best row first.
 
@@ -229,8 +229,8 @@ def _table(
     lines = [line for member in members for line in member]
     first = next((line for line in lines if line["metric"] is not None), None)
     facts, metric = lines[0], first["metric"] if first else None
-    audit = audits.get((facts["dataset"], facts["dataset_digest"], facts["split_digest"]))
-    audit = audit if audit is not None and audit.metric == metric else None
+    judged = (facts["dataset"], facts["dataset_digest"], facts["split_digest"], metric)
+    audit = audits.get(judged)
     table = Table(
         facts=facts,
         rows=(),

@@ -29,7 +29,7 @@ def check_predictions(y_pred: Any, shape: tuple[int, int], probabilities: bool) 
         if values.dtype.kind not in NUMBERS or np.ma.is_masked(y_pred):
             raise TypeError
         values = values.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         kind = type(y_pred).__name__
         dtype = f" of {y_pred.dtype}" if hasattr(y_pred, "dtype") else ""
         raise PredictionError(f"predict gave {kind}{dtype}, not numbers throughout") from error

@@ -182,7 +182,7 @@ def of_valid(model: Model, task: FitTask) -> FloatArray | None:
     try:
         y_pred = model.predict(task.valid.read_only())
         return check_predictions(y_pred, shape, tasks.task_type == "classification")
-    except Exception as error:  # noqa: BLE001 - a stranger's code
+    except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - a stranger's code
         task.context.log.warning(
             "no predictions of the validation rows are kept: %s: %s", type(error).__name__, error
         )

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from chmr_bench import foreign
-from chmr_bench.cells import Atlas, sources
+from chmr_bench.cells import Atlas, modality_of, sources
 from chmr_bench.cells.linking import OwnProfiles, link, together
-from chmr_bench.contracts import AtlasSpec, Progress, no_progress
+from chmr_bench.contracts import AtlasSpec, ModelSpec, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import UsageError, nearest
 from chmr_bench.plugins import registry
@@ -111,6 +111,17 @@ def opened_atlas(
 def open_here(spec: AtlasSpec, options: FetchOptions, send: Callable[..., None]) -> Atlas:
     """Return the atlas; runs in a worker process."""
     return sources.open_atlas(spec, options)
+
+
+def unread_notes(data: LoadedDataset, models: Sequence[ModelSpec]) -> Iterator[str]:
+    """Yield which atlases were attached that none of the models reads."""
+    for part in data.own_profiles:
+        modalities = sorted({modality_of(name) for name in part.blocks})
+        if modalities and not any(set(modalities) & set(spec.reads) for spec in models):
+            yield (
+                f"--cells {part.atlas}: none of {', '.join(spec.name for spec in models)} reads "
+                f"{' or '.join(modalities)}; it changes nothing"
+            )
 
 
 def join_notes(data: LoadedDataset) -> Iterator[str]:

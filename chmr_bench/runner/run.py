@@ -41,7 +41,7 @@ from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.runner.masking import SplitInputs, split_inputs
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.options import RunOptions
-from chmr_bench.runner.scoring import constant_targets, score
+from chmr_bench.runner.scoring import constant_targets, hard_labels, score
 from chmr_bench.runner.weights import WeightsCache, n_seen
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
@@ -312,8 +312,11 @@ def _record(
 
 def _remarks(job: Job, result: _Result) -> list[str]:
     """Return what a reader of the scores should know: of the predictions, and of the labels."""
-    constant = constant_targets(result.metrics, job.data.dataset.y[result.predictions.rows])
-    return [logs.encodable(r) for r in (*result.predicted.remarks, *constant)]
+    remarks = [*result.predicted.remarks]
+    remarks += constant_targets(result.metrics, job.data.dataset.y[result.predictions.rows])
+    if job.data.spec.task_type == "classification":
+        remarks += hard_labels(result.predictions.values)
+    return [logs.encodable(remark) for remark in remarks]
 
 
 def _resources(job: Job, options: RunOptions, result: _Result | None) -> Resources:

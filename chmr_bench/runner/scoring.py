@@ -76,6 +76,16 @@ def constant_targets(metrics: Metrics, y: FloatArray) -> Iterator[str]:
             )
 
 
+def hard_labels(y_pred: FloatArray) -> Iterator[str]:
+    """Yield a remark where probabilities y_pred (n_test, t) of classes are classes themselves."""
+    known = y_pred[np.isfinite(y_pred)]
+    if len(known) > 1 and np.isin(known, (0, 1)).all() and known.min() != known.max():
+        yield (
+            "all predictions are 0 or 1: a ROC-AUC ranks molecules by probability, and says little "
+            "of classes; predict probabilities, such as scikit-learn's predict_proba"
+        )
+
+
 def score_only(spec: DatasetSpec, dataset: Dataset, predictions: Predictions) -> Metrics:
     """Return the scores without intervals, which take most of the time."""
     y = dataset.y[predictions.rows]

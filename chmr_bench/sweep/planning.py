@@ -27,7 +27,7 @@ from chmr_bench.runner import (
     WeightsCache,
 )
 from chmr_bench.runner.fitting import load_classes
-from chmr_bench.runner.own_profiles import attached, join_notes
+from chmr_bench.runner.own_profiles import attached, join_notes, unread_notes
 from chmr_bench.settings import build_config, require
 from chmr_bench.sweep.devices import check_device, device_for
 from chmr_bench.sweep.draws import draws
@@ -242,7 +242,10 @@ def plan(
         for model, split in itertools.product(models, _splits_of(request, data)):
             new = _items(request, model, data, split, store, session)
             items += (dataclasses.replace(item, origin=origin) for item in new)
-    notes = [note for data in loaded.values() for note in join_notes(data)]
+    specs = [model.spec for model in models]
+    notes = [
+        note for data in loaded.values() for note in (*join_notes(data), *unread_notes(data, specs))
+    ]
     return Plan(tuple(items), request.keep_failed, tuple(notes))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from chmr_bench.contracts import FeatureSpec
 from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock, block_arrays
 from chmr_bench.errors import PluginError
+from chmr_bench.features.checking import check_block
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.testing.simulate import sample_molecules
@@ -32,7 +33,8 @@ def check_feature(feature: str | FeatureSpec) -> None:
     where = f"feature {spec.name!r}"
     smiles = sample_molecules()
     block = _compute(spec, smiles, where)
-    _check_shape(block, len(smiles), where)
+    check_block(block, len(smiles), where)
+    _check_sample(block, where)
     if not _equal(block, _compute(spec, smiles, where)):
         raise PluginError(f"{where}: computed twice, it gives two results; it must be a function")
     rows = np.arange(len(smiles) - 1, -1, -3, dtype=np.int64)
@@ -57,48 +59,12 @@ def _compute(spec: FeatureSpec, smiles: list[str], where: str) -> Block:
     return block
 
 
-def _check_shape(block: Block, n: int, where: str) -> None:
-    observed = block.observed
-    shapes = [(n,), block.values.shape] if isinstance(block, MatrixBlock) else [(n,)]
-    if observed.shape not in shapes or observed.dtype != np.bool_:
-        raise PluginError(
-            f"{where}: observed is {observed.dtype} {observed.shape}, expected bool "
-            + " or ".join(map(str, shapes))
-        )
-    if not observed.any():
+def _check_sample(block: Block, where: str) -> None:
+    if not block.observed.any():
         raise PluginError(f"{where}: no molecule of the sample has it")
-    if isinstance(block, GraphBlock):
-        _check_graphs(block, n, where)
-    else:
-        _check_matrix(block, n, where)
-
-
-def _check_matrix(block: MatrixBlock, n: int, where: str) -> None:
-    values = block.values
-    if values.ndim != 2 or values.shape[0] != n:
-        raise PluginError(f"{where}: values have shape {values.shape}, expected ({n}, d)")
-    if values.dtype.kind not in "fiu":
-        raise PluginError(f"{where}: values are {values.dtype}, expected floats or integers")
-    if block.names and len(block.names) != values.shape[1]:
-        raise PluginError(f"{where}: {len(block.names)} names for {values.shape[1]} columns")
-    numbers = values if isinstance(values, np.ndarray) else values.data
-    if np.isinf(numbers).any():
+    values = block.values if isinstance(block, MatrixBlock) else np.zeros(0)
+    if np.isinf(values if isinstance(values, np.ndarray) else values.data).any():
         raise PluginError(f"{where}: values are infinite; NaN says that a number is undefined")
-
-
-def _check_graphs(block: GraphBlock, n: int, where: str) -> None:
-    for name, offsets, total in (
-        ("atom_offsets", block.atom_offsets, len(block.atoms)),
-        ("bond_offsets", block.bond_offsets, len(block.bonds)),
-    ):
-        rising = offsets.shape == (n + 1,) and bool(np.all(np.diff(offsets) >= 0))
-        if not rising or offsets[0] != 0 or offsets[-1] != total:
-            raise PluginError(f"{where}: {name} must rise from 0 to {total} in {n + 1} steps")
-    if block.edges.shape != (2, len(block.bonds)):
-        raise PluginError(f"{where}: edges have shape {block.edges.shape}, expected (2, e)")
-    atoms_of_bond = np.repeat(np.diff(block.atom_offsets), np.diff(block.bond_offsets))
-    if block.edges.size and (block.edges.min() < 0 or (block.edges >= atoms_of_bond).any()):
-        raise PluginError(f"{where}: an edge names an atom outside its own molecule")
 
 
 def _check_rows(alone: Block, among: Block, rows: IntArray, where: str) -> None:

@@ -51,6 +51,15 @@ def test_a_setting_is_given_once_for_all_and_once_for_a_model() -> None:
     assert [setting.value for setting in request.settings] == [1, 2]
 
 
+def test_unreadable_rows_of_a_moleculenet_table_can_be_dropped() -> None:
+    given = {"model": "mean", "dataset": ["molnet:hiv"], "on_invalid": "drop"}
+    (dataset,) = make_request(given).datasets
+    assert (dataset.name, dataset.on_invalid) == ("molnet:hiv", "drop")
+    for more in ({"smiles": "smiles"}, {"dataset": ["bace"]}):
+        with pytest.raises(UsageError, match="describe --dataset FILE"):
+            make_request(given | more)
+
+
 def test_atlases_are_named_by_commas_or_again_and_each_counts_once() -> None:
     given = {"model": "cells.mlp", "suite": "demo"}
     assert make_request(given).cells == ()

@@ -279,6 +279,32 @@ def test_sdf_records_with_their_properties(tmp_path: Path) -> None:
     assert read(broken, on_invalid="drop")[1].row_numbers == (2, 3)
 
 
+def test_a_property_called_smiles_is_not_the_structure(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with Chem.SDWriter(stream) as writer:
+        for smiles, _, y in ROWS:
+            mol = Chem.MolFromSmiles(smiles)
+            mol.SetProp("smiles", "c1ccccc1C")
+            mol.SetProp("y", str(y))
+            writer.write(mol)
+    check(put(tmp_path, stream.getvalue(), "my.sdf"))
+
+
+@pytest.mark.parametrize("name", ["my.xlsx", "my.parquet"])
+def test_whole_numbers_stay_whole(tmp_path: Path, name: str) -> None:
+    """As names of molecules and of columns: as decimals two long ones would be one."""
+    path, ids = tmp_path / name, [1000, 1001, 1002]
+    if name.endswith("parquet"):
+        ids = [12345678901234567, 12345678901234568, 12345678901234569]
+        FRAME.assign(number=ids).to_parquet(path)
+    else:
+        columns = [*FRAME.columns, "number", 2024]
+        rows = [[*row, i, 1] for row, i in zip(FRAME.to_numpy().tolist(), ids, strict=True)]
+        write_sheet(path, [columns, *rows])
+        assert read(path, "2024")[1].task_names == ("2024",)
+    assert read(path, id="number")[1].ids == tuple(map(str, ids))
+
+
 @pytest.mark.parametrize("broken", ["garbage\n", "", "\n\n\n  0  0  0  0  0 V2000\nM  END\n"])
 def test_a_broken_record_takes_no_other_with_it(tmp_path: Path, broken: str) -> None:
     blocks = []

@@ -110,6 +110,11 @@ def test_the_version_follows_the_content(tmp_path: Path) -> None:
 
 def test_a_name_is_fit_for_a_folder(tmp_path: Path) -> None:
     assert read(write(tmp_path, "smiles,y\nC,1\n", "my assay (2).csv"))[0].name == "my-assay-2"
+    cities = [
+        read(write(tmp_path, "smiles,y\nC,1\n", f"{n}.csv"))[0].name for n in ("東京", "大阪")
+    ]
+    assert cities[0] != cities[1]
+    assert all(name.startswith("table-") for name in cities)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -36,6 +36,16 @@ def short(smiles):
     return block(1)
 def listed(smiles):
     return [1, 2]
+def counted(smiles):
+    return MatrixBlock(np.zeros((len(smiles), 2)), np.ones(len(smiles), dtype=np.int64))
+def column(smiles):
+    return MatrixBlock(np.zeros((len(smiles), 2)), np.ones((len(smiles), 1), dtype=bool))
+def words(smiles):
+    return MatrixBlock(np.full((len(smiles), 2), "a"), np.ones(len(smiles), dtype=bool))
+def rows(smiles):
+    return MatrixBlock([[0.0, 1.0]] * len(smiles), np.ones(len(smiles), dtype=bool))
+def named(smiles):
+    return MatrixBlock(np.zeros((len(smiles), 2)), np.ones(len(smiles), dtype=bool), ("a",))
 def fussy(smiles):
     if "CC" in smiles:
         raise RuntimeError("not this one\\nand more")
@@ -139,7 +149,12 @@ def test_no_molecules_give_an_empty_block() -> None:
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("short", PluginError, "1 rows for 3 molecules"),
+        ("short", PluginError, r"values have shape \(1, 2\), expected \(3, d\)"),
+        ("counted", PluginError, r"observed is int64 \(3,\), expected bool"),
+        ("column", PluginError, r"observed is bool \(3, 1\), expected bool \(3,\) or \(3, 2\)"),
+        ("words", PluginError, "values are <U1, expected floats or integers"),
+        ("rows", PluginError, "values are a list, expected a numpy array"),
+        ("named", PluginError, "1 names for 2 columns"),
         ("listed", PluginError, "expected a MatrixBlock"),
         ("fussy", FeatureError, r"row 1 .*'CC', .*RuntimeError: not this one; mend"),
         (
@@ -181,6 +196,9 @@ def test_matrices_and_graphs_do_not_mix() -> None:
     matrix = MatrixBlock(np.zeros((1, 2)), np.ones(1, dtype=bool))
     with pytest.raises(PluginError, match="graphs for others"):
         parallel.concatenate([matrix, graph(["C"])])
+    wider = MatrixBlock(np.zeros((1, 3)), np.ones(1, dtype=bool))
+    with pytest.raises(PluginError, match="2 columns for some molecules and 3 for others"):
+        parallel.concatenate([matrix, wider])
 
 
 @settings(max_examples=30, deadline=None)

@@ -18,7 +18,7 @@ from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.runner import DatasetRequest, RunOptions
-from chmr_bench.runner.scoring import constant_targets, score, score_only
+from chmr_bench.runner.scoring import constant_targets, hard_labels, score, score_only
 from chmr_bench.types import MetricName
 from chmr_bench.verify.runs import check_all
 
@@ -106,6 +106,13 @@ def test_a_constant_target_is_remarked_on(metric: MetricName) -> None:
     predictions = as_stored(np.ones((3, 3)), np.arange(3), dataset.task_names, "regression")
     (remark,) = constant_targets(score_only(spec, dataset, predictions), y)
     assert remark.startswith("all 2 test labels of 'same' are 7.5: that constant has no error")
+
+
+def test_classes_in_the_place_of_probabilities_are_remarked_on() -> None:
+    (remark,) = hard_labels(np.array([[0.0, 1.0], [1.0, np.nan]]))
+    assert remark.startswith("all predictions are 0 or 1")
+    for fine in ([[0.2, 1.0]], [[1.0, 1.0]], [[1.0]], [[np.nan]]):
+        assert list(hard_labels(np.array(fine))) == []
 
 
 def test_a_task_without_a_score_is_not_remarked_on() -> None:

@@ -13,6 +13,7 @@ from chmr_bench.cells import Atlas
 from chmr_bench.cells.linking import OwnProfiles
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.data.requests import TableOptions
+from chmr_bench.display.remarks import _names_kept_before
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.plugins import registry
@@ -79,6 +80,9 @@ def test_a_model_that_reads_none_is_not_run_again(session: Session, store: Recor
     (record,) = records(planned("quick.mean", session, store, ()), session, store)
     again = planned("quick.mean", session, store)
     assert [item.state for item in again.items] == ["cached"]
+    assert again.notes[1:] == (
+        "--cells quick-atlas: none of quick.mean reads size; it changes nothing",
+    )
     assert record.cells is None
 
 
@@ -117,6 +121,36 @@ def test_profiles_beside_those_that_come_with_the_data_have_a_name_of_their_own(
     assert sorted(data.dataset.blocks) == ["mass", "size", "size.own"]
     assert data.digest == plain.digest
     assert data.dataset.blocks["size"] is plain.dataset.blocks["size"]
+
+
+def test_two_folders_of_one_name_are_refused(session: Session, tmp_path: Path) -> None:
+    data = session.datasets.load(DatasetRequest(name="quick-small"))
+    names = [f"folder:{tmp_path / place / 'profiles'}" for place in "ab"]
+    for name in names:
+        folder = Path(name.removeprefix("folder:"))
+        folder.mkdir(parents=True)
+        for file in ("index.csv.gz", "size_feature.npz"):
+            (folder / file).touch()
+    with pytest.raises(UsageError, match="names 'folder:profiles' 2 times"):
+        attached(data, names, FetchOptions(offline=True))
+
+
+def test_names_that_were_not_kept_are_told(
+    session: Session, store: RecordStore, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.csv"
+    lines = [f"{'C' * (i + 1)},{i % 3 > 0:d},m{i}" for i in range(60)]
+    file.write_text("\n".join(["smiles,active,name", *lines]))
+    plans = []
+    for id_column in ("", "name"):
+        words = {"smiles": "smiles", "id": id_column}
+        dataset = TableOptions.of_words("active", **words).request(str(file))
+        asked = Request(models=("quick.mean",), datasets=(dataset,), split="random")
+        plans.append(sweep.plan(asked, store, session))
+        records(plans[-1], session, store)
+    assert list(_names_kept_before(plans[0])) == []
+    (note,) = _names_kept_before(plans[1])
+    assert note.endswith("runs of mine were stored with no names")
 
 
 def test_an_atlas_without_a_join_is_told_and_leaves_a_reader_without_cells(
