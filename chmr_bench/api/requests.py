@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from chmr_bench.api.options import Names, Options, as_list, table_options
@@ -146,8 +147,11 @@ def cell_atlases(given: Names | None, option: str = "--cells") -> tuple[str, ...
 
     names = []
     for text in as_list(given):
-        is_folder = text.startswith(sources.FOLDER_PREFIX)
-        names += [text] if is_folder else [name.strip() for name in text.split(",")]
+        path = text.removeprefix(sources.FOLDER_PREFIX)
+        whole = path != text and Path(path).expanduser().is_dir()  # its name may hold a comma
+        names += [text] if whole else [name.strip() for name in text.split(",")]
+    if "" in names:
+        raise UsageError(f"{option} {','.join(names)!r}: expected names of atlases between commas")
     for name in names:
         if sources.folder_of(name) is None and registry().atlas(name).spec.kind == "assays":
             from chmr_bench.runner.own_profiles import no_cells

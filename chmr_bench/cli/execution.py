@@ -49,8 +49,9 @@ def _show_plan(work: Sweep, options: dict[str, Any]) -> None:
         print_json({**run_tables.plan_json(work.plan, work.session.options.n_jobs), **words})
     elif plan_shown:
         run_tables.show_plan(work.plan, work.session.options.n_jobs)
-        seconds = "any time" if limits.seconds is None else f"{limits.seconds:g} s"
-        said = f"A job may take {seconds} and {limits.memory_gb:g} GB.\n"
+        said = f"A job may use {limits.memory_gb:g} GB; its time has no limit.\n"
+        if limits.seconds is not None:
+            said = f"A job may take {limits.seconds:g} s and {limits.memory_gb:g} GB.\n"
         console.print(said if work.plan.todo else "", markup=False)
 
 

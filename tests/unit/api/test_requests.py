@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from chmr_bench.api.requests import chosen_seeds, make_masked_request, make_request
@@ -60,10 +62,23 @@ def test_unreadable_rows_of_a_moleculenet_table_can_be_dropped() -> None:
             make_request(given | more)
 
 
-def test_atlases_are_named_by_commas_or_again_and_each_counts_once() -> None:
+def test_atlases_are_named_by_commas_or_again_and_each_counts_once(tmp_path: Path) -> None:
     given = {"model": "cells.mlp", "suite": "demo"}
     assert make_request(given).cells == ()
     assert make_request(given | {"cells": "nci60,wong2024"}).cells == ("nci60", "wong2024")
+    folder = tmp_path / "a, b"
+    folder.mkdir()
+    for file in ("index.csv.gz", "size_feature.npz"):
+        (folder / file).touch()
+    assert make_request(given | {"cells": f"folder:{folder}"}).cells == (f"folder:{folder}",)
+    plain = folder.rename(tmp_path / "c")
+    assert make_request(given | {"cells": f"folder:{plain}, nci60"}).cells == (
+        f"folder:{plain}",
+        "nci60",
+    )
+    for empty in ("", "nci60,"):
+        with pytest.raises(UsageError, match="names of atlases between commas"):
+            make_request(given | {"cells": empty})
     again = ["wong2024", "nci60, wong2024"]
     assert make_request(given | {"cells": again}).cells == ("wong2024", "nci60")
 
