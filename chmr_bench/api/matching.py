@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
+from chmr_bench import paths
 from chmr_bench.api.options import Options, as_list, run_options
 from chmr_bench.api.requests import (
     DEVICES,
@@ -21,6 +26,7 @@ from chmr_bench.plugins import registry
 from chmr_bench.records.environment import environment
 from chmr_bench.report.match_files import stored, write_matchings
 from chmr_bench.report.matching import MatchedModel, Matchings, label, why_not
+from chmr_bench.runner import RunOptions
 from chmr_bench.runner.matching import MatchJob, match
 from chmr_bench.runner.pretraining import AtlasData
 from chmr_bench.settings import build_config
@@ -91,7 +97,33 @@ def matchings_of(options: Options, receiver: Receiver, out: Path | None = None) 
         Folder that is written after each model; what it holds already is not matched again.
     """
     jobs, inapplicable = match_jobs(options)
-    work = run_options(options)
+    with _alone(out):
+        return _matched(jobs, inapplicable, run_options(options), receiver, out)
+
+
+@contextlib.contextmanager
+def _alone(out: Path | None) -> Iterator[None]:
+    """Keep a second command from writing over what this one writes."""
+    with contextlib.ExitStack() as stack:
+        if out is not None:
+            name = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
+            try:
+                stack.enter_context(paths.locked(paths.home() / "locks" / f"{name}.match", 0))
+            except Timeout as error:
+                raise UsageError(
+                    f"--out {out}: another 'match' is writing there; wait for its end, or name "
+                    "another folder"
+                ) from error
+        yield
+
+
+def _matched(
+    jobs: Sequence[MatchJob],
+    inapplicable: Mapping[str, str],
+    work: RunOptions,
+    receiver: Receiver,
+    out: Path | None,
+) -> Matchings:
     matched: list[MatchedModel | None] = [None] * len(jobs)
     if out:
         data = AtlasData(work.fetch)

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from chmr_bench.api.matching import _alone
+from chmr_bench.errors import UsageError
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 ASKED = ("match", "-m", "quick.match-sizes", "--atlas", "quick-made-atlas")
 
@@ -110,6 +113,13 @@ def test_what_a_folder_holds_is_not_matched_again(inside: Run, tmp_path: Path) -
     assert first["blocks"] == content["matchings"][0]["blocks"]
     assert {one["model"] for one in added} == {"quick.match-diagonal"}
     assert len(json.loads(done.stdout)["matchings"]) == 4
+
+
+def test_two_commands_do_not_write_over_each_other(tmp_path: Path) -> None:
+    with _alone(tmp_path), pytest.raises(UsageError, match="another 'match' is writing there"):
+        _alone(tmp_path).__enter__()
+    with _alone(tmp_path), _alone(tmp_path / "other"), _alone(None), _alone(None):
+        pass
 
 
 def test_a_model_that_fails_takes_no_other_down(inside: Run, tmp_path: Path) -> None:
