@@ -251,6 +251,8 @@ def _run(
             f"({_reason(error)}); install what its plugin depends on"
         ) from error
     except BaseException as error:  # a plugin's feature may raise anything
+        if not isinstance(error, Exception):  # SystemExit: no molecule's fault
+            raise PluginError(f"feature {spec.name!r} fails: {_reason(error)}") from error
         for row, text in enumerate(smiles):
             try:
                 compute([text], **settings)

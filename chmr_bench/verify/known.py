@@ -26,7 +26,7 @@ CODE = (
     "verify",
 )
 """What a check's outcome depends on; a change in any of them verifies everything again."""
-PACKAGES = ("numpy", "scipy", "rdkit")
+PACKAGES = ("numpy", "scipy", "rdkit", "deepchem")
 
 
 class Verified:

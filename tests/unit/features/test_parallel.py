@@ -66,6 +66,8 @@ def patches(smiles, place):
     return block(len(smiles))
 def lacking(smiles):
     import no_such_package
+def leaves(smiles):
+    raise SystemExit(0)
 def together(smiles):
     if len(smiles) > 1:
         raise ZeroDivisionError("only alone")
@@ -163,6 +165,7 @@ def test_no_molecules_give_an_empty_block() -> None:
             r"row 1 .*'CC', .*column 1 is inf where it is marked as observed",
         ),
         ("together", PluginError, "ZeroDivisionError: only alone"),
+        ("leaves", PluginError, "'invented' fails: SystemExit: 0"),
     ],
 )
 def test_a_feature_that_breaks_the_contract(
