@@ -339,6 +339,9 @@ class AtlasSpec:
         Changes whenever the same files give another atlas.
     readouts
         What is known of its blocks without opening it.
+    layout
+        The path of the file that says how its tables are laid out, where `load` reads one: the
+        TOML of ``chmr_bench_atlases.layouts.specs``. "" = it reads none.
 
     Examples
     --------
@@ -361,6 +364,7 @@ class AtlasSpec:
     version: str = "1"
     readouts: tuple[ReadOuts, ...] = ()
     kind: Literal["cells", "assays"] = "cells"
+    layout: str = ""
 
 
 @dataclass(frozen=True)
