@@ -131,9 +131,9 @@ def test_a_package_that_is_not_there_is_named_with_what_to_do(
 ) -> None:
     """As where the settings class, of pydantic, stands beside the model."""
     inputs, y = data
-    source = tmp_path / "away_package" / "ridge.py"
-    source.write_text(f"import no_such_module_anywhere\n{SOURCE}")
-    model = RemoteModel(spec, Config())
+    (tmp_path / "lacking_package.py").write_text(f"import no_such_module_anywhere\n{SOURCE}")
+    lacking = ModelSpec("away", "", "lacking_package:Ridge", spec.config, python=spec.python)
+    model = RemoteModel(lacking, Config())
     with pytest.raises(PluginError) as raised:
         model.fit(inputs, y, inputs, y, CONTEXT)
     text = str(raised.value)
