@@ -38,6 +38,26 @@ def neighbour_folder() -> Path:
     return home() / "neighbours"
 
 
+_embeddings: Path | None = None
+"""In place of the user's own, inside `embeddings_below`."""
+
+
+def embedding_folder() -> Path:
+    """Return the folder of what frozen encoders make of molecules, one folder an encoder inside."""
+    return _embeddings or home() / "embeddings"
+
+
+@contextlib.contextmanager
+def embeddings_below(folder: Path) -> Iterator[None]:
+    """Keep and look for embeddings in this folder, in this process, inside the block."""
+    global _embeddings
+    before, _embeddings = _embeddings, folder
+    try:
+        yield
+    finally:
+        _embeddings = before
+
+
 def log_folder() -> Path:
     """Return the folder of what failed jobs said."""
     return home() / "logs"

@@ -33,6 +33,9 @@ NAME_LENGTH = 80
 OBJECT_PATTERN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 REQUIRED_OBJECTS = ("factory", "config", "load", "compute")
 OPTIONAL_OBJECTS = ("split_rule", "ceilings", "details", "weights", "explain", "match")
+SPLITS = ("reference", "scaffold", "strict", "random", "cv5x5")
+"""Those of `splits.methods`, which is not imported: every ``chmr-bench --help`` checks specs."""
+DEEPCHEM_SPLITS = "deepchem:"
 OURS = "chmr-bench"
 HOOK_PREFIX = "chmr_bench_"
 IMPL_MARK = f"{hookspecs.PROJECT}_impl"
@@ -325,6 +328,12 @@ def _check_dataset_spec(spec: DatasetSpec) -> None:
         raise PluginError(
             f"DatasetSpec {spec.name!r}: task_type {spec.task_type!r} is neither "
             "'classification' nor 'regression'"
+        )
+    if spec.split not in SPLITS and not spec.split.startswith(DEEPCHEM_SPLITS):
+        raise PluginError(
+            f"DatasetSpec {spec.name!r}: no split method is called {spec.split!r}; a published "
+            f"split, which split_rule gives, is 'reference', the others are "
+            f"{', '.join(SPLITS[1:])} and {DEEPCHEM_SPLITS}NAME"
         )
     if any(spec.split_sizes) and sum(spec.split_sizes) != spec.n_molecules:
         raise PluginError(

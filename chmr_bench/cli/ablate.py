@@ -95,7 +95,7 @@ def _show(work: Sweep, as_json: bool) -> None:
     if as_json:
         print_json(curve_tables.as_document(families, frozen))
         return
-    grids = [curve_tables.curve_grid(family) for family in families]
+    grids = [curve_tables.terminal_grid(family) for family in families]
     for grid in (*grids, *curve_tables.frozen_grids(frozen)):
         print_grid(grid)
     masked = [i for i in work.plan.items if i.missing and i.state != "impossible"]

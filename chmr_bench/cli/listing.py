@@ -25,6 +25,7 @@ from chmr_bench.display.console import (
     SYNTHETIC,
     console,
     dataset_label,
+    plural,
     print_json,
     print_lines,
     print_note,
@@ -38,6 +39,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 Entry: TypeAlias = dict[str, Any]
 Columns: TypeAlias = Mapping[str, Callable[[Entry], str]]
 """Heading -> what stands there of an entry."""
+NOT_KNOWN = "not known before it is opened"
+"""Stands for the modalities of an atlas whose spec names none."""
+KINDS = {"models": "model", "datasets": "dataset", "features": "feature", "atlases": "atlas"}
+"""What a plugin registers: many, and one."""
+NOT_STATED: tuple[Any, ...] = ("", None, [], {}, [0, 0, 0])
+"""Values of `show` that say nothing."""
 NUMBERS = ("molecules", "tasks", "datasets", "read-outs", "filled")
 
 
@@ -89,7 +96,7 @@ def list_datasets(
         "tasks": _field("n_tasks"),
         "metric": _field("metric"),
         "split": _field("split"),
-        "train/valid/test": lambda e: "/".join(map(str, e["split_sizes"])),
+        "train/valid/test": _sizes,
         "modalities": _field("modalities"),
     }
     origins: Columns = {
@@ -101,10 +108,16 @@ def list_datasets(
         real = [e for e in entries if not e["synthetic"]]
         simulated = len(entries) - len(real)
         print_lines(
-            f"\n{len(real)} real datasets, {sum(e['n_tasks'] for e in real)} tasks"
+            f"\n{plural(len(real), 'real dataset')}, "
+            + plural(sum(e["n_tasks"] for e in real), "task")
             + (f"; {simulated} simulated, marked *" if simulated else "")
             + ". All of one: chmr-bench show NAME."
         )
+
+
+def _sizes(entry: Entry) -> str:
+    """Return the sizes of the reference split, where they are stated."""
+    return "/".join(map(str, entry["split_sizes"])) if any(entry["split_sizes"]) else "-"
 
 
 @list_app.command("models")
@@ -166,7 +179,7 @@ def list_atlases(
     sizes: Columns = {
         "name": _label,
         "molecules": lambda e: str(e["n_molecules"] or "?"),
-        "modality": lambda e: _lines(e, "block") or ", ".join(e["modalities"]) or "genes alone",
+        "modality": lambda e: _lines(e, "block") or ", ".join(e["modalities"]) or NOT_KNOWN,
         "read-outs": lambda e: _lines(e, "n"),
         "filled": lambda e: "\n".join(_share(block["filled"]) for block in e["readouts"]),
     }
@@ -198,13 +211,15 @@ def _joined(dataset: str, entry: Entry) -> str:
 
 
 def _agreement(entry: Entry) -> str:
-    """Return how well repeated measurements agree, a line a block that has any."""
+    """Return how well repeated measurements agree, a line a block that has any; or why not."""
+    if "agreement" not in entry:
+        return "could not be opened"
     what = {"calls": "{:.0%} of calls equal", "numbers": "r {:.2f}"}
     lines = []
     for one in entry.get("agreement", ()):
         counts = f"{one['n_readouts']} read-outs, {one['n_molecules']:,} molecules"
         lines.append(f"{one['block']}: {what[one['kind']].format(one['median'])} ({counts})")
-    return "\n".join(lines)
+    return "\n".join(lines) or "no repeats: one row a molecule"
 
 
 def _lines(entry: Entry, key: str) -> str:
@@ -260,8 +275,8 @@ def list_plugins(as_json: JsonOption = False) -> None:
 
 
 def _offers(entry: Entry) -> str:
-    kinds = ("models", "datasets", "features", "atlases")
-    return ", ".join(f"{len(entry[k])} {k}" for k in kinds if entry[k]) or "nothing"
+    counts = ((len(entry[kind]), noun, kind) for kind, noun in KINDS.items() if entry[kind])
+    return ", ".join(f"{n} {noun if n == 1 else kind}" for n, noun, kind in counts) or "nothing"
 
 
 def show(
@@ -341,7 +356,7 @@ def _print_details(details: dict[str, Any]) -> None:
         values = {k: _cell(v) or "''" for k, v in details["settings"].items()}
         said = {k: f": {help_text}" if help_text else "" for k, help_text in helps.items()}
         shown["settings"] = {k: value + said[k] for k, value in values.items()}
-    rows = [row for k, v in shown.items() if v not in ("", None, [], {}) for row in _detail(k, v)]
+    rows = [row for k, v in shown.items() if v not in NOT_STATED for row in _detail(k, v)]
     print_table("", ["", ""], rows)
 
 

@@ -23,17 +23,28 @@ def pretrain(
     model: Annotated[str, typer.Argument(help="Model; 'chmr-bench list models' shows them.")],
     atlas: Annotated[
         list[str] | None,
-        typer.Option(help="Atlas to learn from, or folder:PATH; repeatable, then merged."),
+        typer.Option(
+            help="Atlas to learn from, or folder:PATH; repeatable, then merged. Sets 'atlas'."
+        ),
     ] = None,
     dataset: Annotated[
         str,
         typer.Option("--dataset", "-d", help="Take the settings the model has for this dataset."),
     ] = "",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the atlas.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Molecules a step.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of pretraining.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the atlas. Sets 'epochs'.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Molecules a step. Sets 'batch_size'.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of pretraining. Sets 'pretrain_seed'.")
+    ] = None,
     transductive: Annotated[
-        bool, typer.Option("--transductive", help="Keep the benchmarks' test molecules.")
+        bool,
+        typer.Option(
+            "--transductive", help="Keep the benchmarks' test molecules. Sets 'transductive'."
+        ),
     ] = False,
     setting: options.Setting = None,
     quiet: options.Quiet = False,
@@ -53,20 +64,33 @@ def pretrain(
         "pretrain_seed": seed,
         "transductive": True if transductive else None,
     }
-    settings = _settings(named, setting or [])
+    settings = _settings(model, named, setting or [])
     key = _key(model, dataset, settings, given)
     return _pretrain(key, _run_command(key, dataset, settings), run_options(given), quiet)
 
 
-def _settings(named: Mapping[str, Any], texts: list[str]) -> dict[str, Any]:
+OPTIONS = {
+    "atlas": "--atlas",
+    "epochs": "--epochs",
+    "batch_size": "--batch-size",
+    "pretrain_seed": "--seed",
+    "transductive": "--transductive",
+}
+"""Setting -> the option that sets it."""
+
+
+def _settings(model: str, named: Mapping[str, Any], texts: list[str]) -> dict[str, Any]:
     """Return setting -> value; the options are settings by another name."""
     from chmr_bench.api.requests import parse_settings
+    from chmr_bench.sweep.model_settings import check_settings, overrides_for
 
+    settings = parse_settings(texts)
+    check_settings(settings, [model])
     given = {key: value for key, value in named.items() if value is not None}
-    for setting in parse_settings(texts):
-        if setting.key in given:
-            raise UsageError(f"{setting.key} is given twice: by --set, and by its own option")
-        given[setting.key] = setting.value
+    for key, value in overrides_for(settings, model).items():
+        if key in given:
+            raise UsageError(f"{key} is given twice: by --set, and by {OPTIONS[key]}")
+        given[key] = value
     return given
 
 

@@ -78,13 +78,34 @@ class DatasetSpec:
     load
         ``"module:function"``, called as ``function(spec, files) -> Dataset``; `files` maps
         a source path to a verified local file. Nothing heavy is imported before that.
+    unit
+        Of the labels of a regression, as tables say it; "" = none.
+    split
+        How it is split where no ``--split`` is given: ``reference``, the published split, which
+        needs `split_rule`; or a method of ``chmr-bench list splits``, such as ``scaffold``. A
+        published split has no other name than ``reference``.
     split_rule
         ``"module:function"`` of the reference split, called as ``function(dataset) ->
         Split``, or "" where the dataset has none.
+    split_sizes
+        Rows of train, valid and test of the reference split, which add up to `n_molecules`; it is
+        held against them. Zeros = not stated.
     split_digests
         sha256 of (train, valid, test) indices, as `part_digest` makes them.
+    sources
+        Its pinned files, fetched once and held against their hashes; none where `load` needs none.
     modalities
         What a model can be given: ``structure`` and the cell blocks of the dataset.
+    suites
+        Suites it is in, by name; one that is not there yet begins with it.
+    licence, citation, source
+        As ``chmr-bench show`` tells them; `source` is an address.
+    notes
+        What a user should know first, a sentence each.
+    synthetic
+        Simulated labels: marked in every table, and on no board.
+    version
+        Changes whenever the same files give other molecules or labels: runs are then computed anew.
     ceilings
         ``"module:function"`` called as ``function() -> dict[str, float]``, or "".
     details
@@ -339,6 +360,9 @@ class AtlasSpec:
         Changes whenever the same files give another atlas.
     readouts
         What is known of its blocks without opening it.
+    layout
+        The path of the file that says how its tables are laid out, where `load` reads one: the
+        TOML of ``chmr_bench_atlases.layouts.specs``. "" = it reads none.
 
     Examples
     --------
@@ -361,6 +385,7 @@ class AtlasSpec:
     version: str = "1"
     readouts: tuple[ReadOuts, ...] = ()
     kind: Literal["cells", "assays"] = "cells"
+    layout: str = ""
 
 
 @dataclass(frozen=True)

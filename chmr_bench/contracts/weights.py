@@ -102,6 +102,11 @@ class WeightsRequest:
 
     Attributes
     ----------
+    data
+        The atlases, test molecules left out.
+    folder
+        Where to keep what is made. It is one folder a plugin, shared by its models and by
+        processes: a name inside says model, settings and data. It is there where `make` is true.
     seed
         Of the run the weights are for.
     chosen
@@ -111,12 +116,18 @@ class WeightsRequest:
         Make them where they are not there; False = only look.
     anew
         Do not take those that came with the plugin: the user asked to pretrain.
-    folder
-        Where this model's plugin may keep what it makes; shared by processes.
+    n_jobs
+        Cores that may be used.
+    device
+        ``cpu`` or ``cuda``.
+    precision
+        That of the user's ``--precision``, for the pretraining itself.
     progress
-        Report ``(done, total, unit)``, and the name of what begins.
+        Report how far it is: ``(done, total, unit)``.
     stage
-        Report ``(done, total, unit)``, and the name of what begins.
+        Report the name of what begins.
+    log
+        A logger: what it is told stands in the log of the job.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ NAMES = frozenset({"name", "model", "dataset", "plugin", "suite", "row", "identi
 
 PIPE_WIDTH = 120
 """Columns where there is no terminal to ask: a log or a pipe has no edge to fold names at."""
+
+HASH = re.compile(r"[0-9a-f]{40,}")
+"""Never broken, either."""
 
 PROSE_WIDTH = 16
 WORD_WIDTH = 32
@@ -90,7 +94,13 @@ def print_table(
     widths = [_min_width(c, [row[j] for row in rows], prose[j]) for j, c in enumerate(columns)]
     for number, block in enumerate(_blocks(columns, widths)):
         heading = title if number == 0 else ""
-        table = Table(title=heading or None, title_justify="left", title_style="bold", box=None)
+        table = Table(
+            title=heading or None,
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            show_header=any(columns[j] for j in block),
+        )
         for j in block:
             table.add_column(
                 "\n".join(textwrap.wrap(columns[j], max(widths[j], 1), break_long_words=False)),
@@ -115,8 +125,13 @@ def _min_width(column: str, cells: Sequence[str], prose: bool) -> int:
     lines = [line for cell in cells for line in cell.split("\n")]
     if not prose:
         return max([head, *map(len, lines)])
-    words = [min(len(word), WORD_WIDTH) for line in lines for word in line.split()]
+    words = [_word_width(word) for line in lines for word in line.split()]
     return max(head, min(max([PROSE_WIDTH, *words]), max([0, *map(len, lines)])))
+
+
+def _word_width(word: str) -> int:
+    """Return what a word keeps at least: all of a hash, which is copied as a whole."""
+    return len(word) if HASH.fullmatch(word) else min(len(word), WORD_WIDTH)
 
 
 def _blocks(columns: Sequence[str], widths: Sequence[int]) -> list[list[int]]:

@@ -24,7 +24,7 @@ from chmr_bench.contracts import no_progress
 from chmr_bench.display.console import dataset_label, notes, print_note
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
-from chmr_bench.records import Phase
+from chmr_bench.records import Phase, Record
 from chmr_bench.report.digits import decimals_needed, fixed
 from chmr_bench.runner import DatasetRequest
 from chmr_bench.streams import as_printed, visible
@@ -91,6 +91,8 @@ def outcome_line(outcome: Outcome) -> str:
     if record.error is not None:
         message = " ".join(record.error.message.splitlines())
         what = f"FAILED in {record.error.phase}: {record.error.type}: {message}"
+    elif item.missing and item.missing.replaced:
+        what = _with_others(record)
     elif record.metrics is not None and record.metrics.macro is not None:
         score = record.metrics.macro
         what = f"{record.metrics.metric} {fixed(score, 4, decimals_needed([score], []))}"
@@ -99,6 +101,16 @@ def outcome_line(outcome: Outcome) -> str:
     how = f"{record.timing.total:.1f} s" if outcome.computed else "by another run"
     how += f"; log: {outcome.log}" if outcome.log else ""
     return f"{label(item)}  {what}  ({how})"
+
+
+def _with_others(record: Record) -> str:
+    """Return the score with the profiles of others: a record's own metrics are with its own."""
+    told = record.replaced or {}
+    scores = [score for score in told.get("scores", ()) if score is not None]
+    if record.metrics is None or not scores:
+        return "no task can be evaluated"
+    score = sum(scores) / len(scores)
+    return f"{record.metrics.metric} {fixed(score, 4, decimals_needed([score], []))}"
 
 
 def label(item: Item) -> str:

@@ -140,13 +140,25 @@ class RemoteModel:
             elif said == "log":
                 self._context.log.log(*values)
             elif said == "raised":
-                error = PluginError(f"{values[0]}: {values[1]}")
+                error = PluginError(f"{values[0]}: {values[1]}{self._way(values[0])}")
                 error.trace = values[2]
                 raise error
         code = self._process.wait()
         raise WorkerDiedError(
             f"the interpreter of model {self.spec.name!r} ended with code {code} in {do}, "
             "without a result; its log says more"
+        )
+
+    def _way(self, kind: str) -> str:
+        """Return what to do about an error of that type, where that is known."""
+        if kind != "ModuleNotFoundError":
+            return ""
+        path = interpreter_of(self.spec).path
+        name = path if path == self.spec.python else f"{self.spec.python}, {path}"
+        return (
+            f" in the interpreter of model {self.spec.name!r} ({name}): install it there, or move "
+            f"the import out of what {self.spec.factory.partition(':')[0]} imports; settings "
+            "(pydantic) and hooks stand in modules of their own"
         )
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock
 from chmr_bench.contracts.blocks import block_arrays
 from chmr_bench.features.storage import read_block, write_block
-from chmr_bench.nn.trainer import one_thread
-from chmr_bench.paths import home
+from chmr_bench.nn.trainer import one_thread, seeded
+from chmr_bench.paths import embedding_folder
 from chmr_bench.types import FloatArray
 
 MOLECULES_AT_ONCE = 256
@@ -39,11 +39,14 @@ def cached(
     Parameters
     ----------
     encoder : Callable[[], Callable[[Inputs], FloatArray]]
-        Gives what `encoded` calls; where a file is there, no network needs to be loaded.
+        Gives what `encoded` calls; where a file is there, no network needs to be loaded. What it
+        draws from torch's generator, as a network that is built does, is drawn from one of its
+        own: what a fit draws later does not hang on whether the file was there.
     """
     values = read(path, len(inputs), d)
     if values is None:
-        values = encoded(inputs, d, context, encoder())
+        with seeded(0, context.device):
+            values = encoded(inputs, d, context, encoder())
         _give_back_memory()
         write(path, values, context)
     return values
@@ -103,7 +106,7 @@ def cache_file(
             digest.update(np.ascontiguousarray(array).data if array.size else b"")
     parts = [version, sha256, digest.hexdigest(), context.device]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return home() / "embeddings" / sha256[:16] / f"{key}.npz"
+    return embedding_folder() / sha256[:16] / f"{key}.npz"
 
 
 def read(path: Path, n: int, d: int) -> FloatArray | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from chmr_bench.metrics import METRICS
@@ -33,6 +33,33 @@ def curve_grid(family: Family) -> Grid:
     decimals = _decimals(family)
     rows = [_grid_row(family, curve, decimals) for curve in family.curves]
     return Grid.of(family.title, rows, ("model",), _notes(family, decimals))
+
+
+SHUFFLED = (
+    "rows (shuffled) have permuted profiles; their changes, that at 0 % too, are against the model "
+    "itself with nothing masked, not against their own start"
+)
+
+
+def terminal_grid(family: Family) -> Grid:
+    """Return `curve_grid` for a terminal, where no page says how to read it.
+
+    Shuffled rows have their change at share 0 too: what the permutation alone costs.
+    """
+    grid = curve_grid(family)
+    decimals = _decimals(family)
+    points = [curve.at(0.0) if curve.shuffled else None for curve in family.curves]
+    if not any(points):
+        return grid
+    cells = [NONE if p is None else _change(family.metric, p, decimals) for p in points]
+    place = grid.columns.index("runs") + 1
+    pairs = zip(grid.rows, cells, strict=True)
+    return replace(
+        grid,
+        columns=(*grid.columns[:place], "0 %, shuffled", *grid.columns[place:]),
+        rows=tuple((*row[:place], cell, *row[place:]) for row, cell in pairs),
+        notes=(*grid.notes, SHUFFLED),
+    )
 
 
 def _decimals(family: Family) -> int:

@@ -191,6 +191,7 @@ def make_here(key: WeightsKey, data: AtlasData, known: Registry, send: Send) -> 
     with speaking(send, known), threads(data.n_jobs):
         data = replace(data, progress=progress, stage=step)
         request = replace(_request(key, data), make=True, progress=progress, stage=step)
+        request.folder.mkdir(parents=True, exist_ok=True)
         weights = _weights(key, request)
     if isinstance(weights, PendingWeights):
         raise PluginError(f"{key.model.spec.weights} was asked for weights, and made none")

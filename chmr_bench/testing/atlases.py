@@ -8,7 +8,7 @@ from chmr_bench.cells import AssayBlock, Atlas, modality_of
 from chmr_bench.cells.sources import open_atlas
 from chmr_bench.contracts import AtlasSpec, MatrixBlock
 from chmr_bench.data.fetch import FetchOptions, options_from_env
-from chmr_bench.errors import PluginError
+from chmr_bench.errors import ChmrBenchError, PluginError
 from chmr_bench.plugins import registry
 from chmr_bench.types import FloatArray
 
@@ -39,13 +39,24 @@ def check_atlas(
     spec = registry().atlas(atlas).spec if isinstance(atlas, str) else atlas
     options = options or options_from_env()
     where = f"atlas {spec.name!r}"
-    opened = open_atlas(spec, options)
+    opened = _opened(spec, options)
     if opened.genes is None or len(opened) or opened.blocks:  # genes alone: no molecule to check
         _check_molecules(opened, where)
     _check_blocks(opened, where)
     _check_readouts(spec, opened, where)
-    if twice and open_atlas(spec, options).digest() != opened.digest():
+    if twice and _opened(spec, options).digest() != opened.digest():
         raise PluginError(f"{where}: opened twice, it has two contents; it must be repeatable")
+
+
+def _opened(spec: AtlasSpec, options: FetchOptions) -> Atlas:
+    """Return the atlas; PluginError where its loader raises what is no error of ours."""
+    try:
+        return open_atlas(spec, options)
+    except ChmrBenchError:
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise PluginError(f"atlas {spec.name!r}: {spec.load} raised {kind}: {error}") from error
 
 
 def _check_molecules(atlas: Atlas, where: str) -> None:

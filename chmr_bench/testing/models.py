@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from chmr_bench import foreign, isolation
+from chmr_bench import foreign, isolation, paths
 from chmr_bench.contracts import FeatureRequest, Inputs, Model, ModelSpec
 from chmr_bench.contracts.blocks import Block, block_arrays
 from chmr_bench.errors import ChmrBenchError, DataError, PluginError, RemoteError, WorkerError
@@ -21,10 +21,12 @@ from chmr_bench.plugins import Registry, registry, use_registry
 from chmr_bench.settings import build_config, require
 from chmr_bench.testing.simulate import (
     SimulatedData,
+    block_names,
     cell_blocks,
     measured_in_part,
     problems,
     sample_molecules,
+    without_block,
 )
 from chmr_bench.testing.surroundings import (
     are_like,
@@ -91,8 +93,11 @@ def check_here(
     model_class = _check_class(spec)
     inputs = _inputs(spec, _check_needs(spec, model_class, config))
     build = builder_of(spec)
-    with tempfile.TemporaryDirectory() as folder:
-        weights = check_weights(spec, config, Path(folder))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        paths.embeddings_below(Path(folder, "embeddings")),
+    ):
+        weights = check_weights(spec, config, Path(folder, "weights"))
         for task_type in spec.task_types:
             for problem in problems(task_type, inputs, weights):
                 where = f"model {spec.name!r} on {task_type}, {problem.title}"
@@ -149,7 +154,7 @@ def _check_needs(
 def _inputs(spec: ModelSpec, needs: Mapping[str, FeatureRequest]) -> Inputs:
     """Return the sample molecules with everything the model asks for."""
     smiles = sample_molecules()
-    blocks = cell_blocks(spec.reads, len(smiles))
+    blocks = cell_blocks(block_names(spec.reads), len(smiles))
     keys: tuple[str, ...] = ()
     for name, request in needs.items():
         if request.feature == _CONNECTIVITY:
@@ -240,17 +245,26 @@ def _check_rows_alone(model: Model, problem: SimulatedData, y_pred: FloatArray, 
 
 
 def _check_in_part(spec: ModelSpec, build: Build, config: Any, problem: SimulatedData) -> None:
-    """Check that profiles measured in part are read entry by entry, or refused in one line."""
-    part = measured_in_part(problem, spec.reads)
-    where = f"model {spec.name!r} on {problem.tasks.task_type}, {part.title}"
+    """Check that profiles measured in part are read entry by entry, or refused in one line.
+
+    Those of the last modality have the name of an atlas's own, as with ``run --cells``.
+    """
+    names = block_names(spec.reads)
+    full = without_block(problem, spec.reads[-1])
+    part = measured_in_part(full, names)
+    named = (
+        f"model {spec.name!r} on {problem.tasks.task_type}, block {names[-1]!r} alone of its kind"
+    )
+    where = f"{named}, {part.title}"
     try:
         _, first = _fit_and_predict(build, config, part, 0, where)
     except DataError as error:
         if "\n" in str(error):
             raise PluginError(f"{where}: it says no in more than one line: {error}") from error
+        _check_in_full(build, config, full, named)
         return
     _check_predictions(part, first, where)
-    other = measured_in_part(problem, spec.reads, fill=1e3)
+    other = measured_in_part(full, names, fill=1e3)
     _, again = _fit_and_predict(build, config, other, 0, where)
     if not np.array_equal(first, again):
         raise PluginError(
@@ -258,6 +272,14 @@ def _check_in_part(spec: ModelSpec, build: Build, config: Any, problem: Simulate
             f"predictions by up to {np.abs(first - again).max():.3g}); mask them by "
             "block.observed, or refuse with block.complete_rows"
         )
+
+
+def _check_in_full(build: Build, config: Any, problem: SimulatedData, where: str) -> None:
+    """Check that what refuses profiles measured in part takes those measured in full."""
+    try:
+        _fit_and_predict(build, config, problem, 0, where)
+    except DataError as error:
+        raise PluginError(f"{where}: {error}") from error
 
 
 def _changed(before: SimulatedData, after: SimulatedData) -> str:

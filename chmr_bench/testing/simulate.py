@@ -74,6 +74,11 @@ def problems(
     return [replace(problem, weights=weights) for problem in data]
 
 
+def block_names(modalities: Sequence[str]) -> tuple[str, ...]:
+    """Return names of blocks: the modalities', and the last's of an atlas, ``MODALITY.SOURCE``."""
+    return (*modalities, *(f"{modality}.sample" for modality in modalities[-1:]))
+
+
 def cell_blocks(names: Sequence[str], n: int) -> dict[str, Block]:
     """Return a simulated cell modality of each name; a third of the molecules have none."""
     blocks: dict[str, Block] = {}
@@ -87,6 +92,26 @@ def cell_blocks(names: Sequence[str], n: int) -> dict[str, Block]:
     return blocks
 
 
+def in_part(block: MatrixBlock, seed: int, fill: float = np.nan) -> MatrixBlock:
+    """Return the block with two in five of its entries, and a column, not observed."""
+    values = np.array(block.values)
+    drawn = np.random.default_rng([seed, len(values)]).random(values.shape)
+    observed = block.entries & (drawn > 0.4)
+    observed[:, 0] = False
+    values[~observed] = fill
+    return replace(block, values=values, observed=observed)
+
+
+def without_block(problem: SimulatedData, name: str) -> SimulatedData:
+    """Return the problem without one block."""
+
+    def changed(inputs: Inputs) -> Inputs:
+        return replace(inputs, blocks={n: b for n, b in inputs.blocks.items() if n != name})
+
+    train, valid, test = (changed(part) for part in (problem.train, problem.valid, problem.test))
+    return replace(problem, train=train, valid=valid, test=test)
+
+
 def measured_in_part(
     problem: SimulatedData, names: Sequence[str], fill: float = np.nan
 ) -> SimulatedData:
@@ -98,13 +123,7 @@ def measured_in_part(
     def changed(inputs: Inputs) -> Inputs:
         blocks = dict(inputs.blocks)
         for name in set(names) & set(blocks):
-            block = inputs.matrix(name)
-            values = np.array(block.values)
-            drawn = np.random.default_rng([len(name), len(inputs)]).random(values.shape)
-            observed = block.entries & (drawn > 0.4)
-            observed[:, 0] = False
-            values[~observed] = fill
-            blocks[name] = replace(block, values=values, observed=observed)
+            blocks[name] = in_part(inputs.matrix(name), len(name), fill)
         return replace(inputs, blocks=blocks)
 
     train, valid, test = (changed(part) for part in (problem.train, problem.valid, problem.test))

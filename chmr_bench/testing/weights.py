@@ -10,31 +10,50 @@ from typing import Any
 
 import numpy as np
 
-from chmr_bench.cells import Atlas
+from chmr_bench.cells import AssayBlock, Atlas, assay_block
 from chmr_bench.contracts import (
+    ASSAY,
+    CELL_MODALITIES,
+    MatrixBlock,
     ModelSpec,
     PendingWeights,
     Weights,
     WeightsRequest,
     connectivity_hash,
 )
-from chmr_bench.errors import ChmrBenchError, PluginError
+from chmr_bench.errors import ChmrBenchError, DataError, PluginError
 from chmr_bench.features.cache import connectivity_keys
 from chmr_bench.lazy import load_object
-from chmr_bench.testing.simulate import cell_blocks, sample_molecules
-
-MODALITIES = ("morphology", "expression", "perturbation", "activity")
+from chmr_bench.testing.simulate import block_names, cell_blocks, in_part, sample_molecules
 
 
 class SampleAtlas:
-    """Stands for whatever atlas is asked for: the sample molecules with simulated cells."""
+    """Stands for whatever atlas is asked for: the sample molecules with simulated cells.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    learns : Sequence[str]
+        `ModelSpec.learns`: the modalities it holds. None named = every one of cells. The last
+        stands there a second time, as ``MODALITY.sample``.
+    complete : bool
+        False = that second block is measured in part.
+    """
+
+    def __init__(self, learns: Sequence[str] = (), *, complete: bool = False) -> None:
         smiles = sample_molecules()
         by_key = dict(zip(connectivity_keys(smiles, n_jobs=1), smiles, strict=True))
         by_key.pop("", None)
-        blocks: Any = cell_blocks(MODALITIES, len(by_key))
-        self.atlas = Atlas("sample", tuple(by_key.values()), tuple(by_key), blocks, synthetic=True)
+        cells = [name for name in learns or CELL_MODALITIES if name != ASSAY]
+        blocks: dict[str, Any] = cell_blocks(block_names(cells), len(by_key))
+        if cells and not complete:
+            name = block_names(cells)[-1]
+            block: MatrixBlock = blocks[name]
+            blocks[name] = in_part(block, seed=0)
+        assays = {f"{ASSAY}.sample": _assays(len(by_key))} if ASSAY in learns else {}
+        keys = tuple(by_key)
+        self.atlas = Atlas(
+            "sample", tuple(by_key.values()), keys, blocks, synthetic=True, assays=assays
+        )
 
     def digest(self, atlases: Sequence[str], transductive: bool, packages: bool = True) -> str:
         """Return the digest of the one atlas there is."""
@@ -54,6 +73,13 @@ class SampleAtlas:
         return self.atlas, info
 
 
+def _assays(n: int) -> AssayBlock:
+    """Return three assays of n molecules, a third of the entries measured."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.nonzero(rng.random((n, 3)) < 1 / 3)
+    return assay_block(rows, columns, rng.normal(size=len(rows)), n, ("a", "b", "c"))
+
+
 def check_weights(spec: ModelSpec, config: Any, folder: Path) -> Path | None:
     """Have the weights made below `folder`, and check them; None where the model asks for none.
 
@@ -65,12 +91,17 @@ def check_weights(spec: ModelSpec, config: Any, folder: Path) -> Path | None:
     if not spec.weights:
         return None
     where = f"model {spec.name!r}: {spec.weights}"
-    ask, data = load_object(spec.weights), SampleAtlas()
+    ask, data = load_object(spec.weights), SampleAtlas(spec.learns)
     try:
         first = ask(config, WeightsRequest(data, folder))
         if isinstance(first, PendingWeights) and any(folder.rglob("*.safetensors")):
             raise PluginError(f"{where} made weights where it was to look only")
-        made = ask(config, WeightsRequest(data, folder, make=True))
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            made = ask(config, WeightsRequest(data, folder, make=True))
+        except DataError:  # it may refuse profiles measured in part
+            data = SampleAtlas(spec.learns, complete=True)
+            made = ask(config, WeightsRequest(data, folder, make=True))
         again = ask(config, WeightsRequest(data, folder))
     except ChmrBenchError:
         raise

@@ -14,7 +14,7 @@ import numpy as np
 from chmr_bench import AtlasSpec
 from chmr_bench.cells import AssayBlock, ProfileTable, assay_block
 from chmr_bench.contracts import LoadFiles
-from chmr_bench_atlases.layouts import Layout, layouts
+from chmr_bench_atlases.layouts import Layout, layouts_of
 from chmr_bench_atlases.load import columns_of, numbers, smiles_of
 from chmr_bench_atlases.readers import chunks
 
@@ -41,14 +41,14 @@ class _Measured:
 
 
 def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
-    """Return the assays of an atlas of `atlases.toml`.
+    """Return the assays of an atlas that `atlases.toml`, or another's TOML, describes.
 
     Raises
     ------
     DataError
         A file is not laid out as the TOML says.
     """
-    return load_assays(layouts()[spec.name], files)
+    return load_assays(layouts_of(spec), files)
 
 
 def load_assays(described: Sequence[Layout], files: LoadFiles) -> ProfileTable:

@@ -1,4 +1,8 @@
-"""Read `atlases.toml`: what is registered of each atlas, and how its tables are laid out."""
+"""Read `atlases.toml`, or another's: what is registered of an atlas, how its tables are laid out.
+
+A package with a TOML of its own returns ``specs(Path(__file__).with_name("mine.toml"))`` from the
+hook `chmr_bench_atlases`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chmr_bench import AtlasSpec, ReadOuts, SourceFile
+from chmr_bench import AtlasSpec, PluginError, ReadOuts, SourceFile
 
 ATLASES = Path(__file__).parent / "atlases.toml"
 LOADERS = {
@@ -96,8 +100,20 @@ class Layout:
 
 @functools.cache
 def specs(path: Path = ATLASES) -> tuple[AtlasSpec, ...]:
-    """Return the specs in the order of the file."""
-    return tuple(_spec(name, table) for name, table in _tables(path).items())
+    """Return the specs in the order of the file; each says where its layout stands.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file, which stays where it is for as long as the atlases are used.
+
+    Raises
+    ------
+    PluginError
+        An entry lacks a key; the message says which.
+    """
+    path = path.resolve()
+    return tuple(_spec(name, table, path) for name, table in _tables(path).items())
 
 
 @functools.cache
@@ -109,12 +125,37 @@ def layouts(path: Path = ATLASES) -> Mapping[str, tuple[Layout, ...]]:
     }
 
 
+def layouts_of(spec: AtlasSpec) -> tuple[Layout, ...]:
+    """Return how the tables of an atlas are laid out: `specs` keeps the place of its TOML.
+
+    Raises
+    ------
+    PluginError
+        The TOML has no such atlas.
+    """
+    path = Path(spec.layout) if spec.layout else ATLASES
+    described = layouts(path)
+    if spec.name not in described:
+        raise PluginError(
+            f"atlas {spec.name!r}: {path} describes {', '.join(described)}; expected it among "
+            "them. Make its spec by chmr_bench_atlases.layouts.specs(PATH OF YOUR TOML)"
+        )
+    return described[spec.name]
+
+
 @functools.cache
 def _tables(path: Path) -> dict[str, dict[str, Any]]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def _spec(name: str, table: Mapping[str, Any]) -> AtlasSpec:
+NEEDED = ("title", "files", "licence", "citation", "source", "notes")
+"""Keys that an entry must have."""
+
+
+def _spec(name: str, table: Mapping[str, Any], path: Path) -> AtlasSpec:
+    missing = [key for key in NEEDED if key not in table]
+    if missing:
+        raise PluginError(f"{path}: [{name}] lacks {', '.join(missing)}")
     readouts = tuple(ReadOuts(**block) for block in table.get("blocks", ()))
     return AtlasSpec(
         name=name,
@@ -127,8 +168,10 @@ def _spec(name: str, table: Mapping[str, Any]) -> AtlasSpec:
         citation=table["citation"],
         source=table["source"],
         notes=tuple(table["notes"]),
+        version=table.get("version", "1"),
         readouts=readouts,
         kind=table.get("kind", "cells"),
+        layout=str(path),
     )
 
 

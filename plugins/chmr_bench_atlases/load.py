@@ -18,7 +18,7 @@ from chmr_bench import AtlasSpec, DataError
 from chmr_bench.cells import ProfileTable
 from chmr_bench.contracts import LoadFiles, MatrixBlock
 from chmr_bench.types import FloatArray, IntArray
-from chmr_bench_atlases.layouts import Layout, Structures, layouts
+from chmr_bench_atlases.layouts import Layout, Structures, layouts_of
 from chmr_bench_atlases.readers import tables
 
 
@@ -45,14 +45,14 @@ class AtlasPart:
 
 
 def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
-    """Return the profiles of an atlas of `atlases.toml`.
+    """Return the profiles of an atlas that `atlases.toml`, or another's TOML, describes.
 
     Raises
     ------
     DataError
         A file is not laid out as the TOML says.
     """
-    return load_layouts(layouts()[spec.name], files)
+    return load_layouts(layouts_of(spec), files)
 
 
 def load_layouts(described: Sequence[Layout], files: LoadFiles) -> ProfileTable:

@@ -41,4 +41,4 @@ def test_its_own_tests_pass(folder: str, tmp_path: Path, install: Callable[[str]
 def test_the_guide_shows_the_plugin_whole() -> None:
     code = PLUGINS / "attentive_fp/src/chmr_bench_attentive_fp/__init__.py"
     guide = (PLUGINS.parent / "docs" / "models.md").read_text(encoding="utf-8")
-    assert f"# attentive_fp.py\n{code.read_text(encoding='utf-8')}```" in guide
+    assert f"# chmr_bench_attentive_fp.py\n{code.read_text(encoding='utf-8')}```" in guide

@@ -99,7 +99,14 @@ def test_a_pretraining_that_fails_says_so(inside: Run) -> None:
         (("quick.noise",), "nothing to pretrain"),
         (("quick.startd",), "did you mean 'quick.started'"),
         (("quick.started", "--atlas", "quick-atlass"), "did you mean 'quick-atlas'"),
-        (("quick.started", "--epochs", "2", "--set", "epochs=3"), "given twice"),
+        (
+            ("quick.started", "--epochs", "2", "--set", "epochs=3"),
+            "given twice: by --set, and by --epochs",
+        ),
+        (
+            ("quick.started", "--set", "quick.taught:epochs=3"),
+            "'quick.taught' is not among the models of this run: quick.started",
+        ),
         (("quick.started", "--set", "epoch=3"), "did you mean 'epochs'"),
         (("quick.started", "--precision", "bfloat16"), "works in float32 only"),
     ],
@@ -108,6 +115,14 @@ def test_mistakes_are_the_users(inside: Run, arguments: tuple[str, ...], message
     done = inside("pretrain", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_a_setting_aimed_at_the_model_wins(inside: Run) -> None:
+    """As in a run."""
+    aimed = ("--set", "quick.started:plain=true", "--set", "plain=false")
+    done = inside("pretrain", "quick.started", *aimed)
+    assert done.returncode == 0, done.stderr
+    assert "starts from no weights" in done.stderr
 
 
 def test_settings_without_weights_are_no_error(inside: Run) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from chmr_bench import DatasetSpec, ModelSpec, hookimpl
 from chmr_bench.errors import UnknownNameError
-from chmr_bench.plugins import Registry, build_registry
+from chmr_bench.plugins import DEEPCHEM_SPLITS, SPLITS, Registry, build_registry
+from chmr_bench.splits import methods
 
 
 def model(name: str = "toy", **changes: Any) -> ModelSpec:
@@ -140,6 +141,7 @@ def test_a_wrong_model_spec_says_what_is_wrong(
         ({"task_names": ("a", "a")}, "task names"),
         ({"task_type": "ranking"}, "neither"),
         ({"split_sizes": (1, 2, 3)}, "do not add up"),
+        ({"split": "official", "split_rule": "m:f"}, "a published split, which split_rule gives, "),
     ],
 )
 def test_a_wrong_dataset_spec_says_what_is_wrong(
@@ -150,6 +152,10 @@ def test_a_wrong_dataset_spec_says_what_is_wrong(
 
     plugin_module(monkeypatch, "p_bad", chmr_bench_datasets=hookimpl(chmr_bench_datasets))
     assert words in error_of(registry_of("p_bad"), "p_bad")
+
+
+def test_the_splits_that_a_dataset_may_name_are_the_methods() -> None:
+    assert [name for name in methods() if not name.startswith(DEEPCHEM_SPLITS)] == list(SPLITS)
 
 
 def test_a_hook_that_raises_is_that_plugins_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chmr_bench.cli import _run
+from chmr_bench.cli.listing import _agreement, _offers, _sizes
 from chmr_bench.contracts import CELL_MODALITIES
 
 NINE = ["chembl2k", "broad6k", "biogen3k", "toxcast", "bbbp", "bace", "clintox", "sider", "hiv"]
@@ -203,3 +204,34 @@ def test_the_measured_molecules_of_a_dataset_are_shown_with_it(
     assert (own["atlas"], own["rows"], sum(details["split_sizes"])) == ("quick-atlas", 30, 30)
     assert _run(["show", "quick.mean+quick-atlas"]) == 2
     assert "+ATLAS is of a dataset" in capsys.readouterr().err
+
+
+def test_modalities_that_are_not_known_are_said_not_to_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _run(["list", "atlases", "--atlas", "chmr-pretrain"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "not known" in out
+    assert "genes alone" not in out
+
+
+def test_one_of_a_kind_is_singular() -> None:
+    entry = {"models": ["a"], "datasets": [], "features": ["b", "c"], "atlases": ["d"]}
+    assert _offers(entry) == "1 model, 2 features, 1 atlas"
+
+
+@pytest.mark.usefixtures("quick")
+def test_split_sizes_that_are_not_stated_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["list", "datasets", "--suite", "quick"]) == 0
+    assert "0/0/0" not in capsys.readouterr().out
+    assert _run(["show", "quick-data"]) == 0
+    assert "split_sizes" not in capsys.readouterr().out
+    assert (_sizes({"split_sizes": [0, 0, 0]}), _sizes({"split_sizes": [10, 0, 0]})) == (
+        "-",
+        "10/0/0",
+    )
+
+
+def test_an_agreement_that_is_not_there_says_why() -> None:
+    assert _agreement({"agreement": []}) == "no repeats: one row a molecule"
+    assert _agreement({}) == "could not be opened"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from chmr_bench.ablation.missing import Missing
 from chmr_bench.display import progress
 from chmr_bench.display.console import duration, plural
 from chmr_bench.display.progress import Bars, Lines, Quiet, display, fetching, label, outcome_line
@@ -34,6 +35,17 @@ def test_a_line_says_what_became_of_a_job() -> None:
     assert "FAILED in fit: ValueError: no [good]" in outcome_line(outcome("no [good]"))
     assert "no task can be evaluated" in outcome_line(outcome(macro=None))
     assert outcome_line(outcome(computed=False)).endswith("(by another run)")
+
+
+def test_the_frozen_control_shows_the_score_with_the_profiles_of_others() -> None:
+    control = Missing(0.0, ("test",), replaced=2)
+    own = outcome(macro=0.9)
+    given: Any = SimpleNamespace(**vars(own.record), replaced={"scores": [0.5, None, 0.6]})
+    line = outcome_line(replace(own, item=replace(ITEM, missing=control), record=given))
+    assert line.startswith("data a.model seed 3, profiles of others  roc_auc 0.5500")
+    given.replaced = {"scores": [None]}
+    line = outcome_line(replace(own, item=replace(ITEM, missing=control), record=given))
+    assert "no task can be evaluated" in line
 
 
 def test_a_simulated_dataset_is_marked_and_a_file_named() -> None:

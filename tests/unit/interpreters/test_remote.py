@@ -126,6 +126,22 @@ def test_what_goes_wrong_there_is_said_here(
     model.close()
 
 
+def test_a_package_that_is_not_there_is_named_with_what_to_do(
+    spec: ModelSpec, data: tuple[Inputs, Any], tmp_path: Path
+) -> None:
+    """As where the settings class, of pydantic, stands beside the model."""
+    inputs, y = data
+    (tmp_path / "lacking_package.py").write_text(f"import no_such_module_anywhere\n{SOURCE}")
+    lacking = ModelSpec("away", "", "lacking_package:Ridge", spec.config, python=spec.python)
+    model = RemoteModel(lacking, Config())
+    with pytest.raises(PluginError) as raised:
+        model.fit(inputs, y, inputs, y, CONTEXT)
+    text = str(raised.value)
+    assert "ModuleNotFoundError: No module named 'no_such_module_anywhere' in the inter" in text
+    assert f"(AWAY_PYTHON, {sys.executable}): install it there, or move the import" in text
+    model.close()
+
+
 def test_graphs_are_not_sent(spec: ModelSpec, data: tuple[Inputs, Any]) -> None:
     inputs, y = data
     graphs = Inputs(inputs.smiles, {"graph": graph(inputs.smiles)})

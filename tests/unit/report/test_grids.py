@@ -201,3 +201,11 @@ def test_printed_tables_can_be_cut_to_a_dataset() -> None:
     found = printed.printed_grids(published.all_published(), ["hiv"], only=True)
     assert [g.columns for g in found] == [("model", "hiv")]
     assert printed.printed_grids(published.all_published(), ["planted"]) == []
+
+
+def test_a_folded_table_of_one_row_says_so_in_the_singular() -> None:
+    def folded(n: int) -> str:
+        return grids.section("##", Grid.of("t", [{"model": "a"}] * n, ("model",), folded=True))
+
+    assert "<summary>1 row</summary>" in folded(1)
+    assert "<summary>2 rows</summary>" in folded(2)

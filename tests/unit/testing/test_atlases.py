@@ -65,6 +65,18 @@ def test_a_broken_promise_is_named(message: str, monkeypatch: pytest.MonkeyPatch
         check(monkeypatch, BROKEN[message]())
 
 
+def test_a_loader_that_raises_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(spec: AtlasSpec, files: object) -> Atlas:
+        raise ValueError("no such sheet")
+
+    module = ModuleType("toys")
+    vars(module)["load"] = load
+    monkeypatch.setitem(sys.modules, "toys", module)
+    words = "atlas 'toy': toys:load raised ValueError: no such sheet"
+    with pytest.raises(PluginError, match=words):
+        check_atlas(SPEC, FetchOptions(offline=True))
+
+
 def test_two_contents_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     other = with_block(VALUES + 1, OBSERVED)
     with pytest.raises(PluginError, match="opened twice"):

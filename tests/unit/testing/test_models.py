@@ -61,6 +61,23 @@ class NoPredict:
     fit = Honest.fit
 
 
+class ReadsOneName(Honest):
+    """Takes a block to be called as its modality is."""
+
+    def predict(self, inputs: Inputs) -> FloatArray:
+        inputs.matrix("growth")
+        return super().predict(inputs)
+
+
+class ReadsFull(Honest):
+    """Reads what it is given, full profiles alone."""
+
+    def predict(self, inputs: Inputs) -> FloatArray:
+        for name in inputs.blocks:
+            inputs.matrix(name).complete_rows(name, "toy")
+        return super().predict(inputs)
+
+
 class NeedsList(Honest):
     @classmethod
     def needs(cls, config: Config) -> Any:
@@ -246,6 +263,13 @@ def test_an_honest_model_passes() -> None:
 def test_a_broken_promise_is_named(toy: str, words: str) -> None:
     with pytest.raises(PluginError, match=words):
         check_model(spec(toy))
+
+
+def test_blocks_have_the_names_of_atlases_too() -> None:
+    words = r"block 'growth.sample' alone of its kind: the inputs hold no matrix called 'growth'"
+    with pytest.raises(PluginError, match=words):
+        check_model(spec("ReadsOneName", reads=("morphology", "growth")))
+    check_model(spec("ReadsFull", reads=("morphology", "growth")))
 
 
 def test_one_that_never_returns_is_ended() -> None:

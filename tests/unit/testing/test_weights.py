@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench.contracts import PendingWeights, connectivity_hash
+from chmr_bench.contracts import CELL_MODALITIES, PendingWeights, connectivity_hash
 from chmr_bench.errors import PluginError
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
@@ -102,3 +102,31 @@ def test_weights_that_are_lost_again_are_noticed(
     monkeypatch.setattr(quick_weights, "find_or_make", forgetful)
     with pytest.raises(PluginError, match="does not find again"):
         check(tmp_path)
+
+
+def test_the_sample_has_what_the_model_learns_from() -> None:
+    """Cells of its modalities, one as an atlas names it and measured in part; assays if named."""
+    atlas = SampleAtlas(("viability", "fitness")).atlas
+    assert list(atlas.blocks) == ["viability", "fitness", "fitness.sample"]
+    assert [block.in_part for block in atlas.blocks.values()] == [False, False, True]
+    assert {*CELL_MODALITIES} == {*SampleAtlas().atlas.modalities}
+    labelled = SampleAtlas(("assay",)).atlas
+    assert (list(labelled.blocks), list(labelled.assays)) == ([], ["assay.sample"])
+
+
+def test_weights_may_refuse_profiles_measured_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import quick_weights
+
+    real = quick_weights.find_or_make
+
+    def strict(config: Any, request: Any) -> Any:
+        for name, block in request.data.open((), False)[0].blocks.items():
+            block.complete_rows(name, "quick.started")
+        return real(config, request)
+
+    monkeypatch.setattr(
+        quick_weights, "find_or_make", lambda c, r: strict(c, r) if r.make else real(c, r)
+    )
+    assert check(tmp_path) is not None
