@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from chmr_bench import load_runs
+from chmr_bench.records import RecordStore
 from chmr_bench.statistics import Runs, paired_difference
 from chmr_bench.statistics.across import holm
 from chmr_bench.statistics.retrieval import Ranks, mrr_gain, retrieval_scores
@@ -76,24 +77,91 @@ def test_what_validation_said_of_ideas_is_the_mean_of_their_scores() -> None:
     assert {key: cell for key, cell in said.items() if cell != "-"} == texts
 
 
-def test_what_masked_cells_cost_is_what_the_tables_say() -> None:
-    change = r"(-?\d+\.\d) \((-?\d+\.\d) to (-?\d+\.\d)\)"
-    loss = r"(\d+\.\d)(?: points)? \((\d+\.\d) to (\d+\.\d)\)"
-    real = re.findall(change, paragraph("On real cell data").replace("+", ""))
-    lost = re.findall(loss, paragraph("On `planted` (simulated), five seeds"))
-    assert (len(real), len(lost)) == (4, 6)
-    assert all(float(low) <= 0 <= float(high) for _, low, high in real)
-    said = [*real, *((f"-{loss}", f"-{high}", f"-{low}") for loss, low, high in lost)]
-    table = text_of("leaderboards/missing.md")
-    stored = set(re.findall(change, table.replace("+", "")))
-    assert [change for change in said if change not in stored] == []
-    (most,) = re.findall(r"CHMR loses up to (\S+) points", " ".join(text_of("README.md").split()))
-    assert most == lost[0][0]
+def masked_row(dataset: str, what: str, model: str) -> dict[str, str]:
+    """Return a row of the tables of masked cells, by heading; of one model, by its name."""
+    section = text_of("leaderboards/missing.md").partition(f"## {dataset}: cells masked ({what})\n")[2]
+    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    heads, *rows = ([c.strip() for c in line.strip("| ").split(" | ")] for line in lines)
+    (cells,) = [row for row in rows if row[0] == model]
+    return dict(zip(heads, cells, strict=True))
+
+
+PLANTED = "planted (SYNTHETIC)"
+LOST_ON_PLANTED = (
+    ("chmr.fill-neighbour", "world", "100 % masked"),
+    ("chmr.cell-input", "world", "100 % masked"),
+    ("cells.forest", "world", "100 % masked"),
+    ("chmr.fill-neighbour", "world", "50 % masked"),
+    ("cells.mlp", "world", "50 % masked"),
+    ("chmr.cell-input", "test", "100 % masked"),
+)
+
+
+def test_what_masked_cells_cost_on_simulated_data_is_what_the_rows_say() -> None:
+    said = paragraph("On `planted` (simulated), five seeds")
+    pattern = r"`([\w.-]+)`[^`]*? (\d+\.\d)(?: points)? \((\d+\.\d) to (\d+\.\d)\)"
+    losses = [(name, f"-{x} (-{high} to -{low})") for name, x, low, high in re.findall(pattern, said)]
+    rows = [(name, masked_row(PLANTED, what, name)[share]) for name, what, share in LOST_ON_PLANTED]
+    assert losses == rows
+    whole = {
+        name: masked_row(PLANTED, "world", name)["100 % masked"].partition(" ")[0].strip("-")
+        for name in ("cells.mlp", "cells.mlp.late", "cells.regressor", "chmr.fill-neighbour")
+    }
+    (most,) = re.findall(r"loses up to (\S+) points", " ".join(text_of("README.md").split()))
+    assert most == whole.pop("chmr.fill-neighbour")
+    least, most = (f(whole.values(), key=float) for f in (min, max))
+    assert f"the networks on profiles {least} to {most}," in said
+    pretrained = masked_row(PLANTED, "pretrain", "chmr.cell-input")["100 % masked"]
+    assert f"to pretrain on {pretrained.partition(' ')[0].strip('-')}." in said
+
+
+def test_alike_are_the_imputations_and_chmr_has_no_change() -> None:
+    said = paragraph("On `planted` (simulated), five seeds")
+    assert "The row of `chmr` has no change there" in said
+    assert "differ by 0.1 points at most at any share" in said
+    fills = [masked_row(PLANTED, "world", f"chmr.fill-{n}") for n in ("neighbour", "random", "zero")]
+    chmr = masked_row(PLANTED, "world", "chmr")
+    for share in ("25 % masked", "50 % masked", "75 % masked", "100 % masked"):
+        changes = [float(row[share].partition(" ")[0]) for row in fills]
+        assert max(changes) - min(changes) <= 0.1 + 1e-9
+        assert chmr[share] == "-"
+
+
+def test_what_masked_cells_cost_on_real_data_is_what_the_row_says() -> None:
+    said = paragraph("On real cell data")
+    changes = re.findall(r"[+-]?\d\.\d \(-?\d\.\d to -?\d\.\d\)", said)
+    (model,) = re.findall(r"`(chmr \[.*?\])`", said)
+    name = model.replace("[", "\\[").replace("]", "\\]")
+    rows = [masked_row(dataset, "world", name) for dataset in ("chembl2k", "broad6k")]
+    assert changes == [row[f"{share} % masked"] for row in rows for share in (50, 100)]
+    for change in changes:
+        low, high = re.findall(r"\((\S+) to (\S+)\)", change)[0]
+        assert float(low) <= 0 <= float(high)
+
+
+def test_how_much_was_learnt_from_is_what_the_records_say() -> None:
+    store = RecordStore(REPOSITORY / "leaderboards")
+
+    def material(model: str) -> Any:
+        runs = [r for r in store.of("bace", model) if r.split.name == "reference" and not r.missing]
+        (one,) = {json.dumps(r.model.pretraining["material"]) for r in runs if r.model.pretraining}
+        return json.loads(one)
+
+    n = material("chmr.molecule-only")["n_molecules"]
+    reason = "ours was pretrained on the {:,} molecules of another atlas"
+    for page in ("docs/results.md", "docs/against_printed.toml"):
+        assert reason.format(n) in text_of(page)
+    cells = material("chmr.all-cells")["cells"]
+    sizes = [block["observed"] for name, block in cells.items() if name != "activity"]
+    said = paragraph("Adding the small real profiles")
+    assert f"{min(sizes):,} to {max(sizes):,} molecules each" in said
+    n = material("mmsa")["n_molecules"]
+    assert f"structures alone: {n:,} molecules" in text_of("docs/results.md")
 
 
 def test_what_masked_profiles_cost_is_what_the_tables_say() -> None:
     change = r"-\d+\.\d \(-\d+\.\d to -?\d+\.\d\)"
-    said = re.findall(change, paragraph("The more profiles are masked"))
+    said = re.findall(change, paragraph("With profiles masked the gain"))
     stored: list[str] = []
     wong, yeast = "toxcast+wong2024", "toxcast+yeast-cgm"
     wong_strict, yeast_strict = f"{wong}, 10 strict splits", f"{yeast}, 10 strict splits"
@@ -139,6 +207,10 @@ def test_how_strong_structure_is_is_what_the_records_say() -> None:
         whole["cells.counts"],
     )
     assert said == [f"{100 * score:.1f}" for score in known]
+    structure, other = alone["cells.counts"], whole["fingerprint.mlp"]
+    words = f"({100 * structure:.1f} on `toxcast+wong2024`; `fingerprint.mlp`: {100 * other:.1f})"
+    assert words in " ".join(text_of("README.md").split())
+    assert round(abs(structure - other), 3) <= 0.001  # "within 0.1 points"
 
 
 def test_what_own_profiles_add_to_chmr_is_what_the_records_say() -> None:
