@@ -27,6 +27,7 @@ MODEL, WEAKER, ENCODER = "cells.counts", "cells.mlp", "chmr.cell-finetuned"
 """The networks whose gain is told: on counts and descriptors, on bits alone, and CHMR's."""
 FAMILIES_OF = "toxcast+wong2024"
 """The dataset whose tasks are told apart by assay family: what their names begin with."""
+ALONE = "- Bold: the interval excludes 0, each family for itself."
 WHAT = ("the gains", "those over permuted profiles")
 """What is corrected for the number of rows."""
 NONE = "*No such runs are on record yet.*"
@@ -129,7 +130,7 @@ def families() -> str:
         cells = [of[family].text if family in of else "-" for of in gains.values()]
         lines.append(f"| {family} | {counts[family]:.0f} | {' | '.join(cells)} |")
     left = (_left_of(what, gains[kind]) for what, kind in zip(WHAT, gains, strict=True))
-    return "\n".join([*lines, "", *left, *_without()]) if counts else NONE
+    return "\n".join([*lines, "", ALONE, *left, *_without()]) if counts else NONE
 
 
 def _left_of(what: str, gains: Mapping[str, FamilyGain]) -> str:
@@ -139,8 +140,8 @@ def _left_of(what: str, gains: Mapping[str, FamilyGain]) -> str:
     corrected = holm([gain.p for gain in gains.values()])
     left = [family for family, p in zip(gains, corrected, strict=True) if p < LEVEL]
     return (
-        f"- Bold: each family for itself. After Holm's correction for the {len(gains)} families, "
-        f"of {what} are left: {', '.join(left) or 'none'}."
+        f"- After Holm's correction for the {len(gains)} families, of {what} are left: "
+        f"{', '.join(left) or 'none'}."
     )
 
 

@@ -18,6 +18,7 @@ from chmr_bench import load_runs
 from chmr_bench.records import RecordStore
 from chmr_bench.statistics import Runs, paired_difference
 from chmr_bench.statistics.across import holm
+from chmr_bench.statistics.resampled import corrected_resampled
 from chmr_bench.statistics.retrieval import Ranks, mrr_gain, retrieval_scores
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -79,7 +80,9 @@ def test_what_validation_said_of_ideas_is_the_mean_of_their_scores() -> None:
 
 def masked_row(dataset: str, what: str, model: str) -> dict[str, str]:
     """Return a row of the tables of masked cells, by heading; of one model, by its name."""
-    section = text_of("leaderboards/missing.md").partition(f"## {dataset}: cells masked ({what})\n")[2]
+    section = text_of("leaderboards/missing.md").partition(
+        f"## {dataset}: cells masked ({what})\n"
+    )[2]
     lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| ")]
     heads, *rows = ([c.strip() for c in line.strip("| ").split(" | ")] for line in lines)
     (cells,) = [row for row in rows if row[0] == model]
@@ -100,7 +103,9 @@ LOST_ON_PLANTED = (
 def test_what_masked_cells_cost_on_simulated_data_is_what_the_rows_say() -> None:
     said = paragraph("On `planted` (simulated), five seeds")
     pattern = r"`([\w.-]+)`[^`]*? (\d+\.\d)(?: points)? \((\d+\.\d) to (\d+\.\d)\)"
-    losses = [(name, f"-{x} (-{high} to -{low})") for name, x, low, high in re.findall(pattern, said)]
+    losses = [
+        (name, f"-{x} (-{high} to -{low})") for name, x, low, high in re.findall(pattern, said)
+    ]
     rows = [(name, masked_row(PLANTED, what, name)[share]) for name, what, share in LOST_ON_PLANTED]
     assert losses == rows
     whole = {
@@ -119,7 +124,9 @@ def test_alike_are_the_imputations_and_chmr_has_no_change() -> None:
     said = paragraph("On `planted` (simulated), five seeds")
     assert "The row of `chmr` has no change there" in said
     assert "differ by 0.1 points at most at any share" in said
-    fills = [masked_row(PLANTED, "world", f"chmr.fill-{n}") for n in ("neighbour", "random", "zero")]
+    fills = [
+        masked_row(PLANTED, "world", f"chmr.fill-{n}") for n in ("neighbour", "random", "zero")
+    ]
     chmr = masked_row(PLANTED, "world", "chmr")
     for share in ("25 % masked", "50 % masked", "75 % masked", "100 % masked"):
         changes = [float(row[share].partition(" ")[0]) for row in fills]
@@ -181,6 +188,34 @@ def test_what_masked_profiles_cost_is_what_the_tables_say() -> None:
         stored += re.findall(change, shares)
     assert said == stored
     assert len(said) == 17
+
+
+def test_what_is_said_of_assay_families_is_what_is_left() -> None:
+    section = text_of("docs/results.md").partition("<!-- families")[2].partition("<!-- /fam")[0]
+    assert section.count("After Holm's correction for the 12 families") == 2
+    assert "of the gains are left: none." in section
+    assert "of those over permuted profiles are left: APR." in section
+    said = paragraph("The gain is shown on TOX21 and APR, each family for itself")
+    assert "correction for the 12 families no gain is left" in said
+    assert "of those over permuted profiles that on APR" in said
+
+
+def test_without_which_read_out_more_is_lost_is_what_the_records_say() -> None:
+    of: dict[str, dict[int | None, float]] = {"cytotoxicity": {}, "growth": {}}
+    sizes = []
+    for run in RecordStore(REPOSITORY / "leaderboards").of("toxcast+wong2024", "cells.counts"):
+        missing = run.missing or {"modalities": []}
+        (kind, *more) = missing["modalities"] or [""]
+        if run.split.name == "strict" and kind in of and not more and run.metrics:
+            assert (missing["rate"], len(missing["stages"])) == (1, 3)
+            of[kind][run.split.seed] = run.metrics.macro
+            sizes.append((run.split.n_train, run.split.n_test))
+    toxic, growth = (np.array([scores[seed] for seed in sorted(scores)]) for scores in of.values())
+    found = corrected_resampled(growth - toxic, *np.mean(sizes, axis=0))
+    mean, low, high = (f"{100 * x:.1f}" for x in (found.mean, found.low, found.high))
+    said = paragraph("The gain is shown on TOX21 and APR, each family for itself")
+    assert f"between these two losses no difference is shown ({mean}, {low} to {high})" in said
+    assert found.low < 0 < found.high
 
 
 def everything(missing: dict[str, Any]) -> bool:
