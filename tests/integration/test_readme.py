@@ -18,6 +18,7 @@ from chmr_bench import load_runs
 from chmr_bench.records import RecordStore
 from chmr_bench.statistics import Runs, paired_difference
 from chmr_bench.statistics.across import holm
+from chmr_bench.statistics.changes import common
 from chmr_bench.statistics.resampled import corrected_resampled
 from chmr_bench.statistics.retrieval import Ranks, mrr_gain, retrieval_scores
 
@@ -218,6 +219,30 @@ def test_without_which_read_out_more_is_lost_is_what_the_records_say() -> None:
     assert found.low < 0 < found.high
 
 
+def test_what_is_said_of_tasks_with_few_positives_is_what_the_records_say() -> None:
+    runs = RecordStore(REPOSITORY / "leaderboards").of("toxcast", "chmr.finetuned")
+    tasks: dict[bool, list[list[Any]]] = {False: [], True: []}
+    for run in runs:
+        shuffled = run.model.overrides == {"shuffle_cells": True}
+        if (shuffled or not run.model.overrides) and not run.missing and run.metrics:
+            assert run.split.name == "reference"
+            tasks[shuffled].append([t for t in run.metrics.per_task if t.score is not None])
+    assert {len(of) for of in tasks.values()} == {5}
+    rarer = np.array([task.n_minority for task in tasks[False][0]])
+    own, permuted = (np.mean([[t.score for t in run] for run in of], 0) for of in tasks.values())
+    gains = [f"{100 * (own - permuted)[rarer > few].mean():.2f}" for few in (0, 2, 10)]
+    said = " ".join(text_of("docs/statistics.md").split())
+    counts = [len(rarer), *((rarer <= few).sum() for few in (1, 2))]
+    words = (
+        "Of the {} tasks of toxcast with a score {} rest on one molecule of the rarer class, and {}"
+    )
+    assert words.format(*counts) in said
+    over = "{} points over all tasks, {} over the {} with more than two of the rarer class, and {}"
+    few = (rarer > 2).sum(), (rarer > 10).sum()
+    assert over.format(gains[0], gains[1], few[0], gains[2]) in said
+    assert f"the {few[1]} with more than ten" in said
+
+
 def everything(missing: dict[str, Any]) -> bool:
     """Return whether every profile is masked."""
     throughout = missing["stages"] == ["pretrain", "finetune", "test"]
@@ -370,6 +395,22 @@ def test_what_is_said_of_attentive_fp_is_what_the_board_says() -> None:
     variants = ("", ".random-encoder", ".molecule-only", ".no-prior")
     graphs = ["chemprop", "mmsa", *(f"infoalign{name}" for name in variants)]
     assert (ranks[graphs] > ranks["graph.attentive-fp"]).all()
+
+
+def test_what_is_said_of_chemprop_on_toxcast_is_what_the_board_says() -> None:
+    generator = load_generator()
+    tables = [t for t in generator._tables(generator.RECORDS) if is_of_the_nine(t)]
+    (toxcast,) = [t for t in tables if t.name == "toxcast"]
+    rows = (generator._row_of(toxcast, name) for name in ("chemprop", "fingerprint.forest"))
+    a, b, _ = common(*(row.runs for row in rows))
+    assert a is not None
+    assert b is not None
+    found = paired_difference(a, b)
+    mean, low, high = (f"{100 * x:.1f}" for x in (found.mean, found.low, found.high))
+    assert found.low < 0 < found.high
+    words = f"no difference from the forest is shown ({mean}, {low} to {high}, over the two seeds)"
+    assert words in paragraph("- `infoalign` learns from")
+    assert found.n_pairs == 2
 
 
 def test_what_is_said_of_multi_forest_is_what_the_board_says() -> None:
