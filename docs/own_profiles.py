@@ -7,10 +7,11 @@ is the same model on structure alone.
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from chmr_bench.records import Record
@@ -26,6 +27,9 @@ MODEL, WEAKER, ENCODER = "cells.counts", "cells.mlp", "chmr.cell-finetuned"
 """The networks whose gain is told: on counts and descriptors, on bits alone, and CHMR's."""
 FAMILIES_OF = "toxcast+wong2024"
 """The dataset whose tasks are told apart by assay family: what their names begin with."""
+ALONE = "- Bold: the interval excludes 0, each family for itself."
+WHAT = ("the gains", "those over permuted profiles")
+"""What is corrected for the number of rows."""
 NONE = "*No such runs are on record yet.*"
 HEAD = "| molecules | split | test | runs | structure alone | + profiles | gain | over permuted |"
 NOTES = (
@@ -64,7 +68,7 @@ def _corrected(rows: Sequence[Row]) -> Iterator[str]:
     """Yield which gains over strict splits are left after Holm's correction for their number."""
     from chmr_bench.statistics import holm
 
-    for what, i in (("the gains", 0), ("those over permuted profiles", 1)):
+    for i, what in enumerate(WHAT):
         known = {
             key[:2]: p[i] for key, _, p in rows if key[2].endswith("strict") and p[i] is not None
         }
@@ -120,12 +124,25 @@ def families() -> str:
     for kind, record in _strict():
         runs[kind][record.split.seed, record.seed] = record
     gains = {kind: _by_family(runs["own"], runs[kind]) for kind in ("bare", "permuted")}
-    counts = {family: n for family, (_, n) in gains["bare"].items()}
+    counts = {family: gain.n_tasks for family, gain in gains["bare"].items()}
     lines = ["| assays | tasks | gain | over permuted |", "|:--|--:|--:|--:|"]
     for family in sorted(counts, key=lambda f: -counts[f]):
-        cells = [gains[kind].get(family, ("-", 0))[0] for kind in gains]
+        cells = [of[family].text if family in of else "-" for of in gains.values()]
         lines.append(f"| {family} | {counts[family]:.0f} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *_without()]) if counts else NONE
+    left = (_left_of(what, gains[kind]) for what, kind in zip(WHAT, gains, strict=True))
+    return "\n".join([*lines, "", ALONE, *left, *_without()]) if counts else NONE
+
+
+def _left_of(what: str, gains: Mapping[str, FamilyGain]) -> str:
+    """Return which families' gains are left after Holm's correction for their number."""
+    from chmr_bench.statistics import holm
+
+    corrected = holm([gain.p for gain in gains.values()])
+    left = [family for family, p in zip(gains, corrected, strict=True) if p < LEVEL]
+    return (
+        f"- After Holm's correction for the {len(gains)} families, of {what} are left: "
+        f"{', '.join(left) or 'none'}."
+    )
 
 
 def _without() -> Iterator[str]:
@@ -156,8 +173,16 @@ def _strict() -> Iterator[tuple[str, Record]]:
                 yield "bare", record
 
 
-def _by_family(own: dict[Run, Record], others: dict[Run, Record]) -> dict[str, tuple[str, float]]:
-    """Return assay family -> the gain as text, and its tasks with a score on a split."""
+class FamilyGain(NamedTuple):
+    """The gain as text, its tasks with a score on a split, and p; NaN = no test was made."""
+
+    text: str
+    n_tasks: float
+    p: float
+
+
+def _by_family(own: dict[Run, Record], others: dict[Run, Record]) -> dict[str, FamilyGain]:
+    """Return assay family -> its gain."""
     import numpy as np
 
     from chmr_bench.statistics.resampled import corrected_resampled
@@ -176,13 +201,13 @@ def _by_family(own: dict[Run, Record], others: dict[Run, Record]) -> dict[str, t
         for (split, _), gains in of.items():
             splits[split].append(float(np.mean(gains)))
         n = float(np.mean([len(gains) for gains in of.values()]))
-        text = "-"
+        text, p = "-", math.nan
         if len(splits) > 1:
             means = np.array([np.mean(gains) for gains in splits.values()])
             found = corrected_resampled(means, n_train, n_test)
             ends = {"change_low": -found.high, "change_high": -found.low}
-            text = _gain({"change": -found.mean, **ends})
-        result[family] = text, n
+            text, p = _gain({"change": -found.mean, **ends}), found.p
+        result[family] = FamilyGain(text, n, p)
     return result
 
 

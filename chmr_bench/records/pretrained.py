@@ -86,7 +86,15 @@ def _made_from(record: Record) -> str:
     end = f"; {note}" if isinstance(note, str) and note else ""
     if _assays(record) and not labels_seen(record):
         end = f"{ON_ASSAYS}{end}"
-    return f"{atlas}{how}, {n:,} molecules{precision}; {_left_out(pretraining)}{end}"
+    molecules = f"{_share_learnt(record, n)}{n:,} molecules"
+    return f"{atlas}{how}, {molecules}{precision}; {_left_out(pretraining)}{end}"
+
+
+def _share_learnt(record: Record, n_molecules: int) -> str:
+    """Return "20,000 of " where fewer than the atlas has were learnt from, "" where all were."""
+    material = (record.model.pretraining or {}).get("material")
+    n = material.get("n_molecules") if isinstance(material, Mapping) else None
+    return f"{n:,} of " if isinstance(n, int) and n < n_molecules else ""
 
 
 def _is_untrained(record: Record) -> bool:
@@ -107,7 +115,8 @@ def _left_out(pretraining: Mapping[str, Any]) -> str:
 def n_test_seen(record: Record) -> int | None:
     """Return how many test molecules the weights learnt from without labels; None = not known.
 
-    Those that are among labelled assays are counted by `labels_seen`.
+    Those that are among labelled assays are counted by `labels_seen`. Untrained weights learnt from
+    none, whatever is in the atlas that their embeddings are standardised on.
     """
     n = _n_test_seen(record)
     return None if n and _assays(record) else n
@@ -115,4 +124,6 @@ def n_test_seen(record: Record) -> int | None:
 
 def _n_test_seen(record: Record) -> int | None:
     n = (record.model.pretraining or {}).get("n_test_seen")
-    return n if isinstance(n, int) else None
+    if not isinstance(n, int):
+        return None
+    return 0 if _is_untrained(record) else n

@@ -45,8 +45,12 @@ def effective_sample_size(counts: Sequence[float]) -> float:
     """Return on how many test molecules a mean over tasks rests, 0 where there is no task.
 
     A ROC-AUC of three positives among two hundred molecules is known no better than a mean of three
-    values. Several tasks are taken for independent estimates of one weight, T^2 / sum(1 / m)
-    (Satterthwaite 1946), but for no more than the best known of them: tasks share molecules.
+    values. Several tasks are taken for independent estimates of one weight and of one variance a
+    molecule: T^2 / sum(1 / m) is the m of a single task whose variance is that of their mean. It is
+    taken to be no more than that of the best known of them: tasks share molecules.
+
+    It serves as degrees of freedom too. There it is an approximation, and a generous one where
+    tasks are uneven: Satterthwaite's, (sum 1 / m)^2 / sum(1 / (m^2 (m - 1))), are fewer then.
 
     Parameters
     ----------

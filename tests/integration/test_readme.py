@@ -15,8 +15,11 @@ import pandas as pd
 import pytest
 
 from chmr_bench import load_runs
+from chmr_bench.records import RecordStore
 from chmr_bench.statistics import Runs, paired_difference
 from chmr_bench.statistics.across import holm
+from chmr_bench.statistics.changes import common
+from chmr_bench.statistics.resampled import corrected_resampled
 from chmr_bench.statistics.retrieval import Ranks, mrr_gain, retrieval_scores
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -76,24 +79,97 @@ def test_what_validation_said_of_ideas_is_the_mean_of_their_scores() -> None:
     assert {key: cell for key, cell in said.items() if cell != "-"} == texts
 
 
-def test_what_masked_cells_cost_is_what_the_tables_say() -> None:
-    change = r"(-?\d+\.\d) \((-?\d+\.\d) to (-?\d+\.\d)\)"
-    loss = r"(\d+\.\d)(?: points)? \((\d+\.\d) to (\d+\.\d)\)"
-    real = re.findall(change, paragraph("On real cell data").replace("+", ""))
-    lost = re.findall(loss, paragraph("On `planted` (simulated), five seeds"))
-    assert (len(real), len(lost)) == (4, 6)
-    assert all(float(low) <= 0 <= float(high) for _, low, high in real)
-    said = [*real, *((f"-{loss}", f"-{high}", f"-{low}") for loss, low, high in lost)]
-    table = text_of("leaderboards/missing.md")
-    stored = set(re.findall(change, table.replace("+", "")))
-    assert [change for change in said if change not in stored] == []
-    (most,) = re.findall(r"CHMR loses up to (\S+) points", " ".join(text_of("README.md").split()))
-    assert most == lost[0][0]
+def masked_row(dataset: str, what: str, model: str) -> dict[str, str]:
+    """Return a row of the tables of masked cells, by heading; of one model, by its name."""
+    section = text_of("leaderboards/missing.md").partition(
+        f"## {dataset}: cells masked ({what})\n"
+    )[2]
+    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    heads, *rows = ([c.strip() for c in line.strip("| ").split(" | ")] for line in lines)
+    (cells,) = [row for row in rows if row[0] == model]
+    return dict(zip(heads, cells, strict=True))
+
+
+PLANTED = "planted (SYNTHETIC)"
+LOST_ON_PLANTED = (
+    ("chmr.fill-neighbour", "world", "100 % masked"),
+    ("chmr.cell-input", "world", "100 % masked"),
+    ("cells.forest", "world", "100 % masked"),
+    ("chmr.fill-neighbour", "world", "50 % masked"),
+    ("cells.mlp", "world", "50 % masked"),
+    ("chmr.cell-input", "test", "100 % masked"),
+)
+
+
+def test_what_masked_cells_cost_on_simulated_data_is_what_the_rows_say() -> None:
+    said = paragraph("On `planted` (simulated), five seeds")
+    pattern = r"`([\w.-]+)`[^`]*? (\d+\.\d)(?: points)? \((\d+\.\d) to (\d+\.\d)\)"
+    losses = [
+        (name, f"-{x} (-{high} to -{low})") for name, x, low, high in re.findall(pattern, said)
+    ]
+    rows = [(name, masked_row(PLANTED, what, name)[share]) for name, what, share in LOST_ON_PLANTED]
+    assert losses == rows
+    whole = {
+        name: masked_row(PLANTED, "world", name)["100 % masked"].partition(" ")[0].strip("-")
+        for name in ("cells.mlp", "cells.mlp.late", "cells.regressor", "chmr.fill-neighbour")
+    }
+    (most,) = re.findall(r"loses up to (\S+) points", " ".join(text_of("README.md").split()))
+    assert most == whole.pop("chmr.fill-neighbour")
+    least, most = (f(whole.values(), key=float) for f in (min, max))
+    assert f"the networks on profiles {least} to {most}," in said
+    pretrained = masked_row(PLANTED, "pretrain", "chmr.cell-input")["100 % masked"]
+    assert f"to pretrain on {pretrained.partition(' ')[0].strip('-')}." in said
+
+
+def test_alike_are_the_imputations_and_chmr_has_no_change() -> None:
+    said = paragraph("On `planted` (simulated), five seeds")
+    assert "The row of `chmr` has no change there" in said
+    assert "differ by 0.1 points at most at any share" in said
+    fills = [
+        masked_row(PLANTED, "world", f"chmr.fill-{n}") for n in ("neighbour", "random", "zero")
+    ]
+    chmr = masked_row(PLANTED, "world", "chmr")
+    for share in ("25 % masked", "50 % masked", "75 % masked", "100 % masked"):
+        changes = [float(row[share].partition(" ")[0]) for row in fills]
+        assert max(changes) - min(changes) <= 0.1 + 1e-9
+        assert chmr[share] == "-"
+
+
+def test_what_masked_cells_cost_on_real_data_is_what_the_row_says() -> None:
+    said = paragraph("On real cell data")
+    changes = re.findall(r"[+-]?\d\.\d \(-?\d\.\d to -?\d\.\d\)", said)
+    (model,) = re.findall(r"`(chmr \[.*?\])`", said)
+    name = model.replace("[", "\\[").replace("]", "\\]")
+    rows = [masked_row(dataset, "world", name) for dataset in ("chembl2k", "broad6k")]
+    assert changes == [row[f"{share} % masked"] for row in rows for share in (50, 100)]
+    for change in changes:
+        low, high = re.findall(r"\((\S+) to (\S+)\)", change)[0]
+        assert float(low) <= 0 <= float(high)
+
+
+def test_how_much_was_learnt_from_is_what_the_records_say() -> None:
+    store = RecordStore(REPOSITORY / "leaderboards")
+
+    def material(model: str) -> Any:
+        runs = [r for r in store.of("bace", model) if r.split.name == "reference" and not r.missing]
+        (one,) = {json.dumps(r.model.pretraining["material"]) for r in runs if r.model.pretraining}
+        return json.loads(one)
+
+    n = material("chmr.molecule-only")["n_molecules"]
+    reason = "ours was pretrained on the {:,} molecules of another atlas"
+    for page in ("docs/results.md", "docs/against_printed.toml"):
+        assert reason.format(n) in text_of(page)
+    cells = material("chmr.all-cells")["cells"]
+    sizes = [block["observed"] for name, block in cells.items() if name != "activity"]
+    said = paragraph("Adding the small real profiles")
+    assert f"{min(sizes):,} to {max(sizes):,} molecules each" in said
+    n = material("mmsa")["n_molecules"]
+    assert f"structures alone: {n:,} molecules" in text_of("docs/results.md")
 
 
 def test_what_masked_profiles_cost_is_what_the_tables_say() -> None:
     change = r"-\d+\.\d \(-\d+\.\d to -?\d+\.\d\)"
-    said = re.findall(change, paragraph("The more profiles are masked"))
+    said = re.findall(change, paragraph("With profiles masked the gain"))
     stored: list[str] = []
     wong, yeast = "toxcast+wong2024", "toxcast+yeast-cgm"
     wong_strict, yeast_strict = f"{wong}, 10 strict splits", f"{yeast}, 10 strict splits"
@@ -113,6 +189,58 @@ def test_what_masked_profiles_cost_is_what_the_tables_say() -> None:
         stored += re.findall(change, shares)
     assert said == stored
     assert len(said) == 17
+
+
+def test_what_is_said_of_assay_families_is_what_is_left() -> None:
+    section = text_of("docs/results.md").partition("<!-- families")[2].partition("<!-- /fam")[0]
+    assert section.count("After Holm's correction for the 12 families") == 2
+    assert "of the gains are left: none." in section
+    assert "of those over permuted profiles are left: APR." in section
+    said = paragraph("The gain is shown on TOX21 and APR, each family for itself")
+    assert "correction for the 12 families no gain is left" in said
+    assert "of those over permuted profiles that on APR" in said
+
+
+def test_without_which_read_out_more_is_lost_is_what_the_records_say() -> None:
+    of: dict[str, dict[int | None, float]] = {"cytotoxicity": {}, "growth": {}}
+    sizes = []
+    for run in RecordStore(REPOSITORY / "leaderboards").of("toxcast+wong2024", "cells.counts"):
+        missing = run.missing or {"modalities": []}
+        (kind, *more) = missing["modalities"] or [""]
+        if run.split.name == "strict" and kind in of and not more and run.metrics:
+            assert (missing["rate"], len(missing["stages"])) == (1, 3)
+            of[kind][run.split.seed] = run.metrics.macro
+            sizes.append((run.split.n_train, run.split.n_test))
+    toxic, growth = (np.array([scores[seed] for seed in sorted(scores)]) for scores in of.values())
+    found = corrected_resampled(growth - toxic, *np.mean(sizes, axis=0))
+    mean, low, high = (f"{100 * x:.1f}" for x in (found.mean, found.low, found.high))
+    said = paragraph("The gain is shown on TOX21 and APR, each family for itself")
+    assert f"between these two losses no difference is shown ({mean}, {low} to {high})" in said
+    assert found.low < 0 < found.high
+
+
+def test_what_is_said_of_tasks_with_few_positives_is_what_the_records_say() -> None:
+    runs = RecordStore(REPOSITORY / "leaderboards").of("toxcast", "chmr.finetuned")
+    tasks: dict[bool, list[list[Any]]] = {False: [], True: []}
+    for run in runs:
+        shuffled = run.model.overrides == {"shuffle_cells": True}
+        if (shuffled or not run.model.overrides) and not run.missing and run.metrics:
+            assert run.split.name == "reference"
+            tasks[shuffled].append([t for t in run.metrics.per_task if t.score is not None])
+    assert {len(of) for of in tasks.values()} == {5}
+    rarer = np.array([task.n_minority for task in tasks[False][0]])
+    own, permuted = (np.mean([[t.score for t in run] for run in of], 0) for of in tasks.values())
+    gains = [f"{100 * (own - permuted)[rarer > few].mean():.2f}" for few in (0, 2, 10)]
+    said = " ".join(text_of("docs/statistics.md").split())
+    counts = [len(rarer), *((rarer <= few).sum() for few in (1, 2))]
+    words = (
+        "Of the {} tasks of toxcast with a score {} rest on one molecule of the rarer class, and {}"
+    )
+    assert words.format(*counts) in said
+    over = "{} points over all tasks, {} over the {} with more than two of the rarer class, and {}"
+    few = (rarer > 2).sum(), (rarer > 10).sum()
+    assert over.format(gains[0], gains[1], few[0], gains[2]) in said
+    assert f"the {few[1]} with more than ten" in said
 
 
 def everything(missing: dict[str, Any]) -> bool:
@@ -139,6 +267,10 @@ def test_how_strong_structure_is_is_what_the_records_say() -> None:
         whole["cells.counts"],
     )
     assert said == [f"{100 * score:.1f}" for score in known]
+    structure, other = alone["cells.counts"], whole["fingerprint.mlp"]
+    words = f"({100 * structure:.1f} on `toxcast+wong2024`; `fingerprint.mlp`: {100 * other:.1f})"
+    assert words in " ".join(text_of("README.md").split())
+    assert round(abs(structure - other), 3) <= 0.001  # "within 0.1 points"
 
 
 def test_what_own_profiles_add_to_chmr_is_what_the_records_say() -> None:
@@ -263,6 +395,22 @@ def test_what_is_said_of_attentive_fp_is_what_the_board_says() -> None:
     variants = ("", ".random-encoder", ".molecule-only", ".no-prior")
     graphs = ["chemprop", "mmsa", *(f"infoalign{name}" for name in variants)]
     assert (ranks[graphs] > ranks["graph.attentive-fp"]).all()
+
+
+def test_what_is_said_of_chemprop_on_toxcast_is_what_the_board_says() -> None:
+    generator = load_generator()
+    tables = [t for t in generator._tables(generator.RECORDS) if is_of_the_nine(t)]
+    (toxcast,) = [t for t in tables if t.name == "toxcast"]
+    rows = (generator._row_of(toxcast, name) for name in ("chemprop", "fingerprint.forest"))
+    a, b, _ = common(*(row.runs for row in rows))
+    assert a is not None
+    assert b is not None
+    found = paired_difference(a, b)
+    mean, low, high = (f"{100 * x:.1f}" for x in (found.mean, found.low, found.high))
+    assert found.low < 0 < found.high
+    words = f"no difference from the forest is shown ({mean}, {low} to {high}, over the two seeds)"
+    assert words in paragraph("- `infoalign` learns from")
+    assert found.n_pairs == 2
 
 
 def test_what_is_said_of_multi_forest_is_what_the_board_says() -> None:

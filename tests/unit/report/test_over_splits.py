@@ -118,10 +118,13 @@ def test_what_pretraining_saw_of_drawn_test_parts_is_told(results: Any) -> None:
     for seen, scores in ((3, [0.7]), (5, [0.72, 0.74])):
         told = {"model__weights": "a" * 64, "model__pretraining": {"n_test_seen": seen}}
         add(results, "taught", "bace", scores, seed=seen, **told)
+    told = {"model__weights": "b" * 64, "model__pretraining": {"n_test_seen": 6, "kept_epoch": 0}}
+    add(results, "untrained", "bace", [0.7, 0.72], **told)
     add(results, "forest", "bace", [0.7, 0.72])
     notes = board_grid(filled(results)).notes
     (seen_note,) = (note for note in notes if "pretraining saw" in note)
     assert "taught (bace 5)" in seen_note
+    assert "untrained" not in seen_note
     assert "forest" not in seen_note
 
 

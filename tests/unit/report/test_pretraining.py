@@ -47,6 +47,23 @@ def test_words_for_what_the_weights_were_made_from(results: Any) -> None:
     assert (pretrained_on(plain), n_test_seen(plain)) == ("", None)
 
 
+def test_words_for_a_share_of_the_atlas(results: Any) -> None:
+    def words(model: str, n: int) -> str:
+        told = {"atlas": TOLD, "material": {"n_molecules": n}}
+        return pretrained_on(add(results, model, model__pretraining=told))
+
+    assert words("share", 20_000).startswith("cells + genes, 20,000 of 115,002 molecules; 713 left")
+    assert words("whole", 115_002).startswith("cells + genes, 115,002 molecules; 713 left out")
+
+
+def test_untrained_weights_saw_no_molecule(results: Any) -> None:
+    told = {"atlas": TOLD, "n_test_seen": 4}
+    untrained = add(results, "untrained", model__pretraining=told | {"kept_epoch": 0})
+    assert n_test_seen(untrained) == 0
+    assert " for 0 epochs (untrained), " in pretrained_on(untrained)
+    assert n_test_seen(add(results, "trained", model__pretraining=told | {"kept_epoch": 2})) == 4
+
+
 def test_words_for_labelled_assays(results: Any) -> None:
     assays = {"assays": ["assay.muv"]}
     honest = pretrained_on(add(results, "assays", atlas=assays))
