@@ -151,7 +151,10 @@ def cell_atlases(given: Names | None, option: str = "--cells") -> tuple[str, ...
         whole = path != text and Path(path).expanduser().is_dir()  # its name may hold a comma
         names += [text] if whole else [name.strip() for name in text.split(",")]
     if "" in names:
-        raise UsageError(f"{option} {','.join(names)!r}: expected names of atlases between commas")
+        raise UsageError(
+            f"{option} {','.join(names)!r}: expected the name of an atlas, or of several between "
+            "commas"
+        )
     for name in names:
         if sources.folder_of(name) is None and registry().atlas(name).spec.kind == "assays":
             from chmr_bench.runner.own_profiles import no_cells

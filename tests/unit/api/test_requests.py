@@ -77,7 +77,7 @@ def test_atlases_are_named_by_commas_or_again_and_each_counts_once(tmp_path: Pat
         "nci60",
     )
     for empty in ("", "nci60,"):
-        with pytest.raises(UsageError, match="names of atlases between commas"):
+        with pytest.raises(UsageError, match="expected the name of an atlas"):
             make_request(given | {"cells": empty})
     again = ["wong2024", "nci60, wong2024"]
     assert make_request(given | {"cells": again}).cells == ("wong2024", "nci60")

@@ -94,7 +94,7 @@ def test_a_frame_of_python_has_them_too() -> None:
     [
         ("quick-data+quick-atlass", UnknownNameError, "did you mean 'quick-atlas'"),
         ("quick-dat+quick-atlas", UnknownNameError, "did you mean 'quick-data'"),
-        ("quick-data+", UnknownNameError, "no atlas is called ''"),
+        ("quick-data+", UsageError, "expected the name of an atlas"),
         ("quick-data+folder:mine", UsageError, "expected registered atlases"),
         ("quick-data+assays", UsageError, "holds labelled assays"),
     ],
