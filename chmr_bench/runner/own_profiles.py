@@ -139,7 +139,8 @@ def join_notes(data: LoadedDataset) -> Iterator[str]:
         if not n_rows:
             yield f"--cells {part.atlas}: no molecule of {name} is in it; nothing is attached"
             continue
-        differ = f"; {part.conflicts:,} measurements differ" if part.conflicts else ""
+        several = "s differ" if part.conflicts > 1 else " differs"
+        differ = f"; {part.conflicts:,} measurement{several}" if part.conflicts else ""
         yield (
             f"--cells {part.atlas}: {n_rows:,} of {n:,} molecules of {name} have profiles of their "
             f"own{differ}"
