@@ -47,7 +47,7 @@ FAILURES = {
     "needs-and-leaves": ("PluginError", "ended itself with exit code 0"),
     "needs-and-raises": ("PluginError", "BaseException: asked what it needs"),
     "needs-nothing-known": ("PluginError", "needs() gave 5"),
-    "feature-raises": ("FeatureError", "neither an error nor an exit"),
+    "feature-raises": ("PluginError", "neither an error nor an exit"),
     "feature-sleeps": ("TimeLimitError", "its features took longer than the limit of 10 s"),
 }
 WELL = ("looks-around", "moves", "peeks")
