@@ -7,20 +7,17 @@ than the standard library and numpy. Dimension letters: `n` molecules, `t` tasks
 
 from __future__ import annotations
 
+from chmr_bench.contracts.atlases import ASSAY, CELL_MODALITIES, AtlasSpec, ReadOuts
 from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock
 from chmr_bench.contracts.data import Dataset, DroppedRow, Inputs, Split, part_digest
 from chmr_bench.contracts.models import FitContext, MatchModel, Model, TaskInfo
 from chmr_bench.contracts.progress import Progress, no_progress
 from chmr_bench.contracts.specs import (
-    ASSAY,
-    CELL_MODALITIES,
-    AtlasSpec,
     DatasetSpec,
     FeatureRequest,
     FeatureSpec,
     LoadFiles,
     ModelSpec,
-    ReadOuts,
     SourceFile,
     Suite,
 )

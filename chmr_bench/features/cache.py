@@ -85,10 +85,8 @@ def _alone(path: Path, tick: Callable[[], None]) -> Iterator[None]:
     """Let one process at a time compute a file, and `tick` while another does."""
     lock = path.with_suffix(".lock")
     with contextlib.ExitStack() as stack:
-        # A cache that cannot be written, or where nothing can be locked, is not shared either.
-        with contextlib.suppress(OSError, NotImplementedError):
-            while not _entered(stack, lock, TICK_SECONDS):
-                tick()
+        while not _entered(stack, lock, TICK_SECONDS):
+            tick()
         yield
 
 
@@ -98,6 +96,8 @@ def _entered(stack: contextlib.ExitStack, lock: Path, seconds: float) -> bool:
         stack.enter_context(locked(lock, seconds))
     except Timeout:
         return False
+    except (OSError, NotImplementedError) as error:  # then it is not written, or shared, either
+        log.debug("%s cannot be locked: %s", lock, error)
     return True
 
 

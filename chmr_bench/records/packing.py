@@ -216,7 +216,8 @@ def _sorted_out(
         try:
             run = loose.read(folder)
         except RecordError as error:
-            done.problems.append(Problem(folder, str(error)))
+            if folder.exists():
+                done.problems.append(Problem(folder, str(error)))
             continue
         old = new.get(run.identity) or before.get(run.identity)
         which = "newer" if old is None else compared(old, run)

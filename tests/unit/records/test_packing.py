@@ -525,6 +525,24 @@ def test_a_run_that_is_stored_while_its_failure_is_packed_stays(
     assert [run.damage() for run in found.stored()] == [""] * 4
 
 
+def test_a_folder_that_another_packing_took_meanwhile_is_no_problem(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = loose.read
+
+    def taken(path: Path) -> Any:
+        if path == lost:
+            shutil.rmtree(path)
+        return real(path)
+
+    lost = next(run.path for run in store.stored() if run.record.status == "failed")
+    unpacked = store.unpacked()
+    monkeypatch.setattr(RecordStore, "unpacked", lambda _: unpacked)
+    monkeypatch.setattr(loose, "read", taken)
+    done = store.pack()
+    assert (done.moved, done.problems) == (3, [])
+
+
 def test_a_folder_that_is_no_run_any_more_keeps_no_other_from_being_packed(
     store: RecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
