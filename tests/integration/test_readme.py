@@ -392,6 +392,12 @@ def test_what_is_said_of_strict_splits_is_what_the_records_say() -> None:
     said = paragraph("**Strict splits.**")
     assert f"by {mean} points on average ({low} to {high}; corrected" in said
     assert f"p {found.p:.3f})" in said
+    seen = [*own["n_test_seen"], *permuted["n_test_seen"]]
+    (n_test,) = set(own["n_test"])
+    assert (
+        f"of the {n_test} test molecules of these it has seen {min(seen):.0f} to {max(seen):.0f},"
+        in said
+    )
     short = " ".join(text_of("docs/results.md").split())
     assert f"and on strict splits {mean} ({low} to {high})" in short
 
