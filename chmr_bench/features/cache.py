@@ -124,7 +124,7 @@ def connectivity_keys(
     >>> connectivity_keys(["CCO", "*"])
     ('LFQSCWFLJHTTHZ', '')
     """
-    return keys_of(_matrix(CONNECTIVITY, smiles, n_jobs, progress, cache))
+    return keys_of(matrix_of(CONNECTIVITY, smiles, n_jobs, progress, cache))
 
 
 def neutral_parent_keys(
@@ -151,13 +151,13 @@ def neutral_parent_keys(
     ('QTBSBXVTEAMEQO', 'QTBSBXVTEAMEQO')
     """
     if not known:
-        return keys_of(_matrix(NEUTRAL_PARENT, smiles, n_jobs, progress, cache))
+        return keys_of(matrix_of(NEUTRAL_PARENT, smiles, n_jobs, progress, cache))
     if len(known) != len(smiles):
         raise DataError(f"{len(known)} connectivities are known of {len(smiles)} molecules")
     parents = list(known)
     rows = [row for row, text in enumerate(smiles) if not plainly_neutral(text)]
     others = [smiles[row] for row in rows]
-    computed = _matrix(NEUTRAL_PARENT, others, n_jobs, progress, cache)
+    computed = matrix_of(NEUTRAL_PARENT, others, n_jobs, progress, cache)
     for row, key in zip(rows, keys_of(computed), strict=True):
         parents[row] = key
     return tuple(parents)
@@ -199,7 +199,7 @@ def identities(
 
     "" where there is none: a molecule without a ring has no scaffold. See `features.identity`.
     """
-    values = _matrix(IDENTITY, smiles, n_jobs, progress, cache).values
+    values = matrix_of(IDENTITY, smiles, n_jobs, progress, cache).values
     parts = np.split(np.asarray(values), len(LEVELS), axis=1)
     return {level: _as_hex(part) for level, part in zip(LEVELS, parts, strict=True)}
 
@@ -218,25 +218,18 @@ def _as_hex(codes: np.ndarray[Any, Any]) -> tuple[str, ...]:
     return tuple("" if row == nothing else row for row in rows)
 
 
-def _matrix(
+def matrix_of(
     spec: FeatureSpec,
     smiles: Sequence[str],
-    n_jobs: int | None,
-    progress: Progress,
-    cache: Path | None,
+    n_jobs: int | None = None,
+    progress: Progress = no_progress,
+    cache: Path | None = None,
 ) -> MatrixBlock:
+    """Return a feature without settings that is a matrix; see `featurise`."""
     block = featurise(spec, {}, smiles, n_jobs=n_jobs, progress=progress, cache=cache)
     if not isinstance(block, MatrixBlock):
         raise PluginError(f"the feature {spec.name!r} is no matrix")
     return block
-
-
-def is_cached(
-    spec: FeatureSpec, settings: Mapping[str, Any], smiles: Sequence[str], cache: Path
-) -> bool:
-    """Return whether `featurise` would find a file (which may yet prove damaged)."""
-    resolved = resolve_settings(spec, settings)
-    return _cache_file(cache, spec, resolved, _as_list(smiles)).is_file()
 
 
 def available_cores() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +56,5 @@ def _concatenate_graphs(blocks: Sequence[GraphBlock]) -> GraphBlock:
 
 
 def _join_offsets(offsets: Sequence[IntArray]) -> IntArray:
-    lengths = np.fromiter(
-        itertools.chain.from_iterable(np.diff(o) for o in offsets), dtype=np.int64
-    )
+    lengths = np.concatenate([np.diff(o) for o in offsets])
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -31,7 +31,7 @@ from chmr_bench.errors import SettingError
 from chmr_bench.features.molecules import parse_all
 from chmr_bench.types import FloatArray
 
-Describe: TypeAlias = Callable[[Chem.Mol], Sequence[float]]
+Describe: TypeAlias = Callable[[Chem.Mol], FloatArray | None]
 
 MIN_ATOMS = 3
 """Heavy atoms; USR is defined from three on."""
@@ -106,13 +106,19 @@ def geometry(smiles: Sequence[str], hydrogens: bool = False, seed: int = 0) -> M
     The fallback is stated at the top of this module; rows it gives up are not observed.
     """
     check_seed(seed)
-    names = _names()
+    return described_block(smiles, lambda mol: _described(mol, hydrogens, seed), _names())
+
+
+def described_block(
+    smiles: Sequence[str], describe: Describe, names: tuple[str, ...]
+) -> MatrixBlock:
+    """Return what `describe` gives of each molecule, (n, d) float32; None = not observed."""
     values: Any = np.zeros((len(smiles), len(names)), dtype=np.float32)
     observed = np.zeros(len(smiles), dtype=bool)
     for row, mol in enumerate(parse_all(smiles)):
-        descriptors = _described(mol, hydrogens, seed)
-        if descriptors is not None:
-            values[row], observed[row] = descriptors, True
+        numbers = describe(mol)
+        if numbers is not None:
+            values[row], observed[row] = numbers, True
     return MatrixBlock(values=values, observed=observed, names=names)
 
 

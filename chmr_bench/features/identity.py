@@ -18,11 +18,9 @@ from rdkit.Chem import rdinchi
 
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.features.molecules import parse_all
-from chmr_bench.features.plugin import LEVELS
+from chmr_bench.features.plugin import KEY_LENGTH, LEVELS
 
 HASH_BYTES = 16
-KEY_LENGTH = 14
-"""The first block of an InChIKey is the hash of formula, connections and hydrogens."""
 
 NON_METALS = frozenset({1, 6, 7, 8, 9, 15, 16, 17, 35, 53})
 """Atomic numbers of the elements of nearly all drugs, none of which RDKit cuts off as a metal."""
@@ -61,9 +59,8 @@ def levels(smiles: Sequence[str]) -> MatrixBlock:
         flat = murcko(parent, chirality=False)
         texts += (Chem.MolToSmiles(mol), Chem.MolToSmiles(parent), flat)
     hashes = [hashlib.sha256(t.encode()).digest()[:HASH_BYTES] if t else b"" for t in texts]
-    padded = b"".join(one.ljust(HASH_BYTES, b"\0") for one in hashes)
-    codes: Any = np.frombuffer(padded, dtype=np.uint8).reshape(-1, len(LEVELS) * HASH_BYTES)
-    return MatrixBlock(values=codes.copy(), observed=np.ones(len(codes), dtype=bool))
+    codes = _codes(hashes, HASH_BYTES).reshape(-1, len(LEVELS) * HASH_BYTES)
+    return MatrixBlock(values=codes, observed=np.ones(len(codes), dtype=bool))
 
 
 def murcko(mol: Chem.Mol, chirality: bool) -> str:
@@ -109,6 +106,11 @@ def _parent(mol: Chem.Mol) -> Chem.Mol:
 
 def _key_codes(molecules: Iterable[Chem.Mol]) -> MatrixBlock:
     keys = [rdinchi.MolToInchiKey(mol)[:KEY_LENGTH].encode("ascii") for mol in molecules]
-    padded = b"".join(key.ljust(KEY_LENGTH, b"\0") for key in keys)
-    codes: Any = np.frombuffer(padded, dtype=np.uint8).reshape(-1, KEY_LENGTH)
-    return MatrixBlock(values=codes.copy(), observed=np.array([bool(k) for k in keys], dtype=bool))
+    observed = np.array([bool(key) for key in keys], dtype=bool)
+    return MatrixBlock(values=_codes(keys, KEY_LENGTH), observed=observed)
+
+
+def _codes(texts: Sequence[bytes], width: int) -> Any:
+    """Return a row of bytes a text, (n, width) uint8, zeros behind its end."""
+    padded = b"".join(text.ljust(width, b"\0") for text in texts)
+    return np.frombuffer(padded, dtype=np.uint8).reshape(-1, width).copy()

@@ -63,17 +63,20 @@ def _parse(smiles: str) -> Chem.Mol:
             raise
         except Exception as error:
             raise FeatureError(f"{shown(smiles)} cannot be read: {first_line(error)}") from error
-    n_atoms = mol.GetNumHeavyAtoms() or mol.GetNumAtoms()
-    if not 0 < n_atoms <= MAX_ATOMS:
-        raise FeatureError(f"{shown(smiles)} holds {_size(n_atoms)}")
+    odd = _odd_size(mol)
+    if odd:
+        raise FeatureError(f"{shown(smiles)} holds {odd}")
     return mol
 
 
-def _size(n_atoms: int) -> str:
-    """Return why a molecule of that size is none."""
+def _odd_size(mol: Chem.Mol) -> str:
+    """Return how many atoms it holds where that makes it no molecule, else nothing."""
+    n_atoms = mol.GetNumHeavyAtoms() or mol.GetNumAtoms()
     if not n_atoms:
         return "no atom; expected a molecule"
-    return f"{n_atoms:,} heavy atoms, too big; expected at most {MAX_ATOMS:,}"
+    if n_atoms > MAX_ATOMS:
+        return f"{n_atoms:,} heavy atoms, too big; expected at most {MAX_ATOMS:,}"
+    return ""
 
 
 def is_parsable(smiles: str) -> bool:
@@ -94,8 +97,8 @@ def strictly_parsable(smiles: str) -> str | None:
     with rdBase.BlockLogs():
         mol = _read(smiles)
         if mol is not None:
-            n_atoms = mol.GetNumHeavyAtoms() or mol.GetNumAtoms()
-            return None if 0 < n_atoms <= MAX_ATOMS else f"it holds {_size(n_atoms)}"
+            odd = _odd_size(mol)
+            return f"it holds {odd}" if odd else None
         try:
             unsanitised: Any = Chem.MolFromSmiles(smiles, sanitize=False)
             if unsanitised is None:

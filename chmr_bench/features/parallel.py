@@ -151,7 +151,7 @@ def ordered(
         return
     pending, waiting = deque[Any](), iter(tasks)
     needed = min(n_jobs, len(tasks))
-    pool = _new_pool(needed, get_context("spawn")) if in_worker else _warm_pool(needed, n_jobs)
+    pool = _new_pool(needed, get_context("spawn")) if in_worker else _warm_pool(needed)
     try:
         while True:
             with isolation.without_main():
@@ -180,11 +180,12 @@ def ordered(
             pool.shutdown(wait=True)
 
 
-def _warm_pool(needed: int, most: int) -> ProcessPoolExecutor:
+def _warm_pool(needed: int) -> ProcessPoolExecutor:
     """Return a pool of as many workers as are needed: that of last time, where it is well."""
     if _kept:
         pool = _kept.pop()
-        if _size(pool) >= min(needed, most) and _is_well(pool):
+        size = pool._max_workers  # type: ignore[attr-defined]
+        if size >= needed and _is_well(pool):
             _kept.append(pool)
             return pool
         pool.shutdown(wait=True)
@@ -197,10 +198,6 @@ def _warm_pool(needed: int, most: int) -> ProcessPoolExecutor:
 def _new_pool(needed: int, context: Any) -> ProcessPoolExecutor:
     surroundings = worker.ProcessState.here()
     return ProcessPoolExecutor(needed, context, initializer=_begin_worker, initargs=(surroundings,))
-
-
-def _size(pool: ProcessPoolExecutor) -> int:
-    return int(pool._max_workers)  # type: ignore[attr-defined]
 
 
 def _is_well(pool: ProcessPoolExecutor) -> bool:

@@ -7,6 +7,9 @@ from chmr_bench import FeatureSpec, hookimpl
 _FINGERPRINTS = "chmr_bench.features.fingerprints"
 _IDENTITY = "chmr_bench.features.identity"
 
+KEY_LENGTH = 14
+"""The first block of an InChIKey is the hash of formula, connections and hydrogens."""
+
 CONNECTIVITY = FeatureSpec(
     name="connectivity",
     title="First 14 characters of the InChIKey, as ASCII codes (n, 14); unobserved where none",

@@ -84,7 +84,6 @@ def nearest(
     *,
     queries: Bits | None = None,
     exclude_self: bool = True,
-    at_least: float = 0.0,
     n_jobs: int | None = None,
     progress: Progress = no_progress,
 ) -> Neighbours:
@@ -100,8 +99,6 @@ def nearest(
         Bits of other molecules; None = the n molecules themselves.
     exclude_self : bool
         A molecule is not its own neighbour; only without `queries`.
-    at_least : float
-        Smallest similarity that counts.
     n_jobs : int or None
         Threads, None for all cores; the result does not depend on it.
 
@@ -128,7 +125,7 @@ def nearest(
     alone = queries is None and exclude_self
     own = np.arange(len(wanted)) if alone else np.full(len(wanted), -1)
     rows = np.full((len(wanted), k), -1, dtype=np.int64)
-    similarity = np.full((len(wanted), k), max(at_least, np.finfo(np.float64).tiny))
+    similarity = np.full((len(wanted), k), np.finfo(np.float64).tiny)
     _search(
         _blocks(words), (wanted, own), (rows, similarity), n_jobs or available_cores(), progress
     )

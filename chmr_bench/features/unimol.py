@@ -19,8 +19,7 @@ from rdkit import Chem
 
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import FeatureError, MissingDependencyError, SettingError
-from chmr_bench.features.conformers import check_seed, relax
-from chmr_bench.features.molecules import parse_all
+from chmr_bench.features.conformers import check_seed, described_block, relax
 from chmr_bench.types import FloatArray
 
 WIDTH = 512
@@ -61,14 +60,12 @@ def unimol(
     if device not in DEVICES:
         raise SettingError(f"setting 'device' is {device!r}; expected one of {', '.join(DEVICES)}")
     network = _network(remove_hydrogens, device)
-    values: Any = np.zeros((len(smiles), WIDTH), dtype=np.float32)
-    observed = np.zeros(len(smiles), dtype=bool)
-    for row, mol in enumerate(parse_all(smiles)):
+
+    def describe(mol: Chem.Mol) -> FloatArray | None:
         shaped = _relaxed(mol, remove_hydrogens, seed)
-        if shaped is not None:
-            values[row], observed[row] = _represented(network, shaped), True
-    names = tuple(f"unimol_{i}" for i in range(WIDTH))
-    return MatrixBlock(values=values, observed=observed, names=names)
+        return None if shaped is None else _represented(network, shaped)
+
+    return described_block(smiles, describe, tuple(f"unimol_{i}" for i in range(WIDTH)))
 
 
 @functools.lru_cache(maxsize=1)

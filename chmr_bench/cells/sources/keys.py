@@ -15,7 +15,9 @@ import numpy as np
 
 from chmr_bench import paths
 from chmr_bench.contracts import FeatureSpec, MatrixBlock, Progress, no_progress
-from chmr_bench.errors import FeatureError, PluginError
+from chmr_bench.errors import FeatureError
+from chmr_bench.features.groups import numbered
+from chmr_bench.features.plugin import KEY_LENGTH
 from chmr_bench.types import BoolArray
 
 KEYS = FeatureSpec(
@@ -29,7 +31,6 @@ STRICT_KEYS = FeatureSpec(
     compute="chmr_bench.cells.sources.keys:codes_where_sanitised",
 )
 UNREADABLE = 1
-KEY_LENGTH = 14  # of features.identity, which imports rdkit
 RDKIT_REFUSES = (ValueError, RuntimeError)
 """What RDKit raises on a molecule that it parsed and cannot kekulise, or fails on within."""
 
@@ -53,21 +54,18 @@ def keys_where_readable(
         A molecule that RDKit parses and does not sanitise is unreadable too: an indole written
         without its hydrogen, say, which would have another molecule's key.
     """
-    from chmr_bench.features.cache import featurise, keys_of
+    from chmr_bench.features.cache import keys_of, matrix_of
 
     if not smiles:
         return Keys((), np.zeros(0, dtype=bool))
     different = list(dict.fromkeys(smiles))
     spec = STRICT_KEYS if strict else KEYS
-    block = featurise(spec, {}, different, progress=progress, cache=paths.feature_folder())
-    if not isinstance(block, MatrixBlock):
-        raise PluginError(f"the feature {KEYS.name!r} is no matrix")
+    block = matrix_of(spec, different, progress=progress, cache=paths.feature_folder())
     codes: Any = np.array(block.values, dtype=np.uint8)
     unreadable = codes[:, 0] == UNREADABLE
     codes[unreadable] = 0
     keys = keys_of(MatrixBlock(codes, block.observed))
-    place = {text: i for i, text in enumerate(different)}
-    rows = np.array([place[text] for text in smiles], dtype=np.int64)
+    rows = numbered(smiles)
     return Keys(tuple(keys[i] for i in rows), unreadable[rows])
 
 

@@ -142,13 +142,6 @@ def test_a_folder_that_cannot_be_written_costs_only_time(
     assert "is not cached" in caplog.text
 
 
-def test_is_cached_says_whether_a_run_would_compute(tmp_path: Path) -> None:
-    assert not cache.is_cached(MORGAN, {}, SMILES, tmp_path)
-    cache.featurise(MORGAN, {}, SMILES, n_jobs=1, cache=tmp_path)
-    assert cache.is_cached(MORGAN, {}, SMILES, tmp_path)
-    assert not cache.is_cached(MORGAN, {"radius": 1}, SMILES, tmp_path)
-
-
 def test_a_failure_is_not_cached(tmp_path: Path) -> None:
     with pytest.raises(FeatureError, match=r"row 1 .*'C\('"):
         cache.featurise(MORGAN, {}, ["C", "C("], n_jobs=1, cache=tmp_path)

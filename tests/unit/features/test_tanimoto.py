@@ -23,12 +23,12 @@ def random_bits(n: int, d: int = 200, seed: int = 0) -> Any:
     return bits
 
 
-def by_hand(bits: Any, queries: Any, k: int, *, own: bool, at_least: float = 0.0) -> Any:
+def by_hand(bits: Any, queries: Any, k: int, *, own: bool) -> Any:
     """Return rows and similarities from the definition, ties by the lower row."""
     rows, values = np.full((len(queries), k), -1), np.zeros((len(queries), k))
     for i, query in enumerate(queries):
         found = (bits & query).sum(axis=1) / np.maximum((bits | query).sum(axis=1), 1)
-        good = (found > 0) & (found >= at_least)
+        good = found > 0
         if own:
             good[i] = False
         best = sorted(np.flatnonzero(good).tolist(), key=lambda j: (-found[j], j))[:k]
@@ -80,14 +80,6 @@ def test_oneself_is_found_where_it_is_not_left_out() -> None:
 def test_other_molecules_can_ask() -> None:
     bits, queries = random_bits(500), random_bits(40, seed=1)
     same(nearest(bits, 6, queries=queries), by_hand(bits, queries, 6, own=False))
-
-
-def test_a_least_similarity_counts_itself() -> None:
-    bits = random_bits(400, d=40)
-    expected = by_hand(bits, bits, 50, own=True, at_least=0.5)
-    assert (expected[1] == 0.5).any()
-    assert (expected[0][:, -1] == -1).all()
-    same(nearest(bits, 50, at_least=0.5), expected)
 
 
 def test_threads_and_the_form_of_the_bits_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
