@@ -182,8 +182,7 @@ def build(
     if neighbours is not None and settings.neighbours > 0:
         links.append(_neighbour_links(neighbours, settings.neighbours))
     links += _profile_links(atlas, settings, offsets, report)
-    if atlas.genes is not None:
-        links += _gene_links(atlas, settings, int(offsets[-2]))
+    links += _gene_links(atlas, settings, int(offsets[-2]))
     report |= {f"{link.name}_links": float(_n_pairs(link, len(row))) for link in links}
     return ContextGraph(kinds, offsets, row, *_csr(len(row), links), report=report)
 
@@ -257,9 +256,7 @@ def _gene_links(atlas: Atlas, settings: GraphSettings, first: int) -> list[_Link
         if modality_of(name) != EXPRESSION or not len(columns) or not len(rows):
             continue
         size = np.abs(np.asarray(block.values)[np.ix_(rows, columns)])
-        known = np.isfinite(size)
-        if block.in_part:
-            known &= block.observed[np.ix_(rows, columns)]
+        known = block.entries[np.ix_(rows, columns)]
         if not known.any():
             continue
         size[~known] = 0

@@ -14,7 +14,7 @@ from chmr_bench.cells.atlas import Atlas, Forms, Genes, ProfileTable
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import DataError
 from chmr_bench.features.groups import MoleculeKeys, numbered
-from chmr_bench.types import BoolArray, IntArray
+from chmr_bench.types import IntArray
 
 Piece: TypeAlias = tuple[MatrixBlock, IntArray]
 """A block, and the molecule each of its rows belongs to; -1 = to none."""
@@ -48,7 +48,7 @@ def one_row_a_molecule(
     parents_of : ParentsOf
         SMILES, the first of each connectivity -> connectivities of the neutral parents.
     """
-    by_key, targets = _number(keys)
+    by_key, targets = first_rows(keys)
     first = np.array([*by_key.values()], dtype=np.int64)
     parents = parents_of(tuple(table.smiles[i] for i in first))
     names = MoleculeKeys(tuple(by_key), tuple(parents))
@@ -139,7 +139,7 @@ def _joined_forms(atlases: Sequence[Atlas]) -> tuple[Forms, IntArray]:
     return Forms(names, targets[row_of_form]), targets
 
 
-def _number(keys: Sequence[str]) -> tuple[dict[str, int], IntArray]:
+def first_rows(keys: Sequence[str]) -> tuple[dict[str, int], IntArray]:
     """Return key -> first row, in order of appearance, and each row's number among them or -1."""
     first: dict[str, int] = {}
     for row, key in enumerate(keys):
@@ -178,7 +178,7 @@ def mean_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
 
     targets = np.concatenate([part for _, part in pieces])
     values = np.concatenate([np.asarray(block.values) for block, _ in pieces])
-    known = np.concatenate([_entries(block) for block, _ in pieces])
+    known = np.concatenate([block.entries for block, _ in pieces])
     rows = np.flatnonzero(targets >= 0)
     ones = np.ones(len(rows), dtype=np.float64)
     join = sparse.csr_array((ones, (targets[rows], np.arange(len(rows)))), shape=(n, len(rows)))
@@ -193,12 +193,6 @@ def mean_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
     if (observed.all(axis=1) | ~observed.any(axis=1)).all():
         observed = np.asarray(observed.all(axis=1))
     return MatrixBlock(mean.astype(dtype), observed, pieces[0][0].names), conflicts
-
-
-def _entries(block: MatrixBlock) -> BoolArray:
-    """Return (n, d) bool, which entries are measured."""
-    rows = block.observed if block.in_part else block.observed[:, None]
-    return np.asarray(rows & np.isfinite(np.asarray(block.values)))
 
 
 def first_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
@@ -243,7 +237,11 @@ def merge_blocks(
     conflicts = 0
     for name, by_columns in groups.items():
         for source, pieces in by_columns.values():
-            full = name if len(by_columns) == 1 else _free(f"{name}.{_suffix(source)}", merged)
+            full = (
+                name
+                if len(by_columns) == 1
+                else free_name(f"{name}.{_suffix(source)}", "-", merged)
+            )
             merged[full], more = join(pieces, n)
             conflicts += more
     return merged, conflicts
@@ -253,12 +251,12 @@ def _suffix(source: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", source.lower()).strip("-") or "source"
 
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    """Return the name, numbered where it is taken."""
+def free_name(name: str, mark: str, taken: Mapping[str, Any]) -> str:
+    """Return the name, numbered after a mark where it is taken."""
     number, free = 1, name
     while free in taken:
         number += 1
-        free = f"{name}-{number}"
+        free = f"{name}{mark}{number}"
     return free
 
 
@@ -266,7 +264,7 @@ def _merge_genes(parts: Sequence[tuple[str, Genes]]) -> Genes | None:
     if len(parts) < 2:
         return parts[0][1] if parts else None
     genes = [part for _, part in parts]
-    first, targets = _number([name for part in genes for name in part.names])
+    first, targets = first_rows([name for part in genes for name in part.names])
     cut = _parts(targets, genes)
     blocks, _ = merge_blocks([(s, g.blocks) for s, g in parts], cut, len(first), join_rows)
     columns: dict[str, int] = {}

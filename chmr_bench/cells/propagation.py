@@ -41,12 +41,6 @@ class Propagated:
     observed: BoolArray
     reached: BoolArray
 
-    @property
-    def n_unreached(self) -> int:
-        """Number of molecules no value came to."""
-        rows = self.reached.any(axis=1) if self.reached.ndim == 2 else self.reached
-        return int((~rows).sum())
-
 
 def propagate(
     values: FloatArray, observed: BoolArray, neighbours: Neighbours, steps: int

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from chmr_bench.cells.atlas import ProfileTable
+from chmr_bench.cells.merging import first_rows
 from chmr_bench.contracts import MatrixBlock
 from chmr_bench.types import FloatArray, IntArray
 
@@ -60,8 +61,7 @@ def agreements(table: ProfileTable, keys: Sequence[str]) -> list[Agreement]:
     >>> agreements(table, [f"K{i // 2}" for i in range(80)])[0].median
     0.0
     """
-    number = {key: i for i, key in enumerate(dict.fromkeys(keys)) if key}
-    molecules = np.array([number.get(key, -1) for key in keys], dtype=np.int64)
+    _, molecules = first_rows(keys)
     rows = np.flatnonzero(molecules >= 0)
     rows = rows[np.bincount(molecules[rows], minlength=1)[molecules[rows]] > 1]
     per_block = (

@@ -21,6 +21,7 @@ from chmr_bench.cells.sources.tables import (
     read_matrix,
     read_table,
 )
+from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import DataError, UsageError
 
 FOLDER_PREFIX = "folder:"
@@ -65,8 +66,7 @@ def folder_digest(folder: Path) -> str:
     index, matrices = files_in(folder)
     h = hashlib.sha256()
     for path in (index, *matrices):
-        with path.open("rb") as file:
-            h.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        h.update(f"{path.name} {file_sha256(path)}\n".encode())
     return h.hexdigest()
 
 

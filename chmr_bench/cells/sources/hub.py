@@ -24,6 +24,7 @@ from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.data.downloads import within
 from chmr_bench.data.fetch import SLOWEST, FetchOptions, file_sha256, locked
 from chmr_bench.errors import FetchError, MissingDependencyError
+from chmr_bench.paths import write_whole
 
 PINS = "pins.json"
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
@@ -193,9 +194,7 @@ def _read_state(folder: Path, dataset: HubDataset) -> dict[str, Any]:
 
 
 def _write_state(folder: Path, state: Mapping[str, Any]) -> None:
-    part = folder / f"{PINS}.part"
-    part.write_text(json.dumps(state, indent=1), encoding="utf-8")
-    part.replace(folder / PINS)
+    write_whole(folder / PINS, json.dumps(state, indent=1).encode())
 
 
 def _is_pinned(path: Path, sha256: str | None) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ import numpy as np
 
 from chmr_bench import paths
 from chmr_bench.cells.atlas import Genes, ProfileTable
-from chmr_bench.cells.merging import first_observed
+from chmr_bench.cells.merging import first_observed, first_rows, free_name
 from chmr_bench.cells.plugin import REVISION_VARIABLE
 from chmr_bench.cells.sources.hub import HubDataset, hub_files
 from chmr_bench.cells.sources.tables import plain_smiles, read_matrix, read_table
-from chmr_bench.contracts import AtlasSpec, LoadFiles, MatrixBlock
+from chmr_bench.contracts import AtlasSpec, LoadFiles, MatrixBlock, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, FetchError
 from chmr_bench.types import IntArray
@@ -65,16 +66,13 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
         A table or a matrix is not in the layout of this module.
     """
     options = getattr(files, "options", FetchOptions())
-    return load_corpus(_find(options, getattr(files, "progress", None)))
+    return load_corpus(_find(options, getattr(files, "progress", no_progress)))
 
 
 def load_corpus(local: Mapping[str, Path]) -> ProfileTable:
     """Return one row a ``mol_id`` of the files of a corpus, name -> local file; see `load`."""
     structure = read_table(local[STRUCTURE], ["mol_id", "smiles"])
-    rows: dict[str, int] = {}
-    for row, molecule in enumerate(structure["mol_id"]):
-        if molecule:
-            rows.setdefault(molecule, row)
+    rows, _ = first_rows(structure["mol_id"])
     smiles = structure["smiles"].to_numpy(dtype=str)
     number = {molecule: i for i, molecule in enumerate(rows)}
     blocks, unmatched = {}, 0
@@ -93,7 +91,7 @@ def load_corpus(local: Mapping[str, Path]) -> ProfileTable:
     )
 
 
-def _find(options: FetchOptions, progress: Any) -> Mapping[str, Path]:
+def _find(options: FetchOptions, progress: Progress) -> Mapping[str, Path]:
     """Return file name -> local file: from a mirror folder, or from the hub."""
     if options.mirror and "://" not in options.mirror:
         folder = Path(options.mirror).expanduser() / FOLDER
@@ -104,10 +102,7 @@ def _find(options: FetchOptions, progress: Any) -> Mapping[str, Path]:
             return {name: folder / name for name in FILES}
     revision = os.environ.get(REVISION_VARIABLE) or "main"
     dataset = HubDataset(REPOSITORY, revision, FILES)
-    folder = paths.data_folder() / FOLDER
-    if progress is None:
-        return hub_files(dataset, folder, options)
-    return hub_files(dataset, folder, options, progress)
+    return hub_files(dataset, paths.data_folder() / FOLDER, options, progress)
 
 
 def _read(local: Mapping[str, Path], stem: str, columns: Sequence[str]) -> tuple[Any, MatrixBlock]:
@@ -166,22 +161,12 @@ def _named(block: MatrixBlock, ids: tuple[str, ...]) -> MatrixBlock:
     """Return the block with its columns named after genes; a gene's second column says so."""
     names: dict[str, None] = {}
     for gene in ids:
-        name, n = gene, 1
-        while name in names:
-            n += 1
-            name = f"{gene}#{n}"
-        names[name] = None
-    return MatrixBlock(block.values, block.observed, tuple(names))
+        names[free_name(gene, "#", names)] = None
+    return replace(block, names=tuple(names))
 
 
 def _with_columns(genes: Genes, columns: tuple[str, ...]) -> Genes:
     """Return the genes with the expression columns that are named after one of them."""
     index = {gene: i for i, gene in enumerate(genes.names)}
     known = {name: index.get(name.partition("#")[0], -1) for name in columns}
-    return Genes(
-        genes.names,
-        genes.blocks,
-        genes.edges,
-        genes.weights,
-        {name: gene for name, gene in known.items() if gene >= 0},
-    )
+    return replace(genes, columns={name: gene for name, gene in known.items() if gene >= 0})
