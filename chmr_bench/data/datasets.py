@@ -41,10 +41,14 @@ def open_dataset(
         The spec's `load` is not to be found, or returns no `Dataset`.
     """
     if foreign.is_foreign(spec.load):
-        target = f"{__name__}:load_here"
-        words = (spec, options)
-        seconds, receiver = options.load_limit, _Progress(progress)
-        dataset = foreign.isolated(spec.load, target, *words, seconds=seconds, receiver=receiver)
+        dataset = foreign.isolated(
+            spec.load,
+            f"{__name__}:load_here",
+            spec,
+            options,
+            seconds=options.load_limit,
+            receiver=_Progress(progress),
+        )
     else:
         dataset = _loaded(spec, options, progress)
     if not isinstance(dataset, Dataset):

@@ -74,7 +74,6 @@ class FetchOptions:
 class FileState:
     """What the cache holds of one source file; `detail` says what is wrong."""
 
-    source: SourceFile
     path: Path
     state: State
     detail: str = ""
@@ -153,10 +152,10 @@ def state_of(source: SourceFile) -> FileState:
         n_bytes = path.stat().st_size
         detail = "" if file_sha256(path) == source.sha256 else _difference(path, n_bytes, source)
     except FileNotFoundError:
-        return FileState(source, path, "missing")
+        return FileState(path, "missing")
     except OSError as error:
-        return FileState(source, path, "damaged", f"cannot be read: {error}")
-    return FileState(source, path, "damaged" if detail else "ok", detail)
+        return FileState(path, "damaged", f"cannot be read: {error}")
+    return FileState(path, "damaged" if detail else "ok", detail)
 
 
 # ------------------------------------------------------------------------------------ the one file

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+import sys
 import tempfile
 import urllib.error
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -185,14 +185,9 @@ def _ways_out(table: MolNetTable) -> str:
 
 def _address(load: Any) -> str:
     """Return the download address that stands in the module of one of deepchem's loaders."""
-    names = {k: v for k, v in vars(_module_of(load)).items() if k.endswith("_URL")}
-    return " or ".join(str(v) for v in names.values()) or "deepchem's address"
-
-
-def _module_of(load: Any) -> ModuleType:
-    import sys
-
-    return sys.modules[load.__module__]
+    module = sys.modules[load.__module__]
+    addresses = [str(v) for k, v in vars(module).items() if k.endswith("_URL")]
+    return " or ".join(addresses) or "deepchem's address"
 
 
 def _keep(fresh: Path, folder: Path) -> None:

@@ -97,6 +97,11 @@ class Layout:
     upper: bool = False
     min_values: int = 1
 
+    @property
+    def molecule(self) -> str:
+        """Return the column that says which molecule a row is of."""
+        return self.structures.key if self.structures else self.smiles
+
 
 @functools.cache
 def specs(path: Path = ATLASES) -> tuple[AtlasSpec, ...]:

@@ -163,10 +163,8 @@ NOT_FOUND = "?"
 
 def smiles_of(where: Path, table: Any, layout: Layout, structures: Mapping[str, str] | None) -> Any:
     """Return (m,) the SMILES of the rows, without what may follow them."""
-    column = layout.structures.key if layout.structures else layout.smiles
-    if column not in table.columns:
-        raise DataError(f"{where}: no column {column!r}; it has {', '.join(table.columns[:12])}")
-    texts = table[column]
+    _check_columns(where, table, [layout.molecule])
+    texts = table[layout.molecule]
     if structures is not None:
         texts = plain_names(texts).map(structures).fillna(NOT_FOUND)
     return texts.str.strip().str.partition(" ")[0].to_numpy(dtype=object)
@@ -178,16 +176,21 @@ def structure_table(described: Structures, files: LoadFiles) -> dict[str, str]:
     for mirror_path in described.files:
         path = files(mirror_path)
         for _, table in tables(path, Layout("", (), {}, encoding=described.encoding)):
-            for column in (described.matches, described.smiles):
-                if column not in table.columns:
-                    raise DataError(
-                        f"{path}: no column {column!r}; it has {', '.join(table.columns[:12])}"
-                    )
+            _check_columns(path, table, [described.matches, described.smiles])
             smiles = table[described.smiles]
             kept = table[~smiles.isin(NO_SMILES)].iloc[::-1]  # the first is to stand
             keys = plain_names(kept[described.matches])
             by_key = {**dict(zip(keys, kept[described.smiles], strict=True)), **by_key}
     return by_key
+
+
+def _check_columns(where: Path, table: Any, columns: Sequence[str]) -> None:
+    """Raise DataError where a table lacks one of these columns."""
+    for column in columns:
+        if column not in table.columns:
+            raise DataError(
+                f"{where}: no column {column!r}; it has {', '.join(table.columns[:12])}"
+            )
 
 
 NO_SMILES = ("", "NA", "-666")
@@ -204,9 +207,8 @@ def columns_of(
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield names of read-outs and their columns; columns of one name do not go together."""
     groups: list[dict[str, str]] = []
-    skipped = {layout.structures.key if layout.structures else layout.smiles}
     for column in table.columns:
-        name = "" if column in skipped else _readout(str(column), layout, member)
+        name = "" if column == layout.molecule else _readout(str(column), layout, member)
         if name:
             free = next((group for group in groups if name not in group), None)
             if free is None:
