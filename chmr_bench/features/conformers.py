@@ -170,7 +170,7 @@ def _atoms(mol: Chem.Mol) -> FloatArray:
     return np.column_stack([numbers, places - places.mean(axis=0)])
 
 
-def relax(mol: Chem.Mol, seed: int = 0, most: int | None = None) -> Chem.Mol | None:
+def relax(mol: Chem.Mol, seed: int, most: int | None = None) -> Chem.Mol | None:
     """Return the largest fragment with hydrogens, its conformer relaxed by MMFF94 if that knows it.
 
     None where there is no conformer, or where it has more than `most` atoms.

@@ -83,7 +83,6 @@ def nearest(
     k: int,
     *,
     queries: Bits | None = None,
-    exclude_self: bool = True,
     n_jobs: int | None = None,
     progress: Progress = no_progress,
 ) -> Neighbours:
@@ -96,9 +95,7 @@ def nearest(
     bits : Bits
         The n molecules to choose from.
     queries : Bits or None
-        Bits of other molecules; None = the n molecules themselves.
-    exclude_self : bool
-        A molecule is not its own neighbour; only without `queries`.
+        Bits of other molecules; None = the n molecules themselves, none its own neighbour.
     n_jobs : int or None
         Threads, None for all cores; the result does not depend on it.
 
@@ -122,8 +119,7 @@ def nearest(
         return Neighbours(
             np.full((len(wanted), k), -1, np.int32), np.zeros((len(wanted), k), np.float32)
         )
-    alone = queries is None and exclude_self
-    own = np.arange(len(wanted)) if alone else np.full(len(wanted), -1)
+    own = np.arange(len(wanted)) if queries is None else np.full(len(wanted), -1)
     rows = np.full((len(wanted), k), -1, dtype=np.int64)
     similarity = np.full((len(wanted), k), np.finfo(np.float64).tiny)
     _search(

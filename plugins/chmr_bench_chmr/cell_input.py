@@ -138,7 +138,7 @@ class CellReader:
         """Return the neighbours' means, and which molecules have one."""
         values, observed = self.donors[name]
         k = min(self.neighbours, len(observed))
-        near = nearest(self.bits, k, queries=_bits(inputs), exclude_self=False, n_jobs=self.n_jobs)
+        near = nearest(self.bits, k, queries=_bits(inputs), n_jobs=self.n_jobs)
         means = borrow(values.astype(np.float32), observed, near)
         return np.nan_to_num(means.values), means.reached
 

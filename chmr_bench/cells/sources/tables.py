@@ -60,8 +60,8 @@ def read_numbers(path: Path, table: Any, columns: Sequence[str]) -> Any:
     return values
 
 
-def read_matrix(path: Path, n_rows: int, index: str = "the index table") -> MatrixBlock:
-    """Return a matrix whose rows stand in the order of an index table, in float32.
+def read_matrix(path: Path, n_rows: int, index: str) -> MatrixBlock:
+    """Return a matrix whose rows stand in the order of the table `index`, in float32.
 
     The file holds an array ``data`` (n, d) and may hold the column names as ``columns`` (d,). It is
     read without pickle, so it can hold nothing but numbers and text. A row without any finite

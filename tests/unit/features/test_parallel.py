@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chmr_bench.contracts import Block, FeatureSpec, GraphBlock, MatrixBlock
+from chmr_bench.contracts import FeatureSpec, MatrixBlock
+from chmr_bench.contracts.blocks import block_arrays
 from chmr_bench.errors import FeatureError, MissingDependencyError, PluginError, SettingError
 from chmr_bench.features import parallel
 from chmr_bench.features.graphs import graph
@@ -83,20 +84,12 @@ def feature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return lambda name: FeatureSpec("invented", "Invented", f"invented_features:{name}", depends=())
 
 
-def arrays(block: Block) -> list[Any]:
-    if isinstance(block, GraphBlock):
-        return [block.atoms, block.bonds, block.edges, block.atom_offsets, block.bond_offsets]
-    values: Any = block.values
-    dense = values if isinstance(values, np.ndarray) else values.toarray()
-    return [dense, block.observed]
-
-
 @pytest.mark.parametrize("name", ["morgan", "graph", "connectivity"])
 def test_workers_change_no_number(name: str) -> None:
     spec = SPECS[name]
     one = parallel.compute_block(spec, spec.settings, SMILES, n_jobs=1)
     two = parallel.compute_block(spec, spec.settings, SMILES, n_jobs=2)
-    for a, b in zip(arrays(one), arrays(two), strict=True):
+    for a, b in zip(block_arrays(one), block_arrays(two), strict=True):
         np.testing.assert_array_equal(a, b)
     if isinstance(two, MatrixBlock) and not isinstance(two.values, np.ndarray):
         assert two.values.dtype == np.uint8
@@ -211,7 +204,7 @@ def test_graphs_in_pieces_are_the_graphs_of_the_whole(sizes: list[int]) -> None:
     pieces = [pool[:size] for size in sizes]
     whole = graph([s for piece in pieces for s in piece])
     joined = parallel.concatenate([graph(piece) for piece in pieces])
-    for a, b in zip(arrays(whole), arrays(joined), strict=True):
+    for a, b in zip(block_arrays(whole), block_arrays(joined), strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -72,14 +72,10 @@ def test_a_twin_is_the_first_neighbour_and_an_empty_row_has_none() -> None:
     assert not (found.rows == EMPTY).any()
 
 
-def test_oneself_is_found_where_it_is_not_left_out() -> None:
-    bits = random_bits(300)
-    same(nearest(bits, 3, exclude_self=False), by_hand(bits, bits, 3, own=False))
-
-
-def test_other_molecules_can_ask() -> None:
+def test_other_molecules_can_ask_and_find_themselves() -> None:
     bits, queries = random_bits(500), random_bits(40, seed=1)
-    same(nearest(bits, 6, queries=queries), by_hand(bits, queries, 6, own=False))
+    for asked in (queries, bits[:300]):
+        same(nearest(bits, 6, queries=asked), by_hand(bits, asked, 6, own=False))
 
 
 def test_threads_and_the_form_of_the_bits_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
