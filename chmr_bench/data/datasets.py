@@ -11,7 +11,7 @@ import numpy as np
 
 from chmr_bench import foreign
 from chmr_bench.contracts import Dataset, DatasetSpec, Progress, no_progress
-from chmr_bench.data.fetch import FetchOptions, files_of
+from chmr_bench.data.fetch import FetchOptions, SourceFiles
 from chmr_bench.data.requests import (
     FILE_ENDINGS,
     MEASURED_IN,
@@ -60,7 +60,7 @@ def open_dataset(
 
 
 def _loaded(spec: DatasetSpec, options: FetchOptions, progress: Progress) -> Any:
-    return load_object(spec.load)(spec, files_of(spec, options, progress))
+    return load_object(spec.load)(spec, SourceFiles(spec, options, progress))
 
 
 def load_here(spec: DatasetSpec, options: FetchOptions, send: Callable[..., None]) -> Any:

@@ -21,7 +21,6 @@ from chmr_bench import paths
 from chmr_bench.contracts import (
     AtlasSpec,
     DatasetSpec,
-    LoadFiles,
     Progress,
     SourceFile,
     no_progress,
@@ -93,30 +92,38 @@ def options_from_env(mirror: str | None = None, offline: bool = False) -> FetchO
     return FetchOptions(mirror=named, offline=offline)
 
 
-def files_of(
-    spec: DatasetSpec | AtlasSpec, options: FetchOptions, progress: Progress = no_progress
-) -> LoadFiles:
-    """Return the function a spec's loader calls for its files; each is fetched when asked for.
+@dataclass(frozen=True)
+class SourceFiles:
+    """What a spec's loader calls for its files (`LoadFiles`); each is fetched when asked for.
 
-    Raises
-    ------
-    FetchError
-        From the returned function: the file cannot be had, or is not the pinned one.
-    PluginError
-        From the returned function: the spec has no such source file.
+    Attributes
+    ----------
+    options, progress : FetchOptions, Progress
+        For a loader that fetches by itself, as from a hub.
     """
-    sources = {source.path: source for source in spec.sources}
-    kind = "atlas" if isinstance(spec, AtlasSpec) else "dataset"
 
-    def file(path: str) -> Path:
+    spec: DatasetSpec | AtlasSpec
+    options: FetchOptions
+    progress: Progress = no_progress
+
+    def __call__(self, path: str) -> Path:
+        """Return the local file of a mirror path.
+
+        Raises
+        ------
+        FetchError
+            It cannot be had, or is not the pinned one.
+        PluginError
+            The spec has no such source file.
+        """
+        sources = {source.path: source for source in self.spec.sources}
         if path not in sources:
+            kind = "atlas" if isinstance(self.spec, AtlasSpec) else "dataset"
             raise PluginError(
-                f"{kind} {spec.name!r} asks for the file {path!r}, which is not among its "
+                f"{kind} {self.spec.name!r} asks for the file {path!r}, which is not among its "
                 f"sources {sorted(sources)}"
             )
-        return fetch_file(sources[path], options, progress)
-
-    return file
+        return fetch_file(sources[path], self.options, self.progress)
 
 
 def fetch_file(source: SourceFile, options: FetchOptions, progress: Progress = no_progress) -> Path:

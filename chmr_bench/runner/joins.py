@@ -17,7 +17,7 @@ from chmr_bench.cells.linking import LINK_VERSION
 from chmr_bench.cells.replicates import agreements
 from chmr_bench.cells.sources.keys import keys_where_readable
 from chmr_bench.contracts import AtlasSpec, Progress, no_progress
-from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.data.fetch import FetchOptions, SourceFiles
 from chmr_bench.lazy import load_object
 from chmr_bench.records import canonical_json
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
@@ -88,7 +88,7 @@ def agreements_here(
 
 
 def _agreements(spec: AtlasSpec, options: FetchOptions, progress: Progress) -> list[dict[str, Any]]:
-    table = load_object(spec.load)(spec, sources.AtlasFiles(spec, options, progress))
+    table = load_object(spec.load)(spec, SourceFiles(spec, options, progress))
     if not isinstance(table, ProfileTable):  # an Atlas has one row a molecule
         return []
     keys = table.keys or keys_where_readable(table.smiles, progress, strict=table.strict).keys

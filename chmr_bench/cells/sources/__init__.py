@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from chmr_bench.cells.sources.folder import FOLDER_PREFIX, folder_of
 from chmr_bench.cells.sources.opening import (
-    AtlasFiles,
     atlas_of_table,
     check_atlas,
     digest,
@@ -14,7 +13,6 @@ from chmr_bench.cells.sources.opening import (
 
 __all__ = [
     "FOLDER_PREFIX",
-    "AtlasFiles",
     "atlas_of_table",
     "check_atlas",
     "digest",

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,32 +18,13 @@ from chmr_bench.cells.merging import merge, one_row_a_molecule
 from chmr_bench.cells.sources.folder import folder_digest, folder_name, load_folder
 from chmr_bench.cells.sources.keys import keys_where_readable, neutral_parents
 from chmr_bench.contracts import AtlasSpec, MatrixBlock, Progress, no_progress
-from chmr_bench.data.fetch import FetchOptions, files_of
+from chmr_bench.data.fetch import FetchOptions, SourceFiles
 from chmr_bench.errors import DataError, PluginError
 from chmr_bench.features.groups import MOLECULE_VERSION, MoleculeKeys
 from chmr_bench.lazy import load_object
 
 OPENING_VERSION = "1"
 """Changes whenever the same files give another atlas, whatever their source."""
-
-
-@dataclass(frozen=True)
-class AtlasFiles:
-    """What an atlas's loader calls for its files: mirror path -> verified local file.
-
-    Attributes
-    ----------
-    options, progress : FetchOptions
-        For a loader that fetches by itself, as from a hub.
-    """
-
-    spec: AtlasSpec
-    options: FetchOptions
-    progress: Progress = no_progress
-
-    def __call__(self, path: str) -> Path:
-        """Return the local file; FetchError where it cannot be had."""
-        return files_of(self.spec, self.options, self.progress)(path)
 
 
 def open_atlases(
@@ -69,7 +50,7 @@ def open_atlas(
     """Return one atlas, checked against its spec; raises as `open_atlases` does."""
     if isinstance(spec, Path):
         return atlas_of_table(folder_name(spec), load_folder(spec), progress=progress)
-    loaded = load_object(spec.load)(spec, AtlasFiles(spec, options, progress))
+    loaded = load_object(spec.load)(spec, SourceFiles(spec, options, progress))
     if isinstance(loaded, ProfileTable):
         loaded = atlas_of_table(spec.name, loaded, synthetic=spec.synthetic, progress=progress)
     if not isinstance(loaded, Atlas):

@@ -20,7 +20,13 @@ import pytest
 
 from chmr_bench import paths
 from chmr_bench.contracts import DatasetSpec, SourceFile
-from chmr_bench.data.fetch import FetchOptions, fetch_file, files_of, options_from_env, state_of
+from chmr_bench.data.fetch import (
+    FetchOptions,
+    SourceFiles,
+    fetch_file,
+    options_from_env,
+    state_of,
+)
 from chmr_bench.errors import FetchError, PluginError, UsageError
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -349,7 +355,7 @@ def test_a_source_path_cannot_leave_the_cache(home: Path, path: str) -> None:
 def test_a_loader_gets_its_own_sources_only(server: str) -> None:
     pinned = source(f"{server}/good")
     spec = DatasetSpec("toy", "", "classification", ("t",), "roc_auc", 1, "m:f", sources=(pinned,))
-    file = files_of(spec, QUICK)
+    file = SourceFiles(spec, QUICK)
     assert Handler.requests.total() == 0
     assert file("set/file.csv.gz").read_bytes() == CONTENT
     with pytest.raises(PluginError, match=r"'toy' asks for the file 'other'"):
