@@ -18,7 +18,8 @@
     │       ├── TimeLimitError     1: it took longer than the time limit
     │       ├── MemoryLimitError   1: it used more than the memory limit
     │       └── LeftoverProcessError  1: it left processes of its own behind
-    └── RecordError                1: a stored record cannot be read or does not verify
+    ├── RecordError                1: a stored record cannot be read or does not verify
+    └── DiskFullError             74: the disk that holds the output folder is full
 
 A message says where, what it was, what was expected, and what to do.
 """
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 from collections.abc import Iterable, Iterator
 
 INTERRUPTED = 130
@@ -174,6 +176,12 @@ class RecordError(ChmrBenchError):
     """A stored record cannot be read, or does not verify."""
 
 
+class DiskFullError(ChmrBenchError):
+    """The disk that holds the output folder, or the user's share of it, is full."""
+
+    exit_code = 74
+
+
 def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     """Return up to `n` known names close to `name`, best first."""
     by_lower = {k.lower(): k for k in known}
@@ -203,8 +211,15 @@ def cannot_write(place: object, reason: object, option: str = "--out DIR") -> Us
 
 @contextlib.contextmanager
 def writing(place: object, option: str = "--out DIR") -> Iterator[None]:
-    """Turn an OSError of the block into what `cannot_write` returns."""
+    """Turn an OSError of the block into a DiskFullError, or what `cannot_write` returns."""
     try:
         yield
     except OSError as error:
-        raise cannot_write(place, error.strerror or error, option) from error
+        file = f"{error.filename}: " if error.filename not in (None, str(place)) else ""
+        reason = f"{file}{error.strerror or error}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"cannot write to {place}: {reason}; what is on record stays. Free some space and "
+                f"run the same command again, or choose another folder with {option}"
+            ) from error
+        raise cannot_write(place, reason, option) from error

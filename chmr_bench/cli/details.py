@@ -122,6 +122,10 @@ def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:
 
     spec = registered.spec
     details = model_entry(registered)
+    details["learns"] = list(spec.learns)
+    details["needs_cells"] = spec.needs_cells
+    details["views"] = list(spec.views)
+    details["precisions"] = list(spec.precisions)
     details["notes"] = list(spec.notes)
     details["recipe"] = spec.recipe.rsplit("/", 1)[-1]
     if spec.weights:

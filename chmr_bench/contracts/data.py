@@ -103,6 +103,8 @@ class Dataset:
         n names of the molecules from a column of the source, or an empty tuple.
     source_sha256
         Hash of the user's file as it was read, or "".
+    remarks
+        What a reader of scores should know of the labels; tables say it.
 
     Examples
     --------
@@ -120,6 +122,7 @@ class Dataset:
     row_numbers: tuple[int, ...] = ()
     ids: tuple[str, ...] = ()
     source_sha256: str = ""
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (len(self.smiles), len(self.task_names))

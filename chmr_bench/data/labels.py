@@ -67,6 +67,17 @@ class TaskColumn:
     is_bound: BoolArray
     is_bad: BoolArray
 
+    def take(self, rows: Sequence[int]) -> TaskColumn:
+        """Return the labels of the given rows, in that order."""
+        return TaskColumn(
+            self.name,
+            texts=[self.texts[row] for row in rows],
+            values=self.values[rows],
+            is_word=self.is_word[rows],
+            is_bound=self.is_bound[rows],
+            is_bad=self.is_bad[rows],
+        )
+
     def problem(self, row: int, task_type: TaskType, options: TableOptions) -> str | None:
         """Return what is wrong with a row's label, or None."""
         text, value = self.texts[row], self.values[row]

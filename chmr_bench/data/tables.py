@@ -7,7 +7,6 @@ become molecules.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import hashlib
 import re
 from collections.abc import Sequence
@@ -72,18 +71,20 @@ def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Da
     dropped = sorted([*cells.bad, *bad.values()], key=lambda d: d.row)
     _check_bad(path, cells.n_rows, dropped, options)
     keep = [i for i in range(len(cells.rows)) if i not in bad]
+    kept = [column.take(keep) for column in columns]
+    remarks = _taken_bounds(kept, options)
     dataset = Dataset(
         smiles=tuple(cells.rows[i][smiles] for i in keep),
-        y=np.column_stack([column.values[keep] for column in columns]),
+        y=np.column_stack([column.values for column in kept]),
         task_names=tuple(tasks),
         dropped=tuple(dropped),
         row_numbers=tuple(cells.numbers[i] for i in keep),
         ids=() if ids is None else tuple(cells.rows[i][ids] for i in keep),
         source_sha256=cells.sha256,
+        remarks=remarks,
     )
     _check_labelled(path, dataset)
-    kept = [dataclasses.replace(c, values=c.values[keep]) for c in columns]
-    notes = [*cells.notes, *_notes(columns, decimal, task_type, options)]
+    notes = [*cells.notes, *_notes(kept, decimal, task_type), *remarks]
     if options.task_type is None:
         notes.append(labels.reason_for(kept, dataset.row_numbers, task_type))
     if task_type == "regression":
@@ -233,9 +234,7 @@ def _check_labelled(path: Path, dataset: Dataset) -> None:
 # -------------------------------------------------------------------------------------------- spec
 
 
-def _notes(
-    columns: Sequence[TaskColumn], decimal: str, task_type: TaskType, options: TableOptions
-) -> list[str]:
+def _notes(columns: Sequence[TaskColumn], decimal: str, task_type: TaskType) -> list[str]:
     """Return what was decided about the cells."""
     notes = ["numbers have a decimal comma"] if decimal == "," else []
     texts = {
@@ -249,11 +248,16 @@ def _notes(
         meanings = labels.CLASS_WORDS | labels.SIGNS
         read = (f"{word} = {meanings[word]:g}" for word in sorted(words))
         notes.append(f"labels are read as {', '.join(read)}")
-    n_bounds = sum(int(c.is_bound.sum()) for c in columns)
-    if n_bounds:
-        what = {"drop": "as not measured", "bound": "as the bound"}.get(options.censored, "")
-        notes.append(f"{plural(n_bounds, 'value')} with a qualifier {be(n_bounds)} taken {what}")
     return notes
+
+
+def _taken_bounds(columns: Sequence[TaskColumn], options: TableOptions) -> tuple[str, ...]:
+    """Return as what the values with a qualifier are taken, where there are any."""
+    n_bounds = sum(int(column.is_bound.sum()) for column in columns)
+    if not n_bounds:
+        return ()
+    what = "as not measured" if options.censored == "drop" else "as the bound"
+    return (f"{plural(n_bounds, 'value')} with a qualifier {be(n_bounds)} taken {what}",)
 
 
 def _spec(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chmr_bench.errors import RecordError, UsageError, cannot_write
+from chmr_bench.errors import RecordError, UsageError, cannot_write, writing
 from chmr_bench.records import loose, packing
 from chmr_bench.records.arrays import FILE_NAME, Arrays
 from chmr_bench.records.environment import environment
@@ -72,14 +72,13 @@ class RecordStore(StoredRuns):
         ------
         UsageError
             the folder cannot be made or written.
+        DiskFullError
+            its disk is full.
         """
-        try:
+        with writing(self.root):
             self.locks.mkdir(parents=True, exist_ok=True)
             with aside(self.temporary):
                 clear_stale(self.temporary)
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            raise cannot_write(self.root, f"{place}{error.strerror or error}") from error
 
     def lock_path(self, identity: str) -> Path:
         """Return the file that a run of this identity locks while it works."""

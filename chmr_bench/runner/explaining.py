@@ -40,7 +40,10 @@ def explain(
     """
     spec, data, listener = job.model.spec, job.data, receiver.listener
     if not spec.explain:
-        raise UsageError(f"model {spec.name!r} has nothing to explain")
+        able = sorted(name for name, one in registry().models.items() if one.spec.explain)
+        raise UsageError(
+            f"model {spec.name!r} has nothing to explain; these models have: {', '.join(able)}"
+        )
     weights = cache.make(job.weights_key(), receiver)
     if not isinstance(weights, Weights):
         raise UsageError(f"model {spec.name!r} starts from no weights with these settings")

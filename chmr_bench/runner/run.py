@@ -312,7 +312,7 @@ def _record(
 
 def _remarks(job: Job, result: _Result) -> list[str]:
     """Return what a reader of the scores should know: of the predictions, and of the labels."""
-    remarks = [*result.predicted.remarks]
+    remarks = [*job.data.dataset.remarks, *result.predicted.remarks]
     remarks += constant_targets(result.metrics, job.data.dataset.y[result.predictions.rows])
     if job.data.spec.task_type == "classification":
         remarks += hard_labels(result.predictions.values)

@@ -160,6 +160,8 @@ def test_the_options_of_a_table_reach_its_reading_and_the_record(
     assert origin.tasks == ["a, b", "z"]
     assert (origin.encoding, origin.censored, origin.id) == ("latin-1", "bound", "nö")
     assert origin.sha256 == hashlib.sha256(text.encode("latin-1")).hexdigest()
+    said = "Remark on quick.noise: 1 value with a qualifier is taken as the bound."
+    assert said in (tmp_path / "leaderboards" / "README.md").read_text()
     assert inside("verify").returncode == 0
 
 

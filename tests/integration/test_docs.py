@@ -10,10 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer.main
+from pydantic import BaseModel
 
 from chmr_bench.cli import main
 from chmr_bench.cli.app import app
@@ -120,6 +122,33 @@ def place(
     forget_registry()
     yield tmp_path
     forget_registry()
+
+
+class GuideConfig(BaseModel):
+    """Settings of a model whose weights the guide makes; `alpha` is of the fit."""
+
+    atlas: tuple[str, ...] = ("mine",)
+    transductive: bool = False
+    epochs: int = 2
+    pretrain_seed: int = 0
+    alpha: float = 1.0
+
+
+def test_weights_of_the_guide_do_not_hang_on_a_setting_of_the_fit(home: Path) -> None:
+    (body,) = [body for _, _, body in blocks("docs/models.md") if "def find_or_make" in body]
+    names: dict[str, Any] = {}
+    exec(compile(body, "docs/models.md", "exec"), names)
+
+    def made(alpha: float) -> Any:
+        folder = home / str(alpha)
+        folder.mkdir(parents=True)
+        atlas = SimpleNamespace(smiles=("CCO",), every_key=("LFQSCWFLJHTTHZ",))
+        data = SimpleNamespace(digest=lambda *_: "d", open=lambda *_: (atlas, {"molecules": 1}))
+        request = SimpleNamespace(make=True, n_jobs=1, folder=folder, data=data)
+        request.stage = request.progress = lambda *_: None
+        return names["find_or_make"](GuideConfig(alpha=alpha), request)
+
+    assert made(1.0).info == made(2.0).info
 
 
 def run(words: list[str]) -> None:

@@ -151,7 +151,8 @@ def test_explain_writes_what_the_model_shows(inside: Run, tmp_path: Path) -> Non
     assert "quick.started on quick-small seed 0: explanation" in done.stderr
     nothing = inside("explain", "quick.noise", "-d", "quick-small")
     assert nothing.returncode == 2
-    assert "has nothing to explain" in nothing.stderr
+    assert "has nothing to explain; these models have: " in nothing.stderr
+    assert "quick.started" in nothing.stderr
     reduced = inside(*asked, "--precision", "bfloat16")
     assert reduced.returncode == 2
     assert "works in float32 only" in reduced.stderr

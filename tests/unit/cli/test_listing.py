@@ -103,7 +103,12 @@ def test_show_tells_where_a_model_s_weights_come_from(capsys: pytest.CaptureFixt
     assert details["weights"].endswith("chmr-bench pretrain chmr")
     assert details["explain"].startswith("chmr-bench explain chmr")
     assert details["settings"]["atlas"]
-    assert "weights" not in shown("fingerprint.forest")
+    assert "activity" in details["learns"]
+    assert "bfloat16" in details["precisions"]
+    forest = shown("fingerprint.forest")
+    assert "weights" not in forest
+    assert (forest["needs_cells"], forest["learns"], forest["views"]) == (False, [], [])
+    assert shown("mmsa")["views"]
 
 
 def test_an_unknown_suite_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

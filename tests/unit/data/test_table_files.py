@@ -490,6 +490,16 @@ def test_a_qualifier_is_named_and_dropped_or_taken_on_order(tmp_path: Path, sign
     spec, data = read(path, censored="bound")
     np.testing.assert_array_equal(data.y, [[10], [2.5]])
     assert "1 value with a qualifier is taken as the bound" in spec.notes
+    assert data.remarks == ("1 value with a qualifier is taken as the bound",)
+
+
+def test_notes_and_remarks_are_of_the_rows_that_are_kept(tmp_path: Path) -> None:
+    path = put(tmp_path, "smiles,y\nC,>10\nCC,2.5\nx,ND\n")
+    spec, data = read(path, on_invalid="drop")
+    assert [note for note in spec.notes if "task type" not in note] == [
+        "2 rows dropped on the user's order"
+    ]
+    assert data.remarks == ()
 
 
 @pytest.mark.parametrize(

@@ -586,6 +586,19 @@ def test_runs_that_begin_with_one_pretraining_are_said_to(results: Any) -> None:
     assert {row["n_pretrainings"] for row in as_rows([family])} == {0, 1, 2}
 
 
+def test_scores_without_a_start_of_the_same_making_are_said_to_have_none(results: Any) -> None:
+    def made(epochs: int) -> dict[str, Any]:
+        return {"version": "1", "config": {"epochs": epochs}, "atlas": {"atlases": ["a"]}}
+
+    weights = {"model__weights": "a" * 64}
+    add(results, 0.0, 0.80, model__pretraining=made(2), **weights)
+    add(results, 0.5, 0.70, model__pretraining=made(5), **weights)
+    (note,) = [n for n in only_grid(results).notes if "no change" in n]
+    assert note.startswith("chmr: no change is shown, for no run on record with nothing masked")
+    add(results, 0.0, 0.81, model__pretraining=made(5), model__version="1", **weights)
+    assert not [n for n in only_grid(results).notes if "no change" in n]
+
+
 def test_many_models_get_a_panel_a_family(results: Any) -> None:
     names = ["cells.forest", "cells.mlp", "chmr", *(f"chmr.fill-{i}" for i in range(PER_PANEL))]
     for name in names[:PER_PANEL]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from chmr_bench.cli import NOT_WRITTEN
 from chmr_bench.cli.leaderboard import app
-from chmr_bench.errors import DataError, UsageError
+from chmr_bench.errors import DataError, DiskFullError, UsageError
 from chmr_bench.records import RecordStore
 from chmr_bench.report import leaderboard
 
@@ -245,6 +247,18 @@ def test_a_folder_that_cannot_be_written(board: Any, tmp_path: Path) -> None:
     blocked.write_text("")
     with pytest.raises(UsageError, match="cannot write to"):
         leaderboard.build(board.store, blocked)
+
+
+def test_a_full_disk_is_no_mistake_of_the_user(board: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: Any, **_options: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    said = "No space left on device; what is on record stays. Free some space"
+    for work in (board.store.prepare, lambda: leaderboard.build(board.store, board.root)):
+        with pytest.raises(DiskFullError, match=said) as raised:
+            work()
+        assert raised.value.exit_code == NOT_WRITTEN
 
 
 BUILD_OFTEN = """
