@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chmr_bench.cli import options
-from chmr_bench.errors import INTERRUPTED, DataError, UsageError
+from chmr_bench.cli.group import stopping
+from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.audit import Audit
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from chmr_bench.runner.loading import SplitRequest
     from chmr_bench.runner.opening import Datasets
 
-OUT = Path("leaderboards")
 PAGE, JSON, PICTURE = "audit.md", "audit.json", "similarity.png"
 WeightsOption = Annotated[
     list[Path] | None,
@@ -77,13 +77,11 @@ def audit(
                 "--records audits every record, on its own dataset and split; leave --dataset, "
                 "--suite, --split and --weights out"
             )
-        return _records(datasets, out or OUT, as_json, quiet)
+        return _records(datasets, out or options.OUT_FOLDER, as_json, quiet)
     chosen, seed = data_requests(given), valid_seed("--split-seed", split_seed)
     if out is not None:
         write_files(out, {})  # before the work, not after it
     audits = _audited(datasets, chosen, split, seed, weights or [], quiet)
-    if audits is None:
-        return INTERRUPTED
     _show(audits, as_json)
     if out is not None:
         _write(audits, out)
@@ -97,13 +95,11 @@ def _audited(
     seed: int,
     weights: list[Path],
     quiet: bool,
-) -> Audits | None:
-    """Return the audits; None where the user stopped it."""
+) -> Audits:
     from chmr_bench.display import remarks
     from chmr_bench.display.console import print_note
     from chmr_bench.display.progress import fetching
     from chmr_bench.runner.auditing import seen_by_weights
-    from chmr_bench.sweep.interrupt import stoppable
 
     _check_split(method, seed)
     seen = seen_by_weights(weights)
@@ -113,12 +109,8 @@ def _audited(
     methods = {method or datasets.load(request).spec.split for request in requests}
     for remark in remarks.unused_seeds(methods, (seed,)):
         print_note(f"note: {remark}")
-    with stoppable():
-        try:
-            audits = [_one(datasets, r, method, seed, quiet) for r in requests]
-        except KeyboardInterrupt:
-            print_note("interrupted; what was computed is kept, the same command goes on from here")
-            return None
+    with stopping("interrupted; what was computed is kept, the same command goes on from here"):
+        audits = [_one(datasets, r, method, seed, quiet) for r in requests]
     return _together(audits, seen)
 
 
@@ -166,15 +158,13 @@ def _together(audits: list[Audit], seen: list[Seen]) -> Audits:
 
 
 def _show(audits: Audits, as_json: bool) -> None:
-    from chmr_bench.cli.leaderboard import print_grid
-    from chmr_bench.display.console import print_json
+    from chmr_bench.display.console import print_grids, print_json
     from chmr_bench.report.audits import audit_grids, audits_json
 
     if as_json:
         print_json(audits_json(audits))
-        return
-    for grid in audit_grids(audits, whole=False):
-        print_grid(grid)
+    else:
+        print_grids(audit_grids(audits, whole=False))
 
 
 def _write(audits: Audits, out: Path) -> None:
@@ -199,16 +189,11 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
     from chmr_bench.display.progress import display
     from chmr_bench.records.audited import write_all
     from chmr_bench.runner.clean_scores import Skipped, audit_records
-    from chmr_bench.sweep.interrupt import stoppable
 
     store = store_of(out)
-    with stoppable(), display(1, quiet=quiet) as shown:
+    with stopping("interrupted; nothing was written"), display(1, quiet=quiet) as shown:
         shown.begun("clean scores")
-        try:
-            results = list(audit_records(store, datasets, shown.progress, shown.step))
-        except KeyboardInterrupt:
-            print_note("interrupted; nothing was written")
-            return INTERRUPTED
+        results = list(audit_records(store, datasets, shown.progress, shown.step))
     audits = [one for one in results if not isinstance(one, Skipped)]
     skipped = [one for one in results if isinstance(one, Skipped)]
     written = write_all(out, audits, {record.identity for record in store.records()})

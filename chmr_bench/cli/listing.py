@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from chmr_bench.cli import options
 from chmr_bench.cli.details import (
     atlas_details,
     atlas_entry,
@@ -35,7 +36,6 @@ from chmr_bench.plugins import registry
 
 list_app = typer.Typer(cls=Group, help="List what is registered.", no_args_is_help=True)
 LIST_SHOWN = 30
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 Entry: TypeAlias = dict[str, Any]
 Columns: TypeAlias = Mapping[str, Callable[[Entry], str]]
 """Heading -> what stands there of an entry."""
@@ -83,7 +83,7 @@ def _label(entry: Entry) -> str:
 @list_app.command("datasets")
 def list_datasets(
     suite: Annotated[str | None, typer.Option(help="Only the datasets of this suite.")] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the datasets: counts, metric, split, modalities, licence, source."""
     table = registry()
@@ -121,7 +121,7 @@ def _sizes(entry: Entry) -> str:
 
 
 @list_app.command("models")
-def list_models(as_json: JsonOption = False) -> None:
+def list_models(as_json: options.Json = False) -> None:
     """List the models: what each needs, and who registered it."""
     columns: Columns = {
         "name": _field("name"),
@@ -163,7 +163,7 @@ def list_atlases(
             "measurements agree; repeatable.",
         ),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the atlases: cell read-outs of molecules, to pretrain on or to attach (`--cells`).
 
@@ -228,7 +228,7 @@ def _lines(entry: Entry, key: str) -> str:
 
 
 @list_app.command("features")
-def list_features(as_json: JsonOption = False) -> None:
+def list_features(as_json: options.Json = False) -> None:
     """List the features and their settings."""
     columns: Columns = {
         "name": _field("name"),
@@ -240,7 +240,7 @@ def list_features(as_json: JsonOption = False) -> None:
 
 
 @list_app.command("suites")
-def list_suites(as_json: JsonOption = False) -> None:
+def list_suites(as_json: options.Json = False) -> None:
     """List the suites and their datasets; simulated ones are marked."""
     entries = [suite_entry(suite) for suite in registry().suites.values()]
     columns: Columns = {
@@ -255,7 +255,7 @@ def list_suites(as_json: JsonOption = False) -> None:
 
 
 @list_app.command("splits")
-def list_splits(as_json: JsonOption = False) -> None:
+def list_splits(as_json: options.Json = False) -> None:
     """List the ways to split a dataset."""
     from chmr_bench.splits import methods
 
@@ -264,7 +264,7 @@ def list_splits(as_json: JsonOption = False) -> None:
 
 
 @list_app.command("plugins")
-def list_plugins(as_json: JsonOption = False) -> None:
+def list_plugins(as_json: options.Json = False) -> None:
     """List the plugins, what each registers, and what is wrong with a broken one."""
     columns: Columns = {
         "plugin": _field("name"),
@@ -288,7 +288,7 @@ def show(
             help="How many of a dataset's rows have profiles in these atlases; all = every one.",
         ),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show all that is known of one dataset, model or atlas."""
     from chmr_bench.data.requests import MEASURED_IN, whole_name

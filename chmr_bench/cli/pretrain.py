@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chmr_bench.cli import options
-from chmr_bench.errors import INTERRUPTED, UsageError
+from chmr_bench.cli.group import stopping
+from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.contracts import Weights
@@ -48,7 +49,7 @@ def pretrain(
     ] = False,
     setting: options.Setting = None,
     quiet: options.Quiet = False,
-) -> int:
+) -> None:
     """Make the weights a model starts from, or say where they are.
 
     'chmr-bench run' does so by itself where they are not there and did not come with the model;
@@ -66,7 +67,7 @@ def pretrain(
     }
     settings = _settings(model, named, setting or [])
     key = _key(model, dataset, settings, given)
-    return _pretrain(key, _run_command(key, dataset, settings), run_options(given), quiet)
+    _pretrain(key, _run_command(key, dataset, settings), run_options(given), quiet)
 
 
 OPTIONS = {
@@ -118,7 +119,7 @@ def _key(
     )
 
 
-def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> int:
+def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> None:
     from chmr_bench.contracts import PendingWeights
     from chmr_bench.display.console import print_lines, print_note
     from chmr_bench.display.pending import announcement
@@ -128,44 +129,30 @@ def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet:
     weights = cache.look_up(key)
     if weights is None:
         print_note(f"{key.model.spec.name} starts from no weights with these settings")
-        return 0
+        return
     source = "already there"
     if isinstance(weights, PendingWeights):
         print_note(announcement(weights, run_options.n_jobs))
-        weights, source = made(key, cache, quiet), "pretrained"
-    if weights is None:
-        print_note("interrupted; the same command goes on from where the model last saved its work")
-        return INTERRUPTED
+        weights, source = _made(key, cache, quiet), "pretrained"
     beside = sorted(p for p in weights.path.parent.iterdir() if p.is_file() and p != weights.path)
     lines = [f"{source}: {weights.path}", f"sha256: {weights.sha256}", *(f"  {p}" for p in beside)]
     print_lines(*lines, f"to run it: {run_command}")
-    return 0
 
 
-def made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights | None:
-    """Return the weights, made where they are not there; None where the user interrupted.
-
-    Raises
-    ------
-    PluginError
-        The model's own code failed.
-    ChmrBenchError
-        As it raised it.
-    """
+def _made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights:
+    """Return the weights, made now; PluginError where the model's own code failed."""
     from chmr_bench.display.progress import display
     from chmr_bench.errors import PluginError, RemoteError
     from chmr_bench.runner.clock import Clock
-    from chmr_bench.sweep.interrupt import stoppable
 
     name = key.model.spec.name
-    with stoppable(), display(1, quiet=quiet) as shown:
+    interrupted = "interrupted; the same command goes on from where the model last saved its work"
+    with stopping(interrupted), display(1, quiet=quiet) as shown:
         shown.begun(name)
         try:
             clock = Clock(shown)
             clock.stage("weights")
             return cache.make(key, clock)
-        except KeyboardInterrupt:
-            return None
         except RemoteError as error:
             raise PluginError(
                 f"pretraining {name} failed: {error.kind}: {error}\n{error.trace}"

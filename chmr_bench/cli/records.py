@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chmr_bench.cli import options
 from chmr_bench.cli.group import Group
 from chmr_bench.errors import UsageError, nearest
 
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
     from chmr_bench.records import RecordStore, Stored
     from chmr_bench.records.packing import Packing
 
-OUT = Path("leaderboards")
+OUT = options.OUT_FOLDER
 SHORTEST = 6
 """Characters of an identity that `rm` takes for one."""
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of records and tables.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use no network.")]
 MirrorOption = Annotated[
     str | None,
@@ -62,7 +62,7 @@ def list_runs(
     model: ModelOption = None,
     dataset: DatasetOption = None,
     status: StatusOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the stored runs: what, where it lies, and its score."""
     from chmr_bench.api.options import store_of
@@ -103,8 +103,7 @@ def pack(
     from chmr_bench.records import audited
 
     store = store_of(out)
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     done = _packed(store, mirror, offline=offline, best=best, test_only=test_only)
     if audited.paths(out):
         audited.write_all(out, ())
@@ -112,15 +111,25 @@ def pack(
     return _show_problems(done, store)
 
 
+def _open_for_change(store: RecordStore) -> None:
+    """Raise UsageError where the folder cannot be written; else make it ready."""
+    store.check_writable()
+    store.prepare()
+
+
+def _build_command(out: Path) -> str:
+    """Return the command that brings the tables up to date."""
+    return f"chmr-bench leaderboard build --out {shlex.quote(str(out))}"
+
+
 def _packed(
     store: RecordStore, mirror: str | None, *, offline: bool, best: bool, test_only: bool
 ) -> Packing:
-    from chmr_bench.data.fetch import options_from_env
+    from chmr_bench.api.options import datasets_of
     from chmr_bench.display.console import print_note
     from chmr_bench.runner.labels import LabelledCells
-    from chmr_bench.runner.opening import Datasets
 
-    labels = LabelledCells(Datasets(options_from_env(mirror, offline), n_jobs=1))
+    labels = LabelledCells(datasets_of({"mirror": mirror, "offline": offline, "jobs": 1}))
     done = store.pack(labels, best=best, test_only=test_only)
     if labels.missing:
         print_note(
@@ -155,8 +164,7 @@ def merge(
             raise UsageError(f"{other.root} holds no runs; expected an output folder of 'run'")
         if other.root.resolve() == store.root.resolve():
             raise UsageError(f"{other.root} cannot be merged into itself; expected another folder")
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     before = {run.identity for run in store.stored()}
     code = 0
     for other in others:
@@ -164,8 +172,7 @@ def merge(
         done = _packed(store, mirror, offline=offline, best=False, test_only=test_only)
         code |= _show_problems(done, store)
     n_new = sum(run.identity not in before for run in store.stored())
-    build = f"chmr-bench leaderboard build --out {shlex.quote(str(out))}"
-    print_note(f"{plural(n_new, 'run')} added; now: {build}")
+    print_note(f"{plural(n_new, 'run')} added; now: {_build_command(out)}")
     return code
 
 
@@ -183,8 +190,7 @@ def unpack(
     from chmr_bench.records import packing
 
     store = store_of(out)
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     done = packing.unpack(store, selected(store, identities, model, dataset, status))
     print_note(f"{done.moved} unpacked below {store.folder / 'loose'}")
     return _show_problems(done, store)
@@ -226,11 +232,9 @@ def rm(
         print_lines("  ".join(words))
     if not yes:
         raise UsageError(f"{plural(len(runs), 'run')} would be removed; say --yes to remove them")
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     packing.remove(store, runs)
-    build = f"chmr-bench leaderboard build --out {shlex.quote(str(out))}"
-    print_note(f"{plural(len(runs), 'run')} removed; now: {build}")
+    print_note(f"{plural(len(runs), 'run')} removed; now: {_build_command(out)}")
 
 
 def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
@@ -246,8 +250,7 @@ def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
     number = plural(len(bad), "damaged place")
     if not yes:
         raise UsageError(f"{number} would be removed; say --yes to remove them")
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     packing.remove_bad_lines(store)
     print_note(f"{number} removed; 'run' computes again what is missing")
 
