@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -203,13 +204,31 @@ def _kill_leftovers() -> list[str]:
         children = [one for one in me.children(recursive=True) if not _is_tender(one, me)]
         n_clear = 0 if children else n_clear + 1
         if children and time.monotonic() > deadline:
-            names = [f"{one.name()} (process {one.pid})" for one in children]
-            for one in children:
-                with contextlib.suppress(psutil.Error):
-                    one.kill()
-            return names
+            return kill_all(children, patience=0)
         time.sleep(0.02)
     return []
+
+
+def kill_all(processes: Sequence[Any], patience: float = LEFTOVER_SECONDS) -> list[str]:
+    """Kill processes; return the names of those that had not ended by themselves."""
+    import psutil
+
+    _, alive = psutil.wait_procs(processes, timeout=patience)
+    names = [name_of(one) for one in alive]
+    for one in alive:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
+    return names
+
+
+def name_of(process: Any) -> str:
+    """Return what a process is called, and its number."""
+    import psutil
+
+    try:
+        return f"{process.name()} (process {process.pid})"
+    except psutil.Error:
+        return f"process {process.pid}"
 
 
 def is_tracker(process: Any) -> bool:
