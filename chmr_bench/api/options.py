@@ -195,19 +195,19 @@ def as_list(names: Names | None) -> list[str]:
 
 
 def with_named(options: Options, **named: Any) -> dict[str, Any]:
-    """Return the options of Python as the command line gives them, what is named among them."""
-    return {**options, **named, "setting": setting_words(options)}
+    """Return the options of Python as the command line gives them, what is named among them.
 
-
-def setting_words(options: Options) -> list[str]:
-    """Return the settings as ``--set`` takes them; SettingError where JSON has no such value."""
+    SettingError where JSON has no such value as that of a setting.
+    """
+    settings = options.get("settings", {})
     try:
-        return [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
+        words = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
     except (TypeError, ValueError) as error:
         raise SettingError(
-            f"settings={in_words(options['settings'])}: expected numbers, texts, True, False, "
-            f"None, and lists or dicts of them ({error})"
+            f"settings={in_words(settings)}: expected numbers, texts, True, False, None, and lists "
+            f"or dicts of them ({error})"
         ) from error
+    return {**options, **named, "setting": words}
 
 
 def table_options(options: Options) -> TableOptions:

@@ -130,7 +130,7 @@ def _check_atlases(request: DatasetRequest) -> None:
 
 def suite_datasets(options: Options) -> list[str]:
     """Return the datasets of the suites that are named."""
-    return [n for suite in as_list(options.get("suite")) for n in registry().suite(suite).datasets]
+    return [n for suite in as_list(options.get("suite")) for n in registry().suite(suite)]
 
 
 def cell_atlases(given: Names | None, option: str = "--cells") -> tuple[str, ...]:

@@ -137,7 +137,7 @@ def _wanted(
     table = registry()
     names, cells = list(datasets or ()), list(atlases or ())
     if suite:
-        names += table.suite(suite).datasets
+        names += table.suite(suite)
     if not (names or cells):
         names, cells = list(table.datasets), list(table.atlases)
     files: dict[str, Wanted] = {}

@@ -87,7 +87,7 @@ def list_datasets(
 ) -> None:
     """List the datasets: counts, metric, split, modalities, licence, source."""
     table = registry()
-    names = table.suite(suite).datasets if suite else list(table.datasets)
+    names = table.suite(suite) if suite else list(table.datasets)
     entries = [dataset_entry(table.datasets[name]) for name in names]
     sizes: Columns = {
         "name": _label,
@@ -174,7 +174,7 @@ def list_atlases(
     if dataset:
         from chmr_bench.api.profiles import atlas_facts
 
-        facts = atlas_facts([r.spec for r in named], dataset, {})
+        facts = atlas_facts([r.spec for r in named], dataset)
         entries = [entry | facts.get(entry["name"], {}) for entry in entries]
     sizes: Columns = {
         "name": _label,
@@ -242,7 +242,7 @@ def list_features(as_json: options.Json = False) -> None:
 @list_app.command("suites")
 def list_suites(as_json: options.Json = False) -> None:
     """List the suites and their datasets; simulated ones are marked."""
-    entries = [suite_entry(suite) for suite in registry().suites.values()]
+    entries = [suite_entry(*suite) for suite in registry().suites.items()]
     columns: Columns = {
         "suite": _field("name"),
         "datasets": lambda e: str(len(e["datasets"])),
@@ -291,6 +291,7 @@ def show(
     as_json: options.Json = False,
 ) -> None:
     """Show all that is known of one dataset, model or atlas."""
+    from chmr_bench.api import profiles
     from chmr_bench.data.requests import MEASURED_IN, whole_name
     from chmr_bench.errors import UnknownNameError, UsageError
 
@@ -301,16 +302,10 @@ def show(
     if name in table.datasets:
         details = dataset_details(table.datasets[name])
         if MEASURED_IN in asked:
-            from chmr_bench.api.profiles import measured
-
-            details, cells = (
-                details | measured(asked),
-                [*(cells or []), *asked.split(MEASURED_IN)[1:]],
-            )
+            details |= profiles.measured(asked)
+            cells = [*(cells or []), *asked.split(MEASURED_IN)[1:]]
         if cells:
-            from chmr_bench.api.profiles import own_profiles
-
-            details["own_profiles"] = own_profiles(name, cells, {})
+            details["own_profiles"] = profiles.own_profiles(name, cells)
         if name in table.atlases:
             details["atlas"] = atlas_details(table.atlases[name])
     elif name in table.models:
