@@ -36,8 +36,6 @@ DatasetOption = Annotated[
 ]
 
 
-# -------------------------------------------------------------------------------- what is stored
-
 app = typer.Typer(
     cls=Group, no_args_is_help=True, help="List, pack, unpack, merge and remove the stored runs."
 )
