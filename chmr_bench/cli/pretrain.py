@@ -126,20 +126,19 @@ def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet:
     from chmr_bench.runner import WeightsCache
 
     cache = WeightsCache(run_options)
-    weights = cache.look_up(key)
-    if weights is None:
-        print_note(f"{key.model.spec.name} starts from no weights with these settings")
-        return
-    source = "already there"
+    weights, source = cache.look_up(key), "already there"
     if isinstance(weights, PendingWeights):
         print_note(announcement(weights, run_options.n_jobs))
         weights, source = _made(key, cache, quiet), "pretrained"
+    if weights is None:
+        print_note(f"{key.model.spec.name} starts from no weights with these settings")
+        return
     beside = sorted(p for p in weights.path.parent.iterdir() if p.is_file() and p != weights.path)
     lines = [f"{source}: {weights.path}", f"sha256: {weights.sha256}", *(f"  {p}" for p in beside)]
     print_lines(*lines, f"to run it: {run_command}")
 
 
-def _made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights:
+def _made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights | None:
     """Return the weights, made now; PluginError where the model's own code failed."""
     from chmr_bench.display.progress import display
     from chmr_bench.errors import PluginError, RemoteError
