@@ -30,7 +30,7 @@ SET_CHILD_SUBREAPER = 36
 """Of Linux's ``prctl``: orphans among our descendants become our children."""
 LEFTOVER_SECONDS = 0.5
 CLEAR_LOOKS = 3
-TENDERS = ("resource_tracker", "forkserver", "semaphore_tracker")
+HELPERS = ("resource_tracker", "forkserver", "semaphore_tracker")
 TRACEBACK_FRAMES = 8
 NAME_CHARS, MESSAGE_CHARS = 100, 2000
 """So much of an error is passed on; a model may put a table into its message."""
@@ -201,7 +201,7 @@ def _kill_leftovers() -> list[str]:
         import psutil
 
         me = psutil.Process()
-        children = [one for one in me.children(recursive=True) if not _is_tender(one, me)]
+        children = [one for one in me.children(recursive=True) if not _is_helper(one, me)]
         n_clear = 0 if children else n_clear + 1
         if children and time.monotonic() > deadline:
             return kill_all(children, patience=0)
@@ -239,20 +239,20 @@ def is_tracker(process: Any) -> bool:
         return True
 
 
-def _is_tender(process: Any, me: Any) -> bool:
+def _is_helper(process: Any, me: Any) -> bool:
     """Return whether it is a helper of multiprocessing's, which ends with the one it serves.
 
     A fork of this process has its command line, which is the fork server's, and is no helper.
     """
     try:
         words, ours = " ".join(process.cmdline()), " ".join(me.cmdline())
-        return words != ours and any(f"{name} import main" in words for name in TENDERS)
+        return words != ours and any(f"{name} import main" in words for name in HELPERS)
     except Exception:  # noqa: BLE001 - it has ended
         return True
 
 
 def _has_children() -> bool:
-    """Return whether any child is still alive; those that ended are put to rest."""
+    """Return whether any child is still alive; those that ended are reaped."""
     if not hasattr(os, "WNOHANG"):
         return False
     try:

@@ -21,8 +21,8 @@ REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
-class Made:
-    """What became of a command.
+class Ensembles:
+    """The ensembles that a command made, and what is in none.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Made:
     left_out: Mapping[str, str]
 
 
-def ensembles_of(options: Options) -> Made:
+def ensembles_of(options: Options) -> Ensembles:
     """Return the ensemble of each dataset and split that has runs of two rows, and store them.
 
     Raises
@@ -66,7 +66,7 @@ def ensembles_of(options: Options) -> Made:
             f"validation rows{f' ({reasons})' if reasons else ''}; 'chmr-bench run' makes them"
         )
     _stored(made, store, Path(options["out"]))
-    return Made(tuple(made), left_out)
+    return Ensembles(tuple(made), left_out)
 
 
 def left_out_words(left_out: Mapping[str, str]) -> list[str]:
