@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from chmr_bench.cli import execution, options
+from chmr_bench.display.console import print_grids, print_json, print_note
 
 if TYPE_CHECKING:
     from chmr_bench.api.sweeps import Sweep
@@ -87,7 +88,6 @@ def ablate(given: dict[str, Any]) -> int:
 
 def _show(work: Sweep, as_json: bool) -> None:
     """Print the tables that this plan's runs are in."""
-    from chmr_bench.display.console import print_grids, print_json, print_note
     from chmr_bench.report import curve_tables
 
     families, frozen = work.families(), work.frozen()

@@ -9,6 +9,7 @@ import typer
 
 from chmr_bench.cli import options
 from chmr_bench.cli.group import stopping
+from chmr_bench.display.console import plural, print_grids, print_json, print_note, print_table
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +88,6 @@ def audit(
 
 
 def _show(audits: Audits, as_json: bool) -> None:
-    from chmr_bench.display.console import print_grids, print_json
     from chmr_bench.report.audits import audit_grids, audits_json
 
     if as_json:
@@ -97,7 +97,6 @@ def _show(audits: Audits, as_json: bool) -> None:
 
 
 def _write(audits: Audits, out: Path) -> None:
-    from chmr_bench.display.console import print_note
     from chmr_bench.records.rounding import as_json
     from chmr_bench.report.audits import audit_page, audits_json
     from chmr_bench.report.figures import draw_similarity
@@ -114,7 +113,6 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
     Exit code 3 where registered data cannot be had, or where nothing could be audited.
     """
     from chmr_bench.api.options import store_of
-    from chmr_bench.display.console import print_note
     from chmr_bench.display.progress import display
     from chmr_bench.records.audited import write_all
     from chmr_bench.runner.clean_scores import Skipped, audit_records
@@ -135,8 +133,6 @@ def _records(datasets: Datasets, out: Path, as_json: bool, quiet: bool) -> int:
 
 
 def _show_clean(audits: list[AuditFile], skipped: list[Skipped], as_json: bool) -> None:
-    from chmr_bench.display.console import plural, print_json, print_note, print_table
-
     for one in skipped:
         print_note(f"not audited: {one.what} ({plural(one.n_records, 'record')}): {one.reason}")
     if as_json:

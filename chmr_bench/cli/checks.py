@@ -21,6 +21,7 @@ from chmr_bench.cli.records import (
     OutOption,
     selected,
 )
+from chmr_bench.display.console import notes, print_json, print_lines, print_note
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -88,7 +89,6 @@ def _check(
     depth: Depth, given: dict[str, Any], *, check_all: bool = False, keep: bool = False
 ) -> int:
     from chmr_bench.api.options import datasets_of, store_of
-    from chmr_bench.display.console import notes, print_json, print_note
     from chmr_bench.verify.known import Verified
 
     store, models, names = store_of(given["out"]), given["model"], given["dataset"]
@@ -140,8 +140,6 @@ def _checks(
 
 
 def _show(check: Check) -> None:
-    from chmr_bench.display.console import print_lines
-
     print_lines(f"{check.state:<11} {check.path}")
     for detail in check.details:
         shown = detail.encode("utf-8", "backslashreplace").decode()  # half a character of JSON
@@ -149,8 +147,6 @@ def _show(check: Check) -> None:
 
 
 def _show_counts(counts: Counter[str]) -> None:
-    from chmr_bench.display.console import print_lines
-
     words = {
         "ok": "ok",
         "written": "written",
@@ -165,7 +161,6 @@ def _show_counts(counts: Counter[str]) -> None:
 
 def _show_hints(checks: list[Check], store: RecordStore, out: Path) -> None:
     """Say what helps where something could not be read, or nothing checked."""
-    from chmr_bench.display.console import print_note
     from chmr_bench.records import packing
 
     if any(c.state == "unreadable" for c in checks) and packing.bad_lines(store):

@@ -9,6 +9,8 @@ import typer
 
 from chmr_bench.cli import options
 from chmr_bench.cli.group import stopping
+from chmr_bench.contracts import PendingWeights
+from chmr_bench.display.console import print_lines, print_note
 from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,8 +58,6 @@ def _job(request: Request, session: Session, quiet: bool) -> Job:
 
 
 def _explain(job: Job, session: Session, out: Path, quiet: bool) -> None:
-    from chmr_bench.contracts import PendingWeights
-    from chmr_bench.display.console import print_lines, print_note
     from chmr_bench.display.pending import announcement
     from chmr_bench.display.progress import display
     from chmr_bench.runner.clock import Clock

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from chmr_bench.display.console import print_note
 from chmr_bench.errors import INTERRUPTED, ChmrBenchError
 
 
@@ -44,7 +45,6 @@ class Group(TyperGroup):
 @contextmanager
 def stopping(words: str) -> Iterator[None]:
     """End the command with these words where Ctrl-C or SIGTERM stops the block."""
-    from chmr_bench.display.console import print_note
     from chmr_bench.sweep.interrupt import stoppable
 
     with stoppable():

@@ -32,6 +32,7 @@ from chmr_bench.display.console import (
     print_note,
     print_table,
 )
+from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 
 list_app = typer.Typer(cls=Group, help="List what is registered.", no_args_is_help=True)
@@ -293,7 +294,6 @@ def show(
     """Show all that is known of one dataset, model or atlas."""
     from chmr_bench.api import profiles
     from chmr_bench.data.requests import MEASURED_IN, whole_name
-    from chmr_bench.errors import UnknownNameError, UsageError
 
     table = registry()
     asked, name = name, whole_name(name)

@@ -9,6 +9,7 @@ import typer
 
 from chmr_bench.cli import options
 from chmr_bench.cli.group import stopping
+from chmr_bench.display.console import print_grids, print_json, print_note
 
 
 @options.takes(options.FetchGroup, options.WorkGroup)
@@ -43,7 +44,6 @@ def match(
     by molecule, in whatever form. Hit rates, MRR and NDCG stand beside what chance gives.
     """
     from chmr_bench.api.matching import check_failed, matchings_of
-    from chmr_bench.display.console import print_grids, print_json, print_note
     from chmr_bench.display.progress import display
     from chmr_bench.report.match_files import match_json
     from chmr_bench.report.matching import label, match_grids

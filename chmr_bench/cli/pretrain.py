@@ -11,10 +11,12 @@ import typer
 
 from chmr_bench.cli import options
 from chmr_bench.cli.group import stopping
-from chmr_bench.errors import UsageError
+from chmr_bench.contracts import PendingWeights, Weights
+from chmr_bench.display.console import print_lines, print_note
+from chmr_bench.errors import PluginError, RemoteError, UsageError
+from chmr_bench.plugins import registry
 
 if TYPE_CHECKING:
-    from chmr_bench.contracts import Weights
     from chmr_bench.runner import RunOptions, WeightsCache, WeightsKey
 
 
@@ -100,7 +102,6 @@ def _key(
 ) -> WeightsKey:
     """Return what the weights depend on; SettingError, UnknownNameError where one does not fit."""
     from chmr_bench.api import requests
-    from chmr_bench.plugins import registry
     from chmr_bench.runner import WeightsKey
     from chmr_bench.settings import build_config
     from chmr_bench.sweep.devices import device_for
@@ -120,8 +121,6 @@ def _key(
 
 
 def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> None:
-    from chmr_bench.contracts import PendingWeights
-    from chmr_bench.display.console import print_lines, print_note
     from chmr_bench.display.pending import announcement
     from chmr_bench.runner import WeightsCache
 
@@ -141,7 +140,6 @@ def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet:
 def _made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights | None:
     """Return the weights, made now; PluginError where the model's own code failed."""
     from chmr_bench.display.progress import display
-    from chmr_bench.errors import PluginError, RemoteError
     from chmr_bench.runner.clock import Clock
 
     name = key.model.spec.name

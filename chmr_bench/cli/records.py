@@ -12,7 +12,9 @@ import typer
 
 from chmr_bench.cli import options
 from chmr_bench.cli.group import Group
+from chmr_bench.display.console import plural, print_json, print_lines, print_note, print_table
 from chmr_bench.errors import UsageError, nearest
+from chmr_bench.report.words import task_words
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore, Stored
@@ -64,7 +66,6 @@ def list_runs(
 ) -> None:
     """List the stored runs: what, where it lies, and its score."""
     from chmr_bench.api.options import store_of
-    from chmr_bench.display.console import plural, print_json, print_note, print_table
     from chmr_bench.display.damage import show_damage
 
     store = store_of(out)
@@ -97,7 +98,6 @@ def pack(
     are put together. Safe to kill, and to run twice at once.
     """
     from chmr_bench.api.options import store_of
-    from chmr_bench.display.console import print_note
     from chmr_bench.records import audited
 
     store = store_of(out)
@@ -124,7 +124,6 @@ def _packed(
     store: RecordStore, mirror: str | None, *, offline: bool, best: bool, test_only: bool
 ) -> Packing:
     from chmr_bench.api.options import datasets_of
-    from chmr_bench.display.console import print_note
     from chmr_bench.runner.labels import LabelledCells
 
     labels = LabelledCells(datasets_of({"mirror": mirror, "offline": offline, "jobs": 1}))
@@ -153,7 +152,6 @@ def merge(
     A run that both have is kept once; where two of one identity differ, the one in OUT stands and
     the other is named. For runs of others see 'verify --all' first.
     """
-    from chmr_bench.display.console import plural, print_note
     from chmr_bench.records import RecordStore, packing
 
     store, others = RecordStore(out), [RecordStore(folder) for folder in folders]
@@ -184,7 +182,6 @@ def unpack(
 ) -> int:
     """Move packed runs into folders of their own, to look at them; 'pack' moves them back."""
     from chmr_bench.api.options import store_of
-    from chmr_bench.display.console import print_note
     from chmr_bench.records import packing
 
     store = store_of(out)
@@ -210,7 +207,6 @@ def rm(
 ) -> None:
     """Remove stored runs: those named by identity, or all of a model, dataset or status."""
     from chmr_bench.api.options import store_of
-    from chmr_bench.display.console import plural, print_lines, print_note
     from chmr_bench.records import packing
 
     named = bool(identities or model or dataset or status)
@@ -236,7 +232,6 @@ def rm(
 
 
 def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
-    from chmr_bench.display.console import plural, print_lines, print_note
     from chmr_bench.records import packing
 
     bad = packing.bad_lines(store)
@@ -314,7 +309,6 @@ def _rows(runs: list[Stored], store: RecordStore) -> list[dict[str, object]]:
 def _cell(row: Mapping[str, Any], name: str) -> str:
     """Return what stands in a table: what is masked in words, where JSON has every setting."""
     from chmr_bench.ablation.missing import Missing
-    from chmr_bench.report.words import task_words
 
     value = row[name]
     if value is None:
@@ -349,8 +343,6 @@ def _row(run: Stored, store: RecordStore, label: str) -> dict[str, object]:
 
 
 def _show_problems(done: Packing, store: RecordStore) -> int:
-    from chmr_bench.display.console import print_note
-
     for problem in done.problems:
         print_note(f"{problem.path.relative_to(store.root)}: {problem.reason}")
     return 1 if done.problems else 0
