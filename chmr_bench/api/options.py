@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from chmr_bench.api.arguments import in_words
+from chmr_bench.data.fetch import FetchOptions, options_from_env
 from chmr_bench.data.requests import TableOptions
 from chmr_bench.errors import SettingError, UsageError
+from chmr_bench.isolation import Limits
 
 if TYPE_CHECKING:
-    from chmr_bench.data.fetch import FetchOptions
-    from chmr_bench.isolation import Limits
     from chmr_bench.records import RecordStore
     from chmr_bench.runner import Datasets, RunOptions
 
@@ -219,8 +219,6 @@ def table_options(options: Options) -> TableOptions:
 
 def fetch_options(options: Options) -> FetchOptions:
     """Return where data come from; paths as seen from where the command began."""
-    from chmr_bench.data.fetch import options_from_env
-
     mirror = options.get("mirror")
     if mirror and "://" not in mirror:
         mirror = str(Path(mirror).expanduser().resolve())
@@ -257,8 +255,6 @@ def run_options(options: Options) -> RunOptions:
 
 def _limits(options: Options) -> Limits:
     """Return what a job may take."""
-    from chmr_bench.isolation import Limits
-
     seconds, memory = options.get("time_limit"), options.get("memory_limit")
     for option, value in (("time", seconds), ("memory", memory)):
         if value is not None and not value > 0:
