@@ -87,20 +87,19 @@ def print_table(
     Parameters
     ----------
     title
-        Str Stands above the table; "" for none.
+        Stands above the table; "" for none.
     columns
-        Sequence of str The headings.
+        The headings.
     rows
-        Sequence of sequence of str A row's cells, one a column.
+        A row's cells, one a column.
     right
-        Sequence of str Columns of numbers: to the right, and never folded.
+        Columns of numbers: to the right, and never folded.
     """
     prose = [_is_prose(column, right) for column in columns]
     widths = [_min_width(c, [row[j] for row in rows], prose[j]) for j, c in enumerate(columns)]
     for number, block in enumerate(_blocks(columns, widths)):
-        heading = title if number == 0 else ""
         table = Table(
-            title=heading or None,
+            title=title if title and number == 0 else None,
             title_justify="left",
             title_style="bold",
             box=None,
