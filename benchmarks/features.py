@@ -195,7 +195,7 @@ def load_suite(suite: str, stride: int) -> dict[str, list[str]]:
     options = options_from_env()
     return {
         name: list(open_dataset(registered.dataset(name).spec, options).smiles)[::stride]
-        for name in registered.suite(suite).datasets
+        for name in registered.suite(suite)
     }
 
 

@@ -26,11 +26,8 @@ PATIENCE = 5.0
 """After so many seconds the user is told what is waited for: it may never come."""
 
 
-class Printed:
+class Printed(isolation.NoReceiver):
     """Passes on what a worker prints to standard error, and ignores what it says."""
-
-    def receive(self, name: str, *values: Any) -> None:
-        """Ignore it."""
 
     def printed(self, text: str) -> None:
         """Pass it on."""

@@ -204,7 +204,7 @@ class _Running:
         if not self.done:
             self._check()  # it may have been killed for it
             raise WorkerDiedError(f"the worker process {_ending(self.process.exitcode)}")
-        self.left += _kill_all(self._others())
+        self.left += worker.kill_all(self._others())
         if self.left:
             names = ", ".join(dict.fromkeys(self.left))
             raise LeftoverProcessError(f"it left processes behind, which were killed: {names}")
@@ -232,7 +232,7 @@ class _Running:
             self._check()
             if time.monotonic() > deadline:  # it waits for children that never end
                 children = self.memory.children
-                self.left += [_name(one) for one in children if not worker.is_tracker(one)]
+                self.left += [worker.name_of(one) for one in children if not worker.is_tracker(one)]
                 return
 
     def _take(self) -> bool:
@@ -299,9 +299,9 @@ class _Running:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
-            _kill_all(self._others(), patience=0)
+            worker.kill_all(self._others(), patience=0)
         elif not self.done:
-            _kill_all(self._others(), patience=0)
+            worker.kill_all(self._others(), patience=0)
         self.connection.close()
         self.process.close()
         self.output.close()
@@ -350,27 +350,6 @@ def _resident(process: Any) -> int:
         return int(process.memory_info().rss)
     except psutil.Error:
         return 0
-
-
-def _name(process: Any) -> str:
-    import psutil
-
-    try:
-        return f"{process.name()} (process {process.pid})"
-    except psutil.Error:
-        return f"process {process.pid}"
-
-
-def _kill_all(processes: Sequence[Any], patience: float = 0.5) -> list[str]:
-    """Kill processes; return the names of those that had not ended by themselves."""
-    import psutil
-
-    _, alive = psutil.wait_procs(processes, timeout=patience if processes else 0)
-    names = [_name(one) for one in alive]
-    for one in alive:
-        with contextlib.suppress(psutil.Error):
-            one.kill()
-    return names
 
 
 def _ending(code: int | None) -> str:

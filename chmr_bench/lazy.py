@@ -34,7 +34,7 @@ def load_object(path: str) -> Any:
     except KeyboardInterrupt:
         raise
     except ImportError as error:
-        raise PluginError(f"{path!r}: importing {module_name} failed: {_told(error)}") from error
+        raise PluginError(f"{path!r}: importing {module_name} failed: {_reason(error)}") from error
     except BaseException as error:  # a plugin's module may raise anything
         kind = type(error).__name__
         raise PluginError(f"{path!r}: importing {module_name} failed: {kind}: {error}") from error
@@ -44,7 +44,7 @@ def load_object(path: str) -> Any:
         raise PluginError(f"{path!r}: module {module_name} has no {name!r}") from error
 
 
-def _told(error: ImportError) -> str:
+def _reason(error: ImportError) -> str:
     """Return what an import lacked; of a library of the system, who installs it."""
     library, found, _ = str(error).partition(SHARED_OBJECT)
     if not found:

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from chmr_bench import hookspecs
-from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, Suite
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec
 from chmr_bench.errors import PluginError, UnknownNameError, nearest
 from chmr_bench.probes import check_plugin, note_foreign
 from chmr_bench.streams import stdout_to_stderr
@@ -92,16 +92,16 @@ class Registry:
         return [p for p in self.plugins if p.error]
 
     @property
-    def suites(self) -> dict[str, Suite]:
-        """Suites by name, each with its datasets in the order of registration."""
+    def suites(self) -> dict[str, list[str]]:
+        """Suite -> its datasets, in the order of registration."""
         members: dict[str, list[str]] = {}
         for name, registered in self.datasets.items():
             for suite in registered.spec.suites:
                 members.setdefault(suite, []).append(name)
-        return {s: Suite(s, f"{len(names)} datasets", names) for s, names in members.items()}
+        return members
 
-    def suite(self, name: str) -> Suite:
-        """Return the suite of that name, or raise UnknownNameError."""
+    def suite(self, name: str) -> list[str]:
+        """Return the datasets of the suite of that name, or raise UnknownNameError."""
         suites = self.suites
         if name not in suites:
             raise UnknownNameError("suite", name, suites)

@@ -25,7 +25,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
-from chmr_bench.errors import PluginError
+from chmr_bench.errors import INTERRUPTED, PluginError
 from chmr_bench.paths import home
 from chmr_bench.surroundings import Surroundings, loaded_libraries
 
@@ -37,7 +37,6 @@ ENDING_SECONDS = 5.0
 """Time that the process has to end after the import."""
 SURVIVED, STUCK = 86, 87
 """Exit codes that nobody uses by chance: the process ended by itself, or had to be ended."""
-INTERRUPTED = 130
 PROBE = "import sys; from chmr_bench import probes; probes.try_plugin(*sys.argv[1:])"
 IMPORT = "its import"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -129,27 +129,14 @@ def over_threads(
     Only worth it for functions that release the interpreter lock. The first error, Ctrl-C
     included, stops what has not begun.
     """
-    results: dict[int, Result] = {}
     context.progress(0, len(items), unit)
     with ThreadPoolExecutor(max_workers=max(1, context.n_jobs)) as pool:
         try:
-            for index, result in _completed(pool, function, items):
-                results[index] = result
-                context.progress(len(results), len(items), unit)
+            futures = [pool.submit(function, item) for item in items]
+            for n_done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                context.progress(n_done, len(items), unit)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [results[index] for index in range(len(items))]
-
-
-def _completed(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Sequence[Item]
-) -> Iterator[tuple[int, Result]]:
-    """Yield (index, result) as they come."""
-    waiting: dict[Future[Result], int] = {
-        pool.submit(function, item): index for index, item in enumerate(items)
-    }
-    while waiting:
-        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield waiting.pop(future), future.result()
+    return [future.result() for future in futures]

@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,7 +30,7 @@ SET_CHILD_SUBREAPER = 36
 """Of Linux's ``prctl``: orphans among our descendants become our children."""
 LEFTOVER_SECONDS = 0.5
 CLEAR_LOOKS = 3
-TENDERS = ("resource_tracker", "forkserver", "semaphore_tracker")
+HELPERS = ("resource_tracker", "forkserver", "semaphore_tracker")
 TRACEBACK_FRAMES = 8
 NAME_CHARS, MESSAGE_CHARS = 100, 2000
 """So much of an error is passed on; a model may put a table into its message."""
@@ -200,16 +201,34 @@ def _kill_leftovers() -> list[str]:
         import psutil
 
         me = psutil.Process()
-        children = [one for one in me.children(recursive=True) if not _is_tender(one, me)]
+        children = [one for one in me.children(recursive=True) if not _is_helper(one, me)]
         n_clear = 0 if children else n_clear + 1
         if children and time.monotonic() > deadline:
-            names = [f"{one.name()} (process {one.pid})" for one in children]
-            for one in children:
-                with contextlib.suppress(psutil.Error):
-                    one.kill()
-            return names
+            return kill_all(children, patience=0)
         time.sleep(0.02)
     return []
+
+
+def kill_all(processes: Sequence[Any], patience: float = LEFTOVER_SECONDS) -> list[str]:
+    """Kill processes; return the names of those that had not ended by themselves."""
+    import psutil
+
+    _, alive = psutil.wait_procs(processes, timeout=patience)
+    names = [name_of(one) for one in alive]
+    for one in alive:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
+    return names
+
+
+def name_of(process: Any) -> str:
+    """Return what a process is called, and its number."""
+    import psutil
+
+    try:
+        return f"{process.name()} (process {process.pid})"
+    except psutil.Error:
+        return f"process {process.pid}"
 
 
 def is_tracker(process: Any) -> bool:
@@ -220,20 +239,20 @@ def is_tracker(process: Any) -> bool:
         return True
 
 
-def _is_tender(process: Any, me: Any) -> bool:
+def _is_helper(process: Any, me: Any) -> bool:
     """Return whether it is a helper of multiprocessing's, which ends with the one it serves.
 
     A fork of this process has its command line, which is the fork server's, and is no helper.
     """
     try:
         words, ours = " ".join(process.cmdline()), " ".join(me.cmdline())
-        return words != ours and any(f"{name} import main" in words for name in TENDERS)
+        return words != ours and any(f"{name} import main" in words for name in HELPERS)
     except Exception:  # noqa: BLE001 - it has ended
         return True
 
 
 def _has_children() -> bool:
-    """Return whether any child is still alive; those that ended are put to rest."""
+    """Return whether any child is still alive; those that ended are reaped."""
     if not hasattr(os, "WNOHANG"):
         return False
     try:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from chmr_bench.runner.ensembling import Ensemble, Members
 
 REFERENCE = "reference"
+COMMAND = ("chmr-bench", "ensemble")
 
 
 @dataclass(frozen=True)
-class Made:
-    """What became of a command.
+class Ensembles:
+    """The ensembles that a command made, and what is in none.
 
     Attributes
     ----------
@@ -36,7 +37,7 @@ class Made:
     left_out: Mapping[str, str]
 
 
-def ensembles_of(options: Options) -> Made:
+def ensembles_of(options: Options) -> Ensembles:
     """Return the ensemble of each dataset and split that has runs of two rows, and store them.
 
     Raises
@@ -52,13 +53,12 @@ def ensembles_of(options: Options) -> Made:
     runs, left_out = _usable(load_runs(store), options)
     datasets, made = datasets_of(options), []
     for _, table in runs.groupby("table", sort=False):
-        members = _members(table, {run["identity"]: run["stored"] for _, run in table.iterrows()})
+        members = _members(table)
         if members is None:
             continue
         first = next(iter(members.rows.values()))[0].record
         loaded, _ = open_split(first, datasets)
-        command = tuple(options.get("command") or ("chmr-bench", "ensemble"))
-        made.append(tuple(ensembles(members, loaded, command)))
+        made.append(tuple(ensembles(members, loaded, COMMAND)))
     if not made:
         reasons = "; ".join(left_out_words(left_out))
         raise UsageError(
@@ -66,7 +66,7 @@ def ensembles_of(options: Options) -> Made:
             f"validation rows{f' ({reasons})' if reasons else ''}; 'chmr-bench run' makes them"
         )
     _stored(made, store, Path(options["out"]))
-    return Made(tuple(made), left_out)
+    return Ensembles(tuple(made), left_out)
 
 
 def left_out_words(left_out: Mapping[str, str]) -> list[str]:
@@ -108,7 +108,7 @@ def _why_not(run: Any) -> str:
     return ""
 
 
-def _members(table: pd.DataFrame, stored: Mapping[str, Any]) -> Members | None:
+def _members(table: pd.DataFrame) -> Members | None:
     """Return the runs of one dataset and split by row and seed; None where no two rows have one.
 
     The seeds are those that every row with seeds has; a deterministic row serves all of them.
@@ -116,8 +116,8 @@ def _members(table: pd.DataFrame, stored: Mapping[str, Any]) -> Members | None:
     from chmr_bench.runner.ensembling import Members
 
     by_row: dict[str, dict[int | None, Any]] = {}
-    for row, seed, identity in zip(table["row"], table["seed"], table["identity"], strict=True):
-        by_row.setdefault(row, {})[None if seed is None else int(seed)] = stored[identity]
+    for row, seed, stored in zip(table["row"], table["seed"], table["stored"], strict=True):
+        by_row.setdefault(row, {})[None if seed is None else int(seed)] = stored
     drawn = [set(own) for own in by_row.values() if None not in own]
     seeds: tuple[int | None, ...] = (None,)
     if drawn:

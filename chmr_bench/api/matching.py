@@ -132,10 +132,14 @@ def _matched(
     for i, job in enumerate(jobs):
         if matched[i]:
             continue
+        name = f"{label(job)} on {job.atlas}"
         try:
-            matched[i] = MatchedModel(job, match(job, work, receiver(job)), _ran_with())
+            ranks = match(job, work, receiver(job))
+            matched[i] = MatchedModel(job, ranks, environment().model_dump(mode="json"))
+        except RemoteError as error:
+            failed[name] = f"{error.kind}: {error}\n{error.trace}"
         except PluginError as error:
-            failed[f"{label(job)} on {job.atlas}"] = _reason(error)
+            failed[name] = str(error)
         if out and any(matched):
             write_matchings(_all(matched, inapplicable, failed), out)
     return _all(matched, inapplicable, failed)
@@ -147,14 +151,6 @@ def _all(
     failed: Mapping[str, str],
 ) -> Matchings:
     return Matchings(tuple(one for one in matched if one), inapplicable, dict(failed))
-
-
-def _ran_with() -> dict[str, Any]:
-    return environment().model_dump(mode="json")
-
-
-def _reason(error: PluginError) -> str:
-    return f"{error.kind}: {error}\n{error.trace}" if isinstance(error, RemoteError) else f"{error}"
 
 
 def check_failed(matchings: Matchings) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from chmr_bench.api.arguments import in_words
+from chmr_bench.data.fetch import FetchOptions, options_from_env
 from chmr_bench.data.requests import TableOptions
 from chmr_bench.errors import SettingError, UsageError
+from chmr_bench.isolation import Limits
 
 if TYPE_CHECKING:
-    from chmr_bench.data.fetch import FetchOptions
-    from chmr_bench.isolation import Limits
     from chmr_bench.records import RecordStore
     from chmr_bench.runner import Datasets, RunOptions
 
@@ -195,19 +195,19 @@ def as_list(names: Names | None) -> list[str]:
 
 
 def with_named(options: Options, **named: Any) -> dict[str, Any]:
-    """Return the options of Python as the command line gives them, what is named among them."""
-    return {**options, **named, "setting": setting_words(options)}
+    """Return the options of Python as the command line gives them, what is named among them.
 
-
-def setting_words(options: Options) -> list[str]:
-    """Return the settings as ``--set`` takes them; SettingError where JSON has no such value."""
+    SettingError where JSON has no such value as that of a setting.
+    """
+    settings = options.get("settings", {})
     try:
-        return [f"{key}={json.dumps(value)}" for key, value in options.get("settings", {}).items()]
+        words = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
     except (TypeError, ValueError) as error:
         raise SettingError(
-            f"settings={in_words(options['settings'])}: expected numbers, texts, True, False, "
-            f"None, and lists or dicts of them ({error})"
+            f"settings={in_words(settings)}: expected numbers, texts, True, False, None, and lists "
+            f"or dicts of them ({error})"
         ) from error
+    return {**options, **named, "setting": words}
 
 
 def table_options(options: Options) -> TableOptions:
@@ -219,8 +219,6 @@ def table_options(options: Options) -> TableOptions:
 
 def fetch_options(options: Options) -> FetchOptions:
     """Return where data come from; paths as seen from where the command began."""
-    from chmr_bench.data.fetch import options_from_env
-
     mirror = options.get("mirror")
     if mirror and "://" not in mirror:
         mirror = str(Path(mirror).expanduser().resolve())
@@ -257,8 +255,6 @@ def run_options(options: Options) -> RunOptions:
 
 def _limits(options: Options) -> Limits:
     """Return what a job may take."""
-    from chmr_bench.isolation import Limits
-
     seconds, memory = options.get("time_limit"), options.get("memory_limit")
     for option, value in (("time", seconds), ("memory", memory)):
         if value is not None and not value > 0:

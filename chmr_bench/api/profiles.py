@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from chmr_bench.api.options import Options, datasets_of, fetch_options
+from chmr_bench.api.options import datasets_of, fetch_options
 from chmr_bench.api.requests import cell_atlases, data_requests
 from chmr_bench.contracts import AtlasSpec
 from chmr_bench.data.requests import DatasetRequest
@@ -19,7 +19,7 @@ EVERY = "all"
 """Stands for every registered atlas of the dataset's kind whose files are pinned."""
 
 
-def own_profiles(dataset: str, cells: Sequence[str], options: Options) -> list[dict[str, Any]]:
+def own_profiles(dataset: str, cells: Sequence[str]) -> list[dict[str, Any]]:
     """Return what each atlas has of a dataset's molecules; one of all that cannot be had is noted.
 
     Raises
@@ -31,7 +31,7 @@ def own_profiles(dataset: str, cells: Sequence[str], options: Options) -> list[d
 
     every = [text.strip() for text in cells] == [EVERY]
     named = () if every else cell_atlases(cells)  # what is wrong is told before data are fetched
-    data, fetch = datasets_of(options).load(DatasetRequest(name=dataset)), fetch_options(options)
+    data, fetch = datasets_of({}).load(DatasetRequest(name=dataset)), fetch_options({})
     names = _pinned(data.spec.synthetic) if every else named
     joins = []
     for name in names:
@@ -73,9 +73,7 @@ def _pinned(synthetic: bool) -> list[str]:
     return [s.name for s in cells if s.sources or s.synthetic]
 
 
-def atlas_facts(
-    specs: Sequence[AtlasSpec], datasets: Sequence[str], options: Options
-) -> dict[str, dict[str, Any]]:
+def atlas_facts(specs: Sequence[AtlasSpec], datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return atlas -> ``joined`` (dataset -> rows) and ``agreement`` (of each block's repeats).
 
     An atlas that cannot be had is noted, and has neither; datasets of the other kind, simulated or
@@ -83,7 +81,7 @@ def atlas_facts(
     """
     from chmr_bench.runner.joins import joined, replicate_agreement
 
-    loader, fetch = datasets_of(options), fetch_options(options)
+    loader, fetch = datasets_of({}), fetch_options({})
     data = [loader.load(request) for request in data_requests({"dataset": list(datasets)})]
     facts = {}
     for spec in specs:

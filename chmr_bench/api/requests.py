@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
+from chmr_bench.ablation import missing
+from chmr_bench.ablation.missing import Missing
+from chmr_bench.ablation.replacement import DRAWS
 from chmr_bench.api.options import Names, Options, as_list, table_options
+from chmr_bench.cells import sources
 from chmr_bench.contracts import ASSAY, CELL_MODALITIES
+from chmr_bench.data.datasets import dataset_request
 from chmr_bench.data.requests import MOLNET_PREFIX, DatasetRequest
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
-
-if TYPE_CHECKING:
-    from chmr_bench.ablation.missing import Missing
-    from chmr_bench.sweep import ModelSetting, Request
+from chmr_bench.settings import parse_value
+from chmr_bench.sweep import ModelSetting, Request
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
@@ -30,8 +33,6 @@ MASKED_MODEL, MASKED_SUITE, MASKED_SEEDS = "chmr", CELLS_SUITE, 3
 
 def make_request(options: Options) -> Request:
     """Return what `run` is to do; UnknownNameError or UsageError where something is not there."""
-    from chmr_bench.sweep import Request
-
     models = as_list(options.get("model"))
     if not models:
         raise UsageError("name a model: --model NAME; 'chmr-bench list models' shows them")
@@ -65,9 +66,6 @@ def _atlases_of_suite(options: Options, models: Sequence[str]) -> tuple[str, ...
 
 def make_masked_request(options: Options) -> Request:
     """Return what `ablate` is to do: nothing masked, then every share; the same with a control."""
-    from chmr_bench.ablation.missing import Missing
-    from chmr_bench.ablation.replacement import DRAWS
-
     options = {**options}
     options["model"] = options.get("model") or MASKED_MODEL
     if not options.get("suite") and not options.get("dataset"):
@@ -92,8 +90,6 @@ def make_masked_request(options: Options) -> Request:
 
 def data_requests(options: Options) -> tuple[DatasetRequest, ...]:
     """Return the datasets that are named, each once; UnknownNameError where one is not there."""
-    from chmr_bench.data.datasets import dataset_request
-
     datasets, table = as_list(options.get("dataset")), table_options(options)
     names = suite_datasets(options)
     if not names and not datasets:
@@ -118,8 +114,6 @@ def data_requests(options: Options) -> tuple[DatasetRequest, ...]:
 
 def _check_atlases(request: DatasetRequest) -> None:
     """Raise where an atlas that molecules are to be measured in is not there, or no cells."""
-    from chmr_bench.cells import sources
-
     if any(name.startswith(sources.FOLDER_PREFIX) for name in request.atlases):
         raise UsageError(
             f"--dataset {request.name}: expected registered atlases after '+', so that a record "
@@ -130,7 +124,7 @@ def _check_atlases(request: DatasetRequest) -> None:
 
 def suite_datasets(options: Options) -> list[str]:
     """Return the datasets of the suites that are named."""
-    return [n for suite in as_list(options.get("suite")) for n in registry().suite(suite).datasets]
+    return [n for suite in as_list(options.get("suite")) for n in registry().suite(suite)]
 
 
 def cell_atlases(given: Names | None, option: str = "--cells") -> tuple[str, ...]:
@@ -143,8 +137,6 @@ def cell_atlases(given: Names | None, option: str = "--cells") -> tuple[str, ...
     UsageError
         One holds labelled assays, which are not cells.
     """
-    from chmr_bench.cells import sources
-
     names = []
     for text in as_list(given):
         path = text.removeprefix(sources.FOLDER_PREFIX)
@@ -176,9 +168,6 @@ def parse_settings(texts: Sequence[str]) -> tuple[ModelSetting, ...]:
 
 
 def _setting(text: str) -> ModelSetting:
-    from chmr_bench.settings import parse_value
-    from chmr_bench.sweep import ModelSetting
-
     left, equals, value = text.partition("=")
     if not equals or not left:
         raise UsageError(f"--set {text!r}: expected key=value or model:key=value")
@@ -246,8 +235,6 @@ def rates(text: str) -> list[float]:
 
 def masking(options: Options) -> Missing:
     """Return what is masked, its share still open; no stage named is all of them."""
-    from chmr_bench.ablation import missing
-
     stages = as_list(options.get("stage")) or [missing.WORLD]
     modalities, mechanism = as_list(options.get("modality")), options.get("mechanism", "random")
     for stage in stages:
@@ -260,7 +247,7 @@ def masking(options: Options) -> Missing:
             f"{modalities[0]} alone nothing would be masked; name two, or none for all"
         )
     chosen = missing.STAGES if missing.WORLD in stages else stages
-    return missing.Missing(
+    return Missing(
         rate=0.0,
         stages=tuple(s for s in missing.STAGES if s in chosen),
         modalities=tuple(sorted(set(modalities))),

@@ -13,7 +13,6 @@ from chmr_bench.api.options import (
     MatchOptions,
     Names,
     SweepOptions,
-    setting_words,
     with_named,
 )
 
@@ -170,8 +169,7 @@ def match(
     from chmr_bench.isolation import NoReceiver
     from chmr_bench.report.matching import match_rows
 
-    given = {**options, "model": model, "atlas": atlas}
-    given["setting"] = setting_words(options)
+    given = with_named(options, model=model, atlas=atlas)
     folder = None if out is None else Path(out)
     matchings = matchings_of(given, lambda job: NoReceiver(), folder)
     check_failed(matchings)

@@ -63,8 +63,8 @@ class Sweep:
         """Print on stderr what the user should know of the plan."""
         remarks.show(self.request, self.plan, self.session.datasets, plan_shown=plan_shown)
 
-    def execute(self) -> Summary:
-        """Do what is to be done, and return what came of it."""
+    def execute(self) -> None:
+        """Do what is to be done; `summary` has what came of it."""
         plan = self.plan
         self.store.check_places((item.dataset, item.model) for item in plan.todo)
         self.store.prepare()
@@ -73,7 +73,6 @@ class Sweep:
             isolation.warm_up(sorted({module for spec in specs for module in spec.requires}))
         with display(len(plan.todo), quiet=self.quiet) as shown:
             self.summary = sweep.execute(plan, self.store, self.session, shown)
-        return self.summary
 
     def records(self) -> list[Record]:
         """Return the record of every job of the plan that has one, in the plan's order."""

@@ -59,7 +59,7 @@ def _run(argv: list[str] | None) -> int:
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the parser's own errors, or a bug: both are shown
         return _foreign(error)
-    return int(result or 0) if isinstance(result, int) else 0
+    return result if isinstance(result, int) else 0
 
 
 def _check_words(words: list[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from chmr_bench.cli import execution, options
+from chmr_bench.display.console import print_grids, print_json, print_note
 
 if TYPE_CHECKING:
     from chmr_bench.api.sweeps import Sweep
@@ -87,17 +88,14 @@ def ablate(given: dict[str, Any]) -> int:
 
 def _show(work: Sweep, as_json: bool) -> None:
     """Print the tables that this plan's runs are in."""
-    from chmr_bench.cli.leaderboard import print_grid
-    from chmr_bench.display.console import print_json, print_note
     from chmr_bench.report import curve_tables
 
     families, frozen = work.families(), work.frozen()
     if as_json:
         print_json(curve_tables.as_document(families, frozen))
         return
-    grids = [curve_tables.terminal_grid(family) for family in families]
-    for grid in (*grids, *curve_tables.frozen_grids(frozen)):
-        print_grid(grid)
+    print_grids(curve_tables.terminal_grid(family) for family in families)
+    print_grids(curve_tables.frozen_grids(frozen))
     masked = [i for i in work.plan.items if i.missing and i.state != "impossible"]
     if masked and all(item.inapplicable for item in masked):
         print_note(

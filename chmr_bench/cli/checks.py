@@ -7,20 +7,21 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chmr_bench.cli import options
 from chmr_bench.cli.records import (
     OUT,
     DatasetOption,
-    JsonOption,
     MirrorOption,
     ModelOption,
     OfflineOption,
     OutOption,
     selected,
 )
+from chmr_bench.display.console import notes, print_json, print_lines, print_note
 from chmr_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -32,49 +33,44 @@ if TYPE_CHECKING:
 WriteOption = Annotated[
     bool, typer.Option("--write", help="Write scores and intervals that differ into the records.")
 ]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="Also what was verified before and is the same since.")
+]
+KeepOption = Annotated[
+    bool,
+    typer.Option(
+        "--keep",
+        help="Do all of it and, if all is well, write verified.json beside the records: others "
+        "then need not make splits and intervals again.",
+    ),
+]
 
 
-def score(
-    out: OutOption = OUT,
-    mirror: MirrorOption = None,
-    offline: OfflineOption = False,
-    jobs: JobsOption = 0,
-    as_json: JsonOption = False,
-    write: WriteOption = False,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-) -> int:
+class CheckGroup:
+    """Which records are checked, with which data."""
+
+    out: OutOption = OUT
+    mirror: MirrorOption = None
+    offline: OfflineOption = False
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")] = 0
+    as_json: options.Json = False
+    model: ModelOption = None
+    dataset: DatasetOption = None
+
+
+@options.takes(CheckGroup)
+def score(given: dict[str, Any], write: WriteOption = False) -> int:
     """Compute the scores again from the stored predictions; exit code 1 where one differs.
 
     With --write, records that differ in scores or intervals alone get those that their predictions
     give; models are not run again. Build the tables anew after it. With --model or --dataset only
     records of these are scored.
     """
-    depth: Depth = "write" if write else "score"
-    return _check(depth, out, mirror, offline, jobs, as_json, only=(model, dataset))
+    return _check("write" if write else "score", given)
 
 
-def verify(
-    out: OutOption = OUT,
-    mirror: MirrorOption = None,
-    offline: OfflineOption = False,
-    jobs: JobsOption = 0,
-    as_json: JsonOption = False,
-    check_all: Annotated[
-        bool, typer.Option("--all", help="Also what was verified before and is the same since.")
-    ] = False,
-    keep: Annotated[
-        bool,
-        typer.Option(
-            "--keep",
-            help="Do all of it and, if all is well, write verified.json beside the records: others "
-            "then need not make splits and intervals again.",
-        ),
-    ] = False,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-) -> int:
+@options.takes(CheckGroup)
+def verify(given: dict[str, Any], check_all: AllOption = False, keep: KeepOption = False) -> int:
     """Hash data, splits and predictions again; compute scores and intervals again.
 
     Clean scores that 'audit --records' left are computed again too. Of what was verified before,
@@ -86,35 +82,21 @@ def verify(
     Exit code 1 where anything differs or cannot be read, 3 where registered data cannot be had or
     nothing at all could be checked; of a failed run its record is.
     """
-    only = (model, dataset)
-    flags = {"check_all": check_all, "keep": keep}
-    return _check("verify", out, mirror, offline, jobs, as_json, **flags, only=only)
+    return _check("verify", given, check_all=check_all, keep=keep)
 
 
 def _check(
-    depth: Depth,
-    out: Path,
-    mirror: str | None,
-    offline: bool,
-    jobs: int,
-    as_json: bool,
-    *,
-    check_all: bool = False,
-    keep: bool = False,
-    only: tuple[list[str] | None, list[str] | None] = (None, None),
+    depth: Depth, given: dict[str, Any], *, check_all: bool = False, keep: bool = False
 ) -> int:
-    from chmr_bench.api.options import cores, store_of
-    from chmr_bench.data.fetch import options_from_env
-    from chmr_bench.display.console import notes, print_json, print_note
-    from chmr_bench.runner.opening import Datasets
+    from chmr_bench.api.options import datasets_of, store_of
     from chmr_bench.verify.known import Verified
 
-    store = store_of(out)
+    store, models, names = store_of(given["out"]), given["model"], given["dataset"]
     if depth == "write":
         store.prepare()
-    chosen = selected(store, None, *only, None) if any(only) else None
-    datasets = Datasets(options_from_env(mirror, offline), cores(jobs))
-    if keep and any(only):
+    chosen = selected(store, None, models, names, None) if models or names else None
+    datasets = datasets_of(given)
+    if keep and chosen is not None:
         raise UsageError("--keep is of all records: leave out --model and --dataset")
     known = Verified(store.root, afresh=check_all or keep) if depth == "verify" else None
     checks: list[Check] = []
@@ -122,18 +104,18 @@ def _check(
         for check in _checks(store, datasets, depth, known, chosen):
             checks.append(check)
             status.update(f"checking {check.path}")
-            if not as_json:
+            if not given["as_json"]:
                 _show(check)
     if known is not None:
         known.save()
     if depth == "write" and store.folder.is_dir():
         store.pack()
     counts: Counter[str] = Counter(c.state for c in checks)
-    if as_json:
+    if given["as_json"]:
         print_json({"counts": counts, "records": [dataclasses.asdict(c) for c in checks]})
     else:
         _show_counts(counts)
-    _show_hints(checks, store, out)
+    _show_hints(checks, store, given["out"])
     code = _exit_code(checks)
     if keep and known is not None and code == 0:
         print_note(f"kept in {known.keep(store.root)}")
@@ -158,8 +140,6 @@ def _checks(
 
 
 def _show(check: Check) -> None:
-    from chmr_bench.display.console import print_lines
-
     print_lines(f"{check.state:<11} {check.path}")
     for detail in check.details:
         shown = detail.encode("utf-8", "backslashreplace").decode()  # half a character of JSON
@@ -167,8 +147,6 @@ def _show(check: Check) -> None:
 
 
 def _show_counts(counts: Counter[str]) -> None:
-    from chmr_bench.display.console import print_lines
-
     words = {
         "ok": "ok",
         "written": "written",
@@ -183,7 +161,6 @@ def _show_counts(counts: Counter[str]) -> None:
 
 def _show_hints(checks: list[Check], store: RecordStore, out: Path) -> None:
     """Say what helps where something could not be read, or nothing checked."""
-    from chmr_bench.display.console import print_note
     from chmr_bench.records import packing
 
     if any(c.state == "unreadable" for c in checks) and packing.bad_lines(store):

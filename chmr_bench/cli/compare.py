@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from chmr_bench.cli import options
-from chmr_bench.display.console import notes, print_json, print_note
+from chmr_bench.display.console import notes, print_grids, print_json, print_note
 
 ModelsArgument = Annotated[
     list[str],
@@ -54,7 +54,6 @@ def compare(
     for the models named.
     """
     from chmr_bench.api.comparison import comparison_of
-    from chmr_bench.cli.leaderboard import print_grid
     from chmr_bench.report.comparison import as_dict, grids, write
 
     given.update(split=split, tasks=tasks, protocol=protocol, jobs=jobs, out=out)
@@ -64,7 +63,6 @@ def compare(
     if as_json:
         print_json(as_dict(comparison))
     else:
-        for grid in grids(comparison):
-            print_grid(grid)
+        print_grids(grids(comparison))
     for path in written:
         print_note(f"written: {path}")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from chmr_bench import paths
+from chmr_bench.cli import options
 from chmr_bench.cli.group import Group
 from chmr_bench.contracts import Progress, SourceFile
 from chmr_bench.data.fetch import (
@@ -53,7 +54,6 @@ MirrorOption = Annotated[
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Use no network: the cache and a mirror folder only.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def fetch(
     atlas: AtlasOption = None,
     mirror: MirrorOption = None,
     offline: OfflineOption = False,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Fetch what is missing or damaged in the cache; `--suite all` where nothing is named.
 
@@ -82,9 +82,9 @@ def fetch(
     if not (suite or dataset or atlas):
         suite = "all"
     wanted = _wanted(suite, dataset, atlas)
-    options = options_from_env(mirror, offline)
+    source = options_from_env(mirror, offline)
     with _display() as start:
-        entries = [_fetch_one(w, options, start(w)) for w in wanted]
+        entries = [_fetch_one(w, source, start(w)) for w in wanted]
     _report(entries, as_json)
     if any(e["state"] == "failed" for e in entries):
         raise typer.Exit(FetchError.exit_code)
@@ -95,7 +95,7 @@ def verify(
     suite: SuiteOption = None,
     dataset: DatasetOption = None,
     atlas: AtlasOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Hash again what is in the cache; exit code 3 where a file is not the pinned one.
 
@@ -121,7 +121,7 @@ def list_files(
     suite: SuiteOption = None,
     dataset: DatasetOption = None,
     atlas: AtlasOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the source files: whose they are, how big, and whether the cache holds them."""
     entries = [_state(w) for w in _wanted(suite, dataset, atlas)]
@@ -137,7 +137,7 @@ def _wanted(
     table = registry()
     names, cells = list(datasets or ()), list(atlases or ())
     if suite:
-        names += table.suite(suite).datasets
+        names += table.suite(suite)
     if not (names or cells):
         names, cells = list(table.datasets), list(table.atlases)
     files: dict[str, Wanted] = {}
@@ -167,11 +167,11 @@ def _state(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _fetch_one(wanted: Wanted, options: FetchOptions, progress: Progress) -> dict[str, Any]:
+def _fetch_one(wanted: Wanted, source: FetchOptions, progress: Progress) -> dict[str, Any]:
     entry = _state(wanted)
     before = entry["state"]
     try:
-        fetch_file(wanted.source, options, progress)
+        fetch_file(wanted.source, source, progress)
     except FetchError as error:
         print_error(str(error))
         return entry | {"state": "failed", "detail": str(error)}

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from chmr_bench import foreign
-from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, SourceFile, Suite
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, SourceFile
 from chmr_bench.plugins import PluginInfo, Registered, registry
 
 
@@ -79,10 +79,10 @@ def feature_entry(registered: Registered[FeatureSpec]) -> dict[str, Any]:
     return entry | {"settings": dict(registered.spec.settings)}
 
 
-def suite_entry(suite: Suite) -> dict[str, Any]:
+def suite_entry(name: str, datasets: list[str]) -> dict[str, Any]:
     """Return what ``list suites --json`` says of one suite."""
-    simulated = [n for n in suite.datasets if registry().dataset(n).spec.synthetic]
-    return {"name": suite.name, "datasets": list(suite.datasets), "synthetic": simulated}
+    simulated = [n for n in datasets if registry().dataset(n).spec.synthetic]
+    return {"name": name, "datasets": datasets, "synthetic": simulated}
 
 
 def plugin_entry(plugin: PluginInfo) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chmr_bench.cli import options
+from chmr_bench.display.console import print_grids, print_json, print_note
 
 
 @options.takes(options.RecordedGroup, options.FetchGroup)
@@ -21,8 +22,6 @@ def ensemble(
     mean gains on the validation rows. Its runs join the records and tables in OUT.
     """
     from chmr_bench.api.ensembling import ensembles_of, left_out_words
-    from chmr_bench.cli.leaderboard import print_grid
-    from chmr_bench.display.console import print_json, print_note
     from chmr_bench.report.ensembles import ensemble_grid, ensemble_rows
 
     given.update(model=model, split=split, out=out)
@@ -33,4 +32,4 @@ def ensemble(
     if as_json:
         print_json({"ensembles": rows, "left_out": dict(made.left_out)})
     else:
-        print_grid(ensemble_grid(rows))
+        print_grids([ensemble_grid(rows)])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.display.console import console, plural, print_json, print_note
 from chmr_bench.errors import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ def sweep(request: Request, options: dict[str, Any], show: Callable[[Sweep, bool
 def _show_plan(work: Sweep, options: dict[str, Any]) -> None:
     """Print the plan as the options want it."""
     from chmr_bench.cli import run_tables
-    from chmr_bench.display.console import console, print_json
 
     plan_shown = not options["as_json"] and not options["quiet"]
     work.remark(plan_shown=plan_shown)
@@ -56,8 +56,6 @@ def _show_plan(work: Sweep, options: dict[str, Any]) -> None:
 
 
 def _interrupted(work: Sweep) -> int:
-    from chmr_bench.display.console import plural, print_note
-
     done = len(work.summary.outcomes)
     print_note(
         f"interrupted: {plural(done, 'job')} done, {len(work.plan.todo) - done} left; nothing is "

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chmr_bench.cli import options
-from chmr_bench.errors import INTERRUPTED, UsageError
+from chmr_bench.cli.group import stopping
+from chmr_bench.contracts import PendingWeights
+from chmr_bench.display.console import print_lines, print_note
+from chmr_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from chmr_bench.runner import Job
@@ -26,7 +29,7 @@ def explain(
         Path, typer.Option(help="Folder for the files, one a model and dataset.")
     ] = Path("explained"),
     quiet: options.Quiet = False,
-) -> int:
+) -> None:
     """Write what the model can show of a dataset's molecules: tables and pictures.
 
     The weights it starts from are made where they are not there.
@@ -38,7 +41,7 @@ def explain(
     given.update(model=model, dataset=dataset, seed=[seed], setting=setting)
     session = Session(run_options(given))
     job = _job(make_request(given), session, quiet)
-    return _explain(job, session, out / model / job.data.spec.name, quiet)
+    _explain(job, session, out / model / job.data.spec.name, quiet)
 
 
 def _job(request: Request, session: Session, quiet: bool) -> Job:
@@ -48,29 +51,21 @@ def _job(request: Request, session: Session, quiet: bool) -> Job:
     from chmr_bench.records import RecordStore
 
     with fetching(quiet=quiet) as opening:
-        (item,) = sweep.plan(request, RecordStore(Path("leaderboards")), session, opening).items
+        (item,) = sweep.plan(request, RecordStore(options.OUT_FOLDER), session, opening).items
     if item.job is None:
         raise UsageError(f"cannot run: {item.reason}")
     return item.job
 
 
-def _explain(job: Job, session: Session, out: Path, quiet: bool) -> int:
-    from chmr_bench.contracts import PendingWeights
-    from chmr_bench.display.console import print_lines, print_note
+def _explain(job: Job, session: Session, out: Path, quiet: bool) -> None:
     from chmr_bench.display.pending import announcement
     from chmr_bench.display.progress import display
     from chmr_bench.runner.clock import Clock
     from chmr_bench.runner.explaining import explain as write
-    from chmr_bench.sweep.interrupt import stoppable
 
     if isinstance(job.weights, PendingWeights) and not quiet:
         print_note(f"first, {announcement(job.weights, session.options.n_jobs)}")
-    with stoppable(), display(1, quiet=quiet) as shown:
+    with stopping("interrupted"), display(1, quiet=quiet) as shown:
         shown.begun(str(job))
-        try:
-            files = write(job, session.options, session.weights, out, Clock(shown))
-        except KeyboardInterrupt:
-            print_note("interrupted")
-            return INTERRUPTED
+        files = write(job, session.options, session.weights, out, Clock(shown))
     print_lines(*map(str, files))
-    return 0

@@ -1,11 +1,15 @@
-"""A group of commands whose help texts flow with the terminal's width."""
+"""A group of commands: help texts flow with the terminal's width, Ctrl-C ends with words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 
+from chmr_bench.display.console import print_note
 from chmr_bench.errors import INTERRUPTED, ChmrBenchError
 
 
@@ -36,6 +40,19 @@ class Group(TyperGroup):
             raise InterruptedCommandError(
                 "interrupted; what is on record stays, and the same command goes on from there"
             ) from error
+
+
+@contextmanager
+def stopping(words: str) -> Iterator[None]:
+    """End the command with these words where Ctrl-C or SIGTERM stops the block."""
+    from chmr_bench.sweep.interrupt import stoppable
+
+    with stoppable():
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            print_note(words)
+            raise typer.Exit(INTERRUPTED) from error
 
 
 def flowing(text: str) -> str:

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from chmr_bench.cli import options
 from chmr_bench.cli.group import Group
-from chmr_bench.display.console import (
-    console,
-    plural,
-    print_json,
-    print_lines,
-    print_note,
-    print_table,
-)
+from chmr_bench.display.console import plural, print_grids, print_json, print_lines, print_note
 from chmr_bench.errors import UnknownNameError
-
-if TYPE_CHECKING:
-    from chmr_bench.report.grids import Grid
 
 app = typer.Typer(
     cls=Group, help="Make tables from the records, and look at them.", no_args_is_help=True
@@ -27,12 +18,11 @@ app = typer.Typer(
 OutOption = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder of records and tables.")
 ]
-OUT = Path("leaderboards")
 
 
 @app.command()
 def build(
-    out: OutOption = OUT,
+    out: OutOption = options.OUT_FOLDER,
     check: Annotated[
         bool,
         typer.Option("--check", help="Write nothing; fail where the tables on disk differ."),
@@ -68,11 +58,11 @@ def build(
 
 @app.command()
 def show(
-    out: OutOption = OUT,
+    out: OutOption = options.OUT_FOLDER,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only the tables of this dataset.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Print the overall table, or the tables of one dataset with the printed figures below."""
     from chmr_bench.data.requests import settled_name
@@ -80,6 +70,8 @@ def show(
     from chmr_bench.records import RecordStore, no_records
     from chmr_bench.report import exports, grids, leaderboard
     from chmr_bench.report.boards import load_boards
+    from chmr_bench.report.printed import printed_grids
+    from chmr_bench.report.published import all_published
 
     store = RecordStore(out)
     show_damage(store)
@@ -103,32 +95,8 @@ def show(
         return
     on_board = {id(t) for b in boards for drawn in b.tables.values() for t in drawn}
     for board in boards:
-        print_grid(grids.board_grid(board))
+        print_grids([grids.board_grid(board)])
         print_note("one dataset with its intervals: chmr-bench leaderboard show --dataset NAME")
-    for table in tables:
-        if id(table) not in on_board:
-            print_grid(grids.table_grid(table))
+    print_grids(grids.table_grid(table) for table in tables if id(table) not in on_board)
     if dataset is not None:
-        _print_printed(dataset)
-
-
-def print_grid(grid: Grid) -> None:
-    """Draw a grid with its notes, in blocks where the terminal is too narrow."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    console.print(grid.title, markup=False, style="bold", soft_wrap=True)
-    right = [column for column in grid.columns if column not in grid.left]
-    print_table("", grid.columns, grid.rows, right=right)
-    for note in grid.notes:
-        console.print(Padding(Text(note.replace("`", "")), (0, 0, 0, 1)), style="dim")
-    console.print()
-
-
-def _print_printed(dataset: str) -> None:
-    """Draw the papers' figures of one dataset, a column to themselves."""
-    from chmr_bench.report.printed import printed_grids
-    from chmr_bench.report.published import all_published
-
-    for grid in printed_grids(all_published(), [dataset], only=True):
-        print_grid(grid)
+        print_grids(printed_grids(all_published(), [dataset], only=True))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from chmr_bench.cli import options
 from chmr_bench.cli.details import (
     atlas_details,
     atlas_entry,
@@ -31,11 +32,11 @@ from chmr_bench.display.console import (
     print_note,
     print_table,
 )
+from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 
 list_app = typer.Typer(cls=Group, help="List what is registered.", no_args_is_help=True)
 LIST_SHOWN = 30
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 Entry: TypeAlias = dict[str, Any]
 Columns: TypeAlias = Mapping[str, Callable[[Entry], str]]
 """Heading -> what stands there of an entry."""
@@ -83,11 +84,11 @@ def _label(entry: Entry) -> str:
 @list_app.command("datasets")
 def list_datasets(
     suite: Annotated[str | None, typer.Option(help="Only the datasets of this suite.")] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the datasets: counts, metric, split, modalities, licence, source."""
     table = registry()
-    names = table.suite(suite).datasets if suite else list(table.datasets)
+    names = table.suite(suite) if suite else list(table.datasets)
     entries = [dataset_entry(table.datasets[name]) for name in names]
     sizes: Columns = {
         "name": _label,
@@ -121,7 +122,7 @@ def _sizes(entry: Entry) -> str:
 
 
 @list_app.command("models")
-def list_models(as_json: JsonOption = False) -> None:
+def list_models(as_json: options.Json = False) -> None:
     """List the models: what each needs, and who registered it."""
     columns: Columns = {
         "name": _field("name"),
@@ -163,7 +164,7 @@ def list_atlases(
             "measurements agree; repeatable.",
         ),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the atlases: cell read-outs of molecules, to pretrain on or to attach (`--cells`).
 
@@ -174,7 +175,7 @@ def list_atlases(
     if dataset:
         from chmr_bench.api.profiles import atlas_facts
 
-        facts = atlas_facts([r.spec for r in named], dataset, {})
+        facts = atlas_facts([r.spec for r in named], dataset)
         entries = [entry | facts.get(entry["name"], {}) for entry in entries]
     sizes: Columns = {
         "name": _label,
@@ -228,7 +229,7 @@ def _lines(entry: Entry, key: str) -> str:
 
 
 @list_app.command("features")
-def list_features(as_json: JsonOption = False) -> None:
+def list_features(as_json: options.Json = False) -> None:
     """List the features and their settings."""
     columns: Columns = {
         "name": _field("name"),
@@ -240,9 +241,9 @@ def list_features(as_json: JsonOption = False) -> None:
 
 
 @list_app.command("suites")
-def list_suites(as_json: JsonOption = False) -> None:
+def list_suites(as_json: options.Json = False) -> None:
     """List the suites and their datasets; simulated ones are marked."""
-    entries = [suite_entry(suite) for suite in registry().suites.values()]
+    entries = [suite_entry(*suite) for suite in registry().suites.items()]
     columns: Columns = {
         "suite": _field("name"),
         "datasets": lambda e: str(len(e["datasets"])),
@@ -255,7 +256,7 @@ def list_suites(as_json: JsonOption = False) -> None:
 
 
 @list_app.command("splits")
-def list_splits(as_json: JsonOption = False) -> None:
+def list_splits(as_json: options.Json = False) -> None:
     """List the ways to split a dataset."""
     from chmr_bench.splits import methods
 
@@ -264,7 +265,7 @@ def list_splits(as_json: JsonOption = False) -> None:
 
 
 @list_app.command("plugins")
-def list_plugins(as_json: JsonOption = False) -> None:
+def list_plugins(as_json: options.Json = False) -> None:
     """List the plugins, what each registers, and what is wrong with a broken one."""
     columns: Columns = {
         "plugin": _field("name"),
@@ -288,11 +289,11 @@ def show(
             help="How many of a dataset's rows have profiles in these atlases; all = every one.",
         ),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show all that is known of one dataset, model or atlas."""
+    from chmr_bench.api import profiles
     from chmr_bench.data.requests import MEASURED_IN, whole_name
-    from chmr_bench.errors import UnknownNameError, UsageError
 
     table = registry()
     asked, name = name, whole_name(name)
@@ -301,16 +302,10 @@ def show(
     if name in table.datasets:
         details = dataset_details(table.datasets[name])
         if MEASURED_IN in asked:
-            from chmr_bench.api.profiles import measured
-
-            details, cells = (
-                details | measured(asked),
-                [*(cells or []), *asked.split(MEASURED_IN)[1:]],
-            )
+            details |= profiles.measured(asked)
+            cells = [*(cells or []), *asked.split(MEASURED_IN)[1:]]
         if cells:
-            from chmr_bench.api.profiles import own_profiles
-
-            details["own_profiles"] = own_profiles(name, cells, {})
+            details["own_profiles"] = profiles.own_profiles(name, cells)
         if name in table.atlases:
             details["atlas"] = atlas_details(table.atlases[name])
     elif name in table.models:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from chmr_bench.cli import options
-from chmr_bench.errors import INTERRUPTED
+from chmr_bench.cli.group import stopping
+from chmr_bench.display.console import print_grids, print_json, print_note
 
 
 @options.takes(options.FetchGroup, options.WorkGroup)
@@ -36,44 +37,36 @@ def match(
     ] = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
-) -> int:
+) -> None:
     """Rank held-out profiles for a molecule, and molecules for a profile.
 
     A model learns from the pairs of four folds of an atlas and ranks those of the fifth; folds are
     by molecule, in whatever form. Hit rates, MRR and NDCG stand beside what chance gives.
     """
     from chmr_bench.api.matching import check_failed, matchings_of
-    from chmr_bench.cli.leaderboard import print_grid
-    from chmr_bench.display.console import print_json, print_note
     from chmr_bench.display.progress import display
     from chmr_bench.report.match_files import match_json
     from chmr_bench.report.matching import label, match_grids
     from chmr_bench.runner.clock import Clock
-    from chmr_bench.sweep.interrupt import stoppable
 
     given.update(model=model, atlas=atlas, seed=seed, control=control, setting=setting)
-    with stoppable(), display(1, quiet=quiet) as shown:
+    kept = f"what was finished is in {out}; the same command goes on from there"
+    interrupted = f"interrupted; {kept if out else 'nothing was written (no --out)'}"
+    with stopping(interrupted), display(1, quiet=quiet) as shown:
 
         def receiver(job: Any) -> Clock:
             shown.begun(f"{label(job)} on {job.atlas}")
             return Clock(shown)
 
-        try:
-            matchings = matchings_of(given, receiver, out)
-        except KeyboardInterrupt:
-            kept = f"what was finished is in {out}; the same command goes on from there"
-            print_note(f"interrupted; {kept if out else 'nothing was written (no --out)'}")
-            return INTERRUPTED
+        matchings = matchings_of(given, receiver, out)
     for name, reason in matchings.inapplicable.items():
         print_note(f"not applicable: {name}: {reason}")
     if as_json:
         print_json(match_json(matchings))
     else:
-        for grid in match_grids(matchings):
-            print_grid(grid)
+        print_grids(match_grids(matchings))
     if out is not None and matchings.matched:
         earlier = [label(one.job) for one in matchings.matched if one.stored]
         again = f"; not matched again: {', '.join(earlier)}" if earlier else ""
         print_note(f"in {out}: match.md, match.json{again}")
     check_failed(matchings)
-    return 0

@@ -106,6 +106,8 @@ Out = Annotated[
     Path, option(panel=OUT, parser=_folder, metavar="PATH", help="Folder of records and tables.")
 ]
 AsJson = Annotated[bool, option("--json", panel=OUT, help="Print JSON instead.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+"""The same for commands whose help has one panel."""
 Quiet = Annotated[bool, option("--quiet", "-q", panel=OUT, help="No plan, no progress.")]
 Split = Annotated[
     str,

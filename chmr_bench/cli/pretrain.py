@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chmr_bench.cli import options
-from chmr_bench.errors import INTERRUPTED, UsageError
+from chmr_bench.cli.group import stopping
+from chmr_bench.contracts import PendingWeights, Weights
+from chmr_bench.display.console import print_lines, print_note
+from chmr_bench.errors import PluginError, RemoteError, UsageError
+from chmr_bench.plugins import registry
 
 if TYPE_CHECKING:
-    from chmr_bench.contracts import Weights
     from chmr_bench.runner import RunOptions, WeightsCache, WeightsKey
 
 
@@ -48,7 +51,7 @@ def pretrain(
     ] = False,
     setting: options.Setting = None,
     quiet: options.Quiet = False,
-) -> int:
+) -> None:
     """Make the weights a model starts from, or say where they are.
 
     'chmr-bench run' does so by itself where they are not there and did not come with the model;
@@ -66,7 +69,7 @@ def pretrain(
     }
     settings = _settings(model, named, setting or [])
     key = _key(model, dataset, settings, given)
-    return _pretrain(key, _run_command(key, dataset, settings), run_options(given), quiet)
+    _pretrain(key, _run_command(key, dataset, settings), run_options(given), quiet)
 
 
 OPTIONS = {
@@ -99,7 +102,6 @@ def _key(
 ) -> WeightsKey:
     """Return what the weights depend on; SettingError, UnknownNameError where one does not fit."""
     from chmr_bench.api import requests
-    from chmr_bench.plugins import registry
     from chmr_bench.runner import WeightsKey
     from chmr_bench.settings import build_config
     from chmr_bench.sweep.devices import device_for
@@ -118,54 +120,36 @@ def _key(
     )
 
 
-def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> int:
-    from chmr_bench.contracts import PendingWeights
-    from chmr_bench.display.console import print_lines, print_note
+def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> None:
     from chmr_bench.display.pending import announcement
     from chmr_bench.runner import WeightsCache
 
     cache = WeightsCache(run_options)
-    weights = cache.look_up(key)
-    if weights is None:
-        print_note(f"{key.model.spec.name} starts from no weights with these settings")
-        return 0
-    source = "already there"
+    weights, source = cache.look_up(key), "already there"
     if isinstance(weights, PendingWeights):
         print_note(announcement(weights, run_options.n_jobs))
-        weights, source = made(key, cache, quiet), "pretrained"
+        weights, source = _made(key, cache, quiet), "pretrained"
     if weights is None:
-        print_note("interrupted; the same command goes on from where the model last saved its work")
-        return INTERRUPTED
+        print_note(f"{key.model.spec.name} starts from no weights with these settings")
+        return
     beside = sorted(p for p in weights.path.parent.iterdir() if p.is_file() and p != weights.path)
     lines = [f"{source}: {weights.path}", f"sha256: {weights.sha256}", *(f"  {p}" for p in beside)]
     print_lines(*lines, f"to run it: {run_command}")
-    return 0
 
 
-def made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights | None:
-    """Return the weights, made where they are not there; None where the user interrupted.
-
-    Raises
-    ------
-    PluginError
-        The model's own code failed.
-    ChmrBenchError
-        As it raised it.
-    """
+def _made(key: WeightsKey, cache: WeightsCache, quiet: bool) -> Weights | None:
+    """Return the weights, made now; PluginError where the model's own code failed."""
     from chmr_bench.display.progress import display
-    from chmr_bench.errors import PluginError, RemoteError
     from chmr_bench.runner.clock import Clock
-    from chmr_bench.sweep.interrupt import stoppable
 
     name = key.model.spec.name
-    with stoppable(), display(1, quiet=quiet) as shown:
+    interrupted = "interrupted; the same command goes on from where the model last saved its work"
+    with stopping(interrupted), display(1, quiet=quiet) as shown:
         shown.begun(name)
         try:
             clock = Clock(shown)
             clock.stage("weights")
             return cache.make(key, clock)
-        except KeyboardInterrupt:
-            return None
         except RemoteError as error:
             raise PluginError(
                 f"pretraining {name} failed: {error.kind}: {error}\n{error.trace}"

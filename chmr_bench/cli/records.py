@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chmr_bench.cli import options
 from chmr_bench.cli.group import Group
+from chmr_bench.display.console import plural, print_json, print_lines, print_note, print_table
 from chmr_bench.errors import UsageError, nearest
+from chmr_bench.report.words import task_words
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore, Stored
     from chmr_bench.records.packing import Packing
 
-OUT = Path("leaderboards")
+OUT = options.OUT_FOLDER
 SHORTEST = 6
 """Characters of an identity that `rm` takes for one."""
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of records and tables.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use no network.")]
 MirrorOption = Annotated[
     str | None,
@@ -35,8 +37,6 @@ DatasetOption = Annotated[
     list[str] | None, typer.Option("--dataset", "-d", help="On this dataset.")
 ]
 
-
-# -------------------------------------------------------------------------------- what is stored
 
 app = typer.Typer(
     cls=Group, no_args_is_help=True, help="List, pack, unpack, merge and remove the stored runs."
@@ -62,11 +62,10 @@ def list_runs(
     model: ModelOption = None,
     dataset: DatasetOption = None,
     status: StatusOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the stored runs: what, where it lies, and its score."""
     from chmr_bench.api.options import store_of
-    from chmr_bench.display.console import plural, print_json, print_note, print_table
     from chmr_bench.display.damage import show_damage
 
     store = store_of(out)
@@ -99,12 +98,10 @@ def pack(
     are put together. Safe to kill, and to run twice at once.
     """
     from chmr_bench.api.options import store_of
-    from chmr_bench.display.console import print_note
     from chmr_bench.records import audited
 
     store = store_of(out)
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     done = _packed(store, mirror, offline=offline, best=best, test_only=test_only)
     if audited.paths(out):
         audited.write_all(out, ())
@@ -112,15 +109,24 @@ def pack(
     return _show_problems(done, store)
 
 
+def _open_for_change(store: RecordStore) -> None:
+    """Raise UsageError where the folder cannot be written; else make it ready."""
+    store.check_writable()
+    store.prepare()
+
+
+def _build_command(out: Path) -> str:
+    """Return the command that brings the tables up to date."""
+    return f"chmr-bench leaderboard build --out {shlex.quote(str(out))}"
+
+
 def _packed(
     store: RecordStore, mirror: str | None, *, offline: bool, best: bool, test_only: bool
 ) -> Packing:
-    from chmr_bench.data.fetch import options_from_env
-    from chmr_bench.display.console import print_note
+    from chmr_bench.api.options import datasets_of
     from chmr_bench.runner.labels import LabelledCells
-    from chmr_bench.runner.opening import Datasets
 
-    labels = LabelledCells(Datasets(options_from_env(mirror, offline), n_jobs=1))
+    labels = LabelledCells(datasets_of({"mirror": mirror, "offline": offline, "jobs": 1}))
     done = store.pack(labels, best=best, test_only=test_only)
     if labels.missing:
         print_note(
@@ -146,7 +152,6 @@ def merge(
     A run that both have is kept once; where two of one identity differ, the one in OUT stands and
     the other is named. For runs of others see 'verify --all' first.
     """
-    from chmr_bench.display.console import plural, print_note
     from chmr_bench.records import RecordStore, packing
 
     store, others = RecordStore(out), [RecordStore(folder) for folder in folders]
@@ -155,8 +160,7 @@ def merge(
             raise UsageError(f"{other.root} holds no runs; expected an output folder of 'run'")
         if other.root.resolve() == store.root.resolve():
             raise UsageError(f"{other.root} cannot be merged into itself; expected another folder")
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     before = {run.identity for run in store.stored()}
     code = 0
     for other in others:
@@ -164,8 +168,7 @@ def merge(
         done = _packed(store, mirror, offline=offline, best=False, test_only=test_only)
         code |= _show_problems(done, store)
     n_new = sum(run.identity not in before for run in store.stored())
-    build = f"chmr-bench leaderboard build --out {shlex.quote(str(out))}"
-    print_note(f"{plural(n_new, 'run')} added; now: {build}")
+    print_note(f"{plural(n_new, 'run')} added; now: {_build_command(out)}")
     return code
 
 
@@ -179,12 +182,10 @@ def unpack(
 ) -> int:
     """Move packed runs into folders of their own, to look at them; 'pack' moves them back."""
     from chmr_bench.api.options import store_of
-    from chmr_bench.display.console import print_note
     from chmr_bench.records import packing
 
     store = store_of(out)
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     done = packing.unpack(store, selected(store, identities, model, dataset, status))
     print_note(f"{done.moved} unpacked below {store.folder / 'loose'}")
     return _show_problems(done, store)
@@ -206,7 +207,6 @@ def rm(
 ) -> None:
     """Remove stored runs: those named by identity, or all of a model, dataset or status."""
     from chmr_bench.api.options import store_of
-    from chmr_bench.display.console import plural, print_lines, print_note
     from chmr_bench.records import packing
 
     named = bool(identities or model or dataset or status)
@@ -226,15 +226,12 @@ def rm(
         print_lines("  ".join(words))
     if not yes:
         raise UsageError(f"{plural(len(runs), 'run')} would be removed; say --yes to remove them")
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     packing.remove(store, runs)
-    build = f"chmr-bench leaderboard build --out {shlex.quote(str(out))}"
-    print_note(f"{plural(len(runs), 'run')} removed; now: {build}")
+    print_note(f"{plural(len(runs), 'run')} removed; now: {_build_command(out)}")
 
 
 def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
-    from chmr_bench.display.console import plural, print_lines, print_note
     from chmr_bench.records import packing
 
     bad = packing.bad_lines(store)
@@ -246,8 +243,7 @@ def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
     number = plural(len(bad), "damaged place")
     if not yes:
         raise UsageError(f"{number} would be removed; say --yes to remove them")
-    store.check_writable()
-    store.prepare()
+    _open_for_change(store)
     packing.remove_bad_lines(store)
     print_note(f"{number} removed; 'run' computes again what is missing")
 
@@ -313,7 +309,6 @@ def _rows(runs: list[Stored], store: RecordStore) -> list[dict[str, object]]:
 def _cell(row: Mapping[str, Any], name: str) -> str:
     """Return what stands in a table: what is masked in words, where JSON has every setting."""
     from chmr_bench.ablation.missing import Missing
-    from chmr_bench.report.words import task_words
 
     value = row[name]
     if value is None:
@@ -348,8 +343,6 @@ def _row(run: Stored, store: RecordStore, label: str) -> dict[str, object]:
 
 
 def _show_problems(done: Packing, store: RecordStore) -> int:
-    from chmr_bench.display.console import print_note
-
     for problem in done.problems:
         print_note(f"{problem.path.relative_to(store.root)}: {problem.reason}")
     return 1 if done.problems else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench.cli import execution, options
+from chmr_bench.display.console import print_json
 
 if TYPE_CHECKING:
     from chmr_bench.api.sweeps import Sweep
@@ -30,7 +31,6 @@ def run(given: dict[str, Any]) -> int:
 
 def _show(work: Sweep, as_json: bool) -> None:
     from chmr_bench.cli import run_tables
-    from chmr_bench.display.console import print_json
     from chmr_bench.report import results
 
     records = work.records()

@@ -58,16 +58,26 @@ def show_plan(plan: Plan, n_jobs: int = 1) -> None:
     ]
     print_table("Plan", columns, rows, right=columns[len(words) :])
     print_lines(*(SYNTHETIC for item in plan.items if item.synthetic))
+    print_lines(_sentence(plan), *_pretrainings(plan, n_jobs), *_obstacles(plan), "")
+
+
+def _pretrainings(plan: Plan, n_jobs: int) -> list[str]:
+    """Return a line a pretraining that comes first; of many the first ones, and how many more."""
     pending = plan.pending()
+    first = pending[:TITLES_SHOWN]
+    lines = [f"first, for the weights: {announcement(one, n_jobs)}" for one in first]
+    if len(pending) > TITLES_SHOWN:
+        lines.append(f"and {len(pending) - TITLES_SHOWN} more pretrainings")
+    return lines
+
+
+def _obstacles(plan: Plan) -> list[str]:
+    """Return a line a job that cannot run, or that nothing masked can reach."""
     checked = "one run checks that its predictions do not move"
-    print_lines(
-        _sentence(plan),
-        *(f"first, for the weights: {announcement(one, n_jobs)}" for one in pending[:TITLES_SHOWN]),
-        *[f"and {len(pending) - TITLES_SHOWN} more pretrainings"][: len(pending) > TITLES_SHOWN],
+    return [
         *(f"cannot run: {i.reason}" for i in plan.items if i.state == "impossible"),
         *(f"not applicable: {i.inapplicable}; {checked}" for i in plan.items if i.inapplicable),
-        "",
-    )
+    ]
 
 
 def _masked(item: Item) -> str:

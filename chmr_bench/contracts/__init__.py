@@ -19,7 +19,6 @@ from chmr_bench.contracts.specs import (
     LoadFiles,
     ModelSpec,
     SourceFile,
-    Suite,
 )
 from chmr_bench.contracts.weights import (
     PendingWeights,
@@ -53,7 +52,6 @@ __all__ = [
     "ReadOuts",
     "SourceFile",
     "Split",
-    "Suite",
     "TaskInfo",
     "Weights",
     "WeightsRequest",

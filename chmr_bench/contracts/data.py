@@ -48,9 +48,9 @@ class Inputs:
     def take(self, rows: IntArray) -> Inputs:
         """Return the given rows, in that order."""
         return Inputs(
-            smiles=tuple(self.smiles[i] for i in rows),
+            smiles=_taken(self.smiles, rows),
             blocks={name: block.take(rows) for name, block in self.blocks.items()},
-            keys=tuple(self.keys[i] for i in rows) if self.keys else (),
+            keys=_taken(self.keys, rows),
         )
 
     def read_only(self) -> Inputs:
@@ -142,19 +142,14 @@ class Dataset:
 
     def take(self, rows: IntArray) -> Dataset:
         """Return the given rows, in that order."""
-        listed = rows.tolist()
-
-        def of(values: tuple[Any, ...]) -> tuple[Any, ...]:
-            return tuple(values[row] for row in listed) if values else ()
-
         return replace(
             self,
-            smiles=of(self.smiles),
+            smiles=_taken(self.smiles, rows),
             y=self.y[rows],
             blocks={name: block.take(rows) for name, block in self.blocks.items()},
-            keys=of(self.keys),
-            row_numbers=of(self.row_numbers),
-            ids=of(self.ids),
+            keys=_taken(self.keys, rows),
+            row_numbers=_taken(self.row_numbers, rows),
+            ids=_taken(self.ids, rows),
         )
 
     def digest(self) -> str:
@@ -168,6 +163,11 @@ class Dataset:
                 h.update(f"{array.dtype.str}{array.shape}".encode())
                 h.update(np.ascontiguousarray(array).tobytes())
         return h.hexdigest()
+
+
+def _taken(values: tuple[Any, ...], rows: IntArray) -> tuple[Any, ...]:
+    """Return the values of the given rows; none where nobody gave any."""
+    return tuple(values[row] for row in np.asarray(rows).tolist()) if values else ()
 
 
 @dataclass(frozen=True)

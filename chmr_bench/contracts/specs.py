@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -283,12 +283,3 @@ class ModelSpec:
     citation: str = ""
     notes: tuple[str, ...] = ()
     python: str = ""
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A named list of datasets."""
-
-    name: str
-    title: str
-    datasets: Sequence[str]

@@ -7,15 +7,20 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from chmr_bench.report.words import plural as plural
 from chmr_bench.streams import visible
+
+if TYPE_CHECKING:
+    from chmr_bench.report.grids import Grid
 
 NAMES = frozenset({"name", "model", "dataset", "plugin", "suite", "row", "identity"})
 """Columns of names: never folded, so they can be copied."""
@@ -82,20 +87,19 @@ def print_table(
     Parameters
     ----------
     title
-        Str Stands above the table; "" for none.
+        Stands above the table; "" for none.
     columns
-        Sequence of str The headings.
+        The headings.
     rows
-        Sequence of sequence of str A row's cells, one a column.
+        A row's cells, one a column.
     right
-        Sequence of str Columns of numbers: to the right, and never folded.
+        Columns of numbers: to the right, and never folded.
     """
     prose = [_is_prose(column, right) for column in columns]
     widths = [_min_width(c, [row[j] for row in rows], prose[j]) for j, c in enumerate(columns)]
     for number, block in enumerate(_blocks(columns, widths)):
-        heading = title if number == 0 else ""
         table = Table(
-            title=heading or None,
+            title=title if title and number == 0 else None,
             title_justify="left",
             title_style="bold",
             box=None,
@@ -145,6 +149,17 @@ def _blocks(columns: Sequence[str], widths: Sequence[int]) -> list[list[int]]:
             blocks.append([])
         blocks[-1].append(j)
     return [sorted([*names, *block]) for block in blocks]
+
+
+def print_grids(grids: Iterable[Grid]) -> None:
+    """Draw grids with their notes, in blocks where the terminal is too narrow."""
+    for grid in grids:
+        console.print(grid.title, markup=False, style="bold", soft_wrap=True)
+        right = [column for column in grid.columns if column not in grid.left]
+        print_table("", grid.columns, grid.rows, right=right)
+        for note in grid.notes:
+            console.print(Padding(Text(note.replace("`", "")), (0, 0, 0, 1)), style="dim")
+        console.print()
 
 
 def duration(seconds: float) -> str:

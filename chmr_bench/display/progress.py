@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
@@ -91,25 +90,21 @@ def outcome_line(outcome: Outcome) -> str:
     if record.error is not None:
         message = " ".join(record.error.message.splitlines())
         what = f"FAILED in {record.error.phase}: {record.error.type}: {message}"
-    elif item.missing and item.missing.replaced:
-        what = _with_others(record)
-    elif record.metrics is not None and record.metrics.macro is not None:
-        score = record.metrics.macro
-        what = f"{record.metrics.metric} {fixed(score, 4, decimals_needed([score], []))}"
     else:
-        what = "no task can be evaluated"
+        what = _score(item, record)
     how = f"{record.timing.total:.1f} s" if outcome.computed else "by another run"
     how += f"; log: {outcome.log}" if outcome.log else ""
     return f"{label(item)}  {what}  ({how})"
 
 
-def _with_others(record: Record) -> str:
-    """Return the score with the profiles of others: a record's own metrics are with its own."""
-    told = record.replaced or {}
-    scores = [score for score in told.get("scores", ()) if score is not None]
-    if record.metrics is None or not scores:
+def _score(item: Item, record: Record) -> str:
+    """Return the score; with the profiles of others where the job is about those."""
+    score = record.metrics.macro if record.metrics else None
+    if item.missing and item.missing.replaced:
+        scores = [one for one in (record.replaced or {}).get("scores", ()) if one is not None]
+        score = sum(scores) / len(scores) if scores else None
+    if record.metrics is None or score is None:
         return "no task can be evaluated"
-    score = sum(scores) / len(scores)
     return f"{record.metrics.metric} {fixed(score, 4, decimals_needed([score], []))}"
 
 
@@ -132,12 +127,7 @@ class Quiet(SweepListener):
     def __enter__(self) -> Quiet:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         pass
 
     def begun(self, name: str) -> None:
@@ -227,12 +217,7 @@ class Bars(Quiet):
         self.bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.bars.stop()
 
     def begun(self, name: str) -> None:

@@ -186,10 +186,9 @@ def load_boards(folder: Path) -> list[Board]:
 def _default() -> list[Board]:
     from chmr_bench.plugins import registry
 
-    suite = registry().suites.get(DEFAULT_SUITE)
-    if suite is None:
+    names, known = tuple(registry().suites.get(DEFAULT_SUITE, ())), registry().datasets
+    if not names:
         return []
-    names, known = tuple(suite.datasets), registry().datasets
     regression = tuple(name for name in names if known[name].spec.task_type == "regression")
     return [Board(title=f"All {len(names)} benchmarks", datasets=names, regression=regression)]
 

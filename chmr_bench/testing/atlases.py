@@ -10,6 +10,7 @@ from chmr_bench.contracts import AtlasSpec, MatrixBlock
 from chmr_bench.data.fetch import FetchOptions, options_from_env
 from chmr_bench.errors import ChmrBenchError, PluginError
 from chmr_bench.plugins import registry
+from chmr_bench.testing.blocks import check_unmeasured
 from chmr_bench.types import FloatArray
 
 
@@ -82,19 +83,10 @@ def _check_blocks(atlas: Atlas, where: str) -> None:
             raise PluginError(f"{where}, block {name!r}: expected floats, and a name")
         if not block.observed.any():
             raise PluginError(f"{where}, block {name!r}: no molecule has this read-out")
-        if not np.isnan(values[~block.observed]).all():
-            what = "entries" if block.in_part else "rows"
-            raise PluginError(
-                f"{where}, block {name!r}: {what} that are not observed hold numbers; expected NaN"
-            )
+        check_unmeasured(block, f"{where}, block {name!r}")
         if block.settled().in_part != block.in_part:
             raise PluginError(
                 f"{where}, block {name!r}: measured in full, yet observed is {block.observed.shape}"
-            )
-        if block.in_part and not block.observed.any(axis=0).all():
-            column = int(np.flatnonzero(~block.observed.any(axis=0))[0])
-            raise PluginError(
-                f"{where}, block {name!r}: column {column} (from 0) was measured in no molecule"
             )
 
 

@@ -11,9 +11,11 @@ from chmr_bench.contracts.blocks import Block, GraphBlock
 from chmr_bench.data.datasets import open_dataset
 from chmr_bench.data.fetch import FetchOptions, options_from_env
 from chmr_bench.errors import PluginError
+from chmr_bench.features.checking import check_block
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
 from chmr_bench.splits import check_split
+from chmr_bench.testing.blocks import check_unmeasured
 from chmr_bench.types import PARTS
 
 
@@ -46,7 +48,8 @@ def check_dataset(
     data = open_dataset(spec, options)
     _check_labels(data, where)
     for name, block in data.blocks.items():
-        _check_block(block, len(data), f"{where}, block {name!r}")
+        check_block(block, len(data), f"{where}, block {name!r}")
+        _check_measured(block, f"{where}, block {name!r}")
     if twice and open_dataset(spec, options).digest() != data.digest():
         raise PluginError(f"{where}: loaded twice, it has two contents; loading must be repeatable")
     if spec.split_rule:
@@ -63,30 +66,15 @@ def _check_labels(data: Dataset, where: str) -> None:
         raise PluginError(f"{where}: task {data.task_names[empty[0]]!r} has no label at all")
 
 
-def _check_block(block: Block, n: int, where: str) -> None:
-    shapes = {(n,)} if isinstance(block, GraphBlock) else {(n,), block.values.shape}
-    if block.observed.shape not in shapes or block.observed.dtype != np.bool_:
-        raise PluginError(
-            f"{where}: observed is {block.observed.dtype} {block.observed.shape}, expected bool "
-            + " or ".join(map(str, sorted(shapes)))
-        )
-    if isinstance(block, GraphBlock):
+def _check_measured(block: Block, where: str) -> None:
+    """Refuse a dense matrix whose numbers are not where it says that they were measured."""
+    if isinstance(block, GraphBlock) or not isinstance(block.values, np.ndarray):
         return
-    values = block.values
-    if values.shape[0] != n:
-        raise PluginError(f"{where}: {values.shape[0]} rows, expected {n}")
-    if not isinstance(values, np.ndarray):
-        return
-    if not np.isnan(values[~block.observed]).all():
-        raise PluginError(f"{where}: rows that are not observed hold numbers; expected NaN")
-    if block.in_part:
-        if not np.isfinite(values[block.observed]).all():
-            raise PluginError(f"{where}: an entry that is observed holds no finite number")
-        if not block.observed.any(axis=0).all():
-            column = int(np.flatnonzero(~block.observed.any(axis=0))[0])
-            raise PluginError(f"{where}: column {column} (from 0) was measured in no molecule")
-        return
-    if not np.isfinite(values[block.observed]).any(axis=1).all():
+    check_unmeasured(block, where)
+    finite = np.isfinite(block.values[block.observed])
+    if block.in_part and not finite.all():
+        raise PluginError(f"{where}: an entry that is observed holds no finite number")
+    if not block.in_part and not finite.any(axis=1).all():
         raise PluginError(f"{where}: a row that is observed holds no number")
 
 

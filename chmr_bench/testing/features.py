@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from chmr_bench.contracts import FeatureSpec
-from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock, block_arrays
+from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock
 from chmr_bench.errors import PluginError
 from chmr_bench.features.checking import check_block
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import registry
+from chmr_bench.testing.blocks import equal_blocks
 from chmr_bench.testing.simulate import sample_molecules
 from chmr_bench.types import IntArray
 
@@ -35,7 +36,7 @@ def check_feature(feature: str | FeatureSpec) -> None:
     block = _compute(spec, smiles, where)
     check_block(block, len(smiles), where)
     _check_sample(block, where)
-    if not _equal(block, _compute(spec, smiles, where)):
+    if not equal_blocks(block, _compute(spec, smiles, where)):
         raise PluginError(f"{where}: computed twice, it gives two results; it must be a function")
     rows = np.arange(len(smiles) - 1, -1, -3, dtype=np.int64)
     alone = _compute(spec, [smiles[i] for i in rows], where)
@@ -68,11 +69,11 @@ def _check_sample(block: Block, where: str) -> None:
 
 
 def _check_rows(alone: Block, among: Block, rows: IntArray, where: str) -> None:
-    if _equal(alone, among):
+    if equal_blocks(alone, among):
         return
     for i, row in enumerate(rows):
         one = np.array([i], dtype=np.int64)
-        if not _equal(alone.take(one), among.take(one)):
+        if not equal_blocks(alone.take(one), among.take(one)):
             raise PluginError(
                 f"{where}: {sample_molecules()[row]!r} has other values among other molecules; "
                 "a row may depend on its own molecule only"
@@ -87,10 +88,3 @@ def _check_unknown_setting(spec: FeatureSpec, where: str) -> None:
     except TypeError:
         return
     raise PluginError(f"{where}: it takes a setting that its spec does not name (no **kwargs)")
-
-
-def _equal(first: Block, second: Block) -> bool:
-    if type(first) is not type(second):
-        return False
-    pairs = zip(block_arrays(first), block_arrays(second), strict=False)
-    return all(a.shape == b.shape and np.array_equal(a, b, equal_nan=True) for a, b in pairs)

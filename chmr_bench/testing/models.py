@@ -12,13 +12,13 @@ import numpy as np
 
 from chmr_bench import foreign, isolation, paths
 from chmr_bench.contracts import FeatureRequest, Inputs, Model, ModelSpec
-from chmr_bench.contracts.blocks import Block, block_arrays
 from chmr_bench.errors import ChmrBenchError, DataError, PluginError, RemoteError, WorkerError
 from chmr_bench.features.cache import connectivity_keys, featurise
 from chmr_bench.interpreters import builder_of
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry, use_registry
 from chmr_bench.settings import build_config, require
+from chmr_bench.testing.blocks import equal_blocks
 from chmr_bench.testing.simulate import (
     SimulatedData,
     block_names,
@@ -292,11 +292,6 @@ def _changed(before: SimulatedData, after: SimulatedData) -> str:
         if old.smiles != new.smiles or old.keys != new.keys or set(old.blocks) != set(new.blocks):
             return f"the molecules of {part}"
         for name in old.blocks:
-            if not _same(old.blocks[name], new.blocks[name]):
+            if not equal_blocks(old.blocks[name], new.blocks[name]):
                 return f"the block {name!r} of {part}"
     return ""
-
-
-def _same(first: Block, second: Block) -> bool:
-    pairs = zip(block_arrays(first), block_arrays(second), strict=True)
-    return all(a.shape == b.shape and np.array_equal(a, b, equal_nan=True) for a, b in pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,6 +54,11 @@ class SimulatedData:
     def context(self, seed: int) -> FitContext:
         """Return the surroundings of a fit with that seed, on one core."""
         return FitContext(tasks=self.tasks, seed=seed, weights=self.weights)
+
+    def with_inputs(self, change: Callable[[Inputs], Inputs]) -> SimulatedData:
+        """Return the same problem with the inputs of every part changed."""
+        train, valid, test = (change(part) for part in (self.train, self.valid, self.test))
+        return replace(self, train=train, valid=valid, test=test)
 
 
 def sample_molecules() -> list[str]:
@@ -108,8 +113,7 @@ def without_block(problem: SimulatedData, name: str) -> SimulatedData:
     def changed(inputs: Inputs) -> Inputs:
         return replace(inputs, blocks={n: b for n, b in inputs.blocks.items() if n != name})
 
-    train, valid, test = (changed(part) for part in (problem.train, problem.valid, problem.test))
-    return replace(problem, train=train, valid=valid, test=test)
+    return problem.with_inputs(changed)
 
 
 def measured_in_part(
@@ -126,9 +130,7 @@ def measured_in_part(
             blocks[name] = in_part(inputs.matrix(name), len(name), fill)
         return replace(inputs, blocks=blocks)
 
-    train, valid, test = (changed(part) for part in (problem.train, problem.valid, problem.test))
-    title = "profiles measured in part"
-    return replace(problem, title=title, train=train, valid=valid, test=test)
+    return replace(problem.with_inputs(changed), title="profiles measured in part")
 
 
 def _labels(task_type: TaskType, smiles: Sequence[str]) -> FloatArray:

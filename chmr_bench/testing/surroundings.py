@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chmr_bench import isolation, streams
+from chmr_bench import isolation, streams, worker
 from chmr_bench.contracts import ModelSpec
 from chmr_bench.errors import PluginError
 from chmr_bench.surroundings import Surroundings
@@ -31,12 +31,8 @@ def _left_processes(before: frozenset[int]) -> list[str]:
     import psutil
 
     new = [child for child in _children() if child.pid not in before]
-    _, alive = psutil.wait_procs(new, timeout=PATIENCE if new else 0)
-    names = [f"{child.name()} (process {child.pid})" for child in alive]
-    for child in alive:
-        with contextlib.suppress(psutil.Error):
-            child.kill()
-    psutil.wait_procs(alive, timeout=PATIENCE if alive else 0)
+    names = worker.kill_all(new, PATIENCE)
+    psutil.wait_procs(new, timeout=PATIENCE)
     return names
 
 

@@ -16,7 +16,7 @@ from chmr_bench.settings import build_config
 from chmr_bench_chmr.pretraining.place import SHIPPED
 
 pytestmark = pytest.mark.usefixtures("home")
-NINE = registry().suite("all").datasets
+NINE = registry().suite("all")
 
 
 def look_up(name: str, dataset: str, **told: Any) -> Weights | PendingWeights | None:
