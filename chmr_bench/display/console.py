@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from chmr_bench.report.words import plural as plural
+from chmr_bench.data.counts import plural as plural
 from chmr_bench.streams import visible
 
 NAMES = frozenset({"name", "model", "dataset", "plugin", "suite", "row", "identity"})

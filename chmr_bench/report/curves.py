@@ -14,8 +14,9 @@ from chmr_bench.records import RecordStore
 from chmr_bench.report.evidence import MeasuredCurve, measure
 from chmr_bench.report.families import Curve, Family, Point
 from chmr_bench.report.masking import Setting, masked_counts, masked_of
-from chmr_bench.report.runs import Run, load_runs
+from chmr_bench.report.runs import REFERENCE, Run, load_runs
 from chmr_bench.report.split_curves import over_splits
+from chmr_bench.report.words import dataset_words
 from chmr_bench.statistics import Runs
 from chmr_bench.statistics.changes import change_of, mean_change, mean_over_datasets
 
@@ -119,10 +120,9 @@ def families(curves: Sequence[Curve]) -> list[Family]:
 
 def _title(curve: Curve) -> str:
     facts = curve.facts
-    mark = " (SYNTHETIC)" if facts["synthetic"] else ""
-    split = "" if facts["split"] == "reference" else f", {facts['split']} split"
+    split = "" if facts["split"] == REFERENCE else f", {facts['split']} split"
     seed = "" if facts["split_seed"] is None else f" (seed {facts['split_seed']})"
-    return f"{facts['dataset']}{mark}{split}{seed}: {curve.setting}"
+    return f"{dataset_words(facts)}{split}{seed}: {curve.setting}"
 
 
 def _mean_family(members: Sequence[Family]) -> Family | None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock
 
@@ -28,14 +28,11 @@ from chmr_bench.report import curve_tables, curves, figures, render
 from chmr_bench.report.aggregate import tables_of
 from chmr_bench.report.boards import Board, fill, load_boards
 from chmr_bench.report.evidence import Collected, measure
-from chmr_bench.report.exports import TABLES, Exports, exports, row_numbers
+from chmr_bench.report.exports import TABLES, Exports, exports
 from chmr_bench.report.families import Family
 from chmr_bench.report.masking import masked_of
 from chmr_bench.report.published import all_published
 from chmr_bench.report.runs import load_runs
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PAGE = "README.md"
 OTHER_PAGE = "LEADERBOARD.md"
@@ -300,21 +297,6 @@ def collect(
     filled = [one for board in boards if (one := fill(board, tables)) is not None]
     masked = masked_of(loaded.lines, known["curves"][0])
     return measure(loaded, tables, filled, masked, known["statistics"])
-
-
-def rows_frame(store: RecordStore) -> pd.DataFrame:
-    """Return the rows of all tables, the mean over seeds with its interval, as in the CSV tables.
-
-    Examples
-    --------
-    >>> rows = rows_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
-    >>> rows.pivot_table(index="row", columns="dataset", values="score")  # doctest: +SKIP
-    """
-    import pandas as pd
-
-    return pd.DataFrame(
-        [row_numbers(table, row) for table in collect(store).tables for row in table.rows]
-    )
 
 
 def differences(store: RecordStore, out: Path) -> list[str]:

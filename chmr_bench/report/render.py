@@ -63,7 +63,7 @@ def pages(
     return texts
 
 
-def leaderboard_page(found: Collected, papers: Sequence[Published], *, inline: bool = True) -> str:
+def leaderboard_page(found: Collected, papers: Sequence[Published], *, inline: bool) -> str:
     """Return the first page, with the tables of datasets on it where they are short.
 
     Parameters

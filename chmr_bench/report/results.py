@@ -13,7 +13,7 @@ from typing import Any
 
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report.aggregate import Row, Table, tables_of
-from chmr_bench.report.digits import known_mean
+from chmr_bench.report.digits import known_mean, sample_sd
 from chmr_bench.report.evidence import measure
 from chmr_bench.report.runs import LoadedRuns, dicts_of, frame_of
 from chmr_bench.report.words import grouped
@@ -50,7 +50,7 @@ def _over_splits(by_split: Sequence[Numbers]) -> Numbers:
     return {
         "by_split": by_split,
         "mean": statistics.fmean(means) if means else None,
-        "sd": statistics.stdev(means) if len(means) > 1 else None,
+        "sd": sample_sd(means),
         "low": min(means, default=None),
         "high": max(means, default=None),
         "n_splits": len(means),

@@ -20,6 +20,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.contracts import DatasetSpec
 from chmr_bench.plugins import registry
 from chmr_bench.records import Problem, Record, RecordStore, Stored, canonical_json
 from chmr_bench.records.remedy import remedy
@@ -177,6 +178,14 @@ def _is_pinned(dataset: str, origin: str, _: str, split_digest: str) -> bool:
     pinned = registered.spec.split_digests
     made = hashlib.sha256("\n".join(pinned).encode()).hexdigest()
     return len(pinned) == len(PARTS) and made == split_digest
+
+
+def registered_spec(run: Run) -> DatasetSpec | None:
+    """Return a run's dataset as it is registered; None unless in that version, or of a file."""
+    registered = registry().datasets.get(run["dataset"])
+    if registered is None or run["origin"] != "registered":
+        return None
+    return registered.spec if registered.spec.version == run["dataset_version"] else None
 
 
 def _tables(runs: pd.DataFrame) -> list[str]:

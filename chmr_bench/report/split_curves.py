@@ -11,6 +11,7 @@ import numpy as np
 
 from chmr_bench.report.families import Curve, Family, Point
 from chmr_bench.report.masking import base_of
+from chmr_bench.report.words import dataset_words
 from chmr_bench.statistics import Difference, Runs
 from chmr_bench.statistics.changes import on_seeds
 from chmr_bench.statistics.resampled import corrected_resampled
@@ -78,8 +79,8 @@ def _as_one(members: Sequence[Family]) -> list[Family]:
         curve = _numbered(_curve(same, splits, rates), seen)
         curves.append(curve)
         uneven += [curve.title] if any(one.uneven for one in splits) else []
-    mark = " (SYNTHETIC)" if facts["synthetic"] else ""
-    title = f"{facts['dataset']}{mark}, {len(members)} {facts['split']} splits: {first.setting}"
+    splits = f"{len(members)} {facts['split']} splits"
+    title = f"{dataset_words(facts)}, {splits}: {first.setting}"
     pooled = replace(first, title=title, curves=tuple(curves), n_splits=len(members))
     return [replace(pooled, uneven=tuple(uneven))]
 
