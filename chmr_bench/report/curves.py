@@ -12,7 +12,7 @@ from typing import Any
 from chmr_bench.data.requests import MEASURED_IN
 from chmr_bench.records import RecordStore
 from chmr_bench.report.evidence import MeasuredCurve, measure
-from chmr_bench.report.families import Curve, Family, Point
+from chmr_bench.report.families import Curve, Family, Point, numbered
 from chmr_bench.report.masking import Setting, masked_counts, masked_of
 from chmr_bench.report.runs import REFERENCE, Run, load_runs
 from chmr_bench.report.split_curves import over_splits
@@ -34,26 +34,13 @@ def families_of(store: RecordStore) -> list[Family]:
 
 def curves_of(measured: Iterable[MeasuredCurve]) -> list[Curve]:
     """Return curves by dataset, setting and model."""
-    return _numbered(sorted([_curve(one) for one in measured], key=_order))
+    return numbered(sorted([_curve(one) for one in measured], key=_order), _order)
 
 
 def _order(curve: Curve) -> tuple[object, ...]:
     names = ("synthetic", "dataset", "dataset_digest", "split_digest")
     facts = (curve.facts[name] for name in names)
     return (*facts, str(curve.setting), curve.label, curve.shuffled, curve.facts["dataset_metric"])
-
-
-def _numbered(curves: Iterable[Curve]) -> list[Curve]:
-    """Return the curves, numbered where two of one dataset and setting share a label."""
-    seen: dict[tuple[object, ...], int] = defaultdict(int)
-    result = []
-    for curve in curves:
-        key = _order(curve)
-        seen[key] += 1
-        if seen[key] > 1:
-            curve = replace(curve, label=f"{curve.label} (#{seen[key]})")
-        result.append(curve)
-    return result
 
 
 # --------------------------------------------------------------------------------------- one curve
