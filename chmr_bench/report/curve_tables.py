@@ -19,7 +19,7 @@ from chmr_bench.statistics.changes import common
 from chmr_bench.types import MetricName
 
 STEM = "missing"
-FILES = PAGE, CSV, JSON = f"{STEM}.md", f"{STEM}.csv", f"{STEM}.json"
+PAGE, CSV, JSON = f"{STEM}.md", f"{STEM}.csv", f"{STEM}.json"
 SCHEMA = "chmr-bench missing 1"
 PLACES = ("pretrain", "train", "valid", "test")
 """Where entries are counted."""
@@ -181,7 +181,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------- files
 
 
-def documents(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def documents(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return file name -> its content as plain values."""
     return {CSV: as_rows(tables), JSON: as_document(tables, frozen)}
 

@@ -60,7 +60,7 @@ class LoadedRuns:
     frame: pd.DataFrame
     store: RecordStore
     lines: Sequence[Run] = ()
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...] = ()
     stored: Mapping[str, Stored | Record] = field(default_factory=dict)
 
 
