@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from chmr_bench.contracts import DatasetSpec
@@ -47,8 +48,6 @@ class LoadedRuns:
     ----------
     frame :
         A line a run, as `runs_frame` returns it.
-    lines :
-        The same as plain values.
     problems :
         What lies among the records and is in no table, with the reason.
     store :
@@ -59,9 +58,13 @@ class LoadedRuns:
 
     frame: pd.DataFrame
     store: RecordStore
-    lines: Sequence[Run] = ()
     problems: tuple[Problem, ...] = ()
     stored: Mapping[str, Stored | Record] = field(default_factory=dict)
+
+    @cached_property
+    def lines(self) -> Sequence[Run]:
+        """Return the runs as plain values."""
+        return dicts_of(self.frame)
 
 
 def runs_frame(store: RecordStore) -> pd.DataFrame:
@@ -104,7 +107,7 @@ def load_runs(
     stored, problems = _chosen(store, check, sound)
     frame = frame_of(entry.content for entry in stored)
     by_identity = {entry.identity: entry for entry in stored}
-    return LoadedRuns(frame, store, dicts_of(frame), tuple(problems), by_identity)
+    return LoadedRuns(frame, store, tuple(problems), by_identity)
 
 
 def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
