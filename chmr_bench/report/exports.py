@@ -32,7 +32,7 @@ ELSEWHERE = ("n_tasks", "n_test_rows", "n_clean_rows", "leaked_share", "missing"
 def documents(
     tables: Sequence[Table], boards: Iterable[FilledBoard], papers: Iterable[Published]
 ) -> dict[str, Any]:
-    """Return file name -> rows of a CSV file or content of a JSON file, but of no one dataset."""
+    """Return the files of several datasets: name -> rows of a CSV, or content of a JSON file."""
     contents: dict[str, Any] = {}
     for board in boards:
         stem = "overall" if board.board.name == MAIN else f"overall-{board.board.name}"

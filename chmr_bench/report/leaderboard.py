@@ -263,7 +263,7 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
 def _curves(
     found: Collected, known: Mapping[str, Any]
 ) -> tuple[Mapping[str, str], Mapping[str, Sequence[Family]]]:
-    """Return the files on masked cells and what their pictures show; nothing was masked = none."""
+    """Return the files on masked cells, and what their pictures show; as known where that holds."""
     key, frozen = found.masked.key, found.masked.frozen
     if key == known["key"]:
         return known["texts"], dict.fromkeys(known["pictures"], ())

@@ -36,7 +36,7 @@ MOST_BYTES = 30_000
 
 
 def pages(tables: Sequence[Table], papers: Sequence[Published]) -> dict[str, str]:
-    """Return file name -> text of the pages beside the first that are of no one dataset."""
+    """Return file name -> text of the pages of several datasets, but the first."""
     texts = {PROVENANCE: page("provenance", tables=tables)} if tables else {}
     names = {table.name for table in tables if table.kind == "benchmark"}
     if any(names & {*table.datasets} for paper in papers for table in paper.table):
