@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from chmr_bench.report.words import plural as plural
+from chmr_bench.data.counts import plural as plural
 from chmr_bench.streams import visible
 
 if TYPE_CHECKING:

@@ -59,6 +59,12 @@ def _assays(record: Record) -> list[Any]:
     return list(inner.get("assays") or ()) if isinstance(inner, Mapping) else []
 
 
+def atlas_entry(pretraining: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what ``pretraining`` says of the atlas: its entry ``atlas``, else itself."""
+    inner = pretraining.get("atlas")
+    return inner if isinstance(inner, Mapping) else pretraining
+
+
 def pretrained_on(record: Record) -> str:
     """Return what the weights were made from, "" where the model starts from none.
 
@@ -75,8 +81,7 @@ def _made_from(record: Record) -> str:
     """Return what weights were made from, but for the labels."""
     weights = record.model.weights or ""
     pretraining: Mapping[str, Any] = record.model.pretraining or {}
-    inner, note = pretraining.get("atlas"), pretraining.get(NOTE)
-    pretraining = inner if isinstance(inner, Mapping) else pretraining
+    note, pretraining = pretraining.get(NOTE), atlas_entry(pretraining)
     names, n = pretraining.get("atlases"), pretraining.get("n_molecules")
     if not isinstance(names, list) or not isinstance(n, int):
         return f"weights {weights[:12]}"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from chmr_bench.metrics import METRICS
 from chmr_bench.records.audited import AuditFile, CleanScore
-from chmr_bench.report.digits import finite, known_mean
+from chmr_bench.report.digits import finite, known_mean, sample_sd
 from chmr_bench.report.runs import REFERENCE, Run
 from chmr_bench.report.words import task_words
 from chmr_bench.statistics import Runs
@@ -211,7 +211,7 @@ def _row(lines: Sequence[Run], audit: AuditFile | None) -> Row:
     return replace(
         row,
         score=statistics.fmean(scores),
-        sd=statistics.stdev(scores) if len(scores) > 1 else None,
+        sd=sample_sd(scores),
         n_evaluable=int(good[0]["n_evaluable"]),
         share_080=finite(statistics.fmean(line["share_080"] for line in good)),
         clean=_clean(audit, good),

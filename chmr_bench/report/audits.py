@@ -8,8 +8,9 @@ from typing import Any
 
 from chmr_bench.audit import Audit, Leak, Overlap, Pretraining, TaskLabels
 from chmr_bench.report.aggregate import Table
-from chmr_bench.report.grids import NONE, Grid, section
-from chmr_bench.report.words import grouped, notes
+from chmr_bench.report.digits import NONE
+from chmr_bench.report.grids import Grid, section
+from chmr_bench.report.words import grouped, notes, split_words
 from chmr_bench.types import PARTS
 
 LEVEL_WORDS = {
@@ -71,8 +72,7 @@ def label(one: Audit) -> str:
 
 def split_label(one: Audit) -> str:
     """Return the split's name, with its seed where it draws."""
-    seed = one.subject.seed
-    return one.subject.method + ("" if seed is None else f" {seed}")
+    return split_words(one.subject.method, one.subject.seed)
 
 
 def percent(count: int, of: int) -> str:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chmr_bench import splits
 from chmr_bench.errors import DataError
 from chmr_bench.report.aggregate import Row, Table
-from chmr_bench.report.digits import known_mean
+from chmr_bench.report.digits import known_mean, sample_sd
 from chmr_bench.report.published import read_toml
 from chmr_bench.types import MetricName
 
@@ -257,8 +257,7 @@ def _cell(filled: FilledBoard, name: str, rows: Mapping[int | None, Row]) -> Cel
         return None
     values = [row.score for row in scored.values() if row.score is not None]
     wanted = tuple(filled.split_seeds[name]) if filled.board.is_drawn else (None,)
-    sd = statistics.stdev(values) if len(values) > 1 else None
-    return Cell(scored, wanted, statistics.fmean(values), sd)
+    return Cell(scored, wanted, statistics.fmean(values), sample_sd(values))
 
 
 def _with_mean(row: BoardRow, filled: FilledBoard) -> BoardRow:
@@ -272,4 +271,4 @@ def _with_mean(row: BoardRow, filled: FilledBoard) -> BoardRow:
     if len(scores[0]) < 2 or any(set(one) != set(scores[0]) for one in scores):
         return replace(row, classification=mean)
     by_split = [statistics.fmean(one[seed] for one in scores) for seed in scores[0]]
-    return replace(row, classification=mean, sd=statistics.stdev(by_split))
+    return replace(row, classification=mean, sd=sample_sd(by_split))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from chmr_bench.metrics import METRICS
-from chmr_bench.report.digits import finite
+from chmr_bench.report.digits import NONE, finite, without_nan
 from chmr_bench.report.exports import split_json
 from chmr_bench.report.families import Curve, Family, Point
-from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
+from chmr_bench.report.grids import Grid, decimals_of, heading, number, pairs_apart, span
 from chmr_bench.report.masking import Setting
-from chmr_bench.report.words import grouped, notes
+from chmr_bench.report.runs import REFERENCE
+from chmr_bench.report.words import dataset_words, grouped, notes, split_words
 from chmr_bench.statistics import Difference
 from chmr_bench.statistics.changes import common
 from chmr_bench.types import MetricName
 
 STEM = "missing"
-FILES = PAGE, CSV, JSON = f"{STEM}.md", f"{STEM}.csv", f"{STEM}.json"
+PAGE, CSV, JSON = f"{STEM}.md", f"{STEM}.csv", f"{STEM}.json"
 SCHEMA = "chmr-bench missing 1"
 PLACES = ("pretrain", "train", "valid", "test")
 """Where entries are counted."""
@@ -163,11 +163,10 @@ def frozen_grids(rows: Iterable[Mapping[str, Any]]) -> list[Grid]:
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
     metric = row["metric"]
     change = number(metric, row["change"])
-    mark = " (SYNTHETIC)" if row["synthetic"] else ""
-    seed = "" if row["split_seed"] is None else f" {row['split_seed']}"
-    split = "" if row["split"] == "reference" else f", {row['split']}{seed}"
+    split = split_words(row["split"], row["split_seed"])
+    where = "" if row["split"] == REFERENCE else f", {split}"
     return {
-        "dataset": f"{row['dataset']}{mark}{split}",
+        "dataset": f"{dataset_words(row)}{where}",
         "model": row["model"],
         "modality": row["modalities"],
         "runs": str(row["n_runs"]),
@@ -182,7 +181,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------- files
 
 
-def documents(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def documents(tables: Sequence[Family], frozen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return file name -> its content as plain values."""
     return {CSV: as_rows(tables), JSON: as_document(tables, frozen)}
 
@@ -248,7 +247,7 @@ def _row(family: Family, curve: Curve) -> dict[str, Any]:
         "n_hidden": curve.n_masked,
         "points": [_point(point) for point in curve.points],
         **_mean_change(family, curve),
-        "mean_change": {k: _plain(v) for k, v in asdict(mean).items()} if mean else None,
+        "mean_change": without_nan(asdict(mean)) if mean else None,
         "records": list(curve.identities),
     }
 
@@ -278,9 +277,6 @@ def _flat(change: Difference | None) -> Mapping[str, Any]:
     names = ("mean", "low", "high", "p", "se", "se_molecules", "se_seeds", "n_pairs")
     keys = {"mean": "change", "n_pairs": "n_pairs"}
     return {
-        keys.get(n, f"change_{n}"): _plain(getattr(change, n)) if change else None for n in names
+        keys.get(n, f"change_{n}"): without_nan(getattr(change, n)) if change else None
+        for n in names
     }
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,10 +12,11 @@ from typing import Any
 from chmr_bench.data.requests import MEASURED_IN
 from chmr_bench.records import RecordStore
 from chmr_bench.report.evidence import MeasuredCurve, measure
-from chmr_bench.report.families import Curve, Family, Point
+from chmr_bench.report.families import Curve, Family, Point, numbered
 from chmr_bench.report.masking import Setting, masked_counts, masked_of
-from chmr_bench.report.runs import Run, load_runs
+from chmr_bench.report.runs import REFERENCE, Run, load_runs
 from chmr_bench.report.split_curves import over_splits
+from chmr_bench.report.words import dataset_words
 from chmr_bench.statistics import Runs
 from chmr_bench.statistics.changes import change_of, mean_change, mean_over_datasets
 
@@ -33,26 +34,13 @@ def families_of(store: RecordStore) -> list[Family]:
 
 def curves_of(measured: Iterable[MeasuredCurve]) -> list[Curve]:
     """Return curves by dataset, setting and model."""
-    return _numbered(sorted([_curve(one) for one in measured], key=_order))
+    return numbered(sorted([_curve(one) for one in measured], key=_order), _order)
 
 
 def _order(curve: Curve) -> tuple[object, ...]:
     names = ("synthetic", "dataset", "dataset_digest", "split_digest")
     facts = (curve.facts[name] for name in names)
     return (*facts, str(curve.setting), curve.label, curve.shuffled, curve.facts["dataset_metric"])
-
-
-def _numbered(curves: Iterable[Curve]) -> list[Curve]:
-    """Return the curves, numbered where two of one dataset and setting share a label."""
-    seen: dict[tuple[object, ...], int] = defaultdict(int)
-    result = []
-    for curve in curves:
-        key = _order(curve)
-        seen[key] += 1
-        if seen[key] > 1:
-            curve = replace(curve, label=f"{curve.label} (#{seen[key]})")
-        result.append(curve)
-    return result
 
 
 # --------------------------------------------------------------------------------------- one curve
@@ -119,10 +107,9 @@ def families(curves: Sequence[Curve]) -> list[Family]:
 
 def _title(curve: Curve) -> str:
     facts = curve.facts
-    mark = " (SYNTHETIC)" if facts["synthetic"] else ""
-    split = "" if facts["split"] == "reference" else f", {facts['split']} split"
+    split = "" if facts["split"] == REFERENCE else f", {facts['split']} split"
     seed = "" if facts["split_seed"] is None else f" (seed {facts['split_seed']})"
-    return f"{facts['dataset']}{mark}{split}{seed}: {curve.setting}"
+    return f"{dataset_words(facts)}{split}{seed}: {curve.setting}"
 
 
 def _mean_family(members: Sequence[Family]) -> Family | None:

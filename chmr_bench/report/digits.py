@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 NONE = "-"
 """Stands where there is no value."""
@@ -66,6 +67,28 @@ def fixed(value: float, usual: int, needed: int = 0) -> str:
 def finite(value: float | None) -> float | None:
     """Return the number, None for NaN and infinity."""
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def without_nan(value: Any) -> Any:
+    """Return the value as JSON can hold it: None for NaN and infinity, and lists for tuples.
+
+    Examples
+    --------
+    >>> without_nan({"p": math.nan, "groups": (("a", "b"),)})
+    {'p': None, 'groups': [['a', 'b']]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return value
+
+
+def sample_sd(values: Sequence[float]) -> float | None:
+    """Return the standard deviation of a sample, None below two values."""
+    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def known_mean(values: Iterable[float | None]) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from chmr_bench.report.digits import known_mean
 from chmr_bench.report.grids import Grid, number
+from chmr_bench.report.words import split_words
 from chmr_bench.runner.ensembling import NAME, Ensemble
 
 NOTES = (
@@ -42,12 +43,11 @@ def ensemble_grid(rows: Sequence[dict[str, Any]]) -> Grid:
     """Return the table of `ensemble_rows`."""
     lines = []
     for row in rows:
-        drawn = "" if row["split_seed"] is None else f" {row['split_seed']}"
         weights = ", ".join(f"{name} {100 * w:.0f} %" for name, w in row["weights"].items())
         lines.append(
             {
                 "dataset": row["dataset"],
-                "split": row["split"] + drawn,
+                "split": split_words(row["split"], row["split_seed"]),
                 "made of": weights,
                 "validation": number(row["metric"], row["valid"]),
                 "test": number(row["metric"], row["test"]),

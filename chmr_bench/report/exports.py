@@ -10,7 +10,6 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chmr_bench.records import canonical_json
@@ -30,69 +29,19 @@ ELSEWHERE = ("n_tasks", "n_test_rows", "n_clean_rows", "leaked_share", "missing"
 """What a row of a file leaves out: its table says it, or the packed runs do."""
 
 
-@dataclass(frozen=True)
-class Exports:
-    """What goes into CSV and JSON files, as plain values.
-
-    Attributes
-    ----------
-    documents :
-        File name -> rows of a CSV file, or the content of a JSON file.
-    datasets :
-        File stem -> a hash of all that the tables of a dataset say.
-    anew :
-        Stem -> the tables of those that no earlier build has made as they are.
-    settings :
-        Stem -> what the rows of its tables are set to, by hash.
-    kept :
-        File name -> text of what an earlier build has made as it is.
-    """
-
-    documents: Mapping[str, Any]
-    datasets: Mapping[str, str]
-    anew: Mapping[str, Sequence[Table]]
-    settings: Mapping[str, Mapping[str, Any]]
-    kept: Mapping[str, str]
-
-
-def exports(
-    tables: Sequence[Table],
-    boards: Iterable[FilledBoard],
-    papers: Iterable[Published],
-    known: Mapping[str, Any],
-) -> Exports:
-    """Return all tables as plain values.
-
-    Parameters
-    ----------
-    known :
-        Hash of what the tables of a dataset say -> texts of its files, and its settings, from an
-        earlier build: one new run leaves those of other datasets alone.
-    """
-    every = by_file(tables)
-    digests = {stem: _digest(of) for stem, of in every.items()}
-    anew = {stem: of for stem, of in every.items() if digests[stem] not in known}
-    documents: dict[str, Any] = {}
-    settings: dict[str, Mapping[str, Any]] = {}
-    kept: dict[str, str] = {}
+def documents(
+    tables: Sequence[Table], boards: Iterable[FilledBoard], papers: Iterable[Published]
+) -> dict[str, Any]:
+    """Return the files of several datasets: name -> rows of a CSV, or content of a JSON file."""
+    contents: dict[str, Any] = {}
     for board in boards:
         stem = "overall" if board.board.name == MAIN else f"overall-{board.board.name}"
-        documents[f"{stem}.csv"] = [flat(board_row(board, row)) for row in board.rows]
-        documents[f"{stem}.json"] = board_json(board)
-    for stem, of in every.items():
-        name = f"{TABLES}/{stem}"
-        if stem in anew:
-            rows = [row_numbers(table, row) for table in of for row in table.rows]
-            documents[f"{name}.csv"] = rows
-            documents[f"{name}.json"], settings[stem] = dataset_json(of)
-        else:
-            texts, settings[stem] = known[digests[stem]]
-            kept |= {f"{name}{suffix}": text for suffix, text in texts.items()}
+        contents[f"{stem}.csv"] = [flat(board_row(board, row)) for row in board.rows]
+        contents[f"{stem}.json"] = board_json(board)
     if tables:
-        documents["settings.json"] = settings_json(settings.values())
-        documents["timing.csv"] = timing(tables)
-        documents["printed.csv"] = printed(papers)
-    return Exports(documents, digests, anew, settings, kept)
+        contents["timing.csv"] = timing(tables)
+        contents["printed.csv"] = printed(papers)
+    return contents
 
 
 def settings_json(of_datasets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -111,7 +60,7 @@ def by_file(tables: Sequence[Table]) -> dict[str, list[Table]]:
     return by_stem
 
 
-def _digest(tables: Sequence[Table]) -> str:
+def digest_of(tables: Sequence[Table]) -> str:
     """Return a hash of all that tables say."""
     import orjson
 

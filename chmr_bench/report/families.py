@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from chmr_bench.report.masking import Seed, Setting
 from chmr_bench.report.runs import Run
@@ -128,6 +129,17 @@ class Curve:
             return first.runs if first else None
         last = next((p.runs for p in reversed(self.points) if p.rate and p.change), None)
         return first.runs if last is None else common(last, first.runs)[1]
+
+
+def numbered(curves: Iterable[Curve], key: Callable[[Curve], Hashable]) -> list[Curve]:
+    """Return the curves, with a number behind the label of those whose key an earlier one has."""
+    seen: Counter[Hashable] = Counter()
+    result = []
+    for curve in curves:
+        seen[key(curve)] += 1
+        n = seen[key(curve)]
+        result.append(curve if n == 1 else replace(curve, label=f"{curve.label} (#{n})"))
+    return result
 
 
 @dataclass(frozen=True)

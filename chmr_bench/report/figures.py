@@ -12,10 +12,10 @@ import numpy as np
 
 from chmr_bench.audit import Audit
 from chmr_bench.lazy import load_object
-from chmr_bench.plugins import registry
 from chmr_bench.report.audits import label, split_label
 from chmr_bench.report.families import Curve, Family, Point
-from chmr_bench.report.grids import PERCENT, heading
+from chmr_bench.report.grids import PERCENT, heading, scale_of
+from chmr_bench.report.runs import REFERENCE, registered_spec
 from chmr_bench.types import MetricName
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _colours(panels: Sequence[Family]) -> dict[str, str]:
 
 def _panel(axes: Axes, family: Family, colours: Mapping[str, str]) -> None:
     first = family.curves[0]
-    scale = 100.0 if family.metric in PERCENT else 1.0
+    scale = scale_of(family.metric)
     for curve in family.curves:
         _curve(axes, curve, colours[curve.label], scale)
     for name, value in _ceilings(first, family.metric).items():
@@ -194,15 +194,13 @@ def _height(curve: Curve, point: Point) -> float:
 
 def _ceilings(curve: Curve, metric: MetricName) -> dict[str, float]:
     """Return the computed ceilings of a simulated dataset in its metric, on the labels it has."""
-    registered = registry().datasets.get(curve.facts["dataset"])
-    on_reference = curve.facts["split"] == "reference"
-    if registered is None or not registered.spec.ceilings or not curve.facts["synthetic"]:
-        return {}
-    if registered.spec.version != curve.facts["dataset_version"] or not on_reference:
+    facts, spec = curve.facts, registered_spec(curve.facts)
+    is_simulated = facts["synthetic"] and facts["split"] == REFERENCE
+    if spec is None or not spec.ceilings or not is_simulated:
         return {}
     known = {
         name.removeprefix(f"{metric}_"): value
-        for name, value in load_object(registered.spec.ceilings)().items()
+        for name, value in load_object(spec.ceilings)().items()
         if name.startswith(f"{metric}_")
     }
     actual = {n.removesuffix(ACTUAL): v for n, v in known.items() if n.endswith(ACTUAL)}

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from chmr_bench.data.counts import plural
 from chmr_bench.metrics import METRICS
-from chmr_bench.plugins import registry
 from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.boards import BoardRow, FilledBoard
-from chmr_bench.report.digits import NONE as NONE
-from chmr_bench.report.digits import decimals_needed, finite, fixed
+from chmr_bench.report.digits import NONE, decimals_needed, finite, fixed
+from chmr_bench.report.runs import REFERENCE, registered_spec
 from chmr_bench.report.words import grouped, macros, notes, task_words, tightened
 from chmr_bench.statistics import Difference, TukeyPair
 from chmr_bench.types import MetricName
@@ -82,15 +82,13 @@ def number(metric: MetricName | None, value: float | None, decimals: int = 0) ->
     """
     if value is None:
         return NONE
-    scale, usual = _scale(metric)
-    if metric not in PERCENT and abs(value) >= 100:
-        usual = 1
-    return fixed(scale * value, usual, decimals)
+    usual = 1 if metric in PERCENT or abs(value) >= 100 else 3
+    return fixed(scale_of(metric) * value, usual, decimals)
 
 
-def _scale(metric: MetricName | None) -> tuple[float, int]:
-    """Return what a score is multiplied by, and its usual decimals."""
-    return (100.0, 1) if metric in PERCENT else (1.0, 3)
+def scale_of(metric: MetricName | None) -> float:
+    """Return what a score is multiplied by where it is shown."""
+    return 100.0 if metric in PERCENT else 1.0
 
 
 def decimals_of(
@@ -99,7 +97,7 @@ def decimals_of(
     intervals: Iterable[tuple[float | None, float | None]],
 ) -> int:
     """Return how many decimals tell scores, differences and ends of intervals of a table apart."""
-    scale = _scale(metric)[0]
+    scale = scale_of(metric)
     known = [(low, high) for low, high in intervals if low is not None and high is not None]
     return decimals_needed(
         [scale * value for value in values if value is not None],
@@ -162,7 +160,7 @@ def table_title(table: Table) -> str:
     tasks = task_words(table.facts["table_tasks"])
     if table.kind == "user" and tasks and table.label == table.name:
         mark = f" (user's table: {tasks})"
-    split = "" if table.split_name == "reference" else f", {table.split_name} split"
+    split = "" if table.split_name == REFERENCE else f", {table.split_name} split"
     return f"{table.label}{mark}{split}"
 
 
@@ -233,11 +231,8 @@ def table_notes(table: Table) -> tuple[str, ...]:
 
 def _caveats(table: Table) -> tuple[str, ...]:
     """Return what a reader of a dataset's scores must know, as it is registered in that version."""
-    registered = registry().datasets.get(table.name)
-    if registered is None or table.facts["origin"] != "registered":
-        return ()
-    spec = registered.spec
-    notes = spec.notes if spec.version == table.facts["dataset_version"] else ()
+    spec = registered_spec(table.facts)
+    notes = spec.notes if spec is not None else ()
     return tuple(note.removesuffix(".") for note in notes)  # the list of them ends in one
 
 
@@ -280,8 +275,7 @@ def _dataset_heading(board: FilledBoard, name: str) -> str:
     unit = "" if metric in (None, "roc_auc") else f" {heading(metric)}"
     if not board.board.is_drawn or name not in board.tables:
         return f"{name}{unit}"
-    n = len(board.split_seeds[name])
-    return f"{name}{unit} ({n} splits)" if n != 1 else f"{name}{unit} (1 split)"
+    return f"{name}{unit} ({plural(len(board.split_seeds[name]), 'split')})"
 
 
 def _board_cell(board: FilledBoard, row: BoardRow, name: str) -> str:
@@ -307,8 +301,9 @@ def board_notes(board: FilledBoard) -> tuple[str, ...]:
     seen: dict[str, dict[str, int]] = {}
     rows = [row for cell in cells for row in cell.rows.values()]
     if is_drawn:  # pretraining leaves out the reference test parts; others it may have met
-        rows = [row for _, table in on_drawn for row in table.rows]
-        for name, row in ((name, row) for name, table in on_drawn for row in table.rows):
+        pairs = [(name, row) for name, table in on_drawn for row in table.rows]
+        rows = [row for _, row in pairs]
+        for name, row in pairs:
             if n := row.n_test_seen:
                 counts = seen.setdefault(row.label, {})
                 counts[name] = max(counts.get(name, 0), n)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock
 
@@ -23,25 +23,27 @@ from chmr_bench.errors import UsageError, writing
 from chmr_bench.paths import read_bytes, write_whole
 from chmr_bench.records import RecordStore, no_records
 from chmr_bench.records.audited import read_all
-from chmr_bench.records.rounding import texts_of
-from chmr_bench.report import curve_tables, curves, figures, render
-from chmr_bench.report.aggregate import tables_of
+from chmr_bench.records.rounding import as_json, texts_of
+from chmr_bench.report import curve_tables, curves, exports, figures, render
+from chmr_bench.report.aggregate import Table, tables_of
 from chmr_bench.report.boards import Board, fill, load_boards
 from chmr_bench.report.evidence import Collected, measure
-from chmr_bench.report.exports import TABLES, Exports, exports, row_numbers
+from chmr_bench.report.exports import TABLES
 from chmr_bench.report.families import Family
 from chmr_bench.report.masking import masked_of
 from chmr_bench.report.published import all_published
 from chmr_bench.report.runs import load_runs
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 PAGE = "README.md"
 OTHER_PAGE = "LEADERBOARD.md"
 BOARDS = "boards"
 DIFF_LINES = 12
-EMPTY: Mapping[str, Any] = {"statistics": {}, "sound": (), "files": {}, "curves": ("", {}, ())}
+EMPTY: Mapping[str, Any] = {
+    "statistics": {},
+    "sound": (),
+    "datasets": {},
+    "curves": {"key": "", "texts": {}, "pictures": ()},
+}
 """The memory of no build."""
 OURS = {
     ".json": rb'\{\s*"schema":\s*"chmr-bench ',
@@ -67,29 +69,13 @@ class Rendered:
     pictures :
         File name -> the tables of curves that it shows; none where an earlier build has drawn it
         and nothing has changed.
-    found, data :
-        What the texts say, as values.
+    memory :
+        What spares the next build work: what it need not compute, nor render, again.
     """
 
     texts: Mapping[str, str]
     pictures: Mapping[str, Sequence[Family]]
-    found: Collected
-    data: Exports
-
-    @property
-    def memory(self) -> dict[str, Any]:
-        """Return what spares the next build work: what it need not compute, nor render, again."""
-        texts, key = self.texts, self.found.masked.key
-        of_datasets = {
-            digest: [
-                {suffix: texts[f"{TABLES}/{stem}{suffix}"] for suffix in (".md", ".csv", ".json")},
-                self.data.settings[stem],
-            ]
-            for stem, digest in self.data.datasets.items()
-        }
-        of_curves = {name: texts[name] for name in curve_tables.FILES if name in texts}
-        curves = [key, of_curves, [*self.pictures]]
-        return {**memory_of(self.found), "files": of_datasets, "curves": curves}
+    memory: Mapping[str, Any]
 
 
 def build(store: RecordStore, out: Path, *, anew: bool = False) -> list[Path]:
@@ -252,29 +238,49 @@ def render_all(store: RecordStore, out: Path, known: Mapping[str, Any] | None = 
         The memory of an earlier build.
     """
     known = {**EMPTY, **(known or {})}
-    key, texts, old_pictures = known["curves"]
-    if not all((out / name).is_file() for name in old_pictures):
-        known["curves"], key = EMPTY["curves"], ""
+    if not all((out / name).is_file() for name in known["curves"]["pictures"]):
+        known["curves"] = EMPTY["curves"]
     papers = all_published()
     found = collect(store, load_boards(out / BOARDS), known)
-    families, masked = None, {}
-    shown: Mapping[str, Sequence[Family]] = dict.fromkeys(old_pictures, ())
-    if found.masked.key != key or not key:
-        texts, shown = {}, {}
-    if found.masked.key not in ("", key):
-        families = curves.families(curves.curves_of(found.curves))
-        shown = curves.pictures(families)
-        masked = curve_tables.documents(families, found.masked.frozen)
-    data = exports(found.tables, found.boards, papers, known["files"])
-    texts = {**texts, **data.kept, **texts_of({**data.documents, **masked})}
-    texts |= render.pages(found, papers, data.anew, families)
+    of_curves, pictures = _curves(found, known["curves"])
+    texts = {**of_curves, **texts_of(exports.documents(found.tables, found.boards, papers))}
+    texts |= render.pages(found.tables, papers)
+    datasets = {}
+    for stem, tables in exports.by_file(found.tables).items():
+        digest = exports.digest_of(tables)
+        datasets[digest] = files = known["datasets"].get(digest) or _dataset_files(tables)
+        texts |= {f"{TABLES}/{stem}{suffix}": text for suffix, text in files["texts"].items()}
     if found.tables:
-        beside = (f"{TABLES}/", render.PROVENANCE)
-        of_tables = [n for n in texts if n.startswith(beside) and n.endswith(".md")]
-        inline = sum(len(texts[name]) for name in of_tables) < 2 * render.MOST_BYTES
-        page = render.leaderboard_page(found, papers, inline=inline)
+        settings = exports.settings_json(files["settings"] for files in datasets.values())
+        texts["settings.json"] = as_json(settings)
+        page = render.leaderboard_page(found, papers, texts)
         texts = {_page_name(out): page, **dict(sorted(texts.items()))}
-    return Rendered(texts, shown, found, data)
+    masked = {"key": found.masked.key, "texts": of_curves, "pictures": [*pictures]}
+    memory = {**memory_of(found), "datasets": datasets, "curves": masked}
+    return Rendered(texts, pictures, memory)
+
+
+def _curves(
+    found: Collected, known: Mapping[str, Any]
+) -> tuple[Mapping[str, str], Mapping[str, Sequence[Family]]]:
+    """Return the files on masked cells, and what their pictures show; as known where that holds."""
+    key, frozen = found.masked.key, found.masked.frozen
+    if key == known["key"]:
+        return known["texts"], dict.fromkeys(known["pictures"], ())
+    if not key:
+        return {}, {}
+    families = curves.families(curves.curves_of(found.curves))
+    texts = texts_of(curve_tables.documents(families, frozen))
+    texts[curve_tables.PAGE] = render.page("missing", families=families, frozen=frozen)
+    return texts, curves.pictures(families)
+
+
+def _dataset_files(tables: Sequence[Table]) -> dict[str, Any]:
+    """Return the files of a dataset, by suffix, and what its rows are set to, by hash."""
+    content, settings = exports.dataset_json(tables)
+    rows = [exports.row_numbers(table, row) for table in tables for row in table.rows]
+    texts = texts_of({".csv": rows, ".json": content})
+    return {"texts": {**texts, ".md": render.page("dataset", tables=tables)}, "settings": settings}
 
 
 def memory_of(found: Collected) -> dict[str, Any]:
@@ -298,23 +304,8 @@ def collect(
     tables = tables_of(loaded.lines, read_all(store.root))
     tables.sort(key=lambda table: order.get(table.name, len(order)))
     filled = [one for board in boards if (one := fill(board, tables)) is not None]
-    masked = masked_of(loaded.lines, known["curves"][0])
+    masked = masked_of(loaded.lines, known["curves"]["key"])
     return measure(loaded, tables, filled, masked, known["statistics"])
-
-
-def rows_frame(store: RecordStore) -> pd.DataFrame:
-    """Return the rows of all tables, the mean over seeds with its interval, as in the CSV tables.
-
-    Examples
-    --------
-    >>> rows = rows_frame(RecordStore(Path("leaderboards")))  # doctest: +SKIP
-    >>> rows.pivot_table(index="row", columns="dataset", values="score")  # doctest: +SKIP
-    """
-    import pandas as pd
-
-    return pd.DataFrame(
-        [row_numbers(table, row) for table in collect(store).tables for row in table.rows]
-    )
 
 
 def differences(store: RecordStore, out: Path) -> list[str]:

@@ -18,6 +18,7 @@ import numpy as np
 from chmr_bench.ablation.missing import Fill, Mechanism, Missing, Stage
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import canonical_json
+from chmr_bench.records.pretrained import atlas_entry
 from chmr_bench.report.runs import DATA, Run
 
 Seed = int | None
@@ -173,8 +174,7 @@ def _making(line: Run) -> Any:
     pretraining = json.loads(line["pretraining"] or "null")
     if line["weights"] is None or pretraining is None:
         return line["row_weights"]
-    inner = pretraining.get("atlas")
-    atlas = inner if isinstance(inner, Mapping) else pretraining
+    atlas = atlas_entry(pretraining)
     kept = {name: pretraining.get(name) for name in ("version", "config", "features")}
     return [kept, {name: atlas.get(name) for name in ("atlases", "transductive", "left_out_of")}]
 
@@ -235,11 +235,7 @@ def masked_counts(lines: Iterable[Run]) -> dict[str, tuple[int, int]]:
     """
     totals: dict[str, tuple[int, int]] = {}
     for line in lines:
-        pretraining = json.loads(line["pretraining"] or "{}")
-        atlas = (
-            pretraining["atlas"] if isinstance(pretraining.get("atlas"), Mapping) else pretraining
-        )
-        masked = atlas.get("hidden")
+        masked = atlas_entry(json.loads(line["pretraining"] or "{}")).get("hidden")
         parts: dict[str, Any] = json.loads(line["hidden"] or "{}")
         if isinstance(masked, Mapping) and isinstance(masked.get("counts"), Mapping):
             parts["pretrain"] = masked["counts"]

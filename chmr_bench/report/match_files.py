@@ -30,19 +30,6 @@ FORMAT = 3
 """Of the JSON: changes whenever an entry means something else."""
 STEM = "match"
 RANKS = ("first", "last", "gallery")
-ASKED = (
-    "model",
-    "model_version",
-    "plugin",
-    "plugin_version",
-    "shuffled",
-    "settings",
-    "seed",
-    "folds",
-    "precision",
-    "device",
-)
-"""What can change the ranks of a job, beside the atlas and the versions of features."""
 
 
 def match_json(matchings: Matchings, *, with_ranks: bool = False) -> dict[str, Any]:
@@ -78,13 +65,20 @@ def _json(matchings: Matchings, one: MatchedModel, with_ranks: bool) -> dict[str
 
 
 def _asked(job: MatchJob) -> dict[str, Any]:
-    """Return all of `ASKED` for a job."""
+    """Return what can change the ranks of a job, beside its atlas and the versions of features."""
     plugin = registry().model(job.spec.name).plugin
-    values = (
-        *(job.spec.name, job.spec.version, plugin.name, plugin.version, job.shuffled),
-        *(job.config.model_dump(mode="json"), job.seed, FOLDS, job.precision, job.device),
-    )
-    return dict(zip(ASKED, values, strict=True))
+    return {
+        "model": job.spec.name,
+        "model_version": job.spec.version,
+        "plugin": plugin.name,
+        "plugin_version": plugin.version,
+        "shuffled": job.shuffled,
+        "settings": job.config.model_dump(mode="json"),
+        "seed": job.seed,
+        "folds": FOLDS,
+        "precision": job.precision,
+        "device": job.device,
+    }
 
 
 def _block_json(block: MatchedBlock, with_ranks: bool) -> dict[str, Any]:
@@ -130,21 +124,24 @@ def stored(folder: Path, asked: Sequence[tuple[MatchJob, str]]) -> list[MatchedM
     file = folder / f"{STEM}.json"
     entries = _entries(file)
     jobs = [(_asked(job), digest) for job, digest in asked]
-    keys = [
-        ({name: entry.get(name) for name in ASKED}, entry["atlas"]["data"]) for entry in entries
-    ]
-    lost = [entry["model"] for entry, key in zip(entries, keys, strict=True) if key not in jobs]
+    lost = [e["model"] for e in entries if not any(_is_of(e, *job) for job in jobs)]
     if lost:
         raise UsageError(
             f"--out: {file} holds what this command does not ask for, and would be written over: "
             f"{', '.join(dict.fromkeys(lost))}, with other settings, seed, version or atlas, or "
             "not named now. Name another folder, or move that file away"
         )
-    found = [entries[keys.index(key)] if key in keys else None for key in jobs]
+    found = [next((e for e in entries if _is_of(e, *job)), None) for job in jobs]
     return [
         MatchedModel(job, _matching(entry), entry["environment"], stored=True) if entry else None
         for (job, _), entry in zip(asked, found, strict=True)
     ]
+
+
+def _is_of(entry: Mapping[str, Any], asked: Mapping[str, Any], digest: str) -> bool:
+    """Return whether an entry is of that job, on the atlas of that digest."""
+    same = all(entry.get(name) == value for name, value in asked.items())
+    return same and entry["atlas"]["data"] == digest
 
 
 def _entries(file: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from chmr_bench.report.curve_tables import curve_grid, frozen_grids
 from chmr_bench.report.curves import pictures
 from chmr_bench.report.evidence import Collected
 from chmr_bench.report.exports import TABLES, by_file
-from chmr_bench.report.families import Family
 from chmr_bench.report.grids import board_grid, heading, number, table_grid, time_grid
 from chmr_bench.report.printed import printed_grids
 from chmr_bench.report.published import Published
@@ -29,53 +28,40 @@ from chmr_bench.report.words import environment, grouped, tightened
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-PRINTED, PROVENANCE, MISSING = "printed.md", "provenance.md", "missing.md"
+PRINTED, PROVENANCE = "printed.md", "provenance.md"
 OLD_MARK = "<!-- made by `chmr-bench leaderboard build`"
 """How the mark of any version begins."""
 MOST_BYTES = 30_000
 """A page with more is split: the tables of datasets then stand on pages of their own alone."""
 
 
-def pages(
-    found: Collected,
-    papers: Sequence[Published],
-    anew: Mapping[str, Sequence[Table]],
-    families: Sequence[Family] | None,
-) -> dict[str, str]:
-    """Return file name -> text of all pages but the first.
-
-    Parameters
-    ----------
-    anew :
-        File stem -> the tables of a dataset, of those whose page is wanted.
-    families :
-        Curves of runs with masked cells; None where no page of them is wanted.
-    """
-    tables = found.tables
-    texts = {f"{TABLES}/{stem}.md": page("dataset", tables=of) for stem, of in anew.items()}
-    if tables:
-        texts[PROVENANCE] = page("provenance", tables=tables)
+def pages(tables: Sequence[Table], papers: Sequence[Published]) -> dict[str, str]:
+    """Return file name -> text of the pages of several datasets, but the first."""
+    texts = {PROVENANCE: page("provenance", tables=tables)} if tables else {}
     names = {table.name for table in tables if table.kind == "benchmark"}
     if any(names & {*table.datasets} for paper in papers for table in paper.table):
         texts[PRINTED] = page("printed", papers=papers, datasets=names)
-    if families is not None:
-        texts[MISSING] = page("missing", families=families, frozen=found.masked.frozen)
     return texts
 
 
-def leaderboard_page(found: Collected, papers: Sequence[Published], *, inline: bool = True) -> str:
+def leaderboard_page(
+    found: Collected, papers: Sequence[Published], others: Mapping[str, str]
+) -> str:
     """Return the first page, with the tables of datasets on it where they are short.
 
     Parameters
     ----------
-    inline :
-        False where those tables are known to be too long.
+    others :
+        The other files by name: where their pages of datasets are long, that is known beforehand.
     """
     content = {"found": found, "tables": found.tables, "papers": papers, "kinds": KINDS}
-    text = page("leaderboard", inline=inline, **content)
-    if inline and len(text.encode()) > MOST_BYTES:
-        text = page("leaderboard", inline=False, **content)
-    return text
+    beside = (f"{TABLES}/", PROVENANCE)
+    of_tables = [n for n in others if n.startswith(beside) and n.endswith(".md")]
+    if sum(len(others[name]) for name in of_tables) < 2 * MOST_BYTES:
+        text = page("leaderboard", inline=True, **content)
+        if len(text.encode()) <= MOST_BYTES:
+            return text
+    return page("leaderboard", inline=False, **content)
 
 
 def page(template: str, **values: Any) -> str:

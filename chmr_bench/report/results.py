@@ -13,9 +13,9 @@ from typing import Any
 
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report.aggregate import Row, Table, tables_of
-from chmr_bench.report.digits import known_mean
+from chmr_bench.report.digits import known_mean, sample_sd
 from chmr_bench.report.evidence import measure
-from chmr_bench.report.runs import LoadedRuns, dicts_of, frame_of
+from chmr_bench.report.runs import LoadedRuns, frame_of
 from chmr_bench.report.words import grouped
 
 Numbers = dict[str, Any]
@@ -50,7 +50,7 @@ def _over_splits(by_split: Sequence[Numbers]) -> Numbers:
     return {
         "by_split": by_split,
         "mean": statistics.fmean(means) if means else None,
-        "sd": statistics.stdev(means) if len(means) > 1 else None,
+        "sd": sample_sd(means),
         "low": min(means, default=None),
         "high": max(means, default=None),
         "n_splits": len(means),
@@ -63,8 +63,9 @@ def _keyed(records: Iterable[Record], store: RecordStore) -> list[tuple[Numbers,
     by_identity = {record.identity: record for record in records}
     order = {identity: i for i, identity in enumerate(by_identity)}
     frame = frame_of(record.model_dump(mode="json") for record in by_identity.values())
-    tables = tables_of(dicts_of(frame), {})
-    measure(LoadedRuns(frame, store, stored=by_identity), tables)
+    loaded = LoadedRuns(frame, store, stored=by_identity)
+    tables = tables_of(loaded.lines, {})
+    measure(loaded, tables)
     shared = Counter(name for name, _ in {(t.name, t.facts["dataset_digest"]) for t in tables})
     pairs = [(table, row) for table in tables for row in table.rows]
     pairs.sort(key=lambda pair: min(order[line["identity"]] for line in pair[1].lines))

@@ -18,8 +18,10 @@ import hashlib
 import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.contracts import DatasetSpec
 from chmr_bench.plugins import registry
 from chmr_bench.records import Problem, Record, RecordStore, Stored, canonical_json
 from chmr_bench.records.remedy import remedy
@@ -46,8 +48,6 @@ class LoadedRuns:
     ----------
     frame :
         A line a run, as `runs_frame` returns it.
-    lines :
-        The same as plain values.
     problems :
         What lies among the records and is in no table, with the reason.
     store :
@@ -58,9 +58,13 @@ class LoadedRuns:
 
     frame: pd.DataFrame
     store: RecordStore
-    lines: Sequence[Run] = ()
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...] = ()
     stored: Mapping[str, Stored | Record] = field(default_factory=dict)
+
+    @cached_property
+    def lines(self) -> Sequence[Run]:
+        """Return the runs as plain values."""
+        return dicts_of(self.frame)
 
 
 def runs_frame(store: RecordStore) -> pd.DataFrame:
@@ -103,7 +107,7 @@ def load_runs(
     stored, problems = _chosen(store, check, sound)
     frame = frame_of(entry.content for entry in stored)
     by_identity = {entry.identity: entry for entry in stored}
-    return LoadedRuns(frame, store, dicts_of(frame), tuple(problems), by_identity)
+    return LoadedRuns(frame, store, tuple(problems), by_identity)
 
 
 def frame_of(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -177,6 +181,14 @@ def _is_pinned(dataset: str, origin: str, _: str, split_digest: str) -> bool:
     pinned = registered.spec.split_digests
     made = hashlib.sha256("\n".join(pinned).encode()).hexdigest()
     return len(pinned) == len(PARTS) and made == split_digest
+
+
+def registered_spec(run: Run) -> DatasetSpec | None:
+    """Return a run's dataset as it is registered; None unless in that version, or of a file."""
+    registered = registry().datasets.get(run["dataset"])
+    if registered is None or run["origin"] != "registered":
+        return None
+    return registered.spec if registered.spec.version == run["dataset_version"] else None
 
 
 def _tables(runs: pd.DataFrame) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from chmr_bench.report.families import Curve, Family, Point
+from chmr_bench.report.families import Curve, Family, Point, numbered
 from chmr_bench.report.masking import base_of
+from chmr_bench.report.words import dataset_words
 from chmr_bench.statistics import Difference, Runs
 from chmr_bench.statistics.changes import on_seeds
 from chmr_bench.statistics.resampled import corrected_resampled
@@ -72,27 +73,18 @@ def _as_one(members: Sequence[Family]) -> list[Family]:
     for curve in (curve for family in members for curve in family.curves):
         rows[base_of(curve.facts), curve.shuffled].append(curve)
     rates = sorted({point.rate for same in rows.values() for c in same for point in c.points})
-    curves, uneven, seen = list[Curve](), list[str](), set[str]()
-    for same in rows.values():
-        splits = [one for curve in same if (one := _on_split(curve))]
-        curve = _numbered(_curve(same, splits, rates), seen)
-        curves.append(curve)
-        uneven += [curve.title] if any(one.uneven for one in splits) else []
-    mark = " (SYNTHETIC)" if facts["synthetic"] else ""
-    title = f"{facts['dataset']}{mark}, {len(members)} {facts['split']} splits: {first.setting}"
+    on_splits = [[one for curve in same if (one := _on_split(curve))] for same in rows.values()]
+    pairs = [*zip(rows.values(), on_splits, strict=True)]
+    curves = numbered((_curve(same, on, rates) for same, on in pairs), lambda curve: curve.title)
+    uneven = [
+        curve.title
+        for curve, on in zip(curves, on_splits, strict=True)
+        if any(one.uneven for one in on)
+    ]
+    splits = f"{len(members)} {facts['split']} splits"
+    title = f"{dataset_words(facts)}, {splits}: {first.setting}"
     pooled = replace(first, title=title, curves=tuple(curves), n_splits=len(members))
     return [replace(pooled, uneven=tuple(uneven))]
-
-
-def _numbered(curve: Curve, seen: set[str]) -> Curve:
-    """Return the row by its name, with a number where another model of the table has it."""
-    name = label = curve.facts["named"]
-    n = 1
-    while (title := replace(curve, label=label).title) in seen:
-        n += 1
-        label = f"{name} (#{n})"
-    seen.add(title)
-    return replace(curve, label=label)
 
 
 def _on_split(curve: Curve) -> _OnSplit | None:
@@ -120,6 +112,7 @@ def _curve(same: Sequence[Curve], splits: Sequence[_OnSplit], rates: Sequence[fl
     counts = [c.n_masked for c in same if c.n_masked is not None]
     return replace(
         same[0],
+        label=same[0].facts["named"],
         plain=_scores(same, {one.split: one.start for one in splits}),
         points=tuple(
             _point(same, splits, rate)

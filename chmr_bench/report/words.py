@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chmr_bench.data.counts import plural as plural
+from chmr_bench.data.counts import plural
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -83,6 +83,28 @@ def task_words(tasks: str | None) -> str:
     names: list[str] = json.loads(tasks or "[]")
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
     return ", ".join(names[:MOST]) + more
+
+
+def dataset_words(facts: Mapping[str, Any]) -> str:
+    """Return the dataset's name, marked where it is simulated.
+
+    Examples
+    --------
+    >>> dataset_words({"dataset": "planted", "synthetic": True})
+    'planted (SYNTHETIC)'
+    """
+    return f"{facts['dataset']} (SYNTHETIC)" if facts["synthetic"] else str(facts["dataset"])
+
+
+def split_words(name: str, seed: int | None) -> str:
+    """Return the split's name, with its seed where it draws.
+
+    Examples
+    --------
+    >>> split_words("reference", None), split_words("scaffold", 1)
+    ('reference', 'scaffold 1')
+    """
+    return name if seed is None else f"{name} {seed}"
 
 
 def _comma(values: Iterable[Any]) -> str:

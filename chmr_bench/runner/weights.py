@@ -26,6 +26,7 @@ from chmr_bench.errors import DataError, PluginError, SettingError, UsageError
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registered, Registry, registry
 from chmr_bench.records import ErrorInfo, canonical_json
+from chmr_bench.records.pretrained import atlas_entry
 from chmr_bench.runner.fitting import Send, speaking, threads, throttled
 from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.runner.options import RunOptions
@@ -249,8 +250,7 @@ def _check_masked(key: WeightsKey, weights: Weights) -> None:
         Something is masked of the atlas, and these weights have seen it, or the other way round:
         they come from a file, which masking does not change.
     """
-    inner = weights.info.get("atlas")
-    card = inner if isinstance(inner, Mapping) else weights.info
+    card = atlas_entry(weights.info)
     if "atlases" not in card:
         return
     wanted, stored = key.masked, card.get("hidden")

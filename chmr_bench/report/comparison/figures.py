@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chmr_bench.metrics import METRICS
 from chmr_bench.report import figures
 from chmr_bench.report.comparison.results import Comparison, OnDataset
-from chmr_bench.report.grids import PERCENT
+from chmr_bench.report.grids import PERCENT, scale_of
 from chmr_bench.types import MetricName
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _panel(
     axes: Axes, metric: MetricName | None, group: Sequence[OnDataset], comparison: Comparison
 ) -> None:
     models = comparison.models[1:]
-    scale = 100.0 if metric in PERCENT else 1.0
+    scale = scale_of(metric)
     step = min(0.8 / len(models), 0.3)
     size = 5.0 if len(models) < MANY else 3.5
     axes.axvline(0.0, color="black", linewidth=0.9, zorder=0)
@@ -94,9 +94,7 @@ def _panel(
             )
     for i in range(1, len(group)):
         axes.axhline(i - 0.5, color="#e5e5e5", linewidth=0.6)
-    axes.set_yticks(
-        range(len(group)), [on.name + ("*" if on.synthetic else "") for on in group], fontsize=8
-    )
+    axes.set_yticks(range(len(group)), [on.marked_name for on in group], fontsize=8)
     axes.set_ylim(len(group) - 0.45, -0.55)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_xlabel(_unit(metric), fontsize=8)

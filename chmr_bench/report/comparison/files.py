@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from chmr_bench.report.comparison.figures import draw_gains, draw_ranks
 from chmr_bench.report.comparison.overall import Folds
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset
 from chmr_bench.report.comparison.tables import grids
+from chmr_bench.report.digits import without_nan
 from chmr_bench.report.grids import section
 from chmr_bench.report.render import write_files
 from chmr_bench.statistics import LEVEL
@@ -77,7 +77,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         "datasets": [_dataset(on) for on in comparison.datasets],
         "overall": None if overall is None else dataclasses.asdict(overall),
     }
-    cleaned: dict[str, Any] = _finite(content)
+    cleaned: dict[str, Any] = without_nan(content)
     return cleaned
 
 
@@ -115,17 +115,6 @@ def _folds(folds: Folds) -> dict[str, Any]:
             for pair in folds.pairs
         ],
     }
-
-
-def _finite(value: Any) -> Any:
-    """Return the value with None for numbers that JSON does not have, and lists for tuples."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def _rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:

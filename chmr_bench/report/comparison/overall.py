@@ -153,7 +153,6 @@ class FoldPair:
 class Folds:
     """The models on 25 folds of one dataset; `sd` is over folds."""
 
-    models: tuple[str, ...]
     sd: Mapping[str, float]
     anova: RepeatedMeasures
     pairs: tuple[FoldPair, ...]
@@ -191,33 +190,25 @@ def check_folds(
 
 
 def over_folds(
-    dataset: str,
-    means: Mapping[str, Mapping[int, float]],
-    sign: float,
-    sizes: tuple[float, float],
+    means: Mapping[str, Mapping[int, float]], sign: float, sizes: tuple[float, float]
 ) -> Folds:
-    """Return the analysis of the folds; UsageError where a model lacks some.
+    """Return the analysis of the folds.
 
     Parameters
     ----------
     means :
-        Model -> fold (0 to 24) -> score.
+        Model -> fold (0 to 24) -> score, of every fold.
     sign :
         -1 where a smaller score is better.
     sizes :
         Training and test rows of a fold; those of one stand for all.
     """
-    check_folds(dataset, means, {})
     models = tuple(means)
     scores = sign * np.array([[means[m][fold] for m in models] for fold in range(N_FOLDS)])
     pairs = [_pair(models, scores, tukey, sizes) for tukey in statistics.tukey_pairs(scores)]
     spread = scores.std(axis=0, ddof=1).tolist()
-    return Folds(
-        models,
-        dict(zip(models, spread, strict=True)),
-        statistics.repeated_measures(scores),
-        tuple(pairs),
-    )
+    sd = dict(zip(models, spread, strict=True))
+    return Folds(sd, statistics.repeated_measures(scores), tuple(pairs))
 
 
 def _pair(

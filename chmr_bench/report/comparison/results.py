@@ -266,7 +266,7 @@ def _with_folds(on: OnDataset, have: Sequence[str], models: Sequence[str]) -> On
         )
     first = of_model(common, baseline).iloc[0]
     means: dict[str, Any] = {m: selection.split_means(of_model(common, m)).to_dict() for m in have}
-    folds = overall.over_folds(on.name, means, on.sign, (first["n_train"], first["n_test"]))
+    folds = overall.over_folds(means, on.sign, (first["n_train"], first["n_test"]))
     gains = {
         m: _described(m, baseline, common, folds.difference(m, baseline))
         if m in have

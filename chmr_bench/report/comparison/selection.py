@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from chmr_bench.data.counts import plural
 from chmr_bench.data.requests import settled_name
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import no_records
 from chmr_bench.report.runs import DATA, REFERENCE, LoadedRuns
-from chmr_bench.report.words import grouped, plural, task_words
+from chmr_bench.report.words import grouped, task_words
 from chmr_bench.splits import check_method
 from chmr_bench.types import MetricName
 
@@ -88,6 +89,11 @@ class Selection:
     n_damaged: int = 0
     on_record: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def marked_name(self) -> str:
+        """Return the dataset's name, marked where it is simulated."""
+        return self.name + ("*" if self.synthetic else "")
 
     def of(self, model: str) -> pd.DataFrame:
         """Return a model's runs; no line where it has none."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+from chmr_bench.data.counts import plural
 from chmr_bench.report.comparison.overall import CV5X5, N_FOLDS, Folds, Overall
 from chmr_bench.report.comparison.results import Comparison, Gain, OnDataset, Verdict
-from chmr_bench.report.digits import finite
-from chmr_bench.report.grids import NONE, Grid, decimals_of, heading, number, pairs_apart, span
+from chmr_bench.report.digits import NONE, finite
+from chmr_bench.report.grids import Grid, decimals_of, heading, number, pairs_apart, span
+from chmr_bench.report.runs import REFERENCE
 from chmr_bench.report.words import grouped, notes
 from chmr_bench.statistics import EXACT_UP_TO, ONE_SEED
 from chmr_bench.types import MetricName
@@ -94,10 +96,10 @@ def _gain_cells(on: OnDataset, base: str, model: str) -> tuple[str, ...]:
 
 def dataset_title(on: OnDataset) -> str:
     """Return a dataset's name, with its metric unless that is ROC-AUC, and its split."""
-    title = on.name + ("*" if on.synthetic else "")
+    title = on.marked_name
     if on.metric not in (None, "roc_auc"):
         title += f" ({heading(on.metric)})"
-    return title if on.split in ("", "reference") else f"{title}, {on.split}"
+    return title if on.split in ("", REFERENCE) else f"{title}, {on.split}"
 
 
 def _pairs(on: OnDataset, gain: Gain) -> str:
@@ -106,11 +108,10 @@ def _pairs(on: OnDataset, gain: Gain) -> str:
         return NONE
     if on.folds:
         return f"{difference.n_pairs} folds"
-    what = "split" if difference.over_splits else "run"
-    return f"{difference.n_pairs} {what}" + ("s" if difference.n_pairs > 1 else "")
+    return plural(difference.n_pairs, "split" if difference.over_splits else "run")
 
 
-def signed(metric: MetricName | None, value: float, decimals: int = 0) -> str:
+def signed(metric: MetricName | None, value: float, decimals: int) -> str:
     """Return a difference as it is shown, with its sign."""
     text = number(metric, value, decimals)
     return text if text.startswith("-") else f"+{text}"

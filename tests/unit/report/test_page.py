@@ -17,7 +17,7 @@ BOARD = Board(title="Two", datasets=("bace", "chembl2k"))
 
 
 def made(results: Any) -> str:
-    return leaderboard_page(collect(results.store, [BOARD]), all_published())
+    return leaderboard_page(collect(results.store, [BOARD]), all_published(), {})
 
 
 def headings(text: str) -> list[str]:
@@ -49,7 +49,7 @@ def printed(results: Any) -> str:
 
 
 def other_pages(results: Any) -> dict[str, str]:
-    return pages(collect(results.store), all_published(), {}, None)
+    return pages(collect(results.store).tables, all_published())
 
 
 def test_printed_and_measured_figures_share_no_page(results: Any) -> None:

@@ -154,7 +154,7 @@ def test_other_weights_are_another_row_unless_each_seed_has_its_own(results: Any
     (row,) = (r for r in table_json(table)["rows"] if r["row"] == "each")
     assert row["weights"] is None
     assert len(row["pretraining"]) == 2
-    page = pages(found, (), {}, None)["provenance.md"]
+    page = pages(found.tables, ())["provenance.md"]
     assert "| chmr-bench 0.1.0 (fingerprints) | of each seed | 0, 1 |" in page
     told = result_rows(results.store.records(), results.store)
     assert sorted((r["model"], r["n_runs"]) for r in told) == [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chmr_bench.errors import UsageError
-from chmr_bench.report.comparison.overall import N_FOLDS, Folds, over_folds
+from chmr_bench.report.comparison.overall import N_FOLDS, Folds, check_folds, over_folds
 from chmr_bench.report.comparison.tables import folds_grid
 
 SIZES = (80, 20)
@@ -19,7 +19,7 @@ def folds(sign: float = 1.0, **models: float) -> Folds:
         name: dict(enumerate((level + difficulty + rng.normal(0, 0.01, N_FOLDS)).tolist()))
         for name, level in models.items()
     }
-    return over_folds("bace", means, sign, SIZES)
+    return over_folds(means, sign, SIZES)
 
 
 def test_every_pair_and_its_difference_both_ways() -> None:
@@ -38,16 +38,14 @@ def test_a_smaller_error_is_better() -> None:
 
 
 def test_lacking_folds_are_named() -> None:
-    whole = dict.fromkeys(range(25), 0.5)
-    part = dict.fromkeys(range(3, 25), 0.5)
     with pytest.raises(UsageError, match=r"b has no score on 3 of the 25 folds .* 0, 1, 2\)"):
-        over_folds("bace", {"a": whole, "b": part}, 1.0, SIZES)
+        check_folds("bace", {"a": range(25), "b": range(3, 25)}, {})
 
 
 def test_small_units_are_distinct() -> None:
     rng = np.random.default_rng(1)
     scores = {m: dict(enumerate(rng.normal(7e-7, 2e-8, N_FOLDS).tolist())) for m in "abc"}
-    grid = folds_grid("mine", "mae", over_folds("mine", scores, -1.0, SIZES))
+    grid = folds_grid("mine", "mae", over_folds(scores, -1.0, SIZES))
     for row in grid.rows:
         low, high = map(float, row[2].split(" to "))
         assert low < float(row[1]) < high
