@@ -84,7 +84,7 @@ def interval(
     elif metric in SHARES:
         low, high = _wilson(score, n_effective)
     else:
-        low, high = _of_error(finite, score, metric, (n_units, n_effective))
+        low, high = _of_error(finite, score, metric, n_units, n_effective)
     return min(low, score), max(high, score)
 
 
@@ -126,12 +126,11 @@ def _wilson(share: float, n: float) -> tuple[float, float]:
 
 
 def _of_error(
-    finite: FloatArray, score: float, metric: MetricName, sizes: tuple[float, float]
+    finite: FloatArray, score: float, metric: MetricName, n_units: float, n_effective: float
 ) -> tuple[float, float]:
     """Return the t interval of the logarithm of an error: of 1 - r2, or of the metric itself."""
     from scipy import special
 
-    n_units, n_effective = sizes
     error, errors = (1.0 - score, 1.0 - finite) if metric == "r2" else (score, finite)
     logs = np.log(errors[errors > 0])
     if error <= 0 or len(logs) < 2:
