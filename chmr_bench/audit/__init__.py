@@ -8,22 +8,18 @@
 from __future__ import annotations
 
 from chmr_bench.audit.auditing import Audit, Subject, audit
-from chmr_bench.audit.duplicates import Conflict, Duplicates, duplicates
+from chmr_bench.audit.duplicates import duplicates
 from chmr_bench.audit.labels import TaskLabels, label_counts
-from chmr_bench.audit.leakage import LEVELS, Leak, SplitGroups, leaks, shared_rows, split_groups
+from chmr_bench.audit.leakage import LEVELS, Leak, leaks, shared_rows, split_groups
 from chmr_bench.audit.overlap import Overlap, Pretraining, overlaps, pretraining, was_seen
-from chmr_bench.audit.similarity import Similarity, binned, to_training
+from chmr_bench.audit.similarity import binned, to_training
 
 __all__ = [
     "LEVELS",
     "Audit",
-    "Conflict",
-    "Duplicates",
     "Leak",
     "Overlap",
     "Pretraining",
-    "Similarity",
-    "SplitGroups",
     "Subject",
     "TaskLabels",
     "audit",

@@ -92,7 +92,7 @@ def duplicates(names: Sequence[str], y: FloatArray, task_names: Sequence[str]) -
         conflicting_groups=int(any_task.sum()),
         conflicting_rows=int(sizes[any_task].sum()),
         conflicts=_conflicts(task_names, differ, high - low, counts),
-        examples=_examples((rows, starts, sizes), (low, high), differ, task_names),
+        examples=_examples(np.split(rows, starts[1:]), low, high, differ, task_names),
     )
 
 
@@ -128,19 +128,18 @@ def _conflicts(
 
 
 def _examples(
-    groups: tuple[IntArray, IntArray, IntArray],
-    ends: tuple[FloatArray, FloatArray],
+    groups: Sequence[IntArray],
+    low: FloatArray,
+    high: FloatArray,
     differ: BoolArray,
     task_names: Sequence[str],
 ) -> tuple[Example, ...]:
-    rows, starts, sizes = groups
-    low, high = ends
     spread = np.where(differ, high - low, 0.0)  # (groups, t)
     worst = spread.max(axis=1)
     examples = []
     for g in np.argsort(-worst, kind="stable")[:EXAMPLES].tolist():
         if worst[g] > 0:
             j = int(spread[g].argmax())
-            members = tuple(rows[starts[g] : starts[g] + sizes[g]].tolist())
-            examples.append(Example(members, task_names[j], float(low[g, j]), float(high[g, j])))
+            rows = tuple(groups[g].tolist())
+            examples.append(Example(rows, task_names[j], float(low[g, j]), float(high[g, j])))
     return tuple(examples)

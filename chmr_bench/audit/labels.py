@@ -18,9 +18,9 @@ class TaskLabels:
 
     Attributes
     ----------
-    n : tuple[int, int, int]
+    n : tuple[int, ...]
         Labelled rows.
-    positives : tuple[int, int, int] or None
+    positives : tuple[int, ...] or None
         Rows of class 1; None for regression.
     obstacle : str
         Why the task cannot be scored in test, "" where it can.
@@ -29,18 +29,17 @@ class TaskLabels:
     """
 
     task: str
-    n: tuple[int, int, int]
-    positives: tuple[int, int, int] | None
+    n: tuple[int, ...]
+    positives: tuple[int, ...] | None
     obstacle: str
     train_obstacle: str
 
     @property
-    def negatives(self) -> tuple[int, int, int] | None:
+    def negatives(self) -> tuple[int, ...] | None:
         """Return the rows of class 0; None for regression."""
         if self.positives is None:
             return None
-        train, valid, test = (n - p for n, p in zip(self.n, self.positives, strict=True))
-        return train, valid, test
+        return tuple(n - p for n, p in zip(self.n, self.positives, strict=True))
 
 
 def label_counts(
@@ -55,8 +54,8 @@ def label_counts(
     """
     chosen = metric_called(metric)
     parts = [y[split.part(part)] for part in PARTS]
-    n = [(~np.isnan(part)).sum(axis=0) for part in parts]
-    positives = [(part == 1).sum(axis=0) for part in parts]
+    n = np.array([(~np.isnan(part)).sum(axis=0) for part in parts])  # (3, t)
+    positives = np.array([(part == 1).sum(axis=0) for part in parts])
     is_class = chosen.task_type == "classification"
     labels = []
     for j, task in enumerate(task_names):
@@ -64,19 +63,13 @@ def label_counts(
         labels.append(
             TaskLabels(
                 task=task,
-                n=(int(n[0][j]), int(n[1][j]), int(n[2][j])),
-                positives=_three(positives, j) if is_class else None,
+                n=tuple(n[:, j].tolist()),
+                positives=tuple(positives[:, j].tolist()) if is_class else None,
                 obstacle=chosen.obstacle(test),
                 train_obstacle=_train_obstacle(train, is_class),
             )
         )
     return tuple(labels)
-
-
-def _three(
-    counts: Sequence[np.ndarray[tuple[int], np.dtype[np.intp]]], j: int
-) -> tuple[int, int, int]:
-    return int(counts[0][j]), int(counts[1][j]), int(counts[2][j])
 
 
 def _labelled(values: FloatArray) -> FloatArray:

@@ -6,7 +6,6 @@ from chmr_bench.records.identity import RunKey, canonical_json
 from chmr_bench.records.predictions import Molecules, Predictions
 from chmr_bench.records.run import Problem, Stored
 from chmr_bench.records.schema import (
-    SCHEMA_VERSION,
     AttachedAtlas,
     DatasetInfo,
     Dropped,
@@ -14,10 +13,8 @@ from chmr_bench.records.schema import (
     ErrorInfo,
     Metrics,
     ModelInfo,
-    Origin,
     Phase,
     PluginRef,
-    PredictionsInfo,
     Record,
     Resources,
     SplitInfo,
@@ -27,7 +24,6 @@ from chmr_bench.records.schema import (
 from chmr_bench.records.store import RecordStore, no_records
 
 __all__ = [
-    "SCHEMA_VERSION",
     "AttachedAtlas",
     "DatasetInfo",
     "Dropped",
@@ -36,11 +32,9 @@ __all__ = [
     "Metrics",
     "ModelInfo",
     "Molecules",
-    "Origin",
     "Phase",
     "PluginRef",
     "Predictions",
-    "PredictionsInfo",
     "Problem",
     "Record",
     "RecordStore",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,7 +54,7 @@ class Arrays:
 
     predictions: Predictions
     replicates: FloatArray
-    scores: FloatArray
+    scores: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 def write(path: Path, runs: Mapping[str, Arrays], *, best: bool = False) -> None:

@@ -25,7 +25,7 @@ FOLDER = "audit"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Leaked(_Part):
@@ -67,8 +67,6 @@ class AuditFile(_Part):
     )
     scores: dict[str, CleanScore] = Field(description="by identity of the record")
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
     @property
     def leaked_share(self) -> float:
         """Return the share of test rows that are not clean, from 0 to 1."""
@@ -89,8 +87,6 @@ class _File(_Part):
         default="chmr-bench audits 3", alias="schema"
     )
     audits: list[AuditFile]
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def read_all(root: Path) -> dict[tuple[str, str, str, str | None], AuditFile]:

@@ -117,12 +117,7 @@ def reset_peak_memory() -> MemoryScope:
 
 def peak_memory_of_children_mb() -> float:
     """Return the highest resident memory in MB of a child process that has ended; 0 = unknown."""
-    try:
-        import resource
-    except ImportError:
-        return 0.0
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit, 1)
+    return _peak_mb("RUSAGE_CHILDREN") or 0.0
 
 
 def peak_memory_mb() -> float | None:
@@ -133,9 +128,14 @@ def peak_memory_mb() -> float | None:
                 return round(int(line.split()[1]) / 1024, 1)
     except (OSError, ValueError):
         pass
+    return _peak_mb("RUSAGE_SELF")
+
+
+def _peak_mb(of: Literal["RUSAGE_SELF", "RUSAGE_CHILDREN"]) -> float | None:
+    """Return what the operating system counted, None where it counts nothing (Windows)."""
     try:
         import resource
     except ImportError:
         return None
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+    return round(resource.getrusage(getattr(resource, of)).ru_maxrss / unit, 1)

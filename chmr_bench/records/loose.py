@@ -21,7 +21,7 @@ from chmr_bench.records import arrays
 from chmr_bench.records.arrays import FILE_NAME, ArrayFile
 from chmr_bench.records.predictions import Predictions
 from chmr_bench.records.run import Kind, RunContents, Stored, checked_replicates
-from chmr_bench.records.schema import SCHEMA_VERSION
+from chmr_bench.records.schema import SCHEMA_VERSION, PredictionsInfo
 from chmr_bench.types import FloatArray
 
 RESULT = "result.json"
@@ -38,26 +38,11 @@ class LooseRun(Stored):
     kind: Kind = "loose"
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
-        super().__init__(path, content)
-        self._file = ArrayFile(path / FILE_NAME)
+        super().__init__(path, content, ArrayFile(path / FILE_NAME))
 
     def damage(self) -> str:
         """Return what is damaged; nothing where another process has packed the run meanwhile."""
         return super().damage() if self.path.exists() else ""
-
-    def predictions(self) -> Predictions:
-        """Return the predictions."""
-        info = self.record.predictions
-        if info is None:
-            raise RecordError(f"{self.path}: a failed run has no predictions")
-        return self._file.predictions(self.identity, info.dtype)
-
-    def replicates(self) -> FloatArray:
-        """Return the replicates."""
-        info = self.record.predictions
-        values = self._file.results(self.identity)[0]
-        dtype = "float64" if info is None else info.replicates_dtype
-        return checked_replicates(values.astype(dtype), self.path / FILE_NAME)
 
     def log(self) -> str:
         """Return the text of ``run.log``."""
@@ -97,13 +82,13 @@ class FirstRun(LooseRun):
             raise RecordError(f"{file}: cannot be read: {error}") from error
         return checked_replicates(values, file)
 
-    def _damage(self) -> str:
-        info, file = self.record.predictions, self.path / FILE_NAME
+    def _damage(self, info: PredictionsInfo) -> str:
+        file = self.path / FILE_NAME
         try:
             digest = hashlib.sha256(read_bytes(file)).hexdigest()
         except OSError as error:
             return f"{FILE_NAME}: cannot be read: {error.strerror}"
-        if info is None or digest != info.sha256:
+        if digest != info.sha256:
             return f"{FILE_NAME} is not the file on record"
         self.replicates()
         return ""

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,20 +21,18 @@ from chmr_bench.errors import RecordError
 from chmr_bench.paths import read_bytes
 from chmr_bench.records import arrays, lines
 from chmr_bench.records.arrays import ArrayFile, Arrays
-from chmr_bench.records.predictions import Predictions
 from chmr_bench.records.run import (
     Kind,
     RunContents,
     Stored,
     check_columns,
-    checked_replicates,
     run_name,
     validated,
     with_tasks,
     without_tasks,
 )
+from chmr_bench.records.schema import PredictionsInfo, Record
 from chmr_bench.records.seal import sha256
-from chmr_bench.types import FloatArray
 
 SUFFIX, NUMBERS = ".jsonl.gz", ".parquet"
 FILE_HASH = "parquet_sha256"
@@ -114,7 +113,7 @@ class Pack:
             run = PackedRun(self, content, log)
             check_columns(content)  # a seal holds only the hash of the tasks
             if not run.sealed:
-                validated(with_tasks(content, None))
+                validated(with_tasks(content, None), Record)
         except RecordError as error:
             return str(error)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -139,7 +138,7 @@ class PackedRun(Stored):
     kind: Kind = "packed"
 
     def __init__(self, pack: Pack, content: dict[str, Any], log: Any) -> None:
-        super().__init__(pack.path, content)
+        super().__init__(pack.path, content, pack.numbers)
         self.pack, self._log = pack, log
 
     def full_content(self) -> dict[str, Any]:
@@ -147,23 +146,9 @@ class PackedRun(Stored):
         if self.content["metrics"] is None:
             return self.content
         try:
-            return with_tasks(self.content, self.pack.numbers.results(self.identity)[1])
+            return with_tasks(self.content, self.numbers.results(self.identity)[1])
         except (RecordError, ValueError):
             return with_tasks(self.content, None)
-
-    def predictions(self) -> Predictions:
-        """Return the predictions."""
-        info = self.content["predictions"]
-        if info is None:
-            raise RecordError(f"{self.path}: a failed run has no predictions")
-        return self.pack.numbers.predictions(self.identity, info["dtype"])
-
-    def replicates(self) -> FloatArray:
-        """Return the replicates."""
-        info = self.content["predictions"]
-        values = self.pack.numbers.results(self.identity)[0]
-        dtype = "float64" if info is None else info["replicates_dtype"]
-        return checked_replicates(values.astype(dtype), self.pack.numbers.path)
 
     def log(self) -> str:
         """Return what the run logged."""
@@ -172,17 +157,15 @@ class PackedRun(Stored):
         except (ValueError, TypeError, zlib.error):
             return ""
 
-    def _damage(self) -> str:
-        if self.pack.is_intact and self.identity in self.pack.numbers.identities():
+    def _damage(self, info: PredictionsInfo) -> str:
+        if self.pack.is_intact and self.identity in self.numbers.identities():
             return ""
-        damage = super()._damage()
-        if (
-            not damage
-            and sha256(self.full_content()["metrics"]["per_task"])
-            != (self.content["metrics"]["per_task"]["sha256"])
-        ):
-            damage = "the scores of the tasks are not those on record"
-        return damage.replace(arrays.FILE_NAME, self.pack.numbers.path.name)
+        damage = super()._damage(info)
+        if damage:
+            return damage
+        tasks = self.full_content()["metrics"]["per_task"]
+        same = sha256(tasks) == self.content["metrics"]["per_task"]["sha256"]
+        return "" if same else "the scores of the tasks are not those on record"
 
 
 def write(
@@ -199,8 +182,7 @@ def write(
         content, scores = without_tasks(whole.content)
         contents.append({**content, "log": _shortened(whole.log)})
         if whole.arrays is not None:
-            given = whole.arrays
-            numbers[str(content["identity"])] = Arrays(given.predictions, given.replicates, scores)
+            numbers[str(content["identity"])] = replace(whole.arrays, scores=scores)
     text, file = folder / f"pack{SUFFIX}", folder / f"pack{NUMBERS}"
     made = lines.write(contents) + [line + b"\n" for line in bad if line]
     if numbers:

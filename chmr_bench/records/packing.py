@@ -95,7 +95,10 @@ def pack(
                     run.identity: _whole(run, labelled, test_only=test_only)
                     for run in [*again, *runs]
                 }
-                _pack(store, path, finished, new, best=best)
+                if new or best:
+                    _rewrite(store, path, new, best=best)
+                for run in finished:  # what is in the pack by now
+                    discard(run.path, store.temporary)
                 done.moved += len(finished)
         except (OSError, RecordError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
@@ -134,15 +137,16 @@ def unpack(store: StoredRuns, runs: Iterable[Stored]) -> Packing:
     done = Packing()
     for path, members in _by_pack(runs).items():
         with locked(store, path):
-            healthy = [run for run in members if not run.damage()]
+            moved = set()
             for run in members:
-                if run not in healthy:
+                if reason := run.damage():
                     name = "/".join(run_name(run.content))
-                    done.problems.append(Problem(path, f"{name}: {run.damage()}"))
-            for run in healthy:
+                    done.problems.append(Problem(path, f"{name}: {reason}"))
+                    continue
                 _write_loose(store, run)
-            _rewrite(store, path, {}, without={run.identity for run in healthy})
-            done.moved += len(healthy)
+                moved.add(run.identity)
+            _rewrite(store, path, {}, without=moved)
+            done.moved += len(moved)
     return done
 
 
@@ -186,21 +190,6 @@ def pack_path(store: StoredRuns, content: Mapping[str, Any]) -> Path:
 
 
 # ----------------------------------------------------------------------------------------- one pack
-
-
-def _pack(
-    store: StoredRuns,
-    path: Path,
-    runs: list[LooseRun],
-    new: Mapping[str, RunContents],
-    *,
-    best: bool,
-) -> None:
-    """Put new runs into a pack, and remove the folders of all that are in it; under its lock."""
-    if new or best:
-        _rewrite(store, path, new, best=best)
-    for run in runs:
-        discard(run.path, store.temporary)
 
 
 def _sorted_out(
@@ -298,8 +287,9 @@ def _whole(run: Stored, labelled: Labels | None = None, *, test_only: bool = Fal
     """
     info, first = run.record.predictions, run.kind == "version 1"
     if info is None:
-        return RunContents(_raised(run, None) if first else run.full_content(), None, run.log())
-    arrays = Arrays(run.predictions(), run.replicates(), np.zeros((0, 3)))
+        content = sealed(run.full_content(), None) if first else run.full_content()
+        return RunContents(content, None, run.log())
+    arrays = Arrays(run.predictions(), run.replicates())
     asked = labelled is not None and info.cells == "all" and run.sealed
     known = labelled(run.record) if labelled is not None and asked else None
     kept = arrays.predictions
@@ -312,14 +302,7 @@ def _whole(run: Stored, labelled: Labels | None = None, *, test_only: bool = Fal
     if arrays.predictions.digest() != info.values_sha256:
         raise RecordError(f"{run.path}: the predictions are not those on record")
     arrays = replace(arrays, predictions=kept)
-    return RunContents(_raised(run, arrays), arrays, run.log())
-
-
-def _raised(run: Stored, arrays: Arrays | None) -> dict[str, Any]:
-    """Return the record of version 1 as one of this version; the hash of its file stays in it."""
-    info = run.record.predictions
-    more = {"sha256": info.sha256} if info else {}
-    return sealed(run.record.model_dump(mode="json"), arrays, **more)
+    return RunContents(sealed(run.record.model_dump(mode="json"), arrays), arrays, run.log())
 
 
 def _kept(run: Stored) -> RunContents:

@@ -34,18 +34,7 @@ MOVES = 5
 
 
 class StoredRuns:
-    """The runs of an output folder, to be read.
-
-    Parameters
-    ----------
-    root
-        the output folder (``leaderboards`` by default). Reading needs nothing to be there.
-
-    Examples
-    --------
-    >>> store = RecordStore(Path("leaderboards"))  # doctest: +SKIP
-    >>> [record.metrics.macro for record in store.records()]  # doctest: +SKIP
-    """
+    """The runs of an output folder, to be read; see `RecordStore`."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root).expanduser()
@@ -72,11 +61,6 @@ class StoredRuns:
         runs = self._of(identity)
         return bool(runs) and all(run.damage() for run in runs)
 
-    def damaged(self) -> list[Problem]:
-        """Return the records whose predictions or replicates are missing or damaged."""
-        reasons = [(run.path, run.damage()) for run in self.stored()]
-        return [Problem(path, reason) for path, reason in reasons if reason]
-
     def records(self) -> list[Record]:
         """Return every readable record, in the order of dataset, model, split and seed."""
         return [run.record for run in self.stored()]
@@ -88,17 +72,6 @@ class StoredRuns:
     def problems(self) -> list[Problem]:
         """Return what lies in the store and is no run, and loose runs that differ from packed."""
         return self._chosen()[1]
-
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """Yield every run as JSON, fast: without the scores of the tasks, and not to be changed.
-
-        ``metrics.per_task`` has a column a field (``tasks``), which runs on the same rows share.
-
-        Examples
-        --------
-        >>> pandas.json_normalize(store.lines())  # doctest: +SKIP
-        """
-        return (run.line() for run in self.stored())
 
     def of(self, dataset: str, model: str) -> list[Record]:
         """Return the readable records of one model on one dataset."""

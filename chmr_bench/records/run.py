@@ -9,25 +9,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from chmr_bench.errors import RecordError
-from chmr_bench.records.arrays import SCORES, Arrays
+from chmr_bench.records.arrays import SCORES, ArrayFile, Arrays
 from chmr_bench.records.predictions import Predictions, replicates_digest
-from chmr_bench.records.schema import Record
+from chmr_bench.records.schema import PredictionsInfo, Record
 from chmr_bench.records.seal import is_sealed, seal, sha256
+from chmr_bench.statistics.resampling import N_REPLICATES
 from chmr_bench.types import FloatArray
+
+Model = TypeVar("Model", bound=BaseModel)
 
 Kind = Literal["loose", "packed", "version 1"]
 LOOSE = "loose"
 """Folder of the runs that are not packed."""
 COLUMNS = ("task", "n", "n_minority")
 """Fields of a task that every run on the same test rows shares."""
-N_REPLICATES = 1000
-"""Bootstrap replicates of a record."""
 IDENTITY_LENGTH = 12
 """Characters of the identity in a name."""
 NAME_LENGTH = 80
@@ -75,12 +76,14 @@ class Stored(ABC):
         its folder, or the file of lines that it stands in.
     content
         the record as JSON; in a packed run the list of tasks is shortened.
+    numbers
+        the file with its predictions and replicates.
     """
 
     kind: Kind
 
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
-        self.path, self.content = path, content
+    def __init__(self, path: Path, content: dict[str, Any], numbers: ArrayFile) -> None:
+        self.path, self.content, self.numbers = path, content, numbers
 
     @property
     def identity(self) -> str:
@@ -95,19 +98,25 @@ class Stored(ABC):
     @cached_property
     def record(self) -> Record:
         """Return the record; RecordError says what is wrong with it."""
-        return validated(self.full_content())
+        return validated(self.full_content(), Record)
 
     def full_content(self) -> dict[str, Any]:
         """Return the record as JSON with the scores of the tasks."""
         return self.content
 
-    @abstractmethod
     def predictions(self) -> Predictions:
         """Return the predictions; RecordError where they are missing or damaged."""
+        info = self._info()
+        if info is None:
+            raise RecordError(f"{self.path}: a failed run has no predictions")
+        return self.numbers.predictions(self.identity, info.dtype)
 
-    @abstractmethod
     def replicates(self) -> FloatArray:
         """Return the (1000,) replicates; RecordError where they are missing or damaged."""
+        info = self._info()
+        values = self.numbers.results(self.identity)[0]
+        dtype = "float64" if info is None else info.replicates_dtype
+        return checked_replicates(values.astype(dtype), self.numbers.path)
 
     @abstractmethod
     def log(self) -> str:
@@ -117,33 +126,30 @@ class Stored(ABC):
         """Return what is missing or damaged of a good run's numbers, "" where nothing."""
         if self.content["status"] == "failed":
             return ""
-        if not self.content["predictions"] or not self.content["metrics"]:
-            return "status is ok, but there are no metrics, or no predictions"
         try:
-            return self._damage()
+            info = self._info()
+            if info is None or not self.content["metrics"]:
+                return "status is ok, but there are no metrics, or no predictions"
+            return self._damage(info)
         except RecordError as error:
             return str(error).replace(f"{self.path.parent}/", "").replace(f"{self.path.name}/", "")
 
-    def _damage(self) -> str:
+    def _info(self) -> PredictionsInfo | None:
         info = self.content["predictions"]
-        if self.predictions().digest() != info["values_sha256"]:
-            return "predictions.parquet: the predictions are not those on record"
-        if replicates_digest(self.replicates()) != info["replicates_sha256"]:
-            return "predictions.parquet: the bootstrap replicates are not those on record"
+        return None if info is None else validated(info, PredictionsInfo)
+
+    def _damage(self, info: PredictionsInfo) -> str:
+        if self.predictions().digest() != info.values_sha256:
+            return f"{self.numbers.path.name}: the predictions are not those on record"
+        if replicates_digest(self.replicates()) != info.replicates_sha256:
+            return f"{self.numbers.path.name}: the bootstrap replicates are not those on record"
         return ""
 
-    def line(self) -> dict[str, Any]:
-        """Return the record as JSON without the scores of its tasks; see `RecordStore.lines`."""
-        return without_tasks(self.content)[0]
 
-
-def sealed(content: dict[str, Any], arrays: Arrays | None, **info: Any) -> dict[str, Any]:
+def sealed(content: dict[str, Any], arrays: Arrays | None) -> dict[str, Any]:
     """Return the record of a run with the hashes of its numbers, of this version, and sealed.
 
-    Parameters
-    ----------
-    info
-        further entries of ``predictions``.
+    The hash of a file of version 1 stays in it.
     """
     summary = content["predictions"]
     if arrays is not None:
@@ -156,8 +162,7 @@ def sealed(content: dict[str, Any], arrays: Arrays | None, **info: Any) -> dict[
             "values_sha256": predictions.digest(),
             "replicates_dtype": str(arrays.replicates.dtype),
             "replicates_sha256": replicates_digest(arrays.replicates),
-            "sha256": None,
-            **info,
+            "sha256": summary["sha256"] if summary else None,
         }
     content = {**as_text(content), "schema_version": "2", "predictions": summary}
     return {**content, "seal": seal(content)}
@@ -172,10 +177,10 @@ def as_text(value: Any) -> Any:
     return [as_text(inner) for inner in value] if isinstance(value, list) else value
 
 
-def validated(content: Any) -> Record:
-    """Return the record of a JSON object; RecordError names the first field that is wrong."""
+def validated(content: Any, kind: type[Model]) -> Model:
+    """Return the record, or part, of a JSON object; RecordError names the first wrong field."""
     try:
-        return Record.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

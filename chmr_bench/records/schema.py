@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from chmr_bench.data.requests import Origin as Origin
+from chmr_bench.data.requests import Origin
 from chmr_bench.types import DeviceKind, MetricName, TaskType
 
 SCHEMA_VERSION: Literal["2"] = "2"
 
 Phase = Literal["weights", "load", "features", "fit", "predict", "score"]
-PHASES: tuple[Phase, ...] = ("weights", "load", "features", "fit", "predict", "score")
 
 
 def _writable(values: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chmr_bench.errors import RecordError, UsageError, cannot_write, writing
 from chmr_bench.records import loose, packing
 from chmr_bench.records.arrays import FILE_NAME, Arrays
@@ -103,7 +101,7 @@ class RecordStore(StoredRuns):
         """
         made = None
         if predictions is not None and replicates is not None:
-            made = Arrays(predictions, replicates, np.zeros((0, 3)))
+            made = Arrays(predictions, replicates)
         whole = RunContents(sealed(record.model_dump(mode="json"), made), made, log)
         try:
             with aside(self.temporary) as temporary:
@@ -130,12 +128,8 @@ class RecordStore(StoredRuns):
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
         record = run.record.model_copy(update={"metrics": metrics, "rescored": new})
-        arrays = Arrays(run.predictions(), replicates, np.zeros((0, 3)))
-        before = run.record.predictions
-        content = sealed(
-            record.model_dump(mode="json"), arrays, sha256=before.sha256 if before else None
-        )
-        whole = RunContents(content, arrays, run.log())
+        arrays = Arrays(run.predictions(), replicates)
+        whole = RunContents(sealed(record.model_dump(mode="json"), arrays), arrays, run.log())
         target = self.loose_path(whole.content)
         with aside(self.temporary) as temporary:
             loose.write(temporary, whole)

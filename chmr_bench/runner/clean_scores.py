@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -191,40 +190,3 @@ def _file(
 
 def _leaked(leak: Leak) -> Leaked:
     return Leaked(test_rows=leak.test_rows, leaked_rows=leak.leaked_rows, share=leak.share)
-
-
-# --------------------------------------------------------------------------------- hold them again
-
-
-def differences(stored: AuditFile, fresh: AuditFile) -> list[str]:
-    """Return what a stored audit says that the data and the records do not.
-
-    Records that it does not know are no difference: the tables call them not audited.
-    """
-    lines = []
-    for name in ("dataset_digest", "split_digest", "metric", "molecules", "n_test", "n_clean"):
-        old, new = getattr(stored, name), getattr(fresh, name)
-        if old != new:
-            lines.append(f"{name}: {old} in the file, {new} computed")
-    for name in ("levels", "levels_with_valid"):
-        old, new = getattr(stored, name), getattr(fresh, name)
-        counts = [{k: v.leaked_rows for k, v in one.items()} for one in (old, new)]
-        if counts[0] != counts[1]:
-            lines.append(f"{name}: leaked rows {counts[0]} in the file, {counts[1]} computed")
-    lines += _score_differences(stored, fresh)
-    more = [f"and {len(lines) - 5} more differences"] if len(lines) > 5 else []
-    return lines[:5] + more
-
-
-def _score_differences(stored: AuditFile, fresh: AuditFile) -> Iterator[str]:
-    for identity, old in stored.scores.items():
-        new = fresh.scores.get(identity)
-        if new is None:
-            yield f"record {identity[:12]}: there is no such record, or it cannot be read"
-            continue
-        for name in ("macro", "low", "high", "n_evaluable", "predictions_sha256"):
-            a, b = getattr(old, name), getattr(new, name)
-            close = isinstance(a, float) and isinstance(b, float)
-            same = math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) if close else a == b
-            if not same:
-                yield f"record {identity[:12]}: {name}: {a} in the file, {b} computed"

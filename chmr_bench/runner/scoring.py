@@ -23,8 +23,6 @@ from chmr_bench.types import FloatArray, IntArray, MetricName
 SHARE_METRIC: MetricName = "roc_auc"
 SHARE_THRESHOLD = 0.8
 """InfoAlign (arXiv 2406.12056) prints the share of tasks with ROC-AUC >= 0.80."""
-N_REPLICATES = 1000
-BOOTSTRAP_SEED = 0
 
 
 def score(
@@ -49,14 +47,7 @@ def score(
     y_pred = _whole(predictions, y)
     tasks = score_tasks(spec.metric, dataset.task_names, y, y_pred)
     scored = np.where([task.evaluable for task in tasks], y, np.nan)
-    resampled = bootstrap(
-        spec.metric,
-        scored,
-        y_pred,
-        n_replicates=N_REPLICATES,
-        seed=BOOTSTRAP_SEED,
-        clusters=clusters,
-    )
+    resampled = bootstrap(spec.metric, scored, y_pred, clusters=clusters)
     tasks = with_intervals(tasks, resampled.low, resampled.high)
     return _metrics(spec.metric, tasks, resampled), resampled.macro
 

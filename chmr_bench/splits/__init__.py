@@ -8,16 +8,12 @@ parts), ``random``, ``cv5x5`` (repeated cross-validation) and ``deepchem:NAME`` 
 from __future__ import annotations
 
 from chmr_bench.splits.assignment import (
-    DEFAULT_FRACTIONS,
-    Fractions,
     ascending,
     group_by_scaffold,
     pour_balanced,
 )
 from chmr_bench.splits.checks import check_split
 from chmr_bench.splits.methods import (
-    DEEPCHEM_PREFIX,
-    SplitRule,
     check_method,
     check_seed,
     depends_on_seed,
@@ -28,10 +24,6 @@ from chmr_bench.splits.methods import (
 from chmr_bench.splits.scaffolds import scaffold_smiles
 
 __all__ = [
-    "DEEPCHEM_PREFIX",
-    "DEFAULT_FRACTIONS",
-    "Fractions",
-    "SplitRule",
     "ascending",
     "check_method",
     "check_seed",

@@ -18,7 +18,7 @@ import numpy as np
 from chmr_bench.contracts import Split
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.features.groups import molecule_groups
-from chmr_bench.splits.assignment import Fractions, ascending
+from chmr_bench.splits.assignment import DEFAULT_FRACTIONS, ascending
 from chmr_bench.types import IntArray
 
 REPEATS, FOLDS = 5, 5
@@ -52,7 +52,7 @@ def molecule_names(smiles: Sequence[str], keys: Sequence[str]) -> list[str]:
     return [key or _canonical(text) for key, text in zip(keys, smiles, strict=True)]
 
 
-def strict_split(levels: Sequence[Sequence[str]], seed: int, fractions: Fractions) -> Split:
+def strict_split(levels: Sequence[Sequence[str]], seed: int) -> Split:
     """Return parts of which no two share a molecule, at any of several levels of what is one.
 
     Molecules that share a name at some level are one group, and so are those of groups that meet.
@@ -83,9 +83,10 @@ def strict_split(levels: Sequence[Sequence[str]], seed: int, fractions: Fraction
     _check_groups(group, 3, "no two parts of a strict split share a molecule or a scaffold")
     sizes = np.bincount(group)
     firsts, what = _first_names(levels[0], group), f"strict {seed}"
-    n_valid, n_test = (math.floor(f * len(group)) for f in fractions[1:])
+    _, of_valid, of_test = DEFAULT_FRACTIONS
+    n_valid, n_test = math.floor(of_valid * len(group)), math.floor(of_test * len(group))
     large = sizes > max(LARGE * len(group), 1)
-    ends = {"test": fractions[2], "valid": fractions[2] + fractions[1]}
+    ends = {"test": of_test, "valid": of_test + of_valid}
     wanted: dict[int, str] = {}
     for g in np.flatnonzero(large).tolist():
         u = int.from_bytes(_hash(what, firsts[g])[:8], "big") / 2**64

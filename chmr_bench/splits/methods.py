@@ -14,7 +14,6 @@ from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.splits.assignment import (
     DEFAULT_FRACTIONS,
-    Fractions,
     ascending,
     group_by_scaffold,
     pour_balanced,
@@ -84,7 +83,6 @@ def make_split(
     rule: SplitRule | None = None,
     seed: int = 0,
     keys: Sequence[str] | MoleculeKeys = (),
-    fractions: Fractions = DEFAULT_FRACTIONS,
     n_jobs: int | None = None,
 ) -> Split:
     """Return the rows of train, valid and test: every row in exactly one part.
@@ -102,8 +100,6 @@ def make_split(
     keys : Sequence[str] or MoleculeKeys
         n connectivity keys, "" where none can be made; the dataset's own where it has some. Only
         where `needs_keys`. With the neutral parents, these need not be computed.
-    fractions : Fractions
-        Shares of train, valid and test; the reference rule and ``cv5x5`` have their own.
     n_jobs : int or None
         Worker processes for scaffolds and forms of molecules, the reference rule's too; None = all
         cores.
@@ -115,13 +111,12 @@ def make_split(
     UsageError
         ``reference`` without a rule.
     SettingError
-        Fractions that are not three positive shares with sum 1, or a seed of ``cv5x5`` above 24.
+        A seed of ``cv5x5`` above 24.
     DataError
         A part would be empty, or keys are needed and not given.
     """
-    _check_fractions(fractions)
     with kept_to(n_jobs):
-        given = _SplitInputs(dataset, rule, seed, _named(keys, dataset), fractions, n_jobs)
+        given = _SplitInputs(dataset, rule, seed, _named(keys, dataset), n_jobs)
         split = _split(method, given)
     try:
         check_split(split, len(dataset), complete=method != "reference")
@@ -136,7 +131,6 @@ class _SplitInputs:
     rule: SplitRule | None
     seed: int
     keys: MoleculeKeys
-    fractions: Fractions
     n_jobs: int | None
 
     def molecules(self) -> list[Sequence[str]]:
@@ -167,16 +161,14 @@ def _named(keys: Sequence[str] | MoleculeKeys, dataset: Dataset) -> MoleculeKeys
 
 
 def _split(method: str, given: _SplitInputs) -> Split:
-    dataset, seed, fractions = given.dataset, given.seed, given.fractions
+    dataset, seed = given.dataset, given.seed
     if method.startswith(DEEPCHEM_PREFIX):
-        return _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed, fractions)
+        return _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed)
     makers: Mapping[str, Callable[[], Split]] = {
         "reference": lambda: _reference(dataset, given.rule),
-        "scaffold": lambda: pour_balanced(
-            group_by_scaffold(scaffold_smiles(dataset.smiles)), fractions
-        ),
-        "strict": lambda: strict_split(given.molecules() + given.families(), seed, fractions),
-        "random": lambda: _random(len(dataset), seed, fractions),
+        "scaffold": lambda: pour_balanced(group_by_scaffold(scaffold_smiles(dataset.smiles))),
+        "strict": lambda: strict_split(given.molecules() + given.families(), seed),
+        "random": lambda: _random(len(dataset), seed),
         "cv5x5": lambda: repeated_fold(given.molecules(), seed),
     }
     check_method(method)
@@ -192,11 +184,12 @@ def _reference(dataset: Dataset, rule: SplitRule | None) -> Split:
     return rule(dataset)
 
 
-def _random(n: int, seed: int, fractions: Fractions) -> Split:
+def _random(n: int, seed: int) -> Split:
     """Cut a seeded permutation at the rounded-down shares; the rest is test."""
     rows = np.random.default_rng(seed).permutation(n)
-    first = math.floor(fractions[0] * n)
-    second = first + math.floor(fractions[1] * n)
+    of_train, of_valid, _ = DEFAULT_FRACTIONS
+    first = math.floor(of_train * n)
+    second = first + math.floor(of_valid * n)
     return Split(
         train=ascending(rows[:first]),
         valid=ascending(rows[first:second]),
@@ -204,17 +197,10 @@ def _random(n: int, seed: int, fractions: Fractions) -> Split:
     )
 
 
-def _deepchem(name: str, dataset: Dataset, seed: int, fractions: Fractions) -> Split:
+def _deepchem(name: str, dataset: Dataset, seed: int) -> Split:
     from chmr_bench.data import deepchem_bridge
 
-    train, valid, test = deepchem_bridge.split_rows(name, dataset, seed=seed, fractions=fractions)
+    train, valid, test = deepchem_bridge.split_rows(
+        name, dataset, seed=seed, fractions=DEFAULT_FRACTIONS
+    )
     return Split(train=ascending(train), valid=ascending(valid), test=ascending(test))
-
-
-def _check_fractions(fractions: Fractions) -> None:
-    fits = len(fractions) == 3 and all(0 < f < 1 for f in fractions)
-    if not fits or not math.isclose(sum(fractions), 1.0, abs_tol=1e-9):
-        raise SettingError(
-            f"fractions {tuple(fractions)!r}: expected three shares between 0 and 1 with sum 1, "
-            "for instance (0.8, 0.1, 0.1)"
-        )

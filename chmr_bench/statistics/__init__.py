@@ -27,7 +27,6 @@ from chmr_bench.statistics.repeated import (
 from chmr_bench.statistics.resampled import corrected_resampled, resampled_interval
 from chmr_bench.statistics.resampling import Bootstrap, bootstrap, multiplicities
 from chmr_bench.statistics.runs import Runs, score_interval
-from chmr_bench.statistics.scorers import Drawn
 
 __all__ = [
     "ENOUGH",
@@ -36,7 +35,6 @@ __all__ = [
     "ONE_SEED",
     "Bootstrap",
     "Difference",
-    "Drawn",
     "Friedman",
     "RepeatedMeasures",
     "Runs",

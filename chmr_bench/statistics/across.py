@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chmr_bench.errors import DataError
+from chmr_bench.statistics.intervals import LEVEL
 from chmr_bench.types import FloatArray
 
 EXACT_UP_TO = 20
@@ -157,16 +158,16 @@ def smallest_p(n_datasets: int) -> float:
     return min(1.0, 2.0 ** (1 - n_datasets))
 
 
-def datasets_needed(n_tests: int, level: float = 0.05) -> int:
+def datasets_needed(n_tests: int) -> int:
     """Return how many datasets the signed-rank test needs to reject any of n Holm tests."""
-    return max(1, math.ceil(1 + math.log2(max(1, n_tests) / level)))
+    return max(1, math.ceil(1 + math.log2(max(1, n_tests) / (1 - LEVEL))))
 
 
-def critical_difference(n_models: int, n_datasets: int, level: float = 0.95) -> float:
+def critical_difference(n_models: int, n_datasets: int) -> float:
     """Return how far two average ranks must lie apart (Nemenyi): all pairs of k models at once."""
     from scipy import stats
 
-    q = float(stats.studentized_range.ppf(level, n_models, np.inf)) / math.sqrt(2)
+    q = float(stats.studentized_range.ppf(LEVEL, n_models, np.inf)) / math.sqrt(2)
     return q * math.sqrt(n_models * (n_models + 1) / (6 * n_datasets))
 
 

@@ -29,6 +29,7 @@ from chmr_bench.statistics.effective import TOO_SMALL, variance_factor
 from chmr_bench.types import FloatArray, MetricName
 
 LEVEL = 0.95
+"""Share of intervals that shall hold the truth."""
 ENOUGH = 30.0
 """Effective sample size from which percentiles of the bootstrap are taken."""
 SHARES: frozenset[MetricName] = frozenset({"roc_auc", "average_precision"})
@@ -50,7 +51,6 @@ def interval(
     metric: MetricName,
     n_effective: float = math.inf,
     n_units: float = math.inf,
-    level: float = LEVEL,
 ) -> tuple[float, float]:
     """Return (low, high) of a score, which lies between them; (NaN, NaN) where there is none.
 
@@ -66,8 +66,6 @@ def interval(
         Effective sample size (`effective_sample_size`), infinite = many.
     n_units : float
         Molecules that were resampled, infinite = many.
-    level : float
-        Share of intervals that shall hold the truth.
 
     Examples
     --------
@@ -80,13 +78,13 @@ def interval(
     if len(finite) == 0 or not math.isfinite(score) or n_effective <= TOO_SMALL:
         return NONE
     if not varies(finite):
-        return _without_spread(score, metric, n_effective, level)
+        return _without_spread(score, metric, n_effective)
     if n_effective >= ENOUGH:
-        low, high = _percentiles(finite, level)
+        low, high = _percentiles(finite)
     elif metric in SHARES:
-        low, high = _wilson(score, n_effective, level)
+        low, high = _wilson(score, n_effective)
     else:
-        low, high = _of_error(finite, score, metric, (n_units, n_effective), level)
+        low, high = _of_error(finite, score, metric, n_units, n_effective)
     return min(low, score), max(high, score)
 
 
@@ -95,9 +93,7 @@ def varies(values: FloatArray) -> bool:
     return bool(np.ptp(values) > 1e-12 * float(np.abs(values).max()))
 
 
-def _without_spread(
-    score: float, metric: MetricName, n_effective: float, level: float
-) -> tuple[float, float]:
+def _without_spread(score: float, metric: MetricName, n_effective: float) -> tuple[float, float]:
     """Return the interval of a score that is the same in every resample.
 
     Nobody knows how far an error that never varied would be from another. A perfect order is a
@@ -107,42 +103,41 @@ def _without_spread(
         return NONE
     if 0.0 < score < 1.0:
         return score, score
-    low, high = _wilson(score, n_effective, level)
+    low, high = _wilson(score, n_effective)
     return min(low, score), max(high, score)
 
 
-def _percentiles(finite: FloatArray, level: float) -> tuple[float, float]:
-    tail = 50.0 * (1.0 - level)
+def _percentiles(finite: FloatArray) -> tuple[float, float]:
+    tail = 50.0 * (1.0 - LEVEL)
     low, high = np.percentile(finite, [tail, 100.0 - tail])
     return float(low), float(high)
 
 
-def _wilson(share: float, n: float, level: float) -> tuple[float, float]:
+def _wilson(share: float, n: float) -> tuple[float, float]:
     """Return the interval of a share of n (Wilson, J. Am. Stat. Assoc. 22, 1927)."""
     from scipy import special
 
     if math.isinf(n):
         return share, share
-    z = float(special.ndtri((1 + level) / 2))
+    z = float(special.ndtri((1 + LEVEL) / 2))
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _of_error(
-    finite: FloatArray, score: float, metric: MetricName, sizes: tuple[float, float], level: float
+    finite: FloatArray, score: float, metric: MetricName, n_units: float, n_effective: float
 ) -> tuple[float, float]:
     """Return the t interval of the logarithm of an error: of 1 - r2, or of the metric itself."""
     from scipy import special
 
-    n_units, n_effective = sizes
     error, errors = (1.0 - score, 1.0 - finite) if metric == "r2" else (score, finite)
     logs = np.log(errors[errors > 0])
     if error <= 0 or len(logs) < 2:
         return NONE
     spread = float(logs.std(ddof=1)) * math.sqrt(variance_factor(n_units, n_effective))
     spread = max(spread, LEAST_SPREAD[metric] / math.sqrt(n_effective))
-    half = float(special.stdtrit(n_effective - 1, (1 + level) / 2)) * spread
+    half = float(special.stdtrit(n_effective - 1, (1 + LEVEL) / 2)) * spread
     factor = math.exp(min(half, 300.0))  # beyond, nothing is known
     low, high = error / factor, error * factor
     return (1.0 - high, 1.0 - low) if metric == "r2" else (low, high)

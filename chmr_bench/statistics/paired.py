@@ -96,7 +96,7 @@ class Difference:
         return replace(self, mean=-self.mean, low=-self.high, high=-self.low)
 
 
-def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
+def paired_difference(a: Runs, b: Runs) -> Difference:
     """Return a minus b, paired over seeds and over resamples of the test molecules.
 
     A model that draws nothing is paired with every seed of the other. The interval ends where the
@@ -108,7 +108,7 @@ def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
         The runs have other seeds, or another number of replicates.
     """
     mean, law, n_pairs = _law(a, b)
-    low, high = _within_metric(a, law.interval(mean, level))
+    low, high = _within_metric(a, law.interval(mean))
     p = law.p(mean)
     if math.isnan(p):
         note = why_none(law, min(a.effective, b.effective))
@@ -121,7 +121,7 @@ def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
         high,
         p,
         law.error,
-        law.df(level),
+        law.df(),
         n_pairs,
         se_molecules=of_molecules,
         se_seeds=of_seeds,
@@ -129,10 +129,10 @@ def paired_difference(a: Runs, b: Runs, level: float = LEVEL) -> Difference:
     )
 
 
-def paired_interval(a: Runs, b: Runs, level: float = LEVEL) -> tuple[float, float]:
+def paired_interval(a: Runs, b: Runs) -> tuple[float, float]:
     """Return the interval of `paired_difference` alone, in a fraction of the time."""
     mean, law, _ = _law(a, b)
-    return _within_metric(a, law.interval(mean, level))
+    return _within_metric(a, law.interval(mean))
 
 
 def _law(a: Runs, b: Runs) -> tuple[float, MixedT, int]:
@@ -186,7 +186,7 @@ class MixedT:
         ]
         return math.fsum(share * upper_quantile(p / 2, df) for share, df in parts)
 
-    def interval(self, mean: float, level: float = LEVEL) -> tuple[float, float]:
+    def interval(self, mean: float) -> tuple[float, float]:
         """Return (low, high); NaN where a variance is not known.
 
         A difference that never varied is not certain: its variance could not be seen. None at all
@@ -195,7 +195,7 @@ class MixedT:
         error = self.error
         if math.isnan(error) or (error == 0 and mean != 0):
             return math.nan, math.nan
-        half = self.quantile(1 - level) * error if error else 0.0
+        half = self.quantile(1 - LEVEL) * error if error else 0.0
         return mean - half, mean + half
 
     def p(self, mean: float) -> float:
@@ -210,15 +210,15 @@ class MixedT:
             return LEAST_P
         return math.exp(_crossing(lambda x: self.quantile(math.exp(x)) - t, math.log(LEAST_P), 0.0))
 
-    def df(self, level: float = LEVEL) -> float:
+    def df(self) -> float:
         """Return the degrees of freedom of the t distribution with the same quantile."""
         known = [df for v, df in zip(self.variances, self.degrees, strict=True) if v > 0]
         if math.isnan(self.error):
             return math.nan
         if not known or min(known) == max(known):
             return min(known, default=math.inf)
-        wanted = self.quantile(1 - level)
-        tail = (1 - level) / 2
+        wanted = self.quantile(1 - LEVEL)
+        tail = (1 - LEVEL) / 2
         if wanted <= upper_quantile(tail, 1e9):
             return math.inf
         low, high = math.log(min(known)), math.log(1e9)

@@ -79,7 +79,7 @@ def repeated_measures(scores: FloatArray) -> RepeatedMeasures:
     return RepeatedMeasures(f, float(stats.f.sf(f, k - 1, df_error)), k - 1, df_error, error)
 
 
-def tukey_pairs(scores: FloatArray, level: float = LEVEL) -> list[TukeyPair]:
+def tukey_pairs(scores: FloatArray) -> list[TukeyPair]:
     """Return every pair of models by Tukey's honestly significant difference.
 
     The error is that of `repeated_measures`: the folds' own difficulty is taken out of it.
@@ -89,7 +89,7 @@ def tukey_pairs(scores: FloatArray, level: float = LEVEL) -> list[TukeyPair]:
     anova = repeated_measures(scores)
     n, k = scores.shape
     spread = math.sqrt(anova.error / n)
-    widest = float(stats.studentized_range.ppf(level, k, anova.df_error)) * spread
+    widest = float(stats.studentized_range.ppf(LEVEL, k, anova.df_error)) * spread
     pairs = []
     for a in range(k):
         for b in range(a + 1, k):

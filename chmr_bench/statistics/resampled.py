@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 
 from chmr_bench.errors import DataError
-from chmr_bench.statistics.intervals import LEVEL
 from chmr_bench.statistics.paired import Difference, MixedT, spread, why_none
 from chmr_bench.types import FloatArray
 
 
-def corrected_resampled(
-    differences: FloatArray, n_train: float, n_test: float, level: float = LEVEL
-) -> Difference:
+def corrected_resampled(differences: FloatArray, n_train: float, n_test: float) -> Difference:
     """Return the mean difference over splits, by the corrected resampled t-test.
 
     Splits of one dataset share most of their training rows, so their differences are no independent
@@ -33,16 +30,16 @@ def corrected_resampled(
     """
     law = _law(differences, n_train, n_test)
     j, mean = len(differences), float(differences.mean())
-    (low, high), p = law.interval(mean, level), law.p(mean)
+    (low, high), p = law.interval(mean), law.p(mean)
     note = why_none(law) if math.isnan(p) else ""
     return Difference(mean, low, high, p, law.error, j - 1, j, over_splits=True, note=note)
 
 
 def resampled_interval(
-    differences: FloatArray, n_train: float, n_test: float, level: float = LEVEL
+    differences: FloatArray, n_train: float, n_test: float
 ) -> tuple[float, float]:
     """Return the interval of `corrected_resampled` alone, in a fraction of the time."""
-    return _law(differences, n_train, n_test).interval(float(differences.mean()), level)
+    return _law(differences, n_train, n_test).interval(float(differences.mean()))
 
 
 def _law(differences: FloatArray, n_train: float, n_test: float) -> MixedT:

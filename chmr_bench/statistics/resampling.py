@@ -20,6 +20,8 @@ from chmr_bench.statistics.intervals import SHARES, interval
 from chmr_bench.statistics.scorers import Drawn, mean_of_finite, prepared
 from chmr_bench.types import FloatArray, IntArray, MetricName
 
+N_REPLICATES = 1000
+"""Resamples that a score and its interval are made from."""
 MAX_CELLS = 4_000_000
 """Molecules x replicates held at once; bounds the working memory to about 100 MB."""
 KEPT_CELLS = 5_000_000
@@ -54,7 +56,7 @@ def bootstrap(
     y: FloatArray,
     y_pred: FloatArray,
     *,
-    n_replicates: int = 1000,
+    n_replicates: int = N_REPLICATES,
     seed: int = 0,
     clusters: IntArray | None = None,
 ) -> Bootstrap:

@@ -14,7 +14,7 @@ import numpy as np
 
 from chmr_bench.errors import DataError
 from chmr_bench.statistics.intervals import interval
-from chmr_bench.statistics.resampling import multiplicities
+from chmr_bench.statistics.resampling import N_REPLICATES, multiplicities
 from chmr_bench.types import FloatArray, IntArray
 
 SUMMARY = "mrr"
@@ -96,11 +96,14 @@ def ranks_of(similarity: FloatArray, partner: IntArray) -> Ranks:
 
 def together(parts: list[Ranks]) -> Ranks:
     """Return the queries of several galleries as one."""
-    columns = ("first", "last", "gallery")
-    return Ranks(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
+    return Ranks(
+        first=np.concatenate([part.first for part in parts]),
+        last=np.concatenate([part.last for part in parts]),
+        gallery=np.concatenate([part.gallery for part in parts]),
+    )
 
 
-def retrieval_scores(ranks: Ranks, n_replicates: int = 1000, seed: int = 0) -> list[RetrievalScore]:
+def retrieval_scores(ranks: Ranks, n_replicates: int = N_REPLICATES) -> list[RetrievalScore]:
     """Return each of `MEASURES`; the interval is the bootstrap's over queries.
 
     Parameters
@@ -117,9 +120,7 @@ def retrieval_scores(ranks: Ranks, n_replicates: int = 1000, seed: int = 0) -> l
     if not n:
         raise DataError("no query to score; expected one pair of molecule and profile at least")
     gains, chances = query_gains(ranks), query_gains(_by_chance(ranks))  # (5, n)
-    replicates = np.concatenate(
-        [gains @ w / n for w in multiplicities(n, n_replicates, seed)], axis=1
-    )
+    replicates = _resampled_means(gains, n_replicates)
     scores = []
     for measure, own, drawn, chance in zip(MEASURES, gains, replicates, chances, strict=True):
         score = float(own.mean())
@@ -128,7 +129,7 @@ def retrieval_scores(ranks: Ranks, n_replicates: int = 1000, seed: int = 0) -> l
     return scores
 
 
-def mrr_gain(ranks: Ranks, control: Ranks, n_replicates: int = 1000, seed: int = 0) -> MrrGain:
+def mrr_gain(ranks: Ranks, control: Ranks) -> MrrGain:
     """Return the MRR less that of a control on the same queries; the bootstrap is over queries.
 
     Parameters
@@ -152,8 +153,7 @@ def mrr_gain(ranks: Ranks, control: Ranks, n_replicates: int = 1000, seed: int =
         raise DataError(f"{n} queries and {len(control)} of the control; expected the same ones")
     row = list(MEASURES).index(SUMMARY)
     gains = query_gains(ranks)[row] - query_gains(control)[row]  # (n,)
-    drawn = np.concatenate([gains @ w / n for w in multiplicities(n, n_replicates, seed)])
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    low, high = np.percentile(_resampled_means(gains, N_REPLICATES), [2.5, 97.5])
     return MrrGain(float(gains.mean()), float(low), float(high))
 
 
@@ -165,6 +165,13 @@ def query_gains(ranks: Ranks) -> FloatArray:
     sums = np.concatenate([np.zeros((len(table), 1)), np.cumsum(table, axis=1)], axis=1)
     total = sums[:, ranks.last] - sums[:, ranks.first - 1]
     return np.asarray(total / (ranks.last - ranks.first + 1))
+
+
+def _resampled_means(gains: FloatArray, n_replicates: int) -> FloatArray:
+    """Return the means of (..., q) gains over resampled queries, (..., n_replicates)."""
+    n = gains.shape[-1]
+    blocks = multiplicities(n, n_replicates, seed=0)
+    return np.concatenate([gains @ w / n for w in blocks], axis=-1)
 
 
 def _by_chance(ranks: Ranks) -> Ranks:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chmr_bench.errors import DataError
-from chmr_bench.statistics.intervals import LEVEL, interval
+from chmr_bench.statistics.intervals import interval
 from chmr_bench.types import FloatArray, MetricName
 
 
@@ -61,7 +61,7 @@ class Runs:
         return float(min(sizes, default=math.inf))
 
 
-def score_interval(runs: Runs, level: float = LEVEL) -> tuple[float, float]:
+def score_interval(runs: Runs) -> tuple[float, float]:
     """Return the interval of the mean score over seeds; (NaN, NaN) where there is none.
 
     It holds the choice of test molecules, not that of seeds.
@@ -72,5 +72,4 @@ def score_interval(runs: Runs, level: float = LEVEL) -> tuple[float, float]:
         metric=runs.metric,
         n_effective=runs.effective,
         n_units=math.inf if runs.n_units is None else runs.n_units,
-        level=level,
     )

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator
 from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.records import RecordStore
 from chmr_bench.records.audited import FOLDER, AuditFile, paths, read
-from chmr_bench.runner.clean_scores import Skipped, audit_records, differences
+from chmr_bench.runner.clean_scores import Skipped, audit_records
 from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.recorded import data_parts
+from chmr_bench.verify.differences import audit_differences
 from chmr_bench.verify.known import Verified
 from chmr_bench.verify.runs import Check
 
@@ -84,7 +85,7 @@ def _check(
 ) -> Check:
     made = fresh.get(_key(stored))
     if made is not None:
-        details = tuple(differences(stored, made))
+        details = tuple(audit_differences(stored, made))
         return Check(name, "different" if details else "ok", details)
     missing = [one for one in skipped if one.dataset == stored.dataset]
     if missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from chmr_bench.contracts import Split
 from chmr_bench.plugins import registry
 from chmr_bench.records import Metrics, Predictions, Record, Stored
 from chmr_bench.records.arrays import FILE_NAME
+from chmr_bench.records.audited import AuditFile
 from chmr_bench.records.loose import REPLICATES
 from chmr_bench.runner.job import dataset_info, key_of
 from chmr_bench.runner.loading import LoadedDataset
@@ -89,8 +90,10 @@ def word_differences(record: Record, loaded: LoadedDataset, split: Split | None)
     ]
     if split is not None:
         differences += [
-            _difference(f"split.n_{part}", getattr(record.split, f"n_{part}"), len(rows))
-            for part, rows in ((p, split.part(p)) for p in PARTS)
+            _difference(
+                f"split.n_{part}", getattr(record.split, f"n_{part}"), len(split.part(part))
+            )
+            for part in PARTS
         ]
     differences += _model_differences(record)
     return [f for f in differences if f]
@@ -163,11 +166,13 @@ def metric_differences(stored: Metrics | None, fresh: Metrics, *, intervals: boo
 
 
 def _difference(name: str, stored: object, fresh: object) -> str:
+    return "" if _agree(stored, fresh) else f"{name}: {stored} on record, {fresh} computed"
+
+
+def _agree(stored: object, fresh: object) -> bool:
     if isinstance(stored, float) and isinstance(fresh, float):
-        same = math.isclose(stored, fresh, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    else:
-        same = stored == fresh
-    return "" if same else f"{name}: {stored} on record, {fresh} computed"
+        return math.isclose(stored, fresh, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return stored == fresh
 
 
 def same_array(stored: FloatArray, fresh: FloatArray) -> bool:
@@ -175,3 +180,33 @@ def same_array(stored: FloatArray, fresh: FloatArray) -> bool:
     if stored.shape != fresh.shape:
         return False
     return bool(np.allclose(stored, fresh, rtol=1e-5, atol=TOLERANCE, equal_nan=True))
+
+
+def audit_differences(stored: AuditFile, fresh: AuditFile) -> list[str]:
+    """Return what a stored audit says that the data and the records do not.
+
+    Records that it does not know are no difference: the tables call them not audited.
+    """
+    differences = []
+    for name in ("dataset_digest", "split_digest", "metric", "molecules", "n_test", "n_clean"):
+        old, new = getattr(stored, name), getattr(fresh, name)
+        if old != new:
+            differences.append(f"{name}: {old} in the file, {new} computed")
+    for name in ("levels", "levels_with_valid"):
+        old, new = getattr(stored, name), getattr(fresh, name)
+        counts = [{k: v.leaked_rows for k, v in one.items()} for one in (old, new)]
+        if counts[0] != counts[1]:
+            differences.append(f"{name}: leaked rows {counts[0]} in the file, {counts[1]} computed")
+    return _shortened([*differences, *_clean_score_differences(stored, fresh)])
+
+
+def _clean_score_differences(stored: AuditFile, fresh: AuditFile) -> Iterator[str]:
+    for identity, old in stored.scores.items():
+        new = fresh.scores.get(identity)
+        if new is None:
+            yield f"record {identity[:12]}: there is no such record, or it cannot be read"
+            continue
+        for name in ("macro", "low", "high", "n_evaluable", "predictions_sha256"):
+            a, b = getattr(old, name), getattr(new, name)
+            if not _agree(a, b):
+                yield f"record {identity[:12]}: {name}: {a} in the file, {b} computed"

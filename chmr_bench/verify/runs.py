@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Literal
 
 from chmr_bench.contracts import Split
@@ -86,7 +85,8 @@ def check_all(
         any case: nobody knows whose they are.
     """
     for problem in store.problems():
-        yield Check(_relative(problem.path, store), "unreadable", (problem.reason,))
+        path = problem.path.relative_to(store.root).as_posix()
+        yield Check(path, "unreadable", (problem.reason,))
     runs = store.stored() if chosen is None else chosen
     for _, group in groupby(runs, key=lambda s: s.content["dataset"]["name"]):
         checker = _Checker(store, datasets, depth, known)
@@ -114,6 +114,16 @@ class _Data:
     reason: str = ""
 
 
+def _had(open_data: Callable[[], _Data]) -> _Data:
+    """Return the data, or why they cannot be had."""
+    try:
+        return open_data()
+    except ChmrBenchError as error:
+        return _Data(None, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a plugin's bug must not stop the other checks
+        return _Data(None, reason=f"{type(error).__name__}: {error}")
+
+
 class _Checker:
     def __init__(
         self, store: RecordStore, datasets: Datasets, depth: Depth, known: Verified | None
@@ -138,30 +148,21 @@ class _Checker:
             if request.atlases:
                 return
         if request not in self.loaded:
-            self.loaded[request] = self._open(request)
+            self.loaded[request] = _had(lambda: _Data(self.datasets.load(request)))
         loaded = self.loaded[request].loaded
         key = record.dataset.digest, request, split
         if key not in self.data and loaded is not None and entry not in self.known_runs:
             self.data[key] = self._split(loaded, record, split)
 
-    def _open(self, request: DatasetRequest) -> _Data:
-        try:
-            return _Data(self.datasets.load(request))
-        except ChmrBenchError as error:
-            return _Data(None, reason=str(error))
-        except Exception as error:  # noqa: BLE001 - a loader's bug must not stop the other checks
-            return _Data(None, reason=f"{type(error).__name__}: {error}")
-
     def _split(self, loaded: LoadedDataset, record: Record, split: SplitRequest) -> _Data:
         if self.depth == "score" or loaded.digest != record.dataset.digest:
             return _Data(loaded)
-        try:
-            made = loaded.split(split)
-            return _Data(loaded, made, connectivity_clusters(loaded, made.test))
-        except ChmrBenchError as error:
-            return _Data(None, reason=str(error))
-        except Exception as error:  # noqa: BLE001 - a splitter's bug must not stop the other checks
-            return _Data(None, reason=f"{type(error).__name__}: {error}")
+
+        def made() -> _Data:
+            rows = loaded.split(split)
+            return _Data(loaded, rows, connectivity_clusters(loaded, rows.test))
+
+        return _had(made)
 
     def _is_known(self, entry: Stored) -> bool:
         """Return whether this was verified before: the same record, numbers, data and code."""
@@ -170,7 +171,7 @@ class _Checker:
             return False
         try:
             data = data_parts(entry.record, self.datasets)
-        except Exception:  # noqa: BLE001 - a loader's bug; `_open` says so
+        except Exception:  # noqa: BLE001 - a loader's bug; `_had` says so
             return False
         return self.known.has(seal, *data) and not entry.damage()
 
@@ -230,7 +231,8 @@ class _Checker:
         others = metric_differences(record.metrics, fresh, intervals=True)
         changed = self._replicate_differences(entry, replicates)
         others += changed
-        if not entry.sealed and not (self.depth == "write" and _only_scores(entry, fresh)):
+        rewritable = entry.sealed or _only_scores(entry, fresh)
+        if not entry.sealed and not (self.depth == "write" and rewritable):
             differences.append(SEAL_BROKEN)
         if others and not differences and self.depth == "write":
             # Replicates that agree stay to the last bit, in the precision they were stored in.
@@ -238,9 +240,8 @@ class _Checker:
             return Check(path, "written", tuple(others))
         if not differences and not others and self.known is not None and record.seal:
             self.known.add(record.seal, *data_parts(record, self.datasets))
-        hint = [REWRITE] if others and not differences else []
-        if others and differences == [SEAL_BROKEN] and _only_scores(entry, fresh):
-            hint = [REWRITE]
+        only_seal = differences == [SEAL_BROKEN] and rewritable
+        hint = [REWRITE] if others and (not differences or only_seal) else []
         return Check(
             path, "different" if differences + others else "ok", (*differences, *others, *hint)
         )
@@ -282,10 +283,6 @@ class _Checker:
         same = same_array(on_record, replicates)
         same = same and pinned in (None, replicates_digest(on_record))
         return [] if same else [REPLICATES_DIFFER]
-
-
-def _relative(path: Path, store: RecordStore) -> str:
-    return path.relative_to(store.root).as_posix()
 
 
 def _only_scores(entry: Stored, fresh: Metrics) -> bool:

@@ -24,6 +24,7 @@ from chmr_bench.records import (
     RecordStore,
     Resources,
     SplitInfo,
+    Stored,
     TaskResult,
     Timing,
     loose,
@@ -89,6 +90,10 @@ def some_predictions() -> Predictions:
 def stored(store: RecordStore, record: Record | None = None) -> Record:
     replicates = np.linspace(0.6, 0.8, 1000)
     return store.write(record or a_record(), some_predictions(), replicates, "a line\n")
+
+
+def damaged(store: RecordStore) -> list[Stored]:
+    return [run for run in store.stored() if run.damage()]
 
 
 # ------------------------------------------------------------------------------------------ schema
@@ -289,7 +294,7 @@ def test_a_damaged_record_is_not_there_and_is_replaced(tmp_path: Path, content: 
     record = stored(store)
     assert not store.is_damaged(record.identity)
     file = store.path_of(record) / "predictions.parquet"
-    other = Arrays(store.predictions(record), store.replicates(record), np.zeros((0, 3)))
+    other = Arrays(store.predictions(record), store.replicates(record))
     if content == "values":
         other.predictions.values[0, 0] = 0.5
     elif content == "replicates":
@@ -304,12 +309,12 @@ def test_a_damaged_record_is_not_there_and_is_replaced(tmp_path: Path, content: 
         write_arrays(file, {record.identity: other})
     assert store.find(record.identity) is None
     assert store.is_damaged(record.identity)
-    (problem,) = store.damaged()
-    assert "predictions.parquet" in problem.reason
-    assert str(tmp_path) not in problem.reason
+    (run,) = damaged(store)
+    assert "predictions.parquet" in run.damage()
+    assert str(tmp_path) not in run.damage()
     again = stored(store)
     assert store.find(record.identity) == again == record
-    assert store.damaged() == []
+    assert damaged(store) == []
     assert not store.is_damaged("0" * 64)
 
 

@@ -21,7 +21,8 @@ import pytest
 from chmr_bench.errors import RecordError
 from chmr_bench.records import RecordStore, arrays, lines, loose, packed, packing
 from chmr_bench.records.loose import FirstRun
-from tests.unit.test_records import a_record, some_predictions, stored
+from chmr_bench.records.run import without_tasks
+from tests.unit.test_records import a_record, damaged, some_predictions, stored
 
 VERSION_1 = Path(__file__).resolve().parents[2] / "fixtures" / "version-1"
 
@@ -64,7 +65,7 @@ def test_packing_keeps_everything_in_two_files(store: RecordStore) -> None:
     assert (done.moved, done.problems) == (4, [])
     assert files(store) == PAIR
     assert content(store) == before
-    assert store.problems() == store.damaged() == []
+    assert store.problems() == damaged(store) == []
     for identity, (record, *_) in before.items():
         assert store.find(identity) == record
         assert store.path_of(record).name == "m.jsonl.gz"
@@ -123,9 +124,9 @@ def test_a_failed_packed_run_is_discarded_and_replaced(store: RecordStore) -> No
 
 
 def test_lines_say_what_records_say_without_the_tasks(store: RecordStore) -> None:
-    loose = list(store.lines())
+    loose = [without_tasks(run.content)[0] for run in store.stored()]
     store.pack()
-    found = list(store.lines())
+    found = [without_tasks(run.content)[0] for run in store.stored()]
     assert found == loose
     for line, record in zip(found, store.records(), strict=True):
         whole = record.model_dump(mode="json")
@@ -192,7 +193,7 @@ def test_lines_that_hold_no_run_can_be_removed(store: RecordStore, share: float 
     assert len(packing.bad_lines(again)) == (2 if share is None else 1)
     packing.remove_bad_lines(again)
     after = RecordStore(store.root)
-    assert packing.bad_lines(after) == after.problems() == after.damaged() == []
+    assert packing.bad_lines(after) == after.problems() == damaged(after) == []
     assert content(after) == before
     assert files(after) == (PAIR if before else [])
 
@@ -328,8 +329,8 @@ def test_a_truncated_parquet_file_is_said_of_its_runs_and_set_aside(
     again = RecordStore(store.root)
     assert again.problems() == []
     assert len(again.records()) == 4
-    assert len(again.damaged()) == 3
-    assert all("m.parquet" in problem.reason for problem in again.damaged())
+    assert len(damaged(again)) == 3
+    assert all("m.parquet" in run.damage() for run in damaged(again))
     record = a_record(seed=1)
     assert again.find(record.identity) is None
     with pytest.raises(RecordError, match=r"m\.parquet: cannot be read"):
@@ -337,7 +338,7 @@ def test_a_truncated_parquet_file_is_said_of_its_runs_and_set_aside(
     good = stored(again, record)
     again.pack()
     assert again.find(record.identity) == good
-    assert len(again.damaged()) == 2
+    assert len(damaged(again)) == 2
     assert {r.seed for r in again.records()} == {0, 1, 2, 7}
     if share is not None:
         aside_file = file.with_name("m.parquet.damaged")
@@ -351,17 +352,17 @@ def test_a_parquet_file_of_another_hash_is_checked_run_by_run(store: RecordStore
     made = {}
     for run in store.stored():
         if run.record.status == "ok":
-            scores = run.pack.numbers.results(run.identity)[1]  # type: ignore[attr-defined]
+            scores = run.numbers.results(run.identity)[1]
             made[run.identity] = arrays.Arrays(run.predictions(), run.replicates(), scores)
     names = list(made)
     arrays.write(file, {name: made[name] for name in reversed(names)})
-    assert RecordStore(store.root).damaged() == []
+    assert damaged(RecordStore(store.root)) == []
     made[names[0]].predictions.values[0, 0] = 0.5
     made[names[1]].replicates[0] = 0.5
     made[names[2]].scores[0, 0] = 0.5
     arrays.write(file, made)
     again = RecordStore(store.root)
-    reasons = [problem.reason for problem in again.damaged()]
+    reasons = [run.damage() for run in damaged(again)]
     assert [re.sub(".*: ", "", reason) for reason in reasons] == [
         "the predictions are not those on record",
         "the bootstrap replicates are not those on record",
@@ -595,7 +596,7 @@ def test_a_kill_between_the_two_files_leaves_every_run(store: RecordStore) -> No
     shutil.rmtree(loose)
     after = RecordStore(store.root)
     assert content(after) == before
-    assert after.damaged() == after.problems() == []
+    assert damaged(after) == after.problems() == []
     after.pack()
     assert content(after) == before
     assert files(after) == PAIR
@@ -614,7 +615,7 @@ def first(tmp_path: Path) -> RecordStore:
 def test_version_1_is_read_and_packed_with_every_value(first: RecordStore) -> None:
     runs = first.stored()
     assert {run.kind for run in runs} == {"version 1"}
-    assert first.problems() == first.damaged() == []
+    assert first.problems() == damaged(first) == []
     before = content(first)
     done = first.pack()
     assert (done.moved, done.problems) == (len(runs), [])
@@ -628,7 +629,7 @@ def test_version_1_is_read_and_packed_with_every_value(first: RecordStore) -> No
         assert new[0].model_dump(exclude=changed) == record.model_dump(exclude=changed)
         assert new[0].predictions.values_sha256 == record.predictions.values_sha256
     assert all(run.sealed for run in first.stored())
-    assert first.damaged() == []
+    assert damaged(first) == []
 
 
 def test_a_run_of_version_1_that_is_scored_again(first: RecordStore) -> None:
@@ -698,7 +699,7 @@ def test_packed_without_their_labels_they_are_left_out_later(first: RecordStore)
     assert new.record.predictions_sha256 == old.record.predictions_sha256
     same = {name for name in before if name != old.identity}
     assert {name: content(first)[name] for name in same} == {n: before[n] for n in same}
-    assert first.damaged() == []
+    assert damaged(first) == []
 
 
 @pytest.mark.parametrize("name", ["result.json", "predictions.parquet", "bootstrap.npy"])
@@ -796,14 +797,14 @@ def test_a_pipe_in_a_folder_of_version_1_is_named(
     first: RecordStore, name: str, alarm: None
 ) -> None:
     as_pipe(first.stored()[0].path / name)
-    (problem,) = first.damaged()
-    assert "no file" in problem.reason
-    assert [p.path for p in first.pack().problems] == [problem.path]
+    (run,) = damaged(first)
+    assert "no file" in run.damage()
+    assert [p.path for p in first.pack().problems] == [run.path]
 
 
 @pipes
 def test_a_pipe_in_the_place_of_packed_numbers_is_named(store: RecordStore, alarm: None) -> None:
     store.pack()
     as_pipe(store.root / PAIR[1])
-    reasons = [problem.reason for problem in RecordStore(store.root).damaged()]
+    reasons = [run.damage() for run in damaged(RecordStore(store.root))]
     assert ["it is no file" in reason for reason in reasons] == [True] * 3

@@ -20,7 +20,6 @@ from chmr_bench.runner import DatasetRequest, Datasets, SplitRequest
 from chmr_bench.splits import grouped
 from chmr_bench.types import PARTS
 
-FRACTIONS = (0.8, 0.1, 0.1)
 SMALL = ("bace", "bbbp", "clintox", "sider", "chembl2k", "biogen3k", "broad6k")
 
 
@@ -68,7 +67,7 @@ def test_a_molecule_without_a_key_goes_by_its_canonical_smiles() -> None:
 def test_strict_parts_share_nothing(rows: list[tuple[int, str]], seed: int) -> None:
     names, scaffolds = [str(k) for k, _ in rows], [s for _, s in rows]
     assume(molecule_groups([names, scaffolds]).max() >= 2)
-    split = grouped.strict_split([names, scaffolds], seed, FRACTIONS)
+    split = grouped.strict_split([names, scaffolds], seed)
     assert shared(split, names) == shared(split, scaffolds) == 0
     assert sorted(np.concatenate([split.part(p) for p in PARTS]).tolist()) == list(range(len(rows)))
 
@@ -77,21 +76,21 @@ def test_strict_has_its_nominal_sizes_where_groups_allow() -> None:
     names = [str(i) for i in range(1000)]
     scaffolds = ["big"] * 300 + ["middle"] * 60 + [""] * 640
     for seed in range(10):
-        split = grouped.strict_split([names, scaffolds], seed, FRACTIONS)
+        split = grouped.strict_split([names, scaffolds], seed)
         assert sizes(split) == [800, 100, 100]
         assert set(range(300)) <= set(split.train.tolist())  # too large for the others
 
 
 def test_strict_fills_an_empty_part_with_the_smallest_group() -> None:
     scaffolds = ["a"] * 5 + ["b"] * 3 + ["c"] * 4
-    split = grouped.strict_split([[str(i) for i in range(12)], scaffolds], 0, FRACTIONS)
+    split = grouped.strict_split([[str(i) for i in range(12)], scaffolds], 0)
     assert sorted(sizes(split)) == [3, 4, 5]
     assert split.train.size == 5
 
 
 def test_strict_is_pinned_and_another_seed_is_another_split() -> None:
     names = [str(i) for i in range(40)]
-    drawn = [grouped.strict_split([names, [""] * 40], seed, FRACTIONS) for seed in range(5)]
+    drawn = [grouped.strict_split([names, [""] * 40], seed) for seed in range(5)]
     assert drawn[0].test.tolist() == [0, 33, 36, 38]
     assert len({split.digest() for split in drawn}) == 5
 
@@ -100,10 +99,8 @@ def test_strict_does_not_depend_on_the_order_of_the_rows() -> None:
     names = [str(i // 2) for i in range(60)]
     scaffolds = ["abcdefghijkl"[i // 5] for i in range(60)]
     turned = np.random.default_rng(0).permutation(60)
-    first = grouped.strict_split([names, scaffolds], 3, FRACTIONS)
-    second = grouped.strict_split(
-        [[names[i] for i in turned], [scaffolds[i] for i in turned]], 3, FRACTIONS
-    )
+    first = grouped.strict_split([names, scaffolds], 3)
+    second = grouped.strict_split([[names[i] for i in turned], [scaffolds[i] for i in turned]], 3)
     for part in PARTS:
         assert sorted(turned[second.part(part)].tolist()) == first.part(part).tolist()
 
@@ -118,7 +115,7 @@ def test_strict_of_one_family_is_an_error() -> None:
 def test_a_large_family_is_tested_about_as_often_as_any_molecule() -> None:
     names = [str(i) for i in range(1000)]
     scaffolds = ["large"] * 90 + ["middle"] * 30 + ["small"] * 5 + [""] * 875
-    made = [grouped.strict_split([names, scaffolds], seed, FRACTIONS) for seed in range(300)]
+    made = [grouped.strict_split([names, scaffolds], seed) for seed in range(300)]
     often = np.bincount(np.concatenate([s.test for s in made]), minlength=1000) / len(made)
     for row in (0, 90, 120):
         assert 0.05 < often[row] < 0.16
@@ -129,7 +126,7 @@ def test_large_groups_fill_a_part_that_small_ones_cannot() -> None:
     names = [str(i) for i in range(1000)]
     scaffolds = [f"family {i // 20}" for i in range(1000)]
     for seed in range(10):
-        split = grouped.strict_split([names, scaffolds], seed, FRACTIONS)
+        split = grouped.strict_split([names, scaffolds], seed)
         assert sizes(split) == [800, 100, 100]
 
 
@@ -210,7 +207,7 @@ def test_on_real_data(name: str, mirror: Path, known_features: Path) -> None:
             "parent": 0,
             "scaffold": 0,
         }
-        assert np.abs(np.array(sizes(split)) / n - FRACTIONS).max() < 0.01
+        assert np.abs(np.array(sizes(split)) / n - (0.8, 0.1, 0.1)).max() < 0.01
     assert len({split.digest() for split in made}) == 5
     fold = opened.split(SplitRequest("cv5x5", 24))
     assert shared(fold, molecules) == 0
