@@ -48,8 +48,12 @@ PRELOADED = (
     "rdkit.Chem.rdFingerprintGenerator",
     "chmr_bench.runner",
 )
-ALSO = {"torch": "torch._dynamo", "sklearn": "sklearn.linear_model"}
-"""What such a library imports by itself, late, and for seconds: an optimiser, an estimator."""
+ALSO = {
+    "torch": "torch._dynamo",
+    "sklearn": "sklearn.linear_model",
+    "numba": "chmr_bench.features.compiler",
+}
+"""What such a library does late, and for long: for an optimiser, an estimator, a compiled call."""
 TICK = 0.05
 """Seconds between two looks at the clock and at what was printed."""
 MEMORY_SECONDS = 0.2

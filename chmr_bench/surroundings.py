@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import signal
 import sys
@@ -98,6 +99,9 @@ class Surroundings:
     def _attributes(self) -> Iterator[str]:
         for holder, before in self.attributes.items():
             now = dict(vars(holder))
+            same = map(operator.is_, map(now.get, before), before.values())
+            if now.keys() == before.keys() and all(same):  # nearly all of thousands
+                continue
             changed = [name for name, value in before.items() if now.get(name) is not value]
             changed = [name for name in changed if _matters(holder, before[name], now.get(name))]
             for name in changed:

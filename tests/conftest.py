@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Of a shell's background job, which the programs that tests start would inherit.
@@ -34,8 +38,11 @@ LONGEST = (
 )
 """Tests that begin first, so that none of them runs alone at the end."""
 MANY = 200
-HEAVY = ("torch", "torch_geometric", "safetensors", "sklearn", "matplotlib.backends.backend_agg")
+HEAVY = ("torch", "torch_geometric", "safetensors", "sklearn", "numba")
+HEAVY += ("matplotlib.backends.backend_agg",)
 """What worker processes would import one by one, for seconds each."""
+OF_TESTS = ("pytest", "chmr_bench.testing.models")
+"""What workers import besides: for a toy that stands in a test's module, and to check a model."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
         spec = importlib.util.find_spec(name.split(".")[0])
         if spec and spec.origin and not (Path(spec.origin).parent / "__pycache__").exists():
             importlib.import_module(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while all is imported, and never again in what was: seconds a process."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,7 +75,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if len(items) > MANY:
         from chmr_bench import isolation
 
-        isolation.warm_up([name for name in HEAVY if importlib.util.find_spec(name.split(".")[0])])
+        found = [name for name in HEAVY if importlib.util.find_spec(name.split(".")[0])]
+        isolation.warm_up([*found, *OF_TESTS])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_command_tree() -> None:
+    """Build the tree of commands once a process: that takes longer than most commands do."""
+    typer.main.get_command = functools.cache(typer.main.get_command)
 
 
 @pytest.fixture
@@ -98,13 +123,26 @@ def mirror() -> Path:
     return folder
 
 
+@functools.cache
+def _registry_with_quick() -> Any:
+    from chmr_bench import plugins
+
+    plugins.forget_registry()
+    return plugins.registry()
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Path]:
-    """Register the plugin of quick and of misbehaving models; its folder, for a PYTHONPATH."""
+    """Register the plugin of quick and of misbehaving models; its folder, for a PYTHONPATH.
+
+    It is registered as a stranger's is, tried and watched, once a process.
+    """
     from chmr_bench import plugins
 
     monkeypatch.syspath_prepend(str(QUICK_PLUGIN))
-    plugins.forget_registry()
+    known = _registry_with_quick()
+    tables = {name: dict(one) for name, one in vars(known).items() if isinstance(one, dict)}
+    plugins.use_registry(replace(known, **tables))
     yield QUICK_PLUGIN
     plugins.forget_registry()
 

@@ -219,10 +219,14 @@ def chmr_bench(site: Path, home: Path, *arguments: str) -> subprocess.CompletedP
 
 
 @pytest.fixture(scope="module")
-def listed(
-    site: Path, tmp_path_factory: pytest.TempPathFactory
-) -> subprocess.CompletedProcess[str]:
-    return chmr_bench(site, tmp_path_factory.mktemp("home"), "list", "plugins", "--json")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache folder beside `site`: a plugin that was tried and survived is not tried again."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def listed(site: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    return chmr_bench(site, cache, "list", "plugins", "--json")
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -247,8 +251,8 @@ def test_everything_else_is_there(listed: subprocess.CompletedProcess[str]) -> N
 
 
 @pytest.mark.slow
-def test_a_listing_warns_on_stderr_and_stays_json(site: Path, tmp_path: Path) -> None:
-    done = chmr_bench(site, tmp_path, "list", "models", "--json")
+def test_a_listing_warns_on_stderr_and_stays_json(site: Path, cache: Path) -> None:
+    done = chmr_bench(site, cache, "list", "models", "--json")
     assert done.returncode == 0
     entries = {e["name"]: e for e in json.loads(done.stdout)}
     assert entries["mean"]["plugin"] == "fingerprints"
@@ -263,35 +267,35 @@ def test_help_does_not_mention_them(site: Path, tmp_path: Path) -> None:
     assert "clash" not in done.stdout + done.stderr
 
 
-def run_on_demo(site: Path, tmp_path: Path, model: str) -> subprocess.CompletedProcess[str]:
+def run_on_demo(site: Path, home: Path, out: Path, model: str) -> subprocess.CompletedProcess[str]:
     names = ("--model", model, "--dataset", "planted", "--seeds", "1")
-    return chmr_bench(site, tmp_path, "run", *names, "--out", str(tmp_path / "out"))
+    return chmr_bench(site, home, "run", *names, "--out", str(out / "out"))
 
 
-def test_a_good_model_runs_beside_them(site: Path, tmp_path: Path) -> None:
-    done = run_on_demo(site, tmp_path, "toy.good")
+def test_a_good_model_runs_beside_them(site: Path, cache: Path, tmp_path: Path) -> None:
+    done = run_on_demo(site, cache, tmp_path, "toy.good")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
 def test_a_model_of_a_broken_plugin_is_unknown_and_the_plugin_is_named(
-    site: Path, tmp_path: Path
+    site: Path, cache: Path, tmp_path: Path
 ) -> None:
-    done = run_on_demo(site, tmp_path, "toy.typo")
+    done = run_on_demo(site, cache, tmp_path, "toy.typo")
     assert done.returncode == USAGE_ERROR
     assert "misspelt-hook" in done.stderr
 
 
 @pytest.mark.slow
 def test_a_missing_dependency_is_named_with_the_way_out(toys: Path, tmp_path: Path) -> None:
-    done = run_on_demo(toys, tmp_path, "toy.poor")
+    done = run_on_demo(toys, tmp_path, tmp_path, "toy.poor")
     assert done.returncode == PLUGIN_ERROR
     assert "no_such_engine" in done.stdout + done.stderr
 
 
 @pytest.mark.slow
 def test_a_class_that_is_not_there_is_the_plugins_error(toys: Path, tmp_path: Path) -> None:
-    done = run_on_demo(toys, tmp_path, "toy.absent")
+    done = run_on_demo(toys, tmp_path, tmp_path, "toy.absent")
     assert done.returncode == PLUGIN_ERROR
     assert "no_such_module" in done.stdout + done.stderr
 

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chmr_bench.records import RecordStore
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 SECONDS = 0.15
 ASKED = ("run", "-m", "quick.noise", "-m", "quick.mean", "-m", "quick.nan", "--suite", "quick")
@@ -103,7 +106,7 @@ main(sys.argv[2:])
         "loose.flush",
     ],
 )
-def test_killed_while_a_record_is_written(command: Any, step: str) -> None:
+def test_killed_while_a_record_is_written(command: Any, inside: Run, step: str) -> None:
     one = ("run", "-m", "quick.noise", "-d", "quick-small", "-q", "--out", "out")
     dead = subprocess.run(
         [sys.executable, "-c", DYING, step, *one],
@@ -115,7 +118,7 @@ def test_killed_while_a_record_is_written(command: Any, step: str) -> None:
     records = RecordStore(command.folder / "out")
     assert records.records() == records.problems() == []
     assert len(list(records.temporary.iterdir())) == (step != "store.sealed")
-    assert command(*one).returncode == 0
+    assert inside(*one).returncode == 0
     assert len(records.records()) == 1
     assert list((records.folder / ".tmp").iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-pytest.importorskip("deepchem")
+pytest.importorskip("torch")
 
 from chmr_bench import Inputs, MatrixBlock
 from chmr_bench.data.deepchem_bridge import import_deepchem, quiet
@@ -24,6 +25,10 @@ from chmr_bench_fingerprints.deepchem_multitask import (
     circular_fingerprint,
 )
 
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("deepchem") is None,
+    reason="deepchem, an optional extra, is not installed",
+)
 SETTINGS = {
     "size": 128,
     "layer_sizes": [64],
