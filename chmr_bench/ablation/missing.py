@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from chmr_bench.ablation.phenotype import any_observed, phenotype_rank
-from chmr_bench.contracts.blocks import MatrixBlock
+from chmr_bench.contracts.blocks import MatrixBlock, modality_of
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.types import BoolArray, FloatArray
 
@@ -271,13 +271,13 @@ def activity_ranks(
 def named_blocks(missing: Missing, blocks: Mapping[str, MatrixBlock]) -> list[str]:
     """Return the blocks of the modalities that are masked."""
     chosen = missing.modalities
-    return [name for name in blocks if not chosen or name.partition(".")[0] in chosen]
+    return [name for name in blocks if not chosen or modality_of(name) in chosen]
 
 
 def _by_modality(blocks: Mapping[str, MatrixBlock]) -> dict[str, list[MatrixBlock]]:
     by_modality: dict[str, list[MatrixBlock]] = {}
     for name in sorted(blocks):
-        by_modality.setdefault(name.partition(".")[0], []).append(blocks[name])
+        by_modality.setdefault(modality_of(name), []).append(blocks[name])
     return by_modality
 
 
@@ -303,7 +303,7 @@ def without(blocks: Mapping[str, MatrixBlock], gone: MaskedEntries) -> dict[str,
     """Return the blocks where nothing is left of what is masked: NaN, or empty where sparse."""
     remaining = dict(blocks)
     for name, block in blocks.items():
-        modality = name.partition(".")[0]
+        modality = modality_of(name)
         if modality in gone and gone[modality].any():
             remaining[name] = _emptied(block, gone[modality])
     return remaining
@@ -335,7 +335,7 @@ def permuted(
     """
     names, shuffled = molecules.names(), dict(blocks)
     for name, block in blocks.items():
-        modality = name.partition(".")[0]
+        modality = modality_of(name)
         if missing.modalities and modality not in missing.modalities:
             continue
         rows = np.flatnonzero(block.observed_rows)

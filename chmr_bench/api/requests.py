@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from chmr_bench.api.options import Names, Options, as_list, table_options
-from chmr_bench.contracts import ASSAY, CELL_MODALITIES
+from chmr_bench.contracts import ASSAY, CELL_MODALITIES, modality_of
 from chmr_bench.data.requests import MOLNET_PREFIX, DatasetRequest
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
@@ -272,7 +272,7 @@ def masking(options: Options) -> Missing:
 def _check_modalities(request: Request, named: Sequence[str]) -> None:
     """Raise UnknownNameError where a modality is nobody's: no model's, dataset's or atlas's."""
     blocks = {name for atlas in registry().atlases.values() for name in atlas.spec.modalities}
-    known = {name.partition(".")[0] for name in blocks}
+    known = {modality_of(name) for name in blocks}
     for name in request.models:
         spec = registry().model(name).spec
         known |= {*spec.reads, *spec.learns, *spec.views}

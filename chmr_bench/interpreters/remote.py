@@ -198,10 +198,7 @@ def write_inputs(path: str, inputs: Inputs, y: FloatArray | None = None) -> None
                 f"block {name!r} holds graphs; a model with an interpreter of its own is given "
                 "matrices and SMILES: make the graphs there"
             )
-        values: Any = block.values
-        columns[f"values:{name}"] = _lists(
-            values if isinstance(values, np.ndarray) else values.toarray()
-        )
+        columns[f"values:{name}"] = _lists(block.dense())
         seen = block.observed
         columns[f"observed:{name}"] = _lists(seen) if block.in_part else pa.array(seen)
     if y is not None:

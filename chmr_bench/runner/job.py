@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.contracts import FitContext, ModelSpec, PendingWeights, TaskInfo, Weights
+from chmr_bench.contracts import (
+    FitContext,
+    ModelSpec,
+    PendingWeights,
+    TaskInfo,
+    Weights,
+    modality_of,
+)
 from chmr_bench.data.fetch import file_sha256
 from chmr_bench.interpreters import environment_digest
 from chmr_bench.plugins import Registered, registry
@@ -139,7 +146,7 @@ class Job:
     def own_profiles(self) -> tuple[OwnProfiles, ...]:
         """Return what was attached and can reach the model; none where it reads none of it."""
         parts = tuple(part for part in self.data.own_profiles if part.blocks)
-        names = {name.partition(".")[0] for part in parts for name in part.blocks}
+        names = {modality_of(name) for part in parts for name in part.blocks}
         return parts if names & set(self.model.spec.reads) else ()
 
     @property

@@ -21,6 +21,7 @@ from chmr_bench.contracts import (
     ModelSpec,
     Progress,
     Split,
+    modality_of,
     no_progress,
 )
 from chmr_bench.data.requests import DatasetRequest
@@ -209,7 +210,7 @@ class LoadedDataset:
         blocks: dict[str, Block] = {
             name: block
             for name, block in self.dataset.blocks.items()
-            if {name, name.partition(".")[0]} & set(spec.reads)
+            if {name, modality_of(name)} & set(spec.reads)
         }
         keys: tuple[str, ...] = ()
         for name, request in needs.items():
