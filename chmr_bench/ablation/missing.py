@@ -25,20 +25,13 @@ STAGES: tuple[Stage, ...] = ("pretrain", "finetune", "test")
 WORLD = "world"
 """All stages at once: the world lacks what is masked."""
 Mechanism = Literal["random", "scaffold", "asymmetric", "activity"]
-MECHANISMS: Mapping[Mechanism, str] = {
-    "random": "each molecule on its own",
-    "scaffold": "whole scaffold families; a molecule without a ring is its own family",
-    "asymmetric": "a molecule that is hit keeps at most one modality",
-    "activity": "the weakest phenotypes of a source first: not at random",
-}
+"""``random``: each molecule on its own. ``scaffold``: whole scaffold families; a molecule without a
+ring is its own family. ``asymmetric``: a molecule that is hit keeps at most one modality.
+``activity``: the weakest phenotypes of a source first, not at random."""
 Fill = Literal["none", "zero", "mean", "neighbour", "propagation"]
-FILLS: Mapping[Fill, str] = {
-    "none": "nothing: the model's own affair",
-    "zero": "zeros",
-    "mean": "the mean of the observed",
-    "neighbour": "the mean of the nearest observed molecules",
-    "propagation": "the neighbours' mean, passed on step by step (eq. 1)",
-}
+"""``none``: the model's own affair. ``mean``: of the observed. ``neighbour``: the mean of the
+nearest observed molecules. ``propagation``: the neighbours' mean, passed on step by step (eq. 1).
+"""
 _SMILES = "smiles:"
 """What stands before the SMILES of a molecule without a connectivity."""
 
@@ -239,14 +232,13 @@ def masked_entries(
     A modality is observed where any of its blocks is; the part of a block's name before the first
     dot is its modality.
     """
-    by_modality = _by_modality({name: blocks[name] for name in named_blocks(missing, blocks)})
+    named = {name: blocks[name] for name in named_blocks(missing, blocks)}
+    by_modality = _by_modality(named)
     observed = {m: any_observed(parts) for m, parts in by_modality.items()}
     if missing.mechanism == "asymmetric":
         return _asymmetric(missing, molecules.names(), observed)
     if missing.mechanism == "activity":
-        ranks = activity_ranks(
-            molecules.names(), {n: blocks[n] for n in named_blocks(missing, blocks)}
-        )
+        ranks = activity_ranks(molecules.names(), named)
         return {m: observed[m] & (ranks[m] < missing.rate) for m in by_modality}
     names = molecules.families() if missing.mechanism == "scaffold" else molecules.names()
     return {m: observed[m] & (uniform(missing.seed, names, m) < missing.rate) for m in by_modality}

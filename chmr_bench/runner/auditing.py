@@ -13,16 +13,15 @@ import numpy as np
 
 from chmr_bench import paths
 from chmr_bench.audit import Audit, Subject, audit
-from chmr_bench.contracts import MatrixBlock, Progress, no_progress
-from chmr_bench.errors import DataError, PluginError, UsageError
+from chmr_bench.contracts import Progress, no_progress
+from chmr_bench.errors import DataError, UsageError
 from chmr_bench.features import cache
 from chmr_bench.features.groups import molecule_groups
+from chmr_bench.runner.features import FINGERPRINT, bits_of, feature_of
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.opening import Datasets
 
 SEEN, CARD = "seen.npy", "card.json"
-FINGERPRINT = "morgan"
-"""With its own settings: radius 2, 2,048 bits, no stereo marks."""
 
 
 @dataclass(frozen=True)
@@ -94,22 +93,10 @@ def examine(
     step: Callable[[str], None] = lambda _: None,
 ) -> Audit:
     """Return the audit of a subject; its fingerprints come from the cache of features."""
-    from chmr_bench.plugins import registry
-
     step("fingerprints")
-    spec = registry().feature(FINGERPRINT).spec
-    block = cache.featurise(
-        spec,
-        {},
-        one.dataset.smiles,
-        n_jobs=datasets.n_jobs,
-        progress=progress,
-        cache=paths.feature_folder(),
-    )
-    if not isinstance(block, MatrixBlock):
-        raise PluginError(f"the feature {FINGERPRINT!r} is no matrix")
+    bits = bits_of(feature_of(one.dataset.smiles, FINGERPRINT, datasets.n_jobs, progress))
     step("nearest training molecules")
-    return audit(one, block.values, datasets.n_jobs, progress)
+    return audit(one, bits, datasets.n_jobs, progress)
 
 
 def seen_by_weights(files: Sequence[Path] = ()) -> list[Seen]:

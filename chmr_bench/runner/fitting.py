@@ -19,7 +19,6 @@ from pydantic import BaseModel
 from chmr_bench.ablation.replacement import replaced
 from chmr_bench.contracts import FitContext, Inputs, Model, ModelSpec, Progress
 from chmr_bench.interpreters import RemoteModel, builder_of
-from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, use_registry
 from chmr_bench.records.environment import (
     MemoryScope,
@@ -30,7 +29,6 @@ from chmr_bench.records.environment import (
 from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.settings import require
-from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import FloatArray, IntArray
 
 FIT = "chmr_bench.runner.fitting:fit_and_predict"
@@ -203,19 +201,6 @@ def _replaced(model: Model, part: ToPredict, context: FitContext) -> FloatArray 
         inputs = dataclasses.replace(test, blocks=blocks).read_only()
         draws[draw] = check_predictions(model.predict(inputs), shape, is_class)
     return draws
-
-
-def load_classes(spec: ModelSpec) -> None:
-    """Import the modules of a model.
-
-    Raises
-    ------
-    PluginError
-        One does not import, or lacks what the spec names.
-    """
-    with stdout_to_stderr():
-        for path in (spec.config, spec.factory):
-            load_object(path)
 
 
 def spot_check(predict: Callable[[Inputs], Any], test: Inputs, y_pred: FloatArray) -> Iterator[str]:

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from chmr_bench import isolation, paths
 from chmr_bench.cells import Atlas
 from chmr_bench.contracts import (
-    Block,
     FitContext,
     Inputs,
     MatchModel,
@@ -27,6 +26,7 @@ from chmr_bench.features import cache
 from chmr_bench.features.groups import molecule_groups
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry
+from chmr_bench.runner.features import feature_of
 from chmr_bench.runner.fitting import Send, seed_globals, speaking, threads, throttled
 from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.pretraining import AtlasData
@@ -168,12 +168,8 @@ def pairs_of(atlas: Atlas, n_jobs: int) -> tuple[Atlas, int]:
 
 def _inputs(job: MatchJob, atlas: Atlas, n_jobs: int) -> Inputs:
     """Return what the model reads of the molecules."""
-    blocks: dict[str, Block] = {}
-    for name, wanted in load_object(job.spec.match).needs(job.config).items():
-        spec, folder = registry().feature(wanted.feature).spec, paths.feature_folder()
-        blocks[name] = cache.featurise(
-            spec, wanted.settings, atlas.smiles, n_jobs=n_jobs, cache=folder
-        )
+    needs = load_object(job.spec.match).needs(job.config)
+    blocks = {name: feature_of(atlas.smiles, one, n_jobs) for name, one in needs.items()}
     return Inputs(atlas.smiles, blocks, atlas.keys)
 
 

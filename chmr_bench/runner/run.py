@@ -174,18 +174,17 @@ def _together(jobs: Sequence[Job], options: RunOptions, listener: Listener) -> l
         except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - as above
             failure = error_info(error, clock)
         clock.end()
-        finished = []
+        records = []
         for job, result in zip(jobs, results, strict=True):
             timing = clock.timing(job.weights_seconds, len(jobs))
-            finished.append(_finished(_record(job, options, timing, failure, result), result))
+            records.append(_record(job, options, timing, failure, result))
     text = logs.encodable(stream.getvalue())
-    return [replace(one, log=text) for one in finished]
-
-
-def _finished(record: Record, result: _Result | None) -> Finished:
-    if result is None:
-        return Finished(record, log="")
-    return Finished(record, "", result.predictions, result.replicates)
+    return [
+        Finished(record, text, result.predictions, result.replicates)
+        if result
+        else Finished(record, text)
+        for record, result in zip(records, results, strict=True)
+    ]
 
 
 def _results(jobs: Sequence[Job], options: RunOptions, clock: Clock) -> list[_Result]:
