@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -36,7 +36,7 @@ from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.weights import WeightsKey
 from chmr_bench.settings import EVERY
-from chmr_bench.types import DeviceKind, IntArray
+from chmr_bench.types import DeviceKind, IntArray, Precision
 
 if TYPE_CHECKING:
     from chmr_bench.cells.linking import OwnProfiles
@@ -73,7 +73,7 @@ class Job:
     data: LoadedDataset
     split: SplitRequest
     seed: int | None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     device: DeviceKind = "cpu"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     weights: Weights | PendingWeights | None = None

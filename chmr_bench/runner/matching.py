@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -33,7 +33,7 @@ from chmr_bench.runner.pretraining import AtlasData
 from chmr_bench.settings import require
 from chmr_bench.splits.grouped import FOLDS, REPEATS, repeated_fold
 from chmr_bench.statistics.retrieval import Ranks, ranks_of, together
-from chmr_bench.types import DeviceKind, FloatArray, IntArray
+from chmr_bench.types import DeviceKind, FloatArray, IntArray, Precision
 
 MATCH = "chmr_bench.runner.matching:match_here"
 LEAST_PAIRS = 5 * FOLDS
@@ -58,7 +58,7 @@ class MatchJob:
     seed: int = 0
     shuffled: bool = False
     device: DeviceKind = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -32,7 +32,7 @@ from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.pretraining import AtlasData
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
-from chmr_bench.types import DeviceKind, IntArray
+from chmr_bench.types import DeviceKind, IntArray, Precision
 
 MAKE = "chmr_bench.runner.weights:make_here"
 LOOK = "chmr_bench.runner.weights:look_here"
@@ -56,7 +56,7 @@ class WeightsKey:
     config: BaseModel
     seed: int = 0
     device: DeviceKind = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     overrides: frozenset[str] = frozenset()
     missing: Missing | None = None
     anew: bool = False

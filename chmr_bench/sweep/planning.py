@@ -34,6 +34,7 @@ from chmr_bench.sweep.devices import check_device, device_for
 from chmr_bench.sweep.draws import draws
 from chmr_bench.sweep.model_settings import ModelSetting, changed, check_settings, overrides_for
 from chmr_bench.sweep.obstacles import obstacle, unlearnt
+from chmr_bench.types import Precision
 
 State = Literal["new", "cached", "damaged", "failed", "impossible"]
 
@@ -67,7 +68,7 @@ class Request:
     split_seeds: tuple[int, ...] = (0,)
     settings: tuple[ModelSetting, ...] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     keep_failed: bool = False
     missing: tuple[Missing | None, ...] = (None,)
     hide_seed: int | None = None
