@@ -138,8 +138,8 @@ def _one(datasets: Datasets, request: DatasetRequest, method: str, seed: int, qu
     split = _split(method or data.spec.split, seed)
     with display(1, quiet=quiet) as shown:
         shown.begun(data.spec.name)
-        one = subject(datasets, data, split, shown.progress, shown.step)
-        return examine(one, datasets, shown.progress, shown.step)
+        one = subject(data, split, shown.progress, shown.step)
+        return examine(one, datasets.n_jobs, shown.progress, shown.step)
 
 
 def _split(method: str, seed: int) -> SplitRequest:

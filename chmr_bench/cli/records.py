@@ -117,8 +117,8 @@ def _packed(
 ) -> Packing:
     from chmr_bench.data.fetch import options_from_env
     from chmr_bench.display.console import print_note
-    from chmr_bench.runner.labels import LabelledCells
     from chmr_bench.runner.opening import Datasets
+    from chmr_bench.runner.recorded import LabelledCells
 
     labels = LabelledCells(Datasets(options_from_env(mirror, offline), n_jobs=1))
     done = store.pack(labels, best=best, test_only=test_only)

@@ -280,10 +280,25 @@ def n_seen(seen: Path, data: LoadedDataset, rows: IntArray, progress: Progress) 
     Raises
     ------
     DataError
+        As `seen_hashes`.
+    """
+    return int(was_seen(data.molecules(progress, rows), seen_hashes(seen)).sum())
+
+
+def seen_hashes(path: Path) -> Any:
+    """Return what weights learnt from, (k,) uint64 of `connectivity_hash`: see `Weights.seen`.
+
+    Raises
+    ------
+    DataError
         The file is damaged.
     """
     try:
-        known = np.load(seen, allow_pickle=False)
+        hashes = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{seen}: cannot be read: {error}; remove its folder") from error
-    return int(was_seen(data.molecules(progress, rows), known).sum())
+        raise DataError(f"{path}: cannot be read: {error}; remove its folder") from error
+    if hashes.ndim != 1 or hashes.dtype != np.uint64:
+        raise DataError(
+            f"{path}: holds {hashes.dtype} {hashes.shape}; expected uint64 (k,), a hash a molecule"
+        )
+    return hashes
