@@ -9,7 +9,7 @@ from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.opening import Datasets, load
 from chmr_bench.runner.options import RunOptions
-from chmr_bench.runner.run import Finished, run_job, run_jobs, settle
+from chmr_bench.runner.run import Finished, run_jobs, settle
 from chmr_bench.runner.weights import WeightsCache, WeightsKey
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "WeightsKey",
     "check_predictions",
     "load",
-    "run_job",
     "run_jobs",
     "settle",
 ]
