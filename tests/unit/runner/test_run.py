@@ -33,7 +33,6 @@ from chmr_bench.runner import (
     RunOptions,
     SplitRequest,
     fitting,
-    load,
     run_jobs,
 )
 from chmr_bench.runner.checking import check_predictions
@@ -42,6 +41,7 @@ from chmr_bench.runner.fitting import FitTask
 from chmr_bench.runner.job import key_of
 from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.logs import captured
+from chmr_bench.runner.opening import load
 from chmr_bench.settings import build_config
 from chmr_bench.types import PARTS
 from chmr_bench.worker import short_path, short_traceback
