@@ -19,6 +19,7 @@ from chmr_bench.contracts import (
     MatchModel,
     MatrixBlock,
     ModelSpec,
+    Progress,
     TaskInfo,
 )
 from chmr_bench.errors import DataError, PredictionError
@@ -125,7 +126,6 @@ def match_here(job: MatchJob, data: AtlasData, known: Registry, send: Send) -> M
     """Return what the model makes of held-out pairs, computed in this process."""
     started = time.perf_counter()
     with speaking(send, known), threads(data.n_jobs):
-        progress = throttled(send)
         send("step", "atlas")
         opened, info = data.open([job.atlas], transductive=True)  # no label is in sight
         atlas, n_same = pairs_of(opened, data.n_jobs)
@@ -139,9 +139,9 @@ def match_here(job: MatchJob, data: AtlasData, known: Registry, send: Send) -> M
         parts: dict[str, list[MatchedBlock]] = {name: [] for name in kept}
         send("step", "features")
         inputs = _inputs(job, atlas, data.n_jobs)
+        context = _context(job, data.n_jobs, throttled(send))
         for fold in range(FOLDS):
             send("step", f"fold {fold + 1} of {FOLDS}")
-            context = replace(_context(job, data.n_jobs), progress=progress)
             for name, part in _fold(job, (atlas, inputs), fold, context, kept).items():
                 parts[name].append(part)
     blocks = tuple(_joined(parts[name]) for name in kept)
@@ -173,13 +173,14 @@ def _inputs(job: MatchJob, atlas: Atlas, n_jobs: int) -> Inputs:
     return Inputs(atlas.smiles, blocks, atlas.keys)
 
 
-def _context(job: MatchJob, n_jobs: int) -> FitContext:
+def _context(job: MatchJob, n_jobs: int, progress: Progress) -> FitContext:
     return FitContext(
         TaskInfo("regression", (), "mae"),
         seed=job.seed,
         n_jobs=n_jobs,
         device=job.device,
         precision=job.precision,
+        progress=progress,
         log=logging.getLogger(f"chmr_bench.match.{job.spec.name}"),
     )
 
