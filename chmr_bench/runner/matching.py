@@ -142,7 +142,7 @@ def match_here(job: MatchJob, data: AtlasData, known: Registry, send: Send) -> M
         context = _context(job, data.n_jobs, throttled(send))
         for fold in range(FOLDS):
             send("step", f"fold {fold + 1} of {FOLDS}")
-            for name, part in _fold(job, (atlas, inputs), fold, context, kept).items():
+            for name, part in _fold(job, atlas, inputs, fold, context, kept).items():
                 parts[name].append(part)
     blocks = tuple(_joined(parts[name]) for name in kept)
     few = {name: n for name, n in counts.items() if name not in kept}
@@ -187,13 +187,13 @@ def _context(job: MatchJob, n_jobs: int, progress: Progress) -> FitContext:
 
 def _fold(
     job: MatchJob,
-    whole: tuple[Atlas, Inputs],
+    atlas: Atlas,
+    inputs: Inputs,
     fold: int,
     context: FitContext,
     blocks: list[str],
 ) -> dict[str, MatchedBlock]:
     """Return what a model fitted on the other folds makes of one fold's pairs, block by block."""
-    atlas, inputs = whole
     split = repeated_fold([atlas.keys], job.seed % REPEATS * FOLDS + fold)
     train = np.sort(np.concatenate([split.train, split.valid]))
     pairs = atlas.take(train)
