@@ -282,7 +282,8 @@ def n_seen(seen: Path, data: LoadedDataset, rows: IntArray, progress: Progress) 
     DataError
         As `seen_hashes`.
     """
-    return int(was_seen(data.molecules(progress, rows), seen_hashes(seen)).sum())
+    hashes = seen_hashes(seen)
+    return int(was_seen(data.molecules(progress, rows), hashes).sum())
 
 
 def seen_hashes(path: Path) -> Any:
