@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from chmr_bench.ablation.phenotype import any_observed, phenotype_rank
-from chmr_bench.contracts.blocks import MatrixBlock, modality_of
+from chmr_bench.contracts import MatrixBlock, modality_of
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.types import BoolArray, FloatArray
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chmr_bench.contracts.blocks import MatrixBlock
+from chmr_bench.contracts import MatrixBlock
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 
 

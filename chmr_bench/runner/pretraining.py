@@ -256,7 +256,8 @@ def _test_molecules(
     """Return the molecules of a benchmark's reference test part."""
     from chmr_bench.data.datasets import open_dataset
 
-    request, dataset = DatasetRequest(name=spec.name), open_dataset(spec, options, progress)
-    limit = options.load_limit
-    data = LoadedDataset(request, spec, dataset, dataset.digest(), n_jobs, limit)
+    dataset = open_dataset(spec, options, progress)
+    data = LoadedDataset(
+        DatasetRequest(name=spec.name), spec, dataset, dataset.digest(), n_jobs, options.load_limit
+    )
     return data.molecules(progress, data.split(SplitRequest("reference")).test)
