@@ -15,6 +15,7 @@ TaskType = Literal["classification", "regression"]
 MetricName = Literal["roc_auc", "average_precision", "mae", "rmse", "r2"]
 Part = Literal["train", "valid", "test"]
 DeviceKind = Literal["cpu", "cuda"]
+Precision = Literal["float32", "bfloat16"]
 
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"

@@ -114,5 +114,5 @@ def _complete(block: MatrixBlock) -> FloatArray:
 
 
 def _values(block: MatrixBlock) -> FloatArray:
-    values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+    values = block.dense()
     return values if values.dtype.kind == "f" else values.astype(np.float64)

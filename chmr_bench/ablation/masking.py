@@ -17,8 +17,7 @@ from chmr_bench.ablation.missing import (
     permuted,
     without,
 )
-from chmr_bench.cells.atlas import modality_of
-from chmr_bench.contracts import MatrixBlock
+from chmr_bench.contracts import MatrixBlock, modality_of
 from chmr_bench.types import BoolArray, IntArray
 
 if TYPE_CHECKING:

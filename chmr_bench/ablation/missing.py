@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from chmr_bench.ablation.phenotype import any_observed, phenotype_rank
-from chmr_bench.contracts.blocks import MatrixBlock
+from chmr_bench.contracts import MatrixBlock, modality_of
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.types import BoolArray, FloatArray
 
@@ -25,20 +25,13 @@ STAGES: tuple[Stage, ...] = ("pretrain", "finetune", "test")
 WORLD = "world"
 """All stages at once: the world lacks what is masked."""
 Mechanism = Literal["random", "scaffold", "asymmetric", "activity"]
-MECHANISMS: Mapping[Mechanism, str] = {
-    "random": "each molecule on its own",
-    "scaffold": "whole scaffold families; a molecule without a ring is its own family",
-    "asymmetric": "a molecule that is hit keeps at most one modality",
-    "activity": "the weakest phenotypes of a source first: not at random",
-}
+"""``random``: each molecule on its own. ``scaffold``: whole scaffold families; a molecule without a
+ring is its own family. ``asymmetric``: a molecule that is hit keeps at most one modality.
+``activity``: the weakest phenotypes of a source first, not at random."""
 Fill = Literal["none", "zero", "mean", "neighbour", "propagation"]
-FILLS: Mapping[Fill, str] = {
-    "none": "nothing: the model's own affair",
-    "zero": "zeros",
-    "mean": "the mean of the observed",
-    "neighbour": "the mean of the nearest observed molecules",
-    "propagation": "the neighbours' mean, passed on step by step (eq. 1)",
-}
+"""``none``: the model's own affair. ``mean``: of the observed. ``neighbour``: the mean of the
+nearest observed molecules. ``propagation``: the neighbours' mean, passed on step by step (eq. 1).
+"""
 _SMILES = "smiles:"
 """What stands before the SMILES of a molecule without a connectivity."""
 
@@ -239,14 +232,13 @@ def masked_entries(
     A modality is observed where any of its blocks is; the part of a block's name before the first
     dot is its modality.
     """
-    by_modality = _by_modality({name: blocks[name] for name in named_blocks(missing, blocks)})
+    named = {name: blocks[name] for name in named_blocks(missing, blocks)}
+    by_modality = _by_modality(named)
     observed = {m: any_observed(parts) for m, parts in by_modality.items()}
     if missing.mechanism == "asymmetric":
         return _asymmetric(missing, molecules.names(), observed)
     if missing.mechanism == "activity":
-        ranks = activity_ranks(
-            molecules.names(), {n: blocks[n] for n in named_blocks(missing, blocks)}
-        )
+        ranks = activity_ranks(molecules.names(), named)
         return {m: observed[m] & (ranks[m] < missing.rate) for m in by_modality}
     names = molecules.families() if missing.mechanism == "scaffold" else molecules.names()
     return {m: observed[m] & (uniform(missing.seed, names, m) < missing.rate) for m in by_modality}
@@ -271,13 +263,13 @@ def activity_ranks(
 def named_blocks(missing: Missing, blocks: Mapping[str, MatrixBlock]) -> list[str]:
     """Return the blocks of the modalities that are masked."""
     chosen = missing.modalities
-    return [name for name in blocks if not chosen or name.partition(".")[0] in chosen]
+    return [name for name in blocks if not chosen or modality_of(name) in chosen]
 
 
 def _by_modality(blocks: Mapping[str, MatrixBlock]) -> dict[str, list[MatrixBlock]]:
     by_modality: dict[str, list[MatrixBlock]] = {}
     for name in sorted(blocks):
-        by_modality.setdefault(name.partition(".")[0], []).append(blocks[name])
+        by_modality.setdefault(modality_of(name), []).append(blocks[name])
     return by_modality
 
 
@@ -303,7 +295,7 @@ def without(blocks: Mapping[str, MatrixBlock], gone: MaskedEntries) -> dict[str,
     """Return the blocks where nothing is left of what is masked: NaN, or empty where sparse."""
     remaining = dict(blocks)
     for name, block in blocks.items():
-        modality = name.partition(".")[0]
+        modality = modality_of(name)
         if modality in gone and gone[modality].any():
             remaining[name] = _emptied(block, gone[modality])
     return remaining
@@ -335,7 +327,7 @@ def permuted(
     """
     names, shuffled = molecules.names(), dict(blocks)
     for name, block in blocks.items():
-        modality = name.partition(".")[0]
+        modality = modality_of(name)
         if missing.modalities and modality not in missing.modalities:
             continue
         rows = np.flatnonzero(block.observed_rows)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chmr_bench.contracts.blocks import MatrixBlock
+from chmr_bench.contracts import MatrixBlock
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 
 
@@ -51,7 +51,7 @@ def _means(values: FloatArray, who: IntArray) -> FloatArray:
 def _strength(block: MatrixBlock) -> FloatArray:
     """Return the strength of each observed row, see `phenotype_rank`."""
     rows = block.observed_rows
-    values = np.array(_dense(block)[rows], dtype=np.float64, order="C")
+    values = np.array(block.dense()[rows], dtype=np.float64, order="C")
     if block.in_part:
         values[~block.entries[rows]] = np.nan
     centre, spread = _moments(values)
@@ -72,7 +72,3 @@ def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     centre[there] = np.nanmean(ordered[:, there], axis=0)
     spread[there] = np.nanstd(ordered[:, there], axis=0)
     return centre, spread
-
-
-def _dense(block: MatrixBlock) -> FloatArray:
-    return block.values if isinstance(block.values, np.ndarray) else block.values.toarray()

@@ -48,8 +48,8 @@ def _audit(
     split = SplitRequest(method, seed if splits.depends_on_seed(method) else None)
     with display(1, quiet=quiet) as shown:
         shown.begun(data.spec.name)
-        one = subject(datasets, data, split, shown.progress, shown.step)
-        return examine(one, datasets, shown.progress, shown.step)
+        one = subject(data, split, shown.progress, shown.step)
+        return examine(one, datasets.n_jobs, shown.progress, shown.step)
 
 
 def _together(audits: Sequence[audit.Audit], seen: Sequence[Seen]) -> Audits:

@@ -12,7 +12,7 @@ from chmr_bench.ablation.missing import Missing
 from chmr_bench.ablation.replacement import DRAWS
 from chmr_bench.api.options import Names, Options, as_list, table_options
 from chmr_bench.cells import sources
-from chmr_bench.contracts import ASSAY, CELL_MODALITIES
+from chmr_bench.contracts import ASSAY, CELL_MODALITIES, modality_of
 from chmr_bench.data.datasets import dataset_request
 from chmr_bench.data.requests import MOLNET_PREFIX, DatasetRequest
 from chmr_bench.errors import UnknownNameError, UsageError
@@ -259,7 +259,7 @@ def masking(options: Options) -> Missing:
 def _check_modalities(request: Request, named: Sequence[str]) -> None:
     """Raise UnknownNameError where a modality is nobody's: no model's, dataset's or atlas's."""
     blocks = {name for atlas in registry().atlases.values() for name in atlas.spec.modalities}
-    known = {name.partition(".")[0] for name in blocks}
+    known = {modality_of(name) for name in blocks}
     for name in request.models:
         spec = registry().model(name).spec
         known |= {*spec.reads, *spec.learns, *spec.views}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chmr_bench.cells.assays import AssayBlock, assay_block
-from chmr_bench.cells.atlas import Atlas, Genes, ProfileTable, modality_of
+from chmr_bench.cells.atlas import Atlas, Genes, ProfileTable
 from chmr_bench.cells.merging import merge
 
 __all__ = [
@@ -13,5 +13,4 @@ __all__ = [
     "ProfileTable",
     "assay_block",
     "merge",
-    "modality_of",
 ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from chmr_bench.cells.assays import AssayBlock, add_assays
-from chmr_bench.contracts import MatrixBlock
+from chmr_bench.contracts import MatrixBlock, modality_of
 from chmr_bench.errors import DataError
 from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.types import BoolArray, FloatArray, IntArray
@@ -228,11 +228,6 @@ class Atlas:
             h.update(np.ascontiguousarray(genes.weights, dtype="<f4").tobytes())
             _add_text(h, tuple(f"{name}={genes.columns[name]}" for name in sorted(genes.columns)))
         return h.hexdigest()
-
-
-def modality_of(block: str) -> str:
-    """Return the modality of a block's name: the part before the first dot."""
-    return block.partition(".")[0]
 
 
 def _check_blocks(where: str, blocks: Mapping[str, MatrixBlock], n: int) -> None:

@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from chmr_bench.cells.atlas import Atlas, modality_of
+from chmr_bench.cells.atlas import Atlas
 from chmr_bench.cells.similarity import SparsityRule, within_clusters, within_groups
-from chmr_bench.contracts import MatrixBlock, Progress, no_progress
+from chmr_bench.contracts import MatrixBlock, Progress, modality_of, no_progress
 from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench.features.cache import available_cores
 from chmr_bench.features.tanimoto import Bits, Neighbours, nearest, packed

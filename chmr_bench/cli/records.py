@@ -124,7 +124,7 @@ def _packed(
     store: RecordStore, mirror: str | None, *, offline: bool, best: bool, test_only: bool
 ) -> Packing:
     from chmr_bench.api.options import datasets_of
-    from chmr_bench.runner.labels import LabelledCells
+    from chmr_bench.runner.recorded import LabelledCells
 
     labels = LabelledCells(datasets_of({"mirror": mirror, "offline": offline, "jobs": 1}))
     done = store.pack(labels, best=best, test_only=test_only)

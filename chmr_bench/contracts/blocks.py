@@ -106,6 +106,10 @@ class MatrixBlock:
             )
         return self.observed
 
+    def dense(self) -> FloatArray:
+        """Return the values as an array, (n, d); what is sparse has 0 where nothing stands."""
+        return self.values if isinstance(self.values, np.ndarray) else self.values.toarray()
+
     def take(self, rows: IntArray) -> MatrixBlock:
         """Return the block of the given rows, in that order."""
         return replace(self, values=self.values[rows], observed=self.observed[rows])
@@ -172,6 +176,11 @@ def _gather(offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
 
 
 Block: TypeAlias = MatrixBlock | GraphBlock
+
+
+def modality_of(block: str) -> str:
+    """Return the modality of a block's name: the part before the first dot."""
+    return block.partition(".")[0]
 
 
 def block_arrays(block: Block) -> list[Any]:

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from chmr_bench.contracts.blocks import MatrixBlock
 from chmr_bench.contracts.data import Inputs
 from chmr_bench.contracts.progress import Progress, no_progress
 from chmr_bench.contracts.specs import FeatureRequest
-from chmr_bench.types import DeviceKind, FloatArray, MetricName, TaskType
+from chmr_bench.types import DeviceKind, FloatArray, MetricName, Precision, TaskType
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class FitContext:
     seed: int = 0
     n_jobs: int = 1
     device: DeviceKind = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     progress: Progress = no_progress
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("chmr_bench.model"))
     weights: Path | None = None

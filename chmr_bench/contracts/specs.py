@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from chmr_bench.types import MetricName, TaskType
+from chmr_bench.types import PARTS, MetricName, TaskType
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,13 @@ class DatasetSpec:
     version: str = "1"
     ceilings: str = ""
     details: str = ""
+
+    @property
+    def reference_digest(self) -> str:
+        """Digest of the reference split, as `Split.digest` makes it; "" where it is not pinned."""
+        if len(self.split_digests) != len(PARTS):
+            return ""
+        return hashlib.sha256("\n".join(self.split_digests).encode()).hexdigest()
 
     @property
     def n_tasks(self) -> int:

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from chmr_bench.contracts.progress import Progress, no_progress
-from chmr_bench.types import DeviceKind
+from chmr_bench.types import DeviceKind, Precision
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class WeightsRequest:
     anew: bool = False
     n_jobs: int = 1
     device: DeviceKind = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     progress: Progress = no_progress
     stage: Callable[[str], None] = lambda _: None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("chmr_bench.weights"))

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from chmr_bench.contracts import CELL_MODALITIES, Inputs, MatrixBlock
+from chmr_bench.contracts import CELL_MODALITIES, Inputs, MatrixBlock, modality_of
 from chmr_bench.errors import DataError
 from chmr_bench.types import BoolArray, FloatArray
 
@@ -131,7 +131,7 @@ def learn(train: Inputs, components: int) -> dict[str, tuple[ProfileScale, ...]]
     """
     by_modality: dict[str, tuple[ProfileScale, ...]] = {}
     for modality in CELL_MODALITIES:
-        names = sorted(n for n in train.blocks if n.partition(".")[0] == modality)
+        names = sorted(n for n in train.blocks if modality_of(n) == modality)
         blocks = {name: _block(train, name) for name in names}
         scales = tuple(_scale(n, b, components) for n, b in blocks.items() if b.observed.any())
         if scales:

@@ -14,14 +14,14 @@ import os
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chmr_bench.contracts import FeatureRequest, FitContext, Inputs, MatrixBlock, ModelSpec
+from chmr_bench.contracts import FitContext, Inputs, MatrixBlock, ModelSpec
 from chmr_bench.errors import DataError, PluginError, WorkerDiedError
 from chmr_bench.interpreters.environment import interpreter_of
 from chmr_bench.lazy import load_object
@@ -40,7 +40,8 @@ def builder_of(spec: ModelSpec) -> Callable[[Any], Any]:
 class RemoteModel:
     """Stands for a model whose `fit` and `predict` run in the interpreter that its spec names.
 
-    One process serves both; it ends with `close`, with this object, or with this process.
+    One process serves both; it ends with `close`, with this object, or with this process. What the
+    model needs is asked of its own class, in this interpreter.
 
     Parameters
     ----------
@@ -52,11 +53,6 @@ class RemoteModel:
 
     def __init__(self, spec: ModelSpec, config: Any) -> None:
         self.spec, self.config = spec, config
-
-    @classmethod
-    def needs(cls, config: Any) -> Mapping[str, FeatureRequest]:
-        """Raise PluginError: it is the model's own class that is asked, in this interpreter."""
-        raise PluginError("needs() of a model elsewhere is asked of its own class")
 
     def fit(
         self,
@@ -198,10 +194,7 @@ def write_inputs(path: str, inputs: Inputs, y: FloatArray | None = None) -> None
                 f"block {name!r} holds graphs; a model with an interpreter of its own is given "
                 "matrices and SMILES: make the graphs there"
             )
-        values: Any = block.values
-        columns[f"values:{name}"] = _lists(
-            values if isinstance(values, np.ndarray) else values.toarray()
-        )
+        columns[f"values:{name}"] = _lists(block.dense())
         seen = block.observed
         columns[f"observed:{name}"] = _lists(seen) if block.in_part else pa.array(seen)
     if y is not None:

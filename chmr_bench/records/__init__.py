@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chmr_bench.records.identity import RunKey, canonical_json
+from chmr_bench.records.identity import RunKey, canonical_json, json_digest
 from chmr_bench.records.predictions import Molecules, Predictions
 from chmr_bench.records.run import Problem, Stored
 from chmr_bench.records.schema import (
@@ -45,5 +45,6 @@ __all__ = [
     "TaskResult",
     "Timing",
     "canonical_json",
+    "json_digest",
     "no_records",
 ]

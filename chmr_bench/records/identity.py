@@ -74,7 +74,7 @@ class RunKey:
             "precision": self.precision,
             "device": None if self.device == "cpu" else self.device,
         }
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+        return json_digest(content)
 
     def _changed_features(self) -> dict[str, dict[str, str]]:
         changed = {n: v for n, v in self.features.items() if v != FIRST_VERSION}
@@ -84,3 +84,8 @@ class RunKey:
 def canonical_json(value: Any) -> str:
     """Return JSON that is the same for equal values: sorted keys, no spaces, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def json_digest(value: Any) -> str:
+    """Return the sha256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chmr_bench.data.requests import Origin
-from chmr_bench.types import DeviceKind, MetricName, TaskType
+from chmr_bench.types import DeviceKind, MetricName, Precision, TaskType
 
 SCHEMA_VERSION: Literal["2"] = "2"
 
@@ -268,9 +268,7 @@ class Record(_Part):
         default=None,
         description="atlases attached with --cells that the model reads; null = none",
     )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="of the model's arithmetic"
-    )
+    precision: Precision = Field(default="float32", description="of the model's arithmetic")
     metrics: Metrics | None = Field(default=None, description="the scores; null of a failed run")
     remarks: list[str] = Field(
         default_factory=list,

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chmr_bench.records import canonical_json
+from chmr_bench.records import json_digest
 from chmr_bench.records.audited import AuditFile
 from chmr_bench.report.aggregate import Row, Table
 from chmr_bench.report.boards import MAIN, BoardRow, Cell, FilledBoard
@@ -84,7 +84,7 @@ def dataset_json(tables: Sequence[Table]) -> tuple[dict[str, Any], dict[str, Any
     contents, settings = [table_json(table) for table in tables], {}
     for row in (row for content in contents for row in content["rows"]):
         own = {name: row.pop(name) for name in SETTINGS}
-        row["settings"] = hashlib.sha256(canonical_json(own).encode()).hexdigest()[:16]
+        row["settings"] = json_digest(own)[:16]
         settings[row["settings"]] = own
         for name in ELSEWHERE:
             row.pop(name, None)

@@ -14,7 +14,6 @@ Examples
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from chmr_bench.records import Problem, Record, RecordStore, Stored, canonical_j
 from chmr_bench.records.remedy import remedy
 from chmr_bench.report.columns import COLUMNS, NUMBERS, line_of, seal_of
 from chmr_bench.report.labels import plain_name, row_labels
-from chmr_bench.types import PARTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,9 +176,8 @@ def _is_pinned(dataset: str, origin: str, _: str, split_digest: str) -> bool:
     registered = registry().datasets.get(dataset)
     if registered is None or origin != "registered":
         return False
-    pinned = registered.spec.split_digests
-    made = hashlib.sha256("\n".join(pinned).encode()).hexdigest()
-    return len(pinned) == len(PARTS) and made == split_digest
+    pinned = registered.spec.reference_digest
+    return pinned != "" and pinned == split_digest
 
 
 def registered_spec(run: Run) -> DatasetSpec | None:

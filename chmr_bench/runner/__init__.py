@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from chmr_bench.data.requests import DatasetRequest
-from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.job import Job
 from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
-from chmr_bench.runner.opening import Datasets, load
+from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.options import RunOptions
-from chmr_bench.runner.run import Finished, run_job, run_jobs, settle
+from chmr_bench.runner.run import Finished, run_jobs, settle
 from chmr_bench.runner.weights import WeightsCache, WeightsKey
 
 __all__ = [
@@ -23,9 +22,6 @@ __all__ = [
     "SplitRequest",
     "WeightsCache",
     "WeightsKey",
-    "check_predictions",
-    "load",
-    "run_job",
     "run_jobs",
     "settle",
 ]

@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chmr_bench import paths
 from chmr_bench.audit import Audit, Subject, audit
-from chmr_bench.contracts import MatrixBlock, Progress, no_progress
-from chmr_bench.errors import DataError, PluginError, UsageError
+from chmr_bench.contracts import Progress, no_progress
+from chmr_bench.errors import UsageError
 from chmr_bench.features import cache
 from chmr_bench.features.groups import molecule_groups
+from chmr_bench.runner.features import FINGERPRINT, bits_of, feature_of
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
-from chmr_bench.runner.opening import Datasets
+from chmr_bench.runner.weights import seen_hashes
 
 SEEN, CARD = "seen.npy", "card.json"
-FINGERPRINT = "morgan"
-"""With its own settings: radius 2, 2,048 bits, no stereo marks."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,6 @@ class Seen:
 
 
 def subject(
-    datasets: Datasets,
     data: LoadedDataset,
     split: SplitRequest,
     progress: Progress = no_progress,
@@ -59,7 +55,7 @@ def subject(
     step("SMILES, parents and scaffolds")
     identities = cache.identities(
         data.dataset.smiles,
-        n_jobs=datasets.n_jobs,
+        n_jobs=data.n_jobs,
         progress=progress,
         cache=paths.feature_folder(),
     )
@@ -89,27 +85,15 @@ def subject(
 
 def examine(
     one: Subject,
-    datasets: Datasets,
+    n_jobs: int,
     progress: Progress = no_progress,
     step: Callable[[str], None] = lambda _: None,
 ) -> Audit:
     """Return the audit of a subject; its fingerprints come from the cache of features."""
-    from chmr_bench.plugins import registry
-
     step("fingerprints")
-    spec = registry().feature(FINGERPRINT).spec
-    block = cache.featurise(
-        spec,
-        {},
-        one.dataset.smiles,
-        n_jobs=datasets.n_jobs,
-        progress=progress,
-        cache=paths.feature_folder(),
-    )
-    if not isinstance(block, MatrixBlock):
-        raise PluginError(f"the feature {FINGERPRINT!r} is no matrix")
+    bits = bits_of(feature_of(one.dataset.smiles, FINGERPRINT, n_jobs, progress))
     step("nearest training molecules")
-    return audit(one, block.values, datasets.n_jobs, progress)
+    return audit(one, bits, n_jobs, progress)
 
 
 def seen_by_weights(files: Sequence[Path] = ()) -> list[Seen]:
@@ -138,7 +122,7 @@ def seen_by_weights(files: Sequence[Path] = ()) -> list[Seen]:
 
 
 def _seen(group: Sequence[Path]) -> Seen:
-    hashes = _hashes(group[0])
+    hashes = seen_hashes(group[0])
     n = _atlas(group[0].parent / CARD).get("n_molecules")
     return Seen(_title(group), hashes, n if isinstance(n, int) else len(hashes))
 
@@ -153,18 +137,6 @@ def _beside(file: Path) -> Path:
             "name weights that chmr-bench pretrain made"
         )
     return seen
-
-
-def _hashes(path: Path) -> Any:
-    try:
-        hashes = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; remove its folder") from error
-    if hashes.ndim != 1 or hashes.dtype != np.uint64:
-        raise DataError(
-            f"{path}: holds {hashes.dtype} {hashes.shape}; expected uint64 (k,), a hash a molecule"
-        )
-    return hashes
 
 
 def _title(group: Sequence[Path]) -> str:

@@ -115,7 +115,7 @@ def clean_rows(one: Subject) -> BoolArray:
 def _subject(record: Record, datasets: Datasets, progress: Progress) -> Subject:
     """Return a record's dataset and split; DataError where they are not those on record."""
     data, _ = open_split(record, datasets)
-    return subject(datasets, data, requests_of(record)[1], progress)
+    return subject(data, requests_of(record)[1], progress)
 
 
 def _predictions(run: Stored, store: RecordStore) -> Predictions:
@@ -146,26 +146,25 @@ def clean_score(
         raise RecordError("status is ok, but there are no metrics, or no predictions")
     metrics = record.metrics
     if not clean.any():
-        return _score(record.predictions_sha256, None, (None, None), 0)
+        return CleanScore(
+            macro=None,
+            low=None,
+            high=None,
+            n_evaluable=0,
+            predictions_sha256=record.predictions_sha256,
+        )
     if not clean.all():
         clusters = clusters_of([one.molecules.keys[row] for row in one.split.test[clean].tolist()])
-        metrics, _ = score(one.spec, one.dataset, _rows(predictions, clean), clusters)
-    ends = (metrics.low, metrics.high)
-    return _score(record.predictions_sha256, metrics.macro, ends, metrics.n_evaluable)
-
-
-def _score(
-    sha256: str, macro: float | None, ends: tuple[float | None, float | None], n_evaluable: int
-) -> CleanScore:
-    low, high = ends
+        of_clean = dataclasses.replace(
+            predictions, rows=predictions.rows[clean], values=predictions.values[clean]
+        )
+        metrics, _ = score(one.spec, one.dataset, of_clean, clusters)
     return CleanScore(
-        macro=macro, low=low, high=high, n_evaluable=n_evaluable, predictions_sha256=sha256
-    )
-
-
-def _rows(predictions: Predictions, chosen: BoolArray) -> Predictions:
-    return dataclasses.replace(
-        predictions, rows=predictions.rows[chosen], values=predictions.values[chosen]
+        macro=metrics.macro,
+        low=metrics.low,
+        high=metrics.high,
+        n_evaluable=metrics.n_evaluable,
+        predictions_sha256=record.predictions_sha256,
     )
 
 

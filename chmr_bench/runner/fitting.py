@@ -19,7 +19,6 @@ from pydantic import BaseModel
 from chmr_bench.ablation.replacement import replaced
 from chmr_bench.contracts import FitContext, Inputs, Model, ModelSpec, Progress
 from chmr_bench.interpreters import RemoteModel, builder_of
-from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, use_registry
 from chmr_bench.records.environment import (
     MemoryScope,
@@ -30,7 +29,6 @@ from chmr_bench.records.environment import (
 from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.settings import require
-from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import FloatArray, IntArray
 
 FIT = "chmr_bench.runner.fitting:fit_and_predict"
@@ -164,10 +162,8 @@ def _fit(model: Model, task: FitTask, send: Send) -> None:
 
 def _predicted(model: Model, part: ToPredict, context: FitContext) -> Predicted:
     test = part.inputs.read_only()
-    shape = (len(test), len(context.tasks.task_names))
     started = time.perf_counter()
-    y_pred = model.predict(test)
-    y_pred = check_predictions(y_pred, shape, context.tasks.task_type == "classification")
+    y_pred = _checked(model.predict(test), test, context)
     slow = time.perf_counter() - started > SPOT_SECONDS
     remarks = () if slow else tuple(spot_check(model.predict, test, y_pred))
     return Predicted(y_pred, remarks, _replaced(model, part, context))
@@ -175,13 +171,10 @@ def _predicted(model: Model, part: ToPredict, context: FitContext) -> Predicted:
 
 def of_valid(model: Model, task: FitTask) -> FloatArray | None:
     """Return the predictions of the validation rows, (n_valid, t); a run does not fail by them."""
-    tasks = task.context.tasks
     if not len(task.valid):
         return None
-    shape = (len(task.valid), len(tasks.task_names))
     try:
-        y_pred = model.predict(task.valid.read_only())
-        return check_predictions(y_pred, shape, tasks.task_type == "classification")
+        return _checked(model.predict(task.valid.read_only()), task.valid, task.context)
     except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - a stranger's code
         task.context.log.warning(
             "no predictions of the validation rows are kept: %s: %s", type(error).__name__, error
@@ -194,28 +187,21 @@ def _replaced(model: Model, part: ToPredict, context: FitContext) -> FloatArray 
     if part.givers is None:
         return None
     test = part.inputs
-    shape = (len(test), len(context.tasks.task_names))
-    is_class = context.tasks.task_type == "classification"
     own = {name: test.matrix(name) for name in part.replaced}
-    draws = np.empty((len(part.givers), *shape), dtype=np.float32)
+    n_tasks = len(context.tasks.task_names)
+    draws = np.empty((len(part.givers), len(test), n_tasks), dtype=np.float32)
     for draw, giver in enumerate(part.givers):
         blocks = {**test.blocks, **replaced(own, giver)}
         inputs = dataclasses.replace(test, blocks=blocks).read_only()
-        draws[draw] = check_predictions(model.predict(inputs), shape, is_class)
+        draws[draw] = _checked(model.predict(inputs), test, context)
     return draws
 
 
-def load_classes(spec: ModelSpec) -> None:
-    """Import the modules of a model.
-
-    Raises
-    ------
-    PluginError
-        One does not import, or lacks what the spec names.
-    """
-    with stdout_to_stderr():
-        for path in (spec.config, spec.factory):
-            load_object(path)
+def _checked(y_pred: Any, of: Inputs, context: FitContext) -> FloatArray:
+    """Return the predictions of molecules, (n, t), held against what was asked for."""
+    tasks = context.tasks
+    shape = (len(of), len(tasks.task_names))
+    return check_predictions(y_pred, shape, tasks.task_type == "classification")
 
 
 def spot_check(predict: Callable[[Inputs], Any], test: Inputs, y_pred: FloatArray) -> Iterator[str]:

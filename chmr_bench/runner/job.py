@@ -7,12 +7,19 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.contracts import FitContext, ModelSpec, PendingWeights, TaskInfo, Weights
+from chmr_bench.contracts import (
+    FitContext,
+    ModelSpec,
+    PendingWeights,
+    TaskInfo,
+    Weights,
+    modality_of,
+)
 from chmr_bench.data.fetch import file_sha256
 from chmr_bench.interpreters import environment_digest
 from chmr_bench.plugins import Registered, registry
@@ -29,7 +36,7 @@ from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.weights import WeightsKey
 from chmr_bench.settings import EVERY
-from chmr_bench.types import DeviceKind, IntArray
+from chmr_bench.types import DeviceKind, IntArray, Precision
 
 if TYPE_CHECKING:
     from chmr_bench.cells.linking import OwnProfiles
@@ -66,7 +73,7 @@ class Job:
     data: LoadedDataset
     split: SplitRequest
     seed: int | None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     device: DeviceKind = "cpu"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     weights: Weights | PendingWeights | None = None
@@ -139,7 +146,7 @@ class Job:
     def own_profiles(self) -> tuple[OwnProfiles, ...]:
         """Return what was attached and can reach the model; none where it reads none of it."""
         parts = tuple(part for part in self.data.own_profiles if part.blocks)
-        names = {name.partition(".")[0] for part in parts for name in part.blocks}
+        names = {modality_of(name) for part in parts for name in part.blocks}
         return parts if names & set(self.model.spec.reads) else ()
 
     @property

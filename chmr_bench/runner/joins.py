@@ -5,7 +5,6 @@ Both take an atlas to be opened, which takes up to minutes: what was found is ke
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from chmr_bench.cells.sources.keys import keys_where_readable
 from chmr_bench.contracts import AtlasSpec, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions, SourceFiles
 from chmr_bench.lazy import load_object
-from chmr_bench.records import canonical_json
+from chmr_bench.records import canonical_json, json_digest
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.own_profiles import profiles
 from chmr_bench.runner.pretraining import atlas_specs, public_name
@@ -97,8 +96,7 @@ def _agreements(spec: AtlasSpec, options: FetchOptions, progress: Progress) -> l
 
 def _kept(content: list[Any], compute: Callable[[], Any]) -> Any:
     """Return what was computed for this content before, else compute it; a lost file costs time."""
-    digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()
-    file = paths.home() / "joins" / f"{digest[:32]}.json"
+    file = paths.home() / "joins" / f"{json_digest(content)[:32]}.json"
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,12 +20,15 @@ from chmr_bench.contracts import (
     ModelSpec,
     Progress,
     Split,
+    modality_of,
     no_progress,
 )
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.paths import feature_folder
+from chmr_bench.plugins import registry
 from chmr_bench.records import canonical_json
+from chmr_bench.runner.features import feature_of
 from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.types import PARTS, IntArray
 
@@ -125,9 +127,8 @@ class LoadedDataset:
 
     def split_digest(self, request: SplitRequest) -> str:
         """Return the digest of a split: the pinned one without computing, where there is one."""
-        pinned = self.spec.split_digests
-        if request.method == "reference" and len(pinned) == 3:
-            return hashlib.sha256("\n".join(pinned).encode()).hexdigest()
+        if request.method == "reference" and self.spec.reference_digest:
+            return self.spec.reference_digest
         return self.split(request).digest()
 
     def split(self, request: SplitRequest) -> Split:
@@ -154,7 +155,7 @@ class LoadedDataset:
             theirs = whole.split(request)
             train, valid, test = (np.flatnonzero(np.isin(rows, theirs.part(p))) for p in PARTS)
             return self._with_rows(Split(train, valid, test))
-        pinned = self.split_digest(request) if by_rule and len(self.spec.split_digests) == 3 else ""
+        pinned = self.spec.reference_digest if by_rule else ""
         if pinned and (kept := _kept_split(pinned)):
             return kept
         if by_rule and not self.spec.split_rule:
@@ -209,7 +210,7 @@ class LoadedDataset:
         blocks: dict[str, Block] = {
             name: block
             for name, block in self.dataset.blocks.items()
-            if {name, name.partition(".")[0]} & set(spec.reads)
+            if {name, modality_of(name)} & set(spec.reads)
         }
         keys: tuple[str, ...] = ()
         for name, request in needs.items():
@@ -221,20 +222,10 @@ class LoadedDataset:
 
     def feature(self, request: FeatureRequest, progress: Progress = no_progress) -> Block:
         """Return a feature of every molecule, computed at most once."""
-        from chmr_bench.features import cache
-        from chmr_bench.plugins import registry
-
         spec = registry().feature(request.feature).spec
         key = request.feature + canonical_json({**spec.settings, **request.settings})
         if key not in self._blocks:
-            self._blocks[key] = cache.featurise(
-                spec,
-                request.settings,
-                self.dataset.smiles,
-                n_jobs=self.n_jobs,
-                progress=progress,
-                cache=feature_folder(),
-            )
+            self._blocks[key] = feature_of(self.dataset.smiles, request, self.n_jobs, progress)
         return self._blocks[key]
 
     def keys(self, progress: Progress = no_progress) -> tuple[str, ...]:

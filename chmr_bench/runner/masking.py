@@ -11,13 +11,12 @@ import numpy as np
 
 from chmr_bench.ablation.missing import Missing, MoleculeNames, Stage
 from chmr_bench.contracts import (
-    FeatureRequest,
     Inputs,
-    MatrixBlock,
     Progress,
     Split,
     no_progress,
 )
+from chmr_bench.runner.features import FINGERPRINT, bits_of
 from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.types import PARTS, IntArray, Part
 
@@ -112,9 +111,7 @@ def _frozen(
     if names:
         molecules = MoleculeNames(test.smiles, data.keys_of(split.test, progress))
         given = givers(missing.seed, molecules, {n: cells[n] for n in names}, missing.replaced)
-    return SplitInputs(
-        parts["train"], parts["valid"], test, givers=given, blocks=names if names else ()
-    )
+    return SplitInputs(parts["train"], parts["valid"], test, givers=given, blocks=names)
 
 
 def _molecules(missing: Missing, data: LoadedDataset, progress: Progress) -> MoleculeNames:
@@ -129,17 +126,11 @@ def _molecules(missing: Missing, data: LoadedDataset, progress: Progress) -> Mol
 
 @dataclass(frozen=True)
 class _Bits:
-    """The Morgan bits of some rows, computed where somebody needs them."""
+    """The fingerprint bits of some rows, computed where somebody needs them."""
 
     rows: IntArray
     data: LoadedDataset
     progress: Progress
 
     def __call__(self) -> sparse.csr_array:
-        from scipy import sparse
-
-        block = self.data.feature(FeatureRequest("morgan"), self.progress)
-        if not isinstance(block, MatrixBlock):  # registered so
-            raise TypeError("the feature 'morgan' is no matrix")
-        bits: sparse.csr_array = sparse.csr_array(block.values)[self.rows]
-        return bits
+        return bits_of(self.data.feature(FINGERPRINT, self.progress))[self.rows]

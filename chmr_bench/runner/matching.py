@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from chmr_bench import isolation, paths
 from chmr_bench.cells import Atlas
 from chmr_bench.contracts import (
-    Block,
     FitContext,
     Inputs,
     MatchModel,
     MatrixBlock,
     ModelSpec,
+    Progress,
     TaskInfo,
 )
 from chmr_bench.errors import DataError, PredictionError
@@ -27,13 +27,14 @@ from chmr_bench.features import cache
 from chmr_bench.features.groups import molecule_groups
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry
+from chmr_bench.runner.features import feature_of
 from chmr_bench.runner.fitting import Send, seed_globals, speaking, threads, throttled
 from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.pretraining import AtlasData
 from chmr_bench.settings import require
 from chmr_bench.splits.grouped import FOLDS, REPEATS, repeated_fold
 from chmr_bench.statistics.retrieval import Ranks, ranks_of, together
-from chmr_bench.types import DeviceKind, FloatArray, IntArray
+from chmr_bench.types import DeviceKind, FloatArray, IntArray, Precision
 
 MATCH = "chmr_bench.runner.matching:match_here"
 LEAST_PAIRS = 5 * FOLDS
@@ -58,7 +59,7 @@ class MatchJob:
     seed: int = 0
     shuffled: bool = False
     device: DeviceKind = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,6 @@ def match_here(job: MatchJob, data: AtlasData, known: Registry, send: Send) -> M
     """Return what the model makes of held-out pairs, computed in this process."""
     started = time.perf_counter()
     with speaking(send, known), threads(data.n_jobs):
-        progress = throttled(send)
         send("step", "atlas")
         opened, info = data.open([job.atlas], transductive=True)  # no label is in sight
         atlas, n_same = pairs_of(opened, data.n_jobs)
@@ -139,10 +139,10 @@ def match_here(job: MatchJob, data: AtlasData, known: Registry, send: Send) -> M
         parts: dict[str, list[MatchedBlock]] = {name: [] for name in kept}
         send("step", "features")
         inputs = _inputs(job, atlas, data.n_jobs)
+        context = _context(job, data.n_jobs, throttled(send))
         for fold in range(FOLDS):
             send("step", f"fold {fold + 1} of {FOLDS}")
-            context = replace(_context(job, data.n_jobs), progress=progress)
-            for name, part in _fold(job, (atlas, inputs), fold, context, kept).items():
+            for name, part in _fold(job, atlas, inputs, fold, context, kept).items():
                 parts[name].append(part)
     blocks = tuple(_joined(parts[name]) for name in kept)
     few = {name: n for name, n in counts.items() if name not in kept}
@@ -168,35 +168,32 @@ def pairs_of(atlas: Atlas, n_jobs: int) -> tuple[Atlas, int]:
 
 def _inputs(job: MatchJob, atlas: Atlas, n_jobs: int) -> Inputs:
     """Return what the model reads of the molecules."""
-    blocks: dict[str, Block] = {}
-    for name, wanted in load_object(job.spec.match).needs(job.config).items():
-        spec, folder = registry().feature(wanted.feature).spec, paths.feature_folder()
-        blocks[name] = cache.featurise(
-            spec, wanted.settings, atlas.smiles, n_jobs=n_jobs, cache=folder
-        )
+    needs = load_object(job.spec.match).needs(job.config)
+    blocks = {name: feature_of(atlas.smiles, one, n_jobs) for name, one in needs.items()}
     return Inputs(atlas.smiles, blocks, atlas.keys)
 
 
-def _context(job: MatchJob, n_jobs: int) -> FitContext:
+def _context(job: MatchJob, n_jobs: int, progress: Progress) -> FitContext:
     return FitContext(
         TaskInfo("regression", (), "mae"),
         seed=job.seed,
         n_jobs=n_jobs,
         device=job.device,
         precision=job.precision,
+        progress=progress,
         log=logging.getLogger(f"chmr_bench.match.{job.spec.name}"),
     )
 
 
 def _fold(
     job: MatchJob,
-    whole: tuple[Atlas, Inputs],
+    atlas: Atlas,
+    inputs: Inputs,
     fold: int,
     context: FitContext,
     blocks: list[str],
 ) -> dict[str, MatchedBlock]:
     """Return what a model fitted on the other folds makes of one fold's pairs, block by block."""
-    atlas, inputs = whole
     split = repeated_fold([atlas.keys], job.seed % REPEATS * FOLDS + fold)
     train = np.sort(np.concatenate([split.train, split.valid]))
     pairs = atlas.take(train)

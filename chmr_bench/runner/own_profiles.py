@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from chmr_bench import foreign
-from chmr_bench.cells import Atlas, modality_of, sources
+from chmr_bench.cells import Atlas, sources
 from chmr_bench.cells.linking import OwnProfiles, link, together
-from chmr_bench.contracts import AtlasSpec, ModelSpec, Progress, no_progress
+from chmr_bench.contracts import AtlasSpec, ModelSpec, Progress, modality_of, no_progress
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import UsageError, nearest
 from chmr_bench.plugins import registry

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chmr_bench import foreign, paths
+from chmr_bench import paths
 from chmr_bench.ablation.missing import MaskedEntries, Missing, MoleculeNames, masked_entries
 from chmr_bench.contracts import ASSAY, AtlasSpec, DatasetSpec, MatrixBlock, Progress, no_progress
 from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.errors import DataError, UsageError
 from chmr_bench.plugins import registry
-from chmr_bench.records import canonical_json
+from chmr_bench.records import canonical_json, json_digest
+from chmr_bench.runner.features import FINGERPRINT, bits_of, feature_of
+from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from chmr_bench.cells import Atlas
     from chmr_bench.features.groups import MoleculeKeys
 
@@ -81,7 +84,7 @@ class AtlasData:
                 "left_out": sorted(left_out, key=canonical_json),
                 **({"hidden": hidden} if hidden else {}),
             }
-            self._digests[key] = hashlib.sha256(canonical_json(content).encode()).hexdigest()
+            self._digests[key] = json_digest(content)
         return self._digests[key]
 
     def open(self, atlases: Sequence[str], transductive: bool) -> tuple[Atlas, Mapping[str, Any]]:
@@ -178,14 +181,10 @@ class AtlasData:
 def mask_atlas(atlas: Atlas, missing: Missing, n_jobs: int) -> tuple[Atlas, Mapping[str, Any]]:
     """Return an atlas without what is masked, and what became of each modality."""
     from chmr_bench.ablation import masking
-    from chmr_bench.features import cache
     from chmr_bench.splits import scaffold_smiles
 
-    def bits() -> Any:
-        spec = registry().feature("morgan").spec
-        folder = paths.feature_folder()
-        block = cache.featurise(spec, {}, atlas.smiles, n_jobs=n_jobs, cache=folder)
-        return block.values if isinstance(block, MatrixBlock) else None
+    def bits() -> sparse.csr_array:
+        return bits_of(feature_of(atlas.smiles, FINGERPRINT, n_jobs))
 
     families: Sequence[str] = ()
     if missing.mechanism == "scaffold":
@@ -248,8 +247,7 @@ def _held_out_file(spec: DatasetSpec) -> Path:
     from chmr_bench.features.groups import MOLECULE_VERSION
 
     pins = {**_pins(spec), "rdkit": metadata.version("rdkit"), "molecule": MOLECULE_VERSION}
-    digest = hashlib.sha256(canonical_json(pins).encode()).hexdigest()
-    return paths.home() / "held-out" / f"{spec.name}-{digest[:16]}.txt"
+    return paths.home() / "held-out" / f"{spec.name}-{json_digest(pins)[:16]}.txt"
 
 
 def _test_molecules(
@@ -257,23 +255,9 @@ def _test_molecules(
 ) -> MoleculeKeys:
     """Return the molecules of a benchmark's reference test part."""
     from chmr_bench.data.datasets import open_dataset
-    from chmr_bench.features import cache
-    from chmr_bench.splits import make_split
 
     dataset = open_dataset(spec, options, progress)
-    rule = partial(foreign.call, spec.split_rule, seconds=options.load_limit)
-    split = make_split("reference", dataset, rule=rule, n_jobs=n_jobs)
-    pinned = hashlib.sha256("\n".join(spec.split_digests).encode()).hexdigest()
-    if len(spec.split_digests) == 3 and split.digest() != pinned:
-        raise DataError(
-            f"dataset {spec.name!r}: its reference split has digest {split.digest()[:12]}, pinned "
-            f"is {pinned[:12]}; the rule gives other rows here"
-        )
-    test = split.test.tolist()
-    return cache.molecule_keys(
-        [dataset.smiles[row] for row in test],
-        [dataset.keys[row] for row in test] if dataset.keys else (),
-        n_jobs=n_jobs,
-        progress=progress,
-        cache=paths.feature_folder(),
+    data = LoadedDataset(
+        DatasetRequest(name=spec.name), spec, dataset, dataset.digest(), n_jobs, options.load_limit
     )
+    return data.molecules(progress, data.split(SplitRequest("reference")).test)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from chmr_bench.contracts import Split
 from chmr_bench.data.requests import DatasetRequest
-from chmr_bench.errors import DataError
+from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.records import Record
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.pretraining import atlas_specs
+from chmr_bench.types import BoolArray
 
 
 def requests_of(record: Record) -> tuple[DatasetRequest, SplitRequest]:
@@ -84,3 +87,27 @@ def other_split(record: Record, split: Split) -> str:
     if split.digest() == record.split.digest:
         return ""
     return f"split digest: {record.split.digest[:12]} on record, {split.digest()[:12]} here"
+
+
+class LabelledCells:
+    """Which test cells of a stored run have a label: no other prediction need be kept.
+
+    Attributes
+    ----------
+    missing :
+        Names of datasets whose labels could not be had, or are of another content.
+    """
+
+    def __init__(self, datasets: Datasets) -> None:
+        self.datasets = datasets
+        self.missing: set[str] = set()
+
+    def __call__(self, record: Record) -> BoolArray | None:
+        """Return (n_test, t) which cells have a label, None where that is not known."""
+        try:
+            loaded, split = open_split(record, self.datasets)
+        except ChmrBenchError:
+            self.missing.add(record.dataset.name)
+            return None
+        known: BoolArray = ~np.isnan(loaded.dataset.y[split.test])
+        return known

@@ -77,7 +77,7 @@ class _Result:
 
 
 def settle(
-    job: Job, options: RunOptions, cache: WeightsCache, listener: Listener | None = None
+    job: Job, options: RunOptions, cache: WeightsCache, listener: Listener
 ) -> Job | Finished:
     """Return the job with its weights made, so that its identity is final; or its failed record.
 
@@ -91,7 +91,7 @@ def settle(
     if not isinstance(job.weights, PendingWeights):
         return job
     with logs.captured() as stream:
-        clock = Clock(listener or Listener(), stream)
+        clock = Clock(listener, stream)
         log.info("%s: %s", job, job.weights.title)
         failed = cache.failed.get(job.pending_text())
         if failed is None:
@@ -110,39 +110,19 @@ def settle(
     return replace(job, weights=weights, weights_seconds=clock.seconds["weights"])
 
 
-def run_job(
-    job: Job,
-    options: RunOptions,
-    listener: Listener | None = None,
-    cache: WeightsCache | None = None,
-) -> Finished:
-    """Do one job. A failure of the model, whatever it is, is a failed record, not an exception.
-
-    Weights that are pending are made first.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        The user wants to stop; nothing is left behind.
-    """
-    settled = settle(job, options, cache or WeightsCache(options), listener)
-    if isinstance(settled, Finished):
-        return settled
-    return next(run_jobs([settled], options, listener))
-
-
 def run_jobs(
     jobs: Sequence[Job], options: RunOptions, listener: Listener | None = None
 ) -> Iterator[Finished]:
     """Yield jobs of one `Job.fit_name`, whose weights are there, done with one fit.
 
-    Where that fails each is done alone, so that one that fails takes no other along; but not where
-    the fit itself failed, which is the same for all.
+    A failure of the model, whatever it is, is a failed record, not an exception. Where a fit for
+    several fails each is done alone, so that one that fails takes no other along; but not where the
+    fit itself failed, which is the same for all.
 
     Raises
     ------
     KeyboardInterrupt
-        As `run_job`.
+        The user wants to stop; nothing is left behind.
     """
     finished = _together(jobs, options, listener or Listener())
     if len(jobs) > 1 and _may_be_done_alone(finished[0].record.error):
@@ -174,18 +154,17 @@ def _together(jobs: Sequence[Job], options: RunOptions, listener: Listener) -> l
         except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - as above
             failure = error_info(error, clock)
         clock.end()
-        finished = []
+        records = []
         for job, result in zip(jobs, results, strict=True):
             timing = clock.timing(job.weights_seconds, len(jobs))
-            finished.append(_finished(_record(job, options, timing, failure, result), result))
+            records.append(_record(job, options, timing, failure, result))
     text = logs.encodable(stream.getvalue())
-    return [replace(one, log=text) for one in finished]
-
-
-def _finished(record: Record, result: _Result | None) -> Finished:
-    if result is None:
-        return Finished(record, log="")
-    return Finished(record, "", result.predictions, result.replicates)
+    return [
+        Finished(record, text, result.predictions, result.replicates)
+        if result
+        else Finished(record, text)
+        for record, result in zip(records, results, strict=True)
+    ]
 
 
 def _results(jobs: Sequence[Job], options: RunOptions, clock: Clock) -> list[_Result]:

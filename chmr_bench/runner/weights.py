@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -33,7 +33,7 @@ from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.pretraining import AtlasData
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
-from chmr_bench.types import DeviceKind, IntArray
+from chmr_bench.types import DeviceKind, IntArray, Precision
 
 MAKE = "chmr_bench.runner.weights:make_here"
 LOOK = "chmr_bench.runner.weights:look_here"
@@ -57,7 +57,7 @@ class WeightsKey:
     config: BaseModel
     seed: int = 0
     device: DeviceKind = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     overrides: frozenset[str] = frozenset()
     missing: Missing | None = None
     anew: bool = False
@@ -280,10 +280,26 @@ def n_seen(seen: Path, data: LoadedDataset, rows: IntArray, progress: Progress) 
     Raises
     ------
     DataError
+        As `seen_hashes`.
+    """
+    hashes = seen_hashes(seen)
+    return int(was_seen(data.molecules(progress, rows), hashes).sum())
+
+
+def seen_hashes(path: Path) -> Any:
+    """Return what weights learnt from, (k,) uint64 of `connectivity_hash`: see `Weights.seen`.
+
+    Raises
+    ------
+    DataError
         The file is damaged.
     """
     try:
-        known = np.load(seen, allow_pickle=False)
+        hashes = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{seen}: cannot be read: {error}; remove its folder") from error
-    return int(was_seen(data.molecules(progress, rows), known).sum())
+        raise DataError(f"{path}: cannot be read: {error}; remove its folder") from error
+    if hashes.ndim != 1 or hashes.dtype != np.uint64:
+        raise DataError(
+            f"{path}: holds {hashes.dtype} {hashes.shape}; expected uint64 (k,), a hash a molecule"
+        )
+    return hashes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.contracts import ModelSpec
+from chmr_bench.contracts import ModelSpec, modality_of
 from chmr_bench.runner import LoadedDataset
 
 
@@ -83,7 +83,7 @@ def inapplicable(spec: ModelSpec, data: LoadedDataset, missing: Missing) -> str:
 
 def modalities_of(data: LoadedDataset) -> set[str]:
     """Return the cell modalities that come with a dataset."""
-    return {name.partition(".")[0] for name in data.dataset.blocks}
+    return {modality_of(name) for name in data.dataset.blocks}
 
 
 def _common(modalities: Sequence[str], missing: Missing) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chmr_bench.contracts import AtlasSpec, ModelSpec
+from chmr_bench.contracts import AtlasSpec, ModelSpec, modality_of
 from chmr_bench.errors import MissingDependencyError
 from chmr_bench.runner import Job, LoadedDataset
 from chmr_bench.runner.pretraining import atlas_specs
@@ -38,7 +38,7 @@ def unlearnt(job: Job) -> str:
     spec, data = job.model.spec, job.data
     known = _learnt(job.config) if spec.needs_cells == "learnt" else set()
     blocks = data.dataset.blocks
-    if not known or any(name in known or name.partition(".")[0] in known for name in blocks):
+    if not known or any({name, modality_of(name)} & known for name in blocks):
         return ""
     whole = data.part_of[0] if data.part_of else data
     own = [part.atlas for part in whole.own_profiles if part.observed.any()]

@@ -15,6 +15,7 @@ from chmr_bench import splits
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progress
 from chmr_bench.errors import MissingDependencyError, PluginError
+from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registered, registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import (
@@ -26,16 +27,16 @@ from chmr_bench.runner import (
     SplitRequest,
     WeightsCache,
 )
-from chmr_bench.runner.fitting import load_classes
 from chmr_bench.runner.own_profiles import attached, join_notes, unread_notes
 from chmr_bench.settings import build_config, require
+from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.sweep.devices import check_device, device_for
 from chmr_bench.sweep.draws import draws
 from chmr_bench.sweep.model_settings import ModelSetting, changed, check_settings, overrides_for
 from chmr_bench.sweep.obstacles import obstacle, unlearnt
+from chmr_bench.types import Precision
 
 State = Literal["new", "cached", "damaged", "failed", "impossible"]
-STATES: tuple[State, ...] = ("new", "cached", "damaged", "failed", "impossible")
 
 Opening: TypeAlias = Callable[[DatasetRequest], Progress]
 """Called when a dataset is about to be loaded; what it returns takes the progress of fetching."""
@@ -67,7 +68,7 @@ class Request:
     split_seeds: tuple[int, ...] = (0,)
     settings: tuple[ModelSetting, ...] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     keep_failed: bool = False
     missing: tuple[Missing | None, ...] = (None,)
     hide_seed: int | None = None
@@ -101,7 +102,9 @@ class Session:
         if name not in self.imports:
             self.imports[name] = ""
             try:
-                load_classes(model.spec)
+                with stdout_to_stderr():
+                    load_object(model.spec.config)
+                    load_object(model.spec.factory)
             except PluginError as error:
                 self.imports[name] = f"{name}: {error}"
         return self.imports[name]
@@ -269,8 +272,15 @@ def _items(
 ) -> Iterator[Item]:
     """Yield a job a seed; one alone where the model is deterministic."""
     spec, dataset = model.spec, data.spec.name
-    blank = Item(spec.name, dataset, split.method, None, "impossible", split.seed)
-    blank = dataclasses.replace(blank, synthetic=data.spec.synthetic)
+    blank = Item(
+        spec.name,
+        dataset,
+        split.method,
+        seed=None,
+        state="impossible",
+        split_seed=split.seed,
+        synthetic=data.spec.synthetic,
+    )
     wanted = draws(request.missing, _unique(request.seeds), request.hide_seed, spec, data)
     base = _base(request, model, data, split, session)
     if isinstance(base, str):

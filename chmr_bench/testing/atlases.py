@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from chmr_bench.cells import AssayBlock, Atlas, modality_of
+from chmr_bench.cells import AssayBlock, Atlas
 from chmr_bench.cells.sources import open_atlas
-from chmr_bench.contracts import AtlasSpec, MatrixBlock
+from chmr_bench.contracts import AtlasSpec, MatrixBlock, modality_of
 from chmr_bench.data.fetch import FetchOptions, options_from_env
 from chmr_bench.errors import ChmrBenchError, PluginError
 from chmr_bench.plugins import registry

@@ -56,6 +56,6 @@ def bits_of(inputs: Inputs, dtype: type = np.float32) -> FloatArray:
     ends = np.cumsum([block.values.shape[1] for block in blocks])
     bits: FloatArray = np.zeros((len(inputs), ends[-1]), dtype=dtype)
     for block, place in zip(blocks, np.split(bits, ends[:-1], axis=1), strict=True):
-        values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+        values = block.dense()
         place[block.observed] = values[block.observed]
     return bits

@@ -84,7 +84,7 @@ def profiles(blocks: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
     """Return standardised read-outs, 0 where not observed, and 1 where they are: (n, d) float32."""
     parts = []
     for block in blocks.values():
-        values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+        values = block.dense()
         seen = block.observed if block.in_part else block.observed[:, None]
         parts.append(np.where(seen & np.isfinite(values), values, np.nan).astype(np.float64))
     joined = np.concatenate(parts, axis=1)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from chmr_bench.cells.atlas import Atlas, Forms, ProfileTable, modality_of
+from chmr_bench.cells.atlas import Atlas, Forms, ProfileTable
 from chmr_bench.cells.merging import merge, one_row_a_molecule
 from chmr_bench.cells.sources.folder import folder_digest, folder_name, load_folder
 from chmr_bench.cells.sources.keys import keys_where_readable, neutral_parents
-from chmr_bench.contracts import AtlasSpec, MatrixBlock, Progress, no_progress
+from chmr_bench.contracts import AtlasSpec, MatrixBlock, Progress, modality_of, no_progress
 from chmr_bench.data.fetch import FetchOptions, SourceFiles
 from chmr_bench.errors import DataError, PluginError
 from chmr_bench.features.groups import MOLECULE_VERSION, MoleculeKeys

@@ -10,9 +10,9 @@ import numpy as np
 from scipy import sparse
 
 from chmr_bench import DataError, GraphBlock, MatrixBlock, WeightsRequest
-from chmr_bench.cells.atlas import Atlas, modality_of
+from chmr_bench.cells.atlas import Atlas
 from chmr_bench.cells.graph import GENE, ContextGraph, GraphSettings, build
-from chmr_bench.contracts import Block
+from chmr_bench.contracts import Block, modality_of
 from chmr_bench.errors import UnknownNameError
 from chmr_bench.features.tanimoto import Neighbours
 from chmr_bench.nn.pretraining.assays import AssayValues, scaled_assays

@@ -59,7 +59,7 @@ def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: b
         Read-outs were masked on purpose, so that there may be none left.
     """
     for name, block in blocks.items():
-        values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+        values = block.dense()
         if not values.shape[1] or (block.observed.any() and not _any_finite(values, block)):
             what = "is not finite in any molecule" if values.shape[1] else "has no column"
             raise DataError(
@@ -97,7 +97,7 @@ def standardised(block: Block) -> Values:
     if not isinstance(block, MatrixBlock):
         raise DataError("expected a matrix, got graphs")
     block = block.settled()
-    values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+    values = block.dense()
     rows, entries = block.observed_rows, block.observed if block.in_part else None
     seen = np.asarray(values[rows], dtype=np.float64)  # (k, d)
     d = values.shape[1]
@@ -132,7 +132,7 @@ def min_max(block: MatrixBlock) -> Values:
     array([0. , 1. , 0.5], dtype=float32)
     """
     block = block.settled()
-    values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+    values = block.dense()
     rows, entries = block.observed_rows, block.observed if block.in_part else None
     seen = np.asarray(values[rows], dtype=np.float64)  # (k, d)
     known = np.isfinite(seen) if entries is None else entries[rows]

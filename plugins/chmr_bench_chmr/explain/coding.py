@@ -106,7 +106,7 @@ def _projected(network: ChmrNetwork, name: str, block: MatrixBlock) -> FloatArra
     in_part = any(cell.in_part for cell in network.shape.cells if cell.name == name)
     if not in_part:
         block.settled().complete_rows(name, "a network that learnt from full ones")
-    values = block.values if isinstance(block.values, np.ndarray) else block.values.toarray()
+    values = block.dense()
     latents = np.zeros((len(values), network.shape.hidden), dtype=np.float32)
     rows, entries = np.flatnonzero(block.observed_rows), block.entries
     for start in range(0, len(rows), ROWS_AT_ONCE):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from chmr_bench import DataError, MatrixBlock
-from chmr_bench.cells import Atlas, Genes, modality_of
+from chmr_bench.cells import Atlas, Genes
 from chmr_bench.cells.atlas import Forms
+from chmr_bench.contracts import modality_of
 from chmr_bench.features.groups import MoleculeKeys
 
 

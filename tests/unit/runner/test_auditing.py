@@ -34,7 +34,7 @@ def test_a_subject_has_a_name_at_each_level(home: Path, tmp_path: Path) -> None:
     datasets = Datasets(FetchOptions(offline=True), 1)
     request = DatasetRequest(file=str(file), smiles="smiles", tasks=("active",))
     opened = datasets.load(request)
-    one = subject(datasets, opened, SplitRequest("random", 3))
+    one = subject(opened, SplitRequest("random", 3))
     keys = one.molecules.keys
     assert keys[0] == keys[1] != ""
     assert keys[8] == keys[9] == ""  # no InChI of a dummy atom
@@ -42,7 +42,7 @@ def test_a_subject_has_a_name_at_each_level(home: Path, tmp_path: Path) -> None:
     named = one.names["connectivity"]
     assert named[8] == named[9] != ""
     assert one.names["smiles"][0] == one.names["smiles"][1]
-    found = examine(one, datasets)
+    found = examine(one, n_jobs=1)
     assert found.duplicates.groups == 2
     assert [task.n for task in found.tasks] == [(8, 1, 1)]
     assert found.similarity.n == 1

@@ -33,8 +33,7 @@ from chmr_bench.runner import (
     RunOptions,
     SplitRequest,
     fitting,
-    load,
-    run_job,
+    run_jobs,
 )
 from chmr_bench.runner.checking import check_predictions
 from chmr_bench.runner.clock import Clock
@@ -42,6 +41,7 @@ from chmr_bench.runner.fitting import FitTask
 from chmr_bench.runner.job import key_of
 from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.logs import captured
+from chmr_bench.runner.opening import load
 from chmr_bench.settings import build_config
 from chmr_bench.types import PARTS
 from chmr_bench.worker import short_path, short_traceback
@@ -70,7 +70,7 @@ def make_job(
 
 
 def finish(datasets: Datasets, model: str, seed: int | None = 0, **config: Any) -> Finished:
-    return run_job(make_job(datasets, model, seed, **config), OPTIONS)
+    return next(run_jobs([make_job(datasets, model, seed, **config)], OPTIONS))
 
 
 # ------------------------------------------------------------------------------------- what is well
@@ -97,7 +97,7 @@ def test_a_job_gives_a_record_with_scores_of_the_stored_predictions(datasets: Da
 
 def test_the_validation_rows_are_predicted_too(datasets: Datasets) -> None:
     job = make_job(datasets, "quick.noise")
-    done = run_job(job, OPTIONS)
+    done = next(run_jobs([job], OPTIONS))
     assert done.predictions is not None
     assert done.predictions.valid is not None
     valid = job.data.split(job.split).valid
@@ -158,7 +158,7 @@ def test_scores_are_of_the_stored_precision(datasets: Datasets) -> None:
 def test_the_record_names_what_it_rests_on(datasets: Datasets) -> None:
     job = make_job(datasets, "quick.noise", seed=3)
     options = dataclasses.replace(OPTIONS, command=("chmr-bench", "run"))
-    record = run_job(job, options).record
+    record = next(run_jobs([job], options)).record
     assert record.identity == job.identity == key_of(record).identity()
     assert (record.split.n_train, record.split.n_valid, record.split.n_test) == (20, 20, 20)
     assert record.plugin.model_dump() == {
@@ -416,7 +416,7 @@ def test_a_users_table_is_loaded_and_named_in_the_record(
     data = datasets.load(request)
     registered = registry().model("quick.noise")
     job = Job(registered, build_config(registered.spec, {}, ""), data, SplitRequest("random", 1), 0)
-    record = run_job(job, OPTIONS).record
+    record = next(run_jobs([job], OPTIONS)).record
     assert record.status == "ok"
     assert record.dataset.dropped == 1
     assert record.dataset.dropped_rows[0].row == 14

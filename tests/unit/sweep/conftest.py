@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from chmr_bench.cells import Atlas
+from chmr_bench.cells.linking import OwnProfiles
 from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import RunOptions
 from chmr_bench.sweep import Session
@@ -22,3 +25,13 @@ def store(tmp_path: Path) -> RecordStore:
 @pytest.fixture
 def session() -> Session:
     return Session(RunOptions(FetchOptions(offline=True)))
+
+
+@pytest.fixture
+def unlinked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no atlas have a molecule of any dataset."""
+
+    def nobody(atlas: Atlas, molecules: MoleculeKeys) -> OwnProfiles:
+        return OwnProfiles(atlas.name, {}, {}, len(molecules.keys))
+
+    monkeypatch.setattr("chmr_bench.runner.own_profiles.link", nobody)

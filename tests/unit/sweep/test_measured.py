@@ -10,12 +10,9 @@ import pytest
 
 from chmr_bench import load_dataset, sweep
 from chmr_bench.api.requests import data_requests
-from chmr_bench.cells import Atlas
-from chmr_bench.cells.linking import OwnProfiles
 from chmr_bench.cli.records import selected
 from chmr_bench.data.requests import whole_name
 from chmr_bench.errors import DataError, UnknownNameError, UsageError
-from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.records import RecordStore
 from chmr_bench.runner import DatasetRequest, SplitRequest
 from chmr_bench.runner.recorded import open_split
@@ -104,13 +101,10 @@ def test_what_is_not_there_is_said(name: str, error: type[Exception], says: str)
         data_requests({"dataset": name})
 
 
+@pytest.mark.usefixtures("unlinked")
 def test_an_atlas_that_shares_no_molecule_is_an_error_that_says_where_to_look(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    session: Session,
 ) -> None:
-    def nobody(atlas: Atlas, molecules: MoleculeKeys) -> OwnProfiles:
-        return OwnProfiles(atlas.name, {}, {}, len(molecules.keys))
-
-    monkeypatch.setattr("chmr_bench.runner.own_profiles.link", nobody)
     with pytest.raises(DataError, match="no molecule of quick-data is measured in quick-atlas"):
         session.datasets.load(DatasetRequest(name=NAME))
 

@@ -9,13 +9,10 @@ import pytest
 
 from chmr_bench import load_dataset, run, sweep
 from chmr_bench.ablation.missing import Missing
-from chmr_bench.cells import Atlas
-from chmr_bench.cells.linking import OwnProfiles
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.data.requests import TableOptions
 from chmr_bench.display.remarks import _names_kept_before
 from chmr_bench.errors import UnknownNameError, UsageError
-from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.plugins import registry
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.report.runs import runs_frame
@@ -41,11 +38,6 @@ def planned(
 ) -> Plan:
     asked = Request(models=(model,), datasets=(dataset,), cells=cells, missing=missing)
     return sweep.plan(asked, store, session)
-
-
-def _nobody(atlas: Atlas, molecules: MoleculeKeys) -> OwnProfiles:
-    """Return what links no molecule of the dataset to the atlas."""
-    return OwnProfiles(atlas.name, {}, {}, len(molecules.keys))
 
 
 def records(plan: Plan, session: Session, store: RecordStore) -> list[Record]:
@@ -153,13 +145,13 @@ def test_names_that_were_not_kept_are_told(
     assert note.endswith("runs of mine were stored with no names")
 
 
+@pytest.mark.usefixtures("unlinked")
 def test_an_atlas_without_a_join_is_told_and_leaves_a_reader_without_cells(
     session: Session, store: RecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = registry().models["quick.reader"]
     needing = dataclasses.replace(known.spec, needs_cells=True)
     monkeypatch.setitem(registry().models, "quick.reader", dataclasses.replace(known, spec=needing))
-    monkeypatch.setattr("chmr_bench.runner.own_profiles.link", _nobody)
     plan = planned("quick.reader", session, store)
     (item,) = plan.items
     assert item.state == "impossible"

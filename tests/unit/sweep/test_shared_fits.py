@@ -10,7 +10,7 @@ from chmr_bench import isolation, sweep
 from chmr_bench.ablation.missing import Fill, Missing, Stage
 from chmr_bench.cli import run_tables
 from chmr_bench.records import Record, RecordStore
-from chmr_bench.runner import DatasetRequest, Finished, run_job
+from chmr_bench.runner import DatasetRequest, Finished, run_jobs
 from chmr_bench.sweep import Outcome, Plan, Request, Session, SweepListener
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -44,7 +44,7 @@ def digest(record: Record) -> str:
 
 
 def alone_of(plan: Plan, session: Session) -> list[Finished]:
-    return [run_job(item.job, session.options) for item in plan.items if item.job]
+    return [next(run_jobs([item.job], session.options)) for item in plan.items if item.job]
 
 
 class Lines(SweepListener):

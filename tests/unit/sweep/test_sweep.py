@@ -15,7 +15,7 @@ from chmr_bench import sweep
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import DatasetRequest, run_job
+from chmr_bench.runner import DatasetRequest, run_jobs
 from chmr_bench.sweep import Item, ModelSetting, Outcome, Plan, Request, Session, Summary
 from chmr_bench.sweep.devices import device_for
 from chmr_bench.sweep.interrupt import stoppable
@@ -215,7 +215,7 @@ def test_a_job_another_run_has_comes_last_and_is_taken_over(
         with FileLock(store.lock_path(first.identity)):
             locked.set()
             watching.wait_begun.wait(20)
-            done = run_job(first, session.options)
+            done = next(run_jobs([first], session.options))
             store.write(done.record, done.predictions, done.replicates, done.log)
 
     other = threading.Thread(target=other_run)
