@@ -107,7 +107,7 @@ def full_precision(tensor: Tensor) -> torch.autocast:
 
 
 def nothing(*tensors: Tensor) -> Tensor:
-    """Return 0 that still hangs on the tensors: their gradient is 0, never NaN."""
+    """Return 0 that still depends on the tensors: their gradient is 0, never NaN."""
     return torch.stack([t[:0].float().sum() for t in tensors]).sum()
 
 

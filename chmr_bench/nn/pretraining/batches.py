@@ -36,7 +36,7 @@ class TargetSampler:
     walk_length : int
         Steps of a walk.
     held_out : BoolArray | None
-        (n,) bool, molecules whose read-outs no walk may bring home: those held out.
+        (n,) bool, molecules whose read-outs no walk may reach: those held out.
     """
 
     def __init__(

@@ -58,7 +58,7 @@ class Batcher:
     Parameters
     ----------
     held_out : BoolArray | None
-        (n,) bool, molecules whose read-outs no walk may bring home: those held out.
+        (n,) bool, molecules whose read-outs no walk may reach: those held out.
     """
 
     def __init__(
