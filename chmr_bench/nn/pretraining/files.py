@@ -12,7 +12,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def write_seen(folder: Path, keys: Iterable[str]) -> None:
+def write_seen(folder: Path, keys: Sequence[str]) -> None:
     """Write which molecules weights learnt from: the sorted hashes of their keys."""
     content = io.BytesIO()
     np.save(content, np.sort(connectivity_hash(keys)), allow_pickle=False)
