@@ -41,7 +41,7 @@ from chmr_bench_mmsa.pretraining.making import MmsaPretraining
 
 TOLERANCE, STEPS, EQUAL_BATCH = 1e-3, 10, 256
 CHANCE = ("dropout", "latent_dropout", "modality_dropout", "decoder_dropout", "hypergraph_dropout")
-MODELS: dict[str, tuple[type[PretrainingPlan], type[Any], dict[str, Any]]] = {
+MODELS: dict[str, tuple[type[PretrainingPlan[Any, Any]], type[Any], dict[str, Any]]] = {
     "chmr": (ChmrPretraining, PretrainConfig, {}),
     "infoalign": (InfoAlignPretraining, InfoAlignSettings, {}),
     "mmsa": (MmsaPretraining, MmsaSettings, {"molecules": 0}),
@@ -52,7 +52,9 @@ HEADER = (
 )
 
 
-def plan(model: str, folder: Path, device: Any, precision: Any, **changes: Any) -> PretrainingPlan:
+def plan(
+    model: str, folder: Path, device: Any, precision: Any, **changes: Any
+) -> PretrainingPlan[Any, Any]:
     """Return a model's pretraining with its default settings, some changed."""
     kind, settings, own = MODELS[model]
     known = {name: value for name, value in changes.items() if name in settings.model_fields}
@@ -80,7 +82,7 @@ def move(network: torch.nn.Module, share: float) -> None:
 
 
 def ten_losses(
-    pretraining: PretrainingPlan, material: AtlasMaterial, moved: float = 0.0
+    pretraining: PretrainingPlan[Any, Any], material: AtlasMaterial, moved: float = 0.0
 ) -> list[float]:
     """Return the total losses of ten steps, from weights that were moved before."""
     learner, n = pretraining.learner(material, forget, np.inf), len(material.train)
@@ -93,7 +95,7 @@ def ten_losses(
     return losses
 
 
-def rate(pretraining: PretrainingPlan, material: AtlasMaterial) -> float:
+def rate(pretraining: PretrainingPlan[Any, Any], material: AtlasMaterial) -> float:
     """Return molecules a second, of the second of two epochs."""
     learner, ends = pretraining.learner(material, forget, np.inf), []
     learner.learn(lambda _: ends.append(time.perf_counter()))

@@ -34,7 +34,7 @@ def chmr_bench_models() -> Iterable[ModelSpec]:
             title="deepchem's multi-task network on its own circular fingerprint",
             factory=f"{_MODULE}:DeepchemMultitask",
             config=f"{_MODULE}:DeepchemMultitaskConfig",
-            recipe=str(_RECIPE) if _RECIPE.is_file() else "",
+            recipe=str(_RECIPE),
             requires=("deepchem", "torch"),
             extra="deepchem",
             citation="Ramsundar et al., Deep Learning for the Life Sciences, O'Reilly, 2019",

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from chmr_bench import FeatureRequest, FitContext, GraphBlock, Inputs
-from chmr_bench.nn.heads import Head, HeadSettings, TaskNetwork, row_batches
-from chmr_bench.nn.trainer import masked_loss
-from chmr_bench.types import FloatArray
+from chmr_bench.nn.heads import HeadSettings, TaskNetwork, head_network
+from chmr_bench.types import FloatArray, IntArray
 from chmr_bench_infoalign.config import InfoAlignTunedConfig
 from chmr_bench_infoalign.embedding import checked_network
 from chmr_bench_infoalign.weights import INPUTS
@@ -22,9 +19,6 @@ if TYPE_CHECKING:
 
     from chmr_bench_infoalign.network import InfoAlignNetwork
 
-AT_ONCE = 512
-"""Molecules that are predicted at a time."""
-
 
 @dataclass(frozen=True)
 class GraphRows:
@@ -33,16 +27,13 @@ class GraphRows:
     graph: GraphBlock
     width: int
 
-    def __len__(self) -> int:
-        return len(self.graph)
-
     @property
     def shape(self) -> tuple[int, int]:
         """(n, h), h the width of the latent."""
         return len(self.graph), self.width
 
-    def __getitem__(self, rows: Any) -> GraphRows:
-        return GraphRows(self.graph.take(np.asarray(rows)), self.width)
+    def __getitem__(self, rows: IntArray) -> GraphRows:
+        return GraphRows(self.graph.take(rows), self.width)
 
 
 class FinetunedInfoAlign(TaskNetwork):
@@ -90,34 +81,18 @@ class FinetunedInfoAlign(TaskNetwork):
     def _build(self, d: int, t: int) -> torch.nn.Module:
         from torch import nn
 
-        head = Head(self.settings)._build(d, t)
-        return nn.ModuleDict({"encoder": self._encoder, "head": head})
+        self._head = head_network(self.settings, d, t)
+        return nn.ModuleDict({"encoder": self._encoder, "head": self._head})
 
     def _parameters(self) -> list[dict[str, Any]]:
         encoder = [p for p in self._encoder.parameters() if p.requires_grad]
         return [
             {"params": encoder, "lr": self.config.tune_encoder_rate},
-            {"params": list(self._part("head").parameters())},
+            {"params": list(self._head.parameters())},
         ]
 
-    def _losses(self, x: GraphRows, y: torch.Tensor) -> Iterator[torch.Tensor]:
-        for rows in row_batches(len(x), self.settings.batch_size):
-            yield masked_loss(self._logits(x[rows]), y[rows], self._is_classifier)
-
-    def _raw(self, x: GraphRows) -> torch.Tensor:
-        import torch
-
-        return torch.cat([self._logits(x[r]) for r in torch.split(torch.arange(len(x)), AT_ONCE)])
-
-    def _logits(self, x: GraphRows) -> torch.Tensor:
-        """Return logits or standardised values, (b, t)."""
+    def _outputs(self, x: GraphRows) -> torch.Tensor:
         from chmr_bench.nn.batch import graph_batch
 
-        encoder: Any = self._part("encoder")
-        raw: torch.Tensor = self._part("head")(encoder.encode(graph_batch(x.graph)).mu)
+        raw: torch.Tensor = self._head(self._encoder.encode(graph_batch(x.graph)).mu)
         return raw
-
-    def _part(self, name: str) -> torch.nn.Module:
-        parts: Any = self._network
-        part: torch.nn.Module = parts[name]
-        return part

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 from chmr_bench import FeatureRequest, FitContext, Inputs, MatrixBlock
 from chmr_bench.cells import Atlas
@@ -27,13 +26,12 @@ class InfoAlignMatcher:
     def fit_pairs(self, molecules: Inputs, pairs: Atlas, context: FitContext) -> None:
         """Pretrain on the pairs, as on any atlas."""
         from chmr_bench.nn.pretraining.pairs import learnt_on_pairs
-        from chmr_bench_infoalign.pretraining.learning import InfoAlignLearner
         from chmr_bench_infoalign.pretraining.making import InfoAlignPretraining
 
         self._device = context.device
         self._scales = {name: ColumnScale.of(block) for name, block in pairs.blocks.items()}
         learner = learnt_on_pairs(InfoAlignPretraining, self.config, pairs, context)
-        self._network = cast(InfoAlignLearner, learner).network
+        self._network = learner.network
         self._cells = learner.material.cells
 
     def score(self, molecules: Inputs, block: str, profiles: MatrixBlock) -> FloatArray:

@@ -14,7 +14,14 @@ import torch
 from torch import Tensor
 
 from chmr_bench import DataError
-from chmr_bench.nn.parity import TensorDifference, batch_of, differences, report, stored
+from chmr_bench.nn.parity import (
+    TensorDifference,
+    batch_of,
+    differences,
+    filled,
+    report,
+    stored,
+)
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench_infoalign.network import InfoAlignNetwork
 from chmr_bench_infoalign.objective import minimality, sufficiency
@@ -51,12 +58,7 @@ def compare(folder: Path) -> list[TensorDifference]:
 
 def load(weights: Mapping[str, Tensor]) -> InfoAlignNetwork:
     """Return the network of the published tensors, in eval mode; every tensor has its place."""
-    network = InfoAlignNetwork(published_shape(weights))
-    try:
-        network.load_state_dict(translated(weights))
-    except RuntimeError as error:
-        raise DataError(f"the published tensors do not fit the network: {error}") from None
-    return network.eval()
+    return filled(InfoAlignNetwork(published_shape(weights)), translated(weights))
 
 
 def outputs(

@@ -43,4 +43,3 @@ def _build(shape: Mapping[str, Any], n_tensors: int) -> InfoAlignNetwork:
 
 WEIGHTS_FILE = NetworkFile(InfoAlignSettings, _build)
 save_network, load_network = WEIGHTS_FILE.save, WEIGHTS_FILE.load
-read_metadata = WEIGHTS_FILE.read_metadata

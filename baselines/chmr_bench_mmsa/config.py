@@ -6,23 +6,25 @@ assumption; the model card says which.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from chmr_bench.nn.pretraining.settings import AtlasSettings, HeadConfig
+from chmr_bench.nn.pretraining.settings import LISTED, AtlasSettings, HeadConfig
 from chmr_bench_mmsa.names import GRAPH, MODALITIES
 
 
 class MmsaSettings(AtlasSettings):
     """All that the pretrained weights depend on, besides the data, the device and the precision."""
 
-    cells: tuple[()] = Field((), description="none: MMSA learns from structures alone")
+    cells: Annotated[tuple[()], LISTED] = Field(
+        (), description="none: MMSA learns from structures alone"
+    )
     shuffle_cells: Literal[False] = Field(False, description="there are no cells to permute")
     molecules: int = Field(
         20_000, ge=0, description="molecules of the atlas learnt from, drawn; 0 = all of them"
     )
-    modalities: tuple[str, ...] = Field(
+    modalities: Annotated[tuple[str, ...], LISTED] = Field(
         MODALITIES, description="what is read of a molecule: graph, and of image and conformer any"
     )
     image_size: int = Field(
@@ -71,12 +73,6 @@ class MmsaSettings(AtlasSettings):
         lt=1,
         description="decay of the weights' moving average, which is what is kept",
     )
-
-    @field_validator("modalities", mode="before")
-    @classmethod
-    def _names(cls, value: Any) -> Any:
-        """Take ``a,b`` for a list, as a command line gives it."""
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
     @field_validator("modalities")
     @classmethod

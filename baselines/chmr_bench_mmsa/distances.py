@@ -62,7 +62,7 @@ class DistanceEncoder(nn.Module):
         """Return pairs of atoms within the cutoff, (2, e) rows of (b v), and their distances.
 
         All distances of a molecule are computed: there is no radius graph without torch-cluster.
-        By differences, not by a matrix product: its rounding would hang on the batch's padding.
+        By differences, not by a matrix product: its rounding would depend on the batch's padding.
         """
         exact = "donot_use_mm_for_euclid_dist"
         distance = torch.cdist(place, place, compute_mode=exact)  # (b, v, v)

@@ -76,7 +76,7 @@ def nearest(
 ) -> tuple[Tensor, Tensor]:
     """Return the k rows of a pool (p, d) with the largest cosine, and it; both (n, k).
 
-    In double precision, so that rounding, which hangs on the shapes of a product, seldom decides.
+    In double precision, so that rounding, which depends on the shapes of a product, seldom decides.
     Where the pool has fewer, k is what it has, and a row that does not count has the cosine -inf.
 
     Parameters

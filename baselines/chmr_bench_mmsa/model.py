@@ -11,13 +11,13 @@ from chmr_bench.nn.heads import Head, HeadSettings
 from chmr_bench.types import FloatArray
 from chmr_bench_mmsa.config import MmsaConfig
 from chmr_bench_mmsa.embedding import checked_network, unified_codes
-from chmr_bench_mmsa.requests import feature_requests
+from chmr_bench_mmsa.weights import feature_requests
 
 
 class Mmsa:
     """Graph, drawing and conformer -> unified code, and the nearest training molecules -> head.
 
-    A prediction hangs on the molecule and on the training molecules alone, never on which others
+    A prediction depends on the molecule and on the training molecules alone, never on which others
     are predicted with it.
     """
 

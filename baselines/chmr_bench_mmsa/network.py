@@ -68,7 +68,7 @@ class MmsaShape:
 
 @dataclass(frozen=True)
 class Encoded:
-    """b molecules in the eyes of every modality.
+    """b molecules as every modality encodes them.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class MmsaNetwork(nn.Module):
             self.memory = AnchorMemory(shape.anchors, k, shape.address_temperature)
 
     def encode(self, batch: MoleculeBatch) -> Encoded:
-        """Return every molecule in the eyes of every modality."""
+        """Return every molecule as every modality encodes it."""
         features, codes, observed = {}, {}, {}
         for name in self.shape.modalities:
             there = batch.observed[name]

@@ -1,4 +1,4 @@
-"""The objective of MMSA's pretraining: modalities that agree, and molecules in good company.
+"""The objective of MMSA's pretraining: modalities that agree, and molecules beside their nearest.
 
 The targets of a reconstruction are the encoders' own features, normalised and without a gradient:
 else the encoders could make them easy, which is a collapse.
@@ -9,41 +9,20 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from chmr_bench.nn.losses import info_nce, nothing
+from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.network import Encoded, MmsaNetwork
 
 HEALTH = "health."
 """What the names of numbers begin with that are logged, and are no loss."""
 
 
-@dataclass(frozen=True)
-class ObjectiveSettings:
-    """Temperature of the contrasts, and the weights of the terms."""
-
-    temperature: float = 0.1
-    reconstruction_weight: float = 1.0
-    cross_weight: float = 1.0
-    hypergraph_weight: float = 1.0
-    memory_weight: float = 1.0
-    commitment_weight: float = 0.25
-    balance_weight: float = 1.0
-
-    @classmethod
-    def of(cls, config: Any) -> Self:
-        """Return the settings of a model's `config`."""
-        return cls(**{f.name: getattr(config, f.name) for f in fields(cls)})
-
-
-def objective(
-    network: MmsaNetwork, encoded: Encoded, settings: ObjectiveSettings
-) -> dict[str, Tensor]:
+def objective(network: MmsaNetwork, encoded: Encoded, settings: MmsaSettings) -> dict[str, Tensor]:
     """Return the loss terms by name, unweighted scalars, ``total``, and the numbers of health.
 
     Terms are ``contrast`` between modalities, ``reconstruction``, ``cross`` (from the code of

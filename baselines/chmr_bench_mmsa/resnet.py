@@ -22,7 +22,6 @@ class ResNet18(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.width = 8 * width
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.layer1 = _stage(width, width, 1)

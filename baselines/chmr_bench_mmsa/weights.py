@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chmr_bench import WeightsRequest
+from chmr_bench import FeatureRequest, WeightsRequest
 from chmr_bench.nn.pretraining.network_file import NetworkFile
 from chmr_bench.nn.pretraining.place import Place, place
 from chmr_bench_mmsa.config import MmsaSettings
-from chmr_bench_mmsa.requests import feature_requests
+from chmr_bench_mmsa.names import CONFORMER, GRAPH, IMAGE
 
 if TYPE_CHECKING:
     from chmr_bench_mmsa.network import MmsaNetwork
 
 PRETRAINING_VERSION = "1"
 """Changes whenever the same settings, data and seed give other weights."""
+
+
+def feature_requests(config: MmsaSettings) -> dict[str, FeatureRequest]:
+    """Return modality -> its feature, of those that the settings name."""
+    settings: dict[str, dict[str, Any]] = {
+        GRAPH: {},
+        IMAGE: {"size": config.image_size},
+        CONFORMER: {"relaxed": config.relaxed},
+    }
+    return {name: FeatureRequest(name, settings[name]) for name in config.modalities}
 
 
 def place_of(config: MmsaSettings, request: WeightsRequest) -> Place:
@@ -36,4 +46,3 @@ def _build(shape: Mapping[str, Any], n_tensors: int) -> MmsaNetwork:
 
 WEIGHTS_FILE = NetworkFile(MmsaSettings, _build)
 save_network, load_network = WEIGHTS_FILE.save, WEIGHTS_FILE.load
-read_metadata = WEIGHTS_FILE.read_metadata

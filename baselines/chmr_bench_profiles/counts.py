@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scipy import sparse
-
 from chmr_bench import FeatureRequest, FitContext, Inputs
 from chmr_bench.features.profiles import ProfileView
 from chmr_bench.nn.modality_dropout import masked_sparse
-from chmr_bench.nn.sparse_heads import Augment, CountsConfig, SparseHeads, SparseHeadSettings
+from chmr_bench.nn.sparse_heads import CountsConfig, SparseHeads, SparseHeadSettings
 from chmr_bench.types import FloatArray
 from chmr_bench_profiles.model import CellModel, CellsConfig, LabelledTable, Member
 
@@ -55,23 +53,6 @@ class CellsCounts(CellModel):
 
     def _fit_member(self, table: LabelledTable, context: FitContext) -> Member:
         augment = self._masking(table, masked_sparse)
-        return CountsMember(SparseHeadSettings.of(self.config), augment, table, context)
-
-
-class CountsMember:
-    """Networks fitted on a table, whose zeros need not be read."""
-
-    def __init__(
-        self,
-        settings: SparseHeadSettings,
-        augment: Augment | None,
-        table: LabelledTable,
-        context: FitContext,
-    ) -> None:
-        self._heads = SparseHeads(settings, augment)
-        x, x_valid = sparse.csr_array(table.x), sparse.csr_array(table.x_valid)
-        self._heads.fit(x, table.y, x_valid, table.y_valid, context)
-
-    def predict(self, x: FloatArray) -> FloatArray:
-        """Return predictions (n, t) of rows laid out as the table's."""
-        return self._heads.predict(sparse.csr_array(x))
+        heads = SparseHeads(SparseHeadSettings.of(self.config), augment)
+        heads.fit(table.x, table.y, table.x_valid, table.y_valid, context)
+        return heads

@@ -41,7 +41,7 @@ def cached(
     encoder : Callable[[], Callable[[Inputs], FloatArray]]
         Gives what `encoded` calls; where a file is there, no network needs to be loaded. What it
         draws from torch's generator, as a network that is built does, is drawn from one of its
-        own: what a fit draws later does not hang on whether the file was there.
+        own: what a fit draws later does not depend on whether the file was there.
     """
     values = read(path, len(inputs), d)
     if values is None:

@@ -26,15 +26,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HeadSettings(TrainerSettings):
+class BatchSettings(TrainerSettings):
+    """How a network is trained, batch by batch.
+
+    Attributes
+    ----------
+    batch_size : int
+        Molecules a step; 0 = all of them (full batch).
+    """
+
+    batch_size: int = 0
+
+
+@dataclass(frozen=True)
+class HeadSettings(BatchSettings):
     """How a head is built and trained.
 
     Attributes
     ----------
     layers : int
         Hidden layers; 0 = a linear head.
-    batch_size : int
-        Molecules a step; 0 = all of them (full batch).
     """
 
     layers: int = 1
@@ -42,7 +53,6 @@ class HeadSettings(TrainerSettings):
     dropout: float = 0.5
     input_dropout: float = 0.0
     norm: Literal["layer", "batch", "none"] = "layer"
-    batch_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,10 @@ class TaskNetwork(ABC):
     training rows and predicted in their own unit.
     """
 
-    def __init__(self, settings: TrainerSettings) -> None:
+    rows_at_once = 512
+    """Molecules of a forward pass in prediction."""
+
+    def __init__(self, settings: BatchSettings) -> None:
         self.settings = settings
 
     @abstractmethod
@@ -85,19 +98,34 @@ class TaskNetwork(ABC):
         """Return the network of d features and t tasks as initialised."""
 
     @abstractmethod
+    def _outputs(self, x: Any) -> torch.Tensor:
+        """Return logits or standardised values of a batch, (b, t)."""
+
+    def _augmented(self, x: Any) -> Any:
+        """Return a batch as a training step reads it."""
+        return x
+
     def _losses(self, x: Any, y: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield the loss of each step of an epoch, over rows that all have a label."""
+        for rows in row_batches(len(y), self.settings.batch_size):
+            raw = self._outputs(self._augmented(x[rows.numpy()]))
+            yield masked_loss(raw, y[rows], self._is_classifier)
 
-    @abstractmethod
     def _raw(self, x: Any) -> torch.Tensor:
         """Return logits or standardised values, (n, t)."""
+        import torch
+
+        starts = range(0, x.shape[0], self.rows_at_once)
+        chunks = [np.arange(s, min(s + self.rows_at_once, x.shape[0])) for s in starts]
+        raw = [self._outputs(x[rows]) for rows in chunks]
+        return torch.cat(raw) if raw else torch.zeros(0, len(self._centre))
 
     def _parameters(self) -> Iterable[Any]:
         """Return what is trained, in torch's groups where learning rates differ."""
         return self._network.parameters()
 
     def _features(self, x: Any, learning: bool = False) -> Any:
-        """Return the features as `_losses` (while learning) and `_raw` read them."""
+        """Return the features as training (while learning) and prediction read them."""
         return x
 
     def fit(
@@ -178,8 +206,26 @@ def row_batches(n: int, size: int) -> list[torch.Tensor]:
     return parts
 
 
+def head_network(settings: HeadSettings, d: int, t: int) -> torch.nn.Module:
+    """Return hidden layers with norm, GELU and dropout, then a linear one, as initialised."""
+    from torch import nn
+
+    width = d
+    layers: list[nn.Module] = []
+    if settings.input_dropout:
+        layers.append(nn.Dropout(settings.input_dropout))
+    for _ in range(settings.layers):
+        layers.append(nn.Linear(width, settings.hidden))
+        if settings.norm != "none":
+            norm = nn.LayerNorm if settings.norm == "layer" else nn.BatchNorm1d
+            layers.append(norm(settings.hidden))
+        layers += [nn.GELU(), nn.Dropout(settings.dropout)]
+        width = settings.hidden
+    return nn.Sequential(*layers, nn.Linear(width, t))
+
+
 class Head(TaskNetwork):
-    """Features to all tasks: hidden layers with norm, GELU and dropout, then a linear one.
+    """Features to all tasks by `head_network`.
 
     Parameters
     ----------
@@ -208,20 +254,7 @@ class Head(TaskNetwork):
         return self._tensor(x).to(dtype)
 
     def _build(self, d: int, t: int) -> torch.nn.Module:
-        from torch import nn
-
-        settings, width = self.settings, d
-        layers: list[nn.Module] = []
-        if settings.input_dropout:
-            layers.append(nn.Dropout(settings.input_dropout))
-        for _ in range(settings.layers):
-            layers.append(nn.Linear(width, settings.hidden))
-            if settings.norm != "none":
-                norm = nn.LayerNorm if settings.norm == "layer" else nn.BatchNorm1d
-                layers.append(norm(settings.hidden))
-            layers += [nn.GELU(), nn.Dropout(settings.dropout)]
-            width = settings.hidden
-        return nn.Sequential(*layers, nn.Linear(width, t))
+        return head_network(self.settings, d, t)
 
     def _losses(self, x: torch.Tensor, y: torch.Tensor) -> Iterator[torch.Tensor]:
         size = self.settings.batch_size
@@ -235,11 +268,16 @@ class Head(TaskNetwork):
 
         context = self._context
         reduced = context.precision == "bfloat16"
-        x = x if self.augment is None else self.augment(x)
         with torch.autocast(context.device, torch.bfloat16, enabled=reduced):
-            raw = self._network(x)  # (b, t)
+            raw = self._outputs(self._augmented(x))  # (b, t)
         return masked_loss(raw.float(), y, self._is_classifier)
 
+    def _augmented(self, x: torch.Tensor) -> torch.Tensor:
+        return x if self.augment is None else self.augment(x)
+
     def _raw(self, x: torch.Tensor) -> torch.Tensor:
+        return self._outputs(x)
+
+    def _outputs(self, x: torch.Tensor) -> torch.Tensor:
         raw: torch.Tensor = self._network(x)
         return raw

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-
-@dataclass(frozen=True)
-class VicregWeights:
-    """Weights of VICReg's three terms."""
-
-    invariance: float = 1.0
-    variance: float = 1.0
-    covariance: float = 1.0
 
 
 def info_nce(
@@ -45,14 +34,13 @@ def info_nce(
         return (loss * weight).sum() / weight.sum()
 
 
-def vicreg(
-    x: Tensor, y: Tensor, weights: VicregWeights | None = None, rows: Tensor | None = None
-) -> Tensor:
+def vicreg(x: Tensor, y: Tensor, rows: Tensor | None = None) -> Tensor:
     """Return VICReg of two views of the same rows (Bardes et al., ICLR 2022), a scalar.
 
     Invariance is the mean squared difference, variance the mean over columns of
     ``relu(1 - sqrt(variance + 1e-4))``, covariance the squared off-diagonal covariances over h; the
-    last two are summed over the views. One row alone has no variance: it gives invariance only.
+    last two are summed over the views, and all three count alike. One row alone has no variance: it
+    gives invariance only.
 
     Parameters
     ----------
@@ -62,19 +50,18 @@ def vicreg(
         (k,) positive: how much each row weighs in every mean, for profiles measured in part; None
         = all alike.
     """
-    w = weights or VicregWeights()
     if len(x) == 0:
         return nothing(x, y)
     with full_precision(x):
         x, y = x.float(), y.float()
         if rows is None:
-            loss = w.invariance * functional.mse_loss(x, y)
+            loss = functional.mse_loss(x, y)
         else:
             rows = rows / rows.mean()
-            loss = w.invariance * ((x - y).square().mean(1) * rows).mean()
+            loss = ((x - y).square().mean(1) * rows).mean()
         if len(x) > 1:
-            loss = loss + w.variance * (_narrowness(x, rows) + _narrowness(y, rows))
-            loss = loss + w.covariance * (_redundancy(x, rows) + _redundancy(y, rows))
+            loss = loss + (_narrowness(x, rows) + _narrowness(y, rows))
+            loss = loss + (_redundancy(x, rows) + _redundancy(y, rows))
         return loss
 
 
@@ -107,7 +94,7 @@ def full_precision(tensor: Tensor) -> torch.autocast:
 
 
 def nothing(*tensors: Tensor) -> Tensor:
-    """Return 0 that still hangs on the tensors: their gradient is 0, never NaN."""
+    """Return 0 that still depends on the tensors: their gradient is 0, never NaN."""
     return torch.stack([t[:0].float().sum() for t in tensors]).sum()
 
 

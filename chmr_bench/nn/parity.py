@@ -11,15 +11,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from chmr_bench.errors import ChmrBenchError, DataError
 
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 TOLERANCE = 1e-4
 """Largest |a - b| / max(1, |b|) of an entry that counts as equal."""
 
@@ -58,6 +59,15 @@ def read_meta(folder: Path, needed: set[str]) -> dict[str, Any]:
     if missing:
         raise DataError(f"{path} lacks {sorted(missing)}")
     return values
+
+
+def filled(network: AnyNetwork, tensors: Mapping[str, Tensor]) -> AnyNetwork:
+    """Return the network with published tensors, in eval mode; every tensor has its place."""
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise DataError(f"the published tensors do not fit the network: {error}") from None
+    return network.eval()
 
 
 def batch_of(graphs: Mapping[str, Tensor]) -> Batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -18,17 +18,16 @@ from chmr_bench.features.properties import (
     CountedColumns,
     property_request,
 )
-from chmr_bench.nn.heads import TaskNetwork, row_batches
-from chmr_bench.nn.trainer import TrainerSettings, masked_loss
+from chmr_bench.nn.heads import BatchSettings, TaskNetwork
 from chmr_bench.types import FloatArray
 
 if TYPE_CHECKING:
     import torch
 
+SparseOrDense: TypeAlias = sparse.csr_array | FloatArray
+"""Features (n, d); of dense ones the zeros are left out."""
 Augment: TypeAlias = Callable[[sparse.csr_array], sparse.csr_array]
 """What becomes of a batch (b, d) before a step: of the same shape, the batch itself unchanged."""
-ROWS_AT_ONCE = 4096
-"""Molecules a forward pass in prediction."""
 
 
 class CountsConfig(FingerprintConfig):
@@ -78,7 +77,7 @@ class CountsConfig(FingerprintConfig):
 
 
 @dataclass(frozen=True)
-class SparseHeadSettings(TrainerSettings):
+class SparseHeadSettings(BatchSettings):
     """How networks on sparse features are trained; the defaults are those of `fingerprint.mlp`.
 
     Attributes
@@ -87,8 +86,6 @@ class SparseHeadSettings(TrainerSettings):
         Networks by the widths of their hidden layers: 512 has one, 1024-1024-512 three.
     dropout : float
         After every hidden layer.
-    batch_size : int
-        Molecules a step.
     """
 
     weight_decay: float = 0.05
@@ -107,13 +104,14 @@ class SparseHeads:
 
     def fit(
         self,
-        x_train: sparse.csr_array,
+        x_train: SparseOrDense,
         y_train: FloatArray,
-        x_valid: sparse.csr_array,
+        x_valid: SparseOrDense,
         y_valid: FloatArray,
         context: FitContext,
     ) -> None:
         """Train every network on features (n, d) and labels (n, t), NaN = not measured."""
+        x_train, x_valid = sparse.csr_array(x_train), sparse.csr_array(x_valid)
         self._networks = []
         for shape in self.settings.shapes:
             widths = [int(width) for width in shape.split("-")]
@@ -121,8 +119,9 @@ class SparseHeads:
             network.fit(x_train, y_train, x_valid, y_valid, context)
             self._networks.append(network)
 
-    def predict(self, x: sparse.csr_array) -> FloatArray:
+    def predict(self, x: SparseOrDense) -> FloatArray:
         """Return probabilities of class 1, or values in the labels' unit, (n, t)."""
+        x = sparse.csr_array(x)
         return np.asarray(np.mean([one.predict(x) for one in self._networks], axis=0))
 
 
@@ -130,6 +129,7 @@ class SparseHead(TaskNetwork):
     """A sparse matrix (n, d) to every task."""
 
     settings: SparseHeadSettings
+    rows_at_once = 4096
 
     def __init__(
         self, settings: SparseHeadSettings, hidden: Sequence[int], augment: Augment | None = None
@@ -142,18 +142,8 @@ class SparseHead(TaskNetwork):
 
         return SparseNetwork(d, self.hidden, t, self.settings.dropout)
 
-    def _losses(self, x: sparse.csr_array, y: torch.Tensor) -> Iterator[torch.Tensor]:
-        for rows in row_batches(len(y), self.settings.batch_size):
-            batch = x[rows.numpy()]
-            read = self.augment(batch) if self.augment else batch
-            yield masked_loss(self._outputs(read), y[rows], self._is_classifier)
-
-    def _raw(self, x: sparse.csr_array) -> torch.Tensor:
-        import torch
-
-        starts = range(0, x.shape[0], ROWS_AT_ONCE)
-        parts = [self._outputs(x[i : i + ROWS_AT_ONCE]) for i in starts]
-        return torch.cat(parts) if parts else torch.zeros(0, len(self._centre))
+    def _augmented(self, x: sparse.csr_array) -> sparse.csr_array:
+        return self.augment(x) if self.augment else x
 
     def _outputs(self, x: sparse.csr_array) -> torch.Tensor:
         """Return the network's outputs: it takes what is not zero, and where rows begin."""

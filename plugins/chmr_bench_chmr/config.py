@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from chmr_bench.nn.pretraining.settings import AtlasSettings, HeadConfig
+from chmr_bench.nn.pretraining.settings import LISTED, AtlasSettings, HeadConfig, listed
 
 HeadInput = Literal[
     "bits",
@@ -156,9 +156,7 @@ class ChmrConfig(HeadConfig, PretrainConfig):
     @classmethod
     def _one_or_more_heads(cls, value: Any) -> Any:
         """Take ``a`` or ``a,b`` for a list, as a command line gives it; and 3 for (3,)."""
-        if isinstance(value, int | float):
-            return (value,)
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+        return (value,) if isinstance(value, int | float) else listed(value)
 
     @field_validator("heads", "head_inputs")
     @classmethod
@@ -177,7 +175,9 @@ class ChmrConfig(HeadConfig, PretrainConfig):
 class FinetunedConfig(ChmrConfig):
     """Settings of `chmr.finetuned`: those of `chmr` for the frozen heads, and those of tuning."""
 
-    candidates: tuple[Literal["pretrained", "fresh", "frozen", "counts"], ...] = Field(
+    candidates: Annotated[
+        tuple[Literal["pretrained", "fresh", "frozen", "counts"], ...], LISTED
+    ] = Field(
         ("pretrained", "fresh", "counts"),
         min_length=1,
         description="what is fitted: the pretrained encoder trained on, a fresh one of its shape, "
@@ -189,7 +189,7 @@ class FinetunedConfig(ChmrConfig):
         description="train the graph network too, some ten times slower; false = its projection, "
         "the bits and the shape alone, and no fresh encoder has a trained graph network",
     )
-    tune_inputs: tuple[Literal["bits", "counts", "descriptors"], ...] = Field(
+    tune_inputs: Annotated[tuple[Literal["bits", "counts", "descriptors"], ...], LISTED] = Field(
         ("counts", "descriptors"),
         min_length=1,
         description="what the tuned head reads beside the encoder: raw bits, log counts of the "
@@ -207,12 +207,6 @@ class FinetunedConfig(ChmrConfig):
     tune_patience: int = Field(
         12, ge=1, description="epochs without a better validation score before tuning stops"
     )
-
-    @field_validator("candidates", "tune_inputs", mode="before")
-    @classmethod
-    def _one_or_more_candidates(cls, value: Any) -> Any:
-        """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
 class CellFinetunedConfig(FinetunedConfig):

@@ -1,8 +1,4 @@
-"""Embeddings of the frozen encoder, computed once for the same molecules and weights.
-
-The encoder is in eval mode: no dropout, batch norms with their stored statistics. So a molecule's
-embedding depends on the molecule alone, and is read back from disk whenever it is wanted again.
-"""
+"""What CHMR's frozen encoder makes of molecules; `nn.embeddings` keeps it."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ few, as they choose among the heads of `chmr`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -20,8 +20,8 @@ from chmr_bench import DataError, FeatureRequest, FitContext, GraphBlock, Inputs
 from chmr_bench.features.bits import log_counts_of
 from chmr_bench.features.profiles import ProfileColumns
 from chmr_bench.features.properties import ClippedScale
-from chmr_bench.nn.heads import HeadSettings, TaskNetwork, row_batches
-from chmr_bench.nn.trainer import masked_loss, one_thread
+from chmr_bench.nn.heads import BatchSettings, TaskNetwork
+from chmr_bench.nn.trainer import one_thread
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import reading
 from chmr_bench_chmr.blending import Blend
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 Candidate: TypeAlias = "Chmr | TunedNetwork | CountsNetworks"
 AT_ONCE = 512
-"""Molecules that are predicted, or whose graphs are encoded, at a time."""
+"""Molecules whose graphs are encoded at a time."""
 
 
 class Finetuned:
@@ -119,6 +119,14 @@ class CellFinetuned(Finetuned):
         return ProfileInputs(ProfileColumns.of(train), self.config.profile_dropout)
 
 
+@dataclass(frozen=True)
+class TunedSettings(BatchSettings):
+    """How an encoder and its head are trained together; `hidden` and `dropout` are the head's."""
+
+    hidden: int = 512
+    dropout: float = 0.4
+
+
 class TunedNetwork(TaskNetwork):
     """The molecular encoder of CHMR and a head on it, trained together.
 
@@ -136,7 +144,7 @@ class TunedNetwork(TaskNetwork):
         Begin with the shape of the pretrained encoder, and not with its weights.
     """
 
-    settings: HeadSettings
+    settings: TunedSettings
 
     def __init__(
         self,
@@ -147,17 +155,7 @@ class TunedNetwork(TaskNetwork):
         *,
         fresh: bool,
     ) -> None:
-        super().__init__(
-            HeadSettings(
-                learning_rate=config.tune_learning_rate,
-                weight_decay=config.tune_weight_decay,
-                epochs=config.tune_epochs,
-                patience=config.tune_patience,
-                hidden=config.tune_hidden,
-                dropout=config.tune_dropout,
-                batch_size=config.tune_batch_size,
-            )
-        )
+        super().__init__(TunedSettings.of(config, "tune_"))
         self.config, self._context, self.fresh = config, context, fresh
         self._profiles = profiles
         self._encoder = self._new_encoder()
@@ -250,19 +248,12 @@ class TunedNetwork(TaskNetwork):
     def _features(self, x: TunedInputs, learning: bool = False) -> TunedInputs:
         return TunedInputs({name: self._tensor(part) for name, part in x.parts.items()}, x.graph)
 
-    def _losses(self, x: TunedInputs, y: torch.Tensor) -> Iterator[torch.Tensor]:
-        for rows in row_batches(len(x), self.settings.batch_size):
-            batch = x[rows]
-            read = replace(
-                batch, parts={**batch.parts, RAW: self._profiles.masked(batch.parts[RAW])}
-            )
-            yield masked_loss(self._network(read), y[rows], self._is_classifier)
+    def _augmented(self, x: TunedInputs) -> TunedInputs:
+        return replace(x, parts={**x.parts, RAW: self._profiles.masked(x.parts[RAW])})
 
-    def _raw(self, x: TunedInputs) -> torch.Tensor:
-        import torch
-
-        parts = torch.split(torch.arange(len(x)), AT_ONCE)
-        return torch.cat([self._network(x[rows]) for rows in parts])
+    def _outputs(self, x: TunedInputs) -> torch.Tensor:
+        raw: torch.Tensor = self._network(x)
+        return raw
 
 
 def _predicted(model: Candidate, inputs: Inputs) -> FloatArray:

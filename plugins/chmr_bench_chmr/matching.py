@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import numpy as np
 
@@ -29,11 +28,10 @@ class ChmrMatcher:
     def fit_pairs(self, molecules: Inputs, pairs: Atlas, context: FitContext) -> None:
         """Pretrain on the pairs, as on any atlas."""
         from chmr_bench.nn.pretraining.pairs import learnt_on_pairs
-        from chmr_bench_chmr.pretraining.loop import ChmrLearner
         from chmr_bench_chmr.pretraining.making import ChmrPretraining
 
         learner = learnt_on_pairs(ChmrPretraining, self.config, pairs, context)
-        self._network, self._device = cast(ChmrLearner, learner).network, context.device
+        self._network, self._device = learner.network, context.device
 
     def score(self, molecules: Inputs, block: str, profiles: MatrixBlock) -> FloatArray:
         """Return the cosine of every anchor with every projected profile, (n, m)."""

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from chmr_bench import DataError
 from chmr_bench.nn.parity import (
     TensorDifference,
     batch_of,
     differences,
+    filled,
     read_meta,
     report,
     stored,
@@ -64,11 +64,7 @@ def load(weights: Mapping[str, Tensor]) -> ChmrNetwork:
     """Return the network of the published tensors, in eval mode; every tensor has its place."""
     network = ChmrNetwork(published_shape(weights))
     own = {name: t for name, t in network.state_dict().items() if name.startswith("scales.")}
-    try:
-        network.load_state_dict({**own, **translated(weights)})
-    except RuntimeError as error:
-        raise DataError(f"the published tensors do not fit the network: {error}") from None
-    return network.eval()
+    return filled(network, {**own, **translated(weights)})
 
 
 def outputs(

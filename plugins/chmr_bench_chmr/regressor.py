@@ -7,8 +7,6 @@ has to beat it where the gain is planted.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +23,15 @@ from chmr_bench import (
     Weights,
     WeightsRequest,
 )
-from chmr_bench.nn.pretraining.files import checked_sha256, read_header, read_tensors
+from chmr_bench.nn.pretraining import store
+from chmr_bench.nn.pretraining.files import (
+    SEEN,
+    WEIGHTS,
+    checked_sha256,
+    read_header,
+    read_tensors,
+)
+from chmr_bench.nn.pretraining.place import KEY_LENGTH, Place, sha256_of
 from chmr_bench.nn.trainer import validation_score
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr.reading import bits_of
@@ -38,22 +44,8 @@ FEATURES_MS, EPOCH_MS = 4.0, 0.05
 BEST_EPOCH = 5
 """After which the error on held-out molecules no longer fell, learning from `jump-activity`."""
 
-
-PRETRAINING = (
-    "atlas",
-    "transductive",
-    "radius",
-    "n_bits",
-    "hidden",
-    "embedding",
-    "dropout",
-    "learning_rate",
-    "weight_decay",
-    "batch_size",
-    "epochs",
-    "patience",
-)
-"""The settings its weights depend on."""
+DOWNSTREAM = frozenset({"pretrain_seed", "strengths"})
+"""Settings that the weights do not depend on; the seed is counted as it was settled."""
 
 
 def find_or_make(config: RegressorConfig, request: WeightsRequest) -> Weights | PendingWeights:
@@ -61,28 +53,21 @@ def find_or_make(config: RegressorConfig, request: WeightsRequest) -> Weights | 
     seed = request.seed if config.pretrain_seed == "run" else config.pretrain_seed
     inputs = {
         "version": REGRESSOR_VERSION,
-        "config": config.model_dump(mode="json", include=set(PRETRAINING)),
+        "config": config.model_dump(mode="json", exclude=set(DOWNSTREAM)),
         "seed": seed,
         "data": request.data.digest(config.atlas, config.transductive),
     }
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-    path = request.folder / f"regressor-{key[:16]}" / "weights.safetensors"
-    weights = _stored(path)
-    if weights is not None:
-        return weights
-    if not request.make:
-        title = f"regress {' + '.join(config.atlas)} on bits (seed {seed})"
-        return PendingWeights(title, config.atlas, _core_ms(config))
-    from chmr_bench_chmr.regressor_training import make
+    key = sha256_of(inputs)
+    place = Place(request.folder / f"regressor-{key[:KEY_LENGTH]}", key, seed, inputs)
 
-    if path.is_file():
-        request.log.warning("%s is damaged; the weights are made again", path)
-        path.unlink()
-    make(config, request, seed, path)
-    weights = _stored(path)
-    if weights is None:
-        raise DataError(f"pretraining ended, but {path} is not there")
-    return weights
+    def make() -> None:
+        from chmr_bench_chmr import regressor_training  # torch, only where it is needed
+
+        regressor_training.make(config, request, place)
+
+    title = f"regress {' + '.join(config.atlas)} on bits (seed {seed})"
+    pending = PendingWeights(title, config.atlas, _core_ms(config))
+    return store.find_or_make(place, request, pending, make, _stored)
 
 
 def _core_ms(config: RegressorConfig) -> float:
@@ -91,14 +76,15 @@ def _core_ms(config: RegressorConfig) -> float:
     return FEATURES_MS + epochs * EPOCH_MS * (config.hidden / 512)
 
 
-def _stored(path: Path) -> Weights | None:
-    """Return the weights of a file; None where there is none, or it is damaged."""
+def _stored(folder: Path) -> Weights | None:
+    """Return the weights of a folder; None where there are none, or they are damaged."""
+    path = folder / WEIGHTS
     try:
         info = read_header(path).get("info")
         sha256 = checked_sha256(path)
     except DataError:
         return None
-    return Weights(path, sha256, info, path.parent / "seen.npy") if isinstance(info, dict) else None
+    return Weights(path, sha256, info, folder / SEEN) if isinstance(info, dict) else None
 
 
 class Regressor:

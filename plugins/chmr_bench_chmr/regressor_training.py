@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from chmr_bench import Inputs, WeightsRequest
-from chmr_bench.contracts import Progress, connectivity_hash
+from chmr_bench.contracts import Progress
 from chmr_bench.nn.pretraining.features import compute_features
-from chmr_bench.nn.pretraining.files import write_atomically, write_tensors
+from chmr_bench.nn.pretraining.files import WEIGHTS, write_seen, write_tensors
+from chmr_bench.nn.pretraining.place import Place
 from chmr_bench.nn.pretraining.values import require_readouts
 from chmr_bench.nn.trainer import TrainerSettings, seeded, train
 from chmr_bench.types import FloatArray
@@ -25,7 +24,7 @@ HELD_OUT = 10
 """One molecule in so many of the atlas says when to stop."""
 
 
-def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path) -> None:
+def make(config: RegressorConfig, request: WeightsRequest, place: Place) -> None:
     """Learn on the atlas and write the weights, then nothing of the atlas is needed any more."""
     atlas, info = request.data.open(config.atlas, config.transductive)
     require_readouts(atlas.name, atlas.blocks, masked="hidden" in info)
@@ -33,15 +32,13 @@ def make(config: RegressorConfig, request: WeightsRequest, seed: int, path: Path
     blocks = compute_features(atlas.smiles, requests(config), request)
     bits = bits_of(Inputs(atlas.smiles, blocks))
     request.stage("pretraining")
-    tensors, epochs = _learnt((bits, target, seen), config, request, seed)
-    stored = io.BytesIO()
-    np.save(stored, np.sort(connectivity_hash(atlas.every_key)))
-    write_atomically(path.parent / "seen.npy", stored.getvalue())
+    tensors, epochs = _learnt((bits, target, seen), config, request, place.seed)
+    write_seen(place.folder, atlas.every_key)
     header = {
         "config": config.model_dump(mode="json"),
-        "info": {**info, "seed": seed, "epochs": epochs},
+        "info": {**info, "seed": place.seed, "epochs": epochs},
     }
-    write_tensors(path, tensors, header)
+    write_tensors(place.folder / WEIGHTS, tensors, header)
 
 
 def _learnt(

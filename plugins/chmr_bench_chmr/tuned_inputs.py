@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from chmr_bench import GraphBlock
+from chmr_bench.types import IntArray
 
 SEEN, RAW = "seen", "raw"
 """Names of parts: 1 where a molecule has a shape; what the head reads beside the encoder."""
@@ -30,16 +29,12 @@ class TunedInputs:
     parts: Mapping[str, Any]
     graph: GraphBlock | None = None
 
-    def __len__(self) -> int:
-        return len(self.parts[RAW])
-
     @property
     def shape(self) -> tuple[int, int]:
         """(n, d), of what the head reads beside the encoder."""
         n, d = self.parts[RAW].shape
         return n, d
 
-    def __getitem__(self, rows: Any) -> TunedInputs:
-        indices = np.asarray(rows)
+    def __getitem__(self, rows: IntArray) -> TunedInputs:
         parts = {name: part[rows] for name, part in self.parts.items()}
-        return TunedInputs(parts, self.graph and self.graph.take(indices))
+        return TunedInputs(parts, self.graph and self.graph.take(rows))

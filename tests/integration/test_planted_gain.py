@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chmr_bench.records import RecordStore
-from chmr_bench_chmr.pretraining.place import SHIPPED
+from chmr_bench_chmr.weights import SHIPPED
 
 pytestmark = pytest.mark.slow
 GAIN = 0.05

@@ -106,7 +106,7 @@ class InfoAlignBatch:
 
 
 class InfoAlignBatches:
-    """Cuts batches from the material; of the molecules held out no walk brings home a read-out."""
+    """Cuts batches from the material; no walk reaches a read-out of the molecules held out."""
 
     def __init__(
         self,
@@ -132,12 +132,10 @@ class InfoAlignLearner(Learner):
     network: InfoAlignNetwork
 
     def batches(self, device: torch.device, held_out: BoolArray | None) -> InfoAlignBatches:
-        """Return what cuts batches; of the molecules held out no walk brings home a read-out."""
+        """Return what cuts batches; no walk reaches a read-out of the molecules held out."""
         return InfoAlignBatches(self.material, self.config, device, held_out)
 
     def terms(self, batch: InfoAlignBatch, network: InfoAlignNetwork) -> dict[str, Tensor]:
         """Return the loss terms of a batch, and their ``total``."""
-        half = self.request.precision == "bfloat16"
-        with torch.autocast(self.request.device, dtype=torch.bfloat16, enabled=half):
-            latent = network.encode(batch.graph)
-            return objective(network, latent, batch.walks, self.config.minimality_weight)
+        latent = network.encode(batch.graph)
+        return objective(network, latent, batch.walks, self.config.minimality_weight)

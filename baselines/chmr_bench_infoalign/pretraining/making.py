@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +13,11 @@ from chmr_bench.cells.atlas import Atlas
 from chmr_bench.nn.batch import graph_batch
 from chmr_bench.nn.pretraining import card
 from chmr_bench.nn.pretraining.files import WEIGHTS
-from chmr_bench.nn.pretraining.learner import Keep, Learner
 from chmr_bench.nn.pretraining.making import PretrainingPlan
 from chmr_bench.nn.pretraining.material import AtlasMaterial
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_infoalign.config import InfoAlignSettings
+from chmr_bench_infoalign.network import InfoAlignNetwork
 from chmr_bench_infoalign.pretraining.learning import InfoAlignLearner, new_network, prepare
 from chmr_bench_infoalign.weights import INPUTS, save_network
 
@@ -31,27 +31,27 @@ SAMPLED = 256
 
 
 @dataclass(frozen=True)
-class InfoAlignPretraining(PretrainingPlan):
+class InfoAlignPretraining(PretrainingPlan[AtlasMaterial, InfoAlignLearner]):
     """InfoAlign: its material and its network."""
 
+    kind = InfoAlignLearner
     config: InfoAlignSettings
 
     def prepare(self, atlas: Atlas) -> AtlasMaterial:
         """Return everything that is read while learning."""
         return prepare(atlas, self.config, self.request, self.place.seed)
 
-    def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> InfoAlignLearner:
-        """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
-        network = new_network(material, self.config, self.place.seed)
-        return self.started(InfoAlignLearner, material, network, keep, keep_seconds)
+    def network(self, material: AtlasMaterial) -> InfoAlignNetwork:
+        """Return the network as initialised by the seed."""
+        return new_network(material, self.config, self.place.seed)
 
-    def finish(self, learner: Learner) -> Mapping[str, Any]:
+    def finish(self, learner: InfoAlignLearner) -> Mapping[str, Any]:
         """Return how wide the latents are: a collapsed encoder gives all molecules the same."""
-        own = cast(InfoAlignLearner, learner)
-        step = max(1, len(own.material) // SAMPLED)
-        graph = graph_batch(own.material.graph, np.arange(0, len(own.material), step))
+        material = learner.material
+        step = max(1, len(material) // SAMPLED)
+        graph = graph_batch(material.graph, np.arange(0, len(material), step))
         with torch.no_grad():
-            latent = own.network.cpu().encode(graph)
+            latent = learner.network.cpu().encode(graph)
         spread = latent.mu.std(0, correction=0)
         return {
             "latent": {
@@ -71,7 +71,7 @@ class InfoAlignPretraining(PretrainingPlan):
         return card.readme("InfoAlign", WHAT, info, made, [line])
 
     def save(
-        self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
+        self, learner: InfoAlignLearner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
         metadata = WeightsMetadata.now(self.config, INPUTS, info)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from chmr_bench import DataError, PendingWeights, WeightsRequest, paths
 from chmr_bench.cells.sources.hub import HubDataset, hub_files
-from chmr_bench.data.fetch import FetchOptions
+from chmr_bench.data.fetch import FetchOptions, file_sha256
 from chmr_bench.errors import FetchError
-from chmr_bench.nn.pretraining.files import WEIGHTS, sha256_of
+from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_infoalign.config import InfoAlignSettings
 from chmr_bench_infoalign.weights import INPUTS, save_network
@@ -91,7 +91,7 @@ def converted(path: Path, folder: Path) -> Path:
     DataError
         The file holds more than tensors, or not those of InfoAlign.
     """
-    sha256 = sha256_of(path)
+    sha256 = file_sha256(path)
     stored = folder / f"published-{sha256[:16]}" / WEIGHTS
     if not stored.is_file():
         _convert(path, stored, sha256)

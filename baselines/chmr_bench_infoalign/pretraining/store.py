@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
+from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import SettingError
 from chmr_bench.nn.pretraining import store
-from chmr_bench.nn.pretraining.files import sha256_of
 from chmr_bench_infoalign.config import InfoAlignConfig, InfoAlignSettings
 from chmr_bench_infoalign.pretraining import released
-from chmr_bench_infoalign.weights import place_of, read_metadata
+from chmr_bench_infoalign.weights import WEIGHTS_FILE, place_of
 
 TENSORS = ".safetensors"
 """What the name of a file of `chmr-bench pretrain` ends in; others are of the published code."""
@@ -67,11 +67,9 @@ def _given(config: InfoAlignConfig, request: WeightsRequest) -> Weights | Pendin
         _check_sha256(path, config.weights_sha256)
         if path.suffix != TENSORS:
             path = released.converted(path, request.folder)
-        made = read_metadata(path).config
-        weights = store.of_file(path)
     except DataError as error:
         raise SettingError(f"weights={name}: {error}") from error
-    return store.named(config, weights, made, request.chosen, name)
+    return store.named(config, name, WEIGHTS_FILE, request.chosen, path)
 
 
 def _check_sha256(path: Path, expected: str) -> None:
@@ -81,6 +79,6 @@ def _check_sha256(path: Path, expected: str) -> None:
             f"there is no weights file {path}; chmr-bench pretrain makes one, and "
             f"weights={released.OFFICIAL} fetches the released checkpoint"
         )
-    actual = sha256_of(path) if expected else ""
+    actual = file_sha256(path) if expected else ""
     if actual != expected:
         raise DataError(f"{path} has sha256 {actual}, expected {expected} (weights_sha256)")

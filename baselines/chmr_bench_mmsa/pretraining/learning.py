@@ -22,8 +22,8 @@ from chmr_bench.types import BoolArray, IntArray
 from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.molecules import MoleculeBatch, molecule_batch
 from chmr_bench_mmsa.network import MmsaNetwork, MmsaShape
-from chmr_bench_mmsa.objective import ObjectiveSettings, objective
-from chmr_bench_mmsa.requests import feature_requests
+from chmr_bench_mmsa.objective import objective
+from chmr_bench_mmsa.weights import feature_requests
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,4 @@ class MmsaLearner(Learner):
 
     def terms(self, batch: MoleculeBatch, network: MmsaNetwork) -> dict[str, Tensor]:
         """Return the loss terms of a batch, their ``total``, and the numbers of health."""
-        half = self.request.precision == "bfloat16"
-        with torch.autocast(self.request.device, dtype=torch.bfloat16, enabled=half):
-            return objective(network, network.encode(batch), ObjectiveSettings.of(self.config))
+        return objective(network, network.encode(batch), self.config)

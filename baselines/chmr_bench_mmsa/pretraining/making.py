@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +12,7 @@ import torch
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.nn.pretraining import card
 from chmr_bench.nn.pretraining.files import WEIGHTS
-from chmr_bench.nn.pretraining.learner import Keep, Learner
 from chmr_bench.nn.pretraining.making import PretrainingPlan
-from chmr_bench.nn.pretraining.material import AtlasMaterial
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.molecules import molecule_batch
@@ -27,8 +25,7 @@ from chmr_bench_mmsa.pretraining.learning import (
     new_network,
     prepare,
 )
-from chmr_bench_mmsa.requests import feature_requests
-from chmr_bench_mmsa.weights import save_network
+from chmr_bench_mmsa.weights import feature_requests, save_network
 
 WHAT = (
     "Encoders of a molecule's graph, drawing and conformer that learnt one code for all three, "
@@ -41,41 +38,36 @@ SAMPLED = 256
 
 
 @dataclass(frozen=True)
-class MmsaPretraining(PretrainingPlan):
+class MmsaPretraining(PretrainingPlan[MmsaMaterial, MmsaLearner]):
     """MMSA: its material and its network."""
 
+    kind = MmsaLearner
     config: MmsaSettings
 
     def prepare(self, atlas: Atlas) -> MmsaMaterial:
         """Return everything that is read while learning."""
         return prepare(atlas, self.config, self.request, self.place.seed)
 
-    def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> MmsaLearner:
-        """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
-        own = cast(MmsaMaterial, material)
-        network = new_network(own, self.config, self.place.seed)
-        return self.started(MmsaLearner, own, network, keep, keep_seconds)
+    def network(self, material: MmsaMaterial) -> MmsaNetwork:
+        """Return the network as initialised by the seed."""
+        return new_network(material, self.config, self.place.seed)
 
-    def finish(self, learner: Learner) -> Mapping[str, Any]:
+    def finish(self, learner: MmsaLearner) -> Mapping[str, Any]:
         """Return whether the representations are healthy: all the same is a collapse."""
-        own = cast(MmsaLearner, learner)
-        n = len(own.material)
-        return {
-            "health": health(own.network.cpu(), own.material, np.arange(0, n, -(-n // SAMPLED)))
-        }
+        n = len(learner.material)
+        rows = np.arange(0, n, -(-n // SAMPLED))
+        return {"health": health(learner.network.cpu(), learner.material, rows)}
 
     def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         """Return the card as Markdown."""
         return card.readme("MMSA", WHAT, info, made, _lines(info["material"], made["health"]))
 
     def save(
-        self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
+        self, learner: MmsaLearner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
-        marked = {
-            **info,
-            "note": RECONSTRUCTION,
-        }  # boards say it where they say what it learnt from
+        # Boards say it where they say what it learnt from.
+        marked = {**info, "note": RECONSTRUCTION}
         metadata = WeightsMetadata.now(self.config, feature_requests(self.config), marked)
         save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
-from chmr_bench.errors import SettingError
+from chmr_bench import PendingWeights, Weights, WeightsRequest
 from chmr_bench.nn.pretraining import store
 from chmr_bench_mmsa.config import MmsaConfig, MmsaSettings
-from chmr_bench_mmsa.weights import place_of, read_metadata
+from chmr_bench_mmsa.weights import WEIGHTS_FILE, place_of
 
 EPOCH_MS = {"graph": 2.8, "image": 8.7, "conformer": 4.8}
 """Of a molecule, epoch and modality at the default sizes: 61 molecules a second on one core."""
@@ -28,7 +25,7 @@ def find_or_make(config: MmsaSettings, request: WeightsRequest) -> Weights | Pen
         The atlas is no good.
     """
     if isinstance(config, MmsaConfig) and config.weights:
-        return _given(config, request)
+        return store.named(config, config.weights, WEIGHTS_FILE, request.chosen)
     place = place_of(config, request)
 
     def make() -> None:
@@ -47,13 +44,3 @@ def _core_ms(config: MmsaSettings) -> float:
     """Return how long a molecule takes on one core, its features included."""
     epochs = 0 if config.encoder == "random" else config.epochs
     return sum(FEATURES_MS[m] + epochs * EPOCH_MS[m] for m in config.modalities)
-
-
-def _given(config: MmsaConfig, request: WeightsRequest) -> Weights:
-    """Return the weights of the file that the settings name."""
-    path = Path(config.weights).expanduser()
-    try:
-        made, weights = read_metadata(path).config, store.of_file(path)
-    except DataError as error:
-        raise SettingError(f"weights={config.weights}: {error}") from error
-    return store.named(config, weights, made, request.chosen, config.weights)

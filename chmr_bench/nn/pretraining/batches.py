@@ -26,6 +26,19 @@ class Batches(Protocol):
         ...
 
 
+class MeasuredValues(Protocol):
+    """Read-outs or assays of n molecules."""
+
+    @property
+    def observed(self) -> BoolArray:
+        """(n,) who has any."""
+        ...
+
+    def targets(self, rows: IntArray) -> npt.NDArray[np.float32]:
+        """Return (k, d) of these rows, NaN where nothing was measured."""
+        ...
+
+
 class TargetSampler:
     """Draws walks, and says what they met.
 
@@ -36,7 +49,7 @@ class TargetSampler:
     walk_length : int
         Steps of a walk.
     held_out : BoolArray | None
-        (n,) bool, molecules whose read-outs no walk may bring home: those held out.
+        (n,) bool, molecules whose read-outs no walk may reach: those held out.
     """
 
     def __init__(
@@ -57,26 +70,18 @@ class TargetSampler:
         met = walks.walk(links, rows, self.walk_length, rng)
         return self._met(links, met, rows)
 
-    def assays(self, rows: IntArray) -> dict[str, WalkTargets]:
-        """Return block -> the labelled assays of those molecules that have any; no walk goes there.
-
-        These alone become numbers (k, d), of this batch.
-        """
-        targets = {}
-        for name, values in self.material.assays.items():
-            those = np.flatnonzero(values.observed[rows])
-            ones = np.ones(len(those), dtype=np.float32)
-            targets[name] = self._walk_targets(those, values.targets(rows[those]), ones)
-        return targets
+    def measured(self, values: MeasuredValues, rows: IntArray) -> WalkTargets:
+        """Return what was measured of the molecules themselves, without a walk."""
+        those = np.flatnonzero(values.observed[rows])
+        ones = np.ones(len(those), dtype=np.float32)
+        return self._walk_targets(those, values.targets(rows[those]), ones)
 
     def _own(self, rows: IntArray) -> dict[str, WalkTargets]:
         """Return the molecules' own bits and read-outs, without a walk."""
         everyone = np.arange(len(rows))
         targets = {MOLECULE: self._bits(everyone, rows, np.ones(len(rows), np.float32), len(rows))}
         for name, values in self.material.cells.items():
-            those = np.flatnonzero(values.observed[rows])
-            ones = np.ones(len(those), dtype=np.float32)
-            targets[name] = self._walk_targets(those, values.targets(rows[those]), ones)
+            targets[name] = self.measured(values, rows)
         return targets
 
     def _met(self, links: ContextGraph, met: walks.Walks, rows: IntArray) -> dict[str, WalkTargets]:

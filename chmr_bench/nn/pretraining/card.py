@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from chmr_bench.nn.pretraining import place as places
-from chmr_bench.nn.pretraining.files import CARD_JSON, WEIGHTS, write_atomically
+from chmr_bench.nn.pretraining import files
 
 if TYPE_CHECKING:
     from chmr_bench.nn.pretraining.learner import Learner
 
 LOSS_FILES = (
-    f"- `{places.LOSSES}`, from two epochs on `{places.FIGURE}`: every loss term of every epoch"
+    f"- `{files.LOSSES}`, from two epochs on `{files.FIGURE}`: every loss term of every epoch"
 )
 UNTRAINED = "A control: the encoder as initialised; nothing was learnt."
 
@@ -59,8 +58,8 @@ def write(
     """Write the card of the weights with this sha256 twice: for programs, and for people."""
     card = {**info, "made": dict(made), "sha256": sha256}
     text = json.dumps(card, indent=1, sort_keys=True) + "\n"
-    write_atomically(folder / CARD_JSON, text.encode())
-    write_atomically(folder / places.CARD, readme.encode())
+    files.write_atomically(folder / files.CARD_JSON, text.encode())
+    files.write_atomically(folder / files.CARD, readme.encode())
 
 
 def readme(
@@ -93,10 +92,10 @@ def readme(
         "",
         "## Files",
         "",
-        f"- `{WEIGHTS}`: the tensors, with shape, settings and features in the header",
-        f"- `{places.SEEN}`: sorted 64-bit hashes of the keys of all molecules learnt from",
+        f"- `{files.WEIGHTS}`: the tensors, with shape, settings and features in the header",
+        f"- `{files.SEEN}`: sorted 64-bit hashes of the keys of all molecules learnt from",
         *([LOSS_FILES] if info["losses"] else []),
-        f"- `{CARD_JSON}`: all of this, and more, for programs",
+        f"- `{files.CARD_JSON}`: all of this, and more, for programs",
         "",
         "## Settings",
         "",

@@ -57,6 +57,6 @@ def draw(path: Path, history: Sequence[Mapping[str, Any]], title: str) -> bool:
 
 def terms_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the loss terms in their order, the total first."""
-    told = {name: None for row in history for name in row}
-    names = [name for name in told if name not in ("epoch", "part")]
+    columns = {name: None for row in history for name in row}
+    names = [name for name in columns if name not in ("epoch", "part")]
     return sorted(names, key=lambda name: name != "total")

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from chmr_bench.contracts import connectivity_hash
+from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import DataError
 
 if TYPE_CHECKING:
     import torch
 
 WEIGHTS, CARD_JSON, SHA256 = "weights.safetensors", "card.json", ".sha256"
+CARD, SEEN = "README.md", "seen.npy"
+LOSSES, FIGURE, CHECKPOINT = "losses.csv", "losses.png", "checkpoint"
 """Names in the folder of pretrained weights; the sha256 has the weights' name and this ending."""
 HEADER = "chmr"
 """The one key of the safetensors metadata: one, because several come in no fixed order."""
@@ -61,7 +68,7 @@ def checked_sha256(path: Path) -> str:
     DataError
         It is not the sha256 that was written down when the weights were made.
     """
-    sha256 = sha256_of(path)
+    sha256 = file_sha256(path)
     for source, expected in _written_sha256(path).items():
         if expected != sha256:
             raise DataError(
@@ -110,6 +117,13 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def write_seen(folder: Path, keys: Sequence[str]) -> None:
+    """Write which molecules weights learnt from: the sorted hashes of their keys."""
+    content = io.BytesIO()
+    np.save(content, np.sort(connectivity_hash(keys)), allow_pickle=False)
+    write_atomically(folder / SEEN, content.getvalue())
+
+
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return the tensors and the header of a file that `write_tensors` wrote; all are finite."""
     from safetensors import SafetensorError
@@ -143,9 +157,3 @@ def read_header(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise DataError(f"{path} is no file of chmr-bench pretrain: its header is not there")
     return header
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -180,8 +180,7 @@ class Learner(ABC):
 
     def parts(self, epoch: int) -> list[IntArray]:
         """Return the molecules of each step of an epoch: as equal as can be, each once."""
-        rows = generator(self.seed, "order", epoch).permutation(self.material.train)
-        return np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
+        return self._split(generator(self.seed, "order", epoch).permutation(self.material.train))
 
     def _batches(self, parts: list[IntArray]) -> Iterator[tuple[int, Any]]:
         """Yield the steps of this epoch that are left; an accelerator finds the next one ready."""
@@ -206,7 +205,7 @@ class Learner(ABC):
         torch.manual_seed(number(self.seed, "step", epoch, step))
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
-        terms = self.terms(batch, self.network)
+        terms = self._terms(batch, self.network)
         numbers = _numbers(terms)
         wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
         if wrong:
@@ -221,25 +220,36 @@ class Learner(ABC):
 
     @abstractmethod
     def batches(self, device: torch.device, held_out: BoolArray | None) -> Batches:
-        """Return what cuts batches; of the molecules held out no walk brings home a read-out."""
+        """Return what cuts batches; no walk reaches a read-out of the molecules held out."""
 
     @abstractmethod
     def terms(self, batch: Any, network: Any) -> dict[str, Tensor]:
-        """Return the loss terms of a batch, and their ``total``."""
+        """Return the loss terms of a batch, and their ``total``; called in the right precision."""
+
+    def _terms(self, batch: Any, network: nn.Module) -> dict[str, Tensor]:
+        half = self.request.precision == "bfloat16"
+        with torch.autocast(self.request.device, torch.bfloat16, enabled=half):
+            return self.terms(batch, network)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Return the mean loss terms of the molecules held out, each epoch on the same walks."""
-        rows = self.material.valid
-        parts = np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
         network = self.averaged.module
         network.eval()
         sums: dict[str, float] = {}
-        for i, part in enumerate(parts):
-            batch = self.checking.batch(part, generator(self.seed, "held-out walk", i))
-            for name, value in _numbers(self.terms(batch, network)).items():
-                sums[name] = sums.get(name, 0.0) + value * len(part)
-        return {name: total / len(rows) for name, total in sums.items()}
+        for batch in self.held_out_batches():
+            for name, value in _numbers(self._terms(batch, network)).items():
+                sums[name] = sums.get(name, 0.0) + value * len(batch)
+        return {name: total / len(self.material.valid) for name, total in sums.items()}
+
+    def held_out_batches(self) -> Iterator[Any]:
+        """Yield the batches of the molecules held out, the same in every epoch."""
+        for i, part in enumerate(self._split(self.material.valid)):
+            yield self.checking.batch(part, generator(self.seed, "held-out walk", i))
+
+    def _split(self, rows: IntArray) -> list[IntArray]:
+        """Return the rows of each batch, as equal as can be."""
+        return np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
 
     def _judge(self, means: dict[str, float]) -> None:
         """Log the held-out loss of this epoch, and keep its weights if it is the lowest."""

@@ -10,22 +10,20 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import filelock
-import numpy as np
 from torch import nn
 
 from chmr_bench import DataError, WeightsRequest
 from chmr_bench.cells.atlas import Atlas
-from chmr_bench.contracts import connectivity_hash
-from chmr_bench.nn.pretraining import card, checkpoint, figure
-from chmr_bench.nn.pretraining import place as places
-from chmr_bench.nn.pretraining.files import WEIGHTS, write_atomically
+from chmr_bench.nn.pretraining import card, checkpoint, figure, files
 from chmr_bench.nn.pretraining.learner import Keep, Learner, torch_settings
 from chmr_bench.nn.pretraining.material import AtlasMaterial, check_readouts
+from chmr_bench.nn.pretraining.place import Place
 from chmr_bench.nn.pretraining.settings import AtlasSettings, StepSettings
 
+AnyMaterial = TypeVar("AnyMaterial", bound=AtlasMaterial)
 AnyLearner = TypeVar("AnyLearner", bound=Learner)
 
 CHECKPOINT_SECONDS = 120.0
@@ -38,52 +36,49 @@ gigabytes, and none of it is ever of use again."""
 
 
 @dataclass(frozen=True)
-class PretrainingPlan(ABC):
+class PretrainingPlan(ABC, Generic[AnyMaterial, AnyLearner]):
     """One model's pretraining with these settings: what `make` puts together.
 
     Attributes
     ----------
+    kind : type[Learner]
+        The model's learner.
     config : AtlasSettings
         The model's settings.
-    place : places.Place
+    place : Place
         Where the weights belong.
     """
 
+    kind: ClassVar[type[Learner]]
     config: AtlasSettings
     request: WeightsRequest
-    place: places.Place
+    place: Place
 
     @abstractmethod
-    def prepare(self, atlas: Atlas) -> AtlasMaterial:
+    def prepare(self, atlas: Atlas) -> AnyMaterial:
         """Return everything that is read while learning."""
 
     @abstractmethod
-    def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> Learner:
-        """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
+    def network(self, material: AnyMaterial) -> nn.Module:
+        """Return the network as initialised by the seed."""
 
-    def started(
-        self,
-        kind: type[AnyLearner],
-        material: AtlasMaterial,
-        network: nn.Module,
-        keep: Keep,
-        keep_seconds: float,
-    ) -> AnyLearner:
-        """Return a learner of this plan, at its start."""
+    def learner(self, material: AnyMaterial, keep: Keep, keep_seconds: float) -> AnyLearner:
+        """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
         epochs = {} if self.config.encoder == "pretrained" else {"epochs": 0}
-        return kind(
+        started = self.kind(
             material=material,
             config=cast(StepSettings, self.config.model_copy(update=epochs)),
             request=self.request,
             seed=self.place.seed,
-            network=network,
+            network=self.network(material),
             standing=checkpoint.Standing(self.place.key),
             keep=keep,
             keep_seconds=keep_seconds,
         )
+        return cast(AnyLearner, started)
 
     @abstractmethod
-    def finish(self, learner: Learner) -> Mapping[str, Any]:
+    def finish(self, learner: AnyLearner) -> Mapping[str, Any]:
         """Do what is left to do after learning; return what the card says of it, JSON-able."""
 
     @abstractmethod
@@ -92,12 +87,12 @@ class PretrainingPlan(ABC):
 
     @abstractmethod
     def save(
-        self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
+        self, learner: AnyLearner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
 
 
-def make(pretraining: PretrainingPlan) -> None:
+def make(pretraining: PretrainingPlan[Any, Any]) -> None:
     """Make the weights in their place; where another process is at it, wait for it.
 
     Raises
@@ -117,14 +112,14 @@ def make(pretraining: PretrainingPlan) -> None:
         request.stage("waiting for another process that makes the same weights")
         lock.acquire()
     try:
-        if not (folder / WEIGHTS).is_file():
+        if not (folder / files.WEIGHTS).is_file():
             with torch_settings(request):
                 _make(pretraining)
     finally:
         lock.release()
 
 
-def _make(pretraining: PretrainingPlan) -> None:
+def _make(pretraining: PretrainingPlan[Any, Any]) -> None:
     config, place = pretraining.config, pretraining.place
     atlas, atlas_info = pretraining.request.data.open(config.atlas, config.transductive)
     check_readouts(atlas, config, masked="hidden" in atlas_info)
@@ -144,19 +139,21 @@ def _make(pretraining: PretrainingPlan) -> None:
         "losses": _losses(history, learner),
     }
     made = {**card.circumstances(learner), **more}
-    write_atomically(place.folder / places.SEEN, _npy(connectivity_hash(material.keys)))
-    figure.draw(place.folder / places.FIGURE, history, f"pretraining on {atlas.name}")
+    files.write_seen(place.folder, material.keys)
+    figure.draw(place.folder / files.FIGURE, history, f"pretraining on {atlas.name}")
     readme = pretraining.readme(info, made)
     pretraining.save(
         learner, info, lambda sha256: card.write(place.folder, info, made, sha256, readme)
     )
-    shutil.rmtree(place.folder / places.CHECKPOINT, ignore_errors=True)
+    shutil.rmtree(place.folder / files.CHECKPOINT, ignore_errors=True)
 
 
-def learn(pretraining: PretrainingPlan, material: AtlasMaterial) -> Learner:
+def learn(
+    pretraining: PretrainingPlan[AnyMaterial, AnyLearner], material: AnyMaterial
+) -> AnyLearner:
     """Return the learner at its end: from the start, or on from the last checkpoint."""
     request, place = pretraining.request, pretraining.place
-    folder = place.folder / places.CHECKPOINT
+    folder = place.folder / files.CHECKPOINT
     learner = pretraining.learner(
         material, lambda kept: checkpoint.write(folder, kept), CHECKPOINT_SECONDS
     )
@@ -170,7 +167,7 @@ def learn(pretraining: PretrainingPlan, material: AtlasMaterial) -> Learner:
 
     def each_epoch(standing: checkpoint.Standing) -> None:
         content = losses_csv(standing.history).encode()
-        write_atomically(place.folder / places.LOSSES, content)
+        files.write_atomically(place.folder / files.LOSSES, content)
         last = standing.history[-1]
         seconds = time.monotonic() - started
         request.log.info(
@@ -181,10 +178,10 @@ def learn(pretraining: PretrainingPlan, material: AtlasMaterial) -> Learner:
     return learner
 
 
-def _stored(pretraining: PretrainingPlan) -> checkpoint.Checkpoint | None:
+def _stored(pretraining: PretrainingPlan[Any, Any]) -> checkpoint.Checkpoint | None:
     place = pretraining.place
     try:
-        return checkpoint.read(place.folder / places.CHECKPOINT, place.key)
+        return checkpoint.read(place.folder / files.CHECKPOINT, place.key)
     except DataError as error:
         pretraining.request.log.warning("the checkpoint is of no use, so it starts anew: %s", error)
         return None
@@ -197,8 +194,8 @@ def losses_csv(history: Sequence[Mapping[str, Any]]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*NAMES_OF_ROW, *terms])
     for row in history:
-        told = (f"{row[t]:.6g}" if t in row else "" for t in terms)
-        writer.writerow([*(row[k] for k in NAMES_OF_ROW), *told])
+        numbers = (f"{row[t]:.6g}" if t in row else "" for t in terms)
+        writer.writerow([*(row[k] for k in NAMES_OF_ROW), *numbers])
     return out.getvalue()
 
 
@@ -209,10 +206,3 @@ def _losses(history: Sequence[Mapping[str, Any]], learner: Learner) -> dict[str,
         row["part"]: {k: round(v, 6) for k, v in row.items() if k not in NAMES_OF_ROW}
         for row in rows
     }
-
-
-def _npy(hashes: Any) -> bytes:
-    """Return the hashes, sorted, as the content of a ``.npy`` file."""
-    out = io.BytesIO()
-    np.save(out, np.sort(hashes), allow_pickle=False)
-    return out.getvalue()

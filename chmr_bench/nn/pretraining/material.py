@@ -15,7 +15,6 @@ from chmr_bench.cells.graph import GENE, ContextGraph, GraphSettings, build
 from chmr_bench.contracts import Block, modality_of
 from chmr_bench.errors import UnknownNameError
 from chmr_bench.features.tanimoto import Neighbours
-from chmr_bench.nn.pretraining.assays import AssayValues, scaled_assays
 from chmr_bench.nn.pretraining.seeding import generator
 from chmr_bench.nn.pretraining.settings import AtlasSettings
 from chmr_bench.nn.pretraining.values import Values, require_readouts, shuffled, standardised
@@ -45,8 +44,6 @@ class AtlasMaterial:
         JSON-able, for the card.
     genes : Mapping[str, Values]
         ``gene.BLOCK`` -> what is known of the genes on the graph, (number of genes, d).
-    assays : Mapping[str, AssayValues]
-        Block -> labelled assays, sparse.
     """
 
     keys: tuple[str, ...]
@@ -58,7 +55,6 @@ class AtlasMaterial:
     valid: IntArray
     counts: Mapping[str, Any] = field(default_factory=dict)
     genes: Mapping[str, Values] = field(default_factory=dict)
-    assays: Mapping[str, AssayValues] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.graph)
@@ -92,15 +88,6 @@ def cell_blocks(atlas: Atlas, config: AtlasSettings, seed: int) -> dict[str, Mat
     return {
         name: shuffled(block, generator(seed, "shuffle", name)) for name, block in blocks.items()
     }
-
-
-def assay_blocks(atlas: Atlas, config: AtlasSettings, seed: int) -> dict[str, AssayValues]:
-    """Return the labelled assays to learn from, shuffled as the cells are."""
-    blocks = dict(atlas.assays)
-    if config.shuffle_cells:
-        for name, block in blocks.items():
-            blocks[name] = block.shuffled(generator(seed, "shuffle", name))
-    return {name: scaled_assays(block) for name, block in blocks.items()}
 
 
 def _chosen_blocks(atlas: Atlas, config: AtlasSettings) -> dict[str, MatrixBlock]:

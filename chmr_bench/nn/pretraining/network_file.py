@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from chmr_bench import FeatureRequest, FitContext
+from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import DataError, UsageError
 from chmr_bench.nn.pretraining.features import feature_versions
-from chmr_bench.nn.pretraining.files import read_header, read_tensors, sha256_of, write_tensors
+from chmr_bench.nn.pretraining.files import read_header, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -161,7 +162,7 @@ class NetworkFile(Generic[Config, Network]):
         """
         if context.weights is None:
             raise DataError(why)
-        sha256 = sha256_of(context.weights)
+        sha256 = file_sha256(context.weights)
         return *_loaded(self, context.weights, sha256), sha256
 
     def described(
@@ -189,7 +190,7 @@ class NetworkFile(Generic[Config, Network]):
                 f"{context.weights}: its header describes no network: {error}; "
                 "make the weights again with chmr-bench pretrain"
             ) from error
-        return shape, metadata, sha256_of(context.weights)
+        return shape, metadata, file_sha256(context.weights)
 
     def read_metadata(self, path: Path) -> WeightsMetadata[Config]:
         """Return what the file says of its network, without reading a tensor.

@@ -10,8 +10,8 @@ from typing import Any
 
 from chmr_bench import FitContext, UsageError, WeightsRequest
 from chmr_bench.cells.atlas import Atlas
-from chmr_bench.nn.pretraining.learner import Learner, torch_settings
-from chmr_bench.nn.pretraining.making import PretrainingPlan
+from chmr_bench.nn.pretraining.learner import torch_settings
+from chmr_bench.nn.pretraining.making import AnyLearner, PretrainingPlan
 from chmr_bench.nn.pretraining.place import Place
 from chmr_bench.nn.pretraining.settings import AtlasSettings
 
@@ -31,23 +31,12 @@ class PairsData:
         return self.pairs, {}
 
 
-def pairs_request(pairs: Atlas, context: FitContext) -> WeightsRequest:
-    """Return the request of a pretraining that learns from these pairs."""
-    return WeightsRequest(
-        data=PairsData(pairs),
-        folder=Path(),
-        seed=context.seed,
-        make=True,
-        n_jobs=context.n_jobs,
-        device=context.device,
-        precision=context.precision,
-        log=context.log,
-    )
-
-
 def learnt_on_pairs(
-    plan: type[PretrainingPlan], config: AtlasSettings, pairs: Atlas, context: FitContext
-) -> Learner:
+    plan: type[PretrainingPlan[Any, AnyLearner]],
+    config: AtlasSettings,
+    pairs: Atlas,
+    context: FitContext,
+) -> AnyLearner:
     """Return a pretraining on the pairs at its end, its network in eval mode.
 
     Raises
@@ -57,7 +46,16 @@ def learnt_on_pairs(
     """
     if getattr(config, "weights", ""):
         raise UsageError("matching learns from the training pairs alone: leave weights= out")
-    request = pairs_request(pairs, context)
+    request = WeightsRequest(
+        data=PairsData(pairs),
+        folder=Path(),
+        seed=context.seed,
+        make=True,
+        n_jobs=context.n_jobs,
+        device=context.device,
+        precision=context.precision,
+        log=context.log,
+    )
     own = plan(config, request, Place(Path(), "", context.seed, {}))
     with torch_settings(request):
         learner = own.learner(own.prepare(pairs), lambda _: None, math.inf)

@@ -13,8 +13,6 @@ from chmr_bench import FeatureRequest, WeightsRequest
 from chmr_bench.nn.pretraining.features import feature_versions
 from chmr_bench.nn.pretraining.settings import AtlasSettings
 
-CARD, SEEN = "README.md", "seen.npy"
-LOSSES, FIGURE, CHECKPOINT = "losses.csv", "losses.png", "checkpoint"
 KEY_LENGTH = 16
 """Characters of the key in a folder's name."""
 
@@ -77,15 +75,16 @@ def place(
         "precision": request.precision,
         "features": versions,
     }
-    key, folder = _sha256(inputs), request.folder
+    key, folder = sha256_of(inputs), request.folder
     if shipped is None:
         return Place(folder / key[:KEY_LENGTH], key, seed, inputs)
     recipe["data"] = request.data.digest(config.atlas, config.transductive, packages=False)
     recipe["features"] = {name: feature["version"] for name, feature in versions.items()}
-    return Place(folder / key[:KEY_LENGTH], key, seed, inputs, shipped, _sha256(recipe))
+    return Place(folder / key[:KEY_LENGTH], key, seed, inputs, shipped, sha256_of(recipe))
 
 
-def _sha256(inputs: Mapping[str, Any]) -> str:
+def sha256_of(inputs: Mapping[str, Any]) -> str:
+    """Return the sha256 of all that weights depend on."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def listed(value: Any) -> Any:
+    """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
+    return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+
+LISTED = BeforeValidator(listed)
+"""Of a setting that is a list."""
 
 
 class AtlasSettings(BaseModel):
@@ -12,7 +21,7 @@ class AtlasSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    atlas: tuple[str, ...] = Field(
+    atlas: Annotated[tuple[str, ...], LISTED] = Field(
         ("jump-activity",), min_length=1, description="atlases to learn from, merged in this order"
     )
     transductive: bool = Field(
@@ -24,7 +33,7 @@ class AtlasSettings(BaseModel):
     encoder: Literal["pretrained", "random"] = Field(
         "pretrained", description="'random' = the encoder as it was initialised"
     )
-    cells: tuple[str, ...] | None = Field(
+    cells: Annotated[tuple[str, ...] | None, LISTED] = Field(
         None,
         description="cell modalities to learn from; null = all of the atlas, [] = molecules alone",
     )
@@ -32,12 +41,6 @@ class AtlasSettings(BaseModel):
         False,
         description="negative control: permute profiles, and labelled assays, among the molecules",
     )
-
-    @field_validator("atlas", "cells", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
-        """Take ``a`` or ``a,b`` for a list, as a command line gives it."""
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
 class HeadConfig(BaseModel):

@@ -10,34 +10,54 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
 from chmr_bench.errors import SettingError
 from chmr_bench.nn.pretraining.files import (
     CARD_JSON,
+    SEEN,
     WEIGHTS,
     checked_sha256,
     read_card,
     read_header,
 )
-from chmr_bench.nn.pretraining.place import SEEN, Place
+from chmr_bench.nn.pretraining.network_file import NetworkFile
+from chmr_bench.nn.pretraining.place import Place
 from chmr_bench.nn.pretraining.settings import AtlasSettings
 
 
+def found(folder: Path) -> Weights | None:
+    """Return the weights in that folder, None where they are not (all) there, or are damaged."""
+    try:
+        return of_file(folder / WEIGHTS)
+    except DataError:
+        return None
+
+
 def find_or_make(
-    place: Place, request: WeightsRequest, pending: PendingWeights, make: Callable[[], None]
+    place: Place,
+    request: WeightsRequest,
+    pending: PendingWeights,
+    make: Callable[[], None],
+    find: Callable[[Path], Weights | None] = found,
 ) -> Weights | PendingWeights:
     """Return the weights of a place; where they are not there, make them if `request.make`.
 
     Those made here go before those that came with the plugin. Weights whose bytes are no longer
     those that were written count as not there.
 
+    Parameters
+    ----------
+    find : Callable[[Path], Weights | None]
+        Gives the weights in a folder, where they are.
+
     Raises
     ------
     DataError
         They were to be made, and are not there.
     """
-    weights = _found(place.folder)
+    weights = find(place.folder)
     if weights is None and not request.anew:
         weights = _shipped(place)
     if weights is not None:
@@ -49,7 +69,7 @@ def find_or_make(
         request.log.warning("%s is damaged; the weights are made again", damaged)
         damaged.unlink(missing_ok=True)
     make()
-    weights = _found(place.folder)
+    weights = find(place.folder)
     if weights is None:
         raise DataError(f"pretraining ended, but {place.folder / WEIGHTS} is not there")
     return weights
@@ -57,27 +77,34 @@ def find_or_make(
 
 def named(
     config: AtlasSettings,
-    weights: Weights,
-    made: AtlasSettings,
-    checked: Collection[str],
     name: str,
+    file: NetworkFile[Any, Any],
+    checked: Collection[str],
+    path: Path | None = None,
 ) -> Weights:
     """Return weights that the settings name, if they were made as the settings say.
 
     Parameters
     ----------
-    made : AtlasSettings
-        What they were made with.
-    checked : Collection[str]
-        Settings that must agree; those that are none of pretraining do not count.
     name : str
         What the setting ``weights`` says.
+    file : NetworkFile
+        How the model's networks are stored.
+    checked : Collection[str]
+        Settings that must agree; those that are none of pretraining do not count.
+    path : Path | None
+        Where they are; None = the name is their path.
 
     Raises
     ------
     SettingError
-        They were made with other settings.
+        The file cannot be read, or they were made with other settings.
     """
+    path = Path(name).expanduser() if path is None else path
+    try:
+        made, weights = file.read_metadata(path).config, of_file(path)
+    except DataError as error:
+        raise SettingError(f"weights={name}: {error}") from error
     known = set(checked) & set(type(made).model_fields) - {"pretrain_seed"}
     other = [n for n in sorted(known) if getattr(config, n) != getattr(made, n)]
     if other:
@@ -89,19 +116,11 @@ def named(
     return weights
 
 
-def _found(folder: Path) -> Weights | None:
-    """Return the weights in that folder, None where they are not (all) there, or are damaged."""
-    try:
-        return of_file(folder / WEIGHTS)
-    except DataError:
-        return None
-
-
 def _shipped(place: Place) -> Weights | None:
     """Return the weights of that recipe that came with the plugin, None where none did."""
     cards = sorted(place.shipped.glob(f"*/{CARD_JSON}")) if place.shipped else []
     folders = (card.parent for card in cards if read_card(card).get("recipe") == place.recipe)
-    return next((weights for weights in map(_found, folders) if weights), None)
+    return next((weights for weights in map(found, folders) if weights), None)
 
 
 def of_file(path: Path) -> Weights:

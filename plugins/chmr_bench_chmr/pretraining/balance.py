@@ -23,7 +23,7 @@ from chmr_bench_chmr.pretraining.batches import Batch
 from chmr_bench_chmr.shape import GEOMETRY
 
 LEAST = 0.05
-"""What is unexplained counts so much at least: the noise of what is foretold perfectly."""
+"""What is unexplained counts so much at least: the noise of what is predicted perfectly."""
 RARE = 1e-3
 """Share of ones that a column of calls is taken to have at least, and of zeros."""
 
@@ -58,7 +58,7 @@ def weights(share: Mapping[str, float], unexplained: Mapping[str, float]) -> dic
 def unexplained(
     network: ChmrNetwork, means: Mapping[str, Tensor], batches: Iterable[Batch]
 ) -> dict[str, float]:
-    """Return of each modality the error of what anchors foretell, over that of the column means.
+    """Return of each modality the error of what anchors predict, over that of the column means.
 
     Above 1 the means would have been better. A modality that no molecule of the batches has is
     left out.

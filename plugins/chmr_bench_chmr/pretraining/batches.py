@@ -58,7 +58,7 @@ class Batcher:
     Parameters
     ----------
     held_out : BoolArray | None
-        (n,) bool, molecules whose read-outs no walk may bring home: those held out.
+        (n,) bool, molecules whose read-outs no walk may reach: those held out.
     """
 
     def __init__(
@@ -95,5 +95,8 @@ class Batcher:
         )
 
     def _targets(self, rows: IntArray, rng: np.random.Generator) -> dict[str, WalkTargets]:
-        """Return what walks met, and the labelled assays of the molecules themselves."""
-        return self.sampler.targets(rows, rng) | self.sampler.assays(rows)
+        """Return what walks met, and labelled assays, where no walk goes: the molecules' own."""
+        targets = self.sampler.targets(rows, rng)
+        for name, values in self.material.assays.items():
+            targets[name] = self.sampler.measured(values, rows)
+        return targets

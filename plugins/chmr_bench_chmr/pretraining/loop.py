@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from chmr_bench.nn.pretraining.learner import Learner
-from chmr_bench.nn.pretraining.seeding import generator, number
+from chmr_bench.nn.pretraining.seeding import number
 from chmr_bench.nn.pretraining.values import Values
 from chmr_bench.types import BoolArray
 from chmr_bench_chmr.config import PretrainConfig
@@ -69,37 +67,28 @@ class ChmrLearner(Learner):
     network: ChmrNetwork
 
     def batches(self, device: torch.device, held_out: BoolArray | None) -> Batcher:
-        """Return what cuts batches; of the molecules held out no walk brings home a read-out."""
+        """Return what cuts batches; no walk reaches a read-out of the molecules held out."""
         return Batcher(self.material, self.config, device, held_out)
 
     def terms(self, batch: Batch, network: ChmrNetwork) -> dict[str, Tensor]:
         """Return the loss terms of a batch, and their ``total``."""
-        half = self.request.precision == "bfloat16"
-        kind = self.request.device
-        with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
-            latents = network.encode(
-                batch.fingerprint, batch.graph, batch.geometry, batch.observed.get(GEOMETRY)
-            )
-            there = self._left_in(batch) if network.training else batch.observed
-            inputs = StepInputs(
-                latents, there, batch.cells, batch.augmented, batch.walks, batch.entries
-            )
-            return objective(network, self.config, inputs, self._weights(network.training))
+        latents = network.encode(
+            batch.fingerprint, batch.graph, batch.geometry, batch.observed.get(GEOMETRY)
+        )
+        there = self._left_in(batch) if network.training else batch.observed
+        inputs = StepInputs(
+            latents, there, batch.cells, batch.augmented, batch.walks, batch.entries
+        )
+        return objective(network, self.config, inputs, self._weights(network.training))
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Return the mean loss terms of the molecules held out, and what is left unexplained."""
         means = super().validate()
-        if not self._foretells:
+        if not self._by_uncertainty:
             return means
-        rows, checking = self.material.valid, self.checking
         network: Any = self.averaged.module
-        parts = np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
-        batches: Iterator[Any] = (
-            checking.batch(part, generator(self.seed, "held-out walk", i))
-            for i, part in enumerate(parts)
-        )
-        left = unexplained(network, self._means, batches)
+        left = unexplained(network, self._means, self.held_out_batches())
         return means | {f"unexplained.{name}": value for name, value in left.items()}
 
     def _weights(self, learning: bool) -> Mapping[str, float]:
@@ -108,13 +97,13 @@ class ChmrLearner(Learner):
         """
         if self.config.balance == "even":
             return {}
-        told = self.standing.history[-1] if learning and self.standing.history else {}
-        known = {n: told[f"unexplained.{n}"] for n in self._shares if f"unexplained.{n}" in told}
+        last = self.standing.history[-1] if learning and self.standing.history else {}
+        known = {n: last[f"unexplained.{n}"] for n in self._shares if f"unexplained.{n}" in last}
         return weights(self._shares, known)
 
     @property
-    def _foretells(self) -> bool:
-        """Whether weights depend on what anchors foretell: decoders must have learnt from them."""
+    def _by_uncertainty(self) -> bool:
+        """Whether weights depend on what anchors predict: decoders must have learnt from them."""
         config = self.config
         learnt = config.reconstruction and not config.as_published
         return config.balance == "uncertainty" and learnt

@@ -2,65 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from chmr_bench.cells.atlas import Atlas
+from chmr_bench.nn.pretraining import card
 from chmr_bench.nn.pretraining.files import WEIGHTS
-from chmr_bench.nn.pretraining.learner import Keep, Learner
 from chmr_bench.nn.pretraining.making import PretrainingPlan
-from chmr_bench.nn.pretraining.material import AtlasMaterial
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr.config import PretrainConfig
-from chmr_bench_chmr.pretraining import card
+from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining.loop import ChmrLearner, new_network
 from chmr_bench_chmr.pretraining.material import Material, prepare
 from chmr_bench_chmr.pretraining.state import learn_state
 from chmr_bench_chmr.pretraining.usage import tree_usage
 from chmr_bench_chmr.weights import feature_requests, save_network
 
+WHAT = (
+    "An encoder of molecules that learnt from cell read-outs, after arXiv 2511.21120 "
+    "(made by `chmr-bench pretrain`). Research use; what it learnt is that of its atlas."
+)
+
 
 @dataclass(frozen=True)
-class ChmrPretraining(PretrainingPlan):
+class ChmrPretraining(PretrainingPlan[Material, ChmrLearner]):
     """CHMR: its material, network, cell state and tree."""
 
+    kind = ChmrLearner
     config: PretrainConfig
 
     def prepare(self, atlas: Atlas) -> Material:
         """Return everything that is read while learning."""
         return prepare(atlas, self.config, self.request, self.place.seed)
 
-    def learner(self, material: AtlasMaterial, keep: Keep, keep_seconds: float) -> ChmrLearner:
-        """Return the learner at its start; an encoder that stays random learns for 0 epochs."""
-        own = cast(Material, material)
-        network = new_network(own, self.config, self.place.seed)
-        return self.started(ChmrLearner, own, network, keep, keep_seconds)
+    def network(self, material: Material) -> ChmrNetwork:
+        """Return the network as initialised by the seed, with the scales of the material."""
+        return new_network(material, self.config, self.place.seed)
 
-    def finish(self, learner: Learner) -> Mapping[str, Any]:
+    def finish(self, learner: ChmrLearner) -> Mapping[str, Any]:
         """Learn the cell state; return how it was calibrated, and how the tree is used.
 
         Both are of the network as its file holds it, rounded.
         """
-        own = cast(ChmrLearner, learner)
+        network, material = learner.network, learner.material
         with torch.no_grad():
-            for parameter in own.network.parameters():
+            for parameter in network.parameters():
                 parameter.copy_(parameter.half())
-        calibration = learn_state(own.network, own.material, self.request)
-        usage = tree_usage(own.network, own.material, self.request.device)
+        calibration = learn_state(network, material, self.request)
+        usage = tree_usage(network, material, self.request.device)
         return {"tree": usage, "cell_state": dict(calibration)}
 
     def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         """Return the card as Markdown."""
-        return card.readme(info, made)
+        more = _tree_lines(made["tree"]) + _state_lines(made["cell_state"])
+        return card.readme("CHMR", WHAT, info, made, more)
 
     def save(
-        self, learner: Learner, info: Mapping[str, Any], write_card: Callable[[str], None]
+        self, learner: ChmrLearner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
-        network = cast(ChmrLearner, learner).network
-        network.drop_bit_decoder()
+        learner.network.drop_bit_decoder()
         metadata = WeightsMetadata.now(self.config, feature_requests(self.config), info)
-        save_network(self.place.folder / WEIGHTS, network, metadata, write_card)
+        save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)
+
+
+def _tree_lines(levels: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not levels:
+        return []
+    levels_used = ", ".join(
+        f"{at['used']} of {at['codes']} ({at['perplexity']:g})" for at in levels
+    )
+    return [f"- Codes used by level of the tree, and their perplexity: {levels_used}"]
+
+
+def _state_lines(state: Mapping[str, float]) -> list[str]:
+    if not state:
+        return []
+    return [
+        f"- Cell state: by {state['held_out']} molecules held out, what structure predicts counts "
+        f"{state['trust']:g} times, and its variance {state['width']:g} times, as while learning"
+    ]

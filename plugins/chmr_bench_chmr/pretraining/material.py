@@ -21,7 +21,6 @@ from chmr_bench.features.tanimoto import Neighbours
 from chmr_bench.nn.pretraining.features import compute_features
 from chmr_bench.nn.pretraining.material import (
     AtlasMaterial,
-    assay_blocks,
     atlas_counts,
     cell_blocks,
     context_graph,
@@ -33,6 +32,7 @@ from chmr_bench.nn.pretraining.seeding import held_out
 from chmr_bench.nn.pretraining.values import Values, standardised
 from chmr_bench.paths import neighbour_folder
 from chmr_bench_chmr.config import PretrainConfig
+from chmr_bench_chmr.pretraining.assays import AssayValues, assay_values
 from chmr_bench_chmr.pretraining.filling import NEEDS_NEIGHBOURS, Filled, fill
 from chmr_bench_chmr.weights import feature_requests
 
@@ -50,10 +50,13 @@ class Material(AtlasMaterial):
         None where the settings want none.
     filled : Mapping[str, Filled]
         Cell block -> the second view of eq. 3.
+    assays : Mapping[str, AssayValues]
+        Block -> labelled assays, sparse.
     """
 
     geometry: Values | None = None
     filled: Mapping[str, Filled] = field(default_factory=dict)
+    assays: Mapping[str, AssayValues] = field(default_factory=dict)
 
 
 def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed: int) -> Material:
@@ -98,7 +101,7 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
         valid=valid,
         counts=_counts(atlas, geometry, cells, filled, links),
         genes={} if links is None else gene_blocks(atlas, config, seed),
-        assays=assay_blocks(atlas, config, seed),
+        assays=assay_values(atlas.assays, seed, shuffled=config.shuffle_cells),
     )
 
 

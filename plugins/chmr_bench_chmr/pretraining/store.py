@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
-from chmr_bench.errors import SettingError
+from chmr_bench import PendingWeights, Weights, WeightsRequest
 from chmr_bench.nn.pretraining import store
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
-from chmr_bench_chmr.pretraining.place import place_of
 from chmr_bench_chmr.reading import uses_encoder
-from chmr_bench_chmr.weights import read_metadata
+from chmr_bench_chmr.weights import WEIGHTS_FILE, place_of
 
 INPUTS = frozenset({"radius", "n_bits", "geometry"})
 """Settings that say what is read of a molecule: weights and fit must always agree on them."""
@@ -40,7 +36,8 @@ def find_or_make(
         if not uses_encoder(config):
             return None
         if config.weights:
-            return _given(config, request.chosen)
+            checked = request.chosen | INPUTS
+            return store.named(config, config.weights, WEIGHTS_FILE, checked)
     place = place_of(config, request)
 
     def make() -> None:
@@ -60,14 +57,3 @@ def _core_ms(config: PretrainConfig) -> float:
     size = config.hidden / 300 * config.layers / 5
     epochs = 0 if config.encoder == "random" else config.epochs
     return FEATURES_MS[config.geometry != "none"] + epochs * EPOCH_MS * size
-
-
-def _given(config: ChmrConfig, chosen: frozenset[str]) -> Weights:
-    """Return the weights of the file that the settings name."""
-    path = Path(config.weights).expanduser()
-    try:
-        made = read_metadata(path).config
-        weights = store.of_file(path)
-    except DataError as error:
-        raise SettingError(f"weights={config.weights}: {error}") from error
-    return store.named(config, weights, made, chosen | INPUTS, config.weights)

@@ -14,11 +14,11 @@ import torch
 from chmr_bench.cells import Atlas, assay_block
 from chmr_bench.contracts import ASSAY
 from chmr_bench.errors import UnknownNameError
-from chmr_bench.nn.pretraining.assays import scaled_assays
 from chmr_bench.plugins import registry
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining import loop
 from chmr_bench_chmr.pretraining import material as materials
+from chmr_bench_chmr.pretraining.assays import scaled_assays
 from chmr_bench_chmr.pretraining.batches import Batcher
 from chmr_bench_chmr.pretraining.store import find_or_make
 from chmr_bench_chmr.shape import NetworkShape

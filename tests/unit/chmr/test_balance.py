@@ -18,8 +18,8 @@ from chmr_bench.sweep.model_settings import changed
 from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
 from chmr_bench_chmr.objective import objective
 from chmr_bench_chmr.pretraining.balance import LEAST, column_means, shares, unexplained, weights
-from chmr_bench_chmr.pretraining.place import place_of
 from chmr_bench_chmr.shape import Modality, NetworkShape
+from chmr_bench_chmr.weights import place_of
 from tests.unit.chmr.test_objective import make_network, step
 from tests.unit.chmr.test_pretraining_loop import learn, setting  # noqa: F401 - a fixture
 

@@ -22,7 +22,7 @@ from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining import loop
 from chmr_bench_chmr.pretraining import material as materials
 from chmr_bench_chmr.pretraining.making import ChmrPretraining
-from chmr_bench_chmr.pretraining.place import place_of
+from chmr_bench_chmr.weights import place_of
 
 
 class Setting:

@@ -14,12 +14,13 @@ import torch
 
 from chmr_bench import PendingWeights, Weights
 from chmr_bench.contracts import connectivity_hash
+from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import SettingError
-from chmr_bench.nn.pretraining.files import read_tensors, sha256_of
-from chmr_bench_chmr.pretraining import making, place
-from chmr_bench_chmr.pretraining.place import place_of
+from chmr_bench.nn.pretraining.files import read_tensors
+from chmr_bench_chmr import weights
+from chmr_bench_chmr.pretraining import making
 from chmr_bench_chmr.pretraining.store import find_or_make
-from chmr_bench_chmr.weights import load_network
+from chmr_bench_chmr.weights import load_network, place_of
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_weights_are_told_of_made_and_found(ask: Any, tiny: Any) -> None:
     made = ask(make=True)
     key = made.path.parent.name[:8]  # two settings with the same words are still told apart
     assert pending.title == f"pretrain on tiny, 1 epochs (seed 0, {key})"
-    assert made.sha256 == sha256_of(made.path)
+    assert made.sha256 == file_sha256(made.path)
     names = {p.name for p in made.path.parent.iterdir()}
     assert names == {
         "weights.safetensors", "README.md", "card.json", "losses.csv", "seen.npy", "weights.sha256",
@@ -57,7 +58,7 @@ def test_weights_that_came_with_the_plugin_are_found_on_every_device(
     shipped = tmp_path / "shipped"
     shipped.mkdir()
     made.path.parent.rename(shipped / "tiny")
-    monkeypatch.setattr(place, "SHIPPED", shipped)
+    monkeypatch.setattr(weights, "SHIPPED", shipped)
     for told in ({}, {"make": True}, {"device": "cuda"}, {"precision": "bfloat16"}):
         found = ask(told=told)
         assert found.path == shipped / "tiny" / made.path.name

@@ -13,7 +13,7 @@ from chmr_bench.plugins import registry
 from chmr_bench.runner import RunOptions
 from chmr_bench.runner.weights import WeightsCache, WeightsKey
 from chmr_bench.settings import build_config
-from chmr_bench_chmr.pretraining.place import SHIPPED
+from chmr_bench_chmr.weights import SHIPPED
 
 pytestmark = pytest.mark.usefixtures("home")
 NINE = registry().suite("all")

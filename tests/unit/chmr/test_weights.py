@@ -23,10 +23,10 @@ from chmr_bench_chmr.embedding import embed
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.shape import Modality, NetworkShape
 from chmr_bench_chmr.weights import (
+    WEIGHTS_FILE,
     FeatureRequest,
     feature_requests,
     load_network,
-    read_metadata,
     save_network,
 )
 
@@ -71,7 +71,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_settings_of_fine_tuning_stay_out_of_the_header(tmp_path: Path) -> None:
     told = WeightsMetadata(ChmrConfig(head_hidden=64, radius=3), {})
     save_network(tmp_path / "w", network(), told)
-    assert read_metadata(tmp_path / "w").config == PretrainConfig(radius=3)
+    assert WEIGHTS_FILE.read_metadata(tmp_path / "w").config == PretrainConfig(radius=3)
 
 
 def test_files_that_are_no_weights(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_odd_headers_are_refused(part: str, value: object, tmp_path: Path) -> No
     del header[part]
     write_tensors(path, tensors, header)
     with pytest.raises(DataError, match=rf"{part}\n  Field required"):
-        read_metadata(path)
+        WEIGHTS_FILE.read_metadata(path)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_the_shared_network_stays_as_it_was(inputs: Inputs, context: FitContext)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     tuned = fitted("tuned", inputs, context)
     assert all(torch.equal(t, before[name]) for name, t in network.state_dict().items())
-    trained = tuned._part("encoder").latent_layer.weight
+    trained = tuned._encoder.latent_layer.weight
     assert not torch.equal(trained, before["latent_layer.weight"])
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from chmr_bench.nn import trainer
+
 SETTINGS: dict[str, Any] = {
     "atlas": ("tiny",),
     "hidden": 16,
@@ -28,11 +30,9 @@ SETTINGS: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Such small networks are slower on many threads."""
-    torch = pytest.importorskip("torch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    pytest.importorskip("torch")
+    with trainer.one_thread():
+        yield
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ from chmr_bench_mmsa import embedding
 from chmr_bench_mmsa.config import MmsaConfig
 from chmr_bench_mmsa.model import Mmsa
 from chmr_bench_mmsa.network import MmsaNetwork, MmsaShape
-from chmr_bench_mmsa.requests import feature_requests
-from chmr_bench_mmsa.weights import save_network
+from chmr_bench_mmsa.weights import feature_requests, save_network
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
 SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS[:4]))

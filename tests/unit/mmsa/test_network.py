@@ -15,12 +15,13 @@ from torch.nn import functional
 from chmr_bench.features.conformers import conformer
 from chmr_bench.features.drawings import image
 from chmr_bench.features.graphs import graph
+from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.distances import DistanceEncoder
 from chmr_bench_mmsa.hypergraph import HypergraphLayer, hyperedges, nearest
 from chmr_bench_mmsa.memory import AnchorMemory
 from chmr_bench_mmsa.molecules import molecule_batch
 from chmr_bench_mmsa.network import Encoded, MmsaNetwork, MmsaShape
-from chmr_bench_mmsa.objective import ObjectiveSettings, contrast, objective
+from chmr_bench_mmsa.objective import contrast, objective
 from chmr_bench_mmsa.resnet import ResNet18
 
 SMILES = ("CCO", "CC(=O)Oc1ccccc1C(=O)O", "C", "c1ccncc1CN", "CC(C)CC1CCNCC1", "OCCCl")
@@ -235,7 +236,7 @@ def test_what_variants_leave_out(blocks: Any, changes: Any, gone: set[str]) -> N
         assert unmoved == set()
 
 
-WEIGHTS = ObjectiveSettings()
+WEIGHTS = MmsaSettings()
 ALL_TERMS = {
     "contrast", "reconstruction", "cross", "hypergraph", "memory", "commitment", "balance", "total",
     "health.anchors_in_use", "health.attention_entropy", "health.spread",

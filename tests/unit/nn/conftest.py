@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from chmr_bench.nn import trainer
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
     """Let torch use one thread."""
-    torch = pytest.importorskip("torch")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    pytest.importorskip("torch")
+    with trainer.one_thread():
+        yield

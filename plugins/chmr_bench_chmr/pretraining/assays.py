@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from chmr_bench.cells.assays import AssayBlock
+from chmr_bench.nn.pretraining.seeding import generator
 from chmr_bench.nn.pretraining.values import CALLS, CLIP
 from chmr_bench.types import BoolArray, IntArray
 
@@ -38,6 +40,17 @@ class AssayValues:
     def targets(self, rows: IntArray) -> npt.NDArray[np.float32]:
         """Return (b, d) of the rows of a batch, NaN where nothing was measured."""
         return np.asarray(self.block.dense(rows), dtype=np.float32)
+
+
+def assay_values(
+    blocks: Mapping[str, AssayBlock], seed: int, *, shuffled: bool
+) -> dict[str, AssayValues]:
+    """Return the labelled assays to learn from, shuffled as the cells are."""
+    values = {}
+    for name, block in blocks.items():
+        own = block.shuffled(generator(seed, "shuffle", name)) if shuffled else block
+        values[name] = scaled_assays(own)
+    return values
 
 
 def scaled_assays(block: AssayBlock) -> AssayValues:
