@@ -209,6 +209,11 @@ def cannot_write(place: object, reason: object, option: str = "--out DIR") -> Us
     )
 
 
+def is_full(error: OSError) -> bool:
+    """Return whether a disk is full, or the user's share of it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextlib.contextmanager
 def writing(place: object, option: str = "--out DIR") -> Iterator[None]:
     """Turn an OSError of the block into a DiskFullError, or what `cannot_write` returns."""
@@ -217,7 +222,7 @@ def writing(place: object, option: str = "--out DIR") -> Iterator[None]:
     except OSError as error:
         file = f"{error.filename}: " if error.filename not in (None, str(place)) else ""
         reason = f"{file}{error.strerror or error}"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             raise DiskFullError(
                 f"cannot write to {place}: {reason}; what is on record stays. Free some space and "
                 f"run the same command again, or choose another folder with {option}"

@@ -40,6 +40,7 @@ from chmr_bench.errors import (
 from chmr_bench.threads import shared
 
 PRELOADED = (
+    "chmr_bench.preload",
     "numpy",
     "scipy.sparse",
     "pydantic",

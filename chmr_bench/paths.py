@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +85,27 @@ def keep(file: Path, text: str) -> None:
 
 def write_whole(file: Path, content: bytes) -> None:
     """Write a file whole or not at all; OSError where it cannot be written."""
+    with written_whole(file) as stream:
+        stream.write(content)
+
+
+@contextlib.contextmanager
+def written_whole(file: Path) -> Iterator[BinaryIO]:
+    """Open a file beside its place for writing; at the end of the block it is put there.
+
+    No reader ever sees half of it, after a loss of power neither, and of two writers at once the
+    last one's stays. It has the permissions that any new file gets.
+    """
     fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     try:
-        fresh.write_bytes(content)
+        with fresh.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
         fresh.replace(file)
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
 
 
 @contextlib.contextmanager

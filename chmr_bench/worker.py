@@ -52,6 +52,8 @@ class ProcessState:
 
     def take_over(self) -> None:
         """Make them this process's own, in a session of its own that Ctrl-C does not reach."""
+        gc.freeze()  # a collection would touch, and so copy, all that the server has loaded
+        gc.enable()  # see `chmr_bench.preload`
         if hasattr(os, "setsid"):
             os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller gets it, and ends us
@@ -85,7 +87,6 @@ def _text(descriptor: int) -> TextIO:
 
 def serve(connection: Any, surroundings: ProcessState) -> None:
     """Do one call and leave; the main function of a worker process."""
-    gc.freeze()  # a collection would touch, and so copy, all that the server has loaded
     surroundings.take_over()
     _forget_exit_functions()
     end_with_the_caller()

@@ -6,13 +6,10 @@ and renamed, so no reader ever sees half of one, and two writers at once do no h
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,7 +19,7 @@ import numpy.typing as npt
 
 from chmr_bench.contracts import Block, GraphBlock, MatrixBlock
 from chmr_bench.errors import DataError
-from chmr_bench.paths import write_whole
+from chmr_bench.paths import write_whole, written_whole
 
 log = logging.getLogger("chmr_bench.features")
 
@@ -65,15 +62,8 @@ def write_block(path: Path, block: Block) -> None:
     header["checksum"] = _checksum(arrays)
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, header=text, **arrays)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    with written_whole(path) as file:
+        np.savez(file, allow_pickle=False, header=text, **arrays)
 
 
 def read_block(path: Path, n: int) -> Block:

@@ -25,13 +25,14 @@ def compared(packed_run: Stored, other: Stored) -> Literal["same", "newer", "old
 def _fingerprint(run: Stored) -> object:
     """Return what is the same for one run in two places, one of them of version 1 maybe.
 
-    Or without its predictions of validation rows: the replicates are of the test rows alone.
+    Or computed twice, with the same predictions and score. Or without its predictions of
+    validation rows: the replicates are of the test rows alone.
     """
     info = run.content.get("predictions") or {}
     of = info.get("sha256") or info.get("replicates_sha256")
     rescored = run.content.get("rescored") or {}
-    said = run.content["status"], run.content["created"], run.content["error"]
-    return *said, rescored.get("created"), of
+    found = (run.content["metrics"]["macro"], of) if of else run.content["created"]
+    return run.content["status"], run.content["error"], rescored.get("created"), found
 
 
 def _rank(run: Stored) -> tuple[bool, str]:

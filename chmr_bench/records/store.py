@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from chmr_bench.errors import RecordError, UsageError, cannot_write, writing
+from chmr_bench.errors import DiskFullError, RecordError, UsageError, cannot_write, is_full, writing
 from chmr_bench.records import loose, packing
 from chmr_bench.records.arrays import FILE_NAME, Arrays
 from chmr_bench.records.environment import environment
@@ -98,6 +98,8 @@ class RecordStore(StoredRuns):
         ------
         RecordError
             the folder cannot be made where it belongs, or written.
+        DiskFullError
+            The disk is full.
         """
         made = None
         if predictions is not None and replicates is not None:
@@ -110,7 +112,8 @@ class RecordStore(StoredRuns):
                 with packing.locked(self, packing.pack_path(self, whole.content)):
                     return self._move_into_place(temporary, whole.content)
         except OSError as error:
-            raise RecordError(
+            kind = DiskFullError if is_full(error) else RecordError
+            raise kind(
                 f"{self.loose_path(whole.content)}: the record cannot be put there: "
                 f"{error.strerror or error}; mend that, and run again"
             ) from error

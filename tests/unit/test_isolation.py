@@ -25,7 +25,7 @@ from chmr_bench.errors import (
 )
 
 MODULE = """
-import os, signal, sys, time
+import gc, os, signal, sys, time
 from pathlib import Path
 import numpy as np
 from chmr_bench.errors import DataError, UnknownNameError
@@ -44,6 +44,9 @@ def changes_everything(send):
 
 def is_clean(send):
     return np.mean is not None and bool(sys.path)
+
+def collects(send):
+    return gc.isenabled(), gc.get_stats()[-1]["collections"]
 
 def leaves(code, send):
     os._exit(code)
@@ -160,6 +163,10 @@ def test_what_a_call_changes_reaches_neither_the_caller_nor_the_next() -> None:
     assert call("is_clean")
     assert Path.cwd() == folder
     assert "MARK" not in os.environ
+
+
+def test_garbage_is_collected_by_a_worker_and_not_by_its_server() -> None:
+    assert call("collects") == (True, 0)
 
 
 def test_a_folder_that_a_call_removes_is_no_obstacle_to_the_next(

@@ -55,7 +55,7 @@ LAYERS = """
     lazy
     probes
     paths | streams | surroundings
-    threads
+    preload | threads
     errors | types
 """
 """Imports go downwards only; names on one line do not import each other.

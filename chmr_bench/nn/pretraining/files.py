@@ -10,8 +10,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ import numpy as np
 from chmr_bench.contracts import connectivity_hash
 from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import DataError
+from chmr_bench.paths import written_whole
 
 if TYPE_CHECKING:
     import torch
@@ -103,18 +102,8 @@ def read_card(path: Path) -> dict[str, Any]:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a kill, never meets half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    with written_whole(path) as file:
+        file.write(content)
 
 
 def write_seen(folder: Path, keys: Sequence[str]) -> None:

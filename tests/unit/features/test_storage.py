@@ -152,3 +152,10 @@ def test_arrays_with_any_byte_altered_are_not_read(tmp_path: Path) -> None:
         path.write_bytes(content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :])
         for values in storage.kept_arrays(path, "rows").values():  # a date, or such, was altered
             np.testing.assert_array_equal(values, rows)
+
+
+def test_a_block_can_be_read_by_whom_the_folder_is_shared_with(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    storage.write_block(tmp_path / "block.npz", BLOCKS["dense"])
+    assert (tmp_path / "block.npz").stat().st_mode == plain.stat().st_mode

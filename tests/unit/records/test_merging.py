@@ -89,11 +89,22 @@ def test_without_its_validation_rows_it_is_the_same_run(
 def test_one_that_differs_is_named_and_left(
     store: RecordStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = store_with(tmp_path / "other", (1,), created="2027-01-01T00:00:00+00:00")
+    other = RecordStore(tmp_path / "other")
+    record = a_record(seed=1, created="2027-01-01T00:00:00+00:00")
+    other.write(record, some_predictions(), np.linspace(0.5, 0.7, 1000))
     assert command.merge([other.root], store.root, offline=True) == 1
     assert "differs from the run of the same identity that is here" in capsys.readouterr().err
     assert runs(store)[1].content["created"].startswith("2026")
     assert not list((store.folder / "loose").glob("*/*/*"))
+
+
+def test_one_computed_twice_is_one(
+    store: RecordStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = store_with(tmp_path / "other", (1,), created="2027-01-01T00:00:00+00:00")
+    assert command.merge([other.root], store.root, offline=True) == 0
+    assert "0 runs added" in capsys.readouterr().err
+    assert runs(store)[1].content["created"].startswith("2026")
 
 
 def test_a_damaged_one_is_named_and_left(
