@@ -200,7 +200,5 @@ def _random(n: int, seed: int) -> Split:
 def _deepchem(name: str, dataset: Dataset, seed: int) -> Split:
     from chmr_bench.data import deepchem_bridge
 
-    train, valid, test = deepchem_bridge.split_rows(
-        name, dataset, seed=seed, fractions=DEFAULT_FRACTIONS
-    )
+    train, valid, test = deepchem_bridge.split_rows(name, dataset, seed=seed)
     return Split(train=ascending(train), valid=ascending(valid), test=ascending(test))

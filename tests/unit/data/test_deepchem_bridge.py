@@ -27,7 +27,6 @@ from chmr_bench.errors import (
     DataError,
     FetchError,
     MissingDependencyError,
-    SettingError,
     UnknownNameError,
 )
 from chmr_bench.types import PARTS
@@ -135,13 +134,6 @@ def test_a_list_too_long_for_the_memory_is_refused() -> None:
     data = Dataset(("C",) * 2_000_000, np.zeros((2_000_000, 1)), ("a",))
     with pytest.raises(DataError, match=r"keeps all pairs of 2000000 molecules in memory"):
         splits.make_split("deepchem:butina", data)
-
-
-def test_fractions_that_a_splitter_cannot_make(molecules: Dataset, deepchem: ModuleType) -> None:
-    with pytest.raises(SettingError, match="cannot make the fractions"):
-        splits.make_split(
-            "deepchem:singletaskstratified", molecules, fractions=(0.7001, 0.1999, 0.1)
-        )
 
 
 # ------------------------------------------------------------------------------------------ MolNet
