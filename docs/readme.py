@@ -53,6 +53,9 @@ FINETUNED_AGAINST = (
     "chmr",
 )
 """What that row is set against: permuted profiles; an encoder untrained, none, a frozen one."""
+PRETRAININGS = f"{FINETUNED} [pretrain_seed=run]"
+PRETRAININGS_PERMUTED = f"{FINETUNED} [pretrain_seed=run, shuffle_cells=true]"
+"""The same where each run has a pretraining of its own."""
 SHARED_BY = 4
 """So many commands that have an option make it a shared one."""
 PERCENT = ("roc_auc", "average_precision")
@@ -65,6 +68,7 @@ def filled(text: str) -> str:
         "table": main_table,
         "chmr": chmr_tables,
         "finetuned": finetuned_table,
+        "pretrainings": pretrainings_table,
         "audit": audit_table,
         "molecules": molecule_table,
         "against": against_printed,
@@ -178,6 +182,22 @@ def finetuned_table() -> str:
     return _gains(tables, FINETUNED, FINETUNED_AGAINST) or "*It is not on record yet.*"
 
 
+def pretrainings_table() -> str:
+    """Return what real profiles add where each run has a pretraining of its own, paired."""
+    lines = ["| dataset | pairs | real | permuted | difference |", "|:--|--:|--:|--:|--:|"]
+    for table in _tables(RECORDS):
+        if table.split_name != "reference":
+            continue
+        real, permuted = (_row_of(table, name) for name in (PRETRAININGS, PRETRAININGS_PERMUTED))
+        if real is None or permuted is None or real.score is None or permuted.score is None:
+            continue
+        scale, digits = (100, 1) if table.metric in PERCENT else (1, 3)
+        scores = " | ".join(f"{scale * row.score:.{digits}f}" for row in (real, permuted))
+        gain = _gain(table, PRETRAININGS, PRETRAININGS_PERMUTED)
+        lines.append(f"| {_named(table)} | {len(real.lines)} | {scores} | {gain} |")
+    return "\n".join(lines)
+
+
 @cache
 def _tables(folder: Path) -> tuple[Table, ...]:
     """Return the tables of a folder of records, in the order of its first board."""
@@ -216,10 +236,14 @@ def _gains(tables: Sequence[Table], base: str, against: Sequence[str]) -> str:
     names = " | ".join(other.replace("[", r"\[").replace("]", r"\]") for other in shown)
     lines = [f"| {base} minus | {names} |", "|:--|" + "--:|" * len(shown)]
     for table in tables:
-        unit = "" if table.metric in PERCENT else f" ({str(table.metric).upper()})"
         cells = [_gain(table, base, other) for other in shown]
-        lines.append(f"| {table.name}{unit} | {' | '.join(cells)} |")
+        lines.append(f"| {_named(table)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _named(table: Table) -> str:
+    """Return the dataset's name, with the metric where it is no percentage."""
+    return table.name if table.metric in PERCENT else f"{table.name} ({table.metric.upper()})"
 
 
 def _gain(table: Table, base: str, other: str) -> str:

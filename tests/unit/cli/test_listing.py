@@ -195,7 +195,7 @@ def test_atlases_say_how_many_rows_of_a_dataset_they_have(
     assert (real["joined"], real["agreement"]) == ({"quick-small": 30}, [])
     assert simulated["joined"] == {}
     assert _run(words) == 0
-    assert "agreement of" in capsys.readouterr().out
+    assert "median agreement" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("quick")

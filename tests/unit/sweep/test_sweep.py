@@ -259,9 +259,11 @@ def test_a_record_made_since_the_plan_is_not_made_again(
 
 
 @pytest.mark.slow
-def test_no_lock_is_left_behind(store: RecordStore, session: Session) -> None:
+def test_no_lock_of_a_job_is_left_behind(store: RecordStore, session: Session) -> None:
     do(request("noise", "raises", seeds=(0, 1)), store, session)
-    assert list((store.folder / ".locks").iterdir()) == []
+    left = {path.name for path in (store.folder / ".locks").iterdir()}
+    packs = {f"reference~quick.{name}.pack.lock" for name in ("noise", "raises")}
+    assert left <= packs  # those of packs stay: who holds one never waits for another file
 
 
 def test_a_lock_file_that_cannot_be_removed_stays_and_harms_nobody(
