@@ -86,8 +86,8 @@ def _rows(model: str, stages: str) -> Iterator[Row]:
     """Yield what a line is sorted by, the line, and p of its gains."""
     for table in json.loads(STORED.read_text(encoding="utf-8"))["tables"]:
         (name, *others), split = table["datasets"], table["split"]
-        setting = (table["stages"], table["modalities"], table["metric"])
-        if "+" not in name or others or setting != (stages, "all", "roc_auc"):
+        setting = [table[what] for what in ("stages", "modalities", "mechanism", "metric")]
+        if "+" not in name or others or setting != [stages, "all", "random", "roc_auc"]:
             continue
         points = {
             (row["shuffled"], point["rate"]): point
@@ -166,6 +166,8 @@ def _strict() -> Iterator[tuple[str, Record]]:
             continue
         if not missing:
             yield "own", record
+        elif missing["mechanism"] != "random":
+            continue
         elif missing["stages"] == WORLD.split("+") and not missing["modalities"]:
             if missing["shuffled"] and not missing["rate"]:
                 yield "permuted", record
