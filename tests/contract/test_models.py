@@ -91,7 +91,7 @@ def one_thread(known_features: Path) -> Any:
 def is_variant(name: str) -> bool:
     """Return whether a model is another but for its preset, or made of others; these are tested."""
     spec = registry().model(name).spec
-    if name.endswith((".late", ".finetuned", ".forest-ensemble")):
+    if name.endswith((".late", "finetuned", ".forest-ensemble")):
         return True
     family = name.partition(".")[0]
     if family == name or family not in registry().models or not spec.weights:
