@@ -1,6 +1,6 @@
 """The first that the server of workers imports: what the rest makes is no garbage to look for.
 
-That saves it a fifth of its time. `chmr_bench.worker` turns collection on again in every process
+That saves it a sixth of its time. `chmr_bench.worker` turns collection on again in every process
 that is forked from it.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -214,6 +214,8 @@ def test_what_is_said_of_pairs_of_pretrainings_is_what_the_table_says() -> None:
         real, permuted = (pretraining_scores(name, permuted=kind) for kind in (False, True))
         assert len(real) == len(permuted) == found[name]
         assert ((sign * (real - permuted) > 0) == ahead).all()
+    shared = [finetuned_scores("biogen3k", own) for own in ({}, {"shuffle_cells": True})]
+    assert (shared[0] < shared[1]).all()  # errors
 
 
 def test_what_is_said_of_assay_families_is_what_is_left() -> None:
@@ -368,6 +370,11 @@ def test_what_is_said_of_training_on_is_what_the_records_say() -> None:
 def pretraining_scores(dataset: str, *, permuted: bool) -> Any:
     """Return the scores of the runs of `chmr.finetuned` that have a pretraining each, by seed."""
     own = {"pretrain_seed": "run", **({"shuffle_cells": True} if permuted else {})}
+    return finetuned_scores(dataset, own)
+
+
+def finetuned_scores(dataset: str, own: Mapping[str, Any]) -> Any:
+    """Return the scores of `chmr.finetuned` with these settings on the published split, by seed."""
     runs = all_runs()
     runs = runs[runs["overrides"].map(lambda text: json.loads(text) == own)]
     runs = runs[(runs["dataset"] == dataset) & (runs["model"] == "chmr.finetuned")]
