@@ -682,7 +682,11 @@ def size(row: str) -> float:
 
 def matched(model: str, verdict: str, gain_low: float, *, shuffled: bool = False) -> dict[str, Any]:
     cell = {
-        "scores": {"mrr": {"score": 0.25, "chance": 0.13, "verdict": verdict}},
+        "scores": {
+            "mrr": {"score": 0.25, "chance": 0.13, "verdict": verdict},
+            **{f"hit@{k}": {"score": k / 20, "chance": k / 40} for k in (1, 5, 10)},
+            "ndcg": {"score": 0.375, "chance": 0.3125},
+        },
         "over_shuffled": {"gain": 0.1, "low": gain_low, "high": 0.2},
     }
     block = {"block": "morphology", "n_pairs": 1155, "profiles": cell, "molecules": cell}
@@ -713,6 +717,9 @@ def test_a_matching_says_who_finds_what(tmp_path: Path, monkeypatch: pytest.Monk
         "- `cmea`: structure tells something of the profile, by a in 2 of 2 rows; "
         "nothing is shown by b, c."
     )
+    hits = " | ".join(["5.0 / 25.0 / 50.0 · 0.375"] * 3)
+    chance = "2.5 / 12.5 / 25.0 · 0.312"
+    assert lines[-1] == f"| cmea | morphology | molecule | {chance} | {hits} |"
 
 
 def test_what_is_said_of_matching_is_what_the_ranks_say() -> None:
