@@ -1,7 +1,8 @@
-"""Ours against printed: each row of ours beside the printed row it answers to, from stored tables.
+"""Ours against printed: each row of ours beside the printed row it answers to.
 
 The two never share a column. A gap of more than two s.d. has a sentence that says why; the s.d. is
 the root of the sum of both squares, of ours over seeds and of the printed one as it stands.
+Printed figures are those of `baselines/published`, ours those of `leaderboards/tables`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from chmr_bench.report.printed import around
+from chmr_bench.report.published import Figure, all_published
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECORDS = REPOSITORY / "leaderboards"
@@ -55,17 +59,13 @@ def section() -> str:
 
 def gaps(pairs: Sequence[Mapping[str, str]]) -> list[Gap]:
     """Return every printed figure whose row of ours is on record, pair by pair."""
-    printed = _rows(RECORDS / "printed.csv")
     found = []
     for pair in pairs:
-        for row in printed:
-            named = (row["paper"], row["table"], row["model"])
-            if named != (pair["paper"], pair["table"], pair["printed"]) or not row["mean"]:
-                continue
-            own = _ours(row["dataset"], pair["ours"])
-            if own is not None:
-                theirs = float(row["mean"]), float(row["std"] or 0)
-                found.append(Gap(row["dataset"], pair["printed"], pair["ours"], theirs, own))
+        for figure in _printed(pair["paper"], pair["table"], pair["printed"]):
+            own = _ours(figure.dataset, pair["ours"])
+            if own is not None and figure.mean is not None:
+                theirs = figure.mean, figure.std or 0.0
+                found.append(Gap(figure.dataset, figure.model, pair["ours"], theirs, own))
     return found
 
 
@@ -84,6 +84,17 @@ def explained(found: Sequence[Gap], reasons: Sequence[Mapping[str, Any]]) -> lis
     return [f"- {', '.join(named)}: {why}" for why, named in lines.items()]
 
 
+def _printed(paper: str, name: str, model: str) -> list[Figure]:
+    """Return what a table of a paper prints of a model."""
+    (table,) = (
+        table
+        for published in all_published()
+        for table in published.table
+        if (published.paper.key, table.name) == (paper, name)
+    )
+    return [figure for figure in table.figures if figure.model == model]
+
+
 def _ours(dataset: str, name: str) -> tuple[float, float] | None:
     """Return our mean and s.d. over seeds, times 100 as printed; None where there is no row."""
     path = RECORDS / "tables" / f"{dataset}.csv"
@@ -96,13 +107,9 @@ def _ours(dataset: str, name: str) -> tuple[float, float] | None:
 def _line(gap: Gap) -> str:
     size = "no s.d." if math.isinf(gap.size) else f"{gap.size:.1f}"
     down = " (MAE × 100 ↓)" if gap.dataset == "biogen3k" else ""
-    cells = (f"{gap.dataset}{down}", gap.printed, _around(gap.theirs), gap.ours, _around(gap.own))
+    theirs, own = (around(mean, sd or None) for mean, sd in (gap.theirs, gap.own))
+    cells = (f"{gap.dataset}{down}", gap.printed, theirs, gap.ours, own)
     return f"| {' | '.join([*cells, f'{gap.difference:+.1f}', size])} |"
-
-
-def _around(figure: tuple[float, float]) -> str:
-    mean, sd = figure
-    return f"{mean:.1f} ± {sd:.1f}" if sd else f"{mean:.1f}"
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -13,6 +13,11 @@ from typing import Any
 STORED = Path(__file__).resolve().parents[1] / "leaderboards" / "matching"
 WAYS = {"profiles": "profile", "molecules": "molecule"}
 """What is ranked -> what a query looks for."""
+HITS = ("hit@1", "hit@5", "hit@10")
+OTHERS = (
+    "The other scores of the same ranks: hit@1 / hit@5 / hit@10 in percent, and NDCG. A query is "
+    "ranked among the pairs of its fold: the fewer these are, the more hits by chance."
+)
 NONE = "*No matching is on record yet.*"
 NOTE = (
     "MRR, and in brackets what it gains over a fit on permuted profiles. Bold: the 95 % intervals "
@@ -22,23 +27,35 @@ NOTE = (
 
 
 def section() -> str:
-    """Return the table of every stored matching, and a sentence an atlas."""
+    """Return the tables of every stored matching, with a sentence an atlas between them."""
     blocks = list(_blocks())
     if not blocks:
         return NONE
     models = list(dict.fromkeys(model for *_, cells in blocks for model in cells))
     head = ("atlas", "read-outs", "pairs", "looks for", "MRR by chance", *models)
     lines = [f"| {' | '.join(head)} |", "|:--|:--|--:|:--|" + "--:|" * (1 + len(models))]
-    for atlas, block, n, way, chance, cells in blocks:
+    for atlas, block, n, way, cells in blocks:
+        chance = next(iter(cells.values()))["scores"]["mrr"]["chance"]
         shown = [_cell(cells[model]) if model in cells else "-" for model in models]
         lines.append(
             f"| {atlas} | {block} | {n:,} | {WAYS[way]} | {chance:.3f} | {' | '.join(shown)} |"
         )
-    return "\n".join([*lines, "", *(f"- {s}" for s in (*_sentences(blocks), NOTE))])
+    said = [f"- {s}" for s in (*_sentences(blocks), NOTE)]
+    return "\n".join([*lines, "", *said, "", *_others(blocks, models)])
 
 
-def _blocks() -> Iterator[tuple[str, str, int, str, float, dict[str, dict[str, Any]]]]:
-    """Yield atlas, block, pairs, way, chance, and model -> its scores, of every stored matching."""
+def _others(blocks: list[Any], models: list[str]) -> Iterator[str]:
+    """Yield the table of hits and NDCG, a line a row of the first."""
+    head = ("atlas", "read-outs", "looks for", "by chance", *models)
+    yield from (OTHERS, "", f"| {' | '.join(head)} |", "|:--|:--|:--|" + "--:|" * (1 + len(models)))
+    for atlas, block, _, way, cells in blocks:
+        chance = _hits(next(iter(cells.values())), "chance")
+        shown = [_hits(cells[model], "score") if model in cells else "-" for model in models]
+        yield f"| {atlas} | {block} | {WAYS[way]} | {chance} | {' | '.join(shown)} |"
+
+
+def _blocks() -> Iterator[tuple[str, str, int, str, dict[str, dict[str, Any]]]]:
+    """Yield atlas, block, pairs, way, and model -> its scores, of every stored matching."""
     for path in sorted(STORED.glob("*/match.json")):
         matched = [
             one
@@ -49,10 +66,9 @@ def _blocks() -> Iterator[tuple[str, str, int, str, float, dict[str, dict[str, A
         for i, name in enumerate(names):
             for way in WAYS:
                 cells = {one["model"]: one["blocks"][i][way] for one in matched}
-                n, first = matched[0]["blocks"][i]["n_pairs"], next(iter(cells.values()))
+                n = matched[0]["blocks"][i]["n_pairs"]
                 star = "*" if matched[0]["atlas"]["synthetic"] else ""
-                chance = first["scores"]["mrr"]["chance"]
-                yield path.parent.name + star, name, n, way, chance, cells
+                yield path.parent.name + star, name, n, way, cells
 
 
 def _found(cell: dict[str, Any]) -> bool:
@@ -64,6 +80,12 @@ def _cell(cell: dict[str, Any]) -> str:
     score, gain = cell["scores"]["mrr"]["score"], cell["over_shuffled"]["gain"]
     number = f"**{score:.3f}**" if _found(cell) else f"{score:.3f}"
     return f"{number} ({gain:+.3f})"
+
+
+def _hits(cell: dict[str, Any], what: str) -> str:
+    """Return hits in percent and NDCG, a model's or those by chance."""
+    hits = " / ".join(f"{100 * cell['scores'][name][what]:.1f}" for name in HITS)
+    return f"{hits} · {cell['scores']['ndcg'][what]:.3f}"
 
 
 def _sentences(blocks: list[Any]) -> Iterator[str]:

@@ -10,10 +10,11 @@ from chmr_bench import ModelSpec, hookimpl
 from chmr_bench.contracts import CELL_MODALITIES
 
 _PACKAGE = "chmr_bench_infoalign"
+_RECIPES = Path(__file__).parent / "recipes"
 _COMMON: dict[str, Any] = {
     "factory": f"{_PACKAGE}.model:InfoAlign",
     "config": f"{_PACKAGE}.config:InfoAlignConfig",
-    "recipe": str(Path(__file__).parent / "recipes" / "infoalign.toml"),
+    "recipe": str(_RECIPES / "infoalign.toml"),
     "weights": f"{_PACKAGE}.pretraining.store:find_or_make",
     "requires": ("torch", "safetensors"),
     "extra": "torch",
@@ -60,6 +61,11 @@ MODELS: tuple[ModelSpec, ...] = (
         "infoalign.random-encoder",
         "InfoAlign, control: the encoder as initialised",
         preset={"encoder": "random"},
+    ),
+    _spec(
+        "infoalign.paper",
+        "InfoAlign with the paper's settings of pretraining",
+        recipe=str(_RECIPES / "infoalign.paper.toml"),
     ),
     _spec(
         "infoalign.finetuned",

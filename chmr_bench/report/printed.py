@@ -11,6 +11,22 @@ from chmr_bench.report.words import notes
 
 UNITS = {"roc_auc_percent": "ROC-AUC %", "mae_x100": "MAE × 100 ↓"}
 HARD = "*"
+SMALL = 0.05
+"""A smaller s.d. would be 0.0 with one digit, so both numbers have two."""
+
+
+def around(mean: float, std: float | None) -> str:
+    """Return a printed mean and its s.d. as one cell.
+
+    Examples
+    --------
+    >>> around(84.7, 0.2), around(84.76, 0.02), around(72.0, None)
+    ('84.7 ± 0.2', '84.76 ± 0.02', '72.0')
+    """
+    if std is None:
+        return f"{mean:.1f}"
+    digits = 2 if 0 < std < SMALL else 1
+    return f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 
 def printed_grids(
@@ -80,7 +96,7 @@ def _grid(title: str, figures: Sequence[Figure], below: Sequence[str]) -> Grid:
 def _cell(figure: Figure, footnotes: Sequence[Figure]) -> str:
     if figure.mean is None:
         return figure.note
-    text = f"{figure.mean:.1f}" if figure.std is None else f"{figure.mean:.1f} ± {figure.std:.1f}"
+    text = around(figure.mean, figure.std)
     if figure in footnotes:
         text += f" [{footnotes.index(figure) + 1}]"
     return f"{text} {HARD}" if figure.hard_labels else text

@@ -70,12 +70,16 @@ def paragraph(begin: str) -> str:
 def test_what_validation_said_of_ideas_is_the_mean_of_their_scores() -> None:
     scores = pd.read_csv(REPOSITORY / "docs" / "ideas.csv")
     means = scores.groupby(["idea", "dataset"])["valid_score"].mean()
-    texts = {key: f"{v:.3f}" if "biogen3k" in key else f"{100 * v:.1f}" for key, v in means.items()}
+    digits = {"biogen3k": (1, 3), "planted": (100, 0)}  # of planted no more digits were kept
+    texts = {}
+    for (idea, name), mean in means.items():
+        scale, n = digits.get(name, (100, 1))
+        texts[idea, name] = f"{scale * mean:.{n}f}"
     lines = text_of("docs/results.md").partition("| idea | ")[2].splitlines()[2:]
     said = {}
     for line in lines:
         idea, *cells, _ = (cell.strip() for cell in line.strip("| ").split(" | "))
-        names = ("bace", "chembl2k", "toxcast", "biogen3k")
+        names = ("bace", "chembl2k", "toxcast", "biogen3k", "planted")
         said |= {(idea, name): cell for name, cell in zip(names, cells, strict=True)}
     assert {key: cell for key, cell in said.items() if cell != "-"} == texts
 
@@ -658,6 +662,8 @@ def test_every_large_gap_to_a_printed_figure_has_a_reason() -> None:
     rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
     large = [row for row in rows if row.split("|")[7].strip() == "no s.d." or size(row) > 2]
     assert len(rows) >= 15
+    on_ogb = {"bbbp", "bace", "clintox", "sider", "hiv"}
+    assert {row.split("|")[1].strip() for row in rows} >= on_ogb
     reasons = [line for line in section.splitlines() if line.startswith("- ")]
     assert sum(line.count(" on ") >= 1 for line in reasons) == len(reasons)
     named = " ".join(line.partition(": ")[0] for line in reasons)
@@ -676,7 +682,11 @@ def size(row: str) -> float:
 
 def matched(model: str, verdict: str, gain_low: float, *, shuffled: bool = False) -> dict[str, Any]:
     cell = {
-        "scores": {"mrr": {"score": 0.25, "chance": 0.13, "verdict": verdict}},
+        "scores": {
+            "mrr": {"score": 0.25, "chance": 0.13, "verdict": verdict},
+            **{f"hit@{k}": {"score": k / 20, "chance": k / 40} for k in (1, 5, 10)},
+            "ndcg": {"score": 0.375, "chance": 0.3125},
+        },
         "over_shuffled": {"gain": 0.1, "low": gain_low, "high": 0.2},
     }
     block = {"block": "morphology", "n_pairs": 1155, "profiles": cell, "molecules": cell}
@@ -707,6 +717,9 @@ def test_a_matching_says_who_finds_what(tmp_path: Path, monkeypatch: pytest.Monk
         "- `cmea`: structure tells something of the profile, by a in 2 of 2 rows; "
         "nothing is shown by b, c."
     )
+    hits = " | ".join(["5.0 / 25.0 / 50.0 · 0.375"] * 3)
+    chance = "2.5 / 12.5 / 25.0 · 0.312"
+    assert lines[-1] == f"| cmea | morphology | molecule | {chance} | {hits} |"
 
 
 def test_what_is_said_of_matching_is_what_the_ranks_say() -> None:

@@ -84,8 +84,16 @@ def opened(name: str, mirror: Path) -> Atlas:
 def test_cmap_counts_the_names_that_are_not_found(mirror: Path) -> None:
     atlas = opened("cmap02", mirror)
     assert atlas.counts["name_not_found"] == 231
+    joined = {name: atlas.counts[name] for name in ("rows", "without_key", "repeated")}
+    assert (len(atlas), joined) == (1047, {"rows": 1078, "without_key": 19, "repeated": 12})
     values = np.asarray(atlas.blocks["expression.cmap02"].values)
     assert (np.count_nonzero(values) / values.size) == pytest.approx(0.065, abs=0.005)
+
+
+@pytest.mark.slow
+def test_runs_and_doses_of_one_compound_are_joined_in_comas(mirror: Path) -> None:
+    atlas = opened("comas", mirror)
+    assert (len(atlas), atlas.counts["rows"], atlas.counts["repeated"]) == (717, 1961, 1244)
 
 
 @pytest.mark.slow

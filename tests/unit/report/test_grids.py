@@ -191,15 +191,17 @@ def test_printed_tables_are_whole_and_say_what_is_wrong_with_them() -> None:
 
 
 def test_printed_figures_with_a_note_carry_it() -> None:
-    (table,) = printed.printed_grids(published.all_published(), ["bace"])
+    table, other = printed.printed_grids(published.all_published(), ["bace"])
     cells = {row[0]: row for row in table.rows}["GPT-GNN"]
     assert "65.2 ± 2.1 [1]" in cells
     assert "[1] GPT-GNN on hiv: probable misprint." in table.notes
+    assert {row[0]: row for row in other.rows}["ECFP count"][2] == "86.0"
 
 
 def test_printed_tables_can_be_cut_to_a_dataset() -> None:
     found = printed.printed_grids(published.all_published(), ["hiv"], only=True)
-    assert [g.columns for g in found] == [("model", "hiv")]
+    assert [g.columns for g in found] == [("model", "hiv")] * 3
+    assert found[1].rows == (("Multi-RF Fusion", "84.76 ± 0.02"),)
     assert printed.printed_grids(published.all_published(), ["planted"]) == []
 
 

@@ -61,6 +61,10 @@ def test_figures_checked_by_hand() -> None:
     hard = {f.model for f in table.values() if f.hard_labels}
     assert hard == {"RF (Morgan)", "GP (Morgan)", "GPT2-87M"}
     assert not table["RF (Morgan)", "biogen3k"].hard_labels
+    (fusion,) = printed("multi-rf", "abstract").figures
+    assert (fusion.dataset, fusion.mean, fusion.std) == ("hiv", 84.76, 0.02)
+    counts = [f for f in printed("praski", "MoleculeNet").figures if f.model == "ECFP count"]
+    assert [f.mean for f in counts] == [72.0, 86.0, 76.3, 68.6, 78.9]
 
 
 def test_sizes_and_datasets() -> None:
@@ -71,6 +75,8 @@ def test_sizes_and_datasets() -> None:
         ("chmr", "Table 1"): 220,
         ("chmr", "Table 2"): 64,
         ("iem", "Table S3"): 192,
+        ("multi-rf", "abstract"): 1,
+        ("praski", "MoleculeNet"): 31,
     }
     assert printed("chmr", "Table 1").datasets == ("chembl2k", "toxcast", "broad6k", "biogen3k")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,3 +154,13 @@ def test_what_a_model_computes_of_a_structure_reaches_it(session: Session) -> No
     assert inapplicable(seeing, data, image) == ""
     assert inapplicable(blind, data, image) != ""
     assert inapplicable(seeing, data, HALF) == "mmsa learns from no atlas, quick-small has no cells"
+
+
+def test_cells_that_are_masked_reach_no_mmsa(store: RecordStore, session: Session) -> None:
+    models = ("mmsa", "mmsa.no-image", "mmsa.no-3d", "mmsa.graph-only")
+    asked = request("", None, HALF, Missing(1.0, modalities=("morphology",)), seeds=(0, 1))
+    items = planned(replace(asked, models=models), store, session)
+    said = [(i.model, i.inapplicable) for i in items if i.missing]
+    why = "learns from no atlas, reads no morphology of quick-cells"
+    assert said == [(name, f"{name} {why}") for name in models]
+    assert sum(not i.missing for i in items) == 2 * len(models)
