@@ -24,8 +24,8 @@ Run: TypeAlias = tuple[int | None, int | None]
 """The seeds of a run's split and of the run."""
 MODEL, WEAKER, ENCODER = "cells.counts", "cells.mlp", "chmr.cell-finetuned"
 """The networks whose gain is told: on counts and descriptors, on bits alone, and CHMR's."""
-FAMILIES_OF = "toxcast+wong2024"
-"""The dataset whose tasks are told apart by assay family: what their names begin with."""
+FAMILIES_OF = ("toxcast+wong2024", "toxcast+nci60", "toxcast+yeast-cgm")
+"""The datasets whose tasks are told apart by assay family: what their names begin with."""
 ALONE = "- Bold: the interval excludes 0, each family for itself."
 WHAT = ("the gains", "those over permuted profiles")
 """What is corrected for the number of rows."""
@@ -184,48 +184,69 @@ def _gain(point: dict[str, Any] | None) -> str:
 
 
 def families() -> str:
-    """Return the gain by assay family, over the strict splits of one dataset."""
-    runs: dict[str, dict[Run, Record]] = defaultdict(dict)
-    for kind, record in _strict():
-        runs[kind][record.split.seed, record.seed] = record
-    gains = {kind: _by_family(runs["own"], runs[kind]) for kind in ("bare", "permuted")}
-    counts = {family: gain.n_tasks for family, gain in gains["bare"].items()}
-    lines = ["| assays | tasks | gain | over permuted |", "|:--|--:|--:|--:|"]
+    """Return the gain by assay family, over the strict splits of each dataset."""
+    gains = {name: _families_of(name) for name in FAMILIES_OF}
+    counts: dict[str, float] = {}
+    for of in gains.values():
+        counts = {family: gain.n_tasks for family, gain in of["bare"].items()} | counts
+    if not counts:
+        return NONE
+    heads = [f"{name}: tasks | gain | over permuted" for name in gains]
+    lines = [f"| assays | {' | '.join(heads)} |", "|:--|" + "--:|" * (3 * len(heads))]
     for family in sorted(counts, key=lambda f: -counts[f]):
-        cells = [of[family].text if family in of else "-" for of in gains.values()]
-        lines.append(f"| {family} | {counts[family]:.0f} | {' | '.join(cells)} |")
-    left = (_left_of(what, gains[kind]) for what, kind in zip(WHAT, gains, strict=True))
-    return "\n".join([*lines, "", ALONE, *left, *_without()]) if counts else NONE
+        cells = [cell for of in gains.values() for cell in _family_cells(of, family)]
+        lines.append(f"| {family} | {' | '.join(cells)} |")
+    notes = [ALONE]
+    for name, of in gains.items():
+        notes += [_left_of(name, what, of[kind]) for what, kind in zip(WHAT, of, strict=True)]
+        notes += _without(name)
+    return "\n".join([*lines, "", *notes])
 
 
-def _left_of(what: str, gains: Mapping[str, FamilyGain]) -> str:
+def _families_of(dataset: str) -> dict[str, dict[str, FamilyGain]]:
+    """Return the gains by family, over structure alone and over permuted profiles."""
+    runs: dict[str, dict[Run, Record]] = defaultdict(dict)
+    for kind, record in _strict(dataset):
+        runs[kind][record.split.seed, record.seed] = record
+    return {kind: _by_family(runs["own"], runs[kind]) for kind in ("bare", "permuted")}
+
+
+def _family_cells(of: Mapping[str, Mapping[str, FamilyGain]], family: str) -> Iterator[str]:
+    """Yield the number of tasks of a family with a score and its two gains."""
+    yield f"{of['bare'][family].n_tasks:.0f}" if family in of["bare"] else "-"
+    for gains in of.values():
+        yield gains[family].text if family in gains else "-"
+
+
+def _left_of(dataset: str, what: str, gains: Mapping[str, FamilyGain]) -> str:
     """Return which families' gains are left after Holm's correction for their number."""
     from chmr_bench.statistics import holm
 
     corrected = holm([gain.p for gain in gains.values()])
     left = [family for family, p in zip(gains, corrected, strict=True) if p < LEVEL]
     return (
-        f"- After Holm's correction for the {len(gains)} families, of {what} are left: "
+        f"- {dataset}: after Holm's correction for the {len(gains)} families, of {what} are left: "
         f"{', '.join(left) or 'none'}."
     )
 
 
-def _without() -> Iterator[str]:
+def _without(dataset: str) -> Iterator[str]:
     """Yield what is lost with the read-outs of one modality masked everywhere."""
     for table in json.loads(STORED.read_text(encoding="utf-8"))["tables"]:
         drawn = (table["split"] or {}).get("n_splits")
-        if table["datasets"] != [FAMILIES_OF] or table["modalities"] == "all" or not drawn:
+        if table["datasets"] != [dataset] or table["modalities"] == "all" or not drawn:
             continue
         for row in (row for row in table["rows"] if row["model"] == MODEL):
             lost = next(point for point in row["points"] if point["rate"] == 1)
-            yield f"- Without {table['modalities']}, of all tasks: {_gain(lost)} is lost."
+            without = f"without {table['modalities']}, of all tasks"
+            yield f"- {dataset}: {without}: {_gain(lost)} is lost."
 
 
-def _strict() -> Iterator[tuple[str, Record]]:
+def _strict(dataset: str) -> Iterator[tuple[str, Record]]:
     """Yield the runs, and whether on own profiles, on none or on permuted ones."""
     from chmr_bench.records import RecordStore
 
-    for record in RecordStore(RECORDS).of(FAMILIES_OF, MODEL):
+    for record in RecordStore(RECORDS).of(dataset, MODEL):
         missing = record.missing or {}
         if record.split.name != "strict" or record.metrics is None:
             continue
