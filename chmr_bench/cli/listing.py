@@ -198,6 +198,11 @@ def list_atlases(
         simulated = " * simulated." if any(e["synthetic"] for e in entries) else ""
         own = "folder:PATH, a folder of index.csv.gz and *_feature.npz"
         print_lines(f"\nYour own: {own}.{simulated}")
+        if not dataset:
+            print_lines(
+                "Rows of a dataset with profiles in them, and how well repeats agree: "
+                "chmr-bench list atlases --dataset NAME"
+            )
 
 
 def _share(filled: float) -> str:
@@ -324,6 +329,8 @@ def show(
     _print_details(details)
     if cells:
         _print_own_profiles(own)
+    elif name in table.datasets:
+        print_lines(f"\nRows with profiles of their own: chmr-bench show {name} --cells all")
 
 
 def _print_own_profiles(own: Sequence[dict[str, Any]]) -> None:
