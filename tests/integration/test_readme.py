@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from chmr_bench import load_runs
+from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.statistics import Runs, paired_difference
 from chmr_bench.statistics.across import holm
@@ -372,6 +373,7 @@ def test_what_is_said_of_training_on_is_what_the_records_say() -> None:
     assert left(own, control) == ["toxcast"]
     for other in ("fingerprint.mlp", "chmr", "zoo.ensemble"):
         assert left(own, other) == []
+    assert [left(*pair) for pair in CONTROLS_OF_CELLS[1:]] == [[], []]  # "none of the nine"
     section = text_of("docs/results.md").partition("## Trained on with the labels")[2]
     (row,) = re.findall(r"\| toxcast \| \*\*\+(\S+)\*\* \((\S+) to (\S+)\)", section)
     said = paragraph("On toxcast, what it learnt from cells")
@@ -385,6 +387,27 @@ def test_what_is_said_of_training_on_is_what_the_records_say() -> None:
     every = [p for pair in CONTROLS_OF_CELLS for p in p_values(*pair)]
     doubts = paragraph("One thing keeps this from being settled")
     assert f"corrected for all three, p is {min(holm(every)):.2f}" in doubts
+
+
+def test_on_how_many_datasets_cells_are_shown_over_strict_splits_is_what_the_records_say() -> None:
+    runs = all_runs()
+    runs = runs[(runs["split_recorded"] == "strict") & (runs["overrides"] == "{}")]
+    runs = runs[runs["missing"].isna()]
+    said = paragraph("Reference and strict taken together")
+    names = registry().suite("all")
+    assert len(names) == 9
+    for _, control in CONTROLS_OF_CELLS[1:]:
+        assert f"`{control}` on none" in said
+        p = []
+        for name in names:
+            of = runs[runs["dataset"] == name]
+            own, other = (of[of["model"] == m].set_index("split_seed") for m in ("chmr", control))
+            shared = sorted({*own.index} & {*other.index})
+            assert len(shared) == 5
+            gains = (own["score"][shared] - other["score"][shared]).to_numpy()
+            sizes = own.loc[shared, ["n_train", "n_test"]].mean()
+            p.append(corrected_resampled(gains, *sizes).p)
+        assert min(holm(p)) > 0.05
 
 
 def pretraining_scores(dataset: str, *, permuted: bool) -> Any:
