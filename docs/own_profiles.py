@@ -223,7 +223,7 @@ def _left_of(dataset: str, what: str, gains: Mapping[str, FamilyGain]) -> str:
     from chmr_bench.statistics import holm
 
     corrected = holm([gain.p for gain in gains.values()])
-    left = [family for family, p in zip(gains, corrected, strict=True) if p < LEVEL]
+    left = sorted(family for family, p in zip(gains, corrected, strict=True) if p < LEVEL)
     return (
         f"- {dataset}: after Holm's correction for the {len(gains)} families, of {what} are left: "
         f"{', '.join(left) or 'none'}."
