@@ -20,18 +20,19 @@ RECORDS = Path(__file__).resolve().parents[1] / "leaderboards"
 STORED = RECORDS / "missing.json"
 WORLD = "pretrain+finetune+test"
 LEVEL = 0.05
-Row: TypeAlias = tuple[tuple[str, str, str], str, list[float | None]]
 Run: TypeAlias = tuple[int | None, int | None]
 """The seeds of a run's split and of the run."""
 MODEL, WEAKER, ENCODER = "cells.counts", "cells.mlp", "chmr.cell-finetuned"
 """The networks whose gain is told: on counts and descriptors, on bits alone, and CHMR's."""
-FAMILIES_OF = "toxcast+wong2024"
-"""The dataset whose tasks are told apart by assay family: what their names begin with."""
+FAMILIES_OF = ("toxcast+wong2024", "toxcast+nci60", "toxcast+yeast-cgm")
+"""The datasets whose tasks are told apart by assay family: what their names begin with."""
 ALONE = "- Bold: the interval excludes 0, each family for itself."
 WHAT = ("the gains", "those over permuted profiles")
 """What is corrected for the number of rows."""
 NONE = "*No such runs are on record yet.*"
 HEAD = "| molecules | split | test | runs | structure alone | + profiles | gain | over permuted |"
+SPLITS = {"published": " on the published split", "10 strict": ""}
+"""What is said of the split that a gain was measured on."""
 NOTES = (
     "Points of ROC-AUC of `{model}`, with 95 % intervals: over the published split paired over "
     "seeds and test molecules, over drawn ones by the corrected resampled t-test. Bold: the "
@@ -41,12 +42,21 @@ NOTES = (
 )
 
 
+class Row(NamedTuple):
+    """A line of the table, what it is sorted by, its two gains as text and their p."""
+
+    key: tuple[str, str, str]
+    line: str
+    gains: list[str]
+    p: list[float | None]
+
+
 def section(model: str = MODEL, stages: str = WORLD) -> str:
     """Return the table of one model, a row a dataset, atlas and kind of split."""
-    rows = sorted(_rows(model, stages), key=lambda row: row[0]) if STORED.is_file() else []
+    rows = sorted(_rows(model, stages), key=lambda row: row.key) if STORED.is_file() else []
     if not rows:
         return NONE
-    lines = [HEAD, "|:--|:--|--:|--:|--:|--:|--:|--:|", *(line for _, line, _ in rows)]
+    lines = [HEAD, "|:--|:--|--:|--:|--:|--:|--:|--:|", *(row.line for row in rows)]
     notes = (*(note.format(model=model) for note in NOTES), *_corrected(rows))
     return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
 
@@ -64,22 +74,77 @@ def encoder() -> str:
     return section(ENCODER, "finetune")
 
 
-def _corrected(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield which gains over strict splits are left after Holm's correction for their number."""
+def adds() -> str:
+    """Return a sentence a dataset: what profiles add beyond structure, be it nothing."""
+    rows = sorted(_rows(MODEL, WORLD), key=lambda row: row.key) if STORED.is_file() else []
+    left = [{key for key, p in corrected.items() if p < LEVEL} for corrected in _holm(rows)]
+    sentences = []
+    for name in sorted({row.key[0] for row in rows}):
+        own = [row for row in rows if row.key[0] == name]
+        sentences.append(f"- **{name}**: {_sentence(own, left)}.")
+    return "\n".join(sentences) or NONE
+
+
+def _sentence(rows: Sequence[Row], left: Sequence[set[tuple[str, ...]]]) -> str:
+    """Return what is shown of a dataset's gains, and what of it is left after correction."""
+    of: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        where = f"`{row.key[1]}`{SPLITS.get(row.key[2], f' on {row.key[2]} splits')}"
+        sign, text = _shown(row.gains[0]), row.gains[0].replace("*", "")
+        of[sign].append(f"{text} with {where}")
+        of[f"permuted {_shown(row.gains[1])}"].append(where)
+        for i, corrected in enumerate(left):
+            if _shown(row.gains[i]) == "+" and row.key in corrected:
+                of[f"left {i}"].append(where)
+    parts = []
+    if of["+"]:
+        kept = f"left after the correction with {_listed(of['left 0'])}"
+        parts.append(f"profiles add to structure {_listed(of['+'])}")
+        parts.append(kept if of["left 0"] else "nothing of it is left after the correction")
+    parts += [f"with profiles it is worse: {_listed(of['-'])}"] if of["-"] else []
+    if of["0"]:
+        none = "nothing" if parts else "profiles add nothing to structure"
+        parts.append(f"{none} that is shown: {_listed(of['0'])}")
+    over = f"ahead of permuted profiles with {_listed(of['permuted +'])}"
+    over += f", after the correction with {_listed(of['left 1'])}" if of["left 1"] else ""
+    parts.append(over if of["permuted +"] else "no gain over permuted profiles is shown")
+    return "; ".join(parts)
+
+
+def _shown(gain: str) -> str:
+    """Return the sign of a gain whose interval excludes 0, or "0"."""
+    return gain.strip("*")[0] if gain.startswith("*") else "0"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Return the words with commas, and "and" before the last."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _holm(rows: Sequence[Row]) -> list[dict[tuple[str, ...], float]]:
+    """Return the rows over strict splits -> p after Holm's correction, of either gain."""
     from chmr_bench.statistics import holm
 
-    for i, what in enumerate(WHAT):
+    found = []
+    for i in range(len(WHAT)):
         known = {
-            key[:2]: p[i] for key, _, p in rows if key[2].endswith("strict") and p[i] is not None
+            row.key: p
+            for row in rows
+            if row.key[2].endswith("strict") and (p := row.p[i]) is not None
         }
-        if len(known) < 2:
-            continue
-        corrected = dict(zip(known, holm(list(known.values())), strict=True))
-        left = ["+".join(key) for key, p in corrected.items() if p < LEVEL]
-        yield (
-            f"After Holm's correction for the {len(known)} rows over strict splits, of {what} are "
-            f"left: {', '.join(left) or 'none'}."
-        )
+        found.append(dict(zip(known, holm(list(known.values())), strict=True)) if known else {})
+    return found
+
+
+def _corrected(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield which gains over strict splits are left after Holm's correction for their number."""
+    for what, corrected in zip(WHAT, _holm(rows), strict=True):
+        left = ["+".join(key[:2]) for key, p in corrected.items() if p < LEVEL]
+        if len(corrected) > 1:
+            yield (
+                f"After Holm's correction for the {len(corrected)} rows over strict splits, of "
+                f"{what} are left: {', '.join(left) or 'none'}."
+            )
 
 
 def _rows(model: str, stages: str) -> Iterator[Row]:
@@ -101,12 +166,12 @@ def _rows(model: str, stages: str) -> Iterator[Row]:
         drawn = split.get("n_splits", 1)
         test = f"{split['n_test']:,}" if "n_test" in split else "-"
         scores = (f"{100 * point['score']:.1f}" for point in (bare, own))
-        gains = (_gain(point) for point in (bare, permuted))
+        gains = [_gain(point) for point in (bare, permuted)]
         kind = "published" if split["name"] == "reference" else f"{drawn} {split['name']}"
         cells = (name, kind, test, own["n_runs"], *scores, *gains)
         whole, _, atlas = name.partition("+")
         p = [point and point["change_p"] for point in (bare, permuted)]
-        yield (whole, atlas, kind), f"| {' | '.join(map(str, cells))} |", p
+        yield Row((whole, atlas, kind), f"| {' | '.join(map(str, cells))} |", gains, p)
 
 
 def _gain(point: dict[str, Any] | None) -> str:
@@ -119,48 +184,69 @@ def _gain(point: dict[str, Any] | None) -> str:
 
 
 def families() -> str:
-    """Return the gain by assay family, over the strict splits of one dataset."""
-    runs: dict[str, dict[Run, Record]] = defaultdict(dict)
-    for kind, record in _strict():
-        runs[kind][record.split.seed, record.seed] = record
-    gains = {kind: _by_family(runs["own"], runs[kind]) for kind in ("bare", "permuted")}
-    counts = {family: gain.n_tasks for family, gain in gains["bare"].items()}
-    lines = ["| assays | tasks | gain | over permuted |", "|:--|--:|--:|--:|"]
+    """Return the gain by assay family, over the strict splits of each dataset."""
+    gains = {name: _families_of(name) for name in FAMILIES_OF}
+    counts: dict[str, float] = {}
+    for of in gains.values():
+        counts = {family: gain.n_tasks for family, gain in of["bare"].items()} | counts
+    if not counts:
+        return NONE
+    heads = [f"{name}: tasks | gain | over permuted" for name in gains]
+    lines = [f"| assays | {' | '.join(heads)} |", "|:--|" + "--:|" * (3 * len(heads))]
     for family in sorted(counts, key=lambda f: -counts[f]):
-        cells = [of[family].text if family in of else "-" for of in gains.values()]
-        lines.append(f"| {family} | {counts[family]:.0f} | {' | '.join(cells)} |")
-    left = (_left_of(what, gains[kind]) for what, kind in zip(WHAT, gains, strict=True))
-    return "\n".join([*lines, "", ALONE, *left, *_without()]) if counts else NONE
+        cells = [cell for of in gains.values() for cell in _family_cells(of, family)]
+        lines.append(f"| {family} | {' | '.join(cells)} |")
+    notes = [ALONE]
+    for name, of in gains.items():
+        notes += [_left_of(name, what, of[kind]) for what, kind in zip(WHAT, of, strict=True)]
+        notes += _without(name)
+    return "\n".join([*lines, "", *notes])
 
 
-def _left_of(what: str, gains: Mapping[str, FamilyGain]) -> str:
+def _families_of(dataset: str) -> dict[str, dict[str, FamilyGain]]:
+    """Return the gains by family, over structure alone and over permuted profiles."""
+    runs: dict[str, dict[Run, Record]] = defaultdict(dict)
+    for kind, record in _strict(dataset):
+        runs[kind][record.split.seed, record.seed] = record
+    return {kind: _by_family(runs["own"], runs[kind]) for kind in ("bare", "permuted")}
+
+
+def _family_cells(of: Mapping[str, Mapping[str, FamilyGain]], family: str) -> Iterator[str]:
+    """Yield the number of tasks of a family with a score and its two gains."""
+    yield f"{of['bare'][family].n_tasks:.0f}" if family in of["bare"] else "-"
+    for gains in of.values():
+        yield gains[family].text if family in gains else "-"
+
+
+def _left_of(dataset: str, what: str, gains: Mapping[str, FamilyGain]) -> str:
     """Return which families' gains are left after Holm's correction for their number."""
     from chmr_bench.statistics import holm
 
     corrected = holm([gain.p for gain in gains.values()])
-    left = [family for family, p in zip(gains, corrected, strict=True) if p < LEVEL]
+    left = sorted(family for family, p in zip(gains, corrected, strict=True) if p < LEVEL)
     return (
-        f"- After Holm's correction for the {len(gains)} families, of {what} are left: "
+        f"- {dataset}: after Holm's correction for the {len(gains)} families, of {what} are left: "
         f"{', '.join(left) or 'none'}."
     )
 
 
-def _without() -> Iterator[str]:
+def _without(dataset: str) -> Iterator[str]:
     """Yield what is lost with the read-outs of one modality masked everywhere."""
     for table in json.loads(STORED.read_text(encoding="utf-8"))["tables"]:
         drawn = (table["split"] or {}).get("n_splits")
-        if table["datasets"] != [FAMILIES_OF] or table["modalities"] == "all" or not drawn:
+        if table["datasets"] != [dataset] or table["modalities"] == "all" or not drawn:
             continue
         for row in (row for row in table["rows"] if row["model"] == MODEL):
             lost = next(point for point in row["points"] if point["rate"] == 1)
-            yield f"- Without {table['modalities']}, of all tasks: {_gain(lost)} is lost."
+            without = f"without {table['modalities']}, of all tasks"
+            yield f"- {dataset}: {without}: {_gain(lost)} is lost."
 
 
-def _strict() -> Iterator[tuple[str, Record]]:
+def _strict(dataset: str) -> Iterator[tuple[str, Record]]:
     """Yield the runs, and whether on own profiles, on none or on permuted ones."""
     from chmr_bench.records import RecordStore
 
-    for record in RecordStore(RECORDS).of(FAMILIES_OF, MODEL):
+    for record in RecordStore(RECORDS).of(dataset, MODEL):
         missing = record.missing or {}
         if record.split.name != "strict" or record.metrics is None:
             continue

@@ -74,6 +74,8 @@ def filled(text: str) -> str:
         "against": against_printed,
         "matching": lambda: _section_of("matching"),
         "own": lambda: _section_of("own_profiles"),
+        "adds": lambda: _section_of("own_profiles", "adds"),
+        "masked": lambda: _section_of("masked_profiles"),
         "weaker": lambda: _section_of("own_profiles", "weaker"),
         "encoder": lambda: _section_of("own_profiles", "encoder"),
         "families": lambda: _section_of("own_profiles", "families"),

@@ -46,6 +46,7 @@ KINDS = {"models": "model", "datasets": "dataset", "features": "feature", "atlas
 """What a plugin registers: many, and one."""
 NOT_STATED: tuple[Any, ...] = ("", None, [], {}, [0, 0, 0])
 """Values of `show` that say nothing."""
+JOINED_ROWS = "\nJoined rows, agreement of repeats: chmr-bench list atlases --dataset NAME"
 NUMBERS = ("molecules", "tasks", "datasets", "read-outs", "filled")
 
 
@@ -197,7 +198,7 @@ def list_atlases(
             _print_tables(assays, (sizes, origins))
         simulated = " * simulated." if any(e["synthetic"] for e in entries) else ""
         own = "folder:PATH, a folder of index.csv.gz and *_feature.npz"
-        print_lines(f"\nYour own: {own}.{simulated}")
+        print_lines(f"\nYour own: {own}.{simulated}{'' if dataset else JOINED_ROWS}")
 
 
 def _share(filled: float) -> str:
@@ -324,6 +325,8 @@ def show(
     _print_details(details)
     if cells:
         _print_own_profiles(own)
+    elif name in table.datasets:
+        print_lines(f"\nRows with profiles of their own: chmr-bench show {name} --cells all")
 
 
 def _print_own_profiles(own: Sequence[dict[str, Any]]) -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from chmr_bench import load_runs
+from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.statistics import Difference, Runs, paired_difference
 from chmr_bench.statistics.across import holm
@@ -168,43 +169,51 @@ def test_how_much_was_learnt_from_is_what_the_records_say() -> None:
     assert f"structures alone: {n:,} molecules" in text_of("docs/results.md")
 
 
+WONG = "toxcast+wong2024"
+NETWORKS = ("cells.counts", "cells.mlp")
+INTERVAL = r"-\d+\.\d \(-\d+\.\d to -?\d+\.\d\)"
+
+
 def test_what_masked_profiles_cost_is_what_the_tables_say() -> None:
-    change = r"-\d+\.\d \(-\d+\.\d to -?\d+\.\d\)"
-    said = re.findall(change, paragraph("With profiles masked the gain"))
-    stored: list[str] = []
-    wong, yeast = "toxcast+wong2024", "toxcast+yeast-cgm"
-    wong_strict, yeast_strict = f"{wong}, 10 strict splits", f"{yeast}, 10 strict splits"
-    tables = (
-        (wong_strict, "world", "cells.counts"),
-        (wong_strict, "test", "cells.counts"),
-        (wong_strict, "world", "cells.mlp"),
-        (wong_strict, "world, asymmetric", "cells.mlp"),
-        (yeast_strict, "world", "cells.mlp"),
-        (wong, "test", "cells.forest"),
-    )
-    for name, what, model in tables:
-        heading = f"## {name}: cells masked ({what})\n"
-        table = text_of("leaderboards/missing.md").partition(heading)[2]
-        row = table.partition(f"\n| {model} |")[2]
-        shares = row.partition("\n")[0].rstrip(" |").rpartition(" | ")[0]  # the last is their mean
-        stored += re.findall(change, shares)
-    assert said == stored
-    assert len(said) == 17
+    said = paragraph("On `toxcast+wong2024` `cells.mlp`, which gains more")
+    strict = f"{WONG}, 10 strict splits"
+    hit = masked_row(strict, "world, asymmetric", "cells.mlp")["50 % of molecules hit"]
+    forest = masked_row(WONG, "test", "cells.forest")
+    expected = [hit, forest["50 % masked"], forest["100 % masked"]]
+    assert re.findall(INTERVAL, said) == expected
 
 
-def test_what_masked_profiles_cost_on_three_atlases_is_what_the_tables_say() -> None:
-    said = paragraph("On the molecules of ChEMBL2K and of ClinTox in the three atlases")
-    changes = re.findall(r"[+-]\d\.\d \(-\d\.\d to -?\d+\.\d\)", said)
-    chembl2k, clintox = (
-        f"{name}+nci60+wong2024+yeast-cgm, 10 strict splits" for name in ("chembl2k", "clintox")
+def test_which_network_loses_more_is_what_the_table_says() -> None:
+    assert "`cells.mlp`, which gains more than `cells.counts`, loses more too" in text_of(
+        "docs/results.md"
     )
-    whole = [
-        masked_row(name, stage, "cells.counts")["100 % masked"]
-        for name in (chembl2k, clintox)
-        for stage in ("test", "finetune")
-    ]
-    row = masked_row(chembl2k, "test", "cells.counts")
-    assert changes == whole + [row[f"{share} % masked"] for share in (25, 50, 75)]
+    of = {curve.key: curve.changes for curve in load_docs("masked_profiles").curves()}
+    for stage in ("test", "world"):
+        counts, mlp = (of[WONG, "10 strict", stage, name] for name in NETWORKS)
+        assert all(mlp[share]["change"] < counts[share]["change"] for share in counts)
+
+
+def test_in_most_rows_of_toxcast_more_is_lost_as_more_is_masked() -> None:
+    assert "In most rows of ToxCast more of it is lost" in paragraph(
+        "With profiles masked the gain"
+    )
+    curves = [c for c in load_docs("masked_profiles").curves() if c.key[0].startswith("toxcast")]
+    changes = [[c.changes[share]["change"] for share in sorted(c.changes)] for c in curves]
+    falling = [of for of in changes if of == sorted(of, reverse=True)]
+    assert len(falling) > len(changes) / 2
+
+
+def test_what_masked_profiles_cost_on_three_atlases_is_what_the_table_says() -> None:
+    said = paragraph("On `toxcast+wong2024` `cells.mlp`, which gains more")
+    assert "no loss is shown where all profiles are masked at one stage" in said
+    assert "With a quarter or half of them masked at test alone ChEMBL2K loses" in said
+    of = {curve.key: curve.changes for curve in load_docs("masked_profiles").curves()}
+    lost = []
+    for name in ("chembl2k", "clintox"):
+        for stage in ("finetune", "test"):
+            changes = of[f"{name}+nci60+wong2024+yeast-cgm", "10 strict", stage, "cells.counts"]
+            lost += [(name, stage, s) for s, p in changes.items() if p["change_high"] < 0]
+    assert lost == [("chembl2k", "test", 0.25), ("chembl2k", "test", 0.5)]
 
 
 def test_what_is_said_of_pairs_of_pretrainings_is_what_the_table_says() -> None:
@@ -227,12 +236,24 @@ def test_what_is_said_of_pairs_of_pretrainings_is_what_the_table_says() -> None:
 
 def test_what_is_said_of_assay_families_is_what_is_left() -> None:
     section = text_of("docs/results.md").partition("<!-- families")[2].partition("<!-- /fam")[0]
-    assert section.count("After Holm's correction for the 12 families") == 2
-    assert "of the gains are left: none." in section
-    assert "of those over permuted profiles are left: APR." in section
-    said = paragraph("The gain is shown on TOX21 and APR, each family for itself")
+    words = (
+        r"- toxcast\+(\S+): after Holm's correction for the 12 families, of (.+) are left: (.+)\."
+    )
+    left = {(atlas, what.split()[1]): kept for atlas, what, kept in re.findall(words, section)}
+    assert left == {
+        ("wong2024", "gains"): "none",
+        ("wong2024", "over"): "APR",
+        ("nci60", "gains"): "TOX21",
+        ("nci60", "over"): "BSK, TOX21",
+        ("yeast-cgm", "gains"): "TOX21",
+        ("yeast-cgm", "over"): "TOX21",
+    }
+    said = paragraph("With `wong2024` the gain is shown on TOX21 and APR, each family for itself")
     assert "correction for the 12 families no gain is left" in said
     assert "of those over permuted profiles that on APR" in said
+    said = paragraph("With `nci60` and with `yeast-cgm` the gain on TOX21")
+    assert "over structure alone and over permuted profiles, and with `nci60` that on BSK" in said
+    assert "no other gain is left" in said
 
 
 def test_without_which_read_out_more_is_lost_is_what_the_records_say() -> None:
@@ -248,7 +269,7 @@ def test_without_which_read_out_more_is_lost_is_what_the_records_say() -> None:
     toxic, growth = (np.array([scores[seed] for seed in sorted(scores)]) for scores in of.values())
     found = corrected_resampled(growth - toxic, *np.mean(sizes, axis=0))
     mean, low, high = (f"{100 * x:.1f}" for x in (found.mean, found.low, found.high))
-    said = paragraph("The gain is shown on TOX21 and APR, each family for itself")
+    said = paragraph("With `wong2024` the gain is shown on TOX21 and APR, each family for itself")
     assert f"between these two losses no difference is shown ({mean}, {low} to {high})" in said
     assert found.low < 0 < found.high
 
@@ -359,6 +380,7 @@ def test_what_is_said_of_training_on_is_what_the_records_say() -> None:
     assert left(own, control) == ["toxcast"]
     for other in ("fingerprint.mlp", "chmr", "zoo.ensemble"):
         assert left(own, other) == []
+    assert [left(*pair) for pair in CONTROLS_OF_CELLS[1:]] == [[], []]  # "none of the nine"
     section = text_of("docs/results.md").partition("## Trained on with the labels")[2]
     (row,) = re.findall(r"\| toxcast \| \*\*\+(\S+)\*\* \((\S+) to (\S+)\)", section)
     said = paragraph("On toxcast, what it learnt from cells")
@@ -372,6 +394,27 @@ def test_what_is_said_of_training_on_is_what_the_records_say() -> None:
     every = [p for pair in CONTROLS_OF_CELLS for p in p_values(*pair)]
     doubts = paragraph("One thing keeps this from being settled")
     assert f"corrected for all three, p is {min(holm(every)):.2f}" in doubts
+
+
+def test_on_how_many_datasets_cells_are_shown_over_strict_splits_is_what_the_records_say() -> None:
+    runs = all_runs()
+    runs = runs[(runs["split_recorded"] == "strict") & (runs["overrides"] == "{}")]
+    runs = runs[runs["missing"].isna()]
+    said = paragraph("Reference and strict taken together")
+    names = registry().suite("all")
+    assert len(names) == 9
+    for _, control in CONTROLS_OF_CELLS[1:]:
+        assert f"`{control}` on none" in said
+        p = []
+        for name in names:
+            of = runs[runs["dataset"] == name]
+            own, other = (of[of["model"] == m].set_index("split_seed") for m in ("chmr", control))
+            shared = sorted({*own.index} & {*other.index})
+            assert len(shared) == 5
+            gains = (own["score"][shared] - other["score"][shared]).to_numpy()
+            sizes = own.loc[shared, ["n_train", "n_test"]].mean()
+            p.append(corrected_resampled(gains, *sizes).p)
+        assert min(holm(p)) > 0.05
 
 
 def pretraining_scores(dataset: str, *, permuted: bool) -> Any:
@@ -698,6 +741,100 @@ def test_every_large_gap_to_a_printed_figure_has_a_reason() -> None:
 
 def size(row: str) -> float:
     return float(row.split("|")[7])
+
+
+# ------------------------------------------------------------------------------------ own profiles
+
+
+def point(rate: float, change: float, p: float = 0.5) -> dict[str, Any]:
+    half = 0.01
+    ends = {"change_low": change - half, "change_high": change + half, "change_p": p}
+    return {"rate": rate, "score": 0.7 + change, "n_runs": 10, "change": change, **ends}
+
+
+def masked_table(name: str, *rows: Any, stages: str = "pretrain+finetune+test") -> dict[str, Any]:
+    """Return a table of masked cells over strict splits; a row is a model, permuted, points."""
+    return {
+        "datasets": [name],
+        "synthetic": False,
+        "split": {"name": "strict", "n_splits": 10},
+        "metric": "roc_auc",
+        "modalities": "all",
+        "fill": "none",
+        "mechanism": "random",
+        "stages": stages,
+        "rows": [
+            {
+                "model": model,
+                "shuffled": shuffled,
+                "points": points,
+                "mean_change": {"mean": -0.02, "low": -0.03, "high": -0.01, "p": 0.001},
+            }
+            for model, shuffled, points in rows
+        ],
+    }
+
+
+def stored(path: Path, *tables: dict[str, Any]) -> Path:
+    path.write_text(json.dumps({"tables": tables}), encoding="utf-8")
+    return path
+
+
+def test_a_curve_of_profiles_has_two_shares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = load_docs("masked_profiles")
+    whole = [point(0, 0), point(0.5, -0.02), point(1, -0.005)]
+    tables = (
+        masked_table("a+x", ("cells.counts", False, whole), ("cells.counts", True, whole[:1])),
+        masked_table("a+x", ("cells.counts", False, [*whole[:1], whole[2]]), stages="test"),
+        masked_table("a", ("cells.counts", False, whole)),
+        masked_table("b+x", ("cells.mlp", False, whole), ("cells.forest", False, whole)),
+    )
+    monkeypatch.setattr(page, "STORED", stored(tmp_path / "missing.json", *tables))
+    lines = page.section().splitlines()
+    assert lines[0].endswith("| runs | 50 % | 100 % | mean | permuted |")
+    assert lines[2] == (
+        "| a+x | 10 strict | world | cells.counts | 10 | **-2.0** (-3.0 to -1.0) | "
+        "-0.5 (-1.5 to 0.5) | **-2.0** (-3.0 to -1.0) | **-2.0** (-3.0 to -1.0) |"
+    )
+    assert lines[3].startswith("| b+x | 10 strict | world | cells.mlp |")
+    assert lines[3].endswith("| - |")  # nothing permuted
+    assert not lines[4]
+    assert lines[-1].startswith("- After Holm's correction for the 2 means, are left: `cells.cou")
+    monkeypatch.setattr(page, "STORED", tmp_path / "none.json")
+    assert page.section() == page.NONE
+
+
+def test_a_sentence_says_what_profiles_add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = load_docs("own_profiles")
+
+    def table(name: str, change: float, permuted: float, p: float) -> dict[str, Any]:
+        rows = [("cells.counts", False, [point(0, 0), point(1, change, p)])]
+        return masked_table(name, *rows, ("cells.counts", True, [point(0, permuted, p)]))
+
+    tables = (
+        table("a+x", -0.02, -0.03, 0.001),
+        table("a+y", -0.02, 0.0, 0.04),
+        table("a+z", 0.02, 0.0, 0.04),
+        table("b+x", -0.001, 0.0, 0.9),
+    )
+    monkeypatch.setattr(page, "STORED", stored(tmp_path / "missing.json", *tables))
+    assert page.adds().splitlines() == [
+        "- **a**: profiles add to structure +2.0 (1.0 to 3.0) with `x` and +2.0 (1.0 to 3.0) with "
+        "`y`; left after the correction with `x`; with profiles it is worse: -2.0 (-3.0 to -1.0) "
+        "with `z`; ahead of permuted profiles with `x`, after the correction with `x`.",
+        "- **b**: profiles add nothing to structure that is shown: +0.1 (-0.9 to 1.1) with `x`; no "
+        "gain over permuted profiles is shown.",
+    ]
+    monkeypatch.setattr(page, "STORED", tmp_path / "none.json")
+    assert page.adds() == page.NONE
+
+
+def test_each_dataset_with_own_profiles_has_its_sentence() -> None:
+    said = load_docs("own_profiles").adds()
+    names = [line.partition("**: ")[0].removeprefix("- **") for line in said.splitlines()]
+    assert {"bbbp", "chembl2k", "clintox", "hiv", "sider", "toxcast"} <= {*names}
 
 
 # ---------------------------------------------------------------------------------------- matching

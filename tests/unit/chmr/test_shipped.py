@@ -17,6 +17,8 @@ from chmr_bench_chmr.weights import SHIPPED
 
 pytestmark = pytest.mark.usefixtures("home")
 NINE = registry().suite("all")
+DEFAULT_BYTES = 15_000_000
+"""The weights that the nine begin with are no larger: they lie in the package."""
 
 
 def look_up(name: str, dataset: str, **told: Any) -> Weights | PendingWeights | None:
@@ -32,6 +34,7 @@ def test_the_nine_begin_without_pretraining(told: Any) -> None:
     (path,) = {weights.path for weights in found if isinstance(weights, Weights)}
     assert all(isinstance(weights, Weights) for weights in found)
     assert path.is_relative_to(SHIPPED)
+    assert path.stat().st_size <= DEFAULT_BYTES
     assert isinstance(look_up("chmr", "bace", anew=True), PendingWeights)
     assert isinstance(look_up("chmr.molecule-only", "bace"), PendingWeights)
 

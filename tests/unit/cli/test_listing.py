@@ -195,7 +195,11 @@ def test_atlases_say_how_many_rows_of_a_dataset_they_have(
     assert (real["joined"], real["agreement"]) == ({"quick-small": 30}, [])
     assert simulated["joined"] == {}
     assert _run(words) == 0
-    assert "median agreement" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "median agreement" in out
+    assert "--dataset NAME" not in out
+    assert _run(["list", "atlases"]) == 0
+    assert "chmr-bench list atlases --dataset NAME" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.usefixtures("quick")
@@ -230,7 +234,9 @@ def test_split_sizes_that_are_not_stated_are_not_shown(capsys: pytest.CaptureFix
     assert _run(["list", "datasets", "--suite", "quick"]) == 0
     assert "0/0/0" not in capsys.readouterr().out
     assert _run(["show", "quick-data"]) == 0
-    assert "split_sizes" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "split_sizes" not in out
+    assert "own: chmr-bench show quick-data --cells all" in " ".join(out.split())
     assert (_sizes({"split_sizes": [0, 0, 0]}), _sizes({"split_sizes": [10, 0, 0]})) == (
         "-",
         "10/0/0",
