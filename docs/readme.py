@@ -72,6 +72,7 @@ def filled(text: str) -> str:
         "audit": audit_table,
         "molecules": molecule_table,
         "against": against_printed,
+        "before": lambda: _section_of("boards_before"),
         "matching": lambda: _section_of("matching"),
         "own": lambda: _section_of("own_profiles"),
         "weaker": lambda: _section_of("own_profiles", "weaker"),
