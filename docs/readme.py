@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chmr_bench.report.aggregate import Row, Table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/results.md", "docs/audits.md", "docs/cli.md")
+PAGES = ("README.md", "docs/results.md", "docs/audits.md", "docs/cells.md", "docs/cli.md")
 """Files with sections ``<!-- NAME: made by ... -->`` to ``<!-- /NAME -->``."""
 LEADERBOARD = REPOSITORY / "leaderboards" / "README.md"
 RECORDS = REPOSITORY / "leaderboards"
@@ -72,6 +72,8 @@ def filled(text: str) -> str:
         "audit": audit_table,
         "molecules": molecule_table,
         "against": against_printed,
+        "before": lambda: _section_of("boards_before"),
+        "joined": lambda: _section_of("joined"),
         "matching": lambda: _section_of("matching"),
         "own": lambda: _section_of("own_profiles"),
         "adds": lambda: _section_of("own_profiles", "adds"),

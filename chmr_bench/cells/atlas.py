@@ -208,10 +208,14 @@ class Atlas:
 
     def without(self, molecules: MoleculeKeys) -> Atlas:
         """Return the atlas without these molecules, in whatever form it has them."""
+        kept = self.rows_without(molecules)
+        return self if len(kept) == len(self) else self.take(kept)
+
+    def rows_without(self, molecules: MoleculeKeys) -> IntArray:
+        """Return the rows of the other molecules, ascending."""
         forms = self.known_forms
         gone = np.unique(forms.rows[forms.names.among(molecules)])
-        kept = np.setdiff1d(np.arange(len(self)), gone)
-        return self if not len(gone) else self.take(kept)
+        return np.setdiff1d(np.arange(len(self)), gone)
 
     def digest(self) -> str:
         """Return the sha256 of molecules, blocks, assays, genes; not of name, counts, forms."""

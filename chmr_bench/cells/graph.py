@@ -256,7 +256,7 @@ def _gene_links(atlas: Atlas, settings: GraphSettings, first: int) -> list[_Link
         if modality_of(name) != EXPRESSION or not len(columns) or not len(rows):
             continue
         size = np.abs(np.asarray(block.values)[np.ix_(rows, columns)])
-        known = block.entries[np.ix_(rows, columns)]
+        known = block.take(rows).entries[:, columns]
         if not known.any():
             continue
         size[~known] = 0

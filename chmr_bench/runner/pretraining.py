@@ -97,15 +97,9 @@ class AtlasData:
         DataError
             An atlas, or a benchmark whose test molecules are to be left out, cannot be had.
         """
-        from chmr_bench.cells import sources
-
         specs = self._specs(atlases, transductive)
-        self.stage("atlas")
-        atlas = sources.open_atlases(specs, self.options, self.progress)
-        n_molecules = len(atlas)
         left_out = [] if transductive else benchmarks(specs)
-        if left_out:
-            atlas = atlas.without(self.test_molecules(left_out))
+        atlas, n_left_out = self._without(specs, left_out)
         atlas, hidden = self._masked(atlas)
         info = {
             "atlases": [public_name(name) for name in atlases],
@@ -113,7 +107,7 @@ class AtlasData:
             "transductive": transductive,
             "synthetic": atlas.synthetic,
             "n_molecules": len(atlas),
-            "n_left_out": n_molecules - len(atlas),
+            "n_left_out": n_left_out,
             "left_out_of": [b.name for b in left_out],
             **({"assays": sorted(atlas.assays)} if atlas.assays else {}),
             **hidden,
@@ -138,6 +132,26 @@ class AtlasData:
                 "leave out --transductive (transductive=true)"
             )
         return specs
+
+    def _without(
+        self, specs: Sequence[AtlasSpec | Path], left_out: Sequence[DatasetSpec]
+    ) -> tuple[Atlas, int]:
+        """Return the merged atlas without test molecules, and how many those were.
+
+        Block by block, each of which is then let go of: all of them twice may be too much.
+        """
+        from chmr_bench.cells import sources
+
+        self.stage("atlas")
+        atlas = sources.open_atlases(specs, self.options, self.progress)
+        n = len(atlas)
+        kept = atlas.rows_without(self.test_molecules(left_out)) if left_out else np.arange(n)
+        if len(kept) == n:
+            return atlas, 0
+        blocks, rest = dict(atlas.blocks), dataclasses.replace(atlas, blocks={})
+        del atlas
+        taken = {name: blocks.pop(name).take(kept) for name in tuple(blocks)}
+        return dataclasses.replace(rest.take(kept), blocks=taken), n - len(kept)
 
     def _masked(self, atlas: Atlas) -> tuple[Atlas, dict[str, Any]]:
         """Return the atlas without what is masked, and words for a record."""

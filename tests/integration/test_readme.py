@@ -917,3 +917,32 @@ def test_stored_scores_of_a_matching_are_those_of_its_ranks(path: Path) -> None:
                 if not one["shuffled"]:
                     gain = mrr_gain(ranks, ranks_in(same[way])).gain
                     assert block[way]["over_shuffled"]["gain"] == pytest.approx(gain)
+
+
+# --------------------------------------------------------------------------- joins and boards
+
+
+def test_the_table_of_joins_says_what_measured_molecules_of_the_records_say() -> None:
+    section = load_docs("joined")
+    kept = section.read(section.KEPT)
+    specs = [registered.spec for registered in registry().atlases.values()]
+    pinned = [s for s in specs if s.kind == "cells" and s.sources and not s.synthetic]
+    assert set(kept) == {s.name for s in pinned if s.n_molecules} | {section.ROWS}
+    for name in section.DATASETS:
+        assert int(kept[section.ROWS][name]) == registry().dataset(name).spec.n_molecules
+    seen = 0
+    for path in (REPOSITORY / "leaderboards" / "tables").glob("*+*.json"):
+        dataset = json.loads(path.read_text(encoding="utf-8"))["tables"][0]["dataset"]
+        whole, _, atlas = dataset["name"].partition("+")
+        if atlas in kept:
+            assert int(kept[atlas][whole]) == dataset["n_molecules"], dataset["name"]
+            seen += 1
+    assert seen > 9
+
+
+def test_the_board_before_shows_rows_that_stand_on_both() -> None:
+    section = load_docs("boards_before")
+    shown = section.section()
+    assert all(f"| {row} |" in shown for row in section.ROWS)
+    now = section.scores(section.TODAY.read_text(encoding="utf-8"))
+    assert f"{100 * now['chmr']['toxcast']:.1f} (" in shown

@@ -153,7 +153,7 @@ def context_graph(
     request.stage("context graph")
     blocks = {
         name: MatrixBlock(
-            values.targets(np.arange(len(values.x))),
+            values.profiles,
             values.observed if values.entries is None else values.entries,
             atlas.blocks[name].names,
         )

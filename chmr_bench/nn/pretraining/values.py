@@ -49,6 +49,13 @@ class Values:
         x = self.x[rows]
         return x if self.entries is None else np.where(self.entries[rows], x, np.float32(np.nan))
 
+    @property
+    def profiles(self) -> npt.NDArray[np.float32]:
+        """x of all rows, NaN where an entry was not measured; in full it is x itself, no copy."""
+        return (
+            self.x if self.entries is None else np.where(self.entries, self.x, np.float32(np.nan))
+        )
+
 
 def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: bool) -> None:
     """Raise DataError where the blocks of an atlas hold nothing to learn from.

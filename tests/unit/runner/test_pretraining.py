@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from chmr_bench.ablation.missing import Missing, uniform
-from chmr_bench.cells import ProfileTable, assay_block
+from chmr_bench.cells import ProfileTable, assay_block, sources
+from chmr_bench.cells.atlas import Atlas
 from chmr_bench.cells.sources import opening
-from chmr_bench.contracts import AtlasSpec, DatasetSpec
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, MatrixBlock
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, UnknownNameError, UsageError
 from chmr_bench.features.cache import connectivity_keys
@@ -44,6 +46,34 @@ def test_test_molecules_of_real_benchmarks_are_left_out_of_a_real_atlas(data: At
     assert info["n_molecules"] == info["n_left_out"] == 20
     assert info["left_out_of"] == ["quick-data", "quick-small"]
     assert info["transductive"] is info["synthetic"] is False
+
+
+def test_leaving_out_takes_block_by_block_and_holds_no_two_copies(
+    data: AtlasData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, _ = data.open(("quick-atlas",), True)
+    observed = np.arange(len(plain)) % 3 > 0
+
+    def wide(*_: Any) -> Atlas:
+        numbers = np.arange(20_000, dtype=np.float32)
+        blocks = {
+            f"growth.{i}": MatrixBlock(np.tile(numbers, (len(plain), 1)), observed)
+            for i in range(6)
+        }
+        return dataclasses.replace(plain, blocks=blocks)
+
+    monkeypatch.setattr(sources, "open_atlases", wide)
+    left_out = data.test_molecules(benchmarks([registry().atlas("quick-atlas").spec]))
+    expected = wide().without(left_out)
+    tracemalloc.start()
+    atlas, info = data.open(("quick-atlas",), False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (atlas.smiles, atlas.keys) == (expected.smiles, expected.keys)
+    assert list(atlas.blocks) == list(expected.blocks)
+    assert atlas.digest() == expected.digest()
+    assert info["n_molecules"] == info["n_left_out"] == 20
+    assert peak < 1.3 * 6 * len(plain) * 20_000 * 4  # two copies: 1.5 times
 
 
 def test_a_simulated_atlas_is_kept_from_simulated_benchmarks_alone(data: AtlasData) -> None:
