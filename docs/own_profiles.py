@@ -10,11 +10,12 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from chmr_bench.records import Record
+    from chmr_bench.records import Record, RecordStore
 
 RECORDS = Path(__file__).resolve().parents[1] / "leaderboards"
 STORED = RECORDS / "missing.json"
@@ -242,11 +243,17 @@ def _without(dataset: str) -> Iterator[str]:
             yield f"- {dataset}: {without}: {_gain(lost)} is lost."
 
 
-def _strict(dataset: str) -> Iterator[tuple[str, Record]]:
-    """Yield the runs, and whether on own profiles, on none or on permuted ones."""
+@cache
+def _store() -> RecordStore:
+    """Return the records; what they hold of tasks is read once for all datasets."""
     from chmr_bench.records import RecordStore
 
-    for record in RecordStore(RECORDS).of(dataset, MODEL):
+    return RecordStore(RECORDS)
+
+
+def _strict(dataset: str) -> Iterator[tuple[str, Record]]:
+    """Yield the runs, and whether on own profiles, on none or on permuted ones."""
+    for record in _store().of(dataset, MODEL):
         missing = record.missing or {}
         if record.split.name != "strict" or record.metrics is None:
             continue
