@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from chmr_bench.errors import ChmrBenchError, DataError
-from chmr_bench.records import RecordStore
+from chmr_bench.records import RecordStore, Stored
 from chmr_bench.records.audited import FOLDER, AuditFile, paths, read
 from chmr_bench.runner.clean_scores import Skipped, audit_records
 from chmr_bench.runner.opening import Datasets
@@ -43,7 +43,8 @@ def check_audits(
                 continue
             seed = "" if one.split_seed is None else f" {one.split_seed}"
             stored[f"{name}: {one.split}{seed}"] = one
-    parts = {name: _parts(one, store, datasets) for name, one in stored.items()} if known else {}
+    runs = _by_split(store) if known and stored else {}
+    parts = {name: _parts(one, runs, datasets) for name, one in stored.items()} if known else {}
     old = {name for name, of in parts.items() if of and known and known.has(*of)}
     wanted = {(one.dataset, one.split_digest) for name, one in stored.items() if name not in old}
     computed = list(audit_records(store, datasets, only=wanted)) if wanted else []
@@ -56,14 +57,20 @@ def check_audits(
         yield check
 
 
-def _parts(one: AuditFile, store: RecordStore, datasets: Datasets) -> tuple[str, ...]:
+def _by_split(store: RecordStore) -> dict[tuple[str, str], list[Stored]]:
+    """Return the runs of each dataset and split."""
+    runs: dict[tuple[str, str], list[Stored]] = {}
+    for run in store.stored():
+        of = run.content["dataset"]["name"], run.content["split"]["digest"]
+        runs.setdefault(of, []).append(run)
+    return runs
+
+
+def _parts(
+    one: AuditFile, by_split: dict[tuple[str, str], list[Stored]], datasets: Datasets
+) -> tuple[str, ...]:
     """Return what an audit rests on: itself, its runs and the data; () where these are not had."""
-    runs = [
-        run
-        for run in store.stored()
-        if run.content["dataset"]["name"] == one.dataset
-        and run.content["split"]["digest"] == one.split_digest
-    ]
+    runs = by_split.get((one.dataset, one.split_digest), [])
     if not runs or any(not run.sealed or run.damage() or not run.record.seal for run in runs):
         return ()
     try:

@@ -131,6 +131,7 @@ class _Checker:
         self.store, self.datasets, self.depth = store, datasets, depth
         self.known = known if depth == "verify" else None
         self.known_runs: set[Stored] = set()
+        self.parts: dict[DatasetRequest, tuple[str, ...]] = {}
         self.loaded: dict[DatasetRequest, _Data] = {}
         self.data: dict[tuple[str, DatasetRequest, SplitRequest], _Data] = {}
 
@@ -143,7 +144,7 @@ class _Checker:
             request, split = requests_of(record)
         except ChmrBenchError:  # `check` says so
             return
-        if self._is_known(entry):
+        if self._is_known(entry, request):
             self.known_runs.add(entry)
             if request.atlases:
                 return
@@ -164,16 +165,17 @@ class _Checker:
 
         return _had(made)
 
-    def _is_known(self, entry: Stored) -> bool:
+    def _is_known(self, entry: Stored, request: DatasetRequest) -> bool:
         """Return whether this was verified before: the same record, numbers, data and code."""
         seal = entry.record.seal
         if self.known is None or seal is None or not entry.sealed:
             return False
         try:
-            data = data_parts(entry.record, self.datasets)
+            if request not in self.parts:
+                self.parts[request] = data_parts(entry.record, self.datasets)
         except Exception:  # noqa: BLE001 - a loader's bug; `_had` says so
             return False
-        return self.known.has(seal, *data) and not entry.damage()
+        return self.known.has(seal, *self.parts[request]) and not entry.damage()
 
     def check(self, entry: Stored) -> Check:
         """Return what became of a record; one that is damaged in any way raises nothing."""

@@ -213,6 +213,7 @@ def test_a_dataset_that_ends_the_process_is_named(folder: Path) -> None:
     assert "error: faulty_models:load_and_leave: the worker process ended itself" in done.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_a_dataset_is_loaded_is_one_line(folder: Path) -> None:
     words = ("run", "-m", "mean", "-d", "faulty-slow-data", "--out", "none")
     process = start(folder, *words)

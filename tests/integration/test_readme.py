@@ -47,6 +47,11 @@ def all_runs() -> pd.DataFrame:
     return load_runs(REPOSITORY / "leaderboards")
 
 
+@cache
+def all_records() -> RecordStore:
+    return RecordStore(REPOSITORY / "leaderboards")
+
+
 def text_of(name: str) -> str:
     return (REPOSITORY / name).read_text(encoding="utf-8")
 
@@ -150,7 +155,7 @@ def test_what_masked_cells_cost_on_real_data_is_what_the_row_says() -> None:
 
 
 def test_how_much_was_learnt_from_is_what_the_records_say() -> None:
-    store = RecordStore(REPOSITORY / "leaderboards")
+    store = all_records()
 
     def material(model: str) -> Any:
         runs = [r for r in store.of("bace", model) if r.split.name == "reference" and not r.missing]
@@ -268,7 +273,7 @@ def test_what_is_said_of_assay_families_is_what_is_left() -> None:
 def test_without_which_read_out_more_is_lost_is_what_the_records_say() -> None:
     of: dict[str, dict[int | None, float]] = {"cytotoxicity": {}, "growth": {}}
     sizes = []
-    for run in RecordStore(REPOSITORY / "leaderboards").of("toxcast+wong2024", "cells.counts"):
+    for run in all_records().of("toxcast+wong2024", "cells.counts"):
         missing = run.missing or {"modalities": []}
         (kind, *more) = missing["modalities"] or [""]
         if run.split.name == "strict" and kind in of and not more and run.metrics:
@@ -284,7 +289,7 @@ def test_without_which_read_out_more_is_lost_is_what_the_records_say() -> None:
 
 
 def test_what_is_said_of_tasks_with_few_positives_is_what_the_records_say() -> None:
-    runs = RecordStore(REPOSITORY / "leaderboards").of("toxcast", "chmr.finetuned")
+    runs = all_records().of("toxcast", "chmr.finetuned")
     tasks: dict[bool, list[list[Any]]] = {False: [], True: []}
     for run in runs:
         shuffled = run.model.overrides == {"shuffle_cells": True}

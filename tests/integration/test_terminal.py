@@ -72,6 +72,7 @@ def test_full_standard_error_changes_nothing(shell: Shell, tmp_path: Path) -> No
     assert "0 failed before" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_its_reader_leaves(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"{RUN} | head -c 1")
     assert (done.returncode, done.stdout) == (0, "P")

@@ -56,6 +56,7 @@ print(wrong, heard, rounds > 1)
 """
 
 
+@pytest.mark.slow
 def test_rdkit_gets_none_of_a_storm_of_signals_and_python_all() -> None:
     # Computed here, RDKit would take most of them, and some molecules would be wrong. Each signal
     # goes to the whole group, as a terminal's does, and is sent when the one before was heard,
