@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from chmr_bench.ablation.phenotype import any_observed, phenotype_rank
-from chmr_bench.contracts import MatrixBlock, modality_of
+from chmr_bench.contracts import HeldRows, MatrixBlock, modality_of
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.types import BoolArray, FloatArray
 
@@ -303,6 +303,8 @@ def without(blocks: Mapping[str, MatrixBlock], gone: MaskedEntries) -> dict[str,
 
 def _emptied(block: MatrixBlock, rows: BoolArray) -> MatrixBlock:
     observed = block.observed & ~(rows[:, None] if block.in_part else rows)
+    if isinstance(block.values, HeldRows):
+        return replace(block, values=block.values.without(rows), observed=observed)
     if isinstance(block.values, np.ndarray):
         values = np.array(block.values, dtype=np.result_type(block.values, np.float32), copy=True)
         values[rows] = np.nan

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from chmr_bench.cells.assays import AssayBlock, add_assays
-from chmr_bench.contracts import MatrixBlock, modality_of
+from chmr_bench.contracts import HeldRows, MatrixBlock, modality_of
 from chmr_bench.errors import DataError
 from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.types import BoolArray, FloatArray, IntArray
@@ -236,7 +236,7 @@ class Atlas:
 
 def _check_blocks(where: str, blocks: Mapping[str, MatrixBlock], n: int) -> None:
     for name, block in blocks.items():
-        if not isinstance(block.values, np.ndarray) or block.values.ndim != 2:
+        if not isinstance(block.values, np.ndarray | HeldRows) or block.values.ndim != 2:
             raise DataError(f"{where}, block {name!r}: expected a dense matrix (n, d)")
         if block.observed.dtype != np.bool_:
             raise DataError(
@@ -259,7 +259,7 @@ def add_blocks(h: hashlib._Hash, blocks: Mapping[str, MatrixBlock]) -> None:
     """Add the blocks in the order of their names; what is not observed holds nothing."""
     for name in sorted(blocks):
         block = blocks[name]
-        values = np.asarray(block.values)
+        values = block.values
         in_part = " in part" if block.in_part else ""
         h.update(f"{name} {values.dtype.str} {values.shape}{in_part}\0".encode())
         _add_text(h, block.names)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.cells.similarity import SparsityRule, within_clusters, within_groups
-from chmr_bench.contracts import MatrixBlock, Progress, modality_of, no_progress
+from chmr_bench.contracts import HeldRows, MatrixBlock, Progress, modality_of, no_progress
 from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench.features.cache import available_cores
 from chmr_bench.features.tanimoto import Bits, Neighbours, nearest, packed
@@ -232,14 +233,14 @@ def _profile_links(
 
 def _shares_and_profiles(
     block: MatrixBlock, fewest: int
-) -> tuple[npt.NDArray[np.float32], FloatArray, BoolArray]:
+) -> tuple[npt.NDArray[np.float32], FloatArray | HeldRows, BoolArray]:
     """Return each molecule's share of the entries, its profile, and whether it is compared."""
-    values = np.asarray(block.values)
     if not block.in_part:
+        values: Any = block.values
         return np.ones(len(block), dtype=np.float32), values, block.observed
     entries = block.entries
     shares = entries.mean(axis=1, dtype=np.float32)
-    return shares, np.where(entries, values, np.nan), entries.sum(axis=1) >= fewest
+    return shares, np.where(entries, block.dense(), np.nan), entries.sum(axis=1) >= fewest
 
 
 def _gene_links(atlas: Atlas, settings: GraphSettings, first: int) -> list[_Links]:
@@ -255,8 +256,9 @@ def _gene_links(atlas: Atlas, settings: GraphSettings, first: int) -> list[_Link
         rows = np.flatnonzero(block.observed_rows)
         if modality_of(name) != EXPRESSION or not len(columns) or not len(rows):
             continue
-        size = np.abs(np.asarray(block.values)[np.ix_(rows, columns)])
-        known = block.take(rows).entries[:, columns]
+        profiles = block.take(rows)
+        size = np.abs(profiles.dense()[:, columns])
+        known = profiles.entries[:, columns]
         if not known.any():
             continue
         size[~known] = 0

@@ -11,7 +11,7 @@ import numpy as np
 from chmr_bench.cells.assays import AssayBlock
 from chmr_bench.cells.assays import joined as joined_assays
 from chmr_bench.cells.atlas import Atlas, Forms, Genes, ProfileTable
-from chmr_bench.contracts import MatrixBlock
+from chmr_bench.contracts import HeldRows, MatrixBlock
 from chmr_bench.errors import DataError
 from chmr_bench.features.groups import MoleculeKeys, numbered
 from chmr_bench.types import IntArray
@@ -19,6 +19,8 @@ from chmr_bench.types import IntArray
 Piece: TypeAlias = tuple[MatrixBlock, IntArray]
 """A block, and the molecule each of its rows belongs to; -1 = to none."""
 AnyBlock = TypeVar("AnyBlock", MatrixBlock, AssayBlock)
+MOST_HELD = 0.5
+"""Share of the molecules; where fewer have a block measured in full, no row of others is held."""
 ParentsOf: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 
 
@@ -201,23 +203,28 @@ def first_observed(pieces: Sequence[Piece], n: int) -> tuple[MatrixBlock, int]:
     A conflict is an observed row that was not taken and differs from the one that was.
     The pieces have the same columns.
     """
-    dtype = np.result_type(np.float32, *(np.asarray(block.values).dtype for block, _ in pieces))
+    dtype = np.result_type(np.float32, *(block.values.dtype for block, _ in pieces))
     names = pieces[0][0].names
-    values = np.full((n, np.asarray(pieces[0][0].values).shape[1]), np.nan, dtype=dtype)
-    observed = np.zeros(n, dtype=bool)
+    places = np.unique(np.concatenate([part[block.observed] for block, part in pieces]))
+    places = places[places >= 0]
+    held = np.full((len(places), pieces[0][0].values.shape[1]), np.nan, dtype=dtype)
+    taken = np.zeros(len(places), dtype=bool)
     conflicts = 0
     for block, targets in pieces:
-        block_values = np.asarray(block.values)
         rows = np.flatnonzero(block.observed & (targets >= 0))
-        _, index = np.unique(targets[rows], return_index=True)
-        leading = rows[np.sort(index)]
-        taken = leading[~observed[targets[leading]]]
-        values[targets[taken]] = block_values[taken]
-        observed[targets[taken]] = True
-        others = np.setdiff1d(rows, taken, assume_unique=True)
-        same = (values[targets[others]] == block_values[others]) | np.isnan(block_values[others])
+        values, place = block.take(rows).dense(), np.searchsorted(places, targets[rows])
+        leading = np.sort(np.unique(place, return_index=True)[1])
+        new = leading[~taken[place[leading]]]
+        held[place[new]] = values[new]
+        taken[place[new]] = True
+        others = np.setdiff1d(np.arange(len(rows)), new, assume_unique=True)
+        same = (held[place[others]] == values[others]) | np.isnan(values[others])
         conflicts += int((~same.all(axis=1)).sum())
-    return MatrixBlock(values, observed, names), conflicts
+    observed = np.zeros(n, dtype=bool)
+    observed[places] = True
+    matrix = HeldRows(places, held, n)
+    few = len(places) < n * MOST_HELD
+    return MatrixBlock(matrix if few else np.asarray(matrix), observed, names), conflicts
 
 
 def merge_blocks(
@@ -230,7 +237,7 @@ def merge_blocks(
     groups: dict[str, dict[Any, tuple[str, list[tuple[AnyBlock, IntArray]]]]] = {}
     for (source, blocks), part_targets in zip(parts, targets, strict=True):
         for name, block in blocks.items():
-            columns = block.names or np.asarray(block.values).shape[1]
+            columns = block.names or block.values.shape[1]
             _, pieces = groups.setdefault(name, {}).setdefault(columns, (source, []))
             pieces.append((block, part_targets))
     merged: dict[str, AnyBlock] = {}

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from chmr_bench.contracts import HeldRows
 from chmr_bench.features import tanimoto_kernel
 from chmr_bench.features.tanimoto import Words, bit_counts
 from chmr_bench.types import BoolArray, FloatArray, IntArray
@@ -101,7 +102,7 @@ def within_groups(
 
 
 def within_clusters(
-    values: FloatArray,
+    values: FloatArray | HeldRows,
     observed: BoolArray,
     rule: SparsityRule,
     cluster_size: int,
@@ -132,7 +133,7 @@ def within_clusters(
     return _search(len(values), list(clusters(unit, cluster_size, rng)), rule, compare, 1)
 
 
-def unit_rows(values: FloatArray, rows: IntArray) -> npt.NDArray[np.float32]:
+def unit_rows(values: FloatArray | HeldRows, rows: IntArray) -> npt.NDArray[np.float32]:
     """Return these rows with columns standardised over them, each of length 1, float32.
 
     A value that is no number counts as the column's mean; a row of nothing else stays 0.

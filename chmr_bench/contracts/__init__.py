@@ -8,7 +8,7 @@ than the standard library and numpy. Dimension letters: `n` molecules, `t` tasks
 from __future__ import annotations
 
 from chmr_bench.contracts.atlases import ASSAY, CELL_MODALITIES, AtlasSpec, ReadOuts
-from chmr_bench.contracts.blocks import Block, GraphBlock, MatrixBlock, modality_of
+from chmr_bench.contracts.blocks import Block, GraphBlock, HeldRows, MatrixBlock, modality_of
 from chmr_bench.contracts.data import Dataset, DroppedRow, Inputs, Split, part_digest
 from chmr_bench.contracts.models import FitContext, MatchModel, Model, TaskInfo
 from chmr_bench.contracts.progress import Progress, no_progress
@@ -40,6 +40,7 @@ __all__ = [
     "FeatureSpec",
     "FitContext",
     "GraphBlock",
+    "HeldRows",
     "Inputs",
     "LoadFiles",
     "MatchModel",

@@ -18,14 +18,87 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class HeldRows:
+    """A dense (n, d) matrix of which some rows alone are held; the others hold one number.
+
+    What merged atlases measured of a few of many molecules would not fit into memory otherwise.
+    `matrix[rows]` is an array of these rows, and `np.asarray(matrix)` one of all.
+
+    Attributes
+    ----------
+    rows
+        (m,) int64 ascending, which are held.
+    held
+        (m, d) float, their values.
+    n
+        Number of rows.
+    fill
+        What the others hold.
+
+    Examples
+    --------
+    >>> matrix = HeldRows(np.array([1]), np.array([[0.5, 2.0]]), n=3)
+    >>> matrix.shape, matrix[np.array([1, 0])].tolist()
+    ((3, 2), [[0.5, 2.0], [nan, nan]])
+    """
+
+    rows: IntArray
+    held: FloatArray
+    n: int
+    fill: float = np.nan
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d)."""
+        return self.n, self.held.shape[1]
+
+    @property
+    def ndim(self) -> int:
+        """2, as of any matrix."""
+        return 2
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the numbers held."""
+        return self.held.dtype
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, rows: int | IntArray | BoolArray | slice) -> FloatArray:
+        """Return the (k, d) array of these rows; of one its (d,) numbers."""
+        chosen = np.arange(self.n)[rows]
+        values = np.asarray(self.take(np.atleast_1d(chosen)))
+        return values if np.ndim(chosen) else values[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
+        values = np.full(self.shape, self.fill, dtype=dtype or self.dtype)
+        values[self.rows] = self.held
+        return values
+
+    def take(self, rows: IntArray | BoolArray) -> HeldRows:
+        """Return the matrix of the given rows, in that order."""
+        place = np.full(self.n, -1, dtype=np.int64)
+        place[self.rows] = np.arange(len(self.rows))
+        found = place[rows]
+        there = np.flatnonzero(found >= 0)
+        return replace(self, rows=there, held=self.held[found[there]], n=len(found))
+
+    def without(self, gone: BoolArray) -> HeldRows:
+        """Return the matrix of which these rows, (n,) bool, are not held."""
+        kept = ~gone[self.rows]
+        return replace(self, rows=self.rows[kept], held=self.held[kept])
+
+
+@dataclass(frozen=True)
 class MatrixBlock:
     """One modality as a matrix.
 
     Attributes
     ----------
     values
-        (n, d) float or integer array, or a scipy CSR matrix. Rows and entries that are not
-        observed hold NaN (dense) or nothing (sparse) and must not be read.
+        (n, d) float or integer array, a scipy CSR matrix, or, in a merged atlas, `HeldRows`. Rows
+        and entries that are not observed hold NaN (dense) or nothing (sparse) and must not be read.
     observed
         (n,) bool, True where the molecule has this modality; or (n, d), where it may have a
         part of it.
@@ -39,7 +112,7 @@ class MatrixBlock:
     (2, [[0.5]])
     """
 
-    values: FloatArray | sparse.csr_array
+    values: FloatArray | sparse.csr_array | HeldRows
     observed: BoolArray
     names: tuple[str, ...] = ()
 
@@ -60,7 +133,8 @@ class MatrixBlock:
     def entries(self) -> BoolArray:
         """(n, d) bool, True where a number was measured: observed, and finite where dense."""
         rows = self.observed if self.in_part else self.observed[:, None]
-        finite = np.isfinite(self.values) if isinstance(self.values, np.ndarray) else True
+        dense = isinstance(self.values, np.ndarray | HeldRows)
+        finite = np.isfinite(np.asarray(self.values)) if dense else True
         return np.asarray(np.broadcast_to(rows & finite, self.values.shape))
 
     def settled(self) -> MatrixBlock:
@@ -108,11 +182,15 @@ class MatrixBlock:
 
     def dense(self) -> FloatArray:
         """Return the values as an array, (n, d); what is sparse has 0 where nothing stands."""
-        return self.values if isinstance(self.values, np.ndarray) else self.values.toarray()
+        if isinstance(self.values, np.ndarray | HeldRows):
+            return np.asarray(self.values)
+        return self.values.toarray()
 
-    def take(self, rows: IntArray) -> MatrixBlock:
+    def take(self, rows: IntArray | BoolArray) -> MatrixBlock:
         """Return the block of the given rows, in that order."""
-        return replace(self, values=self.values[rows], observed=self.observed[rows])
+        values = self.values
+        values = values.take(rows) if isinstance(values, HeldRows) else values[rows]
+        return replace(self, values=values, observed=self.observed[rows])
 
 
 @dataclass(frozen=True)
@@ -195,7 +273,7 @@ def block_arrays(block: Block) -> list[Any]:
             block.observed,
         ]
     values = block.values
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray | HeldRows):
         return [np.asarray(values, dtype="<f8"), block.observed]
     return [values.data, values.indices, values.indptr, block.observed]
 
@@ -203,7 +281,8 @@ def block_arrays(block: Block) -> list[Any]:
 def forbid_changes(block: Block) -> None:
     """Make every array of a block read-only."""
     for value in vars(block).values():
-        parts = [value, *(getattr(value, name, None) for name in ("data", "indices", "indptr"))]
+        names = ("data", "indices", "indptr", "rows", "held")
+        parts = [value, *(getattr(value, name, None) for name in names)]
         for part in parts:
             if isinstance(part, np.ndarray):
                 part.setflags(write=False)

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from chmr_bench.contracts import Block, GraphBlock, MatrixBlock
+from chmr_bench.contracts import Block, GraphBlock, HeldRows, MatrixBlock
 from chmr_bench.errors import DataError
 from chmr_bench.paths import write_whole, written_whole
 
@@ -99,9 +99,9 @@ def _pack(block: Block) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     if isinstance(block, GraphBlock):
         header["kind"] = "graph"
         arrays = {name: np.asarray(getattr(block, name)) for name in _GRAPH_ARRAYS}
-    elif isinstance(block.values, np.ndarray):
+    elif isinstance(block.values, np.ndarray | HeldRows):
         header |= {"kind": "dense", "names": list(block.names)}
-        arrays = {"values": block.values, "observed": block.observed}
+        arrays = {"values": np.asarray(block.values), "observed": block.observed}
     else:
         matrix = block.values
         n, d = matrix.shape

@@ -63,8 +63,7 @@ def _compute(spec: FeatureSpec, smiles: list[str], where: str) -> Block:
 def _check_sample(block: Block, where: str) -> None:
     if not block.observed.any():
         raise PluginError(f"{where}: no molecule of the sample has it")
-    values = block.values if isinstance(block, MatrixBlock) else np.zeros(0)
-    if np.isinf(values if isinstance(values, np.ndarray) else values.data).any():
+    if isinstance(block, MatrixBlock) and np.isinf(block.dense()).any():
         raise PluginError(f"{where}: values are infinite; NaN says that a number is undefined")
 
 

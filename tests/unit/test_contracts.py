@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from scipy import sparse
 from chmr_bench.contracts import (
     Dataset,
     GraphBlock,
+    HeldRows,
     Inputs,
     MatrixBlock,
     Split,
@@ -55,6 +57,41 @@ def dataset() -> Dataset:
     y = np.array([[0, 1], [1, np.nan], [0, 0], [1, 1], [np.nan, 0]], dtype=float)
     smiles = ("C", "CC", "CCC", "CCCC", "CCCCC")
     return Dataset(smiles, y, ("one", "two"), {"morphology": matrix_block()})
+
+
+def held_rows() -> tuple[HeldRows, MatrixBlock]:
+    """Return a matrix that holds two rows of five, and the block with all of it laid out."""
+    held = HeldRows(np.array([1, 3]), np.array([[0.5, 2.0], [np.nan, 1.0]]), N)
+    observed = np.array([False, True, False, True, False])
+    return held, MatrixBlock(np.asarray(held), observed)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.array([3, 0, 3]),
+        np.array([], dtype=np.int64),
+        np.array([True, True, False, False, True]),
+        slice(1, 4),
+        3,
+    ],
+)
+def test_rows_that_are_held_are_read_like_an_array(rows: Any) -> None:
+    held, laid_out = held_rows()
+    assert np.asarray(held).tolist()[1] == [0.5, 2.0]
+    np.testing.assert_array_equal(held[rows], laid_out.values[rows])
+    assert (held.shape, held.ndim, len(held), held.dtype) == ((5, 2), 2, 5, np.float64)
+
+
+@given(rows=st.lists(st.integers(0, N - 1), max_size=12))
+def test_a_block_of_held_rows_is_the_block_with_all_laid_out(rows: list[int]) -> None:
+    held, laid_out = held_rows()
+    block = dataclasses.replace(laid_out, values=held).take(np.array(rows, dtype=np.int64))
+    expected = laid_out.take(np.array(rows, dtype=np.int64))
+    assert isinstance(block.values, HeldRows)
+    assert len(block.values.held) == expected.observed.sum()
+    np.testing.assert_array_equal(block.dense(), expected.dense())
+    np.testing.assert_array_equal(block.entries, expected.entries)
 
 
 def test_rows_of_a_matrix_come_in_the_order_asked() -> None:

@@ -123,7 +123,7 @@ def codes_where_readable(smiles: Sequence[str]) -> MatrixBlock:
         codes: Any = np.zeros((len(smiles), KEY_LENGTH), dtype=np.uint8)
         for row, text in enumerate(smiles):
             try:
-                codes[row] = connectivity([text]).values[0]
+                codes[row] = connectivity([text]).dense()[0]
             except (FeatureError, *RDKIT_REFUSES):
                 codes[row, 0] = UNREADABLE
         return MatrixBlock(values=codes, observed=codes[:, 0] > UNREADABLE)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from chmr_bench import DataError, MatrixBlock
-from chmr_bench.contracts import Block
-from chmr_bench.types import BoolArray, IntArray
+from chmr_bench.contracts import Block, HeldRows
+from chmr_bench.types import BoolArray, FloatArray, IntArray
 
 CLIP = 10.0
 """Standard deviations; a read-out farther out counts as this far while learning."""
@@ -25,7 +24,7 @@ class Values:
 
     Attributes
     ----------
-    x : npt.NDArray[np.float32]
+    x : npt.NDArray[np.float32] | HeldRows
         (n, d) float32; what is not observed is 0 and must not be read.
     observed : BoolArray
         (n,) who has anything of it.
@@ -37,7 +36,7 @@ class Values:
         (n, d) which entries were measured; None = all of every row observed.
     """
 
-    x: npt.NDArray[np.float32]
+    x: npt.NDArray[np.float32] | HeldRows
     observed: BoolArray
     mean: npt.NDArray[np.float32]
     sd: npt.NDArray[np.float32]
@@ -50,11 +49,11 @@ class Values:
         return x if self.entries is None else np.where(self.entries[rows], x, np.float32(np.nan))
 
     @property
-    def profiles(self) -> npt.NDArray[np.float32]:
+    def profiles(self) -> npt.NDArray[np.float32] | HeldRows:
         """x of all rows, NaN where an entry was not measured; in full it is x itself, no copy."""
-        return (
-            self.x if self.entries is None else np.where(self.entries, self.x, np.float32(np.nan))
-        )
+        if self.entries is None:
+            return self.x
+        return np.where(self.entries, np.asarray(self.x), np.float32(np.nan))
 
 
 def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: bool) -> None:
@@ -66,9 +65,9 @@ def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: b
         Read-outs were masked on purpose, so that there may be none left.
     """
     for name, block in blocks.items():
-        values = block.dense()
-        if not values.shape[1] or (block.observed.any() and not _any_finite(values, block)):
-            what = "is not finite in any molecule" if values.shape[1] else "has no column"
+        seen = block.take(block.observed_rows).entries
+        if not block.values.shape[1] or (block.observed.any() and not seen.any()):
+            what = "is not finite in any molecule" if block.values.shape[1] else "has no column"
             raise DataError(
                 f"atlas {atlas!r}: the cell read-out {name!r} {what}, so there is nothing to learn "
                 "from; mend the atlas, name others with --set cells=..., or pretrain on molecules "
@@ -81,17 +80,12 @@ def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: b
         )
 
 
-def _any_finite(values: npt.NDArray[Any], block: MatrixBlock) -> bool:
-    return bool(np.isfinite(values[block.observed]).any())
-
-
 def shuffled(block: MatrixBlock, rng: np.random.Generator) -> MatrixBlock:
     """Return the block with every observed row given to another observed molecule."""
     rows = rng.permutation(np.flatnonzero(block.observed_rows))
-    values, observed = np.array(block.values, copy=True), block.observed.copy()
-    values[rows] = values[np.roll(rows, 1)]
-    observed[rows] = observed[np.roll(rows, 1)]  # which entries were measured goes with them
-    return replace(block, values=values, observed=observed)
+    giver = np.arange(len(block))
+    giver[rows] = np.roll(rows, 1)
+    return block.take(giver)  # which entries were measured goes with them
 
 
 def standardised(block: Block) -> Values:
@@ -104,15 +98,13 @@ def standardised(block: Block) -> Values:
     if not isinstance(block, MatrixBlock):
         raise DataError("expected a matrix, got graphs")
     block = block.settled()
-    values = block.dense()
     rows, entries = block.observed_rows, block.observed if block.in_part else None
-    seen = np.asarray(values[rows], dtype=np.float64)  # (k, d)
-    d = values.shape[1]
-    x = np.zeros((len(block), d), dtype=np.float32)
+    seen = np.asarray(block.take(rows).dense(), dtype=np.float64)  # (k, d)
+    d = seen.shape[1]
     known = np.isfinite(seen) if entries is None else entries[rows]
     binary = _are_calls(seen, known, in_part=block.in_part)
     if binary or not len(seen):
-        x[rows] = np.where(known, seen, 0)
+        x = _spread(block, np.where(known, seen, 0))
         zeros, ones = np.zeros(d, np.float32), np.ones(d, np.float32)
         return Values(x, rows, zeros, ones, binary, entries)
     n_known = np.maximum(known.sum(axis=0), 1)
@@ -120,7 +112,7 @@ def standardised(block: Block) -> Values:
     centred = np.where(known, seen - mean, 0)
     sd = np.sqrt((centred**2).sum(axis=0) / n_known)
     sd = np.where(sd > 1e-6 * np.maximum(np.abs(mean), 1), sd, 1.0)
-    x[rows] = np.clip(centred / sd, -CLIP, CLIP)
+    x = _spread(block, np.clip(centred / sd, -CLIP, CLIP))
     scale = mean.astype(np.float32), sd.astype(np.float32)
     return Values(x, rows, *scale, entries=entries)
 
@@ -139,9 +131,8 @@ def min_max(block: MatrixBlock) -> Values:
     array([0. , 1. , 0.5], dtype=float32)
     """
     block = block.settled()
-    values = block.dense()
     rows, entries = block.observed_rows, block.observed if block.in_part else None
-    seen = np.asarray(values[rows], dtype=np.float64)  # (k, d)
+    seen = np.asarray(block.take(rows).dense(), dtype=np.float64)  # (k, d)
     known = np.isfinite(seen) if entries is None else entries[rows]
     least = np.where(known, seen, np.inf).min(axis=0, initial=np.inf)
     most = np.where(known, seen, -np.inf).max(axis=0, initial=-np.inf)
@@ -149,10 +140,15 @@ def min_max(block: MatrixBlock) -> Values:
     spread = np.where(most > least, most - least, 1.0)
     scaled = np.where(known, (seen - least) / spread, 0.0)
     centre = scaled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    x = np.zeros((len(block), values.shape[1]), dtype=np.float32)
-    x[rows] = np.where(known, scaled, centre if entries is None else 0.0)
+    x = _spread(block, np.where(known, scaled, centre if entries is None else 0.0))
     scale = least.astype(np.float32), spread.astype(np.float32)
     return Values(x, rows, *scale, binary=True, entries=entries)
+
+
+def _spread(block: MatrixBlock, x: FloatArray) -> npt.NDArray[np.float32] | HeldRows:
+    """Return (n, d) of what the (k, d) observed rows became, and 0; held as the block's values."""
+    spread = HeldRows(np.flatnonzero(block.observed_rows), x.astype(np.float32), len(block), 0.0)
+    return spread if isinstance(block.values, HeldRows) else np.asarray(spread)
 
 
 def _are_calls(seen: npt.NDArray[np.float64], known: BoolArray, *, in_part: bool) -> bool:

@@ -40,7 +40,9 @@ def fill(
 ) -> dict[str, Filled]:
     """Return the second view of every cell block; `near` is read by `NEEDS_NEIGHBOURS` alone."""
     if config.fill == "zero":
-        return {name: _whole(np.zeros_like(values.x)) for name, values in cells.items()}
+        return {
+            name: _whole(np.zeros(values.x.shape, np.float32)) for name, values in cells.items()
+        }
     if config.fill == "random":
         return {name: _noise(values, seed, name) for name, values in cells.items()}
     steps = config.propagation_steps if config.fill == "propagation" else 1
@@ -49,11 +51,11 @@ def fill(
 
 def _propagated(values: Values, near: Neighbours, steps: int, put_back: bool) -> Filled:
     """Return what T steps of eq. 1 give; the last of them for what is observed too."""
-    seen = values.observed if values.entries is None else values.entries
+    seen, x = values.observed if values.entries is None else values.entries, np.asarray(values.x)
     if put_back:
-        filled = propagation.propagate(values.x, seen, near, steps)
+        filled = propagation.propagate(x, seen, near, steps)
         return Filled(filled.values.astype(np.float32, copy=False), filled.reached)
-    before = propagation.propagate(values.x, seen, near, max(steps - 1, 0))
+    before = propagation.propagate(x, seen, near, max(steps - 1, 0))
     last = propagation.borrow(before.values, before.reached, near)
     return Filled(last.values.astype(np.float32, copy=False), last.reached)
 
@@ -65,7 +67,7 @@ def _noise(values: Values, seed: int, name: str) -> Filled:
         return _whole(rng.standard_normal(values.x.shape, dtype=np.float32))
     frequency = values.x[values.observed].mean(axis=0)  # (d,)
     if values.entries is not None:
-        frequency = values.x.sum(axis=0) / np.maximum(values.entries.sum(axis=0), 1)
+        frequency = np.asarray(values.x).sum(axis=0) / np.maximum(values.entries.sum(axis=0), 1)
     return _whole((rng.random(values.x.shape) < frequency).astype(np.float32))
 
 

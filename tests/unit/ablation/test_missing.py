@@ -23,7 +23,7 @@ from chmr_bench.ablation.missing import (
     uniform,
     without,
 )
-from chmr_bench.contracts import MatrixBlock
+from chmr_bench.contracts import HeldRows, MatrixBlock
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.types import BoolArray
 
@@ -313,6 +313,17 @@ def test_nothing_is_left_of_a_hidden_row() -> None:
     assert found["b.x"].values.toarray().tolist() == [[0, 0], [2, 3], [4, 5]]
     assert found["c"] is dense
     assert dense.observed[0]  # what was given stays
+
+
+def test_a_hidden_row_is_no_longer_held() -> None:
+    rows = np.array([1, 3, 4])
+    held = HeldRows(rows, np.arange(6.0).reshape(3, 2), 6)
+    hidden = np.isin(np.arange(6), [0, 3])
+    left = without({"growth": MatrixBlock(held, np.isin(np.arange(6), rows))}, {"growth": hidden})
+    values = left["growth"].values
+    assert isinstance(values, HeldRows)
+    assert (values.rows.tolist(), values.held.tolist()) == ([1, 4], [[0, 1], [4, 5]])
+    assert np.flatnonzero(left["growth"].observed).tolist() == [1, 4]
 
 
 def test_shuffled_read_outs_go_to_other_molecules_that_have_one() -> None:

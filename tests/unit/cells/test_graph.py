@@ -13,6 +13,7 @@ from chmr_bench.cells.atlas import Atlas, Genes
 from chmr_bench.cells.graph import ContextGraph, GraphSettings, build
 from chmr_bench.cells.similarity import SparsityRule
 from chmr_bench.cells.walks import walk
+from chmr_bench.contracts import HeldRows
 from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench.features.tanimoto import nearest
 
@@ -190,3 +191,15 @@ def test_what_does_not_fit_is_named(graph: ContextGraph, atlas: Atlas, bits: Any
         build(atlas, bits, SETTINGS, scaffolds=["", ""])
     with pytest.raises(UnknownNameError, match="did you mean 'morphology'"):
         graph.nodes_of("morfology")
+
+
+def test_rows_that_are_held_give_the_same_graph(
+    atlas: Atlas, bits: Any, graph: ContextGraph
+) -> None:
+    blocks = {}
+    for name, one in atlas.blocks.items():
+        rows = np.flatnonzero(one.observed)
+        blocks[name] = replace(one, values=HeldRows(rows, one.take(rows).dense(), N))
+    held = build(replace(atlas, blocks=blocks), bits, SETTINGS, scaffolds=SCAFFOLDS, n_jobs=1)
+    for name in ("indptr", "indices", "weights", "row"):
+        np.testing.assert_array_equal(getattr(held, name), getattr(graph, name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from chmr_bench import DataError, MatrixBlock
 from chmr_bench.cells import Atlas, Genes, ProfileTable, merge
 from chmr_bench.cells.merging import first_observed, one_row_a_molecule
+from chmr_bench.contracts import HeldRows
 from chmr_bench.features.groups import MoleculeKeys
 
 COLUMNS = ("a", "b")
@@ -144,6 +146,21 @@ def test_real_and_simulated_read_outs_are_not_mixed() -> None:
         merge(parts)
     with pytest.raises(DataError, match="no atlas"):
         merge([])
+
+
+def test_of_what_few_molecules_have_no_row_of_others_is_held() -> None:
+    few = atlas("few", "ab", blocks={"expression": block({0: [1, 2], 1: [3, 4]}, 2)})
+    many = atlas("many", "bcdef", blocks={"growth": block({i: [i, 1] for i in range(5)}, 5)})
+    merged = merge([few, many])
+    held = merged.blocks["expression"].values
+    assert isinstance(held, HeldRows)
+    assert held.held.tolist() == [[1, 2], [3, 4]]
+    assert not isinstance(merged.blocks["growth"].values, HeldRows)
+    blocks = {name: replace(b, values=b.dense()) for name, b in merged.blocks.items()}
+    laid_out = replace(merged, blocks=blocks)
+    assert merged.digest() == laid_out.digest()
+    rows = np.array([4, 1, 0])
+    assert merged.take(rows).digest() == laid_out.take(rows).digest()
 
 
 def test_first_observed_against_a_plain_loop() -> None:

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from chmr_bench import MatrixBlock
+from chmr_bench.contracts import HeldRows
 from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench.features.tanimoto import nearest
 from chmr_bench.nn.pretraining import features
 from chmr_bench.nn.pretraining.material import cell_blocks, check_readouts
 from chmr_bench.nn.pretraining.seeding import generator, held_out, number
-from chmr_bench.nn.pretraining.values import CLIP, shuffled, standardised
+from chmr_bench.nn.pretraining.values import CLIP, min_max, shuffled, standardised
 from chmr_bench_chmr.pretraining import material as materials
 from chmr_bench_chmr.pretraining.batches import Batcher
 from chmr_bench_chmr.pretraining.filling import fill
@@ -84,6 +85,23 @@ def test_a_modality_chooses_all_its_sources(tiny: Any) -> None:
     renamed = type(atlas)(atlas.name, atlas.smiles, atlas.keys, blocks)
     config = tiny.config(cells=("morphology", "expression.here"))
     assert list(cell_blocks(renamed, config, 0)) == ["morphology.here", "expression.here"]
+
+
+@pytest.mark.parametrize("scaled", [standardised, min_max])
+def test_rows_that_are_held_are_scaled_like_all_laid_out(scaled: Any) -> None:
+    rng = np.random.default_rng(1)
+    held = HeldRows(np.array([2, 5, 6]), rng.normal(size=(3, 4)), 9)
+    observed = np.isin(np.arange(9), held.rows)
+    made = scaled(MatrixBlock(held, observed))
+    expected = scaled(MatrixBlock(np.asarray(held), observed))
+    assert isinstance(made.x, HeldRows)
+    np.testing.assert_array_equal(made.profiles, expected.profiles)
+    np.testing.assert_array_equal(made.targets(held.rows), expected.targets(held.rows))
+    mixed = [
+        shuffled(MatrixBlock(values, observed), np.random.default_rng(0))
+        for values in (held, np.asarray(held))
+    ]
+    np.testing.assert_array_equal(mixed[0].dense(), mixed[1].dense())
 
 
 def test_shuffled_rows_all_belong_to_another(tiny: Any) -> None:
