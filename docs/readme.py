@@ -32,10 +32,6 @@ SMALL_NOTE = (
     "rank over all nine (ties where 95 % intervals overlap)."
 )
 NO_TABLE = "*No results are on record yet.*"
-FAMILY = ("chmr", "cells.")
-"""How the names of CHMR, its variants and its controls begin."""
-BESIDE = ("fingerprint.forest", "fingerprint.linear", "mean")
-"""Rows that stand with the variants' on simulated data."""
 AGAINST = (
     "chmr.molecule-only",
     "chmr.shuffled-cells",
@@ -271,12 +267,11 @@ def _gain(table: Table, base: str, other: str) -> str:
 
 
 def _variants(rows: Mapping[str, Mapping[str, str]]) -> str:
-    """Return a table of CHMR, its variants and its controls on one simulated dataset."""
+    """Return a table of all models on one simulated dataset."""
     ours = rows["chmr"]
-    kept = [row for name, row in rows.items() if name.startswith(FAMILY) or name in BESIDE]
     heading = f"| {ours['dataset']} (simulated) | {ours['metric']}{_unit(ours)} | 95 % | runs |"
     lines = [heading, "|:--|--:|:--|--:|"]
-    for row in kept:
+    for row in rows.values():
         score, low, high = (_shown(row, key) for key in ("score", "low", "high"))
         lines.append(f"| {row['row']} | {score} | {low} to {high} | {row['n_runs']} |")
     return "\n".join(lines)

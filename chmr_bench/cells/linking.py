@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -127,7 +127,8 @@ def together(parts: Sequence[OwnProfiles]) -> tuple[dict[str, MatrixBlock], int]
         return {name: block for part in blocks for name, block in part.items()}, 0
     n = parts[0].n
     named = [(part.atlas, own_blocks) for part, own_blocks in zip(parts, blocks, strict=True)]
-    return merge_blocks(named, [np.arange(n)] * len(parts), n, join_rows)
+    merged, conflicts = merge_blocks(named, [np.arange(n)] * len(parts), n, join_rows)
+    return {name: replace(block, values=block.dense()) for name, block in merged.items()}, conflicts
 
 
 def _places(groups: IntArray, shared: IntArray) -> IntArray:

@@ -107,4 +107,6 @@ def test_blocks_of_one_name_are_one_only_with_the_same_columns(
 ) -> None:
     first = linked(atlas("a", growth=block([1.0], [2.0], [3.0])))
     second = linked(atlas("b", growth=block(*([[1.0] * width] * 3))))
-    assert sorted(together([first, second])[0]) == names
+    blocks, _ = together([first, second])
+    assert sorted(blocks) == names
+    assert all(isinstance(block.values, np.ndarray) for block in blocks.values())
