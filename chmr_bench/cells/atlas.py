@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -117,6 +118,13 @@ class Forms:
         return Forms(self.names.take(kept), place[self.rows[kept]])
 
 
+class Bound(NamedTuple):
+    """Numbers that stand at `at` are censored: the true one lies below or above, as said."""
+
+    at: float
+    below: bool
+
+
 @dataclass(frozen=True)
 class Atlas:
     """Unlabelled molecules with cell read-outs, one row a molecule.
@@ -145,6 +153,8 @@ class Atlas:
         profiles measured in part whose measurements differ and were averaged.
     assays : Mapping[str, AssayBlock]
         Block name -> n rows of labelled assays: no cells, and read by models that say so alone.
+    censored : Mapping[str, Bound]
+        Block name -> where its numbers stand if the true one lies beyond.
     hidden : Mapping[str, BoolArray]
         Modality that is computed from structure (``image``) -> (n,) True where it is masked on
         purpose: who computes it there does as if there were none.
@@ -160,6 +170,7 @@ class Atlas:
     hidden: Mapping[str, BoolArray] = field(default_factory=dict)
     forms: Forms | None = None
     assays: Mapping[str, AssayBlock] = field(default_factory=dict)
+    censored: Mapping[str, Bound] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         where = f"atlas {self.name!r}"
@@ -224,6 +235,8 @@ class Atlas:
         _add_text(h, self.keys)
         add_blocks(h, self.blocks)
         add_assays(h, self.assays)
+        for name in sorted(self.censored):
+            _add_text(h, (name, repr(tuple(self.censored[name]))))
         if self.genes is not None:
             genes = self.genes
             _add_text(h, genes.names)

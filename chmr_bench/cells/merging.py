@@ -10,7 +10,7 @@ import numpy as np
 
 from chmr_bench.cells.assays import AssayBlock
 from chmr_bench.cells.assays import joined as joined_assays
-from chmr_bench.cells.atlas import Atlas, Forms, Genes, ProfileTable
+from chmr_bench.cells.atlas import Atlas, Bound, Forms, Genes, ProfileTable
 from chmr_bench.contracts import HeldRows, MatrixBlock
 from chmr_bench.errors import DataError
 from chmr_bench.features.groups import MoleculeKeys, numbered
@@ -123,7 +123,17 @@ def merge(atlases: Sequence[Atlas]) -> Atlas:
         genes=_merge_genes([(a.name, a.genes) for a in atlases if a.genes is not None]),
         counts=counts,
         forms=forms,
+        censored=_merge_bounds(atlases, blocks),
     )
+
+
+def _merge_bounds(atlases: Sequence[Atlas], blocks: Mapping[str, MatrixBlock]) -> dict[str, Bound]:
+    """Return the bounds of the blocks, those distinguished by source too."""
+    found = {}
+    for atlas in atlases:
+        for name, bound in atlas.censored.items():
+            found[name if name in blocks else f"{name}.{_suffix(atlas.name)}"] = bound
+    return found
 
 
 def _joined_forms(atlases: Sequence[Atlas]) -> tuple[Forms, IntArray]:

@@ -42,7 +42,10 @@ class ReadOuts:
     direction
         What a high one means.
     censored_at
-        Values stand at this where the true one lies beyond: the highest dose, say.
+        Values stand at this where the true one lies beyond: the highest dose, say. No prediction
+        beyond it is wrong there.
+    beyond
+        On which side of it: ``below`` or ``above``.
     n_molecules
         That have any; 0 = all of the atlas. Of labelled assays at most: different SMILES.
 
@@ -61,6 +64,7 @@ class ReadOuts:
     direction: str = ""
     censored_at: float | None = None
     n_molecules: int = 0
+    beyond: Literal["below", "above"] = "below"
 
 
 @dataclass(frozen=True)

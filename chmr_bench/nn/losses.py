@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -65,7 +67,46 @@ def vicreg(x: Tensor, y: Tensor, rows: Tensor | None = None) -> Tensor:
         return loss
 
 
-def reconstruction(prediction: Tensor, target: Tensor, weight: Tensor, *, binary: bool) -> Tensor:
+class Bounds(NamedTuple):
+    """Where the numbers of d columns stand whose true one lies beyond.
+
+    Attributes
+    ----------
+    at : Tensor
+        (d,), infinite where a column has none.
+    below : Tensor
+        (d,) or () bool, whether the true one lies below, else above.
+    """
+
+    at: Tensor
+    below: Tensor
+
+
+def within(prediction: Tensor, target: Tensor, bounds: Bounds) -> Tensor:
+    """Return the predictions, (k, d); where the target is censored one beyond it stands at it.
+
+    So that it is no error: the true number lies there.
+
+    Examples
+    --------
+    >>> bounds = Bounds(torch.tensor([4.0]), torch.tensor(True))
+    >>> given, target = torch.tensor([[3.0], [5.0], [3.0]]), torch.tensor([[4.0], [4.0], [2.0]])
+    >>> within(given, target, bounds).tolist()
+    [[4.0], [5.0], [3.0]]
+    """
+    above, below = (f(prediction, bounds.at) for f in (torch.minimum, torch.maximum))
+    nearest = torch.where(bounds.below, below, above)
+    return torch.where(target == bounds.at, nearest, prediction)
+
+
+def reconstruction(
+    prediction: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    *,
+    binary: bool,
+    bounds: Bounds | None = None,
+) -> Tensor:
     """Return the mean over known entries of weight x error, a scalar.
 
     The error is the binary cross-entropy from logits, or the squared difference. Entries that are
@@ -77,6 +118,8 @@ def reconstruction(prediction: Tensor, target: Tensor, weight: Tensor, *, binary
         (k, d).
     weight : Tensor
         (k,) non-negative.
+    bounds : Bounds | None
+        Of numbers: where they are censored, and no prediction beyond is an error.
     """
     known = torch.isfinite(target) & (weight > 0)[:, None]  # (k, d)
     n_known = known.sum()
@@ -84,6 +127,7 @@ def reconstruction(prediction: Tensor, target: Tensor, weight: Tensor, *, binary
     if binary:
         error = functional.binary_cross_entropy_with_logits(given, clean, reduction="none")
     else:
+        given = given if bounds is None else within(given, clean, bounds)
         error = functional.mse_loss(given, clean, reduction="none")
     return (error * known * weight[:, None]).sum() / n_known.clamp_min(1)
 

@@ -83,6 +83,7 @@ class AtlasData:
                 "atlases": sources.digest(specs, packages),
                 "left_out": sorted(left_out, key=canonical_json),
                 **({"hidden": hidden} if hidden else {}),
+                **({"censored": censored} if (censored := _censored(specs)) else {}),
             }
             self._digests[key] = json_digest(content)
         return self._digests[key]
@@ -245,6 +246,12 @@ def benchmarks(specs: Sequence[AtlasSpec | Path]) -> list[DatasetSpec]:
     kinds = {isinstance(spec, AtlasSpec) and spec.synthetic for spec in specs}
     known = (registered.spec for registered in registry().datasets.values())
     return [d for d in known if d.split_rule and d.synthetic in kinds]
+
+
+def _censored(specs: Sequence[AtlasSpec | Path]) -> dict[str, Any]:
+    """Return where numbers of the blocks are censored, which losses depend on."""
+    readouts = [r for spec in specs if isinstance(spec, AtlasSpec) for r in spec.readouts]
+    return {r.block: [r.censored_at, r.beyond] for r in readouts if r.censored_at is not None}
 
 
 def _pins(spec: DatasetSpec) -> dict[str, Any]:

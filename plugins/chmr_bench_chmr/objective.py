@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from chmr_bench.nn.losses import info_nce, nothing, reconstruction, vicreg
+from chmr_bench.nn.losses import Bounds, info_nce, nothing, reconstruction, vicreg
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import ChmrNetwork
@@ -46,6 +47,8 @@ class StepInputs:
     entries : Mapping[str, Tensor]
         Cell modality measured in part -> (b, d) bool. Its terms weigh a molecule by the share of
         the entries it has.
+    bounds : Mapping[str, Bounds]
+        Cell modality -> where its numbers are censored: a prediction beyond is no error.
     """
 
     latents: Mapping[str, Tensor]
@@ -54,6 +57,7 @@ class StepInputs:
     augmented: Mapping[str, Tensor] = field(default_factory=dict)
     walks: Mapping[str, WalkTargets] = field(default_factory=dict)
     entries: Mapping[str, Tensor] = field(default_factory=dict)
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,14 +196,14 @@ def _reconstruction(
             source = cells[kind].p  # (b, h): every row counts as observed
         once, place = torch.unique(walk.molecule, return_inverse=True)  # decode a molecule once
         given = network.decode(kind, source.index_select(0, once)).index_select(0, place)  # (k, d)
-        terms[f"reconstruction.{kind}"] = reconstruction(
-            given, walk.target, walk.weight, binary=binary[kind]
-        )
+        how: Any = {"binary": binary[kind], "bounds": step.bounds.get(kind)}
+        terms[f"reconstruction.{kind}"] = reconstruction(given, walk.target, walk.weight, **how)
     if not config.as_published:
         for name, cell in cells.items():
             given = network.decode(name, cell.p)
             weight = torch.ones(len(given), device=given.device)
-            terms[f"own.{name}"] = reconstruction(given, cell.target, weight, binary=binary[name])
+            how = {"binary": binary[name], "bounds": step.bounds.get(name)}
+            terms[f"own.{name}"] = reconstruction(given, cell.target, weight, **how)
     return terms
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chmr_bench.cells.atlas import Atlas, Forms, ProfileTable
+from chmr_bench.cells.atlas import Atlas, Bound, Forms, ProfileTable
 from chmr_bench.cells.merging import merge, one_row_a_molecule
 from chmr_bench.cells.sources.folder import folder_digest, folder_name, load_folder
 from chmr_bench.cells.sources.keys import keys_where_readable, neutral_parents
@@ -62,7 +62,12 @@ def open_atlas(
         parents = neutral_parents(loaded.smiles, progress)
         forms = Forms(MoleculeKeys(loaded.keys, parents), np.arange(len(loaded)))
         loaded = replace(loaded, forms=forms)
-    atlas = replace(loaded, name=spec.name)
+    censored = {
+        r.block: Bound(r.censored_at, r.beyond == "below")
+        for r in spec.readouts
+        if r.censored_at is not None and r.block in loaded.blocks
+    }
+    atlas = replace(loaded, name=spec.name, censored={**loaded.censored, **censored})
     check_atlas(spec, atlas)
     return atlas
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chmr_bench import DataError, MatrixBlock
+from chmr_bench.cells.atlas import Bound
 from chmr_bench.contracts import Block, HeldRows
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 
@@ -34,6 +35,8 @@ class Values:
         From 0 to 1, for a cross-entropy.
     entries : BoolArray | None
         (n, d) which entries were measured; None = all of every row observed.
+    bounds : tuple[npt.NDArray[np.float32], bool] | None
+        (d,) where x stands if the true number lies beyond, and whether that is below.
     """
 
     x: npt.NDArray[np.float32] | HeldRows
@@ -42,6 +45,7 @@ class Values:
     sd: npt.NDArray[np.float32]
     binary: bool = False
     entries: BoolArray | None = None
+    bounds: tuple[npt.NDArray[np.float32], bool] | None = None
 
     def targets(self, rows: IntArray) -> npt.NDArray[np.float32]:
         """Return x of these rows, which are observed, NaN where an entry was not measured."""
@@ -88,8 +92,10 @@ def shuffled(block: MatrixBlock, rng: np.random.Generator) -> MatrixBlock:
     return block.take(giver)  # which entries were measured goes with them
 
 
-def standardised(block: Block) -> Values:
+def standardised(block: Block, censored: Bound | None = None) -> Values:
     """Return the block's columns with mean 0 and spread 1 over what is observed.
+
+    `censored` says where its numbers stand if the true one lies beyond.
 
     A block of zeros and ones stays as it is. A missing entry of an observed row takes its column's
     mean; a column without spread keeps it. In a block measured in part what is not observed, or
@@ -114,7 +120,11 @@ def standardised(block: Block) -> Values:
     sd = np.where(sd > 1e-6 * np.maximum(np.abs(mean), 1), sd, 1.0)
     x = _spread(block, np.clip(centred / sd, -CLIP, CLIP))
     scale = mean.astype(np.float32), sd.astype(np.float32)
-    return Values(x, rows, *scale, entries=entries)
+    bounds = None
+    if censored is not None:
+        at = np.clip((censored.at - mean) / sd, -CLIP, CLIP).astype(np.float32)
+        bounds = at, censored.below
+    return Values(x, rows, *scale, entries=entries, bounds=bounds)
 
 
 def min_max(block: MatrixBlock) -> Values:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from chmr_bench.nn.losses import within
 from chmr_bench.nn.pretraining.values import Values
 from chmr_bench.types import IntArray
 from chmr_bench_chmr.network import ChmrNetwork
@@ -81,7 +82,11 @@ def unexplained(
             known = batch.entries.get(name, torch.ones_like(x, dtype=torch.bool))
             known = known & batch.observed[name][:, None]
             given, plain = network.decode(name, anchor), means[name].to(x.device).expand_as(x)
-            errors = [_errors(of, x, known, binary=binary[name]) for of in (given, plain)]
+            bounds = batch.bounds.get(name)
+            both = (
+                (given, plain) if bounds is None else (within(o, x, bounds) for o in (given, plain))
+            )
+            errors = [_errors(of, x, known, binary=binary[name]) for of in both]
             sums[name] += [float(error) for error in errors]
     return {name: of / most for name, (of, most) in sums.items() if most > 0}
 

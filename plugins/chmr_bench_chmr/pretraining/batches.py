@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Batch as GeometricBatch
 
 from chmr_bench.nn.batch import graph_batch
+from chmr_bench.nn.losses import Bounds
 from chmr_bench.nn.pretraining.batches import TargetSampler
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench.types import BoolArray, IntArray
@@ -37,6 +38,8 @@ class Batch:
         Cell block measured in part -> (b, d) bool, its entries that were measured.
     walks : Mapping[str, WalkTargets]
         ``molecule`` and cell block -> what is to be reconstructed.
+    bounds : Mapping[str, Bounds]
+        Cell block -> where its numbers are censored.
     """
 
     fingerprint: Tensor
@@ -47,6 +50,7 @@ class Batch:
     augmented: Mapping[str, Tensor]
     entries: Mapping[str, Tensor]
     walks: Mapping[str, WalkTargets]
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.fingerprint.shape[0])
@@ -70,6 +74,11 @@ class Batcher:
     ) -> None:
         self.material, self.config, self.device = material, config, device
         self.sampler = TargetSampler(material, config.walk_length, device, held_out)
+        self.bounds = {
+            name: Bounds(*(torch.as_tensor(part, device=device) for part in values.bounds))
+            for name, values in material.cells.items()
+            if values.bounds is not None
+        }
 
     def batch(self, rows: IntArray, rng: np.random.Generator) -> Batch:
         """Return the batch of these molecules; `rng` draws the walks."""
@@ -92,6 +101,7 @@ class Batcher:
             },
             augmented={name: tensor(filled.x[rows]) for name, filled in m.filled.items()},
             walks=self._targets(rows, rng) if self.config.reconstruction else {},
+            bounds=self.bounds,
         )
 
     def _targets(self, rows: IntArray, rng: np.random.Generator) -> dict[str, WalkTargets]:

@@ -77,7 +77,13 @@ class ChmrLearner(Learner):
         )
         there = self._left_in(batch) if network.training else batch.observed
         inputs = StepInputs(
-            latents, there, batch.cells, batch.augmented, batch.walks, batch.entries
+            latents,
+            there,
+            batch.cells,
+            batch.augmented,
+            batch.walks,
+            batch.entries,
+            batch.bounds,
         )
         return objective(network, self.config, inputs, self._weights(network.training))
 

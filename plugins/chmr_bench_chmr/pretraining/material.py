@@ -76,7 +76,9 @@ def prepare(atlas: Atlas, config: PretrainConfig, request: WeightsRequest, seed:
     features = compute_features(atlas.smiles, feature_requests(config), request)
     bits = joined_bits(features)
     geometry = standardised(features["geometry"]) if "geometry" in features else None
-    cells = {name: standardised(block) for name, block in atlas.blocks.items()}
+    cells = {
+        name: standardised(block, atlas.censored.get(name)) for name, block in atlas.blocks.items()
+    }
     learns = config.encoder == "pretrained" and config.epochs > 0
     filled: dict[str, Filled] = {}
     links = None

@@ -56,7 +56,8 @@ def test_what_the_files_do_not_say_is_said_in_notes() -> None:
     assert "train.zip" in notes("nci60")
     assert not any("train.zip" in file.path for file in SPECS["nci60"].sources)
     assert "censored" in notes("supertoxic")
-    assert SPECS["supertoxic"].readouts[0].censored_at == 4.0
+    (readouts,) = SPECS["supertoxic"].readouts
+    assert (readouts.censored_at, readouts.beyond) == (4.0, "below")
     assert "not a hit" in notes("malaria")
     assert "presumed" in notes("antibacmap")
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from chmr_bench import AtlasSpec, DataError, MatrixBlock, PluginError, SourceFile, UsageError
-from chmr_bench.cells import Atlas, ProfileTable
+from chmr_bench.cells import Atlas, ProfileTable, merge
+from chmr_bench.cells.atlas import Bound
 from chmr_bench.cells.plugin import CMEA, JUMP_ACTIVITY, L1000_SKB100, LINCS_CELLCOUNT
 from chmr_bench.cells.sources import (
     digest,
@@ -26,6 +27,7 @@ from chmr_bench.cells.sources import (
 )
 from chmr_bench.cells.sources.keys import keys_where_readable
 from chmr_bench.cells.sources.opening import complete
+from chmr_bench.contracts import ReadOuts
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import FetchError
 
@@ -228,6 +230,23 @@ def test_what_a_loader_returns_is_held_against_its_spec(monkeypatch: pytest.Monk
     register(monkeypatch, replace(good, blocks={"activity": holes}))
     with pytest.raises(DataError, match="an observed row holds NaN"):
         open_atlas(SPEC, OFFLINE)
+
+
+def test_where_numbers_are_censored_comes_from_the_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = MatrixBlock(np.ones((2, 1)), np.ones(2, bool))
+    register(monkeypatch, ProfileTable(("C", "CC"), {"activity": block}, keys=("A", "B")))
+    readouts = (ReadOuts("activity", 1, censored_at=9.0, beyond="above"),)
+    opened = open_atlas(replace(SPEC, readouts=readouts), OFFLINE)
+    assert opened.censored == {"activity": Bound(9.0, below=False)}
+    assert opened.digest() != open_atlas(SPEC, OFFLINE).digest()
+    other = replace(
+        opened,
+        name="other",
+        blocks={"activity": MatrixBlock(np.ones((2, 2)), np.ones(2, bool))},
+        censored={},
+    )
+    assert merge([other, opened]).censored == {"activity.toy": Bound(9.0, below=False)}
+    assert merge([opened, opened]).censored == opened.censored
 
 
 def test_keys_that_a_table_brings_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,7 @@ def test_the_means_explain_nothing_and_the_truth_all(*, binary: bool) -> None:
         observed={"growth": seen},
         cells={"growth": torch.from_numpy(x)[held]},
         entries={},
+        bounds={},
     )
     means = torch.from_numpy(x[:20].mean(0)).expand(40, 3)
     truth = torch.from_numpy(x)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chmr_bench.features.graphs import graph
 from chmr_bench.nn.batch import graph_batch
-from chmr_bench.nn.losses import info_nce, reconstruction, vicreg
+from chmr_bench.nn.losses import Bounds, info_nce, reconstruction, vicreg
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import ChmrNetwork
@@ -280,3 +280,14 @@ def test_eight_molecules_are_learnt_by_heart(network: ChmrNetwork) -> None:
         optimiser.step()
     assert all(terms[f"reconstruction.{kind}"] < 0.05 for kind in own)
     assert terms["instance_alignment.morphology"] < 0.5 < torch.tensor(B).log()
+
+
+def test_what_lies_beyond_where_numbers_are_censored_is_not_reconstructed(
+    network: ChmrNetwork,
+) -> None:
+    far = torch.full((B, 5), 50.0)
+    cells = {"morphology": far, "activity": CELLS["activity"]}
+    bounds = {"morphology": Bounds(torch.full((5,), 50.0), torch.tensor(True))}
+    terms = objective(network, config(), step(network, cells=cells, bounds=bounds))
+    assert terms["own.morphology"] == 0  # all that the network says lies below
+    assert objective(network, config(), step(network, cells=cells))["own.morphology"] > 100

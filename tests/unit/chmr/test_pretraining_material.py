@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from chmr_bench import MatrixBlock
+from chmr_bench.cells.atlas import Bound
 from chmr_bench.contracts import HeldRows
 from chmr_bench.errors import DataError, UnknownNameError
 from chmr_bench.features.tanimoto import nearest
@@ -49,6 +50,29 @@ def test_columns_are_standardised_over_observed_rows() -> None:
     np.testing.assert_array_equal(made.x[:, 1], 0)  # without spread: the mean
     np.testing.assert_array_equal(made.x[1, 2], 0)  # a missing entry: the mean
     assert not made.binary
+
+
+def test_where_numbers_are_censored_is_scaled_with_them() -> None:
+    values = np.array([[4.0, 7], [4, 4], [9, 5], [2, np.nan]], dtype=np.float32)
+    block = MatrixBlock(values, np.isfinite(values))
+    made = standardised(block, Bound(4.0, below=True))
+    assert made.bounds is not None
+    at, below = made.bounds
+    assert below
+    assert (made.x == at).tolist() == (values == 4).tolist()
+    assert standardised(block).bounds is None
+
+
+def test_a_batch_says_where_numbers_are_censored(tiny: Any, home: Path, tmp_path: Path) -> None:
+    atlas = replace(tiny.atlas(), censored={"morphology": Bound(0.0, below=False)})
+    made = materials.prepare(atlas, tiny.config(), tiny.request(tmp_path), seed=0)
+    batcher = Batcher(made, tiny.config(), torch.device("cpu"))
+    batch = batcher.batch(np.arange(4), np.random.default_rng(0))
+    assert list(batch.bounds) == ["morphology"]
+    bounds = made.cells["morphology"].bounds
+    assert bounds is not None
+    assert batch.bounds["morphology"].at.tolist() == bounds[0].tolist()
+    assert not batch.bounds["morphology"].below
 
 
 def test_bits_stay_bits_and_outliers_are_clipped() -> None:

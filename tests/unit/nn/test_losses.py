@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from chmr_bench.nn.losses import info_nce, nothing, reconstruction, vicreg
+from chmr_bench.nn.losses import Bounds, info_nce, nothing, reconstruction, vicreg
 from chmr_bench.types import FloatArray
 
 
@@ -51,6 +51,23 @@ def test_info_nce(temperature: float) -> None:
     a, o = rows(7, seed=1), rows(7, seed=2)
     expected = plain_info_nce(a.double().numpy(), o.double().numpy(), temperature)
     assert info_nce(a, o, temperature).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("below", [True, False])
+def test_beyond_where_a_number_is_censored_nothing_is_an_error(below: bool) -> None:
+    target = torch.tensor([[1.0], [1.0], [1.0], [2.0], [0.0], [float("nan")]])
+    given = torch.tensor([[0.0], [3.0], [1.0], [0.0], [1.5], [9.0]], requires_grad=True)
+    bounds = Bounds(torch.tensor([1.0]), torch.tensor(below))
+    loss = reconstruction(given, target, torch.ones(6), binary=False, bounds=bounds)
+    errors = [0.0 if below else 1.0, 4.0 if below else 0.0, 0.0, 4.0, 2.25]
+    assert loss.item() == pytest.approx(np.mean(errors))
+    loss.backward()
+    moved = given.grad[:, 0] != 0
+    assert moved.tolist() == [not below, below, False, True, True, False]
+    without = Bounds(torch.tensor([np.inf]), torch.tensor(below))
+    plain = reconstruction(given, target, torch.ones(6), binary=False)
+    same = reconstruction(given, target, torch.ones(6), binary=False, bounds=without)
+    assert same.item() == plain.item()
 
 
 def test_info_nce_is_low_for_partners_and_blind_to_length() -> None:

@@ -14,7 +14,7 @@ from chmr_bench.ablation.missing import Missing, uniform
 from chmr_bench.cells import ProfileTable, assay_block, sources
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.cells.sources import opening
-from chmr_bench.contracts import AtlasSpec, DatasetSpec, MatrixBlock
+from chmr_bench.contracts import AtlasSpec, DatasetSpec, MatrixBlock, ReadOuts
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, UnknownNameError, UsageError
 from chmr_bench.features.cache import connectivity_keys
@@ -118,6 +118,17 @@ def test_another_benchmark_is_another_digest(
     later = AtlasData(FetchOptions(offline=True))
     assert later.digest(("quick-atlas",), False) != before
     assert later.digest(("quick-atlas",), True) == kept
+
+
+def test_where_numbers_are_censored_makes_another_digest(
+    data: AtlasData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = data.digest(("quick-atlas",), False)
+    entry = registry().atlases["quick-atlas"]
+    readouts = (ReadOuts(entry.spec.modalities[0], 1, censored_at=1.0),)
+    censored = dataclasses.replace(entry, spec=dataclasses.replace(entry.spec, readouts=readouts))
+    monkeypatch.setitem(registry().atlases, "quick-atlas", censored)
+    assert AtlasData(FetchOptions(offline=True)).digest(("quick-atlas",), False) != before
 
 
 def test_datasets_without_a_reference_split_have_no_test_part() -> None:
