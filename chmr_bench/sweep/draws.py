@@ -69,7 +69,7 @@ def inapplicable(spec: ModelSpec, data: LoadedDataset, missing: Missing) -> str:
         if spec.weights and _common(spec.learns, missing):
             return ""
         reasons.append(
-            "learns from no atlas" if not spec.learns else "learns from other modalities"
+            "learns from no cells" if not spec.learns else "learns from other modalities"
         )
     if in_data:
         there = modalities_of(data)

@@ -54,7 +54,7 @@ def test_the_plain_run_is_shared(inside: Run) -> None:
 def test_what_does_not_read_it_is_said_and_checked(inside: Run) -> None:
     done = inside(*CELLS, "-m", "quick.noise", "--missing", "0.5")
     assert done.returncode == 0, done.stderr
-    assert "not applicable: quick.noise learns from no atlas" in done.stdout
+    assert "not applicable: quick.noise learns from no cells" in done.stdout
     line = next(x for x in done.stdout.splitlines() if "does not read it" in x)
     assert "quick.noise" in line
     assert "warning" not in done.stderr
@@ -63,7 +63,7 @@ def test_what_does_not_read_it_is_said_and_checked(inside: Run) -> None:
 def test_a_spec_that_says_too_little_is_found_out(inside: Run) -> None:
     arguments = ("--set", "transductive=true", "--missing", "0.5", "--seed", "0", "-j", "1")
     done = inside("ablate", "--dataset", "quick-cells", "-m", "quick.secret", *arguments)
-    assert "not applicable: quick.secret learns from no atlas" in done.stdout
+    assert "not applicable: quick.secret learns from no cells" in done.stdout
     assert "yet its predictions on quick-cells moved" in done.stderr
     assert "does not read it" not in done.stdout
 

@@ -81,9 +81,9 @@ def test_rate_0_is_the_plain_run(store: RecordStore, session: Session) -> None:
     ("model", "data", "stages", "reason"),
     [
         ("reader", CELLS, ("test",), ""),
-        ("reader", CELLS, ("pretrain",), "learns from no atlas"),
+        ("reader", CELLS, ("pretrain",), "learns from no cells"),
         ("reader", NONE, ("test",), "quick-small has no cells"),
-        ("noise", CELLS, ("pretrain", "test"), "learns from no atlas, reads no cells of quick-"),
+        ("noise", CELLS, ("pretrain", "test"), "learns from no cells, reads no cells of quick-"),
         ("taught", CELLS, ("pretrain",), ""),
         ("taught", CELLS, ("test",), "reads no cells of quick-cells"),
     ],
@@ -153,7 +153,7 @@ def test_what_a_model_computes_of_a_structure_reaches_it(session: Session) -> No
     blind, seeing = (registry().model(n).spec for n in ("mmsa.graph-only", "mmsa"))
     assert inapplicable(seeing, data, image) == ""
     assert inapplicable(blind, data, image) != ""
-    assert inapplicable(seeing, data, HALF) == "mmsa learns from no atlas, quick-small has no cells"
+    assert inapplicable(seeing, data, HALF) == "mmsa learns from no cells, quick-small has no cells"
 
 
 def test_cells_that_are_masked_reach_no_mmsa(store: RecordStore, session: Session) -> None:
@@ -161,6 +161,6 @@ def test_cells_that_are_masked_reach_no_mmsa(store: RecordStore, session: Sessio
     asked = request("", None, HALF, Missing(1.0, modalities=("morphology",)), seeds=(0, 1))
     items = planned(replace(asked, models=models), store, session)
     said = [(i.model, i.inapplicable) for i in items if i.missing]
-    why = "learns from no atlas, reads no morphology of quick-cells"
+    why = "learns from no cells, reads no morphology of quick-cells"
     assert said == [(name, f"{name} {why}") for name in models]
     assert sum(not i.missing for i in items) == 2 * len(models)
