@@ -82,10 +82,10 @@ class Bounds(NamedTuple):
     below: Tensor
 
 
-def within(prediction: Tensor, target: Tensor, bounds: Bounds) -> Tensor:
+def within(prediction: Tensor, target: Tensor, bounds: Bounds | None) -> Tensor:
     """Return the predictions, (k, d); where the target is censored one beyond it stands at it.
 
-    So that it is no error: the true number lies there.
+    So that it is no error: the true number lies there. Without bounds nothing is censored.
 
     Examples
     --------
@@ -94,6 +94,8 @@ def within(prediction: Tensor, target: Tensor, bounds: Bounds) -> Tensor:
     >>> within(given, target, bounds).tolist()
     [[4.0], [5.0], [3.0]]
     """
+    if bounds is None:
+        return prediction
     above, below = (f(prediction, bounds.at) for f in (torch.minimum, torch.maximum))
     nearest = torch.where(bounds.below, below, above)
     return torch.where(target == bounds.at, nearest, prediction)
@@ -127,8 +129,7 @@ def reconstruction(
     if binary:
         error = functional.binary_cross_entropy_with_logits(given, clean, reduction="none")
     else:
-        given = given if bounds is None else within(given, clean, bounds)
-        error = functional.mse_loss(given, clean, reduction="none")
+        error = functional.mse_loss(within(given, clean, bounds), clean, reduction="none")
     return (error * known * weight[:, None]).sum() / n_known.clamp_min(1)
 
 

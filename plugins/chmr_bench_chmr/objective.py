@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -196,14 +195,16 @@ def _reconstruction(
             source = cells[kind].p  # (b, h): every row counts as observed
         once, place = torch.unique(walk.molecule, return_inverse=True)  # decode a molecule once
         given = network.decode(kind, source.index_select(0, once)).index_select(0, place)  # (k, d)
-        how: Any = {"binary": binary[kind], "bounds": step.bounds.get(kind)}
-        terms[f"reconstruction.{kind}"] = reconstruction(given, walk.target, walk.weight, **how)
+        terms[f"reconstruction.{kind}"] = reconstruction(
+            given, walk.target, walk.weight, binary=binary[kind], bounds=step.bounds.get(kind)
+        )
     if not config.as_published:
         for name, cell in cells.items():
             given = network.decode(name, cell.p)
             weight = torch.ones(len(given), device=given.device)
-            how = {"binary": binary[name], "bounds": step.bounds.get(name)}
-            terms[f"own.{name}"] = reconstruction(given, cell.target, weight, **how)
+            terms[f"own.{name}"] = reconstruction(
+                given, cell.target, weight, binary=binary[name], bounds=step.bounds.get(name)
+            )
     return terms
 
 

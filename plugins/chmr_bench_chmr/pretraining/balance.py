@@ -82,10 +82,7 @@ def unexplained(
             known = batch.entries.get(name, torch.ones_like(x, dtype=torch.bool))
             known = known & batch.observed[name][:, None]
             given, plain = network.decode(name, anchor), means[name].to(x.device).expand_as(x)
-            bounds = batch.bounds.get(name)
-            both = (
-                (given, plain) if bounds is None else (within(o, x, bounds) for o in (given, plain))
-            )
+            both = (within(of, x, batch.bounds.get(name)) for of in (given, plain))
             errors = [_errors(of, x, known, binary=binary[name]) for of in both]
             sums[name] += [float(error) for error in errors]
     return {name: of / most for name, (of, most) in sums.items() if most > 0}

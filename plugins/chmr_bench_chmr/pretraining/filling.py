@@ -51,7 +51,8 @@ def fill(
 
 def _propagated(values: Values, near: Neighbours, steps: int, put_back: bool) -> Filled:
     """Return what T steps of eq. 1 give; the last of them for what is observed too."""
-    seen, x = values.observed if values.entries is None else values.entries, np.asarray(values.x)
+    x = np.asarray(values.x)
+    seen = values.observed if values.entries is None else values.entries
     if put_back:
         filled = propagation.propagate(x, seen, near, steps)
         return Filled(filled.values.astype(np.float32, copy=False), filled.reached)
