@@ -56,7 +56,7 @@ def sufficiency(network: InfoAlignNetwork, mu: Tensor, kind: str, walk: WalkTarg
         (b, h).
     """
     logits = network.decode(kind, mu).index_select(0, walk.molecule)  # (k, d)
-    return reconstruction(logits, walk.target, walk.weight, binary=True)
+    return reconstruction(logits, walk.target, walk.weight, binary=True, bounds=walk.bounds)
 
 
 def minimality(latent: Latent, z: Tensor) -> Tensor:

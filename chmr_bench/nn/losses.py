@@ -82,10 +82,17 @@ class Bounds(NamedTuple):
     below: Tensor
 
 
-def within(prediction: Tensor, target: Tensor, bounds: Bounds | None) -> Tensor:
+def within(
+    prediction: Tensor, target: Tensor, bounds: Bounds | None, *, logits: bool = False
+) -> Tensor:
     """Return the predictions, (k, d); where the target is censored one beyond it stands at it.
 
     So that it is no error: the true number lies there. Without bounds nothing is censored.
+
+    Parameters
+    ----------
+    logits : bool
+        The predictions are logits, of targets from 0 to 1.
 
     Examples
     --------
@@ -96,7 +103,8 @@ def within(prediction: Tensor, target: Tensor, bounds: Bounds | None) -> Tensor:
     """
     if bounds is None:
         return prediction
-    above, below = (f(prediction, bounds.at) for f in (torch.minimum, torch.maximum))
+    at = torch.logit(bounds.at, eps=1e-6) if logits else bounds.at
+    above, below = (f(prediction, at) for f in (torch.minimum, torch.maximum))
     nearest = torch.where(bounds.below, below, above)
     return torch.where(target == bounds.at, nearest, prediction)
 
@@ -121,12 +129,13 @@ def reconstruction(
     weight : Tensor
         (k,) non-negative.
     bounds : Bounds | None
-        Of numbers: where they are censored, and no prediction beyond is an error.
+        Where the target is censored, and no prediction beyond is an error.
     """
     known = torch.isfinite(target) & (weight > 0)[:, None]  # (k, d)
     n_known = known.sum()
     clean, given = torch.where(known, target, 0.0).float(), prediction.float()
     if binary:
+        given = within(given, clean, bounds, logits=True)
         error = functional.binary_cross_entropy_with_logits(given, clean, reduction="none")
     else:
         error = functional.mse_loss(within(given, clean, bounds), clean, reduction="none")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from chmr_bench.nn.losses import Bounds
+
 
 @dataclass(frozen=True)
 class WalkTargets:
@@ -20,11 +22,14 @@ class WalkTargets:
         (k, d) bits or scaled values; NaN = not known.
     weight : Tensor
         (k,) product of the walk's edge weights.
+    bounds : Bounds | None
+        Where targets are censored.
     """
 
     molecule: Tensor
     target: Tensor
     weight: Tensor
+    bounds: Bounds | None = None
 
     @classmethod
     def of_walks(cls, target: Tensor, weight: Tensor) -> WalkTargets:

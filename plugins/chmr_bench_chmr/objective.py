@@ -196,7 +196,7 @@ def _reconstruction(
         once, place = torch.unique(walk.molecule, return_inverse=True)  # decode a molecule once
         given = network.decode(kind, source.index_select(0, once)).index_select(0, place)  # (k, d)
         terms[f"reconstruction.{kind}"] = reconstruction(
-            given, walk.target, walk.weight, binary=binary[kind], bounds=step.bounds.get(kind)
+            given, walk.target, walk.weight, binary=binary[kind], bounds=walk.bounds
         )
     if not config.as_published:
         for name, cell in cells.items():

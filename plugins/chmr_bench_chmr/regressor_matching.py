@@ -27,7 +27,7 @@ class RegressorMatcher:
 
     def fit_pairs(self, molecules: Inputs, pairs: Atlas, context: FitContext) -> None:
         """Regress the standardised read-outs of all blocks on the bits."""
-        from chmr_bench_chmr.regressor_training import trained
+        from chmr_bench_chmr.regressor_training import Regression, trained
 
         self._scales = {name: ColumnScale.of(block) for name, block in pairs.blocks.items()}
         entries = np.concatenate([block.entries for block in pairs.blocks.values()], axis=1)
@@ -35,7 +35,7 @@ class RegressorMatcher:
             self._scales[name](measured_values(block)) for name, block in pairs.blocks.items()
         ]
         target = np.where(entries, np.concatenate(scaled, axis=1), 0.0).astype(np.float32)
-        data = bits_of(molecules), target, entries.astype(np.float32)
+        data = Regression.of_arrays(bits_of(molecules), target, entries.astype(np.float32))
         self._network, _ = trained(data, self.config, context.progress, context.seed)
 
     def score(self, molecules: Inputs, block: str, profiles: MatrixBlock) -> FloatArray:

@@ -58,7 +58,7 @@ def prepare(
     if not isinstance(morgan, MatrixBlock):
         raise DataError("the feature 'morgan' gave no matrix")
     bits: sparse.csr_array = sparse.csr_array(sparse.csr_matrix(morgan.values, dtype=np.uint8))
-    cells = {name: min_max(block) for name, block in atlas.blocks.items()}
+    cells = {n: min_max(block, atlas.censored.get(n)) for n, block in atlas.blocks.items()}
     links = None
     if config.encoder == "pretrained" and config.epochs > 0:
         compared = {name: standardised(block) for name, block in atlas.blocks.items()}

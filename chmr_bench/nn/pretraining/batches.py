@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sized
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from chmr_bench.cells import walks
 from chmr_bench.cells.graph import GENE, MOLECULE, ContextGraph
+from chmr_bench.nn.losses import Bounds
 from chmr_bench.nn.pretraining.material import AtlasMaterial
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench.types import BoolArray, IntArray
@@ -50,6 +52,11 @@ class TargetSampler:
         Steps of a walk.
     held_out : BoolArray | None
         (n,) bool, molecules whose read-outs no walk may reach: those held out.
+
+    Attributes
+    ----------
+    bounds : dict[str, Bounds]
+        Cell block -> where its numbers are censored; blocks that are not are left out.
     """
 
     def __init__(
@@ -61,14 +68,20 @@ class TargetSampler:
     ) -> None:
         self.material, self.walk_length = material, walk_length
         self.device, self.held_out = device, held_out
+        self.bounds = {
+            name: Bounds(*(torch.as_tensor(part, device=device) for part in values.bounds))
+            for name, values in material.cells.items()
+            if values.bounds is not None
+        }
 
     def targets(self, rows: IntArray, rng: np.random.Generator) -> dict[str, WalkTargets]:
         """Return ``molecule``, cell block or ``gene.BLOCK`` -> what is to be reconstructed."""
         links = self.material.links
         if links is None:
-            return self._own(rows)
-        met = walks.walk(links, rows, self.walk_length, rng)
-        return self._met(links, met, rows)
+            targets = self._own(rows)
+        else:
+            targets = self._met(links, walks.walk(links, rows, self.walk_length, rng), rows)
+        return {n: replace(one, bounds=self.bounds.get(n)) for n, one in targets.items()}
 
     def measured(self, values: MeasuredValues, rows: IntArray) -> WalkTargets:
         """Return what was measured of the molecules themselves, without a walk."""

@@ -127,8 +127,10 @@ def standardised(block: Block, censored: Bound | None = None) -> Values:
     return Values(x, rows, *scale, entries=entries, bounds=bounds)
 
 
-def min_max(block: MatrixBlock) -> Values:
+def min_max(block: MatrixBlock, censored: Bound | None = None) -> Values:
     """Return the block's columns from 0 to 1 over what is observed: targets of a cross-entropy.
+
+    `censored` says where its numbers stand if the true one lies beyond.
 
     `mean` is a column's least value and `sd` its range; a column without range is 0. A missing
     entry of an observed row takes its column's mean. In a block measured in part what is not
@@ -152,7 +154,10 @@ def min_max(block: MatrixBlock) -> Values:
     centre = scaled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     x = _spread(block, np.where(known, scaled, centre if entries is None else 0.0))
     scale = least.astype(np.float32), spread.astype(np.float32)
-    return Values(x, rows, *scale, binary=True, entries=entries)
+    bounds = None
+    if censored is not None:
+        bounds = ((censored.at - least) / spread).astype(np.float32), censored.below
+    return Values(x, rows, *scale, binary=True, entries=entries, bounds=bounds)
 
 
 def _spread(block: MatrixBlock, x: FloatArray) -> npt.NDArray[np.float32] | HeldRows:

@@ -74,11 +74,6 @@ class Batcher:
     ) -> None:
         self.material, self.config, self.device = material, config, device
         self.sampler = TargetSampler(material, config.walk_length, device, held_out)
-        self.bounds = {
-            name: Bounds(*(torch.as_tensor(part, device=device) for part in values.bounds))
-            for name, values in material.cells.items()
-            if values.bounds is not None
-        }
 
     def batch(self, rows: IntArray, rng: np.random.Generator) -> Batch:
         """Return the batch of these molecules; `rng` draws the walks."""
@@ -101,7 +96,7 @@ class Batcher:
             },
             augmented={name: tensor(filled.x[rows]) for name, filled in m.filled.items()},
             walks=self._targets(rows, rng) if self.config.reconstruction else {},
-            bounds=self.bounds,
+            bounds=self.sampler.bounds,
         )
 
     def _targets(self, rows: IntArray, rng: np.random.Generator) -> dict[str, WalkTargets]:

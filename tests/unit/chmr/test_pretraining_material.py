@@ -52,15 +52,15 @@ def test_columns_are_standardised_over_observed_rows() -> None:
     assert not made.binary
 
 
-def test_where_numbers_are_censored_is_scaled_with_them() -> None:
+@pytest.mark.parametrize("scaled", [standardised, min_max])
+def test_where_numbers_are_censored_is_scaled_with_them(scaled: Any) -> None:
     values = np.array([[4.0, 7], [4, 4], [9, 5], [2, np.nan]], dtype=np.float32)
     block = MatrixBlock(values, np.isfinite(values))
-    made = standardised(block, Bound(4.0, below=True))
-    assert made.bounds is not None
+    made = scaled(block, Bound(4.0, below=True))
     at, below = made.bounds
     assert below
-    assert (made.x == at).tolist() == (values == 4).tolist()
-    assert standardised(block).bounds is None
+    assert (made.targets(np.arange(4)) == at).tolist() == (values == 4).tolist()
+    assert scaled(block).bounds is None
 
 
 def test_a_batch_says_where_numbers_are_censored(tiny: Any, home: Path, tmp_path: Path) -> None:
@@ -73,6 +73,8 @@ def test_a_batch_says_where_numbers_are_censored(tiny: Any, home: Path, tmp_path
     assert bounds is not None
     assert batch.bounds["morphology"].at.tolist() == bounds[0].tolist()
     assert not batch.bounds["morphology"].below
+    assert batch.walks["morphology"].bounds is batch.bounds["morphology"]
+    assert batch.walks["molecule"].bounds is None
 
 
 def test_bits_stay_bits_and_outliers_are_clipped() -> None:

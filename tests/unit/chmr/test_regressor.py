@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
 from chmr_bench import (
     DataError,
     FitContext,
@@ -22,6 +24,7 @@ from chmr_bench import (
     WeightsRequest,
 )
 from chmr_bench.cells import Atlas
+from chmr_bench.cells.atlas import Bound
 from chmr_bench.contracts import no_progress
 from chmr_bench.features.cache import featurise
 from chmr_bench.nn.pretraining.features import feature_spec
@@ -29,7 +32,7 @@ from chmr_bench.nn.pretraining.files import write_tensors
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor import Regressor, _Body, find_or_make
 from chmr_bench_chmr.regressor_config import RegressorConfig, requests
-from chmr_bench_chmr.regressor_training import profiles, trained
+from chmr_bench_chmr.regressor_training import Regression, _loss, trained
 
 CONFIG = RegressorConfig(n_bits=64, hidden=32, embedding=8, epochs=40, dropout=0.0, batch_size=16)
 CHAINS = tuple("C" * i + end for i in range(1, 21) for end in ("O", "N", "Cl", "F"))
@@ -61,6 +64,12 @@ class Data:
             "atlas": ["chains"],
             **self.info,
         }
+
+
+def regression(block: MatrixBlock, censored: Mapping[str, Bound] | None = None) -> Regression:
+    keys = tuple(f"KEY{i:011d}" for i in range(len(block)))
+    atlas = Atlas("m", CHAINS[: len(block)], keys, {"m": block}, censored=censored or {})
+    return Regression.of_atlas(np.zeros((len(block), 1), np.float32), atlas)
 
 
 def weights_of(folder: Path, data: Data, config: RegressorConfig = CONFIG, **more: Any) -> Weights:
@@ -137,17 +146,29 @@ def test_without_weights_it_says_so(home: Path) -> None:
 
 def test_an_atlas_too_small_to_hold_any_molecule_out_is_learnt_to_the_end() -> None:
     bits, target = np.eye(8, dtype=np.float32), np.arange(16, dtype=np.float32).reshape(8, 2)
-    data = bits, target / 16, np.ones_like(target)
+    data = Regression.of_arrays(bits, target / 16, np.ones_like(target))
     settings = CONFIG.model_copy(update={"epochs": 30, "patience": 3})
     assert trained(data, settings, no_progress, 0)[1] == 30
 
 
 def test_profiles_are_standardised_over_what_was_observed() -> None:
     values = np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, np.nan], [5.0, np.nan]])
-    target, seen = profiles({"m": MatrixBlock(values, np.array([True, True, False, True]))})
-    assert seen.tolist() == [[1, 1], [1, 1], [0, 0], [1, 0]]
-    np.testing.assert_allclose(target[:, 0], [-(1.5**0.5), 0, 0, 1.5**0.5], atol=1e-6)
-    assert not target[:, 1].any()  # a constant column teaches nothing
+    data = regression(MatrixBlock(values, np.array([True, True, False, True])))
+    assert data.known.tolist() == [[1, 1], [1, 1], [0, 0], [1, 0]]
+    np.testing.assert_allclose(data.target[:, 0], [-(1.5**0.5), 0, 0, 1.5**0.5], atol=1e-6)
+    assert not data.target[:, 1].any()  # a constant column teaches nothing
+    assert data.bounds is None
+
+
+def test_what_lies_beyond_where_numbers_are_censored_is_no_error() -> None:
+    block = MatrixBlock(np.array([[4.0], [4.0], [6.0], [5.0]]), np.ones(4, dtype=bool))
+    for below, n_errors in ((True, 2), (False, 4)):  # all that is said lies below 4.0
+        data = regression(block, {"m": Bound(4.0, below)})
+        low = torch.full((4, 1), -9.0)
+        errors = (low - data.target).square()
+        found = _loss(torch.nn.Identity(), data._replace(bits=low), np.arange(4))
+        expected = errors[2:].sum() if n_errors == 2 else errors.sum()
+        torch.testing.assert_close(found, expected / 4)
 
 
 def test_an_atlas_without_read_outs_is_an_error(home: Path, tmp_path: Path) -> None:
@@ -176,8 +197,6 @@ def test_damaged_weights_are_made_again(
 
 def test_a_missing_tensor_is_refused(tmp_path: Path) -> None:
     """Without its first layer a file would be read as one that learnt nothing."""
-    import torch
-
     path = tmp_path / "weights.safetensors"
     write_tensors(path, {"last.weight": torch.ones(2, 2)}, {"info": {}})
     with pytest.raises(DataError, match=r"damaged.*\['last.weight'\], expected \['first.bias'"):

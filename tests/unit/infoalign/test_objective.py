@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 
 from chmr_bench.errors import SettingError, UnknownNameError
+from chmr_bench.nn.losses import Bounds
 from chmr_bench.nn.walk_targets import WalkTargets
 from chmr_bench_infoalign.network import (
     LEAST_SIGMA,
@@ -68,6 +71,18 @@ def test_sufficiency_weighs_what_walks_met(network: InfoAlignNetwork) -> None:
     )
     expected = sum(parts) / 5  # five known entries; what has weight 0 is not known
     torch.testing.assert_close(sufficiency(network, mu, "gene.crispr", walk), expected)
+
+
+def test_what_lies_beyond_where_values_are_censored_is_no_error(network: InfoAlignNetwork) -> None:
+    target, everyone = torch.full((3, 3), 0.8), torch.arange(3)
+    bounds = Bounds(torch.full((3,), 0.8), torch.tensor(True))
+    walk = WalkTargets(everyone, target, torch.ones(3), bounds)
+    mu = torch.zeros(3, 4)
+    assert (network.decode("gene.crispr", mu).sigmoid() < 0.8).all()
+    least = functional.binary_cross_entropy(target, target)  # of a prediction that is right
+    torch.testing.assert_close(sufficiency(network, mu, "gene.crispr", walk), least)
+    measured = sufficiency(network, mu, "gene.crispr", replace(walk, bounds=None))
+    assert measured > least + 0.05
 
 
 def test_the_total_weighs_the_prior(network: InfoAlignNetwork) -> None:
