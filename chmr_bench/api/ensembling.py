@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,8 @@ def ensembles_of(options: Options) -> Ensembles:
     runs, left_out = _usable(load_runs(store), options)
     datasets, made = datasets_of(options), []
     for _, table in runs.groupby("table", sort=False):
-        members = _members(table)
+        members, without = _members(table)
+        left_out |= without
         if members is None:
             continue
         first = next(iter(members.rows.values()))[0].record
@@ -108,27 +110,34 @@ def _why_not(run: Any) -> str:
     return ""
 
 
-def _members(table: pd.DataFrame) -> Members | None:
-    """Return the runs of one dataset and split by row and seed; None where no two rows have one.
+def _members(table: pd.DataFrame) -> tuple[Members | None, dict[str, str]]:
+    """Return the runs of one dataset and split by row and seed, and why other rows are left out.
 
-    The seeds are those that every row with seeds has; a deterministic row serves all of them.
+    The seeds are those that more than half of the rows with seeds have; who lacks one is left out.
+    A deterministic row serves all of them. None where no two rows are left.
     """
     from chmr_bench.runner.ensembling import Members
 
     by_row: dict[str, dict[int | None, Any]] = {}
     for row, seed, stored in zip(table["row"], table["seed"], table["stored"], strict=True):
         by_row.setdefault(row, {})[None if seed is None else int(seed)] = stored
-    drawn = [set(own) for own in by_row.values() if None not in own]
-    seeds: tuple[int | None, ...] = (None,)
-    if drawn:
-        seeds = tuple(sorted(s for s in set.intersection(*drawn) if s is not None))
-    if len(by_row) < 2 or not seeds:
-        return None
-    rows = {
-        row: tuple(own[None] if None in own else own[seed] for seed in seeds)
-        for row, own in sorted(by_row.items())
-    }
-    return Members(rows, seeds)
+    seeds = tuple(sorted(_seeds(map(set, by_row.values())))) or (None,)
+    whole, left_out = {}, {}
+    for row, own in sorted(by_row.items()):
+        if None in own or set(seeds) <= set(own):
+            whole[row] = tuple(own[None] if None in own else own[seed] for seed in seeds)
+        else:
+            left_out[f"{row} on {table['dataset'].iloc[0]}"] = (
+                "no run of a seed that most rows have"
+            )
+    return (Members(whole, seeds) if len(whole) > 1 else None), left_out
+
+
+def _seeds(of: Iterable[set[int | None]]) -> set[int]:
+    """Return the seeds that more than half of the rows that have any have."""
+    drawn = [own for own in of if None not in own]
+    counts = Counter(seed for own in drawn for seed in own if seed is not None)
+    return {seed for seed, n in counts.items() if 2 * n > len(drawn)}
 
 
 def _stored(made: list[tuple[Ensemble, ...]], store: RecordStore, out: Path) -> None:
