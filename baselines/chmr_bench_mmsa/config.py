@@ -6,9 +6,9 @@ assumption; the model card says which.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from chmr_bench.nn.pretraining.settings import LISTED, AtlasSettings, HeadConfig
 from chmr_bench_mmsa.names import GRAPH, MODALITIES
@@ -89,3 +89,16 @@ class MmsaConfig(HeadConfig, MmsaSettings):
     weights: str = Field(
         "", description="weights to start from: a safetensors file of `chmr-bench pretrain`"
     )
+    graph_encoder: str = Field(
+        "",
+        description="weights of chmr, infoalign or mmsa whose graph encoder pretraining begins "
+        "with: a safetensors file of `chmr-bench pretrain`",
+    )
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.graph_encoder and (self.encoder == "random" or self.weights):
+            raise ValueError(
+                "graph_encoder is where pretraining begins: leave out encoder=random and weights"
+            )
+        return self

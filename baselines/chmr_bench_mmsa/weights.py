@@ -30,8 +30,15 @@ def feature_requests(config: MmsaSettings) -> dict[str, FeatureRequest]:
 
 def place_of(config: MmsaSettings, request: WeightsRequest) -> Place:
     """Return where the weights of these settings belong; nothing is opened or computed."""
+    from chmr_bench_mmsa.pretraining.begun import begun_from
+
     features = feature_requests(config).values()
-    return place(config, MmsaSettings, features, PRETRAINING_VERSION, request)
+    found = place(config, MmsaSettings, features, PRETRAINING_VERSION, request)
+    begun = begun_from(config)
+    if begun is None:
+        return found
+    inputs = {**found.inputs, "graph_encoder": begun.sha256}
+    return Place.of(request.folder, found.seed, inputs)
 
 
 def _build(shape: Mapping[str, Any], n_tensors: int) -> MmsaNetwork:

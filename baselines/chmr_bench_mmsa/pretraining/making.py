@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from chmr_bench import Weights
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.nn.pretraining import card
 from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.making import PretrainingPlan
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
+from chmr_bench.types import IntArray
 from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.molecules import molecule_batch
 from chmr_bench_mmsa.network import MmsaNetwork
 from chmr_bench_mmsa.objective import spread
 from chmr_bench_mmsa.plugin import RECONSTRUCTION
+from chmr_bench_mmsa.pretraining import begun
 from chmr_bench_mmsa.pretraining.learning import (
     MmsaLearner,
     MmsaMaterial,
@@ -49,8 +52,19 @@ class MmsaPretraining(PretrainingPlan[MmsaMaterial, MmsaLearner]):
         return prepare(atlas, self.config, self.request, self.place.seed)
 
     def network(self, material: MmsaMaterial) -> MmsaNetwork:
-        """Return the network as initialised by the seed."""
-        return new_network(material, self.config, self.place.seed)
+        """Return the network as initialised by the seed, its graph encoder begun elsewhere."""
+        network = new_network(material, self.config, self.place.seed)
+        if self._begun is not None:
+            begun.begin(network, self._begun)
+        return network
+
+    def also_seen(self) -> IntArray:
+        """Return what the graph encoder had learnt from before."""
+        return begun.seen_by(self._begun)
+
+    @property
+    def _begun(self) -> Weights | None:
+        return begun.begun_from(self.config)
 
     def finish(self, learner: MmsaLearner) -> Mapping[str, Any]:
         """Return whether the representations are healthy: all the same is a collapse."""
@@ -60,14 +74,17 @@ class MmsaPretraining(PretrainingPlan[MmsaMaterial, MmsaLearner]):
 
     def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         """Return the card as Markdown."""
-        return card.readme("MMSA", WHAT, info, made, _lines(info["material"], made["health"]))
+        lines = _lines(info["material"], made["health"])
+        lines += [f"- Note: {begun.words(self._begun)}"] if self._begun else []
+        return card.readme("MMSA", WHAT, info, made, lines)
 
     def save(
         self, learner: MmsaLearner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
         # Boards say it where they say what it learnt from.
-        marked = {**info, "note": RECONSTRUCTION}
+        more = [begun.words(self._begun)] if self._begun else []
+        marked = {**info, "note": "; ".join([RECONSTRUCTION, *more])}
         metadata = WeightsMetadata.now(self.config, feature_requests(self.config), marked)
         save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)
 

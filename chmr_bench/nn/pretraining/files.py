@@ -20,6 +20,7 @@ from chmr_bench.contracts import connectivity_hash
 from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import DataError
 from chmr_bench.paths import written_whole
+from chmr_bench.types import IntArray
 
 if TYPE_CHECKING:
     import torch
@@ -106,10 +107,12 @@ def write_atomically(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def write_seen(folder: Path, keys: Sequence[str]) -> None:
-    """Write which molecules weights learnt from: the sorted hashes of their keys."""
+def write_seen(folder: Path, keys: Sequence[str], more: Sequence[int] | IntArray = ()) -> None:
+    """Write which molecules weights learnt from: the sorted hashes of their keys, and `more`."""
+    hashes = connectivity_hash(keys)
+    joined = np.union1d(hashes, np.asarray(more, dtype=hashes.dtype)) if len(more) else hashes
     content = io.BytesIO()
-    np.save(content, np.sort(connectivity_hash(keys)), allow_pickle=False)
+    np.save(content, np.sort(joined), allow_pickle=False)
     write_atomically(folder / SEEN, content.getvalue())
 
 

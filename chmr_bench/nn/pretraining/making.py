@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import filelock
+import numpy as np
 from torch import nn
 
 from chmr_bench import DataError, WeightsRequest
@@ -22,6 +23,7 @@ from chmr_bench.nn.pretraining.learner import Keep, Learner, torch_settings
 from chmr_bench.nn.pretraining.material import AtlasMaterial, check_readouts
 from chmr_bench.nn.pretraining.place import Place
 from chmr_bench.nn.pretraining.settings import AtlasSettings, StepSettings
+from chmr_bench.types import IntArray
 
 AnyMaterial = TypeVar("AnyMaterial", bound=AtlasMaterial)
 AnyLearner = TypeVar("AnyLearner", bound=Learner)
@@ -81,6 +83,10 @@ class PretrainingPlan(ABC, Generic[AnyMaterial, AnyLearner]):
     def finish(self, learner: AnyLearner) -> Mapping[str, Any]:
         """Do what is left to do after learning; return what the card says of it, JSON-able."""
 
+    def also_seen(self) -> IntArray:
+        """Return hashes of molecules that the network had learnt from before, as `write_seen`."""
+        return np.zeros(0, dtype=np.uint64)
+
     @abstractmethod
     def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         """Return the card as Markdown."""
@@ -139,7 +145,7 @@ def _make(pretraining: PretrainingPlan[Any, Any]) -> None:
         "losses": _losses(history, learner),
     }
     made = {**card.circumstances(learner), **more}
-    files.write_seen(place.folder, material.keys)
+    files.write_seen(place.folder, material.keys, pretraining.also_seen())
     figure.draw(place.folder / files.FIGURE, history, f"pretraining on {atlas.name}")
     readme = pretraining.readme(info, made)
     pretraining.save(

@@ -43,6 +43,19 @@ class Place:
     shipped: Path | None = None
     recipe: str = ""
 
+    @classmethod
+    def of(
+        cls,
+        folder: Path,
+        seed: int,
+        inputs: Mapping[str, Any],
+        shipped: Path | None = None,
+        recipe: str = "",
+    ) -> Place:
+        """Return the place in a folder of all weights of a model."""
+        key = sha256_of(inputs)
+        return cls(folder / key[:KEY_LENGTH], key, seed, inputs, shipped, recipe)
+
 
 def place(
     config: AtlasSettings,
@@ -75,12 +88,11 @@ def place(
         "precision": request.precision,
         "features": versions,
     }
-    key, folder = sha256_of(inputs), request.folder
     if shipped is None:
-        return Place(folder / key[:KEY_LENGTH], key, seed, inputs)
+        return Place.of(request.folder, seed, inputs)
     recipe["data"] = request.data.digest(config.atlas, config.transductive, packages=False)
     recipe["features"] = {name: feature["version"] for name, feature in versions.items()}
-    return Place(folder / key[:KEY_LENGTH], key, seed, inputs, shipped, sha256_of(recipe))
+    return Place.of(request.folder, seed, inputs, shipped, sha256_of(recipe))
 
 
 def sha256_of(inputs: Mapping[str, Any]) -> str:

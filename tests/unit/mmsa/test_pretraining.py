@@ -15,8 +15,10 @@ from pydantic import ValidationError
 
 from chmr_bench import PendingWeights
 from chmr_bench.contracts import connectivity_hash
+from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import SettingError
 from chmr_bench.nn.pretraining import checkpoint
+from chmr_bench.nn.pretraining.files import read_tensors, write_seen, write_tensors
 from chmr_bench_mmsa.config import MmsaConfig
 from chmr_bench_mmsa.plugin import MODELS, RECONSTRUCTION
 from chmr_bench_mmsa.pretraining.making import health
@@ -124,8 +126,60 @@ def test_the_key_follows_what_can_change_a_number(tiny: Any, settings: Any) -> N
     assert key({"n_jobs": 7, "seed": 3}, head_hidden=64) == key()
 
 
+def test_the_graph_encoder_begins_as_that_of_other_weights(ask: Any, tiny: Any) -> None:
+    """Whichever model they are of: encoders that files keep under other names fit, too."""
+    first = ask(make=True)
+    tensors, header = read_tensors(first.path)
+    folder = first.path.parent.with_name("other")
+    renamed = {
+        name.replace("encoders.graph.", "graph_encoder."): 2 * tensor.half()
+        for name, tensor in tensors.items()
+        if name.startswith("encoders.graph.")
+    }
+    write_tensors(folder / "weights.safetensors", renamed, header)
+    write_seen(folder, ["ANOTHERMOLECUL"])
+    given = str(folder / "weights.safetensors")
+    begun = ask(make=True, graph_encoder=given, epochs=0)
+    assert begun.sha256 != first.sha256
+    found = load_network(begun.path)[0].encoders["graph"].state_dict()
+    for name, tensor in renamed.items():
+        kept = found[name.removeprefix("graph_encoder.")]
+        torch.testing.assert_close(kept, tensor, check_dtype=False)
+    seen = np.load(begun.seen, allow_pickle=False)
+    assert set(seen) == set(connectivity_hash([*tiny.atlas().keys, "ANOTHERMOLECUL"]))
+    sha256 = file_sha256(Path(given))
+    assert begun.info["graph_encoder"] == sha256
+    said = f"its graph encoder begins as that of weights {sha256[:12]}, from tiny"
+    assert begun.info["note"].startswith(f"{RECONSTRUCTION}; {said}")
+    assert said in (begun.path.parent / "README.md").read_text()
+    with pytest.raises(SettingError, match=r"has 2 layers of 16, here it has 2 of 8: --set layers"):
+        ask(make=True, graph_encoder=given, hidden=8)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seen": False}, "no seen.npy beside it"),
+        ({"info": {"atlas": {"assays": ["muv"]}}}, "learnt from labels or labelled assays"),
+        ({"tensors": {"first.weight": torch.ones(2, 2)}}, "holds no graph encoder, but"),
+        ({"tensors": {"graph_encoder.virtual": torch.ones(1, 16)}}, "has 0 layers of 16, here"),
+    ],
+)
+def test_graph_encoders_that_cannot_be_begun_with(
+    change: dict[str, Any], words: str, ask: Any, tmp_path: Path
+) -> None:
+    tensors = change.get("tensors", {"graph_encoder.virtual": torch.ones(1, 16)})
+    write_tensors(tmp_path / "weights.safetensors", tensors, {"info": change.get("info", {})})
+    if change.get("seen", True):
+        write_seen(tmp_path, ["ANOTHERMOLECUL"])
+    with pytest.raises(SettingError, match=words):
+        ask(make=True, graph_encoder=str(tmp_path / "weights.safetensors"))
+
+
 def test_settings_that_make_no_sense_are_refused() -> None:
     for wrong in (
+        {"graph_encoder": "a", "encoder": "random"},
+        {"graph_encoder": "a", "weights": "b"},
         {"modalities": ("image",)},
         {"modalities": "graph,smell"},
         {"cells": "viability"},
