@@ -185,6 +185,23 @@ def test_how_much_was_learnt_from_is_what_the_records_say() -> None:
     assert f"structures alone: {n:,} molecules" in text_of("docs/results.md")
 
 
+def test_what_is_said_of_the_health_of_mmsa_is_what_the_records_say() -> None:
+    runs = [run for run in all_records().of("bace", "mmsa") if not run.missing]
+    made = (run.model.pretraining["made"] for run in runs if run.model.pretraining)
+    (text,) = {json.dumps({**one["health"], "rate": one["molecules_per_second"]}) for one in made}
+    found = json.loads(text)
+    n, entropy = found["anchors"], found["attention_entropy"]
+    assert entropy < 0.8 * np.log(n)
+    said = " ".join(text_of("docs/mmsa.md").split())
+    for words in (
+        f"over {found['molecules']} molecules the spread is {found['spread_unified']:.2f} before",
+        f"{found['spread_hypergraph']:.2f} after it, {found['anchors_in_use']} of {n} anchors",
+        f"the entropy is {entropy:.2f}, where {np.log(n):.2f} would be all alike",
+        f"made at {found['rate']:.0f} molecules a second on one core",
+    ):
+        assert words in said
+
+
 WONG = "toxcast+wong2024"
 NETWORKS = ("cells.counts", "cells.mlp")
 INTERVAL = r"-\d+\.\d \(-\d+\.\d to -?\d+\.\d\)"
