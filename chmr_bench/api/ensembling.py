@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chmr_bench.api.options import Options, as_list, datasets_of, store_of
 from chmr_bench.api.requests import suite_datasets
 from chmr_bench.errors import UnknownNameError, UsageError
+from chmr_bench.splits import check_method
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,8 +88,8 @@ def _usable(loaded: Any, options: Options) -> tuple[pd.DataFrame, dict[str, str]
     plain = ~runs["failed"] & runs["missing"].isna() & (runs["own_profiles"] == "")
     runs = runs[plain & (runs["model"] != NAME)]
     names = [*suite_datasets(options), *as_list(options.get("dataset"))]
-    runs = runs[runs["split"] == (options.get("split") or REFERENCE)]
     runs = runs[runs["dataset"].isin(names)] if names else runs
+    runs = runs[_on_split(runs, options.get("split") or "")]
     wanted = as_list(options.get("model"))
     for name in wanted:
         if name not in {*runs["model"], *runs["row"]}:
@@ -99,6 +100,18 @@ def _usable(loaded: Any, options: Options) -> tuple[pd.DataFrame, dict[str, str]
     reasons = [_why_not(run) for _, run in runs.iterrows()]
     left_out = {row: why for row, why in zip(runs["row"], reasons, strict=True) if why}
     return runs.loc[[not why for why in reasons]], left_out
+
+
+def _on_split(runs: pd.DataFrame, method: str) -> pd.Series[bool]:
+    """Return which runs are on the split, or, where none is named, on each dataset's own.
+
+    That is the published one where a dataset has runs on it, else any.
+    """
+    if method and method not in set(runs["split"]):
+        check_method(method)
+    published = runs["split"] == REFERENCE
+    has_published = published.groupby(runs["dataset"]).transform("any")
+    return runs["split"] == method if method else published | ~has_published
 
 
 def _why_not(run: Any) -> str:

@@ -11,6 +11,7 @@ from chmr_bench.api.requests import cell_atlases, data_requests
 from chmr_bench.contracts import AtlasSpec
 from chmr_bench.data.requests import DatasetRequest
 from chmr_bench.display.console import print_note
+from chmr_bench.display.progress import fetching
 from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.plugins import registry
 from chmr_bench.types import PARTS
@@ -31,16 +32,16 @@ def own_profiles(dataset: str, cells: Sequence[str]) -> list[dict[str, Any]]:
 
     every = [text.strip() for text in cells] == [EVERY]
     named = () if every else cell_atlases(cells)  # what is wrong is told before data are fetched
-    data, fetch = datasets_of({}).load(DatasetRequest(name=dataset)), fetch_options({})
-    names = _pinned(data.spec.synthetic) if every else named
-    joins = []
-    for name in names:
-        try:
-            joins.append(joined(data, name, fetch))
-        except ChmrBenchError as error:
-            if not every:
-                raise
-            print_note(f"{name}: {error}")
+    joins, request = [], DatasetRequest(name=dataset)
+    with fetching(quiet=False) as opening:
+        data, fetch = datasets_of({}).load(request, opening(request)), fetch_options({})
+        for name in _pinned(data.spec.synthetic) if every else named:
+            try:
+                joins.append(joined(data, name, fetch, opening(DatasetRequest(name=name))))
+            except ChmrBenchError as error:
+                if not every:
+                    raise
+                print_note(f"{name}: {error}")
     return joins
 
 
@@ -49,7 +50,8 @@ def measured(dataset: str) -> dict[str, Any]:
     from chmr_bench.runner import SplitRequest
 
     (request,) = data_requests({"dataset": dataset})
-    data = datasets_of({}).load(request)
+    with fetching(quiet=False) as opening:
+        data = datasets_of({}).load(request, opening(request))
     sizes: list[int] = []
     if data.spec.split == "reference":
         with contextlib.suppress(DataError):  # a part would be empty: a run says so
@@ -82,16 +84,17 @@ def atlas_facts(specs: Sequence[AtlasSpec], datasets: Sequence[str]) -> dict[str
     from chmr_bench.runner.joins import joined, replicate_agreement
 
     loader, fetch = datasets_of({}), fetch_options({})
-    data = [loader.load(request) for request in data_requests({"dataset": list(datasets)})]
     facts = {}
-    for spec in specs:
-        alike = [one for one in data if one.spec.synthetic == spec.synthetic]
-        try:
-            if spec.kind == "assays":  # no profiles, so no row has one
-                continue
-            rows = {one.spec.name: joined(one, spec.name, fetch)["rows"] for one in alike}
-            agreement = replicate_agreement(spec, fetch)
-            facts[spec.name] = {"joined": rows, "agreement": agreement}
-        except ChmrBenchError as error:
-            print_note(f"{spec.name}: {error}")
+    with fetching(quiet=False) as opening:
+        requests = data_requests({"dataset": list(datasets)})
+        data = [loader.load(request, opening(request)) for request in requests]
+        for spec in (spec for spec in specs if spec.kind != "assays"):  # which are no profiles
+            alike = [one for one in data if one.spec.synthetic == spec.synthetic]
+            reading = opening(DatasetRequest(name=spec.name))
+            try:
+                rows = {d.spec.name: joined(d, spec.name, fetch, reading)["rows"] for d in alike}
+                agreement = replicate_agreement(spec, fetch, reading)
+                facts[spec.name] = {"joined": rows, "agreement": agreement}
+            except ChmrBenchError as error:
+                print_note(f"{spec.name}: {error}")
     return facts

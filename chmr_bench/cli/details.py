@@ -6,7 +6,14 @@ from dataclasses import asdict
 from typing import Any
 
 from chmr_bench import foreign
-from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec, SourceFile
+from chmr_bench.contracts import (
+    AtlasSpec,
+    DatasetSpec,
+    FeatureSpec,
+    ModelSpec,
+    ReadOuts,
+    SourceFile,
+)
 from chmr_bench.plugins import PluginInfo, Registered, registry
 
 
@@ -69,8 +76,14 @@ def atlas_entry(registered: Registered[AtlasSpec]) -> dict[str, Any]:
     """Return what ``list atlases --json`` says of one atlas; molecules are None where unknown."""
     names = ("name", "title", "n_molecules", "modalities", "synthetic")
     entry = _entry(registered, *names, "kind", "licence", "citation", "source", "version")
-    readouts = [asdict(block) for block in registered.spec.readouts]
+    readouts = [_readouts(block) for block in registered.spec.readouts]
     return entry | {"n_molecules": registered.spec.n_molecules or None, "readouts": readouts}
+
+
+def _readouts(block: ReadOuts) -> dict[str, Any]:
+    """Return what is said of read-outs; None where it is not stated."""
+    beyond = None if block.censored_at is None else block.beyond
+    return asdict(block) | {"n_molecules": block.n_molecules or None, "beyond": beyond}
 
 
 def feature_entry(registered: Registered[FeatureSpec]) -> dict[str, Any]:
@@ -130,7 +143,8 @@ def model_details(registered: Registered[ModelSpec]) -> dict[str, Any]:
     details["recipe"] = spec.recipe.rsplit("/", 1)[-1]
     if spec.weights:
         details["weights"] = (
-            f"made by a run where none are there, or by: chmr-bench pretrain {spec.name}"
+            "those that came with the plugin or were made before; else the run makes them first. "
+            f"To make them alone: chmr-bench pretrain {spec.name}"
         )
     if spec.explain:
         details["explain"] = f"chmr-bench explain {spec.name} --dataset NAME"

@@ -38,7 +38,7 @@ class Group(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise InterruptedCommandError(
-                "interrupted; what is on record stays, and the same command goes on from there"
+                "interrupted; nothing on record is lost, and the same command may be given again"
             ) from error
 
 

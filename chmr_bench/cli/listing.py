@@ -363,7 +363,8 @@ def _detail(key: str, value: Any) -> list[list[str]]:
     if isinstance(value, dict):
         return [row for k, v in value.items() for row in _detail(f"{key}.{k}", v)]
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [[key, "\n".join(f"{k} {v}" for k, v in item.items())] for item in value]
+        stated = [{k: v for k, v in item.items() if v not in NOT_STATED} for item in value]
+        return [[key, "\n".join(f"{k} {v}" for k, v in item.items())] for item in stated]
     if isinstance(value, list) and any(" " in str(v) for v in value):
         return [[key if i == 0 else "", f"- {v}"] for i, v in enumerate(value[:LIST_SHOWN])]
     return [[key, _cell(value)]]

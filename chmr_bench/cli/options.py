@@ -217,7 +217,7 @@ class WorkGroup:
     )
     time_limit: Annotated[
         float | None,
-        option(metavar="SECONDS", help="A job, or loading data, may take so long; else any time."),
+        option(metavar="SECONDS", help="A job, or a loader of another's plugin, may take so long."),
     ] = None
     memory_limit: Annotated[
         float | None,

@@ -274,7 +274,8 @@ def _spec(
     repeat = "repeats" if n_twice == 1 else "repeat"
     carry = "carries" if n_extended == 1 else "carry"
     counted = {
-        f"{plural(n_twice, 'row')} {repeat} the SMILES of an earlier row": n_twice,
+        f"{plural(n_twice, 'row')} {repeat} the SMILES of an earlier row; whether labels differ, "
+        "'chmr-bench audit' says": n_twice,
         f"{n_extended} SMILES {carry} CX extensions, which RDKit reads": n_extended,
         f"{plural(len(dataset.dropped), 'row')} dropped on the user's order": len(dataset.dropped),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,10 +14,12 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
 from chmr_bench.contracts import Progress as Report
 from chmr_bench.contracts import no_progress
@@ -38,6 +41,7 @@ PHASE_WORDS: dict[Phase, str] = {
     "score": "scoring",
 }
 WIDTH = 42
+SECONDS_TO_FIRST_LINE = 3.0
 SECONDS_A_LINE = 60.0
 """Where there is no terminal: seconds between two lines on how far long work is."""
 
@@ -49,32 +53,62 @@ def display(total: int, *, quiet: bool) -> Quiet:
     return Bars(notes, total) if notes.is_terminal else Lines(notes)
 
 
+class Amount(DownloadColumn):
+    """How much of a task is done, of bytes or of what else it counts."""
+
+    def render(self, task: Task) -> Text:
+        """Return ``3/10 MB``, or ``3,000/10,000 molecules``."""
+        unit = task.fields["unit"]
+        if unit == "bytes":
+            return super().render(task)
+        return Text(f"{task.completed:,.0f}/{task.total or 0:,.0f} {unit}")
+
+
 @contextmanager
 def fetching(*, quiet: bool) -> Iterator[Opening]:
-    """Give what says on standard error which data are being fetched; on a terminal with a bar."""
+    """Give what says on standard error which data are being fetched or read, if it takes long.
+
+    On a terminal with a bar, elsewhere by a line once a minute.
+    """
     bars = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        DownloadColumn(),
+        Amount(),
         console=notes,
         transient=True,
         disable=quiet or not notes.is_terminal,
     )
 
     def opening(request: DatasetRequest) -> Report:
-        n_bytes = _missing(request.name)
-        if quiet or not n_bytes:
+        if quiet:
             return no_progress
-        print_note(f"fetching {request.name} ({n_bytes / 1e6:,.2f} MB) ...")
-        task = bars.add_task(request.name, total=None)
-
-        def report(done: int, total: int, unit: str) -> None:
-            bars.update(task, completed=done, total=total, visible=done < total)
-
-        return report
+        name = request.name or Path(request.file).name
+        if n_bytes := _missing(name):
+            print_note(f"fetching {name} ({n_bytes / 1e6:,.2f} MB) ...")
+        return _Reading(name, bars).report
 
     with bars:
         yield opening
+
+
+class _Reading:
+    """Says how far the reading of one dataset or atlas is."""
+
+    def __init__(self, name: str, bars: Progress) -> None:
+        self.name, self.bars = name, bars
+        self.task: TaskID | None = None
+        self.next_line = time.monotonic() + SECONDS_TO_FIRST_LINE
+
+    def report(self, done: int, total: int, unit: str) -> None:
+        if not self.bars.disable:
+            if self.task is None:
+                self.task = self.bars.add_task(self.name, total=None, unit=unit)
+            self.bars.update(
+                self.task, completed=done, total=total, unit=unit, visible=done < total
+            )
+        elif unit != "bytes" and done < total and time.monotonic() >= self.next_line:
+            self.next_line = time.monotonic() + SECONDS_A_LINE
+            print_note(f"reading {self.name}: {done:,} of {total:,} {unit}")
 
 
 def _missing(name: str) -> int:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from chmr_bench import splits
+from chmr_bench.data.counts import plural
 from chmr_bench.display.console import print_note
 from chmr_bench.display.progress import label
 from chmr_bench.plugins import registry
 from chmr_bench.runner import Datasets
 from chmr_bench.splits.grouped import FOLDS, REPEATS
 from chmr_bench.sweep import Plan, Request
+
+FEW = 10
+"""Test molecules; with fewer a score says little."""
 
 
 def show(request: Request, plan: Plan, datasets: Datasets, *, plan_shown: bool) -> None:
@@ -37,6 +41,7 @@ def _unused(request: Request, plan: Plan) -> Iterator[str]:
     yield from unused_seeds({item.split for item in plan.items}, request.split_seeds)
     yield from _few_folds(plan)
     yield from _names_kept_before(plan)
+    yield from dict.fromkeys(_few_tested(plan))
     specs = [registry().model(name).spec for name in request.models]
     if request.device == "cuda" and not any(spec.accelerator for spec in specs):
         yield f"--device cuda changes nothing: {', '.join(request.models)} can use the CPU only"
@@ -53,6 +58,18 @@ def _names_kept_before(plan: Plan) -> Iterator[str]:
                     f"were stored with {f'the names of {kept!r}' if kept else 'no names'}"
                 )
                 return
+
+
+def _few_tested(plan: Plan) -> Iterator[str]:
+    """Yield which tables of a user have hardly a molecule to test on."""
+    for job in (item.job for item in plan.items if item.job and item.job.data.request.file):
+        n = len(job.data.split(job.split).test)
+        if n < FEW:
+            split = job.split.method
+            yield (
+                f"{job.data.spec.name}: {plural(n, 'molecule')} in the test part of split {split}; "
+                "a score of so few says little"
+            )
 
 
 def _few_folds(plan: Plan) -> Iterator[str]:

@@ -279,7 +279,7 @@ def audited_grid(tables: Sequence[Table]) -> Grid | None:
             row[words] = percent(sum(known), n_test) if len(known) == len(audits) else NONE
         rows.append(row)
     below = notes("levels", audited=True, ringless=(), synthetic=False)
-    title = "Test rows shared with training"
+    title = "Test rows shared with training rows, those of validation not counted"
     return Grid.of(title, rows, ("dataset", "split"), below)
 
 

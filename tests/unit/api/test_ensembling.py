@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from chmr_bench.api.ensembling import _members
+from chmr_bench.api.ensembling import _members, _on_split
+from chmr_bench.errors import UnknownNameError
 
 Seeds = list[int | None]
 
@@ -40,3 +41,15 @@ def test_seeds_that_most_rows_have(
 @pytest.mark.parametrize("rows", [{"a": [0], "b": [1]}, {"a": [0, 1]}, {"fixed": [None]}])
 def test_no_ensemble_of_fewer_than_two_rows(rows: dict[str, Seeds]) -> None:
     assert _members(table(rows))[0] is None
+
+
+def test_without_a_split_it_is_each_datasets_own() -> None:
+    runs = pd.DataFrame(
+        [("bace", "reference"), ("bace", "strict"), ("mine", "scaffold")],
+        columns=["dataset", "split"],
+    )
+    assert [*_on_split(runs, "")] == [True, False, True]
+    assert [*_on_split(runs, "strict")] == [False, True, False]
+    assert not any(_on_split(runs, "random"))
+    with pytest.raises(UnknownNameError, match="did you mean 'scaffold'"):
+        _on_split(runs, "scafold")

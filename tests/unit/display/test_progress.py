@@ -102,6 +102,31 @@ def test_fetching_is_shown_with_a_bar_on_a_terminal(
     assert "7/10 bytes" in out.getvalue()
 
 
+def test_long_reading_is_told_without_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with fetching(quiet=False) as opening:
+        report = opening(DatasetRequest(file="folder/mine.csv"))
+        for second in range(0, 100, 2):
+            now[0] = float(second)
+            report(second * 100, 10_000, "molecules")
+    assert capsys.readouterr().err.splitlines() == [
+        "reading mine.csv: 400 of 10,000 molecules",
+        "reading mine.csv: 6,400 of 10,000 molecules",
+    ]
+
+
+def test_reading_is_shown_with_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    terminal = Console(file=out, force_terminal=True, width=120)
+    monkeypatch.setattr(progress, "notes", terminal)
+    with fetching(quiet=False) as opening:
+        opening(DatasetRequest(name="nci60"))(3000, 10_000, "molecules")
+    assert "3,000/10,000 molecules" in out.getvalue()
+
+
 def test_what_the_cache_holds_is_not_fetched(
     quick: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
