@@ -32,9 +32,11 @@ MirrorOption = Annotated[
         "--mirror", envvar="CHMR_BENCH_MIRROR", help="Folder or URL to take the data from."
     ),
 ]
-ModelOption = Annotated[list[str] | None, typer.Option("--model", "-m", help="Of this model.")]
+ModelOption = Annotated[
+    list[str] | None, typer.Option("--model", "-m", help="Runs of this model; repeatable.")
+]
 DatasetOption = Annotated[
-    list[str] | None, typer.Option("--dataset", "-d", help="On this dataset.")
+    list[str] | None, typer.Option("--dataset", "-d", help="Runs on this dataset; repeatable.")
 ]
 
 

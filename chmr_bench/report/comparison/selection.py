@@ -365,6 +365,8 @@ def refusal(loaded: LoadedRuns, query: Query, reasons: Sequence[str]) -> UsageEr
     """Return the error that says what is on record, where no model could be compared anywhere."""
     on_split = f" on split {query.split}" if query.split else ""
     runs = comparable(loaded)
+    if query.datasets:
+        runs = runs[runs["dataset"].isin(query.datasets)]
     known = "; ".join(_on_record(runs, model) for model in query.models)
     why = f". {'; '.join(_some(reasons))}" if reasons else ""
     return UsageError(
@@ -383,6 +385,8 @@ def _on_record(runs: pd.DataFrame, model: str) -> str:
         return f"{model!r} on {_places(scored)}" if len(scored) else f"{model!r} without a score"
     others = instead(runs, model).groupby("row", sort=False)
     rows = _some([f"{label!r} on {_places(of)}" for label, of in others])
+    if not rows:
+        return f"no run of {model!r} there"
     return f"not {model!r}, but {' and '.join(rows)}"
 
 
