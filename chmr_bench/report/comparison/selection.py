@@ -365,9 +365,7 @@ def refusal(loaded: LoadedRuns, query: Query, reasons: Sequence[str]) -> UsageEr
     """Return the error that says what is on record, where no model could be compared anywhere."""
     on_split = f" on split {query.split}" if query.split else ""
     runs = comparable(loaded)
-    if query.datasets:
-        runs = runs[runs["dataset"].isin(query.datasets)]
-    known = "; ".join(_on_record(runs, model) for model in query.models)
+    known = "; ".join(_on_record(runs, model, query.datasets) for model in query.models)
     why = f". {'; '.join(_some(reasons))}" if reasons else ""
     return UsageError(
         f"nothing to compare{on_split}: {query.models[0]!r} has no dataset, split and seed in "
@@ -377,9 +375,14 @@ def refusal(loaded: LoadedRuns, query: Query, reasons: Sequence[str]) -> UsageEr
     )
 
 
-def _on_record(runs: pd.DataFrame, model: str) -> str:
-    """Return the splits and datasets on which a model is on record, or what else is."""
+def _on_record(runs: pd.DataFrame, model: str, datasets: Collection[str]) -> str:
+    """Return the splits and datasets on which a model is on record, or what else is.
+
+    Where datasets are named, of these alone.
+    """
     own = named(runs, [model])
+    if datasets:
+        own, runs = (of[of["dataset"].isin(datasets)] for of in (own, runs))
     scored = own[own["score"].notna()]
     if len(own):
         return f"{model!r} on {_places(scored)}" if len(scored) else f"{model!r} without a score"

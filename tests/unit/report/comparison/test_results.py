@@ -197,8 +197,9 @@ def test_nothing_compared_says_what_is_on_record(
         assert said in str(raised.value)
     with pytest.raises(UsageError, match="nothing to compare on split scaffold"):
         compared("a", "c", split="scaffold")
-    with pytest.raises(UsageError, match=r"'a' on random \(bace\); no run of 'c' there"):
-        compared("a", "c", datasets=("bace",))
+    splits("mean", "hiv", [0.5], "random")
+    with pytest.raises(UsageError, match=r"'a' on random \(bace\); no run of 'mean' there"):
+        compared("a", "mean", datasets=("bace",))
     results.add("d", "bbbp", seed=0)
     results.add("e", "bbbp", seed=1)
     with pytest.raises(UsageError, match="bbbp: seeds 1 of e alone, not compared"):
