@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chmr_bench.api.options import Options, as_list, datasets_of, store_of
 from chmr_bench.api.requests import suite_datasets
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from chmr_bench.runner.ensembling import Ensemble, Members
 
 REFERENCE = "reference"
+Place: TypeAlias = tuple[str, str]
+"""A row, and the dataset it is on."""
 COMMAND = ("chmr-bench", "ensemble")
 
 
@@ -32,11 +34,11 @@ class Ensembles:
     ensembles :
         The seeds of one dataset and split stand together.
     left_out :
-        Row -> why it is in no ensemble.
+        Row and dataset -> why it is in no ensemble there.
     """
 
     ensembles: tuple[tuple[Ensemble, ...], ...]
-    left_out: Mapping[str, str]
+    left_out: Mapping[Place, str]
 
 
 def ensembles_of(options: Options) -> Ensembles:
@@ -72,15 +74,16 @@ def ensembles_of(options: Options) -> Ensembles:
     return Ensembles(tuple(made), left_out)
 
 
-def left_out_words(left_out: Mapping[str, str]) -> list[str]:
-    """Return each reason with its rows."""
+def left_out_words(left_out: Mapping[Place, str]) -> list[str]:
+    """Return each reason with its rows, and where they are left out."""
     from chmr_bench.report.words import grouped
 
-    reasons = grouped((why, row) for row, why in left_out.items())
-    return [f"{', '.join(rows)}: {why}" for why, rows in reasons.items()]
+    rows = grouped(((why, row), dataset) for (row, dataset), why in left_out.items())
+    reasons = grouped((why, f"{row} ({', '.join(of)})") for (why, row), of in rows.items())
+    return [f"{', '.join(of)}: {why}" for why, of in reasons.items()]
 
 
-def _usable(loaded: Any, options: Options) -> tuple[pd.DataFrame, dict[str, str]]:
+def _usable(loaded: Any, options: Options) -> tuple[pd.DataFrame, dict[Place, str]]:
     """Return the runs that may be averaged, each with its `stored`; and why other rows are not."""
     from chmr_bench.runner.ensembling import NAME
 
@@ -95,10 +98,13 @@ def _usable(loaded: Any, options: Options) -> tuple[pd.DataFrame, dict[str, str]
         if name not in {*runs["model"], *runs["row"]}:
             hint = "(of those with runs on record there)"
             raise UnknownNameError("row", name, {*runs["row"]}, hint)
-    runs = runs[runs["model"].isin(wanted) | runs["row"].isin(wanted)] if wanted else runs
+    if wanted:  # a name is that of a row; only where none is called so, of a model
+        models = {*wanted} - {*runs["row"]}
+        runs = runs[runs["row"].isin(wanted) | runs["model"].isin(models)]
     runs = runs.assign(stored=[loaded.stored[identity] for identity in runs["identity"]])
     reasons = [_why_not(run) for _, run in runs.iterrows()]
-    left_out = {row: why for row, why in zip(runs["row"], reasons, strict=True) if why}
+    places = zip(runs["row"], runs["dataset"], strict=True)
+    left_out = {place: why for place, why in zip(places, reasons, strict=True) if why}
     return runs.loc[[not why for why in reasons]], left_out
 
 
@@ -123,7 +129,7 @@ def _why_not(run: Any) -> str:
     return ""
 
 
-def _members(table: pd.DataFrame) -> tuple[Members | None, dict[str, str]]:
+def _members(table: pd.DataFrame) -> tuple[Members | None, dict[Place, str]]:
     """Return the runs of one dataset and split by row and seed, and why other rows are left out.
 
     The seeds are those that more than half of the rows with seeds have; who lacks one is left out.
@@ -140,9 +146,7 @@ def _members(table: pd.DataFrame) -> tuple[Members | None, dict[str, str]]:
         if None in own or set(seeds) <= set(own):
             whole[row] = tuple(own[None] if None in own else own[seed] for seed in seeds)
         else:
-            left_out[f"{row} on {table['dataset'].iloc[0]}"] = (
-                "no run of a seed that most rows have"
-            )
+            left_out[row, table["dataset"].iloc[0]] = "no run of a seed that most rows have"
     return (Members(whole, seeds) if len(whole) > 1 else None), left_out
 
 

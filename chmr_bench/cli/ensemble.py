@@ -30,6 +30,7 @@ def ensemble(
         print_note(f"left out: {line}")
     rows = ensemble_rows(made.ensembles)
     if as_json:
-        print_json({"ensembles": rows, "left_out": dict(made.left_out)})
+        left_out = {f"{row} on {name}": why for (row, name), why in made.left_out.items()}
+        print_json({"ensembles": rows, "left_out": left_out})
     else:
         print_grids([ensemble_grid(rows)])
