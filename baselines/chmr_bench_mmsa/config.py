@@ -97,8 +97,10 @@ class MmsaConfig(HeadConfig, MmsaSettings):
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
-        if self.graph_encoder and (self.encoder == "random" or self.weights):
+        """Refuse an encoder from elsewhere that would pass for an untrained one, or for none."""
+        if self.graph_encoder and (self.encoder == "random" or self.weights or not self.epochs):
             raise ValueError(
-                "graph_encoder is where pretraining begins: leave out encoder=random and weights"
+                "graph_encoder is where pretraining begins: it needs epochs, and neither "
+                "encoder=random nor weights"
             )
         return self

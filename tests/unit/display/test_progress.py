@@ -91,15 +91,19 @@ def test_quiet_shows_only_what_failed(capsys: pytest.CaptureFixture[str]) -> Non
     assert "FAILED in fit: ValueError: no [good]" in capsys.readouterr().err
 
 
-def test_fetching_is_shown_with_a_bar_on_a_terminal(
-    quick: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "unit", "shown"),
+    [("quick-remote", "bytes", "3.0/10.0 kB"), ("nci60", "molecules", "3,000/10,000 molecules")],
+)
+def test_fetching_and_reading_have_a_bar_on_a_terminal(
+    name: str, unit: str, shown: str, quick: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = io.StringIO()
     terminal = Console(file=out, force_terminal=True, width=120)
     monkeypatch.setattr(progress, "notes", terminal)
     with fetching(quiet=False) as opening:
-        opening(DatasetRequest(name="quick-remote"))(7, 10, "bytes")
-    assert "7/10 bytes" in out.getvalue()
+        opening(DatasetRequest(name=name))(3000, 10_000, unit)
+    assert shown in out.getvalue()
 
 
 def test_long_reading_is_told_without_a_terminal(
@@ -116,15 +120,6 @@ def test_long_reading_is_told_without_a_terminal(
         "reading mine.csv: 400 of 10,000 molecules",
         "reading mine.csv: 6,400 of 10,000 molecules",
     ]
-
-
-def test_reading_is_shown_with_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    out = io.StringIO()
-    terminal = Console(file=out, force_terminal=True, width=120)
-    monkeypatch.setattr(progress, "notes", terminal)
-    with fetching(quiet=False) as opening:
-        opening(DatasetRequest(name="nci60"))(3000, 10_000, "molecules")
-    assert "3,000/10,000 molecules" in out.getvalue()
 
 
 def test_what_the_cache_holds_is_not_fetched(

@@ -21,6 +21,7 @@ from chmr_bench.nn.pretraining import checkpoint
 from chmr_bench.nn.pretraining.files import read_tensors, write_seen, write_tensors
 from chmr_bench_mmsa.config import MmsaConfig
 from chmr_bench_mmsa.plugin import MODELS, RECONSTRUCTION
+from chmr_bench_mmsa.pretraining.begun import begin, begun_from
 from chmr_bench_mmsa.pretraining.making import health
 from chmr_bench_mmsa.pretraining.store import find_or_make
 from chmr_bench_mmsa.weights import load_network, place_of
@@ -126,7 +127,9 @@ def test_the_key_follows_what_can_change_a_number(tiny: Any, settings: Any) -> N
     assert key({"n_jobs": 7, "seed": 3}, head_hidden=64) == key()
 
 
-def test_the_graph_encoder_begins_as_that_of_other_weights(ask: Any, tiny: Any) -> None:
+def test_the_graph_encoder_begins_as_that_of_other_weights(
+    ask: Any, tiny: Any, settings: Any
+) -> None:
     """Whichever model they are of: encoders that files keep under other names fit, too."""
     first = ask(make=True)
     tensors, header = read_tensors(first.path)
@@ -139,9 +142,12 @@ def test_the_graph_encoder_begins_as_that_of_other_weights(ask: Any, tiny: Any) 
     write_tensors(folder / "weights.safetensors", renamed, header)
     write_seen(folder, ["ANOTHERMOLECUL"])
     given = str(folder / "weights.safetensors")
-    begun = ask(make=True, graph_encoder=given, epochs=0)
+    begun = ask(make=True, graph_encoder=given)
     assert begun.sha256 != first.sha256
-    found = load_network(begun.path)[0].encoders["graph"].state_dict()
+    weights, (network, _) = begun_from(settings(graph_encoder=given)), load_network(first.path)
+    assert weights is not None
+    begin(network, weights)
+    found = network.encoders["graph"].state_dict()
     for name, tensor in renamed.items():
         kept = found[name.removeprefix("graph_encoder.")]
         torch.testing.assert_close(kept, tensor, check_dtype=False)
@@ -180,6 +186,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     for wrong in (
         {"graph_encoder": "a", "encoder": "random"},
         {"graph_encoder": "a", "weights": "b"},
+        {"graph_encoder": "a", "epochs": 0},
         {"modalities": ("image",)},
         {"modalities": "graph,smell"},
         {"cells": "viability"},
