@@ -16,6 +16,7 @@ from chmr_bench.cli.group import Group
 from chmr_bench.cli.match import match
 from chmr_bench.cli.pretrain import pretrain
 from chmr_bench.cli.run import run
+from chmr_bench.cli.show import show
 
 app = typer.Typer(
     cls=Group,
@@ -58,7 +59,7 @@ app.command(rich_help_panel="Benchmark")(compare)
 app.command(rich_help_panel="Benchmark")(ensemble)
 app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel="Benchmark")
 app.add_typer(listing.list_app, name="list", rich_help_panel="Look around")
-app.command(name="show", rich_help_panel="Look around")(listing.show)
+app.command(rich_help_panel="Look around")(show)
 app.add_typer(data.app, name="data", rich_help_panel="Data")
 app.command(rich_help_panel="Check")(audit)
 app.add_typer(records.app, name="records", rich_help_panel="Benchmark")

@@ -46,7 +46,7 @@ class PretrainingPlan(ABC, Generic[AnyMaterial, AnyLearner]):
     kind : type[Learner]
         The model's learner.
     config : AtlasSettings
-        The model's settings.
+        The model's settings, with the seed of the place: whoever chose it, the bytes are the same.
     place : Place
         Where the weights belong.
     """
@@ -55,6 +55,10 @@ class PretrainingPlan(ABC, Generic[AnyMaterial, AnyLearner]):
     config: AtlasSettings
     request: WeightsRequest
     place: Place
+
+    def __post_init__(self) -> None:
+        settled = self.config.model_copy(update={"pretrain_seed": self.place.seed})
+        object.__setattr__(self, "config", settled)
 
     @abstractmethod
     def prepare(self, atlas: Atlas) -> AnyMaterial:

@@ -198,6 +198,14 @@ def test_weights_of_a_file_are_not_called_what_they_are_not(ask: Any, tmp_path: 
     assert asked("pretrain_seed", pretrain_seed=7) == ask()
 
 
+def test_whoever_chose_the_seed_the_weights_are_the_same_bytes(ask: Any) -> None:
+    made = ask(make=True, pretrain_seed=3)
+    whole = made.path.read_bytes()
+    made.path.unlink()
+    again = ask(make=True, told={"seed": 3}, pretrain_seed="run")
+    assert (again.path, again.sha256, again.path.read_bytes()) == (made.path, made.sha256, whole)
+
+
 @pytest.mark.parametrize("how", ["cut", "changed"])
 def test_damaged_weights_are_made_again(
     ask: Any, how: str, caplog: pytest.LogCaptureFixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,3 +247,14 @@ def test_split_sizes_that_are_not_stated_are_not_shown(capsys: pytest.CaptureFix
 def test_an_agreement_that_is_not_there_says_why() -> None:
     assert _agreement({"agreement": []}) == "no repeats: one row a molecule"
     assert _agreement({}) == "could not be opened"
+
+
+def test_show_of_a_file_names_the_commands_that_read_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("smiles,y\nC,1\n")
+    assert _run(["show", str(table)]) == 2
+    assert "a table of your own is read by 'run' and 'audit'" in capsys.readouterr().err
+    assert _run(["show", "bacee"]) == 2
+    assert "a table of your own" not in capsys.readouterr().err
