@@ -22,6 +22,7 @@ import pluggy
 from chmr_bench import hookspecs
 from chmr_bench.contracts import AtlasSpec, DatasetSpec, FeatureSpec, ModelSpec
 from chmr_bench.errors import PluginError, UnknownNameError, nearest
+from chmr_bench.metrics import METRICS
 from chmr_bench.probes import check_plugin, note_foreign
 from chmr_bench.streams import stdout_to_stderr
 from chmr_bench.surroundings import Surroundings
@@ -328,6 +329,12 @@ def _check_dataset_spec(spec: DatasetSpec) -> None:
         raise PluginError(
             f"DatasetSpec {spec.name!r}: task_type {spec.task_type!r} is neither "
             "'classification' nor 'regression'"
+        )
+    suited = [name for name, metric in METRICS.items() if metric.task_type == spec.task_type]
+    if spec.metric not in suited:
+        raise PluginError(
+            f"DatasetSpec {spec.name!r}: metric {spec.metric!r} is none of {spec.task_type}; "
+            f"expected {' or '.join(suited)}"
         )
     if spec.split not in SPLITS and not spec.split.startswith(DEEPCHEM_SPLITS):
         raise PluginError(

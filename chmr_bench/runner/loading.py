@@ -176,16 +176,28 @@ class LoadedDataset:
         except DataError as error:
             error.args = (f"dataset {self.spec.name!r}, split {request.method}: {error}",)
             raise
-        if pinned and made.digest() != pinned:
-            raise DataError(
-                f"dataset {self.spec.name!r}: its reference split has digest "
-                f"{made.digest()[:12]}, pinned is {pinned[:12]}; the rule gives other rows here, "
-                "so its figures would not compare"
-            )
+        if by_rule:
+            self._check_reference(made)
         if pinned:
             listed = {part: made.part(part).tolist() for part in PARTS}
             paths.keep(paths.split_folder() / f"{pinned}.json", json.dumps(listed))
         return made
+
+    def _check_reference(self, made: Split) -> None:
+        """Raise DataError where the rule gives other rows than the spec states."""
+        name, stated, pinned = self.spec.name, self.spec.split_sizes, self.spec.reference_digest
+        sizes = tuple(len(made.part(part)) for part in PARTS)
+        if any(stated) and sizes != stated:
+            given, expected = ("/".join(map(str, of)) for of in (sizes, stated))
+            raise DataError(
+                f"dataset {name!r}: its split_rule gives {given} rows of train/valid/test, its "
+                f"spec states split_sizes {expected}"
+            )
+        if pinned and made.digest() != pinned:
+            raise DataError(
+                f"dataset {name!r}: its reference split has digest {made.digest()[:12]}, pinned is "
+                f"{pinned[:12]}; the rule gives other rows here, so its figures would not compare"
+            )
 
     def _with_rows(self, split: Split) -> Split:
         """Return the split; DataError where a part of it holds no molecule."""

@@ -140,6 +140,8 @@ def test_a_wrong_model_spec_says_what_is_wrong(
     [
         ({"task_names": ("a", "a")}, "task names"),
         ({"task_type": "ranking"}, "neither"),
+        ({"task_type": "regression", "metric": "roc_auc"}, "expected mae or rmse or r2"),
+        ({"metric": "accuracy"}, "expected roc_auc or average_precision"),
         ({"split_sizes": (1, 2, 3)}, "do not add up"),
         ({"split": "official", "split_rule": "m:f"}, "a published split, which split_rule gives, "),
     ],

@@ -381,6 +381,20 @@ def test_the_pinned_split_digest_is_that_of_the_split(datasets: Datasets) -> Non
         with_pins(data, (pins[0], pins[1], "0" * 64)).split(reference)
 
 
+def test_sizes_that_a_spec_states_are_those_of_its_split(datasets: Datasets) -> None:
+    data, reference = datasets.load(DatasetRequest(name="quick-data")), SplitRequest("reference")
+    made = data.split(reference)
+    train, valid, test = (len(made.part(part)) for part in PARTS)
+    for sizes in ((train, valid, test), (train + 1, valid, test - 1)):
+        spec = dataclasses.replace(data.spec, split_sizes=sizes)
+        stated = LoadedDataset(data.request, spec, data.dataset, data.digest)
+        if sizes[0] == train:
+            assert stated.split(reference).digest() == made.digest()
+        else:
+            with pytest.raises(DataError, match=f"{train}/{valid}/{test} rows of train/valid/test"):
+                stated.split(reference)
+
+
 def test_a_pinned_split_is_made_once(datasets: Datasets, home: Path) -> None:
     """Scaffolds of forty thousand molecules take seconds; damage to what is kept costs these."""
     data, reference = datasets.load(DatasetRequest(name="quick-data")), SplitRequest("reference")
