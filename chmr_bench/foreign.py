@@ -76,11 +76,20 @@ def isolated(
     try:
         return isolation.call(target, *arguments, limits=limits, receiver=receiver or Printed())
     except RemoteError as error:
-        raise PluginError(f"{path}: {error.kind}: {str(error) or 'no message'}") from error
+        message = f"{path}: {error.kind}: {str(error) or 'no message'}"
+        raise PluginError(message + _place(path, error.trace)) from error
     except WorkerError as error:
         raise PluginError(f"{path}: {_plain(error)}") from error
     finally:
         waiting.cancel()
+
+
+def _place(path: str, trace: str) -> str:
+    """Return the line at which it was raised: the last one in the package of that path."""
+    package = path.partition(":")[0].partition(".")[0]
+    frames = trace.splitlines()
+    own = [frame for frame in frames if frame.startswith((f"{package}/", f"{package}.py:"))]
+    return f" ({(own or frames)[-1]})" if frames else ""
 
 
 def _say(text: str) -> None:

@@ -25,12 +25,14 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
-from chmr_bench.errors import INTERRUPTED, PluginError
+from chmr_bench.errors import INTERRUPTED, PluginError, UsageError
 from chmr_bench.paths import home
 from chmr_bench.surroundings import Surroundings, loaded_libraries
 
 SECONDS = 30.0
 """Time a plugin has for its import and hooks; ours take less than one."""
+PATIENCE = "CHMR_BENCH_PLUGIN_SECONDS"
+"""Environment variable that gives more, for a slow disk or a busy machine."""
 MODULE_SECONDS = 180.0
 """Time for a module that a plugin names, which may import torch from a slow disk."""
 ENDING_SECONDS = 5.0
@@ -78,12 +80,21 @@ def check_module(
     place = home() / "plugins" / _digest(module, version)
     if place.exists():
         return
-    _try_elsewhere(module, SECONDS if seconds is None else seconds, mark)
+    _try_elsewhere(module, max(SECONDS if seconds is None else seconds, _patience()), mark)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
     except OSError:  # a cache that cannot be written: it is tried each time
         return
+
+
+def _patience() -> float:
+    """Return how long the user would wait, 0 where the variable is not set."""
+    value = os.environ.get(PATIENCE, "0")
+    try:
+        return float(value)
+    except ValueError as error:
+        raise UsageError(f"{PATIENCE}={value!r}: expected a number of seconds") from error
 
 
 def _try_elsewhere(module: str, seconds: float, mark: str) -> None:
@@ -120,7 +131,10 @@ def _tried(module: str, seconds: float, mark: str, before: Sequence[str]) -> lis
         _judge(step, seen, code)
         return list(seen["libraries"])
     if code == STUCK:
-        raise PluginError(f"{step} did not return within {seconds:g} s")
+        raise PluginError(
+            f"{step} did not return within {seconds:g} s; {PATIENCE}=SECONDS in the environment "
+            "gives it more"
+        )
     raise PluginError(f"{step} ends the process {_ending(code)}")
 
 

@@ -100,10 +100,9 @@ def _text(change: dict[str, Any] | None) -> str:
     )
     if any(change[key] is None for key in keys):
         return "-"
-    mean, low, high = (100 * change[key] for key in keys)
-    text = f"{mean:+.1f}"
-    ends = (f"{round(end, 1) + 0.0:.1f}" for end in (low, high))  # no -0.0
-    return f"{f'**{text}**' if low > 0 or high < 0 else text} ({' to '.join(ends)})"
+    from chmr_bench.report.digits import difference_text
+
+    return difference_text(*(100 * change[key] for key in keys))
 
 
 def _corrected(found: Sequence[Curve]) -> Iterator[str]:

@@ -179,9 +179,10 @@ def _gain(point: dict[str, Any] | None) -> str:
     """Return how much better the model is with its own profiles than at that point."""
     if not point or point["change"] is None:
         return "-"
-    gain, low, high = (-100 * point[key] for key in ("change", "change_high", "change_low"))
-    text = f"{gain:+.1f}"
-    return f"{f'**{text}**' if low > 0 or high < 0 else text} ({low:.1f} to {high:.1f})"
+    from chmr_bench.report.digits import difference_text
+
+    ends = (-100 * point[key] for key in ("change", "change_high", "change_low"))
+    return difference_text(*ends)
 
 
 def families() -> str:

@@ -252,8 +252,8 @@ def _gain(table: Table, base: str, other: str) -> str:
 
     It is of the seeds that both rows have.
     """
-    from chmr_bench.statistics import paired_difference
-    from chmr_bench.statistics.changes import common
+    from chmr_bench.report.digits import difference_text
+    from chmr_bench.statistics.changes import change_of
 
     ours, theirs = _row_of(table, base), _row_of(table, other)
     if ours is None or theirs is None or ours.score is None or theirs.score is None:
@@ -263,17 +263,14 @@ def _gain(table: Table, base: str, other: str) -> str:
     text = f"{scale * (ours.score - theirs.score):+.{digits}f}"
     if ours.runs is None or theirs.runs is None:
         return text
-    a, b, unpaired = common(ours.runs, theirs.runs)
-    if a is None or b is None:
+    difference, unpaired = change_of(ours.runs, theirs.runs)
+    if difference is None:
         return f"{text} (no seed in common)"
-    difference = paired_difference(a, b)
-    if unpaired:
-        text = f"{scale * difference.mean:+.{digits}f}"
     if math.isnan(difference.p):
-        return f"{text} (no interval)"
+        shared = f"{scale * difference.mean:+.{digits}f}" if unpaired else text
+        return f"{shared} (no interval)"
     low, high = sorted((scale * difference.low, scale * difference.high))
-    clear = "**" if low > 0 or high < 0 else ""
-    return f"{clear}{text}{clear} ({low:.{digits}f} to {high:.{digits}f})"
+    return difference_text(scale * difference.mean, low, high, digits)
 
 
 def _variants(rows: Mapping[str, Mapping[str, str]]) -> str:

@@ -18,7 +18,7 @@ from chmr_bench.cli.details import (
     suite_entry,
 )
 from chmr_bench.cli.group import Group
-from chmr_bench.contracts import CELL_MODALITIES
+from chmr_bench.contracts import CELL_MODALITIES, AtlasSpec
 from chmr_bench.display.console import (
     SYNTHETIC,
     console,
@@ -29,7 +29,8 @@ from chmr_bench.display.console import (
     print_note,
     print_table,
 )
-from chmr_bench.plugins import registry
+from chmr_bench.errors import DataError, UsageError
+from chmr_bench.plugins import Registered, registry
 
 list_app = typer.Typer(cls=Group, help="List what is registered.", no_args_is_help=True)
 Entry: TypeAlias = dict[str, Any]
@@ -164,7 +165,7 @@ def list_atlases(
 
     Labelled assays, which are no cells, stand apart.
     """
-    named = [registry().atlas(n) for n in atlas or ()] or list(registry().atlases.values())
+    named = [_registered_atlas(n) for n in atlas or ()] or list(registry().atlases.values())
     entries = [atlas_entry(r) for r in named]
     if dataset:
         from chmr_bench.api.profiles import atlas_facts
@@ -190,8 +191,21 @@ def list_atlases(
             print_lines("\nLabelled assays, not cells: no profiles for --cells.\n")
             _print_tables(assays, (sizes, origins))
         simulated = " * simulated." if any(e["synthetic"] for e in entries) else ""
-        own = "folder:PATH, a folder of index.csv.gz and *_feature.npz"
+        own = "folder:PATH, of index.csv.gz and *_feature.npz (show DATASET --cells folder:PATH)"
         print_lines(f"\nYour own: {own}.{simulated}{'' if dataset else JOINED_ROWS}")
+    if dataset and any("joined" not in e for e in entries if e["kind"] != "assays"):
+        raise typer.Exit(DataError.exit_code)
+
+
+def _registered_atlas(name: str) -> Registered[AtlasSpec]:
+    from chmr_bench.cells.sources import FOLDER_PREFIX
+
+    if name.startswith(FOLDER_PREFIX):
+        raise UsageError(
+            f"--atlas {name}: 'list' is of what is registered; chmr-bench show DATASET --cells "
+            f"{name} opens a folder of yours"
+        )
+    return registry().atlas(name)
 
 
 def _share(filled: float) -> str:

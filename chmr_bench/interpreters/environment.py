@@ -63,7 +63,7 @@ def interpreter_of(spec: ModelSpec) -> Interpreter:
     if not path:
         raise MissingDependencyError(
             f"model {spec.name!r} runs in an interpreter of its own: set {spec.python} to the "
-            f"python of an environment that has {', '.join((*spec.requires, *OURS))}"
+            f"python of an environment that has {', '.join(dict.fromkeys((*spec.requires, *OURS)))}"
         )
     return _looked_at(path, spec.name, spec.python)
 

@@ -39,9 +39,9 @@ class Row:
     low, high :
         95 % interval over test molecules of the mean over seeds.
     behind :
-        By how much the best row of the table is better, with its 95 % interval, paired over seeds
-        and test molecules; no interval where the two rows have other seeds. None of a row that may
-        have seen labels, which is never the best.
+        By how much the best row of the table is better over the seeds that both have, with its 95 %
+        interval, paired over seeds and test molecules. None where they share no seed, and of a row
+        that may have seen labels, which is never the best.
     share_080 :
         Mean over seeds of the share of evaluable tasks with ROC-AUC >= 0.80.
     clean :

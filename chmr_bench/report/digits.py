@@ -64,6 +64,25 @@ def fixed(value: float, usual: int, needed: int = 0) -> str:
     return f"{value:.{min(max(decimals + before, 4), MOST_DIGITS)}g}"
 
 
+def difference_text(mean: float, low: float, high: float, decimals: int = 1) -> str:
+    """Return a difference and its interval as Markdown, bold where the interval excludes 0.
+
+    An end that would round to 0 has more decimals, so that it can be told from 0.
+
+    Examples
+    --------
+    >>> difference_text(2.5, 0.5, 4.5), difference_text(-2.1, -4.3, -0.02)
+    ('**+2.5** (0.5 to 4.5)', '**-2.1** (-4.3 to -0.02)')
+    """
+    bold = "**" if low > 0 or high < 0 else ""
+    ends = []
+    for end in (low, high):
+        needed = -math.floor(math.log10(abs(end))) if end else 0
+        shown = needed if abs(end) < 0.5 * 10**-decimals else decimals
+        ends.append(fixed(end, decimals, min(shown, decimals + 3)))
+    return f"{bold}{mean:+z.{decimals}f}{bold} ({' to '.join(ends)})"
+
+
 def finite(value: float | None) -> float | None:
     """Return the number, None for NaN and infinity."""
     return None if value is None or not math.isfinite(value) else float(value)

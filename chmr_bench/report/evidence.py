@@ -32,11 +32,11 @@ from chmr_bench.statistics import (
     effective_sample_size,
     interval,
     mean_over_seeds,
-    paired_interval,
     ranks_with_ties,
     resampled_interval,
     score_interval,
 )
+from chmr_bench.statistics.changes import change_of
 from chmr_bench.types import FloatArray
 
 Ends = tuple[float | None, float | None]
@@ -228,12 +228,13 @@ def _measure_row(evidence: Evidence, row: Row, best: Row, sign: float) -> None:
 
     def compute() -> tuple[float | None, ...]:
         runs = evidence.of_row(row)
-        return *interval_of(runs), *paired_ends(runs, evidence.of_row(best), sign)
+        return *interval_of(runs), *paired_change(runs, evidence.of_row(best), sign)
 
-    what = f"row {sign} {len(row.good)}"
-    row.low, row.high, low, high = evidence.remembered(what, [*row.good, *best.good], compute)
-    if not row.labels_seen:
-        row.behind = abs((row.score or 0.0) - (best.score or 0.0)), low, high
+    what = f"row {sign} {len(row.good)} over shared seeds"
+    known = evidence.remembered(what, [*row.good, *best.good], compute)
+    row.low, row.high, behind, low, high = known
+    if behind is not None and not row.labels_seen:
+        row.behind = behind, low, high
 
 
 def interval_of(runs: Runs | None) -> Ends:
@@ -244,12 +245,16 @@ def interval_of(runs: Runs | None) -> Ends:
     return finite(low), finite(high)
 
 
-def paired_ends(a: Runs | None, b: Runs | None, sign: float) -> Ends:
-    """Return the interval of (a - b) times the sign, none where the two have other seeds."""
-    if a is None or b is None or (a.drawn and b.drawn and set(a.seeds) != set(b.seeds)):
-        return None, None
-    low, high = sorted(sign * end for end in paired_interval(a, b))
-    return finite(low), finite(high)
+def paired_change(a: Runs | None, b: Runs | None, sign: float) -> tuple[float | None, ...]:
+    """Return (a - b) times the sign over the seeds of both, and its interval; None = there is none.
+
+    Nothing is said where they have no seed in common.
+    """
+    difference, _ = change_of(a, b)
+    if difference is None:
+        return None, None, None
+    low, high = sorted(sign * end for end in (difference.low, difference.high))
+    return sign * difference.mean, finite(low), finite(high)
 
 
 # ---------------------------------------------------------------------------------------- a board

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -197,6 +198,23 @@ def _behind(metric: MetricName | None, row: Row, decimals: int) -> str:
         return "best"
     around = "" if low is None else f" ({span(metric, low, high, decimals)})"
     return f"{number(metric, difference, decimals)}{around}"
+
+
+def best_of(tables: Sequence[Table]) -> tuple[str, float] | None:
+    """Return the best row of a dataset's tables by its mean score, None where none has one.
+
+    It is of the first way of splitting alone; of drawn splits the mean over all of them, and of
+    rows that have a score on as many as any.
+    """
+    first = tables[0]
+    scores: dict[str, list[float]] = {}
+    for table in (one for one in tables if one.facts["split"] == first.facts["split"]):
+        for row in (row for row in table.rows if row.score is not None and not row.labels_seen):
+            scores.setdefault(row.label, []).append(row.score)
+    most = max(map(len, scores.values()), default=0)
+    means = {label: statistics.fmean(of) for label, of in scores.items() if len(of) == most}
+    best = min(means, key=lambda label: first.sign * means[label], default=None)
+    return None if best is None else (best, means[best])
 
 
 def table_notes(table: Table) -> tuple[str, ...]:

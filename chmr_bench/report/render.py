@@ -19,7 +19,7 @@ from chmr_bench.report.curve_tables import curve_grid, frozen_grids
 from chmr_bench.report.curves import pictures
 from chmr_bench.report.evidence import Collected
 from chmr_bench.report.exports import TABLES, by_file
-from chmr_bench.report.grids import board_grid, heading, number, table_grid, time_grid
+from chmr_bench.report.grids import best_of, board_grid, heading, number, table_grid, time_grid
 from chmr_bench.report.printed import printed_grids
 from chmr_bench.report.published import Published
 from chmr_bench.report.runs import Run
@@ -128,7 +128,7 @@ def _runs(tables: Sequence[Table]) -> list[Run]:
 
 
 FILTERS = (
-    *(audited_grid, board_grid, by_file, curve_grid, frozen_grids, heading, machines, number),
-    *(packages, pictures, printed_grids, table_grid, time_grid),
+    *(audited_grid, best_of, board_grid, by_file, curve_grid, frozen_grids, heading, machines),
+    *(number, packages, pictures, printed_grids, table_grid, time_grid),
 )
 """What templates of pages show plain data by, under these names."""

@@ -16,7 +16,7 @@ from chmr_bench.statistics.across import (
 )
 from chmr_bench.statistics.effective import effective_sample_size, molecule_counts
 from chmr_bench.statistics.intervals import ENOUGH, LEVEL, interval, mean_over_seeds
-from chmr_bench.statistics.paired import ONE_SEED, Difference, paired_difference, paired_interval
+from chmr_bench.statistics.paired import ONE_SEED, Difference, paired_difference
 from chmr_bench.statistics.ranks import ranks_with_ties
 from chmr_bench.statistics.repeated import (
     RepeatedMeasures,
@@ -53,7 +53,6 @@ __all__ = [
     "molecule_counts",
     "multiplicities",
     "paired_difference",
-    "paired_interval",
     "ranks_with_ties",
     "repeated_measures",
     "resampled_interval",

@@ -129,12 +129,6 @@ def paired_difference(a: Runs, b: Runs) -> Difference:
     )
 
 
-def paired_interval(a: Runs, b: Runs) -> tuple[float, float]:
-    """Return the interval of `paired_difference` alone, in a fraction of the time."""
-    mean, law, _ = _law(a, b)
-    return _within_metric(a, law.interval(mean))
-
-
 def _law(a: Runs, b: Runs) -> tuple[float, MixedT, int]:
     """Return the mean difference, the law of its error, and the number of pairs."""
     scores, replicates = _paired(a, b)

@@ -286,6 +286,17 @@ def test_a_dataset_that_never_comes_is_given_up(
         loaded.split(SplitRequest("reference"))
 
 
+def test_a_dataset_that_raises_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "loads_badly.py").write_text("def load(spec, files):\n    return {}['toxicity']\n")
+    monkeypatch.setenv("CHMR_BENCH_HOME", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("chmr_bench.probes._foreign", {"loads_badly"})
+    spec = replace(SLEEPING, load="loads_badly:load")
+    place = r"KeyError: 'toxicity' \(loads_badly\.py:2 in load: return \{\}\['toxicity'\]\)"
+    with pytest.raises(PluginError, match=place):
+        open_dataset(spec, fetch_options({}))
+
+
 def test_the_plan_shows_the_limits(inside: Run) -> None:
     asked = ("run", "-m", "mean", *DATA, "--plan", "--time-limit", "30", "--memory-limit", "2")
     assert "A job may take 30 s and 2 GB." in inside(*asked).stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chmr_bench import probes
-from chmr_bench.errors import PluginError
+from chmr_bench.errors import PluginError, UsageError
 
 
 def entry(name: str) -> metadata.EntryPoint:
@@ -31,6 +31,18 @@ def test_one_that_hangs_is_left_out(site: Path, monkeypatch: pytest.MonkeyPatch)
     write(site, "p_hangs", "import time\ntime.sleep(600)\n")
     with pytest.raises(PluginError, match="did not return within 1 s"):
         probes.check_plugin(entry("p_hangs"), "")
+
+
+def test_a_slow_machine_may_give_it_more(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "SECONDS", 0.01)
+    write(site, "p_slow", "import time\ntime.sleep(0.1)\n")
+    with pytest.raises(PluginError, match="CHMR_BENCH_PLUGIN_SECONDS=SECONDS"):
+        probes.check_plugin(entry("p_slow"), "")
+    monkeypatch.setenv("CHMR_BENCH_PLUGIN_SECONDS", "soon")
+    with pytest.raises(UsageError, match="'soon': expected a number of seconds"):
+        probes.check_plugin(entry("p_slow"), "")
+    monkeypatch.setenv("CHMR_BENCH_PLUGIN_SECONDS", "60")
+    probes.check_plugin(entry("p_slow"), "")
 
 
 def test_one_that_raises_is_for_its_importer(site: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from chmr_bench.cli import _run
 from chmr_bench.cli.listing import _agreement, _offers, _sizes
 from chmr_bench.contracts import CELL_MODALITIES
+from chmr_bench.errors import DataError
 
 NINE = ["chembl2k", "broad6k", "biogen3k", "toxcast", "bbbp", "bace", "clintox", "sider", "hiv"]
 
@@ -258,3 +259,19 @@ def test_show_of_a_file_names_the_commands_that_read_one(
     assert "a table of your own is read by 'run' and 'audit'" in capsys.readouterr().err
     assert _run(["show", "bacee"]) == 2
     assert "a table of your own" not in capsys.readouterr().err
+
+
+def test_atlases_that_cannot_be_listed_say_so(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _run(["list", "atlases", "--atlas", "folder:mine"]) == 2
+    assert "show DATASET --cells folder:mine" in capsys.readouterr().err
+    monkeypatch.setattr("chmr_bench.runner.joins.joined", unreadable)
+    assert _run(["list", "atlases", "--atlas", "planted", "-d", "planted"]) == 3
+    shown = capsys.readouterr()
+    assert "could not be opened" in shown.out
+    assert "planted: no such file" in shown.err
+
+
+def unreadable(*_: Any) -> Any:
+    raise DataError("no such file")

@@ -211,3 +211,16 @@ def test_a_folded_table_of_one_row_says_so_in_the_singular() -> None:
 
     assert "<summary>1 row</summary>" in folded(1)
     assert "<summary>2 rows</summary>" in folded(2)
+
+
+def test_the_best_row_of_drawn_splits_is_that_of_their_mean(results: Any) -> None:
+    """What is best on the first split may be the worst over all of them."""
+    for seed, (lucky, steady) in enumerate(((0.91, 0.60), (0.40, 0.62))):
+        split = {"split__name": "strict", "split__seed": seed, "split__digest": f"{seed}" * 64}
+        results.add("lucky", "bace", lucky, **split)
+        results.add("steady", "bace", steady, **split)
+    results.add("once", "bace", 0.99, **split)
+    tables = collect(results.store, []).tables
+    assert len(tables) == 2
+    assert grids.best_of(tables) == ("lucky", pytest.approx(0.655))
+    assert grids.best_of(tables[1:]) == ("once", 0.99)

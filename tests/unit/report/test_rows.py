@@ -53,6 +53,18 @@ def test_best_first_and_the_paired_difference_to_it(results: Any) -> None:
     assert second.behind == pytest.approx((0.10, 0.10, 0.10), abs=1e-6)
 
 
+def test_the_difference_to_the_best_is_over_the_seeds_that_both_have(results: Any) -> None:
+    for seed, score in ((0, 0.70), (1, 0.80), (2, 0.90)):
+        results.add("a", "bace", score, seed=seed)
+    results.add("b", "bace", 0.75, seed=0)
+    results.add("c", "bace", 0.60, seed=7)
+    best, fewer, other = only_table(results).rows
+    assert [row.label for row in (best, fewer, other)] == ["a", "b", "c"]
+    assert fewer.behind is not None
+    assert fewer.behind[0] == pytest.approx(-0.05, abs=1e-6)  # ahead where both were run
+    assert other.behind is None
+
+
 def test_lower_is_better_for_an_error(results: Any) -> None:
     results.add("a", "biogen3k", 0.60, metric="mae")
     results.add("b", "biogen3k", 0.45, metric="mae")
