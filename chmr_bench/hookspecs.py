@@ -45,7 +45,7 @@ def chmr_bench_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
     ```python
     @hookimpl
     def chmr_bench_datasets():
-        return [my_package.specs.MY_ASSAY]
+        return [DatasetSpec("my-assay", "Solubility of my series", load="my_assay:load", ...)]
     ```
     """
 

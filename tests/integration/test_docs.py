@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shlex
@@ -19,7 +20,9 @@ from pydantic import BaseModel
 
 from chmr_bench.cli import main
 from chmr_bench.cli.app import app
+from chmr_bench.errors import DataError
 from chmr_bench.plugins import forget_registry
+from chmr_bench.testing import check_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", *sorted(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md")))
@@ -32,6 +35,8 @@ LONG = ("docs/audits.md", "docs/chemists.md", "docs/quickstart.md")
 ONLY_PARSED = ("pretrain", "explain", "match", "data", "ensemble")
 """Commands that take hours, or fetch: their options are checked, they are not run."""
 READ_ONLY = ("compare", "verify")
+MODULES = ("# my_model.py", "# my_assay.py")
+"""Blocks that are files of a plugin."""
 
 
 def blocks(page: str) -> list[tuple[bool, str, str]]:
@@ -170,7 +175,7 @@ def test_the_blocks_of_a_page_run(
         forget_registry()
     names: dict[str, Any] = {}
     for slow, language, body in blocks(page):
-        if slow or language == "toml" or body.startswith("# my_model.py"):
+        if slow or language == "toml" or body.startswith(MODULES):
             continue
         if language == "python":
             exec(compile(body, page, "exec"), names)
@@ -215,6 +220,23 @@ def test_the_example_keeps_the_promises(example: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_dataset_of_the_guide_keeps_its_promises(
+    tmp_path: Path, home: Path, rings: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (body,) = [b for _, _, b in blocks("docs/models.md") if b.startswith("# my_assay.py")]
+    (tmp_path / "my_assay.py").write_text(body)
+    molecules = [line.split(",")[0] for line in rings(40).splitlines()[1:]]
+    parts = ["train"] * 24 + ["valid"] * 8 + ["test"] * 8
+    table = [f"{smiles},{i / 10 or ''},{parts[i]}" for i, smiles in enumerate(molecules)]
+    (tmp_path / "my_assay.csv").write_text("\n".join(["smiles,solubility,part", *table]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (spec,) = importlib.import_module("my_assay").chmr_bench_datasets()
+    check_dataset(spec)
+    (tmp_path / "my_assay.csv").write_text("\n".join(["smiles,solubility,part", *table[:-1]]))
+    with pytest.raises(DataError, match="39 molecules"):
+        check_dataset(spec)
 
 
 @pytest.mark.slow
