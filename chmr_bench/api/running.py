@@ -61,6 +61,7 @@ def run(
     >>> from chmr_bench import run
     >>> frame = run(["mean", "fingerprint.knn"], "planted", out="runs")  # doctest: +SKIP
     >>> frame[["model", "mean", "low", "high"]]  # doctest: +SKIP
+    >>> print(frame.to_markdown(index=False))  # a table for a page  # doctest: +SKIP
     """
     import pandas as pd
 

@@ -39,6 +39,8 @@ def test_a_run_gives_the_rows_of_its_table(here: Path) -> None:
     assert (frame["n_runs"] == 1).all()
     assert (frame["low"] < frame["mean"]).all()
     assert (here / "out" / "README.md").is_file()
+    page = frame[["model", "mean"]].to_markdown(index=False)  # tabulate comes with it
+    assert page.splitlines()[1].startswith("|:")
     runs = load_runs("out")
     assert sorted(runs["score"]) == pytest.approx(sorted(frame["mean"]))
 
