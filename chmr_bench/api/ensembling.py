@@ -147,7 +147,9 @@ def _members(table: pd.DataFrame) -> tuple[Members | None, dict[Place, str]]:
             whole[row] = tuple(own[None] if None in own else own[seed] for seed in seeds)
         else:
             lacks = ", ".join(str(seed) for seed in seeds if seed not in own)
-            left_out[row, table["dataset"].iloc[0]] = f"no run of seed {lacks}, which most rows have"
+            left_out[row, table["dataset"].iloc[0]] = (
+                f"no run of seed {lacks}, which most rows have"
+            )
     return (Members(whole, seeds) if len(whole) > 1 else None), left_out
 
 

@@ -98,6 +98,8 @@ class DataOptions(SourceOptions, total=False):
         What becomes of a value such as ``>10``: ``stop``, ``drop``, or its ``bound``.
     id
         Column of the molecules' names.
+    parts
+        Column of ``train``, ``valid`` or ``test``: a split of the table's own, by time for one.
     """
 
     smiles: str
@@ -110,6 +112,7 @@ class DataOptions(SourceOptions, total=False):
     encoding: str
     censored: str
     id: str
+    parts: str
 
 
 class SweepOptions(DataOptions, WorkOptions, total=False):

@@ -195,6 +195,10 @@ class TableGroup:
         str,
         option("--id", panel=DATA, help="Column of FILE with names, kept with the predictions."),
     ] = ""
+    parts: Annotated[
+        str,
+        option(panel=DATA, help="Column of FILE with train, valid or test: its own split."),
+    ] = ""
 
 
 class FetchGroup:

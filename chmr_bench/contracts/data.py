@@ -105,6 +105,8 @@ class Dataset:
         Hash of the user's file as it was read, or "".
     remarks
         What a reader of scores should know of the labels; tables say it.
+    parts
+        n times ``train``, ``valid`` or ``test``: the table's own split, or an empty tuple.
 
     Examples
     --------
@@ -123,12 +125,14 @@ class Dataset:
     ids: tuple[str, ...] = ()
     source_sha256: str = ""
     remarks: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (len(self.smiles), len(self.task_names))
         if self.y.shape != expected:
             raise DataError(f"labels have shape {self.y.shape}, expected (n, t) = {expected}")
-        for name, values in (("row_numbers", self.row_numbers), ("ids", self.ids)):
+        for name in ("row_numbers", "ids", "parts"):
+            values = getattr(self, name)
             if values and len(values) != len(self.smiles):
                 raise DataError(f"{len(values)} {name} for {len(self.smiles)} molecules")
 
@@ -150,6 +154,7 @@ class Dataset:
             keys=_taken(self.keys, rows),
             row_numbers=_taken(self.row_numbers, rows),
             ids=_taken(self.ids, rows),
+            parts=_taken(self.parts, rows),
         )
 
     def digest(self) -> str:

@@ -43,7 +43,7 @@ def within(
     call : callable
         Runs in a thread of its own.
     watch : callable
-        Called every now and then meanwhile; what it raises ends the wait.
+        Called every now and then meanwhile, and at the end; what it raises ends the wait.
     """
     done: list[Answer] = []
     failed: list[BaseException] = []
@@ -57,10 +57,12 @@ def within(
     thread = threading.Thread(target=run, daemon=True)
     end = time.monotonic() + seconds
     thread.start()
-    while thread.is_alive():
+    alive = True
+    while alive:
         thread.join(TICK)
+        alive = thread.is_alive()  # asked first: the last look is at all that came
         watch()
-        if time.monotonic() > end and thread.is_alive():
+        if alive and time.monotonic() > end:
             raise TimeoutError(f"not done within {seconds:.0f} s")
     if failed:
         raise failed[0]

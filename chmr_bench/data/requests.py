@@ -50,6 +50,7 @@ class Origin(BaseModel):
         description="what became of values such as >10: an error, not measured, or the bound",
     )
     id: str = Field(default="", description="column of the molecules' names in a user's table")
+    parts: str = Field(default="", description="column of train, valid or test in a user's table")
     sha256: str = Field(default="", description="of the user's file; empty in older records")
 
 
@@ -75,6 +76,8 @@ class TableOptions:
         What becomes of a value such as ``>10``: an error, not measured, or 10.
     id : str
         Column of the molecules' names; empty = none.
+    parts : str
+        Column that says of each row whether it is of train, valid or test; empty = none.
     """
 
     smiles: str = ""
@@ -87,6 +90,7 @@ class TableOptions:
     encoding: str = ""
     censored: Censored = "stop"
     id: str = ""
+    parts: str = ""
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():

@@ -22,12 +22,18 @@ from chmr_bench.data.requests import TableOptions, unusable_path
 from chmr_bench.data.table_cells import TableCells
 from chmr_bench.data.table_files import plain_name, read_cells, same_name
 from chmr_bench.errors import DataError, SettingError, nearest
-from chmr_bench.types import MetricName, TaskType
+from chmr_bench.types import PARTS, MetricName, Part, TaskType
 
 NAME_LENGTH = 80
 """Characters of a dataset's name, so that every folder and table called by it can be written."""
 N_SHOWN = 5
 """Bad rows listed in one message."""
+PART_WORDS: dict[str, Part] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What a cell of the column of parts may say, in any case of letters."""
 
 _METRICS: dict[TaskType, tuple[MetricName, ...]] = {
     "classification": ("roc_auc", "average_precision"),
@@ -60,11 +66,12 @@ def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Da
     path = Path(path)
     _check_options(options)
     cells = read_cells(path, options)
-    smiles, tasks, ids = _find_columns(path, cells, options)
+    smiles, tasks = _find_columns(path, cells, options)
+    ids, parts = _texts(path, cells, options.id, "--id"), _parts(path, cells, options)
     task_cells = {name: cells.column(place) for name, place in tasks.items()}
     decimal = labels.decimal_mark(list(task_cells.values()), options, cells.comma_free)
     columns = [labels.read_column(n, t, decimal, options) for n, t in task_cells.items()]
-    reasons = _smiles_reasons(cells, smiles)
+    reasons = _reasons(cells, smiles, parts, options)
     readable = np.array([not reason for reason in reasons], dtype=np.bool_)
     task_type = options.task_type or labels.infer_type([c.values[readable] for c in columns])
     bad = _bad_rows(cells, reasons, columns, task_type, options)
@@ -79,11 +86,13 @@ def read_table(path: Path | str, options: TableOptions) -> tuple[DatasetSpec, Da
         task_names=tuple(tasks),
         dropped=tuple(dropped),
         row_numbers=tuple(cells.numbers[i] for i in keep),
-        ids=() if ids is None else tuple(cells.rows[i][ids] for i in keep),
+        ids=tuple(ids[i] for i in keep if ids),
+        parts=tuple(parts[i] for i in keep if parts),
         source_sha256=cells.sha256,
         remarks=remarks,
     )
     _check_labelled(path, dataset)
+    _check_parts(path, dataset, options)
     notes = [*cells.notes, *_notes(kept, decimal, task_type), *remarks]
     if options.task_type is None:
         notes.append(labels.reason_for(kept, dataset.row_numbers, task_type))
@@ -113,8 +122,8 @@ def _check_metric(metric: MetricName, task_type: TaskType) -> None:
 
 def _find_columns(
     path: Path, cells: TableCells, options: TableOptions
-) -> tuple[int, dict[str, int], int | None]:
-    """Return the places of the SMILES column, of each task by its name, and of the names."""
+) -> tuple[int, dict[str, int]]:
+    """Return the places of the SMILES column, and of each task by its name."""
     smiles = _place(path, cells, options.smiles, "--smiles")
     tasks: dict[str, int] = {}
     for name in _task_names(cells, options):
@@ -124,7 +133,18 @@ def _find_columns(
         tasks[cells.columns[place]] = place
     if smiles in tasks.values():
         raise DataError(f"{path}: column {options.smiles!r} is both --smiles and a task")
-    return smiles, tasks, _place(path, cells, options.id, "--id") if options.id else None
+    return smiles, tasks
+
+
+def _texts(path: Path, cells: TableCells, name: str, option: str) -> list[str]:
+    """Return the cells of a column, none where no column is named."""
+    return cells.column(_place(path, cells, name, option)) if name else []
+
+
+def _parts(path: Path, cells: TableCells, options: TableOptions) -> list[str]:
+    """Return the part of each row, "" where its cell names none; nothing where none are asked."""
+    texts = _texts(path, cells, options.parts, "--parts")
+    return [PART_WORDS.get(text.strip().lower(), "") for text in texts]
 
 
 def _task_names(cells: TableCells, options: TableOptions) -> list[str]:
@@ -159,12 +179,18 @@ def _place(path: Path, cells: TableCells, name: str, option: str) -> int:
 # ------------------------------------------------------------------------------------------- rows
 
 
-def _smiles_reasons(cells: TableCells, smiles: int) -> list[str]:
-    """Return of each row why its SMILES cannot be used, or nothing; each text is read once."""
+def _reasons(
+    cells: TableCells, smiles: int, parts: Sequence[str], options: TableOptions
+) -> list[str]:
+    """Return of each row why its SMILES or its part cannot be used, or nothing."""
     texts = cells.column(smiles)
-    problems = {text: _smiles_problem(text) for text in dict.fromkeys(texts)}
+    problems = {text: _smiles_problem(text) for text in dict.fromkeys(texts)}  # each read once
     name = cells.columns[smiles]
-    return [f"column {name!r}: {problems[text]}" if problems[text] else "" for text in texts]
+    reasons = [f"column {name!r}: {problems[text]}" if problems[text] else "" for text in texts]
+    no_part = f"column {options.parts!r}: expected train, valid or test"
+    return [
+        reason or (no_part if parts and not parts[i] else "") for i, reason in enumerate(reasons)
+    ]
 
 
 def _bad_rows(
@@ -231,6 +257,16 @@ def _check_labelled(path: Path, dataset: Dataset) -> None:
         )
 
 
+def _check_parts(path: Path, dataset: Dataset, options: TableOptions) -> None:
+    missing = [part for part in PARTS if dataset.parts and part not in dataset.parts]
+    if missing:
+        raise DataError(
+            f"{path}: no row of column {options.parts!r} is {' or '.join(missing)}; expected rows "
+            "of train, of valid (on which models choose their settings: a tenth of the training "
+            "rows will do) and of test"
+        )
+
+
 # -------------------------------------------------------------------------------------------- spec
 
 
@@ -287,7 +323,7 @@ def _spec(
         metric=metric,
         n_molecules=len(dataset),
         load="",
-        split="scaffold",
+        split="reference" if dataset.parts else "scaffold",
         source=path.name,
         notes=(*notes, *(note for note, n in counted.items() if n)),
         version=dataset.digest()[:12],

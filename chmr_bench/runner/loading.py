@@ -155,13 +155,16 @@ class LoadedDataset:
             theirs = whole.split(request)
             train, valid, test = (np.flatnonzero(np.isin(rows, theirs.part(p))) for p in PARTS)
             return self._with_rows(Split(train, valid, test))
+        if by_rule and self.dataset.parts:
+            own = np.array(self.dataset.parts)
+            return Split(*(np.flatnonzero(own == part) for part in PARTS))
         pinned = self.spec.reference_digest if by_rule else ""
         if pinned and (kept := _kept_split(pinned)):
             return kept
         if by_rule and not self.spec.split_rule:
             raise SettingError(
                 f"dataset {self.spec.name!r} has no reference split; choose --split scaffold, "
-                "strict, random, cv5x5 or deepchem:NAME"
+                "strict, random, cv5x5 or deepchem:NAME, or name a table's own with --parts COLUMN"
             )
         rule = partial(foreign.call, self.spec.split_rule, seconds=self.load_limit)
         try:

@@ -35,7 +35,7 @@ def methods() -> dict[str, str]:
     from chmr_bench.data.deepchem_bridge import SPLITTERS
 
     titles = {
-        "reference": "as published for the dataset",
+        "reference": "as published for the dataset, or as a column of your table says (--parts)",
         "scaffold": "whole Bemis-Murcko families, the largest to train (OGB's rule)",
         "strict": "no molecule in any form, no flat scaffold in two parts; 80/10/10, seeded",
         "random": "molecules at random, seeded",

@@ -42,6 +42,26 @@ def test_a_run_prints_plan_and_table_and_a_second_computes_nothing(
     assert first.stdout.partition("Results")[2] == second.stdout.partition("Results")[2]
 
 
+def test_a_table_is_split_by_its_own_column(
+    inside: Run, tmp_path: Path, rings: Callable[[int], str]
+) -> None:
+    head, *rows = rings(30).split()
+    parts = ["test"] * 8 + ["valid"] * 4 + ["train"] * 18  # the newest first
+    lines = [f"{row},{part}" for row, part in zip(rows, parts, strict=True)]
+    (tmp_path / "mine.csv").write_text("\n".join([f"{head},part", *lines]))
+    table = ("--dataset", "mine.csv", "--smiles", "smiles", "--tasks", "pIC50", "--parts", "part")
+    done = inside("run", "--model", "mean", *table, "--out", "out")
+    assert done.returncode == 0, done.stderr
+    (record,) = RecordStore(tmp_path / "out").records()
+    split = record.split
+    assert (split.name, split.n_train, split.n_valid, split.n_test) == ("reference", 18, 4, 8)
+    assert record.dataset.origin.parts == "part"
+    assert inside("verify", "--out", "out").returncode == 0
+    lacking = inside("run", "--model", "mean", *table[:-2], "--split", "reference", "--out", "out")
+    assert lacking.returncode == 2
+    assert "name a table's own with --parts COLUMN" in lacking.stderr
+
+
 def test_the_plan_alone_computes_and_writes_nothing(inside: Run, tmp_path: Path) -> None:
     done = inside("run", "--model", "quick.noise", "--dataset", "quick-data", "--plan")
     assert done.returncode == 0

@@ -265,3 +265,31 @@ def test_settings_that_do_not_fit(
 
 def test_one_column_cannot_be_molecule_and_task(tmp_path: Path) -> None:
     assert "both --smiles and a task" in error_of(tmp_path, "smiles,y\nC,1\n", "smiles")
+
+
+# ------------------------------------------------------------------------------ a split of its own
+
+PARTED = "smiles,y,year\nCCO,1,train\nCCN,2,Training\nCCC,3,val\nCCCl,4,TEST\n"
+
+
+def test_a_column_says_the_parts(tmp_path: Path) -> None:
+    spec, data = read(write(tmp_path, PARTED), parts="year")
+    assert spec.split == "reference"
+    assert data.parts == ("train", "train", "valid", "test")
+    assert data.take(np.array([3, 0])).parts == ("test", "train")
+    assert read(write(tmp_path, PARTED))[1].parts == ()
+
+
+@pytest.mark.parametrize("cell", ["2019", ""])
+def test_a_row_of_no_part_is_a_bad_row(tmp_path: Path, cell: str) -> None:
+    text = PARTED + f"CCBr,5,{cell}\n"
+    said = error_of(tmp_path, text, parts="year")
+    assert "row 6, column 'year': expected train, valid or test" in said
+    _, data = read(write(tmp_path, text), parts="year", on_invalid="drop")
+    assert (len(data), len(data.dropped)) == (4, 1)
+
+
+def test_all_parts_must_have_rows(tmp_path: Path) -> None:
+    said = error_of(tmp_path, PARTED.replace("val", "train"), parts="year")
+    assert "no row of column 'year' is valid; expected rows of train, of valid (on which" in said
+    assert "no column 'part' (--parts)" in error_of(tmp_path, PARTED, parts="part")
