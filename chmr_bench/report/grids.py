@@ -209,8 +209,9 @@ def best_of(tables: Sequence[Table]) -> tuple[str, float] | None:
     first = tables[0]
     scores: dict[str, list[float]] = {}
     for table in (one for one in tables if one.facts["split"] == first.facts["split"]):
-        for row in (row for row in table.rows if row.score is not None and not row.labels_seen):
-            scores.setdefault(row.label, []).append(row.score)
+        for row in (row for row in table.rows if not row.labels_seen):
+            if row.score is not None:
+                scores.setdefault(row.label, []).append(row.score)
     most = max(map(len, scores.values()), default=0)
     means = {label: statistics.fmean(of) for label, of in scores.items() if len(of) == most}
     best = min(means, key=lambda label: first.sign * means[label], default=None)
