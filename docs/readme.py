@@ -78,6 +78,7 @@ def filled(text: str) -> str:
         "weaker": lambda: _section_of("own_profiles", "weaker"),
         "encoder": lambda: _section_of("own_profiles", "encoder"),
         "families": lambda: _section_of("own_profiles", "families"),
+        "strict": lambda: _section_of("strict_splits"),
         "commands": commands,
     }
     for name, make in makers.items():

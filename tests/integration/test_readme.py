@@ -852,6 +852,40 @@ def stored(path: Path, *tables: dict[str, Any]) -> Path:
     return path
 
 
+def test_gains_over_strict_splits_are_paired_by_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = load_docs("strict_splits")
+    rows = {
+        "bace": {page.ROW: (0.80, 0.82, 0.84), "chmr": (0.70, 0.73, 0.73, 0.99)},
+        "biogen3k": {page.ROW: (0.40, 0.41), page.AGAINST[0]: (0.42, 0.42), "chmr": (0.5,)},
+    }
+    runs = [
+        {
+            "dataset": dataset,
+            "shown": row,
+            "split_seed": seed,
+            "score": score,
+            "metric": "mae" if dataset == "biogen3k" else "roc_auc",
+            "n_train": 80,
+            "n_test": 10,
+        }
+        for dataset, of in rows.items()
+        for row, scores in of.items()
+        for seed, score in enumerate(scores)
+    ]
+    monkeypatch.setattr(page, "_runs", lambda: pd.DataFrame(runs[::-1]))
+    biogen3k, bace = page.section().splitlines()[2:4]
+    gain = corrected_resampled(np.array([10.0, 9.0, 11.0]), 80, 10)
+    text = f"**+{gain.mean:.1f}** ({gain.low:.1f} to {gain.high:.1f})"
+    assert bace == f"| bace | 3 | 82.0 | - | {text} | - | - |"
+    assert biogen3k.startswith("| biogen3k | 2 | 0.405 | +0.015 (")  # a smaller error
+    assert biogen3k.endswith(") | - | - | - |")  # one split in common is none
+    assert "Over `chmr`, after Holm's correction for 1 datasets, are left: bace (ahead)." in (
+        page.section()
+    )
+    monkeypatch.setattr(page, "_runs", lambda: pd.DataFrame(runs).iloc[3:7])
+    assert page.section() == page.NONE
+
+
 def test_a_curve_of_profiles_has_two_shares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
