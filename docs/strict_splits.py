@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from chmr_bench.statistics import Difference
 
-RECORDS = Path(__file__).resolve().parents[1] / "leaderboards"
+TABLES = Path(__file__).resolve().parents[1] / "leaderboards" / "tables"
 ROW = "chmr.finetuned"
 AGAINST = ("chmr.finetuned [shuffle_cells=true]", "chmr", "fingerprint.mlp", "fingerprint.forest")
 """What it is set against: the same from permuted profiles, frozen, and two without an encoder."""
-ERRORS = ("mae",)
-"""Metrics where less is better."""
 LEVEL = 0.05
 NONE = "*No such runs are on record yet.*"
 NOTE = (
@@ -29,68 +25,64 @@ NOTE = (
 
 def section() -> str:
     """Return the table, a row a dataset, and which gains are left after Holm's correction."""
-    from chmr_bench.plugins import registry
-
-    runs = _runs()
-    names = [name for name in registry().suite("all") if _scores(runs, name, ROW) is not None]
-    if not names:
+    gains = {name: [gain(name, other) for other in AGAINST] for name in measured()}
+    if not gains:
         return NONE
-    gains = {name: [_gain(runs, name, other) for other in AGAINST] for name in names}
     heads = [other.replace("[", r"\[").replace("]", r"\]") for other in AGAINST]
     lines = [
         f"| {ROW} minus | splits | its score | {' | '.join(heads)} |",
         "|:--|--:|--:|" + "--:|" * len(heads),
     ]
     for name, of in gains.items():
-        own = _scores(runs, name, ROW)
-        scale, digits = _unit(own)
-        cells = (f"{len(own)}", f"{abs(scale) * own['score'].mean():.{digits}f}")
-        lines.append(f"| {name} | {' | '.join([*cells, *(_text(g, digits) for g in of)])} |")
-    left = [
-        _left(other, names, [of[i] for of in gains.values()]) for i, other in enumerate(AGAINST)
-    ]
+        own, (scale, digits) = _scores(name, ROW), _unit(name)
+        score = f"{abs(scale) * sum(own.values()) / len(own):.{digits}f}"
+        cells = (str(len(own)), score, *(_text(g, digits) for g in of))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    columns = zip(*gains.values(), strict=True)
+    left = [_left(o, [*gains], column) for o, column in zip(AGAINST, columns, strict=True)]
     return "\n".join([*lines, "", f"- {NOTE.format(ROW)}", *left])
 
 
-def _runs() -> pd.DataFrame:
-    """Return the runs on strict splits of the rows shown, as they come or with one setting."""
-    from chmr_bench import load_runs
+def measured() -> list[str]:
+    """Return the datasets of the nine where the row has a score on a strict split."""
+    from chmr_bench.plugins import registry
 
-    runs = load_runs(RECORDS)
-    runs = runs[(runs["split"] == "strict") & runs["missing"].isna() & runs["score"].notna()]
-    words = runs["overrides"].map(lambda text: _words(json.loads(text)))
-    return runs.assign(shown=runs["model"] + words)
+    return [name for name in registry().suite("all") if _scores(name, ROW)]
 
 
-def _words(overrides: dict[str, object]) -> str:
-    """Return settings as a row's name has them."""
-    listed = ", ".join(f"{key}={json.dumps(value)}" for key, value in sorted(overrides.items()))
-    return f" [{listed}]" if listed else ""
-
-
-def _scores(runs: pd.DataFrame, dataset: str, row: str) -> pd.DataFrame | None:
-    """Return a row's runs by the seed of their split, None where it has none."""
-    of = runs[(runs["dataset"] == dataset) & (runs["shown"] == row)]
-    return of.set_index("split_seed").sort_index() if len(of) else None
-
-
-def _unit(own: pd.DataFrame) -> tuple[float, int]:
-    """Return what turns a score into what is shown, better above, and its decimals."""
-    return (-1.0, 3) if own["metric"].iloc[0] in ERRORS else (100.0, 1)
-
-
-def _gain(runs: pd.DataFrame, dataset: str, other: str) -> Difference | None:
+def gain(dataset: str, other: str) -> Difference | None:
     """Return the gain over another row in shown units, None below two splits in common."""
+    import numpy as np
+
     from chmr_bench.statistics.resampled import corrected_resampled
 
-    own, theirs = (_scores(runs, dataset, row) for row in (ROW, other))
-    shared = [] if theirs is None else [seed for seed in own.index if seed in theirs.index]
+    own, theirs = _scores(dataset, ROW), _scores(dataset, other)
+    shared = sorted(own.keys() & theirs.keys())
     if len(shared) < 2:
         return None
-    scale, _ = _unit(own)
-    gains = scale * (own["score"][shared] - theirs["score"][shared]).to_numpy()
-    sizes = own.loc[shared, ["n_train", "n_test"]].mean()
-    return corrected_resampled(gains, *sizes)
+    scale, _ = _unit(dataset)
+    gains = scale * np.array([own[seed] - theirs[seed] for seed in shared])
+    splits = [table["split"] for table in _strict(dataset) if table["split"]["seed"] in shared]
+    n_train, n_test = (np.mean([split[n] for split in splits]) for n in ("n_train", "n_test"))
+    return corrected_resampled(gains, float(n_train), float(n_test))
+
+
+def _strict(dataset: str) -> list[dict[str, Any]]:
+    """Return a dataset's tables of strict splits, one a split."""
+    path = TABLES / f"{dataset}.json"
+    tables = json.loads(path.read_text(encoding="utf-8"))["tables"] if path.is_file() else []
+    return [table for table in tables if table["split"]["name"] == "strict"]
+
+
+def _scores(dataset: str, row: str) -> dict[int, float]:
+    """Return seed of the split -> a row's score."""
+    rows = ((table["split"]["seed"], one) for table in _strict(dataset) for one in table["rows"])
+    return {seed: o["score"] for seed, o in rows if o["row"] == row and o["score"] is not None}
+
+
+def _unit(dataset: str) -> tuple[float, int]:
+    """Return what turns a score into what is shown, better above, and its decimals."""
+    return (100.0, 1) if _strict(dataset)[0]["greater_is_better"] else (-1.0, 3)
 
 
 def _text(gain: Difference | None, digits: int) -> str:

@@ -253,8 +253,8 @@ def paired_change(a: Runs | None, b: Runs | None, sign: float) -> tuple[float | 
     difference, _ = change_of(a, b)
     if difference is None:
         return None, None, None
-    low, high = sorted(sign * end for end in (difference.low, difference.high))
-    return sign * difference.mean, finite(low), finite(high)
+    low, high = sorted(sign * end + 0.0 for end in (difference.low, difference.high))  # no -0.0
+    return sign * difference.mean + 0.0, finite(low), finite(high)
 
 
 # ---------------------------------------------------------------------------------------- a board

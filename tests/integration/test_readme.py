@@ -869,10 +869,9 @@ def stored(path: Path, *tables: dict[str, Any]) -> Path:
 
 def test_what_is_said_of_gains_over_strict_splits_is_what_the_records_say() -> None:
     page = load_docs("strict_splits")
-    runs = page._runs()
-    datasets = [d for d in registry().suite("all") if page._scores(runs, d, page.ROW) is not None]
+    datasets = page.measured()
     assert set(registry().suite("all")) - set(datasets) == {"hiv"}
-    gains = {other: [page._gain(runs, d, other) for d in datasets] for other in page.AGAINST}
+    gains = {other: [page.gain(d, other) for d in datasets] for other in page.AGAINST}
     permuted, *others, forest = gains.values()
     for of in (permuted, *others):
         assert all(gain.low <= 0 <= gain.high for gain in of)
@@ -885,38 +884,35 @@ def test_what_is_said_of_gains_over_strict_splits_is_what_the_records_say() -> N
     assert f"strict splits of toxcast ({mean}, {low} to {high})" in results
 
 
-def test_gains_over_strict_splits_are_paired_by_split(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gains_over_strict_splits_are_paired_by_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = load_docs("strict_splits")
+    monkeypatch.setattr(page, "TABLES", tmp_path)
+    assert page.section() == page.NONE
     rows = {
         "bace": {page.ROW: (0.80, 0.82, 0.84), "chmr": (0.70, 0.73, 0.73, 0.99)},
         "biogen3k": {page.ROW: (0.40, 0.41), page.AGAINST[0]: (0.42, 0.42), "chmr": (0.5,)},
     }
-    runs = [
-        {
-            "dataset": dataset,
-            "shown": row,
-            "split_seed": seed,
-            "score": score,
-            "metric": "mae" if dataset == "biogen3k" else "roc_auc",
-            "n_train": 80,
-            "n_test": 10,
-        }
-        for dataset, of in rows.items()
-        for row, scores in of.items()
-        for seed, score in enumerate(scores)
-    ]
-    monkeypatch.setattr(page, "_runs", lambda: pd.DataFrame(runs[::-1]))
+    for dataset, of in rows.items():
+        tables = [
+            {
+                "split": {"name": "strict", "seed": seed, "n_train": 80, "n_test": 10},
+                "greater_is_better": dataset == "bace",
+                "rows": [{"row": r, "score": s[seed]} for r, s in of.items() if seed < len(s)],
+            }
+            for seed in (3, 2, 1, 0)
+        ]
+        tables.append({"split": {"name": "reference"}})
+        stored(tmp_path / f"{dataset}.json", *tables)
     biogen3k, bace = page.section().splitlines()[2:4]
     gain = corrected_resampled(np.array([10.0, 9.0, 11.0]), 80, 10)
     text = f"**+{gain.mean:.1f}** ({gain.low:.1f} to {gain.high:.1f})"
     assert bace == f"| bace | 3 | 82.0 | - | {text} | - | - |"
     assert biogen3k.startswith("| biogen3k | 2 | 0.405 | +0.015 (")  # a smaller error
     assert biogen3k.endswith(") | - | - | - |")  # one split in common is none
-    assert "Over `chmr`, after Holm's correction for 1 datasets, are left: bace (ahead)." in (
-        page.section()
-    )
-    monkeypatch.setattr(page, "_runs", lambda: pd.DataFrame(runs).iloc[3:7])
-    assert page.section() == page.NONE
+    left = "Over `chmr`, after Holm's correction for 1 datasets, are left: bace (ahead)."
+    assert left in page.section()
 
 
 def test_a_curve_of_profiles_has_two_shares(
