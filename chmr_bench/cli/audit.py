@@ -11,6 +11,7 @@ from chmr_bench.cli import options
 from chmr_bench.cli.group import stopping
 from chmr_bench.display.console import plural, print_grids, print_json, print_note, print_table
 from chmr_bench.errors import DataError, UsageError
+from chmr_bench.report.words import split_words
 
 if TYPE_CHECKING:
     from chmr_bench.records.audited import AuditFile
@@ -30,6 +31,7 @@ OutOption = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
+        parser=options.folder,
         help=f"Also write {PAGE}, {JSON} and {PICTURE} there. With --records: the folder of "
         "records and tables, else leaderboards.",
     ),
@@ -140,8 +142,14 @@ def _show_clean(audits: list[AuditFile], skipped: list[Skipped], as_json: bool) 
         return
     rows = []
     for audit in audits:
-        seed = "" if audit.split_seed is None else f" {audit.split_seed}"
         counts = (f"{audit.n_test:,}", f"{audit.n_clean:,}", f"{100 * audit.leaked_share:.1f} %")
-        rows.append([audit.dataset, audit.split + seed, *counts, f"{len(audit.scores)}"])
+        rows.append(
+            [
+                audit.dataset,
+                split_words(audit.split, audit.split_seed),
+                *counts,
+                f"{len(audit.scores)}",
+            ]
+        )
     columns = ["dataset", "split", "test rows", "clean", "leaked", "records"]
     print_table("Records audited", columns, rows, right=columns[2:])

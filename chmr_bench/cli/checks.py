@@ -18,7 +18,6 @@ from chmr_bench.cli.records import (
     MirrorOption,
     ModelOption,
     OfflineOption,
-    OutOption,
     selected,
 )
 from chmr_bench.display.console import notes, print_json, print_lines, print_note
@@ -49,7 +48,7 @@ KeepOption = Annotated[
 class CheckGroup:
     """Which records are checked, with which data."""
 
-    out: OutOption = OUT
+    out: options.OutFolder = OUT
     mirror: MirrorOption = None
     offline: OfflineOption = False
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Cores; 0 = all.")] = 0
@@ -91,10 +90,10 @@ def _check(
     from chmr_bench.api.options import datasets_of, store_of
     from chmr_bench.verify.known import Verified
 
-    store, models, names = store_of(given["out"]), given["model"], given["dataset"]
+    store = store_of(given["out"])
     if depth == "write":
         store.prepare()
-    chosen = selected(store, None, models, names, None) if models or names else None
+    chosen = selected(store, given) if given["model"] or given["dataset"] else None
     datasets = datasets_of(given)
     if keep and chosen is not None:
         raise UsageError("--keep is of all records: leave out --model and --dataset")

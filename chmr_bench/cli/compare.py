@@ -17,7 +17,10 @@ ModelsArgument = Annotated[
 ToOption = Annotated[
     Path | None,
     options.option(
-        panel=options.OUT, metavar="DIR", help="Write Markdown, CSV, JSON and pictures there."
+        panel=options.OUT,
+        metavar="DIR",
+        parser=options.folder,
+        help="Write Markdown, CSV, JSON and pictures there.",
     ),
 ]
 

@@ -26,7 +26,12 @@ def explain(
     seed: Annotated[int, typer.Option(help="Seed of the run it explains.")] = 0,
     setting: options.Setting = None,
     out: Annotated[
-        Path, typer.Option(help="Folder for the files, one a model and dataset.")
+        Path,
+        typer.Option(
+            metavar="PATH",
+            parser=options.folder,
+            help="Folder for the files, one a model and dataset.",
+        ),
     ] = Path("explained"),
     quiet: options.Quiet = False,
 ) -> None:
@@ -58,8 +63,8 @@ def _job(request: Request, session: Session, quiet: bool) -> Job:
 
 
 def _explain(job: Job, session: Session, out: Path, quiet: bool) -> None:
-    from chmr_bench.display.pending import announcement
     from chmr_bench.display.progress import display
+    from chmr_bench.display.remarks import announcement
     from chmr_bench.runner.clock import Clock
     from chmr_bench.runner.explaining import explain as write
 

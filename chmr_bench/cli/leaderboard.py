@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,14 +14,11 @@ from chmr_bench.errors import UnknownNameError
 app = typer.Typer(
     cls=Group, help="Make tables from the records, and look at them.", no_args_is_help=True
 )
-OutOption = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="Folder of records and tables.")
-]
 
 
 @app.command()
 def build(
-    out: OutOption = options.OUT_FOLDER,
+    out: options.OutFolder = options.OUT_FOLDER,
     check: Annotated[
         bool,
         typer.Option("--check", help="Write nothing; fail where the tables on disk differ."),
@@ -58,7 +54,7 @@ def build(
 
 @app.command()
 def show(
-    out: OutOption = options.OUT_FOLDER,
+    out: options.OutFolder = options.OUT_FOLDER,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only the tables of this dataset.")
     ] = None,

@@ -22,7 +22,6 @@ from chmr_bench.contracts import CELL_MODALITIES, AtlasSpec
 from chmr_bench.display.console import (
     SYNTHETIC,
     console,
-    dataset_label,
     plural,
     print_json,
     print_lines,
@@ -31,6 +30,7 @@ from chmr_bench.display.console import (
 )
 from chmr_bench.errors import DataError, UsageError
 from chmr_bench.plugins import Registered, registry
+from chmr_bench.report.words import dataset_label
 
 list_app = typer.Typer(cls=Group, help="List what is registered.", no_args_is_help=True)
 Entry: TypeAlias = dict[str, Any]

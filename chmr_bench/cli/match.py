@@ -31,6 +31,7 @@ def match(
         options.option(
             panel=options.OUT,
             metavar="DIR",
+            parser=options.folder,
             help="Also write match.md, and match.json with every rank, there, after each model; "
             "what stands there already is not matched again.",
         ),

@@ -95,16 +95,21 @@ Cells = Annotated[
 Jobs = Annotated[int, option("--jobs", "-j", help="Cores; 0 = all.")]
 
 
-def _folder(text: str | Path) -> Path:
+def folder(text: str | Path) -> Path:
     """Return the folder that a text names; an empty one would be the current folder."""
     if not str(text).strip():
         raise typer.BadParameter("'' names no folder; expected one, such as leaderboards")
     return Path(text)
 
 
-Out = Annotated[
-    Path, option(panel=OUT, parser=_folder, metavar="PATH", help="Folder of records and tables.")
-]
+OUT_TOLD: dict[str, Any] = {
+    "parser": folder,
+    "metavar": "PATH",
+    "help": "Folder of records and tables.",
+}
+Out = Annotated[Path, option(panel=OUT, **OUT_TOLD)]
+OutFolder = Annotated[Path, typer.Option("--out", **OUT_TOLD)]
+"""The same for commands whose help has one panel."""
 AsJson = Annotated[bool, option("--json", panel=OUT, help="Print JSON instead.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 """The same for commands whose help has one panel."""

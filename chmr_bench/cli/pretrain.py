@@ -121,7 +121,7 @@ def _key(
 
 
 def _pretrain(key: WeightsKey, run_command: str, run_options: RunOptions, quiet: bool) -> None:
-    from chmr_bench.display.pending import announcement
+    from chmr_bench.display.remarks import announcement
     from chmr_bench.runner import WeightsCache
 
     cache = WeightsCache(run_options)

@@ -14,7 +14,7 @@ from chmr_bench.cli import options
 from chmr_bench.cli.group import Group
 from chmr_bench.display.console import plural, print_json, print_lines, print_note, print_table
 from chmr_bench.errors import UsageError, nearest
-from chmr_bench.report.words import task_words
+from chmr_bench.report.words import split_words, task_words
 
 if TYPE_CHECKING:
     from chmr_bench.records import RecordStore, Stored
@@ -24,7 +24,6 @@ OUT = options.OUT_FOLDER
 SHORTEST = 6
 """Characters of an identity that `rm` takes for one."""
 
-OutOption = Annotated[Path, typer.Option("--out", help="Folder of records and tables.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use no network.")]
 MirrorOption = Annotated[
     str | None,
@@ -43,7 +42,6 @@ DatasetOption = Annotated[
 app = typer.Typer(
     cls=Group, no_args_is_help=True, help="List, pack, unpack, merge and remove the stored runs."
 )
-StatusOption = Annotated[str | None, typer.Option("--status", help="ok or failed.")]
 TestOnlyOption = Annotated[
     bool,
     typer.Option(
@@ -52,28 +50,47 @@ TestOnlyOption = Annotated[
         "cannot weigh such runs.",
     ),
 ]
-IdentitiesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[IDENTITY]...", help="First characters of runs.")
-]
+
+
+class RunsGroup:
+    """Which of the stored runs."""
+
+    identity: Annotated[
+        list[str] | None, typer.Argument(metavar="[IDENTITY]...", help="First characters of runs.")
+    ] = None
+    out: options.OutFolder = OUT
+    model: ModelOption = None
+    dataset: DatasetOption = None
+    status: Annotated[str | None, typer.Option("--status", help="ok or failed.")] = None
+
+
+class ListGroup(RunsGroup):
+    """How they are listed."""
+
+    as_json: options.Json = False
+
+
+class RemoveGroup(RunsGroup):
+    """What else is said of those that are removed."""
+
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are listed.")] = (
+        False
+    )
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Remove lines of packed files that hold no run.")
+    ] = False
 
 
 @app.command("list")
-def list_runs(
-    identities: IdentitiesArgument = None,
-    out: OutOption = OUT,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-    status: StatusOption = None,
-    as_json: options.Json = False,
-) -> None:
+@options.takes(ListGroup)
+def list_runs(given: dict[str, Any]) -> None:
     """List the stored runs: what, where it lies, and its score."""
     from chmr_bench.api.options import store_of
     from chmr_bench.display.damage import show_damage
 
-    store = store_of(out)
-    runs = selected(store, identities, model, dataset, status)
-    rows = _rows(runs, store)
-    if as_json:
+    store = store_of(given["out"])
+    rows = _rows(selected(store, given), store)
+    if given["as_json"]:
         print_json(rows)
     else:
         columns = ["identity", "dataset", "row", "split", "seed", "status", "metric", "score"]
@@ -85,7 +102,7 @@ def list_runs(
 
 @app.command()
 def pack(
-    out: OutOption = OUT,
+    out: options.OutFolder = OUT,
     mirror: MirrorOption = None,
     offline: OfflineOption = False,
     best: Annotated[
@@ -144,7 +161,7 @@ def merge(
         list[Path],
         typer.Argument(metavar="FOLDER", help="Output folders of other runs or machines."),
     ],
-    out: OutOption = OUT,
+    out: options.OutFolder = OUT,
     mirror: MirrorOption = None,
     offline: OfflineOption = False,
     test_only: TestOnlyOption = False,
@@ -175,62 +192,46 @@ def merge(
 
 
 @app.command()
-def unpack(
-    identities: IdentitiesArgument = None,
-    out: OutOption = OUT,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-    status: StatusOption = None,
-) -> int:
+@options.takes(RunsGroup)
+def unpack(given: dict[str, Any]) -> int:
     """Move packed runs into folders of their own, to look at them; 'pack' moves them back."""
     from chmr_bench.api.options import store_of
     from chmr_bench.records import packing
 
-    store = store_of(out)
+    store = store_of(given["out"])
     _open_for_change(store)
-    done = packing.unpack(store, selected(store, identities, model, dataset, status))
+    done = packing.unpack(store, selected(store, given))
     print_note(f"{done.moved} unpacked below {store.folder / 'loose'}")
     return _show_problems(done, store)
 
 
 @app.command()
-def rm(
-    identities: IdentitiesArgument = None,
-    out: OutOption = OUT,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-    status: StatusOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are listed.")] = (
-        False
-    ),
-    damaged: Annotated[
-        bool, typer.Option("--damaged", help="Remove lines of packed files that hold no run.")
-    ] = False,
-) -> None:
+@options.takes(RemoveGroup)
+def rm(given: dict[str, Any]) -> None:
     """Remove stored runs: those named by identity, or all of a model, dataset or status."""
     from chmr_bench.api.options import store_of
     from chmr_bench.records import packing
 
-    named = bool(identities or model or dataset or status)
-    if named == damaged:
+    named = any(given[what] for what in ("identity", "model", "dataset", "status"))
+    if named == given["damaged"]:
         raise UsageError(
             "say which runs to remove: their identities ('chmr-bench records list' shows them), "
             "--model, --dataset or --status; or --damaged alone"
         )
-    store = store_of(out)
-    if damaged:
-        _remove_bad_lines(store, yes=yes)
+    store = store_of(given["out"])
+    if given["damaged"]:
+        _remove_bad_lines(store, yes=given["yes"])
         return
-    runs = selected(store, identities, model, dataset, status)
+    runs = selected(store, given)
     for row in _rows(runs, store):
         words = [str(row[name]) for name in ("identity", "dataset", "row", "split", "status")]
         words += [] if row["seed"] is None else [f"seed {row['seed']}"]
         print_lines("  ".join(words))
-    if not yes:
+    if not given["yes"]:
         raise UsageError(f"{plural(len(runs), 'run')} would be removed; say --yes to remove them")
     _open_for_change(store)
     packing.remove(store, runs)
-    print_note(f"{plural(len(runs), 'run')} removed; now: {_build_command(out)}")
+    print_note(f"{plural(len(runs), 'run')} removed; now: {_build_command(given['out'])}")
 
 
 def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
@@ -250,23 +251,18 @@ def _remove_bad_lines(store: RecordStore, *, yes: bool) -> None:
     print_note(f"{number} removed; 'run' computes again what is missing")
 
 
-def selected(
-    store: RecordStore,
-    identities: list[str] | None,
-    models: list[str] | None,
-    datasets: list[str] | None,
-    status: str | None,
-) -> list[Stored]:
+def selected(store: RecordStore, given: Mapping[str, Any]) -> list[Stored]:
     """Return the runs that fit all that is given; UsageError where a given name fits none."""
+    status = given.get("status")
     if status not in (None, "ok", "failed"):
         raise UsageError(f"--status {status}: expected ok or failed")
     runs = store.stored()
-    for name in identities or ():
+    for name in given.get("identity") or ():
         if len(name) < SHORTEST:
             raise UsageError(f"{name!r}: give at least {SHORTEST} characters of an identity")
-    given = {"identity": identities, "model": models, "dataset": datasets}
-    for what, wanted in given.items():
-        for name in wanted or ():
+    for what in ("identity", "model", "dataset"):
+        wanted = given.get(what) or ()
+        for name in wanted:
             if not any(_fits(run, what, name) for run in runs):
                 raise UsageError(_unknown(runs, what, name))
         if wanted:
@@ -331,7 +327,7 @@ def _row(run: Stored, store: RecordStore, label: str) -> dict[str, object]:
         "tasks": content["dataset"]["origin"].get("tasks", []),
         "model": content["model"]["id"],
         "row": label,
-        "split": split["name"] if split["seed"] is None else f"{split['name']} {split['seed']}",
+        "split": split_words(split["name"], split["seed"]),
         "seed": content["seed"],
         "masked": content.get("missing") is not None,
         "missing": content.get("missing"),

@@ -7,16 +7,15 @@ from typing import Any
 
 from chmr_bench.display.console import (
     SYNTHETIC,
-    dataset_label,
     duration,
     plural,
     print_lines,
     print_table,
 )
-from chmr_bench.display.pending import announcement
+from chmr_bench.display.remarks import announcement
 from chmr_bench.report.digits import decimals_needed, fixed
 from chmr_bench.report.results import Numbers
-from chmr_bench.report.words import grouped
+from chmr_bench.report.words import dataset_label, grouped
 from chmr_bench.sweep import Item, Plan, Summary
 from chmr_bench.sweep.planning import State
 

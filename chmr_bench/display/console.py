@@ -48,11 +48,6 @@ notes = Console(stderr=True, emoji=False, highlight=False, width=_width(sys.stde
 SYNTHETIC = "* synthetic: simulated labels on real molecules"
 
 
-def dataset_label(name: str, *, synthetic: bool, origin: str = "") -> str:
-    """Return a dataset's name, marked where it is simulated, with its file where that is given."""
-    return name + ("*" if synthetic else "") + (f" ({origin})" if origin else "")
-
-
 def print_lines(*lines: str) -> None:
     """Write each line once on stdout, as it is."""
     for line in dict.fromkeys(lines):

@@ -23,11 +23,12 @@ from rich.text import Text
 
 from chmr_bench.contracts import Progress as Report
 from chmr_bench.contracts import no_progress
-from chmr_bench.display.console import dataset_label, notes, print_note
+from chmr_bench.display.console import notes, print_note
 from chmr_bench.paths import data_folder
 from chmr_bench.plugins import registry
 from chmr_bench.records import Phase, Record
 from chmr_bench.report.digits import decimals_needed, fixed
+from chmr_bench.report.words import dataset_label
 from chmr_bench.runner import DatasetRequest
 from chmr_bench.streams import as_printed, visible
 from chmr_bench.sweep import Item, Opening, Outcome, SweepListener

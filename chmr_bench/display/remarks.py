@@ -1,15 +1,17 @@
-"""What a run remarks on stderr: what was inferred, options without effect, what will not run."""
+"""What is said before work begins: what was inferred, what has no effect, what comes first."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
 from chmr_bench import splits
+from chmr_bench.contracts import PendingWeights
 from chmr_bench.data.counts import plural
-from chmr_bench.display.console import print_note
+from chmr_bench.display.console import duration, print_note
 from chmr_bench.display.progress import label
 from chmr_bench.plugins import registry
 from chmr_bench.runner import Datasets
+from chmr_bench.runner.estimate import making_seconds
 from chmr_bench.splits.grouped import FOLDS, REPEATS
 from chmr_bench.sweep import Plan, Request
 
@@ -27,6 +29,13 @@ def show(request: Request, plan: Plan, datasets: Datasets, *, plan_shown: bool) 
     for item in plan.items if plan.keep_failed else ():
         if item.state == "failed":
             print_note(f"{label(item)}  failed before, left as it is: {item.reason}")
+
+
+def announcement(pending: PendingWeights, n_jobs: int) -> str:
+    """Return which weights would be made, how long that takes here, and how to do without."""
+    seconds = making_seconds(pending, n_jobs)
+    time = "" if seconds is None else f"about {duration(seconds)} on this machine, once"
+    return "; ".join(filter(None, [pending.title, time, pending.without]))
 
 
 def _inferred(request: Request, datasets: Datasets) -> Iterator[str]:

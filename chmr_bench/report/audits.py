@@ -10,7 +10,7 @@ from chmr_bench.audit import Audit, Leak, Overlap, Pretraining, TaskLabels
 from chmr_bench.report.aggregate import Table
 from chmr_bench.report.digits import NONE
 from chmr_bench.report.grids import Grid, section
-from chmr_bench.report.words import grouped, notes, split_words
+from chmr_bench.report.words import dataset_label, grouped, notes, split_words
 from chmr_bench.types import PARTS
 
 LEVEL_WORDS = {
@@ -67,7 +67,7 @@ def audit_page(audited: Audits, picture: str) -> str:
 
 def label(one: Audit) -> str:
     """Return the dataset's name, marked where it is simulated."""
-    return one.subject.spec.name + ("*" if one.subject.spec.synthetic else "")
+    return dataset_label(one.subject.spec.name, synthetic=one.subject.spec.synthetic)
 
 
 def split_label(one: Audit) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from chmr_bench.contracts import ModelSpec
 from chmr_bench.report.grids import Grid
-from chmr_bench.report.words import grouped, notes
+from chmr_bench.report.words import dataset_label, grouped, notes
 from chmr_bench.runner.matching import MatchedBlock, Matching, MatchJob
 from chmr_bench.splits.grouped import FOLDS
 from chmr_bench.statistics.retrieval import (
@@ -152,7 +152,7 @@ def _grid(
         few=first.done.few,
         synthetic=synthetic,
     )
-    title = f"{atlas}{'*' if synthetic else ''}, {block}: {len(own.keys):,} pairs"
+    title = f"{dataset_label(atlas, synthetic=synthetic)}, {block}: {len(own.keys):,} pairs"
     return Grid.of(title, rows, ("finds", "model"), below)
 
 

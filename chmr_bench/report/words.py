@@ -85,6 +85,17 @@ def task_words(tasks: str | None) -> str:
     return ", ".join(names[:MOST]) + more
 
 
+def dataset_label(name: str, *, synthetic: bool, origin: str = "") -> str:
+    """Return a dataset's name, marked where it is simulated, with its file where that is given.
+
+    Examples
+    --------
+    >>> dataset_label("planted", synthetic=True), dataset_label("mine", synthetic=False, origin="a")
+    ('planted*', 'mine (a)')
+    """
+    return name + ("*" if synthetic else "") + (f" ({origin})" if origin else "")
+
+
 def dataset_words(facts: Mapping[str, Any]) -> str:
     """Return the dataset's name, marked where it is simulated.
 

@@ -17,7 +17,7 @@ from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import no_records
 from chmr_bench.report.runs import DATA, REFERENCE, LoadedRuns
-from chmr_bench.report.words import grouped, task_words
+from chmr_bench.report.words import dataset_label, grouped, task_words
 from chmr_bench.splits import check_method
 from chmr_bench.types import MetricName
 
@@ -64,8 +64,6 @@ class Selection:
         ``split_key`` and ``seed_key``: the seeds of split and run, `ANY` for none.
     metric :
         None where no model has a score.
-    known :
-        Whether any of the models has a record on the dataset.
     n_failed :
         Failed runs by model, where there are any.
     unscored :
@@ -82,7 +80,6 @@ class Selection:
     runs: pd.DataFrame
     split: str = ""
     metric: MetricName | None = None
-    known: bool = False
     synthetic: bool = False
     n_failed: Mapping[str, int] = field(default_factory=dict)
     unscored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -93,7 +90,7 @@ class Selection:
     @property
     def marked_name(self) -> str:
         """Return the dataset's name, marked where it is simulated."""
-        return self.name + ("*" if self.synthetic else "")
+        return dataset_label(self.name, synthetic=self.synthetic)
 
     def of(self, model: str) -> pd.DataFrame:
         """Return a model's runs; no line where it has none."""
@@ -222,7 +219,6 @@ def _selection(name: str, asked: pd.DataFrame, query: Query) -> Selection:
         scored,
         method,
         scored["metric"].iloc[0] if len(scored) else None,
-        known=True,
         synthetic=bool(kept["synthetic"].iloc[0]),
         n_failed={str(m): int(n) for m, n in failed.items()},
         unscored={str(m): tuple(of["split_key"]) for m, of in without.groupby("asked", sort=False)},

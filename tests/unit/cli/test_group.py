@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 from typer.main import get_command
 
+from chmr_bench.cli import _run
 from chmr_bench.cli.app import app
 from chmr_bench.cli.group import flowing
 
@@ -38,3 +40,23 @@ def test_a_command_over_records_takes_no_file(name: str) -> None:
     told = getattr(dataset, "help", "")
     assert "on record" in told
     assert "FILE" not in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [*name.split(), option, ""]
+        for name, command in ALL.items()
+        for param in command.params
+        for option in {"--out", "--to"}.intersection(param.opts)
+    ],
+)
+def test_an_empty_text_names_no_folder(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _run(words) == 2
+    assert "'' names no folder" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from chmr_bench.contracts import PendingWeights
-from chmr_bench.display.pending import announcement
+from chmr_bench.display.remarks import announcement
 from chmr_bench.plugins import registry
 from chmr_bench.runner import estimate
 

@@ -87,7 +87,7 @@ def test_datasets_in_the_order_registered_and_simulated_ones_apart(results: Any)
     assert [c.name for c in chosen] == ["bace", "hiv", "zzz"]
     assert left_out == ["planted"]
     chosen, left_out = choose(load_runs(results.store), Query(("a", "b"), ("planted", "sider")))
-    assert [(c.name, not c.known) for c in chosen] == [("planted", False), ("sider", True)]
+    assert [(c.name, c.runs.empty) for c in chosen] == [("planted", False), ("sider", True)]
     assert left_out == []
 
 
