@@ -94,7 +94,7 @@ def _show(work: Sweep, as_json: bool) -> None:
     if as_json:
         print_json(curve_tables.as_document(families, frozen))
         return
-    print_grids(curve_tables.terminal_grid(family) for family in families)
+    print_grids(curve_tables.curve_grid(family, terminal=True) for family in families)
     print_grids(curve_tables.frozen_grids(frozen))
     masked = [i for i in work.plan.items if i.missing and i.state != "impossible"]
     if masked and all(item.inapplicable for item in masked):

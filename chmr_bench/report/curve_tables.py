@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from chmr_bench.metrics import METRICS
@@ -28,38 +28,26 @@ PLACES = ("pretrain", "train", "valid", "test")
 # ------------------------------------------------------------------------------------------- grids
 
 
-def curve_grid(family: Family) -> Grid:
-    """Return the table of text of a family of curves."""
-    decimals = _decimals(family)
-    rows = [_grid_row(family, curve, decimals) for curve in family.curves]
-    return Grid.of(family.title, rows, ("model",), _notes(family, decimals))
-
-
 SHUFFLED = (
     "rows (shuffled) have permuted profiles; their changes, that at 0 % too, are against the model "
     "itself with nothing masked, not against their own start"
 )
 
 
-def terminal_grid(family: Family) -> Grid:
-    """Return `curve_grid` for a terminal, where no page says how to read it.
+def curve_grid(family: Family, *, terminal: bool = False) -> Grid:
+    """Return the table of text of a family of curves.
 
-    Shuffled rows have their change at share 0 too: what the permutation alone costs.
+    Parameters
+    ----------
+    terminal :
+        No page says how to read it: shuffled rows have their change at share 0 too, which is what
+        the permutation alone costs, and a note on it.
     """
-    grid = curve_grid(family)
     decimals = _decimals(family)
-    points = [curve.at(0.0) if curve.shuffled else None for curve in family.curves]
-    if not any(points):
-        return grid
-    cells = [NONE if p is None else _change(family.metric, p, decimals) for p in points]
-    place = grid.columns.index("runs") + 1
-    pairs = zip(grid.rows, cells, strict=True)
-    return replace(
-        grid,
-        columns=(*grid.columns[:place], "0 %, shuffled", *grid.columns[place:]),
-        rows=tuple((*row[:place], cell, *row[place:]) for row, cell in pairs),
-        notes=(*grid.notes, SHUFFLED),
-    )
+    at_0 = terminal and any(curve.shuffled and curve.at(0.0) for curve in family.curves)
+    rows = [_grid_row(family, curve, decimals, at_0) for curve in family.curves]
+    below = _notes(family, decimals) + (SHUFFLED,) * at_0
+    return Grid.of(family.title, rows, ("model",), below)
 
 
 def _decimals(family: Family) -> int:
@@ -74,27 +62,28 @@ def _decimals(family: Family) -> int:
     return decimals_of(family.metric, values, pairs_apart(known))
 
 
-def _grid_row(family: Family, curve: Curve, decimals: int) -> dict[str, str]:
+def _grid_row(family: Family, curve: Curve, decimals: int, at_0: bool) -> dict[str, str]:
     metric, start = family.metric, curve.start()
     counts = sorted({p.n_runs for p in curve.points})
     score = number(metric, float(start.scores.mean()) if start else None, decimals)
     cells = {"model": curve.title, f"{heading(metric)}, nothing masked": score}
     cells["runs"] = "-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "0"
+    if at_0:
+        point = curve.at(0.0) if curve.shuffled else None
+        cells["0 %, shuffled"] = _change(metric, point, decimals)
     hit = "of molecules hit" if family.setting.mechanism == "asymmetric" else "masked"
     for rate in family.rates:
-        point = curve.at(rate)
-        change = NONE if point is None else _change(metric, point, decimals)
-        column = f"{100 * rate:g} % {hit}"
-        cells[column] = curve.why_unmoved if curve.unmoved else change
+        change = _change(metric, curve.at(rate), decimals)
+        cells[f"{100 * rate:g} % {hit}"] = curve.why_unmoved if curve.unmoved else change
     for rate in family.rates[-1:]:
         mean = None if curve.unmoved else family.mean_change(curve)
         cells[f"mean change, 0 to {100 * rate:g} %"] = _interval(metric, mean, decimals)
     return cells
 
 
-def _change(metric: MetricName, point: Point, decimals: int) -> str:
-    if point.score is None:
-        return "failed" if point.n_failed else NONE
+def _change(metric: MetricName, point: Point | None, decimals: int) -> str:
+    if point is None or point.score is None:
+        return "failed" if point and point.n_failed else NONE
     failed = f", {point.n_failed} failed" * (point.n_failed > 0)
     return _interval(metric, point.change, decimals) + failed
 

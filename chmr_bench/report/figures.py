@@ -141,9 +141,8 @@ def _colours(panels: Sequence[Family]) -> dict[str, str]:
     for panel in panels:
         labels = dict.fromkeys(curve.label for curve in panel.curves)
         taken = {colours[label] for label in labels if label in colours}
-        free = [colour for colour in COLOURS if colour not in colours.values()]
-        free = [*free, *(colour for colour in COLOURS if colour not in {*taken, *free})]
-        free = free or list(COLOURS)
+        free = [colour for colour in COLOURS if colour not in taken] or [*COLOURS]
+        free.sort(key=lambda colour: colour in colours.values())  # those no panel has come first
         new = [label for label in labels if label not in colours]
         colours |= {label: free[i % len(free)] for i, label in enumerate(new)}
     return colours

@@ -240,9 +240,10 @@ def masked_counts(lines: Iterable[Run]) -> dict[str, tuple[int, int]]:
         if isinstance(masked, Mapping) and isinstance(masked.get("counts"), Mapping):
             parts["pretrain"] = masked["counts"]
         for part, counts in parts.items():
-            before = totals.get(part, (0, 0))
-            here = (sum(m.get(n, 0) for m in counts.values()) for n in ("observed", "hidden"))
-            totals[part] = (before[0] + next(here), before[1] + next(here))
+            observed, hidden = totals.get(part, (0, 0))
+            observed += sum(of.get("observed", 0) for of in counts.values())
+            hidden += sum(of.get("hidden", 0) for of in counts.values())
+            totals[part] = observed, hidden
     return totals
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from chmr_bench.report.grids import Grid
 from chmr_bench.report.published import Figure, PrintedTable, Published
@@ -52,44 +53,30 @@ def _grids(paper: Published, table: PrintedTable) -> list[Grid]:
     whole = [f for f in table.figures if "/" not in f.dataset]
     parts = [f for f in table.figures if "/" in f.dataset]
     title = f"{paper.paper.key.upper()}, {table.name}: {table.title}"
-    lines = (*table.notes, *paper.paper.notes)
-    grids = [replace(_grid(title, whole, _notes(paper, table, whole, lines)), folded=table.folded)]
+    source = paper.paper
+    where = f"{source.title}, {source.venue}, {source.address}".strip(", ")
+    said = {"where": where, "table": table, "lines": (*table.notes, *source.notes)}
+    grids = [replace(_grid(title, whole, said), folded=table.folded)]
     if parts:
-        endpoints = _grid(f"{title}: by endpoint", parts, _notes(paper, table, parts))
+        endpoints = _grid(f"{title}: by endpoint", parts, said | {"lines": ()})
         grids.append(replace(endpoints, folded=True))
     return grids
 
 
-def _notes(
-    paper: Published, table: PrintedTable, figures: Sequence[Figure], lines: Sequence[str] = ()
-) -> tuple[str, ...]:
-    source = paper.paper
-    return notes(
-        "printed",
-        where=f"{source.title}, {source.venue}, {source.address}".strip(", "),
-        table=table,
-        lines=lines,
-        has_hard_labels=any(f.hard_labels for f in figures),
-        footnotes=_footnotes(figures),
-    )
-
-
-def _footnotes(figures: Sequence[Figure]) -> list[Figure]:
-    """Return the figures whose note stands below the table."""
-    return [f for f in figures if f.note and f.mean is not None]
-
-
-def _grid(title: str, figures: Sequence[Figure], below: Sequence[str]) -> Grid:
+def _grid(title: str, figures: Sequence[Figure], said: Mapping[str, Any]) -> Grid:
+    """Return the figures as a table; `said` is what its notes say beside footnotes and marks."""
     units = list(dict.fromkeys(UNITS.get(f.metric, f.metric) for f in figures))
     if len(units) == 1:
         title += f" ({units[0]})"
-    footnotes = _footnotes(figures)
+    footnotes = [f for f in figures if f.note and f.mean is not None]
     left = ("model", "venue") if any(f.venue for f in figures) else ("model",)
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for f in figures:
         column = f.dataset if len(units) == 1 else f"{f.dataset} {UNITS.get(f.metric, f.metric)}"
         row = rows.setdefault((f.model, f.venue), {name: getattr(f, name) for name in left})
         row[column] = _cell(f, footnotes)
+    hard = any(f.hard_labels for f in figures)
+    below = notes("printed", has_hard_labels=hard, footnotes=footnotes, **said)
     return Grid.of(f"As printed: {title}", [*rows.values()], left, below)
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from chmr_bench.ablation.missing import Missing
 from chmr_bench.report import figures, leaderboard, masking
-from chmr_bench.report.curve_tables import SHUFFLED, as_document, as_rows, curve_grid, terminal_grid
+from chmr_bench.report.curve_tables import SHUFFLED, as_document, as_rows, curve_grid
 from chmr_bench.report.curves import curves, families_of, pictures, slug
 from chmr_bench.report.families import Curve
 from chmr_bench.report.figures import PER_PANEL, draw, parts, stretch
@@ -56,12 +56,12 @@ def test_in_a_terminal_shuffled_rows_say_what_their_changes_are_against(results:
         add(results, 0.0, 0.80, seed)
         add(results, 0.5, 0.76, seed)
     (family,) = families_of(results.store)
-    assert terminal_grid(family) == curve_grid(family)
+    assert curve_grid(family, terminal=True) == curve_grid(family)
     for seed in (0, 1):
         add(results, 0.0, 0.70, seed, shuffled=True)
         add(results, 0.5, 0.68, seed, shuffled=True)
     (family,) = families_of(results.store)
-    grid = terminal_grid(family)
+    grid = curve_grid(family, terminal=True)
     place = grid.columns.index("0 %, shuffled")
     shown = {row[0]: (row[place], row[place + 1]) for row in grid.rows}
     assert shown["chmr"][0] == "-"
