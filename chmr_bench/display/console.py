@@ -90,7 +90,7 @@ def print_table(
     right
         Columns of numbers: to the right, and never folded.
     """
-    prose = [_is_prose(column, right) for column in columns]
+    prose = [column not in NAMES and column not in right for column in columns]
     widths = [_min_width(c, [row[j] for row in rows], prose[j]) for j, c in enumerate(columns)]
     for number, block in enumerate(_blocks(columns, widths)):
         table = Table(
@@ -112,10 +112,6 @@ def print_table(
         for row in rows:
             table.add_row(*(escape(visible(row[j])) for j in block))
         console.print(table, crop=False)
-
-
-def _is_prose(column: str, right: Sequence[str]) -> bool:
-    return column not in NAMES and column not in right
 
 
 def _min_width(column: str, cells: Sequence[str], prose: bool) -> int:

@@ -61,9 +61,9 @@ class MaskedRun:
     @property
     def kind(self) -> Kind:
         """Return the curve it is a point of by itself."""
-        missing = self.missing
-        how = (missing.stages, missing.modalities, missing.mechanism, missing.fill)
-        return Setting(*how, self.draw), missing.shuffled
+        of = self.missing
+        setting = Setting(of.stages, of.modalities, of.mechanism, of.fill, self.draw)
+        return setting, of.shuffled
 
     @property
     def is_edge(self) -> bool:

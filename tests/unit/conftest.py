@@ -46,10 +46,17 @@ class Results:
         n_tasks: int = 3,
         not_evaluable: int = 0,
         predicted: float = 0.5,
+        drawn: tuple[str, int] | None = None,
         **changes: Any,
     ) -> Record:
-        """Store one run; `changes` are laid over the record, nested by ``__``."""
+        """Store one run; `changes` are laid over the record, nested by ``__``.
+
+        `drawn` is the method and seed of a split, which has a digest of its own.
+        """
         content = _content(model, dataset, seed, metric, n_tasks)
+        if drawn is not None:
+            digest = hashlib.sha256(repr(drawn).encode()).hexdigest()
+            content["split"] |= {"name": drawn[0], "seed": drawn[1], "digest": digest}
         if error:
             content["status"] = "failed"
             content["error"] = {"type": "ValueError", "message": error, "phase": "fit"}

@@ -113,19 +113,19 @@ def test_show_tells_where_a_model_s_weights_come_from(capsys: pytest.CaptureFixt
     assert shown("mmsa")["views"]
 
 
-def test_an_unknown_suite_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["list", "datasets", "--suite", "moleculnet"]) == 2
-    assert "did you mean 'moleculenet'" in capsys.readouterr().err
-
-
-def test_an_unknown_name_to_show_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["show", "board6k"]) == 2
-    assert "did you mean 'broad6k'" in capsys.readouterr().err
-
-
-def test_a_misspelt_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["lst"]) == 2
-    assert "lst" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("list datasets --suite moleculnet", "did you mean 'moleculenet'"),
+        ("show board6k", "did you mean 'broad6k'"),
+        ("lst", "lst"),
+    ],
+)
+def test_what_is_misspelt_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str], words: str, said: str
+) -> None:
+    assert _run(words.split()) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -216,10 +216,9 @@ def test_a_folded_table_of_one_row_says_so_in_the_singular() -> None:
 def test_the_best_row_of_drawn_splits_is_that_of_their_mean(results: Any) -> None:
     """What is best on the first split may be the worst over all of them."""
     for seed, (lucky, steady) in enumerate(((0.91, 0.60), (0.40, 0.62))):
-        split = {"split__name": "strict", "split__seed": seed, "split__digest": f"{seed}" * 64}
-        results.add("lucky", "bace", lucky, **split)
-        results.add("steady", "bace", steady, **split)
-    results.add("once", "bace", 0.99, **split)
+        results.add("lucky", "bace", lucky, drawn=("strict", seed))
+        results.add("steady", "bace", steady, drawn=("strict", seed))
+    results.add("once", "bace", 0.99, drawn=("strict", seed))
     tables = collect(results.store, []).tables
     assert len(tables) == 2
     assert grids.best_of(tables) == ("lucky", pytest.approx(0.655))

@@ -20,12 +20,7 @@ BOARD = Board(title="Two", datasets=("bace", "biogen3k"), regression=("biogen3k"
 def add(results: Any, model: str, dataset: str, scores: list[float], **more: Any) -> None:
     """Add a run a split, of split seeds 0, 1, ..."""
     for number, score in enumerate(scores):
-        split = {
-            "split__name": "strict",
-            "split__seed": number,
-            "split__digest": f"{dataset}{number}".ljust(64, "0"),
-        }
-        results.add(model, dataset, score, **split, **more)
+        results.add(model, dataset, score, drawn=("strict", number), **more)
 
 
 def filled(results: Any, board: Board = BOARD) -> FilledBoard:
@@ -89,8 +84,7 @@ def test_wide_intervals_tie(results: Any) -> None:
 
 def test_failed_jobs_are_counted_and_a_split_without_a_score_is_none(results: Any) -> None:
     add(results, "a", "bace", [0.9, 0.8])
-    split = {"split__name": "strict", "split__seed": 2, "split__digest": "f" * 64}
-    results.add("a", "bace", error="no memory", **split)
+    results.add("a", "bace", error="no memory", drawn=("strict", 2))
     found = filled(results)
     assert (found.rows[0].n_failed, found.rows[0].cells["bace"].wanted) == (1, (0, 1))
     assert board_grid(found).columns[-1] == "failed"
@@ -126,10 +120,3 @@ def test_what_pretraining_saw_of_drawn_test_parts_is_told(results: Any) -> None:
     assert "taught (bace 5)" in seen_note
     assert "untrained" not in seen_note
     assert "forest" not in seen_note
-
-
-def test_a_boards_own_notes_stand_under_it(results: Any) -> None:
-    add(results, "forest", "bace", [0.7, 0.8])
-    board = BOARD.model_copy(update={"notes": ("Settings were chosen elsewhere.",)})
-    assert "Settings were chosen elsewhere." in board_grid(filled(results, board)).notes
-    assert "Settings were chosen elsewhere." not in board_grid(filled(results)).notes

@@ -82,6 +82,7 @@ def test_sizes_and_datasets() -> None:
 
 
 PAPER = '[paper]\nkey="k"\nauthors=""\ntitle="t"\nvenue=""\naddress=""\n'
+FIGURE = 'model="a", dataset="b", metric="c"'
 TABLE = '[[table]]\nname="T"\ntitle="t"\nruns=1\nspread=""\nsplit=""\n'
 
 
@@ -90,21 +91,10 @@ TABLE = '[[table]]\nname="T"\ntitle="t"\nruns=1\nspread=""\nsplit=""\n'
     [
         ("[paper", "cannot be read"),
         (PAPER + "[[table]]\n", "table.0.name: Field required"),
-        (PAPER + TABLE + 'figures=[{model="a", dataset="b", metric="c"}]', "neither a figure"),
-        (
-            PAPER + TABLE + 'figures=[{model="a", dataset="b", metric="c", mean=1, sd=2}]',
-            "Extra inputs",
-        ),
-        (
-            PAPER + TABLE + "figures=[" + 2 * '{model="a", dataset="b", metric="c", mean=1},' + "]",
-            "prints a on b twice",
-        ),
-        (
-            PAPER
-            + TABLE
-            + 'figures=[{model="a", dataset="b", metric="c", mean=1, hard_labels=true}]',
-            "no hard_labels_note",
-        ),
+        (PAPER + TABLE + f"figures=[{{{FIGURE}}}]", "neither a figure"),
+        (PAPER + TABLE + f"figures=[{{{FIGURE}, mean=1, sd=2}}]", "Extra inputs"),
+        (PAPER + TABLE + f"figures=[{2 * f'{{{FIGURE}, mean=1}},'}]", "prints a on b twice"),
+        (PAPER + TABLE + f"figures=[{{{FIGURE}, mean=1, hard_labels=true}}]", "no hard_labels"),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:

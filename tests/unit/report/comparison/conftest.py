@@ -76,12 +76,7 @@ def splits(results: Any) -> Callable[..., None]:
         model: str, dataset: str, scores: Sequence[float | None], method: str, **more: Any
     ) -> None:
         for seed, score in enumerate(scores):
-            changes = {
-                "split__name": method,
-                "split__seed": seed,
-                "split__digest": f"{seed:064x}",
-                **more,
-            }
-            results.add(model, dataset, None if score is None else float(score), **changes)
+            score = None if score is None else float(score)
+            results.add(model, dataset, score, drawn=(method, seed), **more)
 
     return add

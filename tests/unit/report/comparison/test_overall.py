@@ -25,7 +25,6 @@ def table(n: int, *models: str) -> dict[str, Entry]:
 def test_tests_are_those_of_scipy() -> None:
     found = table(9, "a", "b", "c")
     got = over_datasets(("a", "b", "c"), found)
-    assert got is not None
     columns = [[entry.scores[m] for entry in found.values()] for m in "abc"]
     assert got.friedman.chi2 == pytest.approx(stats.friedmanchisquare(*columns).statistic)
     for model in "bc":
@@ -46,7 +45,6 @@ def test_tests_are_those_of_scipy() -> None:
 )
 def test_too_few_datasets_are_warned_of(n: int, models: str, said: str) -> None:
     got = over_datasets(tuple(models), table(n, *models))
-    assert got is not None
     assert bool(got.warnings) == bool(said)
     assert said in "".join(got.warnings)
 
@@ -54,7 +52,6 @@ def test_too_few_datasets_are_warned_of(n: int, models: str, said: str) -> None:
 @pytest.mark.parametrize(("n", "how"), [(20, "exact"), (21, "by the normal approximation")])
 def test_the_notes_say_how_p_was_found(n: int, how: str) -> None:
     got = over_datasets(("a", "b"), table(n, "a", "b"))
-    assert got is not None
     (note,) = [line for line in overall_notes(got, "a", n) if line.startswith("p: Wilcoxon")]
     assert f"on these datasets, {how}, each gain" in note
     gains = [entry.gains["b"] for entry in table(n, "a", "b").values()]
@@ -69,7 +66,6 @@ def test_why_a_dataset_is_not_used() -> None:
         "unknown error": Entry({"a": 0.1, "b": 0.2}, {"b": math.nan}),
     }
     got = over_datasets(("a", "b"), found)
-    assert got is not None
     assert got.datasets == ("d0", "d1")
     assert got.left_out == {
         "absent": "b missing",

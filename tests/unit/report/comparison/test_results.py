@@ -123,8 +123,7 @@ def test_scores_and_ranks_are_of_what_is_compared(
         splits("a", dataset, [0.70, 0.72, 0.74, 0.76], "random")
         splits("b", dataset, [0.69, 0.70, 0.73, 0.75, 0.99, 0.99], "random")
         for seed in (2, 3):
-            changes = {"split__name": "random", "split__digest": f"{seed:064x}"}
-            results.add("c", dataset, 0.80, seed=None, split__seed=seed, **changes)
+            results.add("c", dataset, 0.80, seed=None, drawn=("random", seed))
     found = compared("a", "b", "c")
     bace, _ = found.datasets
     b, c = bace.gains["b"], bace.gains["c"]
@@ -184,7 +183,7 @@ def test_nothing_compared_says_what_is_on_record(
     results: Any, compared: Compared, splits: Callable[..., None]
 ) -> None:
     splits("a", "bace", [0.7, 0.8], "random")
-    changed = {"model__overrides": {"n": 5}, "model__params": {"n": 5}, "split__digest": "ee" * 32}
+    changed = {"model__overrides": {"n": 5}, "model__params": {"n": 5}}
     splits("b", "bace", [0.7], "strict", **changed)
     splits("c", "hiv", [0.7], "random")
     with pytest.raises(UsageError, match="nothing to compare: 'a' has no dataset") as raised:

@@ -92,9 +92,8 @@ def test_datasets_in_the_order_registered_and_simulated_ones_apart(results: Any)
 
 
 def test_the_split_is_the_reference_or_the_only_one_or_asked_for(results: Any) -> None:
-    random = {"split__name": "random", "split__seed": 3, "split__digest": "22" * 32}
     for model in ("a", "b"):
-        results.add(model, "bace", 0.9, **random)
+        results.add(model, "bace", 0.9, drawn=("random", 3))
     assert only(results, "a", "b").split == "random"
     scaffold = {"split__name": "scaffold", "split__digest": "33" * 32}
     results.add("a", "bace", 0.6, **scaffold)

@@ -27,12 +27,8 @@ def add(results: Any, model: str, seeds: Seeds, **more: Any) -> None:
     """Add runs on splits -> seeds; a run's score is its split and a tenth of its seed."""
     for split, of in seeds.items():
         for seed in of:
-            changes = {
-                "split__name": "random",
-                "split__seed": split,
-                "split__digest": f"{split:064x}",
-            }
-            results.add(model, "bace", split + (seed or 0) / 10, seed=seed, **changes, **more)
+            score = split + (seed or 0) / 10
+            results.add(model, "bace", score, seed=seed, drawn=("random", split), **more)
 
 
 def frame(results: Any, **models: Seeds) -> pd.DataFrame:
