@@ -102,13 +102,13 @@ def folder(text: str | Path) -> Path:
     return Path(text)
 
 
-OUT_TOLD: dict[str, Any] = {
+FOLDER_OPTION: dict[str, Any] = {
     "parser": folder,
     "metavar": "PATH",
     "help": "Folder of records and tables.",
 }
-Out = Annotated[Path, option(panel=OUT, **OUT_TOLD)]
-OutFolder = Annotated[Path, typer.Option("--out", **OUT_TOLD)]
+Out = Annotated[Path, option(panel=OUT, **FOLDER_OPTION)]
+OutFolder = Annotated[Path, typer.Option("--out", **FOLDER_OPTION)]
 """The same for commands whose help has one panel."""
 AsJson = Annotated[bool, option("--json", panel=OUT, help="Print JSON instead.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
