@@ -66,16 +66,12 @@ class SimilarityEdges:
         (e,) float32 similarities.
     threshold : float
         That was found.
-    n_pairs, n_above : int
-        Pairs compared, and those that reach it.
     """
 
     sources: IntArray
     targets: IntArray
     weights: npt.NDArray[np.float32]
     threshold: float
-    n_pairs: int
-    n_above: int
 
 
 def within_groups(
@@ -245,6 +241,4 @@ def _search(
         targets=rows[source, place],
         weights=similarity[source, place].astype(np.float32),
         threshold=float(grid[index]),
-        n_pairs=n_pairs,
-        n_above=int(at_least[index]),
     )
