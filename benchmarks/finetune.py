@@ -39,11 +39,11 @@ from chmr_bench.data.fetch import options_from_env
 from chmr_bench.errors import ChmrBenchError
 from chmr_bench.features.cache import available_cores
 from chmr_bench.features.graphs import ATOM_SIZES, BOND_SIZES
+from chmr_bench.features.profiles import CLIP
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.nn.batch import graph_batch
 from chmr_bench.nn.gnn import GinVirtualNode, limited
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
-from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench.nn.trainer import masked_loss
 from chmr_bench.plugins import registry
 from chmr_bench.runner import (

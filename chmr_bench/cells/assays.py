@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -66,22 +66,12 @@ class AssayBlock:
         """Return the block of the given rows, in that order."""
         return replace(self, values=self.values[rows])
 
-    def shuffled(self, rng: np.random.Generator) -> AssayBlock:
-        """Return the block with each measured molecule's assays given to another such molecule."""
-        rows, order = rng.permutation(np.flatnonzero(self.observed_rows)), np.arange(len(self))
-        order[rows] = np.roll(rows, 1)
-        return self.take(order)
-
     def dense(self, rows: IntArray) -> FloatArray:
         """Return (b, d) float32 of the rows of a batch, NaN where nothing was measured."""
         part = self.values[rows].tocoo()
         out: FloatArray = np.full(part.shape, np.nan, dtype=np.float32)
         out[part.row, part.col] = part.data
         return out
-
-
-Piece: TypeAlias = tuple[AssayBlock, IntArray]
-"""A block, and the molecule each of its rows belongs to; -1 = to none."""
 
 
 def assay_block(
@@ -101,10 +91,11 @@ def assay_block(
     return AssayBlock(sparse.csr_array((data, indices, indptr), shape=(n, len(names))), names)
 
 
-def joined(pieces: Sequence[Piece], n: int) -> tuple[AssayBlock, int]:
+def joined(pieces: Sequence[tuple[AssayBlock, IntArray]], n: int) -> tuple[AssayBlock, int]:
     """Return one block of n molecules, each entry the mean of its measurements; and the conflicts.
 
-    A conflict is an entry with two measurements that differ. The pieces have the same assays.
+    A conflict is an entry with two measurements that differ. The pieces, each with the molecule of
+    every row (-1 = none), have the same assays.
 
     Examples
     --------

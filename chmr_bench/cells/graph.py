@@ -18,7 +18,7 @@ import numpy.typing as npt
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.cells.similarity import SparsityRule, within_clusters, within_groups
 from chmr_bench.contracts import HeldRows, MatrixBlock, Progress, modality_of, no_progress
-from chmr_bench.errors import DataError, UnknownNameError
+from chmr_bench.errors import DataError
 from chmr_bench.features.cache import available_cores
 from chmr_bench.features.tanimoto import Bits, Neighbours, nearest, packed
 from chmr_bench.splits import scaffold_smiles
@@ -78,19 +78,6 @@ class ContextGraph:
         """The sum of all weights before each edge, (e + 1,): what a walk draws from."""
         return np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])
 
-    def nodes_of(self, kind: str) -> slice:
-        """Return the nodes of one kind.
-
-        Raises
-        ------
-        UnknownNameError
-            The graph has no such kind.
-        """
-        if kind not in self.kinds:
-            raise UnknownNameError("node kind", kind, self.kinds)
-        at = self.kinds.index(kind)
-        return slice(int(self.offsets[at]), int(self.offsets[at + 1]))
-
 
 @dataclass(frozen=True)
 class GraphSettings:
@@ -138,7 +125,6 @@ def build(
     settings: GraphSettings | None = None,
     *,
     neighbours: Neighbours | None = None,
-    scaffolds: Sequence[str] | None = None,
     n_jobs: int | None = None,
     progress: Progress = no_progress,
 ) -> ContextGraph:
@@ -153,22 +139,18 @@ def build(
     neighbours : Neighbours or None
         As `neighbours.nearest` gives them, at least as many as the settings ask for if there are;
         None = they are computed.
-    scaffolds : Sequence[str] or None
-        n scaffold SMILES; None = Bemis-Murcko without stereo marks.
     n_jobs : int or None
         Cores, None for all; the graph does not depend on it.
 
     Raises
     ------
     DataError
-        Bits, neighbours or scaffolds are of another number of molecules.
+        Bits or neighbours are of another number of molecules.
     """
     settings = settings or GraphSettings()
     n_jobs = n_jobs or available_cores()
-    if scaffolds is None:
-        scaffolds = scaffold_smiles(atlas.smiles, chirality=False, n_jobs=n_jobs)
     words = packed(bits)
-    sizes = {"bits": len(words), "scaffolds": len(scaffolds)}
+    sizes = {"bits": len(words)}
     if neighbours is None and settings.neighbours > 0:
         neighbours = nearest(words, settings.neighbours, n_jobs=n_jobs, progress=progress)
     if neighbours is not None:
@@ -177,6 +159,7 @@ def build(
         if size != len(atlas):
             raise DataError(f"{what} of {size} molecules for an atlas of {len(atlas)}")
     kinds, offsets, row = _nodes(atlas)
+    scaffolds = scaffold_smiles(atlas.smiles, chirality=False, n_jobs=n_jobs)
     within = within_groups(words, scaffolds, settings.scaffold, n_jobs)
     report: dict[str, float] = {"scaffold_threshold": within.threshold}
     links = [_Links("scaffold", within.sources, within.targets, within.weights)]

@@ -103,11 +103,10 @@ def link(atlas: Atlas, molecules: MoleculeKeys) -> OwnProfiles:
     theirs = np.zeros(len(atlas), dtype=np.int64)
     theirs[forms.rows] = groups[n:]
     shared = np.intersect1d(own, theirs)
-    targets = _places(theirs, shared)
+    targets, places = _places(theirs, shared), _places(own, shared)
     blocks, rows, conflicts = {}, {}, 0
     for name, block in atlas.blocks.items() if len(shared) else ():
         joined, n_conflicts = join_rows([(block, targets)], len(shared))
-        places = _places(own, shared)
         have = np.flatnonzero((places >= 0) & joined.observed_rows[places])
         if len(have):
             blocks[name], rows[name] = joined.take(places[have]), have

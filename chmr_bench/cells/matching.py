@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chmr_bench.contracts import MatrixBlock
+from chmr_bench.features.profiles import CLIP, column_moments
 from chmr_bench.types import FloatArray
-
-CLIP = 10.0
-"""Standard deviations; a number farther out counts as this far."""
 
 
 def measured_values(block: MatrixBlock) -> FloatArray:
@@ -29,11 +27,7 @@ class ColumnScale:
     @classmethod
     def of(cls, block: MatrixBlock) -> ColumnScale:
         """Return the scale of a block; a column without spread, or without a number, has s.d. 1."""
-        entries = block.entries
-        n = np.maximum(entries.sum(axis=0), 1)
-        values = measured_values(block)
-        mean = values.sum(axis=0) / n
-        sd = np.sqrt((np.where(entries, values - mean, 0.0) ** 2).sum(axis=0) / n)
+        mean, sd = column_moments(measured_values(block), block.entries)
         return cls(mean, np.where(sd > 1e-6 * np.maximum(np.abs(mean), 1), sd, 1.0))
 
     def __call__(self, values: FloatArray) -> FloatArray:

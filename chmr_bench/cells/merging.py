@@ -21,34 +21,28 @@ Piece: TypeAlias = tuple[MatrixBlock, IntArray]
 AnyBlock = TypeVar("AnyBlock", MatrixBlock, AssayBlock)
 MOST_HELD = 0.5
 """Share of the molecules; where fewer have a block measured in full, no row of others is held."""
-ParentsOf: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
-
-
-def without_parents(smiles: Sequence[str]) -> Sequence[str]:
-    """Return no neutral parent of any: molecules are told apart by their connectivity alone."""
-    return [""] * len(smiles)
 
 
 def one_row_a_molecule(
     name: str,
     table: ProfileTable,
     keys: Sequence[str],
+    parents_of: Callable[[Sequence[str]], Sequence[str]],
     synthetic: bool = False,
-    parents_of: ParentsOf = without_parents,
 ) -> Atlas:
     """Return the atlas of a table: rows of one molecule are joined, in the order of the table.
 
     Of several observed rows of one molecule the first stands; of a block measured in part each
     entry is the mean of its measurements, and the block counts as measured in full if then every
-    row is. Rows without a key, whose molecule
-    can be matched with nothing, are left out. `Atlas.counts` says how many of each there were.
+    row is. Rows without a key, whose molecule can be matched with nothing, are left out.
+    `Atlas.counts` says how many of each there were.
 
     Parameters
     ----------
     keys : Sequence[str]
         n connectivity keys, "" where there is none.
-    parents_of : ParentsOf
-        SMILES, the first of each connectivity -> connectivities of the neutral parents.
+    parents_of : Callable
+        SMILES, the first of each connectivity -> connectivities of the neutral parents, "" = none.
     """
     by_key, targets = first_rows(keys)
     first = np.array([*by_key.values()], dtype=np.int64)
@@ -254,11 +248,9 @@ def merge_blocks(
     conflicts = 0
     for name, by_columns in groups.items():
         for source, pieces in by_columns.values():
-            full = (
-                name
-                if len(by_columns) == 1
-                else free_name(f"{name}.{_suffix(source)}", "-", merged)
-            )
+            full = name
+            if len(by_columns) > 1:
+                full = free_name(f"{name}.{_suffix(source)}", "-", merged)
             merged[full], more = join(pieces, n)
             conflicts += more
     return merged, conflicts

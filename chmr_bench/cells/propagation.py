@@ -31,14 +31,12 @@ class Propagated:
     ----------
     values : ndarray
         (n, d) floats; what is observed is bit for bit what it was, what is not reached NaN.
-    observed : ndarray
-        (n,) bool, the molecule's own read-out; (n, d) where profiles are measured in part.
     reached : ndarray
-        Of the shape of `observed`, True where there are values: observed ones included.
+        (n,) bool, or (n, d) where profiles are measured in part: True where there are values,
+        observed ones included.
     """
 
     values: npt.NDArray[Any]
-    observed: BoolArray
     reached: BoolArray
 
 
@@ -98,7 +96,7 @@ def propagate(
             part[~observed] = shares @ part
         imputed[~observed, columns] = part[~observed]
     imputed[~there] = np.nan
-    return Propagated(imputed, observed, there)
+    return Propagated(imputed, there)
 
 
 def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> Propagated:
@@ -116,7 +114,7 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
     Returns
     -------
     Propagated
-        (q, d), `observed` False throughout.
+        (q, d).
 
     Raises
     ------
@@ -135,16 +133,13 @@ def borrow(values: FloatArray, observed: BoolArray, neighbours: Neighbours) -> P
     for columns in _column_blocks(floats):
         part = shares @ np.where(observed[:, None], floats[:, columns], 0)
         means[has_mean, columns] = part[has_mean]
-    return Propagated(means, np.zeros(len(neighbours), dtype=bool), has_mean)
+    return Propagated(means, has_mean)
 
 
 def _as_entries(propagated: Propagated) -> Propagated:
     """Return what was propagated by rows as (n, d) entries."""
-    shape = propagated.values.shape
-    seen, reached = (
-        np.repeat(rows[:, None], shape[1], 1) for rows in (propagated.observed, propagated.reached)
-    )
-    return Propagated(propagated.values, seen, reached)
+    reached = np.repeat(propagated.reached[:, None], propagated.values.shape[1], 1)
+    return Propagated(propagated.values, reached)
 
 
 def _propagated_entries(
@@ -161,7 +156,7 @@ def _propagated_entries(
             part, there = np.where(seen, part, mean), seen | has_mean
         imputed[:, columns] = np.where(there, part, np.nan)
         reached[:, columns] = there
-    return Propagated(imputed, observed, reached)
+    return Propagated(imputed, reached)
 
 
 def _borrowed_entries(
@@ -176,7 +171,7 @@ def _borrowed_entries(
         mean, has_mean = _means(np.where(seen, values[:, columns], 0), seen, weights)
         means[:, columns] = np.where(has_mean, mean, np.nan)
         reached[:, columns] = has_mean
-    return Propagated(means, np.zeros((q, d), dtype=np.bool_), reached)
+    return Propagated(means, reached)
 
 
 def _means(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,16 +67,12 @@ class SimilarityEdges:
         (e,) float32 similarities.
     threshold : float
         That was found.
-    n_pairs, n_above : int
-        Pairs compared, and those that reach it.
     """
 
     sources: IntArray
     targets: IntArray
     weights: npt.NDArray[np.float32]
     threshold: float
-    n_pairs: int
-    n_above: int
 
 
 def within_groups(
@@ -93,11 +90,7 @@ def within_groups(
     _, labels = np.unique(np.asarray(names, dtype=str), return_inverse=True)
     groups = list(_groups(labels))
     counts = bit_counts(words)
-    kernel: Any = tanimoto_kernel.group_pairs
-
-    def compare(members: IntArray, *outputs: Any) -> None:
-        kernel(words, counts, members, *outputs)
-
+    compare = partial(tanimoto_kernel.group_pairs, words, counts)
     return _search(len(words), groups, rule, compare, n_jobs)
 
 
@@ -127,8 +120,7 @@ def within_clusters(
 
     def compare(members: IntArray, *outputs: Any) -> None:
         part = unit[members]
-        grid, histogram, kept, similarity = outputs
-        kernel(np.minimum(part @ part.T, 1), rows[members], grid, histogram, kept, similarity)
+        kernel(np.minimum(part @ part.T, 1), rows[members], *outputs)
 
     return _search(len(values), list(clusters(unit, cluster_size, rng)), rule, compare, 1)
 
@@ -245,6 +237,4 @@ def _search(
         targets=rows[source, place],
         weights=similarity[source, place].astype(np.float32),
         threshold=float(grid[index]),
-        n_pairs=n_pairs,
-        n_above=int(at_least[index]),
     )

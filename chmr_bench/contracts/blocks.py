@@ -264,14 +264,7 @@ def modality_of(block: str) -> str:
 def block_arrays(block: Block) -> list[Any]:
     """Return the arrays that make up the content of a block, for hashing."""
     if isinstance(block, GraphBlock):
-        return [
-            block.atoms,
-            block.bonds,
-            block.edges,
-            block.atom_offsets,
-            block.bond_offsets,
-            block.observed,
-        ]
+        return list(vars(block).values())
     values = block.values
     if isinstance(values, np.ndarray | HeldRows):
         return [np.asarray(values, dtype="<f8"), block.observed]

@@ -16,11 +16,7 @@ from types import ModuleType
 import numpy as np
 
 from chmr_bench.contracts import Dataset
-from chmr_bench.errors import (
-    DataError,
-    MissingDependencyError,
-    UnknownNameError,
-)
+from chmr_bench.errors import DataError, MissingDependencyError
 from chmr_bench.types import IntArray
 
 
@@ -115,28 +111,18 @@ SPLITTERS: dict[str, Splitter] = {
 }
 
 
-def splitter(name: str) -> Splitter:
-    """Return the splitter called `name`; UnknownNameError, with the nearest names, if none is."""
-    chosen = SPLITTERS.get(name.lower())
-    if chosen is None:
-        raise UnknownNameError("deepchem splitter", name, SPLITTERS)
-    return chosen
-
-
 def split_rows(name: str, dataset: Dataset, *, seed: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the rows of train, valid and test as deepchem's splitter `name` draws them.
+    """Return the rows of train, valid and test as one of `SPLITTERS` draws them.
 
     They are eight, one and one tenth of all, deepchem's defaults. Labels that were not measured
     have weight 0, as in deepchem's own datasets.
 
     Raises
     ------
-    UnknownNameError
-        No such splitter.
     DataError
         A SMILES that the splitter cannot read, or a list too long for the memory.
     """
-    chosen = splitter(name)
+    chosen = SPLITTERS[name]
     _check_fits(chosen, dataset)
     deepchem = import_deepchem()
     measured = ~np.isnan(dataset.y)

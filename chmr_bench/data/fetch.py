@@ -68,6 +68,14 @@ class FetchOptions:
     limit: float = 60.0
     load_limit: float | None = None
 
+    @property
+    def mirror_folder(self) -> Path | None:
+        """The mirror where it is a folder, named by its path or as ``file://``; else None."""
+        mirror = self.mirror or ""
+        if mirror.startswith("file://"):
+            mirror = unquote(urlsplit(mirror).path)
+        return Path(mirror).expanduser() if mirror and "://" not in mirror else None
+
 
 @dataclass(frozen=True)
 class FileState:
@@ -177,11 +185,9 @@ def _target(source: SourceFile) -> Path:
 
 def _origin(source: SourceFile, options: FetchOptions, file: FileState) -> Path | str:
     """Return the folder's file or the address to fetch from; FetchError where there is none."""
-    mirror = options.mirror
-    if mirror and mirror.startswith("file://"):
-        mirror = unquote(urlsplit(mirror).path)
-    if mirror and "://" not in mirror:
-        return Path(mirror).expanduser() / source.path
+    folder, mirror = options.mirror_folder, options.mirror
+    if folder is not None:
+        return folder / source.path
     if options.offline:
         held = "missing" if file.state == "missing" else f"damaged ({file.detail})"
         raise FetchError(

@@ -10,9 +10,8 @@ import hashlib
 import shutil
 import sys
 import tempfile
-import urllib.error
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,7 +161,7 @@ def _call_loader(table: MolNetTable, source: Path, scratch: Path) -> tuple[Seque
                 data_dir=str(source),
                 save_dir=str(scratch),
             )
-    except (urllib.error.URLError, urllib.error.ContentTooShortError, OSError) as error:
+    except OSError as error:
         raise FetchError(
             f"molnet:{table.name}: {_address(load)} could not be fetched or read: {error}. "
             + _ways_out(table)
@@ -226,10 +225,5 @@ def _readable(data: Dataset, table: MolNetTable, on_invalid: Literal["stop", "dr
             f"molnet:{table.name}: {len(bad)} SMILES cannot be read, the first is molecule "
             f"{bad[0]} (0-based): {data.smiles[bad[0]]!r}; --on-invalid drop leaves them out"
         )
-    keep = np.setdiff1d(np.arange(len(data)), bad)
-    return Dataset(
-        smiles=tuple(data.smiles[i] for i in keep),
-        y=data.y[keep],
-        task_names=data.task_names,
-        dropped=tuple(DroppedRow(i + 2, f"unreadable SMILES {data.smiles[i]!r}") for i in bad),
-    )
+    dropped = tuple(DroppedRow(i + 2, f"unreadable SMILES {data.smiles[i]!r}") for i in bad)
+    return replace(data.take(np.setdiff1d(np.arange(len(data)), bad)), dropped=dropped)

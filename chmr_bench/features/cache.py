@@ -164,28 +164,17 @@ def neutral_parent_keys(
 
 
 def molecule_keys(
-    smiles: Sequence[str],
-    keys: Sequence[str] = (),
-    *,
-    n_jobs: int | None = None,
-    progress: Progress = no_progress,
-    cache: Path | None = None,
+    smiles: Sequence[str], *, n_jobs: int | None = None, cache: Path | None = None
 ) -> MoleculeKeys:
     """Return what tells n molecules apart in every form: see `features.groups`.
-
-    Parameters
-    ----------
-    keys : Sequence[str]
-        n connectivities that somebody else has given, else they are computed.
 
     Examples
     --------
     >>> molecule_keys(["CC(=O)[O-].[Na+]", "CCO", "CC(=O)O"]).groups().tolist()
     [0, 1, 0]
     """
-    where: Any = {"n_jobs": n_jobs, "progress": progress, "cache": cache}
-    known = () if keys else connectivity_keys(smiles, **where)
-    return MoleculeKeys(tuple(keys) or known, neutral_parent_keys(smiles, known, **where))
+    keys = connectivity_keys(smiles, n_jobs=n_jobs, cache=cache)
+    return MoleculeKeys(keys, neutral_parent_keys(smiles, keys, n_jobs=n_jobs, cache=cache))
 
 
 def identities(

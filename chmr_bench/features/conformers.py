@@ -18,7 +18,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from rdkit import Chem
@@ -30,8 +31,6 @@ from chmr_bench.contracts import MatrixBlock
 from chmr_bench.errors import SettingError
 from chmr_bench.features.molecules import parse_all
 from chmr_bench.types import FloatArray
-
-Describe: TypeAlias = Callable[[Chem.Mol], FloatArray | None]
 
 MIN_ATOMS = 3
 """Heavy atoms; USR is defined from three on."""
@@ -106,20 +105,22 @@ def geometry(smiles: Sequence[str], hydrogens: bool = False, seed: int = 0) -> M
     The fallback is stated at the top of this module; rows it gives up are not observed.
     """
     check_seed(seed)
-    return described_block(smiles, lambda mol: _described(mol, hydrogens, seed), _names())
+    names = _names()
+    block = described_block(smiles, lambda mol: _described(mol, hydrogens, seed), len(names))
+    return replace(block, names=names)
 
 
 def described_block(
-    smiles: Sequence[str], describe: Describe, names: tuple[str, ...]
+    smiles: Sequence[str], describe: Callable[[Chem.Mol], FloatArray | None], d: int
 ) -> MatrixBlock:
     """Return what `describe` gives of each molecule, (n, d) float32; None = not observed."""
-    values: Any = np.zeros((len(smiles), len(names)), dtype=np.float32)
+    values: Any = np.zeros((len(smiles), d), dtype=np.float32)
     observed = np.zeros(len(smiles), dtype=bool)
     for row, mol in enumerate(parse_all(smiles)):
         numbers = describe(mol)
         if numbers is not None:
             values[row], observed[row] = numbers, True
-    return MatrixBlock(values=values, observed=observed, names=names)
+    return MatrixBlock(values=values, observed=observed)
 
 
 def conformer(smiles: Sequence[str], relaxed: bool = False, seed: int = 0) -> MatrixBlock:
@@ -152,22 +153,21 @@ def conformer(smiles: Sequence[str], relaxed: bool = False, seed: int = 0) -> Ma
     [6.0, 6.0, 8.0, 0.0]
     """
     check_seed(seed)
-    values = sparse.lil_array((len(smiles), 4 * MAX_ATOMS), dtype=np.float32)
-    observed = np.zeros(len(smiles), dtype=bool)
-    for row, mol in enumerate(parse_all(smiles)):
+
+    def describe(mol: Chem.Mol) -> FloatArray | None:
         shaped = relax(mol, seed) if relaxed else embed(mol, seed=seed)
-        if shaped is not None:
-            atoms = _atoms(Chem.RemoveAllHs(shaped, sanitize=False))
-            values[row, : atoms.size] = atoms.ravel()
-            observed[row] = True
-    return MatrixBlock(values=sparse.csr_array(values), observed=observed)
+        return None if shaped is None else _atoms(Chem.RemoveAllHs(shaped, sanitize=False))
+
+    block = described_block(smiles, describe, 4 * MAX_ATOMS)
+    return replace(block, values=sparse.csr_array(block.values))
 
 
 def _atoms(mol: Chem.Mol) -> FloatArray:
-    """Return atomic number and centred place of each atom, (v, 4)."""
+    """Return atomic number and centred place of each atom, (4 x MAX_ATOMS,), zeros behind them."""
     numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
     places = mol.GetConformer().GetPositions()  # (v, 3)
-    return np.column_stack([numbers, places - places.mean(axis=0)])
+    atoms = np.column_stack([numbers, places - places.mean(axis=0)]).ravel()
+    return np.pad(atoms, (0, 4 * MAX_ATOMS - len(atoms)))
 
 
 def relax(mol: Chem.Mol, seed: int, most: int | None = None) -> Chem.Mol | None:
@@ -192,7 +192,7 @@ def embed(
     mol = _largest_fragment(mol)
     if not MIN_ATOMS <= mol.GetNumHeavyAtoms() <= MAX_ATOMS:
         return None
-    try:
+    with contextlib.suppress(RuntimeError, ValueError):  # a valence, or an atom RDKit does not know
         if hydrogens:
             mol = Chem.AddHs(mol)
         if most is not None and mol.GetNumAtoms() > most:
@@ -200,8 +200,6 @@ def embed(
         for parameters in _attempts(seed):
             if rdDistGeom.EmbedMolecule(mol, parameters) >= 0:
                 return mol
-    except (RuntimeError, ValueError):  # RDKit refuses it: a valence, or an atom it does not know
-        return None
     return None
 
 

@@ -49,13 +49,9 @@ def image(smiles: Sequence[str], size: int = 64) -> MatrixBlock:
         raise SettingError(f"setting 'size' is {size!r}; expected {SIZES[0]} to {SIZES[1]} pixels")
     drawn = [_ink(mol, size) for mol in parse_all(smiles)]
     observed = np.array([ink is not None for ink in drawn], dtype=np.bool_)
-    inks = [np.zeros(size * size, dtype=np.uint8) if ink is None else ink for ink in drawn]
-    places = [np.flatnonzero(ink) for ink in inks]
-    starts = np.cumsum([0, *map(len, places)], dtype=np.int32)
-    nothing = np.zeros(0, dtype=np.uint8)
-    data = np.concatenate([nothing, *(ink[at] for ink, at in zip(inks, places, strict=True))])
-    indices = np.concatenate([nothing, *places]).astype(np.int32)
-    matrix = sparse.csr_array((data, indices, starts), shape=(len(drawn), size * size))
+    blank = np.zeros(size * size, dtype=np.uint8)
+    inks = np.array([blank if ink is None else ink for ink in drawn], dtype=np.uint8)
+    matrix = sparse.csr_array(inks.reshape(-1, size * size))
     return MatrixBlock(values=matrix, observed=observed)
 
 

@@ -6,7 +6,8 @@ Every function takes a chunk of SMILES and returns a `MatrixBlock` whose `values
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -38,11 +39,8 @@ def morgan(
 ) -> MatrixBlock:
     """Return Morgan (ECFP-like) fingerprints: circular neighbourhoods up to `radius` bonds."""
     _check("radius", radius, 0, MAX_REACH)
-    _check("n_bits", n_bits, 1, MAX_BITS)
-    generator = generators.GetMorganGenerator(
-        radius=radius, fpSize=n_bits, includeChirality=chirality
-    )
-    return _generated(smiles, generator, n_bits, counts)
+    settings = {"radius": radius, "includeChirality": chirality}
+    return _generated(smiles, generators.GetMorganGenerator, n_bits, counts, settings)
 
 
 def fcfp(
@@ -53,12 +51,9 @@ def fcfp(
     An atom is what it can do (donor, acceptor, aromatic, halogen, basic, acidic), not its element.
     """
     _check("radius", radius, 0, MAX_REACH)
-    _check("n_bits", n_bits, 1, MAX_BITS)
     atoms = generators.GetMorganFeatureAtomInvGen()
-    generator = generators.GetMorganGenerator(
-        radius=radius, fpSize=n_bits, atomInvariantsGenerator=atoms
-    )
-    return _generated(smiles, generator, n_bits, counts)
+    settings = {"radius": radius, "atomInvariantsGenerator": atoms}
+    return _generated(smiles, generators.GetMorganGenerator, n_bits, counts, settings)
 
 
 def rdkit(
@@ -71,9 +66,8 @@ def rdkit(
     """Return RDKit's path fingerprints: linear and branched subgraphs of a range of bonds."""
     _check("min_path", min_path, 1, max_path)
     _check("max_path", max_path, 1, 12)
-    _check("n_bits", n_bits, 1, MAX_BITS)
-    generator = generators.GetRDKitFPGenerator(minPath=min_path, maxPath=max_path, fpSize=n_bits)
-    return _generated(smiles, generator, n_bits, counts)
+    settings = {"minPath": min_path, "maxPath": max_path}
+    return _generated(smiles, generators.GetRDKitFPGenerator, n_bits, counts, settings)
 
 
 def atom_pair(
@@ -84,21 +78,17 @@ def atom_pair(
     chirality: bool = False,
 ) -> MatrixBlock:
     """Return atom-pair fingerprints: two atom types and the bonds between them."""
-    _check("n_bits", n_bits, 1, MAX_BITS)
     _check("max_distance", max_distance, 1, MAX_REACH)
-    generator = generators.GetAtomPairGenerator(
-        maxDistance=max_distance, fpSize=n_bits, includeChirality=chirality
-    )
-    return _generated(smiles, generator, n_bits, counts)
+    settings = {"maxDistance": max_distance, "includeChirality": chirality}
+    return _generated(smiles, generators.GetAtomPairGenerator, n_bits, counts, settings)
 
 
 def torsion(
     smiles: Sequence[str], n_bits: int = 2048, counts: bool = False, chirality: bool = False
 ) -> MatrixBlock:
     """Return topological-torsion fingerprints: paths of four atoms."""
-    _check("n_bits", n_bits, 1, MAX_BITS)
-    generator = generators.GetTopologicalTorsionGenerator(fpSize=n_bits, includeChirality=chirality)
-    return _generated(smiles, generator, n_bits, counts)
+    settings = {"includeChirality": chirality}
+    return _generated(smiles, generators.GetTopologicalTorsionGenerator, n_bits, counts, settings)
 
 
 def maccs(smiles: Sequence[str]) -> MatrixBlock:
@@ -109,11 +99,7 @@ def maccs(smiles: Sequence[str]) -> MatrixBlock:
 def avalon(smiles: Sequence[str], n_bits: int = 1024) -> MatrixBlock:
     """Return Avalon fingerprints."""
     _check("n_bits", n_bits, 8, MAX_BITS)
-
-    def fingerprint(mol: Chem.Mol) -> Any:
-        return pyAvalonTools.GetAvalonFP(mol, nBits=n_bits)
-
-    return _bits(smiles, fingerprint, n_bits)
+    return _bits(smiles, partial(pyAvalonTools.GetAvalonFP, nBits=n_bits), n_bits)
 
 
 def _check(name: str, value: int, low: int, high: int) -> None:
@@ -121,8 +107,16 @@ def _check(name: str, value: int, low: int, high: int) -> None:
         raise SettingError(f"setting {name!r} is {value!r}; expected an integer {low} to {high}")
 
 
-def _generated(smiles: Sequence[str], generator: Any, n_bits: int, counts: bool) -> MatrixBlock:
-    """Run one of RDKit's fingerprint generators over the molecules."""
+def _generated(
+    smiles: Sequence[str],
+    make: Callable[..., Any],
+    n_bits: int,
+    counts: bool,
+    settings: Mapping[str, Any],
+) -> MatrixBlock:
+    """Run a generator of RDKit over the molecules; `make` gives it of its settings."""
+    _check("n_bits", n_bits, 1, MAX_BITS)
+    generator = make(fpSize=n_bits, **settings)
     if not counts:
         return _bits(smiles, generator.GetFingerprint, n_bits)
     columns: list[Iterable[int]] = []
@@ -143,8 +137,7 @@ def _bits(smiles: Sequence[str], fingerprint: Callable[[Chem.Mol], Any], d: int)
 def _block(columns: Sequence[Any], values: Any, d: int) -> MatrixBlock:
     """Lay the column indices of every row end to end: a CSR matrix (n, d)."""
     n = len(columns)
-    indptr = np.zeros(n + 1, dtype=np.int32)
-    np.cumsum([len(row) for row in columns], out=indptr[1:])
+    indptr = np.cumsum([0, *map(len, columns)], dtype=np.int32)
     indices = np.fromiter(chain.from_iterable(columns), dtype=np.int32, count=indptr[-1])
     data = np.ones(len(indices), dtype=np.uint8) if values is None else values
     matrix = sparse.csr_array((data, indices, indptr), shape=(n, d))

@@ -22,6 +22,27 @@ CLIP = 10.0
 """A standardised value further out than this counts as this far: one spoilt well moves nothing."""
 
 
+def column_moments(x: FloatArray, known: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and standard deviation, (d,) each, of the known entries of every column.
+
+    Parameters
+    ----------
+    x : FloatArray
+        (n, d).
+    known : BoolArray
+        (n, d). Where a column has no entry, both are 0.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 5.0], [3.0, np.nan]])
+    >>> [moment.tolist() for moment in column_moments(x, np.isfinite(x))]
+    [[2.0, 5.0], [1.0, 0.0]]
+    """
+    n_known = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, x, 0.0).sum(axis=0) / n_known
+    return mean, np.sqrt(np.square(np.where(known, x - mean, 0.0)).sum(axis=0) / n_known)
+
+
 @dataclass(frozen=True)
 class ProfileScale:
     """What the training rows say of one block.
@@ -202,10 +223,7 @@ def _observed_rows(block: MatrixBlock) -> FloatArray:
 
 def _scale(name: str, block: MatrixBlock, components: int) -> ProfileScale:
     x = _observed_rows(block)  # (n observed, d)
-    known = np.isfinite(x)
-    counts = np.maximum(known.sum(axis=0), 1)
-    centre = np.where(known, x, 0.0).sum(axis=0) / counts
-    spread = np.sqrt(np.square(np.where(known, x - centre, 0.0)).sum(axis=0) / counts)
+    centre, spread = column_moments(x, np.isfinite(x))
     spread[spread <= 1e-9 * np.maximum(np.abs(centre), 1e-300)] = 1.0  # one value: rounding only
     plain = ProfileScale(name, centre, spread, in_part=block.in_part)
     if not components:

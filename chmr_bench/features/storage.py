@@ -24,7 +24,6 @@ from chmr_bench.paths import write_whole, written_whole
 log = logging.getLogger("chmr_bench.features")
 
 FORMAT = 1
-_GRAPH_ARRAYS = ("atoms", "bonds", "edges", "atom_offsets", "bond_offsets", "observed")
 
 AnyArray: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = Mapping[str, AnyArray]
@@ -98,7 +97,7 @@ def _pack(block: Block) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     header: dict[str, Any] = {"format": FORMAT}
     if isinstance(block, GraphBlock):
         header["kind"] = "graph"
-        arrays = {name: np.asarray(getattr(block, name)) for name in _GRAPH_ARRAYS}
+        arrays = dict(vars(block))
     elif isinstance(block.values, np.ndarray | HeldRows):
         header |= {"kind": "dense", "names": list(block.names)}
         arrays = {"values": np.asarray(block.values), "observed": block.observed}

@@ -116,15 +116,26 @@ def nearest(
             f"{words.shape[1]}; compute both with the same fingerprint settings"
         )
     if not len(words) or not len(wanted):
-        return Neighbours(
-            np.full((len(wanted), k), -1, np.int32), np.zeros((len(wanted), k), np.float32)
-        )
+        nobody = np.full((len(wanted), k), -1, np.int32)
+        return Neighbours(nobody, np.zeros(nobody.shape, np.float32))
+    from chmr_bench.features import tanimoto_kernel
+
     own = np.arange(len(wanted)) if queries is None else np.full(len(wanted), -1)
     rows = np.full((len(wanted), k), -1, dtype=np.int64)
     similarity = np.full((len(wanted), k), np.finfo(np.float64).tiny)
-    _search(
-        _blocks(words), (wanted, own), (rows, similarity), n_jobs or available_cores(), progress
-    )
+    blocks, counts = _blocks(words), bit_counts(wanted)
+    order = np.argsort(counts, kind="stable")
+    chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+    kernel: Any = tanimoto_kernel.search
+
+    def search(chunk: IntArray) -> None:
+        near, values = rows[chunk], similarity[chunk]
+        kernel(wanted[chunk], counts[chunk], own[chunk], *blocks, near, values)
+        rows[chunk], similarity[chunk] = near, values
+
+    with ThreadPoolExecutor(min(n_jobs or available_cores(), len(chunks))) as pool:
+        for done, _ in enumerate(pool.map(search, chunks), start=1):
+            progress(min(done * CHUNK, len(order)), len(order), "molecules")
     similarity[rows < 0] = 0
     return Neighbours(rows.astype(np.int32), similarity.astype(np.float32))
 
@@ -154,33 +165,6 @@ def _blocks(words: Words) -> tuple[npt.NDArray[Any], ...]:
         np.ascontiguousarray(table[:, 0]),
         np.ascontiguousarray(table[:, -1]),
     )
-
-
-def _search(
-    blocks: tuple[npt.NDArray[Any], ...],
-    queries: tuple[Words, IntArray],
-    best: tuple[IntArray, npt.NDArray[np.float64]],
-    n_jobs: int,
-    progress: Progress,
-) -> None:
-    """Fill `best` for the queries: (words, own row), by rising bit count, over threads."""
-    from chmr_bench.features import tanimoto_kernel
-
-    words, own = queries
-    rows, similarity = best
-    kernel: Any = tanimoto_kernel.search
-    counts = bit_counts(words)
-    order = np.argsort(counts, kind="stable")
-    chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
-
-    def search(chunk: IntArray) -> None:
-        neighbours, values = rows[chunk], similarity[chunk]
-        kernel(words[chunk], counts[chunk], own[chunk], *blocks, neighbours, values)
-        rows[chunk], similarity[chunk] = neighbours, values
-
-    with ThreadPoolExecutor(max(1, min(n_jobs, len(chunks)))) as pool:
-        for done, _ in enumerate(pool.map(search, chunks), start=1):
-            progress(min(done * CHUNK, len(order)), len(order), "molecules")
 
 
 def similarity_matrix(left: sparse.csr_array, right: sparse.csr_array) -> FloatArray:

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def unimol(
         shaped = _relaxed(mol, remove_hydrogens, seed)
         return None if shaped is None else _represented(network, shaped)
 
-    return described_block(smiles, describe, tuple(f"unimol_{i}" for i in range(WIDTH)))
+    names = tuple(f"unimol_{i}" for i in range(WIDTH))
+    return replace(described_block(smiles, describe, WIDTH), names=names)
 
 
 @functools.lru_cache(maxsize=1)

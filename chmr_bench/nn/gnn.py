@@ -11,7 +11,6 @@ Hu et al., Open Graph Benchmark, NeurIPS 2020 (virtual node, atom and bond featu
 
 from __future__ import annotations
 
-import math
 import os
 from itertools import accumulate
 from typing import Any, Literal, get_args
@@ -32,8 +31,6 @@ Backend = Literal["compiled", "pyg"]
 other), or PyTorch Geometric. Outputs agree to float rounding; dropout draws other numbers."""
 BACKEND_VARIABLE = "CHMR_BENCH_GRAPH_BACKEND"
 """The environment variable that chooses the back end of every encoder."""
-N_BOND_CODES = math.prod(BOND_SIZES)
-"""Number of combinations of the bond features; a bond's code counts through them."""
 MAX_NORM = 1.0
 """Longest an embedding of an atom or bond feature may be."""
 
@@ -117,12 +114,7 @@ class GinLayer(GINEConv):  # type: ignore[misc]  # torch_geometric has no types
     def __init__(self, hidden: int) -> None:
         super().__init__(nn.Identity(), train_eps=True)
         self.bond_table = nn.Parameter(_table(sum(BOND_SIZES), hidden))  # (13, h)
-        self.mlp = nn.Sequential(
-            nn.Linear(hidden, 2 * hidden),
-            nn.BatchNorm1d(2 * hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(2 * hidden, hidden),
-        )
+        self.mlp = nn.Sequential(*_mlp(hidden))
 
     def forward(
         self, h: Tensor, edge_index: Tensor, codes: Tensor, order: compiled.BondOrder | None = None
@@ -179,12 +171,14 @@ def _table(rows: int, hidden: int) -> Tensor:
     return torch.empty(rows, hidden).uniform_(-bound, bound)
 
 
-def _virtual_mlp(hidden: int) -> nn.Sequential:
-    return nn.Sequential(
+def _mlp(hidden: int) -> list[nn.Module]:
+    return [
         nn.Linear(hidden, 2 * hidden),
         nn.BatchNorm1d(2 * hidden),
         nn.ReLU(inplace=True),
         nn.Linear(2 * hidden, hidden),
-        nn.BatchNorm1d(hidden),
-        nn.ReLU(inplace=True),
-    )
+    ]
+
+
+def _virtual_mlp(hidden: int) -> nn.Sequential:
+    return nn.Sequential(*_mlp(hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True))

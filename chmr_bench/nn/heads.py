@@ -85,13 +85,21 @@ class TaskNetwork(ABC):
 
     Entries without a label do not enter the loss. Regression labels are standardised on the
     training rows and predicted in their own unit.
+
+    Parameters
+    ----------
+    augment : Callable[[Any], Any] | None
+        Called on the features (b, d) of every training step, gives others of that shape, and leaves
+        what it was given as it was; None = they are taken as they are.
     """
 
     rows_at_once = 512
     """Molecules of a forward pass in prediction."""
 
-    def __init__(self, settings: BatchSettings) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: BatchSettings, augment: Callable[[Any], Any] | None = None
+    ) -> None:
+        self.settings, self.augment = settings, augment
 
     @abstractmethod
     def _build(self, d: int, t: int) -> torch.nn.Module:
@@ -103,7 +111,7 @@ class TaskNetwork(ABC):
 
     def _augmented(self, x: Any) -> Any:
         """Return a batch as a training step reads it."""
-        return x
+        return x if self.augment is None else self.augment(x)
 
     def _losses(self, x: Any, y: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield the loss of each step of an epoch, over rows that all have a label."""
@@ -225,24 +233,9 @@ def head_network(settings: HeadSettings, d: int, t: int) -> torch.nn.Module:
 
 
 class Head(TaskNetwork):
-    """Features to all tasks by `head_network`.
-
-    Parameters
-    ----------
-    augment : Callable[[torch.Tensor], torch.Tensor] | None
-        Called on the features (b, d) of every training step, gives others of that shape, and leaves
-        what it was given as it was; None = they are taken as they are.
-    """
+    """Features to all tasks by `head_network`."""
 
     settings: HeadSettings
-
-    def __init__(
-        self,
-        settings: HeadSettings,
-        augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
-    ) -> None:
-        super().__init__(settings)
-        self.augment = augment
 
     def _features(self, x: FloatArray | SideBySide, learning: bool = False) -> torch.Tensor:
         import torch
@@ -271,9 +264,6 @@ class Head(TaskNetwork):
         with torch.autocast(context.device, torch.bfloat16, enabled=reduced):
             raw = self._outputs(self._augmented(x))  # (b, t)
         return masked_loss(raw.float(), y, self._is_classifier)
-
-    def _augmented(self, x: torch.Tensor) -> torch.Tensor:
-        return x if self.augment is None else self.augment(x)
 
     def _raw(self, x: torch.Tensor) -> torch.Tensor:
         return self._outputs(x)

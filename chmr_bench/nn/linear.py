@@ -76,11 +76,6 @@ class _Basis:
                 torch.matmul(part - centre, turning, out=rows)
         return cls(turned, power.float(), axes.numpy(), centre.double().numpy())
 
-    @property
-    def n(self) -> int:
-        """Return the number of rows."""
-        return len(self.x)
-
 
 def _scatter(moved: torch.Tensor) -> torch.Tensor:
     """Return the sums of products (d, d) of the columns of a matrix (n, d)."""
@@ -233,7 +228,7 @@ class LinearHead:
         # With these steps the problem is about as curved in every direction, so that it takes tens
         # of iterations and not hundreds: (d, 1) of the features times (t,) of the labels.
         steps = 1.0 / torch.sqrt(basis.power[:, None] * curvature + strength)
-        free = 1.0 / torch.sqrt(basis.n * curvature).clamp(min=1.0)
+        free = 1.0 / torch.sqrt(len(basis.x) * curvature).clamp(min=1.0)
         inner = torch.zeros_like(steps, requires_grad=True)
         shift = torch.zeros_like(start, requires_grad=True)
         optimiser = torch.optim.LBFGS(

@@ -134,16 +134,13 @@ class SparseHead(TaskNetwork):
     def __init__(
         self, settings: SparseHeadSettings, hidden: Sequence[int], augment: Augment | None = None
     ) -> None:
-        super().__init__(settings)
-        self.hidden, self.augment = hidden, augment
+        super().__init__(settings, augment)
+        self.hidden = hidden
 
     def _build(self, d: int, t: int) -> torch.nn.Module:
         from chmr_bench.nn.sparse_network import SparseNetwork
 
         return SparseNetwork(d, self.hidden, t, self.settings.dropout)
-
-    def _augmented(self, x: sparse.csr_array) -> sparse.csr_array:
-        return self.augment(x) if self.augment else x
 
     def _outputs(self, x: sparse.csr_array) -> torch.Tensor:
         """Return the network's outputs: it takes what is not zero, and where rows begin."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 
 from chmr_bench.contracts import Split
 from chmr_bench.types import IntArray
 
-Fractions: TypeAlias = tuple[float, float, float]
-
-DEFAULT_FRACTIONS: Fractions = (0.8, 0.1, 0.1)
+FRACTIONS = (0.8, 0.1, 0.1)
+"""Of train, valid and test."""
 
 
 def group_by_scaffold(scaffolds: Sequence[str]) -> list[list[int]]:
@@ -23,9 +21,7 @@ def group_by_scaffold(scaffolds: Sequence[str]) -> list[list[int]]:
     return list(groups.values())
 
 
-def pour_balanced(
-    groups: Sequence[Sequence[int]], fractions: Fractions = DEFAULT_FRACTIONS
-) -> Split:
+def pour_balanced(groups: Sequence[Sequence[int]]) -> Split:
     """Place whole groups, the largest first, in train, else valid, else test: OGB's rule.
 
     Groups of equal size go by their first row, descending. A group goes to train while train stays
@@ -33,7 +29,7 @@ def pour_balanced(
     limits are floats, as in the published code.
     """
     n = sum(map(len, groups))
-    train_limit, valid_limit = fractions[0] * n, (fractions[0] + fractions[1]) * n
+    train_limit, valid_limit = FRACTIONS[0] * n, (FRACTIONS[0] + FRACTIONS[1]) * n
     train: list[int] = []
     valid: list[int] = []
     test: list[int] = []

@@ -18,7 +18,7 @@ import numpy as np
 from chmr_bench.contracts import Split
 from chmr_bench.errors import DataError, SettingError
 from chmr_bench.features.groups import molecule_groups
-from chmr_bench.splits.assignment import DEFAULT_FRACTIONS, ascending
+from chmr_bench.splits.assignment import FRACTIONS, ascending
 from chmr_bench.types import IntArray
 
 REPEATS, FOLDS = 5, 5
@@ -83,7 +83,7 @@ def strict_split(levels: Sequence[Sequence[str]], seed: int) -> Split:
     _check_groups(group, 3, "no two parts of a strict split share a molecule or a scaffold")
     sizes = np.bincount(group)
     firsts, what = _first_names(levels[0], group), f"strict {seed}"
-    _, of_valid, of_test = DEFAULT_FRACTIONS
+    _, of_valid, of_test = FRACTIONS
     n_valid, n_test = math.floor(of_valid * len(group)), math.floor(of_test * len(group))
     large = sizes > max(LARGE * len(group), 1)
     ends = {"test": of_test, "valid": of_test + of_valid}

@@ -13,7 +13,7 @@ from chmr_bench.contracts import Dataset, Split
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.splits.assignment import (
-    DEFAULT_FRACTIONS,
+    FRACTIONS,
     ascending,
     group_by_scaffold,
     pour_balanced,
@@ -161,6 +161,7 @@ def _named(keys: Sequence[str] | MoleculeKeys, dataset: Dataset) -> MoleculeKeys
 
 
 def _split(method: str, given: _SplitInputs) -> Split:
+    check_method(method)
     dataset, seed = given.dataset, given.seed
     if method.startswith(DEEPCHEM_PREFIX):
         return _deepchem(method.removeprefix(DEEPCHEM_PREFIX), dataset, seed)
@@ -171,7 +172,6 @@ def _split(method: str, given: _SplitInputs) -> Split:
         "random": lambda: _random(len(dataset), seed),
         "cv5x5": lambda: repeated_fold(given.molecules(), seed),
     }
-    check_method(method)
     return makers[method]()
 
 
@@ -187,7 +187,7 @@ def _reference(dataset: Dataset, rule: SplitRule | None) -> Split:
 def _random(n: int, seed: int) -> Split:
     """Cut a seeded permutation at the rounded-down shares; the rest is test."""
     rows = np.random.default_rng(seed).permutation(n)
-    of_train, of_valid, _ = DEFAULT_FRACTIONS
+    of_train, of_valid, _ = FRACTIONS
     first = math.floor(of_train * n)
     second = first + math.floor(of_valid * n)
     return Split(

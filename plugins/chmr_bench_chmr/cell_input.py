@@ -16,8 +16,8 @@ from scipy import sparse
 
 from chmr_bench import DataError, FitContext, Inputs
 from chmr_bench.cells.propagation import borrow
+from chmr_bench.features.profiles import CLIP
 from chmr_bench.features.tanimoto import nearest
-from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench.nn.trainer import one_thread
 from chmr_bench.types import BoolArray, FloatArray
 from chmr_bench_chmr import reading

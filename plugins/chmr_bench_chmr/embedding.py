@@ -106,8 +106,8 @@ def latents_of(inputs: Inputs, network: ChmrNetwork, device: str) -> dict[str, T
     """Return the projected molecular modalities of n molecules, name -> (n, h), on the device."""
     import torch
 
+    from chmr_bench.features.profiles import CLIP
     from chmr_bench.nn.batch import graph_batch
-    from chmr_bench.nn.pretraining.values import CLIP
 
     geometry = None
     if network.shape.geometry:

@@ -166,7 +166,7 @@ class TunedNetwork(TaskNetwork):
         """Return what the network reads of n molecules."""
         import torch
 
-        from chmr_bench.nn.pretraining.values import CLIP
+        from chmr_bench.features.profiles import CLIP
         from chmr_bench_chmr.shape import FINGERPRINT, GEOMETRY, GRAPH
 
         parts = {FINGERPRINT: reading.bits_of(inputs)}

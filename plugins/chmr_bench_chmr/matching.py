@@ -38,7 +38,7 @@ class ChmrMatcher:
         import torch
         from torch.nn import functional
 
-        from chmr_bench.nn.pretraining.values import CLIP
+        from chmr_bench.features.profiles import CLIP
         from chmr_bench_chmr.embedding import latents_of
 
         network, device = self._network, self._device

@@ -17,7 +17,7 @@ INFOALIGN_TRAIN, INFOALIGN_VALID = 0.6, 0.15
 
 def ogb_split(dataset: Dataset) -> Split:
     """Split as OGB does (Hu et al. 2020): big scaffold families to train, 80/10/10."""
-    return pour_balanced(group_by_scaffold(scaffold_smiles(dataset.smiles)), (0.8, 0.1, 0.1))
+    return pour_balanced(group_by_scaffold(scaffold_smiles(dataset.smiles)))
 
 
 def infoalign_split(dataset: Dataset) -> Split:

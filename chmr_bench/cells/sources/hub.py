@@ -85,7 +85,8 @@ def _fetch(
             with _hub_errors(dataset):
                 within(limit, download)
             state["files"][name] = _verified(folder / name, entries[name], dataset)
-            _write_state(folder, state | {"commit": commit})
+            pins = json.dumps(state | {"commit": commit}, indent=1)
+            write_whole(folder / PINS, pins.encode())
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub's locks and half files
     progress(len(wanted), len(wanted), "files")
 
@@ -191,10 +192,6 @@ def _read_state(folder: Path, dataset: HubDataset) -> dict[str, Any]:
         return state
     same = all(stored.get(key) == state[key] for key in ("repository", "revision"))
     return stored if same else state
-
-
-def _write_state(folder: Path, state: Mapping[str, Any]) -> None:
-    write_whole(folder / PINS, json.dumps(state, indent=1).encode())
 
 
 def _is_pinned(path: Path, sha256: str | None) -> bool:

@@ -93,13 +93,12 @@ def load_corpus(local: Mapping[str, Path]) -> ProfileTable:
 
 def _find(options: FetchOptions, progress: Progress) -> Mapping[str, Path]:
     """Return file name -> local file: from a mirror folder, or from the hub."""
-    if options.mirror and "://" not in options.mirror:
-        folder = Path(options.mirror).expanduser() / FOLDER
-        if folder.is_dir():
-            missing = [name for name in FILES if not (folder / name).is_file()]
-            if missing:
-                raise FetchError(f"{folder}: lacks {', '.join(missing)} of InfoAlign's corpus")
-            return {name: folder / name for name in FILES}
+    folder = options.mirror_folder and options.mirror_folder / FOLDER
+    if folder and folder.is_dir():
+        missing = [name for name in FILES if not (folder / name).is_file()]
+        if missing:
+            raise FetchError(f"{folder}: lacks {', '.join(missing)} of InfoAlign's corpus")
+        return {name: folder / name for name in FILES}
     revision = os.environ.get(REVISION_VARIABLE) or "main"
     dataset = HubDataset(REPOSITORY, revision, FILES)
     return hub_files(dataset, paths.data_folder() / FOLDER, options, progress)

@@ -9,7 +9,7 @@ look of cells, not in which direction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,12 @@ ACTIVITY = "cells/jump_map/phenotypic-activity-profiles_SAMPLE_harmony.csv.gz"
 KEY = "Metadata_JCP2022"
 
 
-def _minus_log10(p: Any) -> Any:
-    return 0.0 - np.log10(p)  # not -log10, which makes -0 of p = 1
-
-
-COLUMNS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "mean_average_precision": ("mean_average_precision", lambda share: share),
-    "minus_log10_p_value": ("p_value", _minus_log10),
-    "minus_log10_corrected_p_value": ("corrected_p_value", _minus_log10),
+COLUMNS = {
+    "mean_average_precision": "mean_average_precision",
+    "minus_log10_p_value": "p_value",
+    "minus_log10_corrected_p_value": "corrected_p_value",
 }
-"""Column of the block -> column of the file, and what is done to it.
+"""Column of the block -> column of the file.
 
 mAP is a share and stays; p-values go from 5e-5 to 1 and say most where they are small, so their
 negative decimal logarithm is taken: 0 to 4.3, and 0 to 3.1 corrected. All in float32.
@@ -51,7 +47,7 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
     DataError
         A column is missing, a compound has no structure or two, a number is out of range.
     """
-    columns = [column for column, _ in COLUMNS.values()]
+    columns = list(COLUMNS.values())
     compounds = read_table(files(COMPOUNDS), [KEY, "smiles"])
     path = files(ACTIVITY)
     activity = read_table(path, [KEY, *columns])
@@ -64,8 +60,8 @@ def load(spec: AtlasSpec, files: LoadFiles) -> ProfileTable:
             f"{len(unknown)} have no structure ({', '.join(unknown[:3])})"
         )
     values = _in_range(path, read_numbers(path, activity, columns), columns)
-    for i, (_, change) in enumerate(COLUMNS.values()):
-        values[:, i] = change(values[:, i])
+    for i in (1, 2):
+        values[:, i] = 0.0 - np.log10(values[:, i])  # not -log10, which makes -0 of p = 1
     observed = np.ones(len(identifiers), dtype=bool)
     return ProfileTable(
         smiles=tuple(plain_smiles(structures[name]) for name in identifiers),

@@ -149,7 +149,7 @@ def atlas_of_table(
         counts["filled_values"] += n_imputed
     complete_table = replace(table, blocks=blocks, counts=dict(counts))
     parents = partial(neutral_parents, known=known, progress=progress)
-    atlas = one_row_a_molecule(name, complete_table, keys, synthetic, parents)
+    atlas = one_row_a_molecule(name, complete_table, keys, parents, synthetic)
     for block_name, block in atlas.blocks.items():  # of the molecules that can be read
         where = f"atlas {name!r}, of whose rows became {dict(atlas.counts)}, block {block_name!r}"
         _check_profiles(where, block)

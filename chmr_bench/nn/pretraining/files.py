@@ -19,7 +19,7 @@ import numpy as np
 from chmr_bench.contracts import connectivity_hash
 from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import DataError
-from chmr_bench.paths import written_whole
+from chmr_bench.paths import write_whole
 from chmr_bench.types import IntArray
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ def read_card(path: Path) -> dict[str, Any]:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a kill, never meets half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as file:
-        file.write(content)
+    write_whole(path, content)
 
 
 def write_seen(folder: Path, keys: Sequence[str], more: Sequence[int] | IntArray = ()) -> None:

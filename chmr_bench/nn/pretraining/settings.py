@@ -63,29 +63,22 @@ class HeadConfig(BaseModel):
 
 
 class StepSettings(Protocol):
-    """How the steps of a pretraining are made: Adam, and a moving average of the weights."""
+    """How the steps of a pretraining are made: Adam, and a moving average of the weights.
 
-    @property
-    def epochs(self) -> int:
-        """Passes over the atlas."""
-        ...
+    Attributes
+    ----------
+    epochs : int
+        Passes over the atlas.
+    batch_size : int
+        Molecules a step.
+    learning_rate, weight_decay : float
+        Adam's; the latter as an L2 penalty.
+    average : float
+        Decay of the moving average.
+    """
 
-    @property
-    def batch_size(self) -> int:
-        """Molecules a step."""
-        ...
-
-    @property
-    def learning_rate(self) -> float:
-        """Adam's."""
-        ...
-
-    @property
-    def weight_decay(self) -> float:
-        """Adam's, as an L2 penalty."""
-        ...
-
-    @property
-    def average(self) -> float:
-        """Decay of the moving average."""
-        ...
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    average: float

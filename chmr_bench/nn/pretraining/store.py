@@ -166,14 +166,11 @@ def pending(
     without : str
         Another model that starts from none.
     """
+    atlas = " + ".join(config.atlas)
+    title = f"pretrain on {atlas}, {epochs} epochs"
+    if config.encoder == "random":
+        title = f"an untrained encoder, standardised on {atlas}"
+    title += f" (seed {place.seed}, {place.key[:8]})"
     given = "--set weights=FILE starts from such as you have"
     text = f"{given}, {without} from none" if without else given
-    return PendingWeights(title(config, epochs, place), config.atlas, core_ms, text, molecules)
-
-
-def title(config: AtlasSettings, epochs: int, place: Place) -> str:
-    """Return what would be done, in one line."""
-    atlas = " + ".join(config.atlas)
-    if config.encoder == "random":
-        return f"an untrained encoder, standardised on {atlas} (seed {place.seed}, {place.key[:8]})"
-    return f"pretrain on {atlas}, {epochs} epochs (seed {place.seed}, {place.key[:8]})"
+    return PendingWeights(title, config.atlas, core_ms, text, molecules)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from chmr_bench import DataError, MatrixBlock
 from chmr_bench.cells.atlas import Bound
+from chmr_bench.cells.merging import AnyBlock
 from chmr_bench.contracts import Block, HeldRows
+from chmr_bench.features.profiles import CLIP, column_moments
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 
-CLIP = 10.0
-"""Standard deviations; a read-out farther out counts as this far while learning."""
 CALLS = 0.9
 """Share of zeros and ones among numbers from 0 to 1 that are calls; the rest are means of calls."""
 
@@ -84,7 +84,7 @@ def require_readouts(atlas: str, blocks: Mapping[str, MatrixBlock], *, masked: b
         )
 
 
-def shuffled(block: MatrixBlock, rng: np.random.Generator) -> MatrixBlock:
+def shuffled(block: AnyBlock, rng: np.random.Generator) -> AnyBlock:
     """Return the block with every observed row given to another observed molecule."""
     rows = rng.permutation(np.flatnonzero(block.observed_rows))
     giver = np.arange(len(block))
@@ -113,12 +113,9 @@ def standardised(block: Block, censored: Bound | None = None) -> Values:
         x = _spread(block, np.where(known, seen, 0))
         zeros, ones = np.zeros(d, np.float32), np.ones(d, np.float32)
         return Values(x, rows, zeros, ones, binary, entries)
-    n_known = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, seen, 0).sum(axis=0) / n_known
-    centred = np.where(known, seen - mean, 0)
-    sd = np.sqrt((centred**2).sum(axis=0) / n_known)
+    mean, sd = column_moments(seen, known)
     sd = np.where(sd > 1e-6 * np.maximum(np.abs(mean), 1), sd, 1.0)
-    x = _spread(block, np.clip(centred / sd, -CLIP, CLIP))
+    x = _spread(block, np.clip(np.where(known, seen - mean, 0) / sd, -CLIP, CLIP))
     scale = mean.astype(np.float32), sd.astype(np.float32)
     bounds = None
     if censored is not None:

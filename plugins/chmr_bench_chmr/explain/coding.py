@@ -10,7 +10,7 @@ import torch
 
 from chmr_bench import FitContext, Inputs, MatrixBlock
 from chmr_bench.errors import DataError, SettingError
-from chmr_bench.nn.pretraining.values import CLIP
+from chmr_bench.features.profiles import CLIP
 from chmr_bench.types import BoolArray, FloatArray, IntArray
 from chmr_bench_chmr.config import ChmrConfig
 from chmr_bench_chmr.embedding import embed

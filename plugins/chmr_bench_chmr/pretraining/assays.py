@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from chmr_bench.cells.assays import AssayBlock
+from chmr_bench.features.profiles import CLIP
 from chmr_bench.nn.pretraining.seeding import generator
-from chmr_bench.nn.pretraining.values import CALLS, CLIP
+from chmr_bench.nn.pretraining.values import CALLS
+from chmr_bench.nn.pretraining.values import shuffled as permuted
 from chmr_bench.types import BoolArray, IntArray
 
 
@@ -48,7 +50,7 @@ def assay_values(
     """Return the labelled assays to learn from, shuffled as the cells are."""
     values = {}
     for name, block in blocks.items():
-        own = block.shuffled(generator(seed, "shuffle", name)) if shuffled else block
+        own = permuted(block, generator(seed, "shuffle", name)) if shuffled else block
         values[name] = scaled_assays(own)
     return values
 

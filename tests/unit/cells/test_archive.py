@@ -1,24 +1,25 @@
-"""CHMR's own zip: opened with a hash that the user gives, from a local server or a mirror."""
+"""CHMR's own zip: opened with a hash that the user gives."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import io
-import threading
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from chmr_bench.cells import plugin
-from chmr_bench.cells.plugin import CHMR_PRETRAIN, PRETRAIN_VARIABLE, chmr_bench_atlases
+from chmr_bench.cells.plugin import (
+    CHMR_PRETRAIN,
+    INFOALIGN,
+    PRETRAIN_ADDRESS,
+    PRETRAIN_VARIABLE,
+    chmr_bench_atlases,
+)
 from chmr_bench.cells.sources import digest, open_atlas
 from chmr_bench.contracts import AtlasSpec
 from chmr_bench.data.fetch import FetchOptions
@@ -45,31 +46,21 @@ def pinned(content: bytes, monkeypatch: pytest.MonkeyPatch) -> AtlasSpec:
     return spec
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """Serve a folder on this machine."""
-    handler = partial(QuietHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
-        threading.Thread(target=served.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{served.server_address[1]}"
-        served.shutdown()
+def mirror(content: bytes, folder: Path) -> FetchOptions:
+    """Lay a zip into a mirror folder; return what names the folder."""
+    path = folder / "cells" / "chmr" / "pretrain.zip"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return FetchOptions(mirror=str(folder))
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Writes no log."""
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-def test_it_opens_from_its_address(
-    server: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_it_opens_and_stays_in_the_cache(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = folder_zip(README=b"hello")
-    (tmp_path / "pretrain.zip").write_bytes(content)
-    monkeypatch.setattr(plugin, "PRETRAIN_ADDRESS", f"{server}/pretrain.zip")
     spec = pinned(content, monkeypatch)
-    atlas = open_atlas(spec, FetchOptions())
+    assert spec.sources[0].address == PRETRAIN_ADDRESS
+    atlas = open_atlas(spec, mirror(content, tmp_path))
     assert atlas.smiles == ("CCO", "CCN")
     assert atlas.blocks["morphology"].values.tolist() == [[1, 2], [3, 4]]
     again = open_atlas(spec, FetchOptions(offline=True))
@@ -80,8 +71,6 @@ def test_it_opens_from_its_address(
 def test_infoaligns_layout_opens(
     hub: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chmr_bench.cells.plugin import INFOALIGN
-
     theirs = open_atlas(INFOALIGN, FetchOptions())
     files = sorted((home / "data" / "infoalign").glob("*.*z"))
     content = io.BytesIO()
@@ -89,21 +78,17 @@ def test_infoaligns_layout_opens(
         for path in [*files, *(home / "data" / "infoalign").glob("*.csv")]:
             archive.writestr(f"data/raw/{path.name}", path.read_bytes())
     spec = pinned(content.getvalue(), monkeypatch)
-    (tmp_path / "cells" / "chmr").mkdir(parents=True)
-    (tmp_path / "cells" / "chmr" / "pretrain.zip").write_bytes(content.getvalue())
-    atlas = open_atlas(spec, FetchOptions(mirror=str(tmp_path)))
+    atlas = open_atlas(spec, mirror(content.getvalue(), tmp_path))
     assert atlas.smiles == theirs.smiles
     assert atlas.digest() == theirs.digest()
 
 
 def test_other_bytes_are_refused(
-    server: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "pretrain.zip").write_bytes(folder_zip())
-    monkeypatch.setattr(plugin, "PRETRAIN_ADDRESS", f"{server}/pretrain.zip")
     spec = pinned(folder_zip(other=b"x"), monkeypatch)
     with pytest.raises(FetchError, match=r"pretrain\.zip"):
-        open_atlas(spec, FetchOptions(attempts=1))
+        open_atlas(spec, mirror(folder_zip(), tmp_path))
 
 
 @pytest.mark.parametrize("said", ["", "abc", "0" * 64])
@@ -128,9 +113,7 @@ def test_a_zip_of_neither_layout_and_no_zip(
     empty = io.BytesIO()
     with zipfile.ZipFile(empty, "w") as archive:
         archive.writestr("../../evil_feature.npz", b"x")
-    (tmp_path / "cells" / "chmr").mkdir(parents=True)
     for content, message in ((empty.getvalue(), "holds neither"), (b"no zip", "cannot be read")):
-        (tmp_path / "cells" / "chmr" / "pretrain.zip").write_bytes(content)
         with pytest.raises(DataError, match=message):
-            open_atlas(pinned(content, monkeypatch), FetchOptions(mirror=str(tmp_path)))
+            open_atlas(pinned(content, monkeypatch), mirror(content, tmp_path))
     assert not list(tmp_path.parent.glob("evil*"))

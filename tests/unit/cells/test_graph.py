@@ -14,13 +14,13 @@ from chmr_bench.cells.graph import ContextGraph, GraphSettings, build
 from chmr_bench.cells.similarity import SparsityRule
 from chmr_bench.cells.walks import walk
 from chmr_bench.contracts import HeldRows
-from chmr_bench.errors import DataError, UnknownNameError
+from chmr_bench.errors import DataError
 from chmr_bench.features.tanimoto import nearest
 
 N = 40
 RULE = SparsityRule(sparsity=0.9)
 SETTINGS = GraphSettings(neighbours=3, scaffold=RULE, cosine=RULE, top_expression=0.05)
-SCAFFOLDS = [f"s{i % 4}" for i in range(N)]
+RINGS = ("c1ccccc1", "c1ccncc1", "C1CCCCC1", "C1CC1")
 
 
 def block(seed: int, share: float, d: int, names: tuple[str, ...] = ()) -> MatrixBlock:
@@ -45,7 +45,7 @@ def atlas() -> Atlas:
         "expression": block(2, 0.3, 20, names),
         "activity": block(3, 0.9, 3),
     }
-    smiles = tuple("C" * (i + 1) for i in range(N))
+    smiles = tuple("C" * i + RINGS[i % 4] for i in range(N))
     return Atlas("made up", smiles, tuple(f"K{i}" for i in range(N)), blocks, genes=genes)
 
 
@@ -58,7 +58,12 @@ def bits() -> Any:
 
 @pytest.fixture(scope="module")
 def graph(atlas: Atlas, bits: Any) -> ContextGraph:
-    return build(atlas, bits, SETTINGS, scaffolds=SCAFFOLDS, n_jobs=1)
+    return build(atlas, bits, SETTINGS, n_jobs=1)
+
+
+def nodes_of(graph: ContextGraph, kind: str) -> slice:
+    at = graph.kinds.index(kind)
+    return slice(*graph.offsets[at : at + 2])
 
 
 def dense(graph: ContextGraph) -> Any:
@@ -72,11 +77,11 @@ def dense(graph: ContextGraph) -> Any:
 def test_every_observed_profile_is_a_node(graph: ContextGraph, atlas: Atlas) -> None:
     assert graph.kinds == ("molecule", "morphology", "expression", "activity", "gene")
     for name, one in atlas.blocks.items():
-        assert graph.row[graph.nodes_of(name)].tolist() == np.flatnonzero(one.observed).tolist()
+        assert graph.row[nodes_of(graph, name)].tolist() == np.flatnonzero(one.observed).tolist()
     assert graph.row[:N].tolist() == list(range(N))
-    assert graph.row[graph.nodes_of("gene")].tolist() == [0, 1, 2]
+    assert graph.row[nodes_of(graph, "gene")].tolist() == [0, 1, 2]
     kinds = graph.kind
-    assert all((kinds[graph.nodes_of(kind)] == i).all() for i, kind in enumerate(graph.kinds))
+    assert all((kinds[nodes_of(graph, kind)] == i).all() for i, kind in enumerate(graph.kinds))
     assert graph.n_nodes == N + sum(int(b.observed.sum()) for b in atlas.blocks.values()) + 3
 
 
@@ -92,7 +97,7 @@ def test_edges_go_both_ways_with_weights_above_0(graph: ContextGraph) -> None:
 def test_a_molecule_is_linked_with_its_own_profiles_alone(graph: ContextGraph) -> None:
     matrix = dense(graph)
     for name in ("morphology", "expression", "activity"):
-        nodes = graph.nodes_of(name)
+        nodes = nodes_of(graph, name)
         expected = np.zeros((N, nodes.stop - nodes.start))
         expected[graph.row[nodes], np.arange(expected.shape[1])] = 1
         np.testing.assert_array_equal(matrix[:N, nodes], expected)
@@ -115,19 +120,19 @@ def test_molecules_are_linked_with_neighbours_and_within_scaffolds(
 
 def test_profiles_are_linked_by_cosine_but_for_those_of_few_columns(graph: ContextGraph) -> None:
     matrix = dense(graph)
-    nodes = graph.nodes_of("morphology")
+    nodes = nodes_of(graph, "morphology")
     weights = matrix[nodes, nodes]
     assert 0 < np.count_nonzero(weights) // 2 == graph.report["morphology_cosine_links"]
     assert weights[weights > 0].min() >= np.float32(graph.report["morphology_threshold"])
-    assert not matrix[graph.nodes_of("activity"), graph.nodes_of("activity")].any()
-    assert not matrix[nodes, graph.nodes_of("expression")].any()
+    assert not matrix[nodes_of(graph, "activity"), nodes_of(graph, "activity")].any()
+    assert not matrix[nodes, nodes_of(graph, "expression")].any()
 
 
 def test_genes_are_linked_with_genes_and_with_what_moves_them(
     graph: ContextGraph, atlas: Atlas
 ) -> None:
     matrix = dense(graph)
-    genes = graph.nodes_of("gene")
+    genes = nodes_of(graph, "gene")
     assert matrix[genes, genes].tolist() == [[0, 1, 0], [1, 0, 0.5], [0, 0.5, 0]]
     one = atlas.blocks["expression"]
     size = np.abs(np.asarray(one.values)[:, [3, 7]])
@@ -142,10 +147,10 @@ def test_of_what_is_measured_in_part_the_largest_move_a_gene(atlas: Atlas, bits:
     full = atlas.blocks["expression"]
     seen = full.observed[:, None] & (np.random.default_rng(0).random((N, 20)) < 0.5)
     part = MatrixBlock(np.asarray(full.values), seen, full.names)
-    found = build(replace(atlas, blocks={"expression": part}), bits, SETTINGS, scaffolds=SCAFFOLDS)
+    found = build(replace(atlas, blocks={"expression": part}), bits, SETTINGS)
     size = np.where(seen, np.abs(np.asarray(full.values)), 0)[:, [3, 7]]
     least = np.quantile(size[seen[:, [3, 7]]], 0.95)
-    linked = dense(found)[:N, found.nodes_of("gene")]
+    linked = dense(found)[:N, nodes_of(found, "gene")]
     np.testing.assert_array_equal(linked[:, [2, 0]], size >= least)
 
 
@@ -156,14 +161,14 @@ def test_genes_of_which_nothing_is_measured_are_linked_with_genes_alone(
     seen = np.zeros((N, 20), dtype=bool)
     seen[:, 0] = True  # of another gene
     part = MatrixBlock(np.zeros((N, 20), dtype=np.float32), seen, full.names)
-    found = build(replace(atlas, blocks={"expression": part}), bits, SETTINGS, scaffolds=SCAFFOLDS)
-    assert not dense(found)[:N, found.nodes_of("gene")].any()
+    found = build(replace(atlas, blocks={"expression": part}), bits, SETTINGS)
+    assert not dense(found)[:N, nodes_of(found, "gene")].any()
 
 
 def test_without_genes_and_profiles_molecules_remain(atlas: Atlas, bits: Any) -> None:
     plain = replace(atlas, genes=None, blocks={})
     alone = replace(SETTINGS, neighbours=0, scaffold=SparsityRule(lowest=0.99))
-    found = build(plain, bits, alone, scaffolds=SCAFFOLDS)
+    found = build(plain, bits, alone)
     assert (found.kinds, found.n_nodes, found.n_edges) == (("molecule",), N, 0)
     assert (walk(found, np.arange(N), 2, np.random.default_rng(0)).weight[:, 1:] == 0).all()
 
@@ -172,25 +177,17 @@ def test_neighbours_at_hand_are_used_and_cores_change_nothing(
     graph: ContextGraph, atlas: Atlas, bits: Any
 ) -> None:
     more = nearest(bits, 8)
-    again = build(atlas, bits, SETTINGS, neighbours=more, scaffolds=SCAFFOLDS, n_jobs=3)
+    again = build(atlas, bits, SETTINGS, neighbours=more, n_jobs=3)
     for name in ("indptr", "indices", "weights", "row"):
         np.testing.assert_array_equal(getattr(graph, name), getattr(again, name))
     assert graph.report == again.report
 
 
-def test_scaffolds_come_from_the_molecules(atlas: Atlas, bits: Any) -> None:
-    found = build(atlas, bits, SETTINGS)  # chains: all of them without a ring, one scaffold
-    same = build(atlas, bits, SETTINGS, scaffolds=[""] * N)
-    np.testing.assert_array_equal(found.indices, same.indices)
-
-
-def test_what_does_not_fit_is_named(graph: ContextGraph, atlas: Atlas, bits: Any) -> None:
+def test_what_does_not_fit_is_named(atlas: Atlas, bits: Any) -> None:
     with pytest.raises(DataError, match="bits of 5 molecules for an atlas of 40"):
-        build(atlas, bits[:5], SETTINGS, scaffolds=SCAFFOLDS)
-    with pytest.raises(DataError, match="scaffolds of 2 molecules"):
-        build(atlas, bits, SETTINGS, scaffolds=["", ""])
-    with pytest.raises(UnknownNameError, match="did you mean 'morphology'"):
-        graph.nodes_of("morfology")
+        build(atlas, bits[:5], SETTINGS)
+    with pytest.raises(DataError, match="neighbours of 5 molecules"):
+        build(atlas, bits, SETTINGS, neighbours=nearest(bits[:5], 3))
 
 
 def test_rows_that_are_held_give_the_same_graph(
@@ -200,6 +197,6 @@ def test_rows_that_are_held_give_the_same_graph(
     for name, one in atlas.blocks.items():
         rows = np.flatnonzero(one.observed)
         blocks[name] = replace(one, values=HeldRows(rows, one.take(rows).dense(), N))
-    held = build(replace(atlas, blocks=blocks), bits, SETTINGS, scaffolds=SCAFFOLDS, n_jobs=1)
+    held = build(replace(atlas, blocks=blocks), bits, SETTINGS, n_jobs=1)
     for name in ("indptr", "indices", "weights", "row"):
         np.testing.assert_array_equal(getattr(held, name), getattr(graph, name))

@@ -39,7 +39,7 @@ def test_each_entry_is_the_mean_of_its_measurements() -> None:
     table = ProfileTable(
         ("s0", "s1", "s2", "s3"), {"growth": in_part([1, NAN], [0, 1], [1, NAN], [9, 9])}
     )
-    found = one_row_a_molecule("toy", table, ["A", "A", "B", ""])
+    found = one_row_a_molecule("toy", table, ["A", "A", "B", ""], lambda smiles: [""] * len(smiles))
     block = found.blocks["growth"]
     assert np.array_equal(block.values, [[0.5, 1], [1, NAN]], equal_nan=True)
     assert block.observed.tolist() == [[True, True], [True, False]]
@@ -197,7 +197,7 @@ def graph_of(block: MatrixBlock, fewest: int = 2) -> ContextGraph:
     found = replace(found, blocks={"growth": block})
     settings = GraphSettings(neighbours=0, min_columns=fewest)
     bits = np.zeros((n, 1), dtype=np.uint64)
-    return build(found, bits, settings, scaffolds=[f"s{i}" for i in range(n)], n_jobs=1)
+    return build(found, bits, settings, n_jobs=1)
 
 
 def test_a_link_with_a_profile_weighs_its_share_of_the_entries() -> None:

@@ -160,13 +160,14 @@ def test_another_layout_is_refused(hub: Any, name: str, content: str, message: s
         open_atlas(INFOALIGN, ONLINE)
 
 
-def test_a_mirror_folder_serves(hub: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_a_mirror_folder_serves(hub: Any, tmp_path: Path, form: str) -> None:
     served = open_atlas(INFOALIGN, ONLINE)
     folder = tmp_path / "mirror" / "infoalign"
     folder.mkdir(parents=True)
     for name, content in hub.files.items():
         (folder / name).write_bytes(content)
-    mirrored = FetchOptions(mirror=str(tmp_path / "mirror"), offline=True)
+    mirrored = FetchOptions(mirror=form.format(tmp_path / "mirror"), offline=True)
     hub.requests.clear()
     assert open_atlas(INFOALIGN, mirrored).digest() == served.digest()
     (folder / "GE.csv.gz").unlink()

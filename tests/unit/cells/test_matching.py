@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from chmr_bench import MatrixBlock
-from chmr_bench.cells.matching import CLIP, ColumnScale, measured_values, profile_similarity
+from chmr_bench.cells.matching import ColumnScale, measured_values, profile_similarity
+from chmr_bench.features.profiles import CLIP
 
 FULL = MatrixBlock(np.array([[1.0, 5.0], [3.0, 5.0]]), np.ones(2, dtype=bool))
 

@@ -45,6 +45,7 @@ def test_rows_of_one_molecule_become_one_and_are_counted() -> None:
             counts={"no_readout": 4},
         ),
         ["A", "", "A", "B", "B", "B"],
+        lambda smiles: [""] * len(smiles),
     )
     assert (found.keys, found.smiles) == (("A", "B"), ("s0", "s3"))
     assert rows_of(found, "x") == {"A": [1, 1], "B": [2, 2]}
@@ -61,7 +62,7 @@ def table_of(*smiles: str) -> Atlas:
     rows = {i: [float(i), 0.0] for i in range(len(smiles))}
     table = ProfileTable(smiles, {"x": block(rows, len(smiles))})
     keys = [name.upper() for name in smiles]
-    return one_row_a_molecule("toy", table, keys, parents_of=lambda s: [PARENTS[t] for t in s])
+    return one_row_a_molecule("toy", table, keys, lambda s: [PARENTS[t] for t in s])
 
 
 def test_a_salt_and_its_acid_are_one_row_and_both_are_known() -> None:

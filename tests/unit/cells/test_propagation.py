@@ -89,7 +89,6 @@ def test_what_no_neighbour_reaches_is_reported_and_no_number(world: Any, found: 
     assert not filled.reached[7]
     assert np.isnan(filled.values[~filled.reached]).all()
     assert np.isfinite(filled.values[filled.reached]).all()
-    assert (filled.observed == world[1]).all()
 
 
 def test_more_steps_reach_further(world: Any, found: Neighbours) -> None:
@@ -121,7 +120,6 @@ def test_other_molecules_borrow_in_one_step(world: Any, bits: Any) -> None:
     mine = np.flatnonzero(~observed)
     asked = nearest(bits, 4, queries=bits[mine])
     got = borrow(values, observed, asked)
-    assert not got.observed.any()
     i = int(np.flatnonzero(got.reached)[0])
     there = np.isin(asked.rows[i], np.flatnonzero(observed))
     weights = asked.similarity[i][there]

@@ -17,8 +17,8 @@ import torch
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.features.cache import featurise
+from chmr_bench.features.profiles import CLIP
 from chmr_bench.nn.pretraining.features import feature_spec
-from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench_chmr.cell_input import CellReader
 from chmr_bench_chmr.cell_state import Views
 from chmr_bench_chmr.config import ChmrConfig

@@ -20,11 +20,11 @@ import torch
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.errors import SettingError
 from chmr_bench.features.cache import featurise
+from chmr_bench.features.profiles import CLIP
 from chmr_bench.features.storage import write_block
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
-from chmr_bench.nn.pretraining.values import CLIP
 from chmr_bench.plugins import registry
 from chmr_bench.settings import build_config
 from chmr_bench_chmr import embedding

@@ -14,11 +14,12 @@ from chmr_bench import MatrixBlock
 from chmr_bench.cells.atlas import Bound
 from chmr_bench.contracts import HeldRows
 from chmr_bench.errors import DataError, UnknownNameError
+from chmr_bench.features.profiles import CLIP
 from chmr_bench.features.tanimoto import nearest
 from chmr_bench.nn.pretraining import features
 from chmr_bench.nn.pretraining.material import cell_blocks, check_readouts
 from chmr_bench.nn.pretraining.seeding import generator, held_out, number
-from chmr_bench.nn.pretraining.values import CLIP, min_max, shuffled, standardised
+from chmr_bench.nn.pretraining.values import min_max, shuffled, standardised
 from chmr_bench_chmr.pretraining import material as materials
 from chmr_bench_chmr.pretraining.batches import Batcher
 from chmr_bench_chmr.pretraining.filling import fill

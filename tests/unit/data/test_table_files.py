@@ -7,6 +7,7 @@ import io
 import os
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +157,6 @@ def test_comment_lines_are_counted_and_a_header_among_them_is_seen(
     assert f"{n_comments} lines begin with '#'" in notes
     first = head.count("\n") + 1
     assert read(path)[1].row_numbers == (first, first + 1, first + 3)
-
-
-def test_a_cell_of_any_length(tmp_path: Path) -> None:
-    FRAME.assign(name="x" * 300_000).to_csv(tmp_path / "my.csv", index=False)
-    check(tmp_path / "my.csv")
 
 
 def test_a_cell_may_hold_a_line_break(tmp_path: Path) -> None:
@@ -583,15 +579,10 @@ def test_rows_names_and_hash_of_the_file_go_with_the_molecules(tmp_path: Path) -
 
 def test_the_digest_does_not_depend_on_what_goes_with_it() -> None:
     bare = Dataset(("C",), np.array([[1.0]]), ("y",))
-    full = Dataset(("C",), np.array([[1.0]]), ("y",), (), (), (), (7,), ("m",), "ab")  # type: ignore[arg-type]
-    assert (
-        bare.digest()
-        == Dataset(
-            full.smiles, full.y, full.task_names, row_numbers=(7,), ids=("m",), source_sha256="ab"
-        ).digest()
-    )
+    full = replace(bare, row_numbers=(7,), ids=("m",), source_sha256="ab")
+    assert bare.digest() == full.digest()
     with pytest.raises(DataError, match="2 ids for 1 molecules"):
-        Dataset(("C",), np.array([[1.0]]), ("y",), ids=("a", "b"))
+        replace(bare, ids=("a", "b"))
 
 
 def test_two_files_of_one_name_have_titles_that_tell_them_apart(

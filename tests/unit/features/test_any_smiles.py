@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from chmr_bench import splits
 from chmr_bench.cells.sources.keys import keys_where_readable
 from chmr_bench.contracts import Dataset, GraphBlock
-from chmr_bench.contracts.blocks import block_arrays
 from chmr_bench.errors import ChmrBenchError, DataError
 from chmr_bench.features import molecules
 from chmr_bench.features.cache import connectivity_keys
 from chmr_bench.features.parallel import compute_block
 from chmr_bench.features.plugin import FEATURES, IDENTITY
+from chmr_bench.testing.blocks import equal_blocks
 
 T = TypeVar("T")
 
@@ -97,12 +97,7 @@ def outcome(function: Callable[[], T]) -> T | str:
 
 
 def assert_same(one: Any, two: Any) -> None:
-    if isinstance(one, str):
-        assert one == two
-        return
-    assert type(one) is type(two)
-    for a, b in zip(block_arrays(one), block_arrays(two), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert one == two if isinstance(one, str) else equal_blocks(one, two)
 
 
 @pytest.mark.parametrize(

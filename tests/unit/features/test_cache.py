@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rdkit import Chem
 
 from chmr_bench.contracts import FeatureSpec, MatrixBlock
 from chmr_bench.errors import (
@@ -178,12 +177,13 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path) -> None:
         cache.featurise(spec, {}, SMILES, cache=tmp_path)
 
 
-def test_connectivity_keys_are_text_and_cached(tmp_path: Path, computed: list[str]) -> None:
-    smiles = ["CCO", "*C"]
-    expected = (Chem.MolToInchiKey(Chem.MolFromSmiles("CCO"))[:14], "")
-    assert cache.connectivity_keys(smiles, n_jobs=1, cache=tmp_path) == expected
-    assert cache.connectivity_keys(smiles, n_jobs=1, cache=tmp_path) == expected
-    assert computed == ["connectivity"]
+@pytest.mark.parametrize("name", ["connectivity_keys", "neutral_parent_keys", "identities"])
+def test_names_of_molecules_are_cached(tmp_path: Path, computed: list[str], name: str) -> None:
+    first, again = (
+        getattr(cache, name)(SMILES, n_jobs=1, cache=tmp_path / "features") for _ in range(2)
+    )
+    assert first == again
+    assert len(computed) == 1
 
 
 PROCESS = """

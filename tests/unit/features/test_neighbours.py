@@ -46,14 +46,10 @@ def test_the_same_bits_are_searched_once(tmp_path: Path, searches: list[int]) ->
     assert searches == [60, 60, 59, 60]
 
 
-@pytest.mark.parametrize("damage", ["cut", "altered", "empty", "other"])
-def test_a_damaged_file_is_not_read(tmp_path: Path, searches: list[int], damage: str) -> None:
+def test_a_damaged_file_is_not_read(tmp_path: Path, searches: list[int]) -> None:
     kept_nearest(BITS, 5, tmp_path)
     (file,) = tmp_path.iterdir()
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 255
-    damaged = {"cut": bytes(content[:-100]), "altered": bytes(content), "empty": b"", "other": b"?"}
-    file.write_bytes(damaged[damage])
+    file.write_bytes(file.read_bytes()[:-100])
     same(kept_nearest(BITS, 5, tmp_path), nearest(BITS, 5))
     assert searches == [60, 60]
     kept_nearest(BITS, 5, tmp_path)

@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chmr_bench.contracts import FeatureSpec, MatrixBlock
-from chmr_bench.contracts.blocks import block_arrays
 from chmr_bench.errors import FeatureError, MissingDependencyError, PluginError, SettingError
 from chmr_bench.features import parallel
 from chmr_bench.features.graphs import graph
 from chmr_bench.features.plugin import FEATURES
+from chmr_bench.testing.blocks import equal_blocks
 
 SPECS = {spec.name: spec for spec in FEATURES}
 SMILES = ["C" * (1 + i % 9) + "O" * (i % 2) + "c1ccccc1" for i in range(300)]
@@ -89,8 +89,7 @@ def test_workers_change_no_number(name: str) -> None:
     spec = SPECS[name]
     one = parallel.compute_block(spec, spec.settings, SMILES, n_jobs=1)
     two = parallel.compute_block(spec, spec.settings, SMILES, n_jobs=2)
-    for a, b in zip(block_arrays(one), block_arrays(two), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert equal_blocks(one, two)
     if isinstance(two, MatrixBlock) and not isinstance(two.values, np.ndarray):
         assert two.values.dtype == np.uint8
         assert two.values.has_sorted_indices
@@ -204,8 +203,7 @@ def test_graphs_in_pieces_are_the_graphs_of_the_whole(sizes: list[int]) -> None:
     pieces = [pool[:size] for size in sizes]
     whole = graph([s for piece in pieces for s in piece])
     joined = parallel.concatenate([graph(piece) for piece in pieces])
-    for a, b in zip(block_arrays(whole), block_arrays(joined), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert equal_blocks(whole, joined)
 
 
 def interrupt_me(i: int) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,10 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from chmr_bench.errors import UnknownNameError
-from chmr_bench.features.graphs import graph
+from chmr_bench.features.graphs import BOND_SIZES, graph
 from chmr_bench.nn import compiled
 from chmr_bench.nn.batch import graph_batch
-from chmr_bench.nn.gnn import BACKEND_VARIABLE, N_BOND_CODES, GinLayer, GinVirtualNode
+from chmr_bench.nn.gnn import BACKEND_VARIABLE, GinLayer, GinVirtualNode
 
 SMILES = [
     "CC(=O)Oc1ccccc1C(=O)O",
@@ -22,6 +24,7 @@ SMILES = [
     "CN1C=NC2=C1C(=O)N(C)C(=O)N2C",
 ]
 WIDTH = 19  # no multiple of a vector register's width
+N_CODES = math.prod(BOND_SIZES)
 
 
 def order_of(batch: Batch, codes: Tensor) -> compiled.BondOrder:
@@ -45,7 +48,7 @@ def test_a_layer_and_its_gradients_are_those_of_pyg() -> None:
     torch.manual_seed(0)
     layer, batch = GinLayer(WIDTH).double(), graph_batch(graph(SMILES))
     layer.eps.data.normal_()
-    codes = torch.randint(N_BOND_CODES, (batch.edge_index.shape[1],))
+    codes = torch.randint(N_CODES, (batch.edge_index.shape[1],))
     h = torch.randn(len(batch.x), WIDTH, dtype=torch.float64)
     weights = torch.randn(len(batch.x), WIDTH, dtype=torch.float64)
     found = []
@@ -90,7 +93,7 @@ def test_receive_by_hand() -> None:
     batch = graph_batch(graph(["CCC"]))
     order = order_of(batch, torch.zeros(4, dtype=torch.int64))
     h = torch.tensor([[1.0, -5.0], [2.0, 2.0], [3.0, 0.5]])
-    bonds = torch.zeros(N_BOND_CODES, 2)
+    bonds = torch.zeros(N_CODES, 2)
     bonds[0] = torch.tensor([0.5, 0.25])  # a plain single bond
     received = [[2.5, 2.25], [5.0, 0.75], [2.5, 2.25]]
     assert compiled.receive(h, bonds, torch.tensor([-1.0]), order).tolist() == received
@@ -100,7 +103,7 @@ def test_receive_by_hand() -> None:
 
 def test_a_nan_is_not_masked_by_the_relu() -> None:
     h = torch.tensor([[float("nan")], [1.0], [1.0]])
-    bonds = torch.zeros(N_BOND_CODES, 1)
+    bonds = torch.zeros(N_CODES, 1)
     order = order_of(graph_batch(graph(["CC", "C"])), torch.zeros(2, dtype=torch.int64))
     out = compiled.receive(h, bonds, torch.zeros(1), order)
     assert out.isnan().flatten().tolist() == [True, True, False]

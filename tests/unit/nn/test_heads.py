@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -20,11 +19,17 @@ CLASSES = TaskInfo("classification", ("a", "b"), "roc_auc")
 VALUES = TaskInfo("regression", ("a", "b"), "mae")
 
 
-def problem(n: int = 120) -> tuple[FloatArray, FloatArray]:
-    """Return x (n, 6) and two tasks that are linear in it."""
+def problem() -> tuple[FloatArray, FloatArray]:
+    """Return x (120, 6) and two tasks that are linear in it."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(n, 6)).astype(np.float32)
+    x = rng.normal(size=(120, 6)).astype(np.float32)
     return x, np.stack([x[:, 0] + x[:, 1], x[:, 2] - x[:, 3]], axis=1).astype(np.float64)
+
+
+def classes() -> tuple[FloatArray, FloatArray]:
+    """Return the same features, and whether each task's value is above 0."""
+    x, values = problem()
+    return x, (values > 0).astype(np.float64)
 
 
 def fitted(settings: HeadSettings, y: FloatArray, tasks: TaskInfo, seed: int = 0) -> Head:
@@ -37,8 +42,7 @@ def fitted(settings: HeadSettings, y: FloatArray, tasks: TaskInfo, seed: int = 0
 @pytest.mark.parametrize("norm", ["layer", "batch", "none"])
 @pytest.mark.parametrize("layers", [0, 1, 2])
 def test_it_learns_classes(norm: str, layers: int) -> None:
-    x, values = problem()
-    y = (values > 0).astype(np.float64)
+    x, y = classes()
     head = fitted(replace(QUICK, norm=norm, layers=layers), y, CLASSES)  # type: ignore[arg-type]
     y_pred = head.predict(x)
     assert ((y_pred > 0.5) == (y > 0.5)).mean() > 0.85
@@ -56,16 +60,14 @@ def test_it_predicts_values_in_their_unit() -> None:
 @pytest.mark.parametrize("batch_size", [0, 33, 79])
 def test_every_batch_size_learns(batch_size: int) -> None:
     """79 of 80 rows would leave a batch of one, which a batch norm cannot take."""
-    x, values = problem()
-    y = (values > 0).astype(np.float64)
+    x, y = classes()
     head = fitted(replace(QUICK, batch_size=batch_size, norm="batch"), y, CLASSES)
     assert ((head.predict(x) > 0.5) == (y > 0.5)).mean() > 0.85
 
 
 def test_entries_without_a_label_change_nothing() -> None:
     """A row without any label is as good as not there."""
-    x, values = problem()
-    y = (values > 0).astype(np.float64)
+    x, y = classes()
     gappy = y.copy()
     gappy[:30] = np.nan
     whole = Head(QUICK)
@@ -74,8 +76,7 @@ def test_entries_without_a_label_change_nothing() -> None:
 
 
 def test_features_are_augmented_in_every_training_step_and_never_in_prediction() -> None:
-    x, values = problem()
-    y = (values > 0).astype(np.float64)
+    x, y = classes()
     calls: list[tuple[int, ...]] = []
 
     def first_column_gone(features: torch.Tensor) -> torch.Tensor:
@@ -95,8 +96,7 @@ def test_features_are_augmented_in_every_training_step_and_never_in_prediction()
 
 
 def test_the_same_seed_gives_the_same_predictions_and_another_seed_others() -> None:
-    x, values = problem()
-    y = (values > 0).astype(np.float64)
+    x, y = classes()
     settings = replace(QUICK, dropout=0.5)
     first, again = (fitted(settings, y, CLASSES, seed=3).predict(x) for _ in range(2))
     assert np.array_equal(first, again)
@@ -119,32 +119,18 @@ def test_the_best_epoch_is_kept_not_the_last() -> None:
 
 @pytest.mark.parametrize("task_type", ["classification", "regression"])
 def test_a_task_without_labels_is_predicted_all_the_same(task_type: TaskType) -> None:
-    x, values = problem()
-    y = (values > 0).astype(np.float64)
+    x, y = classes()
     y[:, 1] = np.nan
     tasks = CLASSES if task_type == "classification" else VALUES
     assert np.isfinite(fitted(QUICK, y, tasks).predict(x)).all()
 
 
-def test_no_global_generator_moves(request: pytest.FixtureRequest) -> None:
-    import torch
-
+def test_no_global_generator_moves() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    _, values = problem()
-    fitted(QUICK, (values > 0).astype(np.float64), CLASSES)
+    fitted(QUICK, classes()[1], CLASSES)
     assert torch.equal(torch.rand(3), expected)
-
-
-def test_progress_is_told() -> None:
-    told: list[tuple[int, int, str]] = []
-    x, values = problem()
-    y = (values > 0).astype(np.float64)
-    tell: Callable[[int, int, str], None] = lambda *args: told.append(args)  # noqa: E731
-    context = FitContext(tasks=CLASSES, progress=tell)
-    Head(replace(QUICK, epochs=4)).fit(x[:80], y[:80], x[80:], y[80:], context)
-    assert told == [(i, 4, "epochs") for i in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -152,9 +138,8 @@ def test_groups_side_by_side_are_read_as_one_matrix(
     precision: Literal["float32", "bfloat16"],
 ) -> None:
     """Bytes and numbers: the same head, to the last bit."""
-    x, values = problem()
+    x, y = classes()
     x[:, :2] = x[:, :2] > 0
-    y = (values > 0).astype(np.float64)
     y[7] = np.nan  # a row without any label is left out of the training rows
     context = FitContext(tasks=CLASSES, precision=precision)
     joined, apart = Head(QUICK), Head(QUICK)

@@ -66,7 +66,7 @@ def test_reference_without_a_rule_is_a_usage_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "near"), [("scafold", "'scaffold'"), ("deepchem:butena", "'butina'")]
+    ("wrong", "near"), [("scafold", "'scaffold'"), ("deepchem:butena", "'deepchem:butina'")]
 )
 def test_an_unknown_method_offers_the_nearest(wrong: str, near: str) -> None:
     with pytest.raises(UnknownNameError, match=f"did you mean .*{near}"):
