@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chmr_bench import splits
@@ -40,8 +40,6 @@ def sizes(split: Split) -> list[int]:
 rows_of_molecules = st.lists(
     st.tuples(st.integers(0, 40), st.sampled_from(["", *"abcdefghij"])), min_size=30, max_size=150
 )
-LARGE_LISTS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""To draw them takes seconds on a busy machine, which says nothing of the splits."""
 
 
 # ------------------------------------------------------------------------------------------- groups
@@ -65,7 +63,6 @@ def test_a_molecule_without_a_key_goes_by_its_canonical_smiles() -> None:
 # ------------------------------------------------------------------------------------------- strict
 
 
-@LARGE_LISTS
 @given(rows=rows_of_molecules, seed=st.integers(0, 2**31))
 def test_strict_parts_share_nothing(rows: list[tuple[int, str]], seed: int) -> None:
     names, scaffolds = [str(k) for k, _ in rows], [s for _, s in rows]
@@ -168,7 +165,6 @@ def test_keys_must_be_given(method: str) -> None:
 # -------------------------------------------------------------------------------------------- cv5x5
 
 
-@LARGE_LISTS
 @given(rows=rows_of_molecules, repeat=st.integers(0, 4))
 def test_the_folds_of_a_repeat_are_a_partition(rows: list[tuple[int, str]], repeat: int) -> None:
     names = [str(k) for k, _ in rows]
