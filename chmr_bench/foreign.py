@@ -25,7 +25,7 @@ PATIENCE = 5.0
 """After so many seconds the user is told what is waited for: it may never come."""
 
 
-class Printed(isolation.NoReceiver):
+class Printed(isolation.Receiver):
     """Passes on what a worker prints to standard error, and ignores what it says."""
 
     def printed(self, text: str) -> None:

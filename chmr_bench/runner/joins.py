@@ -35,7 +35,7 @@ def joined(
         ``rows`` and ``test_rows`` that have any, ``n`` and ``n_test`` there are, ``conflicts``,
         and ``blocks``: name -> the same of each.
     """
-    split = SplitRequest(data.spec.split, 0 if data.spec.split != "reference" else None)
+    split = SplitRequest.of(data.spec.split)
     specs = atlas_specs([atlas])
     content = ["join", LINK_VERSION, sources.digest(specs), data.digest, data.split_digest(split)]
 

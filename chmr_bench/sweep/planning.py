@@ -192,10 +192,6 @@ class Plan:
         """Return how many jobs are in a state."""
         return sum(item.state == state for item in self.items)
 
-    def pretraining(self) -> list[str]:
-        """Return what has to be done first, so that the models have the weights they start from."""
-        return [one.title for one in self.pending()]
-
     def pending(self) -> list[PendingWeights]:
         """Return the weights that have to be made first, each once."""
         weights = (item.job.weights for item in self.todo if item.job)
@@ -359,9 +355,7 @@ def expected_seconds(store: RecordStore, model: str, dataset: str) -> float | No
 def _splits_of(request: Request, data: LoadedDataset) -> list[SplitRequest]:
     """Return a split a split seed; one alone where the method draws nothing."""
     method = request.split or data.spec.split
-    if not splits.depends_on_seed(method):
-        return [SplitRequest(method)]
-    return [SplitRequest(method, seed) for seed in _unique(request.split_seeds)]
+    return list(dict.fromkeys(SplitRequest.of(method, seed) for seed in request.split_seeds))
 
 
 def _cost(data: LoadedDataset) -> tuple[int, str]:
