@@ -158,7 +158,7 @@ def _values(y_pred: Any, data: LoadedDataset, parts: Split) -> Any:
     import numpy as np
     import pandas as pd
 
-    from chmr_bench.runner.checking import check_predictions
+    from chmr_bench.runner.checking import NUMBERS, check_predictions
 
     tasks = data.dataset.task_names
     if isinstance(y_pred, pd.DataFrame):
@@ -170,8 +170,10 @@ def _values(y_pred: Any, data: LoadedDataset, parts: Split) -> Any:
             )
         y_pred = y_pred[list(tasks)].to_numpy()
     try:
-        values = np.asarray(y_pred, dtype=float)
-    except (TypeError, ValueError):
+        given = np.asanyarray(y_pred)
+        is_plain = given.dtype.kind in NUMBERS and not np.ma.is_masked(given)
+        values = np.asarray(given, dtype=float) if is_plain else np.empty(())
+    except (TypeError, ValueError, RuntimeError):  # rows of other lengths, a tensor with a gradient
         values = np.empty(())
     if values.ndim == 0:
         raise UsageError(

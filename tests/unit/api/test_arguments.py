@@ -39,6 +39,12 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: match("infoalign", "planted", seed=[1]), r"match: seed=\[1\]: expected a whole"),
     (lambda: evaluate(None, "planted"), r"evaluate: y_pred=None: expected numbers"),
     (lambda: evaluate("foo", "planted"), r"evaluate: y_pred='foo': expected numbers"),
+    (lambda: evaluate(["0.5"] * 600, "planted"), r"evaluate: y_pred=\['0.5', .*: expected numbers"),
+    (lambda: evaluate(np.full(600, 0.5j), "planted"), r"evaluate: y_pred=.*: expected numbers"),
+    (
+        lambda: evaluate(np.ma.masked_less(np.arange(600.0), 9), "planted"),
+        r"evaluate: y_pred=masked.*: expected numbers",
+    ),
     (lambda: evaluate("planted", np.zeros(3)), r"evaluate: dataset=array\(\[.*: expected a text"),
     (lambda: evaluate([0.5], "planted", split_seed="3"), r"evaluate: split_seed='3': expected"),
     (lambda: load_runs(3), r"load_runs: out=3: expected a text or a path"),
