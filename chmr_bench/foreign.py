@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
 from multiprocessing import parent_process
 from typing import Any
 
@@ -26,7 +25,7 @@ PATIENCE = 5.0
 """After so many seconds the user is told what is waited for: it may never come."""
 
 
-class Printed(isolation.NoReceiver):
+class Printed(isolation.Receiver):
     """Passes on what a worker prints to standard error, and ignores what it says."""
 
     def printed(self, text: str) -> None:
@@ -39,10 +38,17 @@ def is_foreign(path: str) -> bool:
     return probes.is_foreign(path.partition(":")[0]) and parent_process() is None
 
 
-def call(path: str, *arguments: Any, method: str = "", seconds: float | None = None) -> Any:
+def call(
+    path: str, *arguments: Any, method: str = "", by: str = "", seconds: float | None = None
+) -> Any:
     """Return what the function ``"module:name"``, or a method of that class, gives.
 
     That of another's plugin is called in a worker process; arguments and value are pickled.
+
+    Parameters
+    ----------
+    by :
+        A function of ours, ``"module:name"``, that is called in its place and calls it.
 
     Raises
     ------
@@ -55,10 +61,11 @@ def call(path: str, *arguments: Any, method: str = "", seconds: float | None = N
     >>> call("math:sqrt", 16.0)
     4.0
     """
+    words = by or path, method, arguments
     if is_foreign(path):
-        return isolated(path, f"{__name__}:apply", path, method, arguments, seconds=seconds)
+        return isolated(path, f"{__name__}:apply", *words, seconds=seconds)
     with stdout_to_stderr():
-        return _apply(path, method, arguments)
+        return apply(*words)
 
 
 def isolated(
@@ -96,12 +103,8 @@ def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def apply(path: str, method: str, arguments: tuple[Any, ...], send: Callable[..., None]) -> Any:
-    """Return what the function gives; runs in a worker process."""
-    return _apply(path, method, arguments)
-
-
-def _apply(path: str, method: str, arguments: tuple[Any, ...]) -> Any:
+def apply(path: str, method: str, arguments: tuple[Any, ...], send: Any = None) -> Any:
+    """Return what the function gives, called in this process: a worker, where it is another's."""
     function = load_object(path)
     return (getattr(function, method) if method else function)(*arguments)
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import chmr_bench.errors
 from chmr_bench import worker
@@ -81,24 +81,14 @@ class Limits:
     memory_gb: float | None = None
 
 
-class Receiver(Protocol):
-    """Gets what a worker says while it works."""
+class Receiver:
+    """Ignores what a worker says while it works; a subclass takes what it wants to."""
 
     def receive(self, name: str, *values: Any) -> None:
         """Take a message: its name and plain values."""
 
     def printed(self, text: str) -> None:
         """Take what was printed, by compiled code and child processes too."""
-
-
-class NoReceiver:
-    """Ignores every message."""
-
-    def receive(self, name: str, *values: Any) -> None:
-        """Ignore it."""
-
-    def printed(self, text: str) -> None:
-        """Ignore it."""
 
 
 def warm_up(modules: Sequence[str] = ()) -> None:
@@ -151,7 +141,7 @@ def call(
     >>> call("operator:is_", None)  # doctest: +SKIP
     """
     warm_up()
-    running = _Running(limits or Limits(), receiver or NoReceiver())
+    running = _Running(limits or Limits(), receiver or Receiver())
     try:
         return running.result(target, arguments)
     finally:

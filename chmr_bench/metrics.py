@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from chmr_bench.errors import DataError, PredictionError, UnknownNameError
+from chmr_bench.errors import DataError, PredictionError
 from chmr_bench.types import FloatArray, MetricName, TaskType
 
 STEPS = 100.0
@@ -30,9 +30,6 @@ class TaskScore:
     score :
         The metric in its own unit (ROC-AUC from 0 to 1, MAE in the unit of y), None where the
         task is not evaluable.
-    low, high :
-        Ends of the 95 % interval over resampled test molecules (below an effective size of 30 see
-        docs/statistics.md), None until filled by `with_intervals` or where there is none.
     n :
         Labelled rows.
     n_minority :
@@ -45,8 +42,6 @@ class TaskScore:
 
     task: str
     score: float | None
-    low: float | None
-    high: float | None
     n: int
     n_minority: int | None
     evaluable: bool
@@ -63,14 +58,6 @@ class Metric:
     greater_is_better: bool
     compute: Callable[[FloatArray, FloatArray], float]
     obstacle: Callable[[FloatArray], str]
-
-
-def metric_called(name: str) -> Metric:
-    """Return the metric of that name; UnknownNameError where there is none."""
-    for metric in METRICS.values():
-        if metric.name == name:
-            return metric
-    raise UnknownNameError("metric", name, METRICS)
 
 
 def score_tasks(
@@ -92,7 +79,7 @@ def score_tasks(
     PredictionError
         A prediction is not finite.
     """
-    chosen = metric_called(metric)
+    chosen = METRICS[metric]
     y = np.asarray(y, dtype=np.float64)
     y_pred = np.asarray(y_pred, dtype=np.float64)
     _check(chosen, task_names, y, y_pred)
@@ -103,22 +90,6 @@ def macro(scores: Sequence[TaskScore]) -> float | None:
     """Return the unweighted mean over the evaluable tasks, None where there is none."""
     values = [s.score for s in scores if s.score is not None]
     return math.fsum(values) / len(values) if values else None
-
-
-def with_intervals(
-    scores: Sequence[TaskScore], low: FloatArray, high: FloatArray
-) -> list[TaskScore]:
-    """Return the scores with the interval ends filled in; NaN (no interval) becomes None."""
-    return [
-        replace(s, low=_number(low[j]), high=_number(high[j])) if s.evaluable else s
-        for j, s in enumerate(scores)
-    ]
-
-
-def share_at_least(scores: Sequence[float | None], threshold: float = 0.8) -> tuple[int, int]:
-    """Return (tasks scoring at least `threshold`, evaluable tasks): never one without the other."""
-    values = [s for s in scores if s is not None]
-    return sum(v >= threshold for v in values), len(values)
 
 
 # ------------------------------------------------------------------------------- one task's numbers
@@ -265,7 +236,7 @@ def _score_task(metric: Metric, task: str, y: FloatArray, y_pred: FloatArray) ->
         n_minority = min(n_positive, n - n_positive)
     reason = metric.obstacle(y)
     score = None if reason else metric.compute(y, y_pred)
-    return TaskScore(task, score, None, None, n, n_minority, not reason, reason)
+    return TaskScore(task, score, n, n_minority, not reason, reason)
 
 
 def _check(metric: Metric, task_names: Sequence[str], y: FloatArray, y_pred: FloatArray) -> None:
@@ -288,7 +259,3 @@ def _check(metric: Metric, task_names: Sequence[str], y: FloatArray, y_pred: Flo
                 f"{metric.name} needs labels 0 or 1, but row {row} of task {task_names[j]!r} is "
                 f"{y[row, j]}; use a regression metric such as mae for values"
             )
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import math
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -79,26 +79,19 @@ def build_config(spec: ModelSpec, overrides: Mapping[str, Any], dataset: str = "
     PluginError
         The recipe or the preset itself is wrong, or another's config class ends its process.
     """
+    load_object(spec.config)  # says what is wrong with its module, before a worker imports it
+    config: BaseModel = foreign.call(
+        spec.config,
+        *(spec, dict(overrides), dataset),
+        by=f"{__name__}:built",
+        seconds=foreign.QUICK_SECONDS,
+    )
+    return config
+
+
+def built(spec: ModelSpec, overrides: Mapping[str, Any], dataset: str) -> BaseModel:
+    """Return what `build_config` does, computed in this process."""
     config_class = load_object(spec.config)
-    if not foreign.is_foreign(spec.config):
-        return _built(config_class, spec, overrides, dataset)
-    target, words = f"{__name__}:build_here", (spec, dict(overrides), dataset)
-    config: BaseModel = foreign.isolated(spec.config, target, *words, seconds=foreign.QUICK_SECONDS)
-    return config
-
-
-def build_here(
-    spec: ModelSpec, overrides: Mapping[str, Any], dataset: str, send: Callable[..., None]
-) -> BaseModel:
-    """Return the settings of another's model; runs in a worker process."""
-    config = _built(load_object(spec.config), spec, overrides, dataset)
-    config.model_dump(mode="json")  # its own serializers run here first
-    return config
-
-
-def _built(
-    config_class: Any, spec: ModelSpec, overrides: Mapping[str, Any], dataset: str
-) -> BaseModel:
     known = set(config_class.model_fields)
     for name in overrides:
         if name not in known:
@@ -135,6 +128,7 @@ def _validate(config_class: Any, values: Mapping[str, Any], model: str) -> BaseM
             if e["loc"] not in inner  # a wrong item leaves a list too short, which says nothing
         ]
         raise SettingError(f"model {model!r}: " + "; ".join(lines)) from error
+    config.model_dump(mode="json")  # its own serializers run here first
     for name, value in config.model_dump().items():
         if any(isinstance(v, float) and not math.isfinite(v) for v in _leaves(value)):
             raise SettingError(f"model {model!r}: {name}={value!r}: expected finite numbers")

@@ -24,38 +24,27 @@ class Kind(NamedTuple):
     expected: str
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return str(value)
+def _of(kind: Any, become: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what takes values of a type; True and False are no numbers."""
+
+    def take(value: Any) -> Any:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise TypeError
+        return become(value)
+
+    return take
 
 
-def _path(value: Any) -> str:
+_text, _flag, _dict = _of(str, str), _of(bool, bool), _of(Mapping, dict)
+_whole, _real = _of(Integral, int), _of(Real, float)  # numpy's too
+
+
+def _path(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else _text(value)
 
 
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError
-    return int(value)  # numpy's too
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError
-    return _whole(value) if isinstance(value, Integral) else float(value)
-
-
-def _dict(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError
-    return value
+def _number(value: Any) -> Any:
+    return _whole(value) if isinstance(value, Integral) else _real(value)
 
 
 def _listed(take: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:

@@ -44,8 +44,7 @@ def _audit(
     datasets: Datasets, request: DatasetRequest, method: str, seed: int, quiet: bool
 ) -> audit.Audit:
     data = datasets.load(request)
-    method = method or data.spec.split
-    split = SplitRequest(method, seed if splits.depends_on_seed(method) else None)
+    split = SplitRequest.of(method or data.spec.split, seed)
     with display(1, quiet=quiet) as shown:
         shown.begun(data.spec.name)
         one = subject(data, split, shown.progress, shown.step)

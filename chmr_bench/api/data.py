@@ -134,7 +134,7 @@ def _loaded(
     method = split or data.spec.split
     for remark in unused_seeds({method}, (split_seed,)):
         print_note(f"note: {remark}")
-    return data, data.split(SplitRequest(method, split_seed))
+    return data, data.split(SplitRequest.of(method, split_seed))
 
 
 def _scored(y_pred: Any, data: LoadedDataset, parts: Split) -> pd.DataFrame:
@@ -143,10 +143,9 @@ def _scored(y_pred: Any, data: LoadedDataset, parts: Split) -> pd.DataFrame:
 
     from chmr_bench.records import Predictions
     from chmr_bench.runner import scoring
-    from chmr_bench.runner.clusters import connectivity_clusters
 
     predictions = Predictions(parts.test, _values(y_pred, data, parts), data.dataset.task_names)
-    clusters = connectivity_clusters(data, parts.test)
+    clusters = scoring.clusters_of(data.keys_of(parts.test))
     metrics, _ = scoring.score(data.spec, data.dataset, predictions, clusters)
     mean = {"task": "mean of tasks", "score": metrics.macro, "low": metrics.low}
     mean |= {"high": metrics.high, "n": len(parts.test), "evaluable": metrics.n_evaluable > 0}
@@ -159,7 +158,7 @@ def _values(y_pred: Any, data: LoadedDataset, parts: Split) -> Any:
     import numpy as np
     import pandas as pd
 
-    from chmr_bench.runner.checking import check_predictions
+    from chmr_bench.runner.checking import NUMBERS, check_predictions
 
     tasks = data.dataset.task_names
     if isinstance(y_pred, pd.DataFrame):
@@ -171,8 +170,10 @@ def _values(y_pred: Any, data: LoadedDataset, parts: Split) -> Any:
             )
         y_pred = y_pred[list(tasks)].to_numpy()
     try:
-        values = np.asarray(y_pred, dtype=float)
-    except (TypeError, ValueError):
+        given = np.asanyarray(y_pred)
+        is_plain = given.dtype.kind in NUMBERS and not np.ma.is_masked(given)
+        values = np.asarray(given, dtype=float) if is_plain else np.empty(())
+    except (TypeError, ValueError, RuntimeError):  # rows of other lengths, a tensor with a gradient
         values = np.empty(())
     if values.ndim == 0:
         raise UsageError(

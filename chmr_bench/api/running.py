@@ -167,11 +167,11 @@ def match(
     import pandas as pd
 
     from chmr_bench.api.matching import check_failed, matchings_of
-    from chmr_bench.isolation import NoReceiver
+    from chmr_bench.isolation import Receiver
     from chmr_bench.report.matching import match_rows
 
     given = with_named(options, model=model, atlas=atlas)
     folder = None if out is None else Path(out)
-    matchings = matchings_of(given, lambda job: NoReceiver(), folder)
+    matchings = matchings_of(given, lambda job: Receiver(), folder)
     check_failed(matchings)
     return pd.DataFrame(match_rows(matchings))

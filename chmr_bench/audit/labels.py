@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chmr_bench.contracts import Split
-from chmr_bench.metrics import metric_called
+from chmr_bench.metrics import METRICS
 from chmr_bench.types import PARTS, FloatArray, MetricName
 
 
@@ -52,7 +52,7 @@ def label_counts(
     y : ndarray
         (n, t), NaN = not measured.
     """
-    chosen = metric_called(metric)
+    chosen = METRICS[metric]
     parts = [y[split.part(part)] for part in PARTS]
     n = np.array([(~np.isnan(part)).sum(axis=0) for part in parts])  # (3, t)
     positives = np.array([(part == 1).sum(axis=0) for part in parts])

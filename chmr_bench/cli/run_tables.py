@@ -146,7 +146,7 @@ def expectation(plan: Plan) -> str:
     if unknown == len(plan.todo):
         return "Expected time: unknown, no earlier record of these models on these datasets."
     rest = f", and {plural(unknown, 'job')} without an earlier record" if unknown else ""
-    uncounted = "pretraining and features" if plan.pretraining() else "features"
+    uncounted = "pretraining and features" if plan.pending() else "features"
     return f"Expected time: {duration(seconds)}{rest}, not counting {uncounted} to be computed."
 
 
@@ -292,7 +292,7 @@ def plan_json(plan: Plan, n_jobs: int = 1) -> dict[str, Any]:
         "counts": counts,
         "expected_seconds": seconds,
         "jobs_of_unknown_time": unknown,
-        "pretraining": plan.pretraining(),
+        "pretraining": [one.title for one in plan.pending()],
         "pretraining_seconds": [making_seconds(one, n_jobs) for one in plan.pending()],
         "jobs": jobs,
     }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chmr_bench.data.requests import DatasetRequest
+from chmr_bench.runner.clock import Listener
 from chmr_bench.runner.job import Job
-from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.options import RunOptions

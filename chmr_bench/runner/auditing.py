@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,16 +141,10 @@ def _beside(file: Path) -> Path:
 
 def _title(group: Sequence[Path]) -> str:
     """Return ``planted (3 weights files)``: the atlases of the cards, else the folder's name."""
-    atlases = sorted({name for path in group for name in _atlases(path.parent / CARD)})
-    n = len(group)
+    named = [_atlas(path.parent / CARD).get("atlases") for path in group]
+    atlases = sorted({str(name) for names in named if isinstance(names, list) for name in names})
     first = " + ".join(atlases) or f"{group[0].parent.parent.name}/{group[0].parent.name}"
-    return f"{first} ({n} weights files)" if n > 1 else f"{first} (1 weights file)"
-
-
-def _atlases(card: Path) -> Iterable[str]:
-    """Return the atlases a model card names; none where there is no card, or it says none."""
-    atlases = _atlas(card).get("atlases")
-    return [str(name) for name in atlases] if isinstance(atlases, list) else ()
+    return f"{first} ({len(group)} weights file{'s' * (len(group) > 1)})"
 
 
 def _atlas(card: Path) -> dict[str, Any]:

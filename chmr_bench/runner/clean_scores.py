@@ -14,13 +14,12 @@ from chmr_bench.audit import Leak, Subject, leaks, shared_rows
 from chmr_bench.audit.leakage import Level
 from chmr_bench.contracts import Progress, no_progress
 from chmr_bench.errors import ChmrBenchError, RecordError
-from chmr_bench.records import Predictions, Record, RecordStore, Stored
+from chmr_bench.records import Metrics, Predictions, Record, RecordStore, Stored
 from chmr_bench.records.audited import AuditFile, CleanScore, Leaked
 from chmr_bench.runner.auditing import subject
-from chmr_bench.runner.clusters import clusters_of
 from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.recorded import open_split, requests_of
-from chmr_bench.runner.scoring import score
+from chmr_bench.runner.scoring import clusters_of, score
 from chmr_bench.types import BoolArray, Part
 
 SEEN: tuple[Part, ...] = ("train", "valid")
@@ -80,7 +79,8 @@ def _of_group(
     first = members[0].record
     name = f"{first.dataset.name} {first.split.name}"
     try:
-        one = _subject(first, datasets, progress)
+        data, _ = open_split(first, datasets)
+        one = subject(data, requests_of(first)[1], progress)
     except ChmrBenchError as error:
         blocking = first.dataset.origin.kind == "registered"
         yield Skipped(first.dataset.name, name, str(error), len(members), blocking)
@@ -112,12 +112,6 @@ def clean_rows(one: Subject) -> BoolArray:
     return ~shared_rows(one.names[SHARED_AT], one.split.test, seen)
 
 
-def _subject(record: Record, datasets: Datasets, progress: Progress) -> Subject:
-    """Return a record's dataset and split; DataError where they are not those on record."""
-    data, _ = open_split(record, datasets)
-    return subject(data, requests_of(record)[1], progress)
-
-
 def _predictions(run: Stored, store: RecordStore) -> Predictions:
     try:
         return run.predictions()
@@ -144,26 +138,20 @@ def clean_score(
         raise RecordError("the predicted rows are not the test rows of the split")
     if record.predictions_sha256 is None or record.metrics is None:
         raise RecordError("status is ok, but there are no metrics, or no predictions")
-    metrics = record.metrics
+    metrics: Metrics | None = record.metrics
     if not clean.any():
-        return CleanScore(
-            macro=None,
-            low=None,
-            high=None,
-            n_evaluable=0,
-            predictions_sha256=record.predictions_sha256,
-        )
-    if not clean.all():
+        metrics = None
+    elif not clean.all():
         clusters = clusters_of([one.molecules.keys[row] for row in one.split.test[clean].tolist()])
         of_clean = dataclasses.replace(
             predictions, rows=predictions.rows[clean], values=predictions.values[clean]
         )
         metrics, _ = score(one.spec, one.dataset, of_clean, clusters)
     return CleanScore(
-        macro=metrics.macro,
-        low=metrics.low,
-        high=metrics.high,
-        n_evaluable=metrics.n_evaluable,
+        macro=metrics.macro if metrics else None,
+        low=metrics.low if metrics else None,
+        high=metrics.high if metrics else None,
+        n_evaluable=metrics.n_evaluable if metrics else 0,
         predictions_sha256=record.predictions_sha256,
     )
 

@@ -1,4 +1,4 @@
-"""What a job hears of its work: the seconds of each phase, progress, the lines of its log."""
+"""What a job hears of its work, and tells: seconds a phase, progress, the lines of its log."""
 
 from __future__ import annotations
 
@@ -12,13 +12,28 @@ from chmr_bench import isolation
 from chmr_bench.contracts import Progress
 from chmr_bench.errors import TimeLimitError
 from chmr_bench.records import Phase, Timing
-from chmr_bench.runner.listening import Listener
 
 log = logging.getLogger("chmr_bench.runner")
 
 
+class Listener:
+    """Ignores all that a job reports; a subclass shows what it wants to."""
+
+    def stage(self, phase: Phase) -> None:
+        """Take that a phase begins."""
+
+    def step(self, name: str) -> None:
+        """Take that a part of a long phase begins."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Take how far the phase is."""
+
+    def printed(self, text: str) -> None:
+        """Take what a model printed."""
+
+
 @dataclass
-class Clock:
+class Clock(isolation.Receiver):
     """Seconds a phase, and which phase it is; takes what a worker says."""
 
     listener: Listener

@@ -29,10 +29,9 @@ from chmr_bench.records import (
 from chmr_bench.records.environment import environment
 from chmr_bench.records.predictions import as_stored
 from chmr_bench.records.pretrained import pretrained_on
-from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.job import key_of
 from chmr_bench.runner.loading import LoadedDataset
-from chmr_bench.runner.scoring import score, score_only
+from chmr_bench.runner.scoring import clusters_of, score, score_only
 from chmr_bench.types import FloatArray
 
 NAME, VERSION = "zoo.ensemble", "1"
@@ -94,7 +93,7 @@ def ensembles(members: Members, loaded: LoadedDataset, command: tuple[str, ...])
             mean_of(parts, loaded.spec),
             valid=mean_of([(weight, _valid(part)) for weight, part in parts], loaded.spec),
         )
-        clusters = connectivity_clusters(loaded, whole.rows)
+        clusters = clusters_of(loaded.keys_of(whole.rows))
         metrics, replicates = score(loaded.spec, loaded.dataset, whole, clusters)
         timing = Timing(total=picking + time.perf_counter() - started)
         record = _record(runs, seed, weights, command).model_copy(

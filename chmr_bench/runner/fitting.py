@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
+from threadpoolctl import threadpool_limits
 
 from chmr_bench.ablation.replacement import replaced
 from chmr_bench.contracts import FitContext, Inputs, Model, ModelSpec, Progress
@@ -136,7 +137,7 @@ def fit_and_predict(task: FitTask, send: Send) -> Fitted:
         build = builder_of(task.spec)
         seed_globals(task.context.seed)
         model = build(task.config)
-        with threads(task.context.n_jobs):  # of the libraries that are loaded by now
+        with threadpool_limits(task.context.n_jobs):  # of the libraries that are loaded by now
             _fit(model, task, send)
             send("stage", "predict")
             tests = tuple(_predicted(model, part, task.context) for part in task.tests)
@@ -271,12 +272,3 @@ def seed_globals(seed: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(seed)
-
-
-@contextmanager
-def threads(n_jobs: int) -> Iterator[None]:
-    """Hold the thread pools of numpy, scipy and OpenMP to `n_jobs` while a model works."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(n_jobs):
-        yield

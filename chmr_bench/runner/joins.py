@@ -22,7 +22,6 @@ from chmr_bench.records import canonical_json, json_digest
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.own_profiles import profiles
 from chmr_bench.runner.pretraining import atlas_specs, public_name
-from chmr_bench.streams import stdout_to_stderr
 
 
 def joined(
@@ -36,7 +35,7 @@ def joined(
         ``rows`` and ``test_rows`` that have any, ``n`` and ``n_test`` there are, ``conflicts``,
         and ``blocks``: name -> the same of each.
     """
-    split = SplitRequest(data.spec.split, 0 if data.spec.split != "reference" else None)
+    split = SplitRequest.of(data.spec.split)
     specs = atlas_specs([atlas])
     content = ["join", LINK_VERSION, sources.digest(specs), data.digest, data.split_digest(split)]
 
@@ -66,27 +65,23 @@ def replicate_agreement(
     """Return the agreement of each block's repeats, see `cells.replicates`; none of an `Atlas`."""
 
     def compute() -> list[dict[str, Any]]:
-        if foreign.is_foreign(spec.load):
-            target, seconds = f"{__name__}:agreements_here", options.load_limit
-            rows: list[dict[str, Any]] = foreign.isolated(
-                spec.load, target, spec, options, seconds=seconds
-            )
-            return rows
-        with stdout_to_stderr():
-            return _agreements(spec, options, progress)
+        shown = no_progress if foreign.is_foreign(spec.load) else progress  # none from a worker
+        rows: list[dict[str, Any]] = foreign.call(
+            spec.load,
+            *(spec, options, shown),
+            by=f"{__name__}:block_agreements",
+            seconds=options.load_limit,
+        )
+        return rows
 
     kept: list[dict[str, Any]] = _kept(["agreement", sources.digest([spec])], compute)
     return kept
 
 
-def agreements_here(
-    spec: AtlasSpec, options: FetchOptions, send: Callable[..., None]
+def block_agreements(
+    spec: AtlasSpec, options: FetchOptions, progress: Progress
 ) -> list[dict[str, Any]]:
-    """Return the same; runs in a worker process."""
-    return _agreements(spec, options, no_progress)
-
-
-def _agreements(spec: AtlasSpec, options: FetchOptions, progress: Progress) -> list[dict[str, Any]]:
+    """Return the same, computed in this process."""
     table = load_object(spec.load)(spec, SourceFiles(spec, options, progress))
     if not isinstance(table, ProfileTable):  # an Atlas has one row a molecule
         return []

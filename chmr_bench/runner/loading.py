@@ -47,6 +47,13 @@ class SplitRequest:
     method: str
     seed: int | None = None
 
+    @classmethod
+    def of(cls, method: str, seed: int = 0) -> SplitRequest:
+        """Return the request for a split that is drawn with this seed, where it is drawn."""
+        from chmr_bench import splits
+
+        return cls(method, seed if splits.depends_on_seed(method) else None)
+
 
 @dataclass(frozen=True, eq=False)
 class LoadedDataset:

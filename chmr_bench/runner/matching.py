@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
+from threadpoolctl import threadpool_limits
 
 from chmr_bench import isolation, paths
 from chmr_bench.cells import Atlas
@@ -28,7 +29,7 @@ from chmr_bench.features.groups import molecule_groups
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registry, registry
 from chmr_bench.runner.features import feature_of
-from chmr_bench.runner.fitting import Send, seed_globals, speaking, threads, throttled
+from chmr_bench.runner.fitting import Send, seed_globals, speaking, throttled
 from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.pretraining import AtlasData
 from chmr_bench.settings import require
@@ -125,7 +126,7 @@ def match(job: MatchJob, options: RunOptions, receiver: isolation.Receiver) -> M
 def match_here(job: MatchJob, data: AtlasData, known: Registry, send: Send) -> Matching:
     """Return what the model makes of held-out pairs, computed in this process."""
     started = time.perf_counter()
-    with speaking(send, known), threads(data.n_jobs):
+    with speaking(send, known), threadpool_limits(data.n_jobs):
         send("step", "atlas")
         opened, info = data.open([job.atlas], transductive=True)  # no label is in sight
         atlas, n_same = pairs_of(opened, data.n_jobs)

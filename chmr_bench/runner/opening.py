@@ -12,38 +12,6 @@ from chmr_bench.runner.own_profiles import attached
 from chmr_bench.streams import stdout_to_stderr
 
 
-def load(
-    request: DatasetRequest,
-    options: FetchOptions,
-    n_jobs: int = 1,
-    progress: Progress = no_progress,
-    whole: LoadedDataset | None = None,
-) -> LoadedDataset:
-    """Return a dataset that is registered, of MoleculeNet, or a user's table.
-
-    Parameters
-    ----------
-    whole : LoadedDataset or None
-        Of molecules that atlases measured: the dataset that they are part of; None = load it.
-
-    Raises
-    ------
-    UnknownNameError, SettingError, DataError
-        What the loaders raise.
-
-    Examples
-    --------
-    >>> load(DatasetRequest(name="bace"), FetchOptions()).digest  # doctest: +SKIP
-    """
-    if request.atlases:
-        whole = whole or load(request.whole, options, n_jobs, progress)
-        name = MEASURED_IN.join([whole.spec.name, *request.atlases])
-        return attached(whole, request.atlases, options, progress).measured(name, request)
-    with stdout_to_stderr():
-        spec, dataset = _opened(request, options, progress)
-    return LoadedDataset(request, spec, dataset, dataset.digest(), n_jobs, options.load_limit)
-
-
 def _opened(
     request: DatasetRequest, options: FetchOptions, progress: Progress
 ) -> tuple[DatasetSpec, Dataset]:
@@ -64,19 +32,39 @@ def _opened(
 
 @dataclass
 class Datasets:
-    """Datasets by request, each loaded at most once."""
+    """Datasets by request, each loaded at most once: registered, of MoleculeNet, or users' tables.
+
+    Examples
+    --------
+    >>> Datasets(FetchOptions()).load(DatasetRequest(name="bace")).digest  # doctest: +SKIP
+    """
 
     options: FetchOptions
     n_jobs: int = 1
     _loaded: dict[DatasetRequest, LoadedDataset] = field(default_factory=dict)
 
     def load(self, request: DatasetRequest, progress: Progress = no_progress) -> LoadedDataset:
-        """Return the dataset; see `load`."""
+        """Return the dataset.
+
+        Raises
+        ------
+        UnknownNameError, SettingError, DataError
+            What the loaders raise.
+        """
         if request not in self._loaded:
-            whole = self.load(request.whole, progress) if request.atlases else None
-            made = load(request, self.options, self.n_jobs, progress, whole)
-            self._loaded[request] = made
+            self._loaded[request] = self._made(request, progress)
         return self._loaded[request]
+
+    def _made(self, request: DatasetRequest, progress: Progress) -> LoadedDataset:
+        options = self.options
+        if request.atlases:
+            whole = self.load(request.whole, progress)
+            name = MEASURED_IN.join([whole.spec.name, *request.atlases])
+            return attached(whole, request.atlases, options, progress).measured(name, request)
+        with stdout_to_stderr():
+            spec, dataset = _opened(request, options, progress)
+        digest = dataset.digest()
+        return LoadedDataset(request, spec, dataset, digest, self.n_jobs, options.load_limit)
 
     def keep_features_of(self, one: LoadedDataset) -> None:
         """Let go of the features of all others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chmr_bench import foreign
@@ -92,8 +92,8 @@ def opened_atlas(
 ) -> Atlas:
     """Return an atlas; the loader of another's plugin runs in a process of its own."""
     if isinstance(spec, AtlasSpec) and foreign.is_foreign(spec.load):
-        target, seconds = f"{__name__}:open_here", options.load_limit
-        atlas: Atlas = foreign.isolated(spec.load, target, spec, options, seconds=seconds)
+        by, seconds = f"{sources.__name__}:open_atlas", options.load_limit
+        atlas: Atlas = foreign.call(spec.load, spec, options, by=by, seconds=seconds)
         return atlas
     with stdout_to_stderr():
         if isinstance(spec, Path):  # a user may change its files
@@ -106,11 +106,6 @@ def opened_atlas(
             del _KEPT[next(iter(_KEPT))]  # which was asked for longest ago
         _KEPT[spec, options] = atlas
         return atlas
-
-
-def open_here(spec: AtlasSpec, options: FetchOptions, send: Callable[..., None]) -> Atlas:
-    """Return the atlas; runs in a worker process."""
-    return sources.open_atlas(spec, options)
 
 
 def unread_notes(data: LoadedDataset, models: Sequence[ModelSpec]) -> Iterator[str]:

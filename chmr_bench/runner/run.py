@@ -30,18 +30,16 @@ from chmr_bench.records import (
 from chmr_bench.records.environment import environment
 from chmr_bench.runner import logs
 from chmr_bench.runner.checking import check_predictions
-from chmr_bench.runner.clock import Clock
-from chmr_bench.runner.clusters import connectivity_clusters
+from chmr_bench.runner.clock import Clock, Listener
 from chmr_bench.runner.fitting import FIT, FitTask, Fitted, Predicted, ToPredict
 from chmr_bench.runner.frozen import frozen_info
 from chmr_bench.runner.job import Job, cells_info, dataset_info, model_info, plugin_ref
 from chmr_bench.runner.keeping import stored_predictions
-from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.runner.masking import SplitInputs, split_inputs
 from chmr_bench.runner.needs import needs_of
 from chmr_bench.runner.options import RunOptions
-from chmr_bench.runner.scoring import constant_targets, hard_labels, score
+from chmr_bench.runner.scoring import clusters_of, constant_targets, hard_labels, score
 from chmr_bench.runner.weights import WeightsCache, n_seen
 from chmr_bench.settings import require
 from chmr_bench.streams import stdout_to_stderr
@@ -182,7 +180,7 @@ def _results(jobs: Sequence[Job], options: RunOptions, clock: Clock) -> list[_Re
         seen = n_seen(first.weights.seen, data, split.test, report)
     fitted = _fitted(first, options, parts, clock)
     clock.stage("score")
-    clusters = connectivity_clusters(data, split.test, report)
+    clusters = clusters_of(data.keys_of(split.test, report))
     pairs = zip(parts, fitted.tests, strict=True)
     return [_scored(data, split, one, of, fitted, clusters, seen) for one, of in pairs]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -13,8 +13,6 @@ from chmr_bench.metrics import (
     TaskScore,
     macro,
     score_tasks,
-    share_at_least,
-    with_intervals,
 )
 from chmr_bench.records import Metrics, Predictions, TaskResult
 from chmr_bench.statistics import Bootstrap, bootstrap
@@ -36,7 +34,7 @@ def score(
     Parameters
     ----------
     clusters :
-        (n_test,) rows of one number are drawn together; see `clusters.clusters_of`.
+        (n_test,) rows of one number are drawn together; see `clusters_of`.
 
     Raises
     ------
@@ -48,8 +46,18 @@ def score(
     tasks = score_tasks(spec.metric, dataset.task_names, y, y_pred)
     scored = np.where([task.evaluable for task in tasks], y, np.nan)
     resampled = bootstrap(spec.metric, scored, y_pred, clusters=clusters)
-    tasks = with_intervals(tasks, resampled.low, resampled.high)
     return _metrics(spec.metric, tasks, resampled), resampled.macro
+
+
+def clusters_of(keys: Sequence[str]) -> IntArray:
+    """Return (n,) the same number for equal keys, counted as they come; "" is equal to none.
+
+    Rows of one molecule are drawn together. Where no key comes twice, this is 0 .. n - 1: then
+    drawing clusters is drawing rows.
+    """
+    named = [key or f"row {i}" for i, key in enumerate(keys)]
+    places = {key: i for i, key in enumerate(dict.fromkeys(named))}
+    return np.array([places[key] for key in named], dtype=np.int64)
 
 
 def constant_targets(metrics: Metrics, y: FloatArray) -> Iterator[str]:
@@ -93,8 +101,10 @@ def _whole(predictions: Predictions, y: FloatArray) -> FloatArray:
 
 def _metrics(metric: MetricName, tasks: list[TaskScore], resampled: Bootstrap | None) -> Metrics:
     low, high = resampled.macro_interval if resampled else (None, None)
-    n_good, n_evaluable = share_at_least([t.score for t in tasks], SHARE_THRESHOLD)
-    shared = metric == SHARE_METRIC and n_evaluable > 0
+    unknown: Sequence[None] = [None] * len(tasks)
+    lows, highs = (resampled.low, resampled.high) if resampled else (unknown, unknown)
+    scores = [task.score for task in tasks if task.score is not None]
+    shared = metric == SHARE_METRIC and scores
     return Metrics(
         metric=metric,
         greater_is_better=METRICS[metric].greater_is_better,
@@ -103,18 +113,18 @@ def _metrics(metric: MetricName, tasks: list[TaskScore], resampled: Bootstrap | 
         high=_number(high),
         n_effective=resampled.n_effective if resampled else None,
         n_tasks=len(tasks),
-        n_evaluable=n_evaluable,
-        share_080=n_good / n_evaluable if shared else None,
-        per_task=[_result(t) for t in tasks],
+        n_evaluable=len(scores),
+        share_080=sum(s >= SHARE_THRESHOLD for s in scores) / len(scores) if shared else None,
+        per_task=[_result(*of) for of in zip(tasks, lows, highs, strict=True)],
     )
 
 
-def _result(task: TaskScore) -> TaskResult:
+def _result(task: TaskScore, low: float | None, high: float | None) -> TaskResult:
     return TaskResult(
         task=task.task,
         score=_number(task.score),
-        low=_number(task.low),
-        high=_number(task.high),
+        low=_number(low),
+        high=_number(high),
         n=task.n,
         n_minority=task.n_minority,
         evaluable=task.evaluable,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
+from threadpoolctl import threadpool_limits
 
 from chmr_bench import foreign, isolation, paths
 from chmr_bench.ablation.missing import Missing
@@ -27,7 +28,7 @@ from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registered, Registry, registry
 from chmr_bench.records import ErrorInfo, canonical_json
 from chmr_bench.records.pretrained import atlas_entry
-from chmr_bench.runner.fitting import Send, speaking, threads, throttled
+from chmr_bench.runner.fitting import Send, speaking, throttled
 from chmr_bench.runner.loading import LoadedDataset
 from chmr_bench.runner.options import RunOptions
 from chmr_bench.runner.pretraining import AtlasData
@@ -189,7 +190,7 @@ def make_here(key: WeightsKey, data: AtlasData, known: Registry, send: Send) -> 
     def step(name: str) -> None:
         send("step", str(name))
 
-    with speaking(send, known), threads(data.n_jobs):
+    with speaking(send, known), threadpool_limits(data.n_jobs):
         data = replace(data, progress=progress, stage=step)
         request = replace(_request(key, data), make=True, progress=progress, stage=step)
         request.folder.mkdir(parents=True, exist_ok=True)

@@ -42,18 +42,17 @@ def draws(
     applies to the model there is one run with something masked: of the most that is wanted.
     """
     result = []
-    reasons = {one: inapplicable(spec, data, one) for one in wanted if one is not None}
-    idle = [one for one, reason in reasons.items() if reason]
+    reasons = {one: inapplicable(spec, data, one) if one else "" for one in wanted}
+    idle = [one for one, reason in reasons.items() if one and reason]
     check = max(idle, key=lambda one: one.rate, default=None)
-    for one in wanted:
-        if one is not None and reasons[one] and one is not check:
+    for one, reason in reasons.items():
+        if reason and one is not check:
             continue
-        for seed in seeds if one is not check or one is None else seeds[:1]:
+        for seed in seeds[:1] if reason else seeds:
             missing = None
-            if one is not None:
+            if one:
                 drawn = seed if hide_seed is None else hide_seed
                 missing = dataclasses.replace(one, seed=drawn).settled()
-            reason = reasons[one] if one is not None else ""
             result.append(Draw(None if spec.deterministic else seed, missing, reason))
     return list(dict.fromkeys(result))
 

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -17,7 +17,7 @@ from chmr_bench.contracts import ModelSpec, PendingWeights, Progress, no_progres
 from chmr_bench.errors import MissingDependencyError, PluginError
 from chmr_bench.lazy import load_object
 from chmr_bench.plugins import Registered, registry
-from chmr_bench.records import Record, RecordStore
+from chmr_bench.records import Phase, Record, RecordStore
 from chmr_bench.runner import (
     DatasetRequest,
     Datasets,
@@ -36,6 +36,8 @@ from chmr_bench.sweep.model_settings import ModelSetting, changed, check_setting
 from chmr_bench.sweep.obstacles import obstacle, unlearnt
 from chmr_bench.types import Precision
 
+WORK: tuple[Phase, ...] = ("fit", "predict", "score")
+"""What a run does anew where its data and features are there."""
 State = Literal["new", "cached", "damaged", "failed", "impossible"]
 
 Opening: TypeAlias = Callable[[DatasetRequest], Progress]
@@ -192,10 +194,6 @@ class Plan:
         """Return how many jobs are in a state."""
         return sum(item.state == state for item in self.items)
 
-    def pretraining(self) -> list[str]:
-        """Return what has to be done first, so that the models have the weights they start from."""
-        return [one.title for one in self.pending()]
-
     def pending(self) -> list[PendingWeights]:
         """Return the weights that have to be made first, each once."""
         weights = (item.job.weights for item in self.todo if item.job)
@@ -239,12 +237,17 @@ def plan(
         data = session.load(one, request.cells, opening(one))
         loaded[data.spec.name, data.digest, data.spec.metric] = data
     shared = Counter(data.spec.name for data in loaded.values())
+    seconds = expected_seconds(store)
     items: list[Item] = []
     for data in sorted(loaded.values(), key=_cost):
         origin = data.request.origin().file if shared[data.spec.name] > 1 else ""
         for model, split in itertools.product(models, _splits_of(request, data)):
             new = _items(request, model, data, split, store, session)
-            items += (dataclasses.replace(item, origin=origin) for item in new)
+            expected = seconds.get((model.spec.name, data.spec.name))
+            items += (
+                dataclasses.replace(item, origin=origin, seconds=expected if item.job else None)
+                for item in new
+            )
     specs = [model.spec for model in models]
     notes = [
         note for data in loaded.values() for note in (*join_notes(data), *unread_notes(data, specs))
@@ -287,7 +290,6 @@ def _items(
         for draw in wanted:
             yield dataclasses.replace(blank, reason=base, seed=draw.seed, missing=draw.missing)
         return
-    seconds = expected_seconds(store, spec.name, dataset)
     for draw in wanted:
         job = dataclasses.replace(base, seed=draw.seed, missing=draw.missing)
         job = dataclasses.replace(job, weights=session.weights.look_up(job.weights_key()))
@@ -299,7 +301,6 @@ def _items(
             job=job,
             before=before,
             reason=before.error.message if before and before.error else "",
-            seconds=seconds,
             missing=draw.missing,
             inapplicable=draw.inapplicable,
         )
@@ -347,21 +348,25 @@ def _state(before: Record | None, store: RecordStore, identity: str) -> State:
     return "cached" if before.status == "ok" else "failed"
 
 
-def expected_seconds(store: RecordStore, model: str, dataset: str) -> float | None:
-    """Return the median seconds of earlier runs, without loading and featurising; None = no run."""
-    records = [r for r in store.of(dataset, model) if r.status == "ok"]
-    timings = [r.timing for r in records if r.missing is None] or [r.timing for r in records]
-    if not timings:
-        return None
-    return statistics.median(t.fit + t.predict + t.score for t in timings)
+def expected_seconds(store: RecordStore) -> dict[tuple[str, str], float]:
+    """Return (model, dataset) -> median seconds of its runs, without loading and featurising.
+
+    Of runs with nothing masked, where there are any.
+    """
+    plain: dict[tuple[str, str], list[float]] = defaultdict(list)
+    masked: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for content in (run.content for run in store.stored()):
+        if content["status"] == "ok":
+            seconds = sum(content["timing"].get(phase, 0.0) for phase in WORK)
+            group = plain if content.get("missing") is None else masked
+            group[content["model"]["id"], content["dataset"]["name"]].append(seconds)
+    return {place: statistics.median(of) for place, of in (masked | plain).items()}
 
 
 def _splits_of(request: Request, data: LoadedDataset) -> list[SplitRequest]:
     """Return a split a split seed; one alone where the method draws nothing."""
     method = request.split or data.spec.split
-    if not splits.depends_on_seed(method):
-        return [SplitRequest(method)]
-    return [SplitRequest(method, seed) for seed in _unique(request.split_seeds)]
+    return list(dict.fromkeys(SplitRequest.of(method, seed) for seed in request.split_seeds))
 
 
 def _cost(data: LoadedDataset) -> tuple[int, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -33,6 +34,9 @@ DATASET_WORDS = (
     "synthetic",
 )
 """What a record says of its dataset beside name and digest."""
+METRIC_FIELDS = ("metric", "greater_is_better", "n_tasks", "n_evaluable", "macro", "share_080")
+TASK_FIELDS = ("task", "score", "n", "n_minority", "evaluable")
+SCORE_FIELDS = ("macro", "low", "high", "n_evaluable", "predictions_sha256")
 
 
 def interval_differences(record: Record) -> list[str]:
@@ -83,20 +87,11 @@ def failure_differences(entry: Stored) -> list[str]:
 def word_differences(record: Record, loaded: LoadedDataset, split: Split | None) -> list[str]:
     """Return what the tables print and neither identity nor scores hold, where it is not so."""
     differences = [] if record.error is None else ["status is ok, but there is an error"]
-    fresh = dataset_info(loaded)
-    differences += [
-        _difference(f"dataset.{name}", getattr(record.dataset, name), getattr(fresh, name))
-        for name in DATASET_WORDS
-    ]
+    differences += _of_fields(record.dataset, dataset_info(loaded), DATASET_WORDS, "dataset.")
     if split is not None:
-        differences += [
-            _difference(
-                f"split.n_{part}", getattr(record.split, f"n_{part}"), len(split.part(part))
-            )
-            for part in PARTS
-        ]
-    differences += _model_differences(record)
-    return [f for f in differences if f]
+        sizes = {f"n_{part}": len(split.part(part)) for part in PARTS}
+        differences += _of_fields(record.split, SimpleNamespace(**sizes), sizes, "split.")
+    return differences + _model_differences(record)
 
 
 def _model_differences(record: Record) -> list[str]:
@@ -108,8 +103,7 @@ def _model_differences(record: Record) -> list[str]:
         )
     registered = registry().models.get(model.id)
     if registered is not None and registered.spec.version == model.version:
-        fresh = registered.spec.deterministic
-        differences.append(_difference("model.deterministic", model.deterministic, fresh))
+        differences += _of_fields(model, registered.spec, ["deterministic"], "model.")
     differences += [
         f"model.overrides: {name} is not what model.params holds"
         for name, value in model.overrides.items()
@@ -128,45 +122,37 @@ def prediction_differences(
     record: Record, predictions: Predictions, split: Split | None
 ) -> list[str]:
     """Return what a record says of its predictions and is not so."""
-    info, differences = record.predictions, []
-    if info is not None:
-        differences.append(_difference("predictions.n_rows", info.n_rows, len(predictions.rows)))
-        differences.append(_difference("predictions.cells", info.cells, predictions.cells))
-        differences.append(
-            _difference("predictions.dtype", info.dtype, str(predictions.values.dtype))
-        )
+    fresh = {
+        "n_rows": len(predictions.rows),
+        "cells": predictions.cells,
+        "dtype": str(predictions.values.dtype),
+    }
+    info = record.predictions
+    differences = _of_fields(info, SimpleNamespace(**fresh), fresh, "predictions.") if info else []
     if split is not None and not np.array_equal(predictions.rows, split.test):
         differences.append("the predicted rows are not the test rows of the split")
-    return [f for f in differences if f]
+    return differences
 
 
 def metric_differences(stored: Metrics | None, fresh: Metrics, *, intervals: bool) -> list[str]:
     """Return what differs, the first few tasks named."""
     if stored is None:
         return ["there are no metrics on record"]
-    names: Sequence[str] = (
-        "metric",
-        "greater_is_better",
-        "n_tasks",
-        "n_evaluable",
-        "macro",
-        "share_080",
-    )
-    names = [*names, "low", "high"] if intervals else names
-    differences = [_difference(name, getattr(stored, name), getattr(fresh, name)) for name in names]
+    ends = ["low", "high"] if intervals else []
+    differences = _of_fields(stored, fresh, [*METRIC_FIELDS, *ends])
     if len(stored.per_task) != len(fresh.per_task):
-        return [*filter(None, differences), "the tasks on record are not the dataset's"]
+        return [*differences, "the tasks on record are not the dataset's"]
     for a, b in zip(stored.per_task, fresh.per_task, strict=True):
-        fields = ("task", "score", "n", "n_minority", "evaluable")
-        differences += [
-            _difference(f"task {a.task}: {name}", getattr(a, name), getattr(b, name))
-            for name in ((*fields, "low", "high") if intervals else fields)
-        ]
-    return _shortened([f for f in differences if f])
+        differences += _of_fields(a, b, [*TASK_FIELDS, *ends], f"task {a.task}: ")
+    return _shortened(differences)
 
 
-def _difference(name: str, stored: object, fresh: object) -> str:
-    return "" if _agree(stored, fresh) else f"{name}: {stored} on record, {fresh} computed"
+def _of_fields(
+    stored: object, fresh: object, names: Iterable[str], where: str = "", kept: str = "on record"
+) -> list[str]:
+    """Return which of these attributes differ, and how; `kept` says where the stored one stands."""
+    pairs = [(name, getattr(stored, name), getattr(fresh, name)) for name in names]
+    return [f"{where}{n}: {a} {kept}, {b} computed" for n, a, b in pairs if not _agree(a, b)]
 
 
 def _agree(stored: object, fresh: object) -> bool:
@@ -187,11 +173,8 @@ def audit_differences(stored: AuditFile, fresh: AuditFile) -> list[str]:
 
     Records that it does not know are no difference: the tables call them not audited.
     """
-    differences = []
-    for name in ("dataset_digest", "split_digest", "metric", "molecules", "n_test", "n_clean"):
-        old, new = getattr(stored, name), getattr(fresh, name)
-        if old != new:
-            differences.append(f"{name}: {old} in the file, {new} computed")
+    names = ("dataset_digest", "split_digest", "metric", "molecules", "n_test", "n_clean")
+    differences = _of_fields(stored, fresh, names, kept="in the file")
     for name in ("levels", "levels_with_valid"):
         old, new = getattr(stored, name), getattr(fresh, name)
         counts = [{k: v.leaked_rows for k, v in one.items()} for one in (old, new)]
@@ -206,7 +189,4 @@ def _clean_score_differences(stored: AuditFile, fresh: AuditFile) -> Iterator[st
         if new is None:
             yield f"record {identity[:12]}: there is no such record, or it cannot be read"
             continue
-        for name in ("macro", "low", "high", "n_evaluable", "predictions_sha256"):
-            a, b = getattr(old, name), getattr(new, name)
-            if not _agree(a, b):
-                yield f"record {identity[:12]}: {name}: {a} in the file, {b} computed"
+        yield from _of_fields(old, new, SCORE_FIELDS, f"record {identity[:12]}: ", "in the file")

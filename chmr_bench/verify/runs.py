@@ -16,11 +16,10 @@ from chmr_bench.records.predictions import replicates_digest
 from chmr_bench.records.remedy import remedy
 from chmr_bench.records.run import run_name
 from chmr_bench.records.seal import seal
-from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.recorded import data_parts, other_data, requests_of
-from chmr_bench.runner.scoring import score, score_only
+from chmr_bench.runner.scoring import clusters_of, score, score_only
 from chmr_bench.types import FloatArray, IntArray
 from chmr_bench.verify.differences import (
     failure_differences,
@@ -161,7 +160,7 @@ class _Checker:
 
         def made() -> _Data:
             rows = loaded.split(split)
-            return _Data(loaded, rows, connectivity_clusters(loaded, rows.test))
+            return _Data(loaded, rows, clusters_of(loaded.keys_of(rows.test)))
 
         return _had(made)
 

@@ -11,8 +11,7 @@ from chmr_bench.cells.atlas import Atlas
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.features import cache
 from chmr_bench.features.groups import MoleculeKeys
-from chmr_bench.runner import DatasetRequest, SplitRequest
-from chmr_bench.runner.opening import load
+from chmr_bench.runner import DatasetRequest, Datasets, SplitRequest
 from chmr_bench.runner.pretraining import AtlasData
 
 NINE = {
@@ -27,7 +26,8 @@ def test_the_test_rows_of_chembl2k_are_the_compounds_that_jump_says(
     """A column of the benchmark names each row's compound: 588 of them have a profile in JUMP."""
     import pandas as pd
 
-    data = load(DatasetRequest(name="chembl2k"), FetchOptions(mirror=str(mirror), offline=True))
+    datasets = Datasets(FetchOptions(mirror=str(mirror), offline=True))
+    data = datasets.load(DatasetRequest(name="chembl2k"))
     test = data.split(SplitRequest("reference")).test
     jump = mirror / "cells" / "jump_map"
     rows = pd.read_csv(mirror / "chembl2k" / "assays.csv.gz").iloc[test]
@@ -52,9 +52,9 @@ def test_no_atlas_molecule_is_another_form_of_a_test_molecule(
     atlas, info = AtlasData(options, n_jobs=2).open(atlases, False)
     assert {*info["left_out_of"]} >= NINE
     assert info["n_left_out"] > 100
-    learnt = forms_of(atlas)
+    learnt, datasets = forms_of(atlas), Datasets(options, n_jobs=2)
     for name in sorted(NINE):
-        data = load(DatasetRequest(name=name), options, n_jobs=2)
+        data = datasets.load(DatasetRequest(name=name))
         test = data.molecules(rows=data.split(SplitRequest("reference")).test)
         assert not {*test.keys, *test.parents} - {""} & learnt, name
 

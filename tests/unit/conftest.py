@@ -17,9 +17,12 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
+from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.metrics import METRICS
 from chmr_bench.records import Predictions, Record, RecordStore
 from chmr_bench.records.audited import AuditFile, CleanScore
+from chmr_bench.runner import RunOptions
+from chmr_bench.sweep import Session
 from chmr_bench.types import FloatArray
 
 N_REPLICATES = 1000
@@ -215,6 +218,12 @@ def results(tmp_path: Path) -> Results:
 def results_in() -> Callable[[Path], Results]:
     """Make further stores."""
     return Results
+
+
+@pytest.fixture
+def session() -> Session:
+    """What the jobs of a sweep share, without network."""
+    return Session(RunOptions(FetchOptions(offline=True)))
 
 
 class Hub(BaseHTTPRequestHandler):

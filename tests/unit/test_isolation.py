@@ -118,7 +118,7 @@ def starts_a_child_and_waits(place, send):
 """
 
 
-class Listening:
+class Listening(isolation.Receiver):
     """Keeps what a worker says."""
 
     def __init__(self) -> None:

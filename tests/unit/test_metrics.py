@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chmr_bench import metrics
-from chmr_bench.errors import DataError, PredictionError, UnknownNameError
+from chmr_bench.errors import DataError, PredictionError
 from chmr_bench.types import FloatArray
 
 NAN = float("nan")
@@ -70,7 +70,7 @@ def test_only_labelled_rows_count() -> None:
     y_pred = column([0.1, 0.9, 0.0, 0.8, 0.2])
     (score,) = metrics.score_tasks("roc_auc", ["a"], y, y_pred)
     assert (score.score, score.n, score.n_minority, score.evaluable) == (1.0, 4, 2, True)
-    assert (score.low, score.high, score.reason) == (None, None, "")
+    assert score.reason == ""
 
 
 @pytest.mark.parametrize(
@@ -101,17 +101,6 @@ def test_macro_is_the_plain_mean_over_evaluable_tasks() -> None:
     assert [s.score for s in scores] == [1.0, None, 0.0]
     assert metrics.macro(scores) == 0.5
     assert metrics.macro(scores[1:2]) is None
-    assert metrics.share_at_least([s.score for s in scores]) == (1, 2)
-
-
-def test_intervals_are_filled_in_only_where_there_is_a_score() -> None:
-    y = np.array([[0, 0], [1, 0]], dtype=np.float64)
-    scores = metrics.score_tasks("roc_auc", ["a", "b"], y, np.array([[0.1, 0.1], [0.9, 0.9]]))
-    filled = metrics.with_intervals(scores, np.array([0.25, 0.1]), np.array([1.0, 0.2]))
-    assert (filled[0].low, filled[0].high) == (0.25, 1.0)
-    assert (filled[1].low, filled[1].high) == (None, None)
-    without = metrics.with_intervals(scores, np.array([NAN, NAN]), np.array([NAN, NAN]))
-    assert without[0].low is None
 
 
 def test_bad_input_is_named() -> None:
@@ -124,8 +113,6 @@ def test_bad_input_is_named() -> None:
         metrics.score_tasks("roc_auc", ["a"], column([5.3, 1]), column([0.5, 0.5]))
     with pytest.raises(DataError, match=r"expected \(n, 2\)"):
         metrics.score_tasks("roc_auc", ["a", "b"], good, good)
-    with pytest.raises(UnknownNameError, match="did you mean 'roc_auc'"):
-        metrics.metric_called("rocauc")
 
 
 def test_the_table_says_which_way_is_better() -> None:

@@ -86,24 +86,31 @@ def test_a_plugin_that_does_not_import_leaves_the_others_alone(
     assert "toy" in registry.models
 
 
-def test_a_misspelt_hook_is_that_plugins_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def chmr_bench_modles() -> list[ModelSpec]:
-        return [model()]
+def raising(error: BaseException) -> Any:
+    def chmr_bench_models() -> list[ModelSpec]:
+        raise error
 
-    plugin_module(monkeypatch, "p_typo", chmr_bench_modles=hookimpl(chmr_bench_modles))
-    error = error_of(registry_of("p_typo"), "p_typo")
-    assert "chmr_bench_modles" in error
-    assert "did you mean 'chmr_bench_models'" in error
+    return hookimpl(chmr_bench_models)
 
 
-def test_a_hook_without_its_marker_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin_module(monkeypatch, "p_bare", chmr_bench_models=lambda: [model()])
-    assert "hookimpl marker" in error_of(registry_of("p_bare"), "p_bare")
-
-
-def test_a_module_without_hooks_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin_module(monkeypatch, "p_empty")
-    assert "implements no hook" in error_of(registry_of("p_empty"), "p_empty")
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        (
+            {"chmr_bench_modles": offering()},
+            "'chmr_bench_modles'; did you mean 'chmr_bench_models'",
+        ),
+        ({"chmr_bench_models": lambda: [model()]}, "lacks the @chmr_bench.hookimpl marker"),
+        ({}, "implements no hook"),
+        ({"chmr_bench_models": raising(RuntimeError("no licence"))}, "RuntimeError: no licence"),
+        ({"chmr_bench_models": raising(SystemExit(3))}, "SystemExit"),
+    ],
+)
+def test_what_is_wrong_with_a_plugin_is_its_error(
+    monkeypatch: pytest.MonkeyPatch, members: dict[str, Any], words: str
+) -> None:
+    plugin_module(monkeypatch, "p_bad", **members)
+    assert words in error_of(registry_of("p_bad"), "p_bad")
 
 
 def test_a_clash_of_names_keeps_the_first_and_drops_the_second_whole(
@@ -158,22 +165,6 @@ def test_a_wrong_dataset_spec_says_what_is_wrong(
 
 def test_the_splits_that_a_dataset_may_name_are_the_methods() -> None:
     assert [name for name in methods() if not name.startswith(DEEPCHEM_SPLITS)] == list(SPLITS)
-
-
-def test_a_hook_that_raises_is_that_plugins_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def chmr_bench_models() -> list[ModelSpec]:
-        raise RuntimeError("no licence file")
-
-    plugin_module(monkeypatch, "p_raise", chmr_bench_models=hookimpl(chmr_bench_models))
-    assert error_of(registry_of("p_raise"), "p_raise") == "RuntimeError: no licence file"
-
-
-def test_a_plugin_that_leaves_the_process_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def chmr_bench_models() -> list[ModelSpec]:
-        raise SystemExit(3)
-
-    plugin_module(monkeypatch, "p_exit", chmr_bench_models=hookimpl(chmr_bench_models))
-    assert "SystemExit" in error_of(registry_of("p_exit"), "p_exit")
 
 
 def test_suites_follow_the_datasets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from chmr_bench.errors import DataError
 from chmr_bench.records import Record, RecordStore
 from chmr_bench.runner import scoring
-from chmr_bench.runner.clusters import connectivity_clusters
 from chmr_bench.runner.opening import Datasets
 from chmr_bench.runner.recorded import open_data
 from chmr_bench.statistics import Runs
@@ -32,7 +31,7 @@ class Measure:
         record = self._record(runs["identity"].iloc[0])
         self.data = open_data(record, datasets)
         self.rows = store.predictions(record).rows
-        self.clusters = connectivity_clusters(self.data, self.rows)
+        self.clusters = scoring.clusters_of(self.data.keys_of(self.rows))
         self.n_clusters = len(np.unique(self.clusters))
         self._made: dict[str, Runs] = {}
 

@@ -14,6 +14,8 @@ from chmr_bench import ChmrBenchError, UsageError, ablate, compare, evaluate, lo
 from chmr_bench.api.arguments import KINDS, checked
 from chmr_bench.api.options import DataOptions, MaskingOptions, MatchOptions
 
+MASKED = np.ma.masked_less(np.full((600, 12), 0.5), 1)
+
 WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: run("mean", "planted", seeds="3"), r"run: seeds='3': expected a whole number"),
     (lambda: run("mean", "planted", seeds=2.5), r"run: seeds=2\.5: expected a whole number"),
@@ -39,6 +41,15 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: match("infoalign", "planted", seed=[1]), r"match: seed=\[1\]: expected a whole"),
     (lambda: evaluate(None, "planted"), r"evaluate: y_pred=None: expected numbers"),
     (lambda: evaluate("foo", "planted"), r"evaluate: y_pred='foo': expected numbers"),
+    (
+        lambda: evaluate(np.full((600, 12), "1"), "planted"),
+        r"evaluate: y_pred=array.*: expected num",
+    ),
+    (
+        lambda: evaluate(np.full((600, 12), 1j), "planted"),
+        r"evaluate: y_pred=array.*: expected number",
+    ),
+    (lambda: evaluate(MASKED, "planted"), r"evaluate: y_pred=masked.*: expected numbers"),
     (lambda: evaluate("planted", np.zeros(3)), r"evaluate: dataset=array\(\[.*: expected a text"),
     (lambda: evaluate([0.5], "planted", split_seed="3"), r"evaluate: split_seed='3': expected"),
     (lambda: load_runs(3), r"load_runs: out=3: expected a text or a path"),

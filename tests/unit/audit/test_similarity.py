@@ -7,7 +7,6 @@ import pytest
 
 from chmr_bench.audit import binned, to_training
 from chmr_bench.contracts import Split
-from chmr_bench.errors import DataError
 
 
 def rows(*values: int) -> np.ndarray:
@@ -30,9 +29,3 @@ def test_tenths_hold_their_lower_end() -> None:
     assert found.counts == (1, 1, 1, 1, 1, 1, 1, 1, 1, 2)
     assert (found.identical, found.n) == (1, 11)
     assert found.median == pytest.approx(0.5)
-
-
-@pytest.mark.parametrize("values", [[], [-0.1], [1.1]])
-def test_what_is_no_similarity_is_refused(values: list[float]) -> None:
-    with pytest.raises(DataError, match="expected similarities from 0 to 1"):
-        binned(np.array(values))

@@ -526,41 +526,26 @@ def test_a_run_that_is_stored_while_its_failure_is_packed_stays(
     assert [run.damage() for run in found.stored()] == [""] * 4
 
 
-def test_a_folder_that_another_packing_took_meanwhile_is_no_problem(
-    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_folder_that_is_taken_or_damaged_meanwhile_keeps_no_other_from_being_packed(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
+    """What another packing took is no problem."""
     real = loose.read
 
-    def taken(path: Path) -> Any:
+    def read(path: Path) -> Any:
         if path == lost:
-            shutil.rmtree(path)
+            shutil.rmtree(path) if taken else (path / "result.json").unlink(missing_ok=True)
         return real(path)
 
     lost = next(run.path for run in store.stored() if run.record.status == "failed")
-    unpacked = store.unpacked()
+    unpacked = list(store.unpacked())
     monkeypatch.setattr(RecordStore, "unpacked", lambda _: unpacked)
-    monkeypatch.setattr(loose, "read", taken)
-    done = store.pack()
-    assert (done.moved, done.problems) == (3, [])
-
-
-def test_a_folder_that_is_no_run_any_more_keeps_no_other_from_being_packed(
-    store: RecordStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = loose.read
-
-    def gone(path: Path) -> Any:
-        if path == lost:
-            raise RecordError("has no result.json")
-        return real(path)
-
-    lost = next(run.path for run in store.stored() if run.record.status == "failed")
-    unpacked = store.unpacked()
-    monkeypatch.setattr(RecordStore, "unpacked", lambda _: unpacked)
-    monkeypatch.setattr(loose, "read", gone)
+    monkeypatch.setattr(loose, "read", read)
     done = store.pack()
     assert done.moved == 3
-    assert [(p.path, p.reason) for p in done.problems] == [(lost, "has no result.json")]
+    problems = [(p.path, p.reason) for p in done.problems]
+    assert problems == ([] if taken else [(lost, "has no result.json")])
 
 
 def test_a_reader_meets_a_packing(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:

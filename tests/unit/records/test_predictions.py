@@ -13,6 +13,7 @@ import pytest
 from chmr_bench.errors import RecordError
 from chmr_bench.records.arrays import ArrayFile, Arrays, write
 from chmr_bench.records.predictions import Molecules, Predictions, as_stored
+from tests.unit.test_records import some_predictions
 
 NAME = "f" * 64
 
@@ -29,11 +30,6 @@ def saved(path: Path, *all_of: Predictions) -> list[Predictions]:
         np.testing.assert_array_equal(file.results(name)[1], scores)
     dtypes = [str(p.values.dtype) for p in all_of]
     return [file.predictions(name, dtypes[i]) for i, name in enumerate(runs)]
-
-
-def some_predictions() -> Predictions:
-    values = np.linspace(0, 1, 8).reshape(4, 2)
-    return as_stored(values, np.array([1, 3, 5, 8]), ["a", "b"], "classification")
 
 
 @pytest.mark.parametrize(

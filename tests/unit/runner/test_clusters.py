@@ -9,7 +9,7 @@ import numpy as np
 
 from chmr_bench.contracts import Dataset
 from chmr_bench.runner import DatasetRequest, LoadedDataset
-from chmr_bench.runner.clusters import connectivity_clusters
+from chmr_bench.runner.scoring import clusters_of
 
 SMILES = ("CCO", "c1ccccc1", "OCC", "C[C@H](N)O", "C[C@@H](N)O", "CCC")
 
@@ -22,10 +22,10 @@ def loaded(keys: tuple[str, ...] = ()) -> LoadedDataset:
 def test_one_connectivity_is_one_cluster(home: Path) -> None:
     rows = np.array([0, 2, 3, 4, 5])
     # Ethanol written twice, and two mirror images.
-    assert connectivity_clusters(loaded(), rows).tolist() == [0, 0, 1, 1, 2]
+    assert clusters_of(loaded().keys_of(rows)).tolist() == [0, 0, 1, 1, 2]
 
 
 def test_keys_of_the_dataset_are_taken_and_rows_without_one_stand_alone() -> None:
     known = loaded(("", "B", "", "A", "A", "B"))
     rows = np.array([0, 1, 2, 4, 5])
-    assert connectivity_clusters(known, rows).tolist() == [0, 1, 2, 3, 1]
+    assert clusters_of(known.keys_of(rows)).tolist() == [0, 1, 2, 3, 1]

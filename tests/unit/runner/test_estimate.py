@@ -6,12 +6,23 @@ import dataclasses
 
 import pytest
 
+from chmr_bench.api.options import run_options
 from chmr_bench.contracts import PendingWeights
 from chmr_bench.display.remarks import announcement
 from chmr_bench.plugins import registry
-from chmr_bench.runner import estimate
+from chmr_bench.runner import WeightsCache, WeightsKey, estimate
+from chmr_bench.settings import build_config
 
 PENDING = PendingWeights("pretrain on jump-activity", ("jump-activity",), 60.0, "or take mine")
+
+
+def pending_of(name: str, **settings: object) -> PendingWeights:
+    """Return what a model would have to make first."""
+    model = registry().model(name)
+    key = WeightsKey(model, build_config(model.spec, settings))
+    pending = WeightsCache(run_options({})).look_up(key)
+    assert isinstance(pending, PendingWeights)
+    return pending
 
 
 @pytest.fixture
@@ -66,33 +77,16 @@ def test_this_machine_is_measured_once() -> None:
     ],
 )
 def test_a_model_that_pretrains_says_how_long_and_how_to_do_without(name: str, other: str) -> None:
-    from chmr_bench.api.options import run_options
-    from chmr_bench.runner import WeightsCache, WeightsKey
-    from chmr_bench.settings import build_config
-
-    spec = registry().model(name)
-    key = WeightsKey(spec, build_config(spec.spec, {}, ""))
-    pending = WeightsCache(run_options({})).look_up(key)
-    assert isinstance(pending, PendingWeights)
+    pending = pending_of(name)
     assert pending.core_ms > 0
     assert "--set weights=FILE" in pending.without
     assert other in pending.without
 
 
 def test_the_regressor_says_how_long(speed: None) -> None:
-    from chmr_bench.api.options import run_options
-    from chmr_bench.runner import WeightsCache, WeightsKey
-    from chmr_bench.settings import build_config
-
-    spec = registry().model("cells.regressor")
-
-    def pending(**settings: object) -> PendingWeights:
-        key = WeightsKey(spec, build_config(spec.spec, settings, ""))
-        found = WeightsCache(run_options({})).look_up(key)
-        assert isinstance(found, PendingWeights)
-        return found
-
-    seconds = estimate.making_seconds(pending(), 1)
+    whole = pending_of("cells.regressor")
+    seconds = estimate.making_seconds(whole, 1)
     assert seconds is not None
     assert 60 < seconds < 3600
-    assert pending(epochs=1).core_ms < pending(epochs=8).core_ms < pending().core_ms
+    eight, one = (pending_of("cells.regressor", epochs=n) for n in (8, 1))
+    assert one.core_ms < eight.core_ms < whole.core_ms

@@ -36,12 +36,10 @@ from chmr_bench.runner import (
     run_jobs,
 )
 from chmr_bench.runner.checking import check_predictions
-from chmr_bench.runner.clock import Clock
+from chmr_bench.runner.clock import Clock, Listener
 from chmr_bench.runner.fitting import FitTask
 from chmr_bench.runner.job import key_of
-from chmr_bench.runner.listening import Listener
 from chmr_bench.runner.logs import captured
-from chmr_bench.runner.opening import load
 from chmr_bench.settings import build_config
 from chmr_bench.types import PARTS
 from chmr_bench.worker import short_path, short_traceback
@@ -73,6 +71,13 @@ def finish(datasets: Datasets, model: str, seed: int | None = 0, **config: Any) 
     return next(run_jobs([make_job(datasets, model, seed, **config)], OPTIONS))
 
 
+def fit_task(rows: Inputs) -> FitTask:
+    """Return the task of a fit on two molecules, of one task and without test rows."""
+    spec, y, valid = registry().model("quick.noise").spec, np.zeros((2, 1)), Inputs(("O", "CO"))
+    context = FitContext(TaskInfo("classification", ("a",), "roc_auc"))
+    return FitTask(spec, build_config(spec, {}), rows, y, valid, y, (), context, registry())
+
+
 # ------------------------------------------------------------------------------------- what is well
 
 
@@ -91,6 +96,10 @@ def test_a_job_gives_a_record_with_scores_of_the_stored_predictions(datasets: Da
     assert record.metrics.macro == pytest.approx(np.mean(scores))
     assert (record.metrics.n_tasks, record.metrics.n_evaluable) == (3, 2)
     assert record.metrics.per_task[2].reason == "one class in test (all 1)"
+    intervals = [(task.low, task.high) for task in record.metrics.per_task]
+    assert intervals[2] == (None, None)
+    assert all(low <= score <= high for score, (low, high) in zip(scores, intervals, strict=False))
+    assert record.metrics.share_080 == sum(score >= 0.8 for score in scores) / 2
     assert record.metrics.low is not None
     assert record.metrics.low <= record.metrics.macro <= (record.metrics.high or 0)
 
@@ -114,13 +123,7 @@ def test_a_run_does_not_fail_by_its_validation_rows(caplog: pytest.LogCaptureFix
         def predict(self, inputs: Inputs) -> Any:
             raise ValueError("no more")
 
-    rows = Inputs(("C", "CC"))
-    y = np.zeros((2, 1))
-    tasks = TaskInfo("classification", ("a",), "roc_auc")
-    spec = registry().model("quick.noise").spec
-    config = build_config(spec, {})
-    task = FitTask(spec, config, rows, y, rows, y, (), FitContext(tasks), registry())
-    assert fitting.of_valid(Falls(), task) is None
+    assert fitting.of_valid(Falls(), fit_task(Inputs(("C", "CC")))) is None
     assert "no predictions of the validation rows are kept: ValueError: no more" in caplog.text
 
 
@@ -128,13 +131,7 @@ def test_a_model_has_the_only_hold_on_its_training_rows() -> None:
     """So that it can let go of them: those of a large dataset are hundreds of megabytes."""
     values = np.arange(6.0).reshape(2, 3)
     rows = Inputs(("C", "CC"), {"block": MatrixBlock(values, np.ones(2, dtype=bool))})
-    y = np.zeros((2, 1))
-    tasks = TaskInfo("classification", ("a",), "roc_auc")
-    spec = registry().model("quick.noise").spec
-    config = build_config(spec, {})
-    valid = Inputs(("C",))
-    task = FitTask(spec, config, rows, y, valid, y, (), FitContext(tasks), registry())
-    held = weakref.ref(rows)
+    task, held = fit_task(rows), weakref.ref(rows)
     del rows
     given = task.give_train()
     assert given.smiles == ("C", "CC")
@@ -315,7 +312,7 @@ def test_a_split_is_made_on_the_cores_of_the_dataset(monkeypatch: pytest.MonkeyP
         return real(*arguments, **more)
 
     monkeypatch.setattr(splits, "make_split", noted)
-    data = load(DatasetRequest(name="quick-data"), FetchOptions(offline=True), n_jobs=3)
+    data = Datasets(FetchOptions(offline=True), n_jobs=3).load(DatasetRequest(name="quick-data"))
     data.split(SplitRequest("reference"))
     assert seen == [3]
 

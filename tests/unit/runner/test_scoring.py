@@ -12,12 +12,11 @@ import pytest
 
 from chmr_bench import sweep
 from chmr_bench.contracts import Dataset
-from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, PredictionError
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
 from chmr_bench.records.predictions import as_stored
-from chmr_bench.runner import DatasetRequest, RunOptions
+from chmr_bench.runner import DatasetRequest
 from chmr_bench.runner.scoring import constant_targets, hard_labels, score, score_only
 from chmr_bench.types import MetricName
 from chmr_bench.verify.runs import check_all
@@ -45,9 +44,10 @@ def test_cells_that_were_not_kept_change_no_score() -> None:
         score(spec, dataset, kept, rows)
 
 
-def test_a_run_on_sparse_labels_keeps_few_cells_and_verifies(tmp_path: Path) -> None:
-    store, session = RecordStore(tmp_path), sweep.Session(RunOptions(FetchOptions(offline=True)))
-    datasets = session.datasets
+def test_a_run_on_sparse_labels_keeps_few_cells_and_verifies(
+    tmp_path: Path, session: sweep.Session
+) -> None:
+    store, datasets = RecordStore(tmp_path), session.datasets
     store.prepare()
     asked = sweep.Request(("quick.noise",), (DatasetRequest(name="quick-sparse"),))
     (outcome,) = sweep.execute(sweep.plan(asked, store, session), store, session).outcomes
@@ -74,14 +74,14 @@ def test_clusters_widen_the_replicates_and_leave_the_score() -> None:
     assert wide.std() == pytest.approx(np.sqrt(2) * plain.std(), rel=0.15)
 
 
-def test_a_run_draws_rows_of_one_molecule_together(tmp_path: Path, home: Path) -> None:
+def test_a_run_draws_rows_of_one_molecule_together(
+    tmp_path: Path, home: Path, session: sweep.Session
+) -> None:
     chains = ["C" * n + "O" for n in range(1, 41)]
     lines = [f"{smiles},{i * 7 % 13}" for i, smiles in enumerate(chains) for _ in range(2)]
     table = tmp_path / "pairs.csv"
     table.write_text("\n".join(["smiles,t", *lines]) + "\n")
-    store = RecordStore(tmp_path / "out")
-    session = sweep.Session(RunOptions(FetchOptions(offline=True)))
-    datasets = session.datasets
+    store, datasets = RecordStore(tmp_path / "out"), session.datasets
     store.prepare()
     request = DatasetRequest(file=str(table), smiles="smiles", tasks=("t",))
     asked = sweep.Request(("quick.noise",), (request,), split="strict")

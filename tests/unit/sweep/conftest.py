@@ -8,11 +8,8 @@ import pytest
 
 from chmr_bench.cells import Atlas
 from chmr_bench.cells.linking import OwnProfiles
-from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.features.groups import MoleculeKeys
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import RunOptions
-from chmr_bench.sweep import Session
 
 
 @pytest.fixture
@@ -20,11 +17,6 @@ def store(tmp_path: Path) -> RecordStore:
     made = RecordStore(tmp_path / "out")
     made.prepare()
     return made
-
-
-@pytest.fixture
-def session() -> Session:
-    return Session(RunOptions(FetchOptions(offline=True)))
 
 
 @pytest.fixture

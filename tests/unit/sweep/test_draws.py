@@ -134,8 +134,8 @@ def test_an_atlas_that_lacks_it_is_learnt_from_once(store: RecordStore, session:
     missing = (None, HALF, Missing(0.5, ("pretrain",)))
     asked = request("taught", *missing, seeds=(0,), settings=whole_atlas)
     plan = sweep.plan(asked, store, session)
-    assert len(plan.pretraining()) == 2
-    assert "50 % of cells masked (pretrain), draw 0" in plan.pretraining()[1]
+    _, lacking = plan.pending()
+    assert "50 % of cells masked (pretrain), draw 0" in lacking.title
     whole, world, alone = (o.record for o in sweep.execute(plan, store, session).outcomes)
     assert world.model.weights == alone.model.weights != whole.model.weights
     assert world.identity != alone.identity

@@ -18,7 +18,8 @@ from chmr_bench.records import Record, RecordStore
 from chmr_bench.report.runs import runs_frame
 from chmr_bench.runner import DatasetRequest
 from chmr_bench.runner.job import key_of
-from chmr_bench.runner.own_profiles import attached
+from chmr_bench.runner.joins import replicate_agreement
+from chmr_bench.runner.own_profiles import attached, opened_atlas
 from chmr_bench.sweep import Plan, Request, Session
 from chmr_bench.sweep.model_settings import ModelSetting
 
@@ -223,6 +224,15 @@ def test_the_python_door_attaches_them_too(tmp_path: Path) -> None:
     assert frame["own_profiles"].tolist() == ["quick-atlas"]
     with pytest.raises(UnknownNameError, match="did you mean 'quick-atlas'"):
         load_dataset("quick-small", cells="quick-atlass", offline=True)
+
+
+def test_the_atlas_of_anothers_plugin_is_read_in_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, options = registry().atlas("quick-atlas").spec, FetchOptions(offline=True)
+    here = opened_atlas(spec, options)
+    monkeypatch.setattr("chmr_bench.probes._foreign", {spec.load.partition(":")[0]})
+    monkeypatch.setattr("chmr_bench.cells.sources.open_atlas", None)
+    assert opened_atlas(spec, options).digest() == here.digest()
+    assert replicate_agreement(spec, options) == []
 
 
 def test_simulated_profiles_are_not_attached_to_real_labels(

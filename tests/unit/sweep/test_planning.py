@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from chmr_bench import sweep
-from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.errors import DataError, SettingError, UnknownNameError
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import DatasetRequest, RunOptions
+from chmr_bench.runner import DatasetRequest
 from chmr_bench.sweep import Plan, Request, Session
 from chmr_bench.sweep.model_settings import ModelSetting
 
@@ -22,10 +21,7 @@ def states(plan: Plan) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick")
-def test_a_damaged_record_is_computed_again(tmp_path: Path) -> None:
-    store = RecordStore(tmp_path / "out")
-    store.prepare()
-    session = Session(RunOptions(FetchOptions(offline=True)))
+def test_a_damaged_record_is_computed_again(store: RecordStore, session: Session) -> None:
     asked = Request(("quick.noise", "quick.mean"), (DatasetRequest(name="quick-small"),))
     sweep.execute(sweep.plan(asked, store, session), store, session)
     before = store.of("quick-small", "quick.noise")[0]
@@ -39,7 +35,9 @@ def test_a_damaged_record_is_computed_again(tmp_path: Path) -> None:
     assert after.predictions == before.predictions
 
 
-def test_a_model_of_cells_is_not_planned_where_there_are_none(tmp_path: Path) -> None:
+def test_a_model_of_cells_is_not_planned_where_there_are_none(
+    tmp_path: Path, store: RecordStore, session: Session
+) -> None:
     table = tmp_path / "mine.csv"
     table.write_text("smiles,y\n" + "".join(f"C1CCCC1{'C' * n}O,{n % 2}\n" for n in range(1, 41)))
     datasets = (
@@ -47,24 +45,23 @@ def test_a_model_of_cells_is_not_planned_where_there_are_none(tmp_path: Path) ->
         DatasetRequest(file=str(table), smiles="smiles", tasks=("y",)),
     )
     asked = Request(("chmr.cell-input", "chmr.head-only"), datasets, split="random")
-    plan = sweep.plan(asked, RecordStore(tmp_path), Session(RunOptions(FetchOptions(offline=True))))
+    plan = sweep.plan(asked, store, session)
     found = {(item.model, item.dataset): item for item in plan.items}
     refused = found.pop(("chmr.cell-input", "mine"))
     assert refused.state == "impossible"
     assert "morphology or expression" in refused.reason
     assert refused.reason.endswith("mine comes with none; --cells ATLAS attaches some")
     assert {item.state for item in found.values()} == {"new"}
-    assert all("mine" not in title for title in plan.pretraining())
+    assert all("mine" not in one.title for one in plan.pending())
 
 
 @pytest.mark.usefixtures("quick", "home")
 @pytest.mark.parametrize("setting", [ModelSetting("n_trees", "many"), ModelSetting("n_tres", 3)])
 def test_a_wrong_setting_is_told_before_data_are_fetched(
-    tmp_path: Path, setting: ModelSetting
+    store: RecordStore, session: Session, setting: ModelSetting
 ) -> None:
-    session = Session(RunOptions(FetchOptions(offline=True)))
     asked = Request(("fingerprint.forest",), (DatasetRequest(name="bace"),), settings=(setting,))
     with pytest.raises((SettingError, UnknownNameError)):
-        sweep.plan(asked, RecordStore(tmp_path), session)
+        sweep.plan(asked, store, session)
     with pytest.raises(DataError):
-        sweep.plan(dataclasses.replace(asked, settings=()), RecordStore(tmp_path), session)
+        sweep.plan(dataclasses.replace(asked, settings=()), store, session)

@@ -81,7 +81,7 @@ def test_weights_are_planned_then_made_once_for_all_jobs(store: RecordStore) -> 
     asked = request(datasets=(SMALL, DATA), seeds=(0, 1))
     plan = plan_of(asked, store)
     assert [item.state for item in plan.items] == ["new"] * 4
-    assert plan.pretraining() == ["average quick-atlas (seed 0)"]
+    assert [one.title for one in plan.pending()] == ["average quick-atlas (seed 0)"]
     watching = Watching()
     do(asked, store, watching)
     assert watching.events.count("averaging") == 1
@@ -89,7 +89,7 @@ def test_weights_are_planned_then_made_once_for_all_jobs(store: RecordStore) -> 
     assert watching.events.index("averaging") < watching.events.index("fit")
     again = plan_of(asked, store)
     assert [item.state for item in again.items] == ["cached"] * 4
-    assert again.pretraining() == []
+    assert again.pending() == []
 
 
 def test_the_record_says_what_the_weights_are(store: RecordStore, home: Path) -> None:
@@ -120,7 +120,7 @@ def test_test_molecules_that_were_seen_are_counted(store: RecordStore) -> None:
 
 def test_a_model_may_need_no_weights(store: RecordStore) -> None:
     plan = plan_of(request(settings={"plain": True}), store)
-    assert plan.pretraining() == []
+    assert plan.pending() == []
     do(request(settings={"plain": True}), store)
     record = only(store)
     assert record.status == "ok"
@@ -131,7 +131,7 @@ def test_a_model_may_need_no_weights(store: RecordStore) -> None:
 @pytest.mark.slow
 def test_a_seed_of_pretraining_a_run(store: RecordStore) -> None:
     asked = request(settings={"pretrain_seed": "run"}, seeds=(0, 1))
-    assert len(plan_of(asked, store).pretraining()) == 2
+    assert len(plan_of(asked, store).pending()) == 2
     do(asked, store)
     assert len({r.model.weights for r in store.records()}) == 2
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from chmr_bench import sweep
 from chmr_bench.errors import UnknownNameError, UsageError
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import DatasetRequest, run_jobs
+from chmr_bench.runner import DatasetRequest, Job, run_jobs
 from chmr_bench.sweep import Item, ModelSetting, Outcome, Plan, Request, Session, Summary
 from chmr_bench.sweep.devices import device_for
 from chmr_bench.sweep.interrupt import stoppable
@@ -68,6 +70,19 @@ def test_more_seeds_add_only_the_new_ones(store: RecordStore, session: Session) 
     seconds, unknown = plan.seconds()
     assert unknown == 0
     assert seconds >= 0
+
+
+def test_a_plan_reads_the_records_once(
+    store: RecordStore, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are thousands of them: to list them a model and dataset took most of a plan's time."""
+    do(request("noise", "mean"), store, session)
+    listed: list[int] = []
+    real = RecordStore.stored
+    monkeypatch.setattr(RecordStore, "stored", lambda self: listed.append(1) or real(self))
+    plan = sweep.plan(request("noise", "mean", seeds=(1, 2)), store, session)
+    assert listed == [1]
+    assert all(item.seconds is not None for item in plan.items)
 
 
 def test_a_deterministic_model_runs_once_whatever_the_seeds(
@@ -203,26 +218,39 @@ class Watching(sweep.SweepListener):
         self.wait_begun.set()
 
 
-def test_a_job_another_run_has_comes_last_and_is_taken_over(
-    store: RecordStore, session: Session
-) -> None:
-    plan = sweep.plan(request("noise", seeds=(0, 1)), store, session)
-    first = plan.items[0].job
-    assert first is not None
-    watching, locked = Watching(), threading.Event()
+@contextlib.contextmanager
+def held_elsewhere(
+    store: RecordStore, job: Job | None, watching: Watching, then: Callable[[Job], None]
+) -> Iterator[None]:
+    """Let another run have a job, until this one waits for it: then it does something, and ends."""
+    assert job is not None
+    locked = threading.Event()
 
     def other_run() -> None:
-        with FileLock(store.lock_path(first.identity)):
+        with FileLock(store.lock_path(job.identity)):
             locked.set()
             watching.wait_begun.wait(20)
-            done = next(run_jobs([first], session.options))
-            store.write(done.record, done.predictions, done.replicates, done.log)
+            then(job)
 
     other = threading.Thread(target=other_run)
     other.start()
     locked.wait(20)
-    summary = sweep.execute(plan, store, session, watching)
+    yield
     other.join()
+
+
+def test_a_job_another_run_has_comes_last_and_is_taken_over(
+    store: RecordStore, session: Session
+) -> None:
+    plan = sweep.plan(request("noise", seeds=(0, 1)), store, session)
+    watching = Watching()
+
+    def do(job: Job) -> None:
+        done = next(run_jobs([job], session.options))
+        store.write(done.record, done.predictions, done.replicates, done.log)
+
+    with held_elsewhere(store, plan.items[0].job, watching, do):
+        summary = sweep.execute(plan, store, session, watching)
     assert watching.events == ["started 1", "finished 1 True", "waiting 0", "finished 0 False"]
     assert [o.record.status for o in summary.outcomes] == ["ok", "ok"]
     assert len(store.records()) == 2
@@ -230,20 +258,9 @@ def test_a_job_another_run_has_comes_last_and_is_taken_over(
 
 def test_a_job_whose_other_run_died_is_done_after_all(store: RecordStore, session: Session) -> None:
     plan = sweep.plan(request("noise"), store, session)
-    job = plan.items[0].job
-    assert job is not None
-    watching, locked = Watching(), threading.Event()
-
-    def die() -> None:
-        with FileLock(store.lock_path(job.identity)):
-            locked.set()
-            watching.wait_begun.wait(20)
-
-    other = threading.Thread(target=die)
-    other.start()
-    locked.wait(20)
-    sweep.execute(plan, store, session, watching)
-    other.join()
+    watching = Watching()
+    with held_elsewhere(store, plan.items[0].job, watching, lambda _: None):
+        sweep.execute(plan, store, session, watching)
     assert watching.events == ["waiting 0", "started 0", "finished 0 True"]
 
 

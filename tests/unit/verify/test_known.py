@@ -11,7 +11,7 @@ from chmr_bench import sweep
 from chmr_bench.cells import linking, sources
 from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.records import RecordStore
-from chmr_bench.runner import DatasetRequest, RunOptions, opening
+from chmr_bench.runner import DatasetRequest, opening
 from chmr_bench.runner.opening import Datasets
 from chmr_bench.sweep import Request, Session
 from chmr_bench.verify import known
@@ -73,9 +73,9 @@ def test_a_list_beside_records_counts_and_none_of_it_where_all_is_done_afresh(
 
 
 def test_a_known_run_on_measured_molecules_opens_no_atlas(
-    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: None, tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, session = RecordStore(tmp_path / "out"), Session(RunOptions(FetchOptions(offline=True)))
+    store = RecordStore(tmp_path / "out")
     request = Request(("quick.noise",), (DatasetRequest(name="quick-small+quick-atlas"),))
     sweep.execute(sweep.plan(request, store, session), store, session)
     opened: list[str] = []

@@ -27,11 +27,6 @@ DEPTHS: tuple[Depth, ...] = ("score", "verify")
 
 
 @pytest.fixture
-def session() -> Session:
-    return Session(RunOptions(FetchOptions(offline=True)))
-
-
-@pytest.fixture
 def store(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, session: Session
 ) -> RecordStore:
@@ -42,9 +37,9 @@ def store(
     return RecordStore(shutil.copytree(kept, tmp_path / "out"))
 
 
-def add(store: RecordStore, session: Session, **more: Any) -> None:
+def add(store: RecordStore, session: Session, model: str = "quick.noise", **more: Any) -> None:
     store.prepare()
-    request = Request(("quick.noise",), (DatasetRequest(name="quick-small"),), **more)
+    request = Request((model,), (DatasetRequest(name="quick-small"),), **more)
     sweep.execute(sweep.plan(request, store, session), store, session)
 
 
@@ -215,9 +210,7 @@ def test_a_failed_run_is_no_difference_unless_it_has_predictions(
     tmp_path: Path, session: Session
 ) -> None:
     store = RecordStore(tmp_path / "out")
-    store.prepare()
-    request = Request(("quick.raises",), (DatasetRequest(name="quick-small"),))
-    sweep.execute(sweep.plan(request, store, session), store, session)
+    add(store, session, "quick.raises")
     assert [c.state for c in checks(store, session, "verify")] == ["failed run"]
     (entry,) = store.stored()
     (entry.path / "predictions.parquet").write_bytes(b"x")
@@ -228,9 +221,7 @@ def test_a_failed_run_is_no_difference_unless_it_has_predictions(
 
 def test_a_failed_run_with_impossible_words(tmp_path: Path, session: Session) -> None:
     store = RecordStore(tmp_path / "out")
-    store.prepare()
-    request = Request(("quick.raises",), (DatasetRequest(name="quick-small"),))
-    sweep.execute(sweep.plan(request, store, session), store, session)
+    add(store, session, "quick.raises")
     edit(store, "model.params.scale", float("inf"))
     (found,) = checks(store, session, "verify")
     assert found.state == "unreadable"
