@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import finetune
+from results import result
 
 from chmr_bench import load_runs, run
 from chmr_bench.errors import ChmrBenchError
@@ -105,7 +106,7 @@ def report(measured: dict[str, Any]) -> None:
         if model != CHEMPROP:
             what = f"chemprop's seconds over those of {model}, {measured['dataset']}"
             value = theirs / (sum(seconds) / len(seconds))
-            print("RESULT " + json.dumps({"what": what, "value": value}))
+            result(what, value)
 
 
 def main() -> int:

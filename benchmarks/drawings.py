@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from encoder import molecules
+from results import result
 
 from chmr_bench.features.cache import available_cores, featurise
 from chmr_bench.features.plugin import FEATURES
@@ -52,8 +53,7 @@ def main() -> int:
         rates = {"one": len(smiles) / plain, "parallel": len(smiles) / parallel}
         print(json.dumps({"cores": cores, **{k: round(v, 1) for k, v in rates.items()}}))
     what = "drawings a second over all cores against one process, times as many"
-    result = {"what": what, "value": round(statistics.median(ratios), 2), "at_least": AT_LEAST}
-    print("RESULT", json.dumps(result))
+    result(what, round(statistics.median(ratios), 2), at_least=AT_LEAST)
     return int(not same)
 
 

@@ -12,14 +12,12 @@ one seed to the next, whichever forest it is.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+from results import result, use_mirror
 
 from chmr_bench.contracts import FitContext, Inputs, TaskInfo
 from chmr_bench.data.fetch import options_from_env
@@ -52,9 +50,7 @@ class Data:
 
 def load(config: ForestConfig, jobs: int) -> Data:
     """Return the data on the reference split; the features come from the cache if they can."""
-    mirror = Path(__file__).resolve().parents[2] / "shared" / "data"
-    if "CHMR_BENCH_MIRROR" not in os.environ and (mirror / "SOURCES.csv").is_file():
-        os.environ["CHMR_BENCH_MIRROR"] = str(mirror)
+    use_mirror()
     datasets = Datasets(options_from_env(), jobs)
     opened = datasets.load(DatasetRequest(name=DATASET))
     split = opened.split(SplitRequest("reference"))
@@ -165,11 +161,10 @@ def report(results: list[float], n_tasks: int, n_trees: int) -> int:
     print(f"\n{n_tasks} tasks of ToxCast, {n_trees} trees each")
     print(f"fingerprint.forest      {seconds:8.1f} s   mean ROC-AUC {score:.4f}")
     print(f"one sklearn forest a task {plain_seconds:6.1f} s   mean ROC-AUC {plain_score:.4f}")
-    ratios = {"what": "forest on ToxCast, times one sklearn forest a task", "value": ratio}
-    gaps = {"what": "forest on ToxCast, difference in ROC-AUC", "value": gap}
-    print("RESULT " + json.dumps({**ratios, "at_least": RATIO_TARGET}))
-    print("RESULT " + json.dumps({**gaps, "at_most": AUC_TOLERANCE}))
-    return int(ratio < RATIO_TARGET or gap > AUC_TOLERANCE)
+    what = "forest on ToxCast"
+    fast = result(f"{what}, times one sklearn forest a task", ratio, at_least=RATIO_TARGET)
+    same = result(f"{what}, difference in ROC-AUC", gap, at_most=AUC_TOLERANCE)
+    return int(not (fast and same))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ only the seconds are printed. Also printed: seconds a call of `chmr_bench.isolat
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -19,6 +18,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from results import result
 
 HERE = Path(__file__).resolve().parents[1]
 LIMIT = 1.2
@@ -85,9 +86,7 @@ def main() -> int:
         return 0
     ratio = best[0] / best[1]
     print(f"a hundred jobs of mean: {best[0]:.2f} s, {best[1]:.2f} s at the base, {ratio:.2f} x")
-    result = {"what": "a hundred jobs of mean, against the base", "value": ratio, "at_most": LIMIT}
-    print("RESULT " + json.dumps(result))
-    return int(ratio > LIMIT)
+    return int(not result("a hundred jobs of mean, against the base", ratio, at_most=LIMIT))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import json
 import subprocess
 import sys
 import tarfile
@@ -21,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from results import result
 from tables import HERE, python
 
 from chmr_bench.records import Predictions, RecordStore, packed
@@ -115,20 +115,17 @@ def read(work: str, root: Path, n_runs: int, tree: Path) -> float:
 def report(what: str, measure: Callable[[Path], float], earlier: Path | None, limit: float) -> bool:
     """Print seconds and ratio, also as `run.py` reads them; return whether the limit is met."""
     seconds, against = measure(HERE), ""
-    results: list[dict[str, str | float]] = [{"what": f"{what}, CPU seconds", "value": seconds}]
-    results[0]["at_most"] = limit
+    kept = result(f"{what}, CPU seconds", seconds, at_most=limit)
     if earlier:
         try:
             ratio = seconds / measure(earlier)
             against = f", {ratio:.2f} x the earlier commit's"
-            results.append({"what": f"{what}, against the earlier commit", "value": ratio})
+            result(f"{what}, against the earlier commit", ratio)
         except subprocess.CalledProcessError as error:
             reason = (error.stderr.strip() or "no message").splitlines()[-1]
             against = f"; the earlier commit cannot do it: {reason}"
     print(f"{seconds:6.2f} s  {what}{against}", flush=True)
-    for result in results:
-        print("RESULT " + json.dumps(result))
-    return seconds <= limit
+    return kept
 
 
 def main() -> int:

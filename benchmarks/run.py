@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from results import MARK, is_kept
+
 HERE = Path(__file__).resolve().parent
 SCRIPTS = (
     "startup",
@@ -28,7 +30,6 @@ SCRIPTS = (
     "beside_chemprop",
     "context_graph",
 )
-MARK = "RESULT "
 
 
 def run_script(name: str) -> tuple[list[dict[str, Any]], int]:
@@ -46,13 +47,9 @@ def run_script(name: str) -> tuple[list[dict[str, Any]], int]:
 
 def verdict(result: dict[str, Any]) -> str:
     """Return what was asked of a result and whether it holds."""
-    if "at_least" in result:
-        word = "holds" if result["value"] >= result["at_least"] else "MISSED"
-        return f"at least {result['at_least']:g}: {word}"
-    if "at_most" in result:
-        word = "holds" if result["value"] <= result["at_most"] else "MISSED"
-        return f"at most {result['at_most']:g}: {word}"
-    return ""
+    limit = {name: result[name] for name in ("at_least", "at_most") if name in result}
+    word = "holds" if is_kept(result["value"], **limit) else "MISSED"
+    return "".join(f"{n.replace('_', ' ')} {asked:g}: {word}" for n, asked in limit.items())
 
 
 def main(names: list[str]) -> int:

@@ -6,11 +6,12 @@ Usage: ``python benchmarks/startup.py [--rounds 9]``. Leaves with 1 where a limi
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import time
+
+from results import result
 
 LIMITS = {
     "--help": 0.5,
@@ -43,10 +44,8 @@ def main() -> int:
     missed = 0
     for arguments, limit in LIMITS.items():
         took = seconds([sys.executable, "-m", "chmr_bench", *arguments.split()], rounds)
-        missed += took > limit
         print(f"chmr-bench {arguments:14s} {took:.3f} s (limit {limit} s), {plain / took:.1f} x")
-        result = {"what": f"chmr-bench {arguments}, seconds", "value": took, "at_most": limit}
-        print("RESULT " + json.dumps(result))
+        missed += not result(f"chmr-bench {arguments}, seconds", took, at_most=limit)
     return int(missed > 0)
 
 

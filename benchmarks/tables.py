@@ -8,13 +8,14 @@ the update takes more than its limit.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from results import result
 
 HERE = Path(__file__).resolve().parents[1]
 N_RUNS = 2000
@@ -79,15 +80,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", type=Path, help="a clone of an earlier commit")
     base = parser.parse_args().base
-    now = measure(HERE)
+    now, kept = measure(HERE), True
     before = measure(base.resolve()) if base else {}
     for name, seconds in now.items():
         ratio = f", {before[name] / seconds:.1f} x faster than the base" if before else ""
         print(f"{name:8s} {seconds:.2f} CPU s{ratio}")
-        result = {"what": f"tables of {N_RUNS} runs, {name}, CPU seconds", "value": seconds}
         limit = {"at_most": UPDATE_SECONDS} if name == "update" else {}
-        print("RESULT " + json.dumps(result | limit))
-    return int(now["update"] > UPDATE_SECONDS)
+        kept &= result(f"tables of {N_RUNS} runs, {name}, CPU seconds", seconds, **limit)
+    return int(not kept)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Printed figures are those of `baselines/published`, ours those of `leaderboards/
 
 from __future__ import annotations
 
-import csv
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sections import TABLES, markdown, rows_in
+
 from chmr_bench.report.printed import around
 from chmr_bench.report.published import Figure, all_published
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RECORDS = REPOSITORY / "leaderboards"
 FILE = Path(__file__).with_suffix(".toml")
 LARGE = 2.0
 """Gaps of more s.d. than this are explained."""
@@ -53,8 +52,8 @@ def section() -> str:
     """Return the table, and a sentence on each large gap, as Markdown."""
     content = tomllib.loads(FILE.read_text(encoding="utf-8"))
     found = gaps(content["pair"])
-    lines = [f"| {' | '.join(HEAD)} |", "|:--|:--|--:|:--|--:|--:|--:|", *map(_line, found)]
-    return "\n".join([*lines, "", *explained(found, content["reason"])])
+    table = markdown(HEAD, map(_cells, found), left=("printed row", "our row"))
+    return "\n".join([table, "", *explained(found, content["reason"])])
 
 
 def gaps(pairs: Sequence[Mapping[str, str]]) -> list[Gap]:
@@ -97,21 +96,16 @@ def _printed(paper: str, name: str, model: str) -> list[Figure]:
 
 def _ours(dataset: str, name: str) -> tuple[float, float] | None:
     """Return our mean and s.d. over seeds, times 100 as printed; None where there is no row."""
-    path = RECORDS / "tables" / f"{dataset}.csv"
-    for row in _rows(path) if path.is_file() else ():
+    for row in rows_in(TABLES / f"{dataset}.csv"):
         if (row["split"], row["row"]) == ("reference", name) and row["score"]:
             return 100 * float(row["score"]), 100 * float(row["sd_over_seeds"] or 0)
     return None
 
 
-def _line(gap: Gap) -> str:
+def _cells(gap: Gap) -> tuple[str, ...]:
+    """Return the cells of a gap's row."""
     size = "no s.d." if math.isinf(gap.size) else f"{gap.size:.1f}"
     down = " (MAE × 100 ↓)" if gap.dataset == "biogen3k" else ""
     theirs, own = (around(mean, sd or None) for mean, sd in (gap.theirs, gap.own))
-    cells = (f"{gap.dataset}{down}", gap.printed, theirs, gap.ours, own)
-    return f"| {' | '.join([*cells, f'{gap.difference:+.1f}', size])} |"
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    shown = (theirs, gap.ours, own, f"{gap.difference:+.1f}", size)
+    return (f"{gap.dataset}{down}", gap.printed, *shown)

@@ -10,18 +10,20 @@ import csv
 import io
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-KEPT, TODAY = HERE / "boards_before.csv", HERE.parent / "leaderboards" / "overall.csv"
+from sections import RECORDS, REPOSITORY, markdown, rows_in
+
+from chmr_bench.plugins import registry
+
+KEPT, TODAY = Path(__file__).with_suffix(".csv"), RECORDS / "overall.csv"
 ROWS = (
     *("chmr", "chmr.molecule-only", "chmr.shuffled-cells", "chmr.head-only"),
     *("fingerprint.mlp", "fingerprint.forest"),
 )
 """What the table shows."""
-DATASETS = (
-    *("chembl2k", "broad6k", "biogen3k", "toxcast", "bbbp", "bace", "clintox", "sider", "hiv"),
-)
+DATASETS = tuple(registry().suite("all"))
 ERRORS = ("biogen3k",)
 """Datasets whose score is an MAE, where less is better."""
 NOTE = (
@@ -35,26 +37,20 @@ Scores = dict[str, dict[str, float]]
 
 def section() -> str:
     """Return the table of both boards, for rows that stand on both."""
-    commit, before = _kept()
-    after = scores(TODAY.read_text(encoding="utf-8"))
-    lines = [f"| row | {' | '.join(DATASETS)} |", "|:--|" + "--:|" * len(DATASETS)]
-    for row in ROWS:
-        if row in before and row in after:
-            cells = (_cell(name, before[row], after[row]) for name in DATASETS)
-            lines.append(f"| {row} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", f"- Before: commit `{commit}`. {NOTE}"])
+    kept = rows_in(KEPT)
+    before, after = scores(kept), scores(rows_in(TODAY))
+    rows = (
+        (row, *(_cell(name, before[row], after[row]) for name in DATASETS))
+        for row in ROWS
+        if row in before and row in after
+    )
+    commit = kept[0]["commit"]
+    return f"{markdown(('row', *DATASETS), rows)}\n\n- Before: commit `{commit}`. {NOTE}"
 
 
-def scores(text: str) -> Scores:
-    """Return what a board's CSV says of each row."""
-    table = csv.DictReader(io.StringIO(text))
-    return {row["row"]: {d: float(row[d]) for d in DATASETS if row.get(d)} for row in table}
-
-
-def _kept() -> tuple[str, Scores]:
-    """Return the older commit, and its scores."""
-    text = KEPT.read_text(encoding="utf-8")
-    return next(csv.DictReader(io.StringIO(text)))["commit"], scores(text)
+def scores(board: Iterable[Mapping[str, str]]) -> Scores:
+    """Return what the rows of a board say."""
+    return {row["row"]: {d: float(row[d]) for d in DATASETS if row.get(d)} for row in board}
 
 
 def _cell(dataset: str, before: dict[str, float], after: dict[str, float]) -> str:
@@ -71,8 +67,9 @@ def _cell(dataset: str, before: dict[str, float], after: dict[str, float]) -> st
 
 def keep(commit: str) -> None:
     """Write what the board of a commit said of the rows that are shown."""
-    git = ["git", "-C", str(HERE), "show", f"{commit}:leaderboards/overall.csv"]
-    board = scores(subprocess.run(git, check=True, capture_output=True, text=True).stdout)
+    git = ["git", "-C", str(REPOSITORY), "show", f"{commit}:leaderboards/overall.csv"]
+    text = subprocess.run(git, check=True, capture_output=True, text=True).stdout
+    board = scores(csv.DictReader(io.StringIO(text)))
     with KEPT.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("commit", "row", *DATASETS))

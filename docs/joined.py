@@ -13,15 +13,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sections import markdown, rows_in
+
+from chmr_bench.data.fetch import options_from_env
+from chmr_bench.plugins import registry
+from chmr_bench.runner import DatasetRequest, Datasets
+from chmr_bench.runner.joins import joined, replicate_agreement
+
 KEPT = Path(__file__).with_name("joined.csv")
-DATASETS = (
-    *("chembl2k", "broad6k", "biogen3k", "toxcast", "bbbp", "bace", "clintox", "sider", "hiv"),
-)
+DATASETS = tuple(registry().suite("all"))
 COLUMNS = ("atlas", *DATASETS, "agreement")
 ROWS = "rows"
 """Stands for an atlas in the line of what there is."""
 WORDS = {"calls": "{:.0%} of calls equal", "numbers": "r {:.2f}"}
-HEAD = f"| atlas | {' | '.join(DATASETS)} | repeats agree, median |"
+REPEATS = "repeats agree, median"
 NOTE = (
     "Rows of a dataset whose molecule, in any form, has a profile in the atlas. Repeats: of each "
     "read-out with 20 or more molecules measured twice the share of equal calls, or Pearson's r; "
@@ -33,14 +38,14 @@ NOTE = (
 def section() -> str:
     """Return the table."""
     kept = read(KEPT)
-    lines = [HEAD, "|:--|" + "--:|" * len(DATASETS) + ":--|"]
     there = kept.pop(ROWS)
     most = {d: max(int(row[d]) for row in kept.values()) for d in DATASETS}
-    for name, row in kept.items():
-        cells = (_cell(int(row[d]), most[d]) for d in DATASETS)
-        lines.append(f"| `{name}` | {' | '.join(cells)} | {row['agreement'] or '-'} |")
-    lines.append(f"| of | {' | '.join(f'{int(there[d]):,}' for d in DATASETS)} | |")
-    return "\n".join([*lines, "", NOTE])
+    rows = [
+        (f"`{name}`", *(_cell(int(row[d]), most[d]) for d in DATASETS), row["agreement"] or "-")
+        for name, row in kept.items()
+    ]
+    rows.append(("of", *(f"{int(there[d]):,}" for d in DATASETS), ""))
+    return f"{markdown(('atlas', *DATASETS, REPEATS), rows, left=[REPEATS])}\n\n{NOTE}"
 
 
 def _cell(rows: int, most: int) -> str:
@@ -49,10 +54,7 @@ def _cell(rows: int, most: int) -> str:
 
 def read(path: Path) -> dict[str, dict[str, str]]:
     """Return atlas -> its line; nothing where there is no file."""
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["atlas"]: row for row in csv.DictReader(file)}
+    return {row["atlas"]: row for row in rows_in(path)}
 
 
 def write(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
@@ -70,11 +72,6 @@ def agreed(blocks: Iterable[Mapping[str, Any]]) -> str:
 
 def main() -> int:
     """Open the atlases that are not there yet, and write after each."""
-    from chmr_bench.data.fetch import options_from_env
-    from chmr_bench.plugins import registry
-    from chmr_bench.runner import DatasetRequest, Datasets
-    from chmr_bench.runner.joins import joined, replicate_agreement
-
     options, registered = options_from_env(), [r.spec for r in registry().atlases.values()]
     names = [s.name for s in registered]
     cells = [s for s in registered if s.kind == "cells" and s.sources and not s.synthetic]

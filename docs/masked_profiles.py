@@ -5,19 +5,19 @@ It is made of the tables of masked modalities of datasets called ``NAME+ATLAS``:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-STORED = Path(__file__).resolve().parents[1] / "leaderboards" / "missing.json"
+from sections import MASKED, NONE, holm_words, markdown, tables_in
+
+from chmr_bench.report.digits import difference_text
+
+STORED = MASKED
 MODELS = ("cells.counts", "cells.mlp")
 """The networks on own profiles whose curves are shown."""
 STAGES = {"pretrain+finetune+test": "world"}
 LEAST = 2
 """A curve has so many shares beyond 0."""
-LEVEL = 0.05
-NONE = "*No such runs are on record yet.*"
 NOTES = (
     "Changes in points of ROC-AUC against the same network with nothing masked, with 95 % "
     "intervals as in the table above; below 0 is a loss. Bold: the interval excludes 0, each for "
@@ -52,22 +52,19 @@ def section() -> str:
     if not found:
         return NONE
     shares = sorted({share for curve in found for share in curve.changes})
-    heads = ("molecules", "split", "masked at", "network", "runs")
-    heads += (*(f"{share:.0%}".replace("%", " %") for share in shares), "mean", "permuted")
-    lines = [f"| {' | '.join(heads)} |", "|:--|:--|:--|:--|" + "--:|" * (len(shares) + 3)]
+    words = ("molecules", "split", "masked at", "network")
+    heads = (*words, "runs", *(f"{100 * share:.0f} %" for share in shares), "mean", "permuted")
+    rows = []
     for curve in found:
-        changes = [_text(curve.changes.get(share)) for share in shares]
-        cells = (*curve.key, str(curve.n_runs), *changes, _text(curve.mean), _text(curve.permuted))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *(f"- {note}" for note in (*NOTES, *_corrected(found)))])
+        changes = (*map(curve.changes.get, shares), curve.mean, curve.permuted)
+        rows.append((*curve.key, curve.n_runs, *map(_text, changes)))
+    notes = (*NOTES, *_corrected(found))
+    return "\n".join([markdown(heads, rows, left=words), "", *(f"- {note}" for note in notes)])
 
 
 def curves() -> list[Curve]:
     """Return the curves on record, by dataset, split and stage."""
-    if not STORED.is_file():
-        return []
-    tables = json.loads(STORED.read_text(encoding="utf-8"))["tables"]
-    found = (curve for table in tables for curve in _curves_of(table))
+    found = (curve for table in tables_in(STORED) for curve in _curves_of(table))
     return sorted(found, key=lambda curve: curve.key)
 
 
@@ -100,21 +97,11 @@ def _text(change: dict[str, Any] | None) -> str:
     )
     if any(change[key] is None for key in keys):
         return "-"
-    from chmr_bench.report.digits import difference_text
-
     return difference_text(*(100 * change[key] for key in keys))
 
 
 def _corrected(found: Sequence[Curve]) -> Iterator[str]:
     """Yield which mean changes are left after Holm's correction for their number."""
-    from chmr_bench.statistics import holm
-
-    known = [(c.name, c.mean["p"]) for c in found if c.mean and c.mean["p"] is not None]
-    if len(known) < 2:
-        return
-    corrected = holm([p for _, p in known])
-    left = [name for (name, _), p in zip(known, corrected, strict=True) if p < LEVEL]
-    yield (
-        f"After Holm's correction for the {len(known)} means, are left: "
-        f"{', '.join(left) or 'none'}."
-    )
+    p = {c.name: c.mean["p"] for c in found if c.mean and c.mean["p"] is not None}
+    if len(p) > 1:
+        yield f"After {holm_words(p, 'means,')}"

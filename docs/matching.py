@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-STORED = Path(__file__).resolve().parents[1] / "leaderboards" / "matching"
+from sections import RECORDS, markdown
+
+STORED = RECORDS / "matching"
 WAYS = {"profiles": "profile", "molecules": "molecule"}
 """What is ranked -> what a query looks for."""
 HITS = ("hit@1", "hit@5", "hit@10")
@@ -32,26 +33,19 @@ def section() -> str:
     if not blocks:
         return NONE
     models = list(dict.fromkeys(model for *_, cells in blocks for model in cells))
-    head = ("atlas", "read-outs", "pairs", "looks for", "MRR by chance", *models)
-    lines = [f"| {' | '.join(head)} |", "|:--|:--|--:|:--|" + "--:|" * (1 + len(models))]
+    scores, hits = [], []
     for atlas, block, n, way, cells in blocks:
-        chance = next(iter(cells.values()))["scores"]["mrr"]["chance"]
-        shown = [_cell(cells[model]) if model in cells else "-" for model in models]
-        lines.append(
-            f"| {atlas} | {block} | {n:,} | {WAYS[way]} | {chance:.3f} | {' | '.join(shown)} |"
-        )
+        first, looked_for = next(iter(cells.values())), WAYS[way]
+        chance = f"{first['scores']['mrr']['chance']:.3f}"
+        shown = (_cell(cells[model]) if model in cells else "-" for model in models)
+        scores.append((atlas, block, f"{n:,}", looked_for, chance, *shown))
+        shown = (_hits(cells[model], "score") if model in cells else "-" for model in models)
+        hits.append((atlas, block, looked_for, _hits(first, "chance"), *shown))
+    words = ("atlas", "read-outs", "looks for")
+    heads = ("atlas", "read-outs", "pairs", "looks for", "MRR by chance", *models)
     said = [f"- {s}" for s in (*_sentences(blocks), NOTE)]
-    return "\n".join([*lines, "", *said, "", *_others(blocks, models)])
-
-
-def _others(blocks: list[Any], models: list[str]) -> Iterator[str]:
-    """Yield the table of hits and NDCG, a line a row of the first."""
-    head = ("atlas", "read-outs", "looks for", "by chance", *models)
-    yield from (OTHERS, "", f"| {' | '.join(head)} |", "|:--|:--|:--|" + "--:|" * (1 + len(models)))
-    for atlas, block, _, way, cells in blocks:
-        chance = _hits(next(iter(cells.values())), "chance")
-        shown = [_hits(cells[model], "score") if model in cells else "-" for model in models]
-        yield f"| {atlas} | {block} | {WAYS[way]} | {chance} | {' | '.join(shown)} |"
+    others = markdown((*words, "by chance", *models), hits, left=words)
+    return "\n".join([markdown(heads, scores, left=words), "", *said, "", OTHERS, "", others])
 
 
 def _blocks() -> Iterator[tuple[str, str, int, str, dict[str, dict[str, Any]]]]:

@@ -6,21 +6,21 @@ is the same model on structure alone.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from chmr_bench.records import Record, RecordStore
+import numpy as np
+from sections import MASKED, NONE, RECORDS, holm_words, left_after_holm, markdown, tables_in
 
-RECORDS = Path(__file__).resolve().parents[1] / "leaderboards"
-STORED = RECORDS / "missing.json"
+from chmr_bench.records import Record, RecordStore
+from chmr_bench.report.digits import difference_text
+from chmr_bench.statistics import corrected_resampled
+
+STORED = MASKED
 WORLD = "pretrain+finetune+test"
-LEVEL = 0.05
 Run: TypeAlias = tuple[int | None, int | None]
 """The seeds of a run's split and of the run."""
 MODEL, WEAKER, ENCODER = "cells.counts", "cells.mlp", "chmr.cell-finetuned"
@@ -30,8 +30,10 @@ FAMILIES_OF = ("toxcast+wong2024", "toxcast+nci60", "toxcast+yeast-cgm")
 ALONE = "- Bold: the interval excludes 0, each family for itself."
 WHAT = ("the gains", "those over permuted profiles")
 """What is corrected for the number of rows."""
-NONE = "*No such runs are on record yet.*"
-HEAD = "| molecules | split | test | runs | structure alone | + profiles | gain | over permuted |"
+HEADS = (
+    *("molecules", "split", "test", "runs", "structure alone", "+ profiles", "gain"),
+    "over permuted",
+)
 SPLITS = {"published": " on the published split", "10 strict": ""}
 """What is said of the split that a gain was measured on."""
 NOTES = (
@@ -44,22 +46,22 @@ NOTES = (
 
 
 class Row(NamedTuple):
-    """A line of the table, what it is sorted by, its two gains as text and their p."""
+    """A row of the table, what it is sorted by, its two gains as text and their p."""
 
     key: tuple[str, str, str]
-    line: str
+    cells: tuple[object, ...]
     gains: list[str]
     p: list[float | None]
 
 
 def section(model: str = MODEL, stages: str = WORLD) -> str:
     """Return the table of one model, a row a dataset, atlas and kind of split."""
-    rows = sorted(_rows(model, stages), key=lambda row: row.key) if STORED.is_file() else []
+    rows = _rows(model, stages)
     if not rows:
         return NONE
-    lines = [HEAD, "|:--|:--|--:|--:|--:|--:|--:|--:|", *(row.line for row in rows)]
     notes = (*(note.format(model=model) for note in NOTES), *_corrected(rows))
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+    table = markdown(HEADS, [row.cells for row in rows], left=["split"])
+    return "\n".join([table, "", *(f"- {note}" for note in notes)])
 
 
 def weaker() -> str:
@@ -77,8 +79,8 @@ def encoder() -> str:
 
 def adds() -> str:
     """Return a sentence a dataset: what profiles add beyond structure, be it nothing."""
-    rows = sorted(_rows(MODEL, WORLD), key=lambda row: row.key) if STORED.is_file() else []
-    left = [{key for key, p in corrected.items() if p < LEVEL} for corrected in _holm(rows)]
+    rows = _rows(MODEL, WORLD)
+    left = [set(left_after_holm(p)) for p in _strict_p(rows)]
     sentences = []
     for name in sorted({row.key[0] for row in rows}):
         own = [row for row in rows if row.key[0] == name]
@@ -122,65 +124,56 @@ def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def _holm(rows: Sequence[Row]) -> list[dict[tuple[str, ...], float]]:
-    """Return the rows over strict splits -> p after Holm's correction, of either gain."""
-    from chmr_bench.statistics import holm
-
-    found = []
-    for i in range(len(WHAT)):
-        known = {
-            row.key: p
-            for row in rows
-            if row.key[2].endswith("strict") and (p := row.p[i]) is not None
-        }
-        found.append(dict(zip(known, holm(list(known.values())), strict=True)) if known else {})
-    return found
+def _strict_p(rows: Sequence[Row]) -> list[dict[tuple[str, ...], float]]:
+    """Return the rows over strict splits -> p, of either gain."""
+    strict = [row for row in rows if row.key[2].endswith("strict")]
+    return [{row.key: p for row in strict if (p := row.p[i]) is not None} for i in range(len(WHAT))]
 
 
 def _corrected(rows: Sequence[Row]) -> Iterator[str]:
     """Yield which gains over strict splits are left after Holm's correction for their number."""
-    for what, corrected in zip(WHAT, _holm(rows), strict=True):
-        left = ["+".join(key[:2]) for key, p in corrected.items() if p < LEVEL]
-        if len(corrected) > 1:
-            yield (
-                f"After Holm's correction for the {len(corrected)} rows over strict splits, of "
-                f"{what} are left: {', '.join(left) or 'none'}."
-            )
+    for what, known in zip(WHAT, _strict_p(rows), strict=True):
+        p = {"+".join(key[:2]): value for key, value in known.items()}
+        if len(p) > 1:
+            yield f"After {holm_words(p, f'rows over strict splits, of {what}')}"
 
 
-def _rows(model: str, stages: str) -> Iterator[Row]:
-    """Yield what a line is sorted by, the line, and p of its gains."""
-    for table in json.loads(STORED.read_text(encoding="utf-8"))["tables"]:
-        (name, *others), split = table["datasets"], table["split"]
-        setting = [table[what] for what in ("stages", "modalities", "mechanism", "metric")]
-        if "+" not in name or others or setting != [stages, "all", "random", "roc_auc"]:
-            continue
-        points = {
-            (row["shuffled"], point["rate"]): point
-            for row in table["rows"]
-            if row["model"] == model
-            for point in row["points"]
-        }
-        own, bare, permuted = (points.get(key) for key in ((False, 0), (False, 1), (True, 0)))
-        if not own or not bare:
-            continue
-        drawn = split.get("n_splits", 1)
-        test = f"{split['n_test']:,}" if "n_test" in split else "-"
-        scores = (f"{100 * point['score']:.1f}" for point in (bare, own))
-        gains = [_gain(point) for point in (bare, permuted)]
-        kind = "published" if split["name"] == "reference" else f"{drawn} {split['name']}"
-        cells = (name, kind, test, own["n_runs"], *scores, *gains)
-        whole, _, atlas = name.partition("+")
-        p = [point and point["change_p"] for point in (bare, permuted)]
-        yield Row((whole, atlas, kind), f"| {' | '.join(map(str, cells))} |", gains, p)
+def _rows(model: str, stages: str) -> list[Row]:
+    """Return the rows of a model, by dataset, atlas and kind of split."""
+    rows = (_row(table, model, stages) for table in tables_in(STORED))
+    return sorted((row for row in rows if row), key=lambda row: row.key)
+
+
+def _row(table: Mapping[str, Any], model: str, stages: str) -> Row | None:
+    """Return the row of a table of masked modalities; None where it is of something else."""
+    (name, *others), split = table["datasets"], table["split"]
+    setting = [table[what] for what in ("stages", "modalities", "mechanism", "metric")]
+    if "+" not in name or others or setting != [stages, "all", "random", "roc_auc"]:
+        return None
+    points = {
+        (row["shuffled"], point["rate"]): point
+        for row in table["rows"]
+        if row["model"] == model
+        for point in row["points"]
+    }
+    own, bare, permuted = (points.get(key) for key in ((False, 0), (False, 1), (True, 0)))
+    if not own or not bare:
+        return None
+    drawn = split.get("n_splits", 1)
+    test = f"{split['n_test']:,}" if "n_test" in split else "-"
+    scores = (f"{100 * point['score']:.1f}" for point in (bare, own))
+    gains = [_gain(point) for point in (bare, permuted)]
+    kind = "published" if split["name"] == "reference" else f"{drawn} {split['name']}"
+    whole, _, atlas = name.partition("+")
+    p = [point and point["change_p"] for point in (bare, permuted)]
+    cells = (name, kind, test, own["n_runs"], *scores, *gains)
+    return Row((whole, atlas, kind), cells, gains, p)
 
 
 def _gain(point: dict[str, Any] | None) -> str:
     """Return how much better the model is with its own profiles than at that point."""
     if not point or point["change"] is None:
         return "-"
-    from chmr_bench.report.digits import difference_text
-
     ends = (-100 * point[key] for key in ("change", "change_high", "change_low"))
     return difference_text(*ends)
 
@@ -193,16 +186,16 @@ def families() -> str:
         counts = {family: gain.n_tasks for family, gain in of["bare"].items()} | counts
     if not counts:
         return NONE
-    heads = [f"{name}: tasks | gain | over permuted" for name in gains]
-    lines = [f"| assays | {' | '.join(heads)} |", "|:--|" + "--:|" * (3 * len(heads))]
-    for family in sorted(counts, key=lambda f: -counts[f]):
-        cells = [cell for of in gains.values() for cell in _family_cells(of, family)]
-        lines.append(f"| {family} | {' | '.join(cells)} |")
+    heads = [head for name in gains for head in (f"{name}: tasks", "gain", "over permuted")]
+    rows = [
+        (family, *(cell for of in gains.values() for cell in _family_cells(of, family)))
+        for family in sorted(counts, key=lambda f: -counts[f])
+    ]
     notes = [ALONE]
     for name, of in gains.items():
         notes += [_left_of(name, what, of[kind]) for what, kind in zip(WHAT, of, strict=True)]
         notes += _without(name)
-    return "\n".join([*lines, "", *notes])
+    return "\n".join([markdown(("assays", *heads), rows), "", *notes])
 
 
 def _families_of(dataset: str) -> dict[str, dict[str, FamilyGain]]:
@@ -222,19 +215,13 @@ def _family_cells(of: Mapping[str, Mapping[str, FamilyGain]], family: str) -> It
 
 def _left_of(dataset: str, what: str, gains: Mapping[str, FamilyGain]) -> str:
     """Return which families' gains are left after Holm's correction for their number."""
-    from chmr_bench.statistics import holm
-
-    corrected = holm([gain.p for gain in gains.values()])
-    left = sorted(family for family, p in zip(gains, corrected, strict=True) if p < LEVEL)
-    return (
-        f"- {dataset}: after Holm's correction for the {len(gains)} families, of {what} are left: "
-        f"{', '.join(left) or 'none'}."
-    )
+    p = {family: gains[family].p for family in sorted(gains)}
+    return f"- {dataset}: after {holm_words(p, f'families, of {what}')}"
 
 
 def _without(dataset: str) -> Iterator[str]:
     """Yield what is lost with the read-outs of one modality masked everywhere."""
-    for table in json.loads(STORED.read_text(encoding="utf-8"))["tables"]:
+    for table in tables_in(STORED):
         drawn = (table["split"] or {}).get("n_splits")
         if table["datasets"] != [dataset] or table["modalities"] == "all" or not drawn:
             continue
@@ -247,8 +234,6 @@ def _without(dataset: str) -> Iterator[str]:
 @cache
 def _store() -> RecordStore:
     """Return the records; what they hold of tasks is read once for all datasets."""
-    from chmr_bench.records import RecordStore
-
     return RecordStore(RECORDS)
 
 
@@ -279,10 +264,6 @@ class FamilyGain(NamedTuple):
 
 def _by_family(own: dict[Run, Record], others: dict[Run, Record]) -> dict[str, FamilyGain]:
     """Return assay family -> its gain."""
-    import numpy as np
-
-    from chmr_bench.statistics.resampled import corrected_resampled
-
     pairs_of: dict[str, dict[Any, list[float]]] = defaultdict(lambda: defaultdict(list))
     shared = own.keys() & others.keys()
     for run in sorted(shared, key=str):

@@ -6,26 +6,37 @@ with 1 where a file is not what it would write.
 
 from __future__ import annotations
 
-import csv
-import importlib.util
 import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from chmr_bench.report.aggregate import Row, Table
+import against_printed
+import boards_before
+import joined
+import masked_profiles
+import matching
+import own_profiles
+import strict_splits
+import typer.main
+from sections import RECORDS, REPOSITORY, TABLES, escaped, markdown, rows_in
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from chmr_bench.cli.app import app
+from chmr_bench.records import RecordStore
+from chmr_bench.report import grids, leaderboard
+from chmr_bench.report.aggregate import Row, Table
+from chmr_bench.report.audits import LEVEL_WORDS, audited_grid
+from chmr_bench.report.boards import load_boards
+from chmr_bench.report.digits import difference_text
+from chmr_bench.statistics.changes import change_of
+
 PAGES = ("README.md", "docs/results.md", "docs/audits.md", "docs/cells.md", "docs/cli.md")
 """Files with sections ``<!-- NAME: made by ... -->`` to ``<!-- /NAME -->``."""
-LEADERBOARD = REPOSITORY / "leaderboards" / "README.md"
-RECORDS = REPOSITORY / "leaderboards"
-TABLES = RECORDS / "tables"
+LEADERBOARD = RECORDS / "README.md"
 SMALL = ("model", "chembl2k", "broad6k", "biogen3k MAE ↓", "mean of 8", "95 %", "rank")
 SMALL_NOTE = (
     "ROC-AUC in percent, mean over seeds; the mean is over the eight classification datasets, the "
@@ -58,9 +69,9 @@ SHARED_BY = 4
 PERCENT = ("roc_auc", "average_precision")
 
 
-def filled(text: str) -> str:
-    """Return a page with its generated sections made anew."""
-    makers = {
+def makers() -> dict[str, Callable[[], str]]:
+    """Return name of a section -> what makes it."""
+    return {
         "small": small_table,
         "table": main_table,
         "chmr": chmr_tables,
@@ -68,20 +79,24 @@ def filled(text: str) -> str:
         "pretrainings": pretrainings_table,
         "audit": audit_table,
         "molecules": molecule_table,
-        "against": against_printed,
-        "before": lambda: _section_of("boards_before"),
-        "joined": lambda: _section_of("joined"),
-        "matching": lambda: _section_of("matching"),
-        "own": lambda: _section_of("own_profiles"),
-        "adds": lambda: _section_of("own_profiles", "adds"),
-        "masked": lambda: _section_of("masked_profiles"),
-        "weaker": lambda: _section_of("own_profiles", "weaker"),
-        "encoder": lambda: _section_of("own_profiles", "encoder"),
-        "families": lambda: _section_of("own_profiles", "families"),
-        "strict": lambda: _section_of("strict_splits"),
+        "against": against_printed.section,
+        "before": boards_before.section,
+        "joined": joined.section,
+        "matching": matching.section,
+        "own": own_profiles.section,
+        "adds": own_profiles.adds,
+        "masked": masked_profiles.section,
+        "weaker": own_profiles.weaker,
+        "encoder": own_profiles.encoder,
+        "families": own_profiles.families,
+        "strict": strict_splits.section,
         "commands": commands,
     }
-    for name, make in makers.items():
+
+
+def filled(text: str) -> str:
+    """Return a page with its generated sections made anew."""
+    for name, make in makers().items():
         pattern = re.compile(rf"(<!-- {name}:[^>]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if pattern.search(text):
             content = make()
@@ -91,21 +106,17 @@ def filled(text: str) -> str:
 
 def small_table() -> str:
     """Return the models that cover all nine datasets: two datasets, the mean and the rank."""
-    path = RECORDS / "overall.csv"
-    if not path.is_file():
-        return NO_TABLE
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["n_covered"] == row["n_datasets"]]
-    lines = [f"| {' | '.join(SMALL)} |", "|:--|" + "--:|" * (len(SMALL) - 1)]
-    for row in rows:
+    rows = []
+    for row in rows_in(RECORDS / "overall.csv"):
+        if row["n_covered"] != row["n_datasets"]:
+            continue
         keys = ("chembl2k", "broad6k", *(f"classification_{k}" for k in ("mean", "low", "high")))
         chembl, broad, mean, low, high = (f"{100 * float(row[key]):.1f}" for key in keys)
         rank = row["average_rank"]  # of a row that may have seen labels: none
         rank = f"{float(rank):.1f}" if rank else "labels possibly seen"
         mae = f"{float(row['biogen3k']):.3f}"
-        cells = [row["row"], chembl, broad, mae, mean, f"{low} to {high}", rank]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", SMALL_NOTE])
+        rows.append((row["row"], chembl, broad, mae, mean, f"{low} to {high}", rank))
+    return f"{markdown(SMALL, rows)}\n\n{SMALL_NOTE}" if rows else NO_TABLE
 
 
 def main_table() -> str:
@@ -119,52 +130,28 @@ def main_table() -> str:
 
 def audit_table() -> str:
     """Return how much of each published test part training has seen, by the audits on record."""
-    from chmr_bench.report.audits import audited_grid
-    from chmr_bench.report.grids import markdown
-
     real = [t for t in _tables(RECORDS) if t.kind == "benchmark" and "+" not in t.name]
     grid = audited_grid([t for t in real if t.split_name == "reference"])
-    return markdown(grid) if grid else "*No audit is on record yet.*"
+    return grids.markdown(grid) if grid else "*No audit is on record yet.*"
 
 
 def molecule_table() -> str:
     """Return how many molecules each dataset has at each level, by the audits on record."""
-    from chmr_bench.report.audits import LEVEL_WORDS
-
-    lines: list[str] = []
-    for table in _tables(RECORDS):
-        audit, n = table.audited, table.facts["n_molecules"]
-        if table.kind != "benchmark" or table.split_name != "reference" or not audit:
-            continue
-        if not audit.molecules or "+" in table.name:
-            continue
-        levels = [level for level in LEVEL_WORDS if level in audit.molecules]
-        if not lines:
-            words = (LEVEL_WORDS[level].replace("same", "by") for level in levels)
-            lines = [
-                f"| dataset | rows | {' | '.join(words)} |",
-                "|:--|" + "--:|" * (1 + len(levels)),
-            ]
-        counts = (f"{audit.molecules[level]:,}" for level in levels)
-        lines.append(f"| {table.name} | {n:,} | {' | '.join(counts)} |")
-    return "\n".join(lines) or "*No audit is on record yet.*"
-
-
-def against_printed() -> str:
-    """Return our rows beside the printed rows they answer to, and why they differ."""
-    return _section_of("against_printed")
-
-
-def _section_of(name: str, function: str = "section") -> str:
-    """Return what a function of another file of this folder gives."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} cannot be read")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return str(getattr(module, function)())
+    audited = [
+        (table, table.audited)
+        for table in _tables(RECORDS)
+        if table.kind == "benchmark" and table.split_name == "reference" and "+" not in table.name
+    ]
+    known = [(table, audit) for table, audit in audited if audit and audit.molecules]
+    if not known:
+        return "*No audit is on record yet.*"
+    levels = [level for level in LEVEL_WORDS if level in known[0][1].molecules]
+    heads = ("dataset", "rows", *(LEVEL_WORDS[level].replace("same", "by") for level in levels))
+    rows = []
+    for table, audit in known:
+        counts = (table.facts["n_molecules"], *(audit.molecules[level] for level in levels))
+        rows.append((table.name, *(f"{n:,}" for n in counts)))
+    return markdown(heads, rows)
 
 
 def chmr_tables() -> str:
@@ -186,7 +173,7 @@ def finetuned_table() -> str:
 
 def pretrainings_table() -> str:
     """Return what real profiles add where each run has a pretraining of its own, paired."""
-    lines = ["| dataset | pairs | real | permuted | difference |", "|:--|--:|--:|--:|--:|"]
+    rows = []
     for table in _tables(RECORDS):
         if table.split_name != "reference":
             continue
@@ -194,28 +181,23 @@ def pretrainings_table() -> str:
         if real is None or permuted is None or real.score is None or permuted.score is None:
             continue
         scale, digits = (100, 1) if table.metric in PERCENT else (1, 3)
-        scores = " | ".join(f"{scale * row.score:.{digits}f}" for row in (real, permuted))
+        scores = (f"{scale * row.score:.{digits}f}" for row in (real, permuted))
         gain = _gain(table, PRETRAININGS, PRETRAININGS_PERMUTED)
-        lines.append(f"| {_named(table)} | {len(real.lines)} | {scores} | {gain} |")
-    return "\n".join(lines)
+        rows.append((_named(table), len(real.lines), *scores, gain))
+    return markdown(("dataset", "pairs", "real", "permuted", "difference"), rows)
 
 
 @cache
 def _tables(folder: Path) -> tuple[Table, ...]:
     """Return the tables of a folder of records, in the order of its first board."""
-    from chmr_bench.records import RecordStore
-    from chmr_bench.report import leaderboard
-    from chmr_bench.report.boards import load_boards
-
     boards = load_boards(folder / leaderboard.BOARDS)
     return leaderboard.collect(RecordStore(folder), boards).tables
 
 
 def _rows(path: Path) -> dict[str, dict[str, str]]:
     """Return row name -> what one dataset's table says of it, where it says a score."""
-    with path.open(encoding="utf-8", newline="") as file:
-        scored = [row for row in csv.DictReader(file) if row["score"]]
-    return {row["row"]: row for row in scored if row["split"] == "reference"}
+    rows = rows_in(path)
+    return {row["row"]: row for row in rows if row["score"] and row["split"] == "reference"}
 
 
 def _row_of(table: Table, name: str) -> Row | None:
@@ -235,12 +217,8 @@ def _gains(tables: Sequence[Table], base: str, against: Sequence[str]) -> str:
     shown = [o for o in against if any(_row_of(table, o) for table in tables)]
     if not shown:
         return ""
-    names = " | ".join(other.replace("[", r"\[").replace("]", r"\]") for other in shown)
-    lines = [f"| {base} minus | {names} |", "|:--|" + "--:|" * len(shown)]
-    for table in tables:
-        cells = [_gain(table, base, other) for other in shown]
-        lines.append(f"| {_named(table)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = ((_named(t), *(_gain(t, base, other) for other in shown)) for t in tables)
+    return markdown((f"{base} minus", *map(escaped, shown)), rows)
 
 
 def _named(table: Table) -> str:
@@ -253,9 +231,6 @@ def _gain(table: Table, base: str, other: str) -> str:
 
     It is of the seeds that both rows have.
     """
-    from chmr_bench.report.digits import difference_text
-    from chmr_bench.statistics.changes import change_of
-
     ours, theirs = _row_of(table, base), _row_of(table, other)
     if ours is None or theirs is None or ours.score is None or theirs.score is None:
         return "-"
@@ -277,16 +252,13 @@ def _gain(table: Table, base: str, other: str) -> str:
 def _variants(rows: Mapping[str, Mapping[str, str]]) -> str:
     """Return a table of all models on one simulated dataset."""
     ours = rows["chmr"]
-    heading = f"| {ours['dataset']} (simulated) | {ours['metric']}{_unit(ours)} | 95 % | runs |"
-    lines = [heading, "|:--|--:|:--|--:|"]
+    unit = " %" if ours["metric"] in PERCENT else ""
+    heads = (f"{ours['dataset']} (simulated)", f"{ours['metric']}{unit}", "95 %", "runs")
+    shown = []
     for row in rows.values():
         score, low, high = (_shown(row, key) for key in ("score", "low", "high"))
-        lines.append(f"| {row['row']} | {score} | {low} to {high} | {row['n_runs']} |")
-    return "\n".join(lines)
-
-
-def _unit(row: Mapping[str, str]) -> str:
-    return " %" if row["metric"] in PERCENT else ""
+        shown.append((row["row"], score, f"{low} to {high}", row["n_runs"]))
+    return markdown(heads, shown, left=["95 %"])
 
 
 def _shown(row: Mapping[str, str], key: str) -> str:
@@ -325,9 +297,6 @@ def commands() -> str:
 
 def walk() -> Iterator[tuple[str, Any]]:
     """Yield every command that does something, with its full name."""
-    import typer.main
-
-    from chmr_bench.cli.app import app
 
     def below(name: str, command: Any) -> Iterator[tuple[str, Any]]:
         children = getattr(command, "commands", None)

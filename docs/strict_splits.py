@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
-if TYPE_CHECKING:
-    from chmr_bench.statistics import Difference
+import numpy as np
+from sections import NONE, TABLES, escaped, holm_words, markdown, tables_in
 
-TABLES = Path(__file__).resolve().parents[1] / "leaderboards" / "tables"
+from chmr_bench.plugins import registry
+from chmr_bench.report.digits import difference_text
+from chmr_bench.statistics import Difference, corrected_resampled
+
 ROW = "chmr.finetuned"
 AGAINST = ("chmr.finetuned [shuffle_cells=true]", "chmr", "fingerprint.mlp", "fingerprint.forest")
 """What it is set against: the same from permuted profiles, frozen, and two without an encoder."""
-LEVEL = 0.05
-NONE = "*No such runs are on record yet.*"
 NOTE = (
     "Points of ROC-AUC, and MAE on biogen3k, over the splits that both have, with 95 % intervals "
     "by the corrected resampled t-test; above 0 `{}` is better. Bold: the interval excludes 0, "
@@ -28,34 +27,24 @@ def section() -> str:
     gains = {name: [gain(name, other) for other in AGAINST] for name in measured()}
     if not gains:
         return NONE
-    heads = [other.replace("[", r"\[").replace("]", r"\]") for other in AGAINST]
-    lines = [
-        f"| {ROW} minus | splits | its score | {' | '.join(heads)} |",
-        "|:--|--:|--:|" + "--:|" * len(heads),
-    ]
+    rows = []
     for name, of in gains.items():
         own, (scale, digits) = _scores(name, ROW), _unit(name)
         score = f"{abs(scale) * sum(own.values()) / len(own):.{digits}f}"
-        cells = (str(len(own)), score, *(_text(g, digits) for g in of))
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    columns = zip(*gains.values(), strict=True)
-    left = [_left(o, [*gains], column) for o, column in zip(AGAINST, columns, strict=True)]
-    return "\n".join([*lines, "", f"- {NOTE.format(ROW)}", *left])
+        rows.append((name, len(own), score, *(_text(g, digits) for g in of)))
+    heads = (f"{ROW} minus", "splits", "its score", *map(escaped, AGAINST))
+    columns = zip(AGAINST, zip(*gains.values(), strict=True), strict=True)
+    left = [_left(other, zip(gains, column, strict=True)) for other, column in columns]
+    return "\n".join([markdown(heads, rows), "", f"- {NOTE.format(ROW)}", *left])
 
 
 def measured() -> list[str]:
     """Return the datasets of the nine where the row has a score on a strict split."""
-    from chmr_bench.plugins import registry
-
     return [name for name in registry().suite("all") if _scores(name, ROW)]
 
 
 def gain(dataset: str, other: str) -> Difference | None:
     """Return the gain over another row in shown units, None below two splits in common."""
-    import numpy as np
-
-    from chmr_bench.statistics.resampled import corrected_resampled
-
     own, theirs = _scores(dataset, ROW), _scores(dataset, other)
     shared = sorted(own.keys() & theirs.keys())
     if len(shared) < 2:
@@ -69,8 +58,7 @@ def gain(dataset: str, other: str) -> Difference | None:
 
 def _strict(dataset: str) -> list[dict[str, Any]]:
     """Return a dataset's tables of strict splits, one a split."""
-    path = TABLES / f"{dataset}.json"
-    tables = json.loads(path.read_text(encoding="utf-8"))["tables"] if path.is_file() else []
+    tables = tables_in(TABLES / f"{dataset}.json")
     return [table for table in tables if table["split"]["name"] == "strict"]
 
 
@@ -86,23 +74,14 @@ def _unit(dataset: str) -> tuple[float, int]:
 
 
 def _text(gain: Difference | None, digits: int) -> str:
-    from chmr_bench.report.digits import difference_text
-
     return "-" if gain is None else difference_text(gain.mean, gain.low, gain.high, digits)
 
 
-def _left(other: str, names: Sequence[str], gains: Sequence[Difference | None]) -> str:
-    """Return which gains over a row are left after Holm's correction for the datasets."""
-    from chmr_bench.statistics import holm
-
-    known = [(name, gain) for name, gain in zip(names, gains, strict=True) if gain is not None]
-    corrected = holm([gain.p for _, gain in known])
-    left = [
-        f"{name} ({'ahead' if gain.mean > 0 else 'behind'})"
-        for (name, gain), p in zip(known, corrected, strict=True)
-        if p < LEVEL
-    ]
-    return (
-        f"- Over `{other}`, after Holm's correction for {len(known)} datasets, are left: "
-        f"{', '.join(left) or 'none'}."
-    )
+def _left(other: str, gains: Iterable[tuple[str, Difference | None]]) -> str:
+    """Return which datasets' gains over a row are left after Holm's correction for them."""
+    p = {
+        f"{name} ({'ahead' if gain.mean > 0 else 'behind'})": gain.p
+        for name, gain in gains
+        if gain is not None
+    }
+    return f"- Over `{other}`, after {holm_words(p, 'datasets,')}"

@@ -13,17 +13,16 @@ from chmr_bench.plugins import registry
 from chmr_bench.settings import EVERY, build_config, missing_modules
 from chmr_bench.testing import check_model
 
-CHMR: Mapping[str, Any] = {
+INFOALIGN: Mapping[str, Any] = {
     "n_bits": 64,
     "hidden": 16,
     "layers": 2,
-    "fingerprint_hidden": 16,
     "decoder_hidden": 16,
     "epochs": 1,
     "head_hidden": 16,
     "head_epochs": 3,
-    "head_strengths": (10.0,),
 }
+CHMR: Mapping[str, Any] = {**INFOALIGN, "fingerprint_hidden": 16, "head_strengths": (10.0,)}
 TUNED: Mapping[str, Any] = {**CHMR, "tune_hidden": 16, "tune_epochs": 3}
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "chmr_bench_chmr.config:ChmrConfig": CHMR,
@@ -36,24 +35,8 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
         "epochs": 2,
         "strengths": (10.0, 100.0),
     },
-    "chmr_bench_infoalign.config:InfoAlignConfig": {
-        "n_bits": 64,
-        "hidden": 16,
-        "layers": 2,
-        "decoder_hidden": 16,
-        "epochs": 1,
-        "head_hidden": 16,
-        "head_epochs": 3,
-    },
-    "chmr_bench_infoalign.config:InfoAlignTunedConfig": {
-        "n_bits": 64,
-        "hidden": 16,
-        "layers": 2,
-        "decoder_hidden": 16,
-        "epochs": 1,
-        "head_hidden": 16,
-        "head_epochs": 2,
-    },
+    "chmr_bench_infoalign.config:InfoAlignConfig": INFOALIGN,
+    "chmr_bench_infoalign.config:InfoAlignTunedConfig": INFOALIGN,
     "chmr_bench_mmsa.config:MmsaConfig": {
         "hidden": 16,
         "layers": 2,

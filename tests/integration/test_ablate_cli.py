@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
 from chmr_bench.records import RecordStore
+from tests.integration.conftest import Run
 
-Run = Callable[..., "CompletedProcess[str]"]
 CELLS = ("ablate", "--dataset", "quick-cells", "-m", "quick.reader", "-j", "1")
 
 

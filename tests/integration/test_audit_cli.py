@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import numpy as np
 import pytest
 
 from chmr_bench.contracts import connectivity_hash
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.integration.conftest import Run
 
 PNG = b"\x89PNG\r\n"
 

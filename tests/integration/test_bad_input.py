@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from chmr_bench import UsageError, run
 from chmr_bench.records import RecordStore
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.integration.conftest import Run
 
 
 @pytest.mark.parametrize(

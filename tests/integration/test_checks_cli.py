@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ import pytest
 
 from chmr_bench import load_runs
 from chmr_bench.records.arrays import FILE_NAME, ArrayFile, Arrays, write
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.integration.conftest import Run
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +13,10 @@ import pytest
 
 from chmr_bench.contracts import Split
 from chmr_bench.runner.clean_scores import clean_rows
+from tests.integration.conftest import Run
 
 if TYPE_CHECKING:
     from chmr_bench.audit import Subject
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from chmr_bench.data.fetch import FetchOptions
 from chmr_bench.metrics import macro, score_tasks
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
+from tests.integration.conftest import Run
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 MODELS = ("-m", "mean", "-m", "fingerprint.knn")
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from chmr_bench import load_runs
+from tests.integration.conftest import Run
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 ROWS = ("-m", "quick.noise", "-m", "quick.mean", "-d", "quick-data")
 
 

@@ -7,9 +7,7 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +25,9 @@ from chmr_bench.errors import PluginError, UsageError
 from chmr_bench.records import RecordStore
 from chmr_bench.runner.loading import LoadedDataset, SplitRequest
 from chmr_bench.settings import build_config
-from tests.conftest import QUICK_PLUGIN, THIS_TREE
+from tests.conftest import QUICK_PLUGIN, Command
+from tests.integration.conftest import Run
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 FAULTY_PLUGIN = QUICK_PLUGIN.parent / "faulty"
 FAILURES = {
     "leaves": ("WorkerDiedError", "exit code 0"),
@@ -69,22 +67,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    path = os.pathsep.join([str(FAULTY_PLUGIN), str(QUICK_PLUGIN), *THIS_TREE])
-    environment = {
-        **{k: v for k, v in os.environ.items() if k != "CHMR_BENCH_MIRROR"},
-        "PYTHONPATH": path,
-        "CHMR_BENCH_HOME": str(folder / "home"),
-        "COLUMNS": "200",
-    }
-    command = [sys.executable, "-m", "chmr_bench", *arguments]
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = Command(folder)
+    path = [str(FAULTY_PLUGIN), command.environment["PYTHONPATH"]]
+    command.environment |= {"PYTHONPATH": os.pathsep.join(path), "COLUMNS": "200"}
+    return command.start(*arguments)
 
 
 def chmr_bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,15 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chmr_bench.records import RecordStore
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.integration.conftest import Run
 
 SECONDS = 0.15
 ASKED = ("run", "-m", "quick.noise", "-m", "quick.mean", "-m", "quick.nan", "--suite", "quick")
@@ -97,6 +95,17 @@ main(sys.argv[2:])
 """
 
 
+def die(command: Any, step: str, *arguments: str) -> None:
+    """Run a command that is killed where it would take a step."""
+    dead = subprocess.run(
+        [sys.executable, "-c", DYING, step, *arguments],
+        cwd=command.folder,
+        env=command.environment,
+        capture_output=True,
+    )
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -108,13 +117,7 @@ main(sys.argv[2:])
 )
 def test_killed_while_a_record_is_written(command: Any, inside: Run, step: str) -> None:
     one = ("run", "-m", "quick.noise", "-d", "quick-small", "-q", "--out", "out")
-    dead = subprocess.run(
-        [sys.executable, "-c", DYING, step, *one],
-        cwd=command.folder,
-        env=command.environment,
-        capture_output=True,
-    )
-    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    die(command, step, *one)
     records = RecordStore(command.folder / "out")
     assert records.records() == records.problems() == []
     assert len(list(records.temporary.iterdir())) == (step != "store.sealed")
@@ -133,13 +136,7 @@ def test_killed_while_a_record_is_written(command: Any, inside: Run, step: str) 
 )
 def test_killed_while_runs_are_packed(command: Any, step: str) -> None:
     one = ("run", "-m", "quick.noise", "-d", "quick-small", "--seeds", "3", "-q", "--out", "out")
-    dead = subprocess.run(
-        [sys.executable, "-c", DYING, step, *one],
-        cwd=command.folder,
-        env=command.environment,
-        capture_output=True,
-    )
-    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    die(command, step, *one)
     store = RecordStore(command.folder / "out")
     assert len(store.records()) == 3
     assert store.problems() == []

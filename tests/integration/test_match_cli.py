@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,8 @@ import pytest
 
 from chmr_bench.api.matching import _alone
 from chmr_bench.errors import UsageError
+from tests.integration.conftest import Run
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 ASKED = ("match", "-m", "quick.match-sizes", "--atlas", "quick-made-atlas")
 
 

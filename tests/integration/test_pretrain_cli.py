@@ -6,8 +6,6 @@ import dataclasses
 import json
 import shlex
 import signal
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,8 @@ import pytest
 
 from chmr_bench.plugins import registry
 from chmr_bench.records import RecordStore
+from tests.integration.conftest import Run
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 # 'quick-made-atlas' is simulated: only simulated test molecules are left out, no file is needed.
 ATLAS = ("--set", 'atlas=["quick-made-atlas"]')
 ASKED = ("run", "-m", "quick.started", "-d", "quick-small", *ATLAS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from chmr_bench.statistics.resampled import corrected_resampled
 from chmr_bench.statistics.retrieval import Ranks, mrr_gain, retrieval_scores
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.append(str(REPOSITORY / "docs"))
 README_BYTES = 8192
 
 
@@ -32,14 +34,9 @@ def load_generator() -> Any:
     return load_docs("readme")
 
 
-@cache
 def load_docs(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "docs" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Return a module of `docs/`, whose files import each other as when one is run."""
+    return importlib.import_module(name)
 
 
 @cache
@@ -54,6 +51,11 @@ def all_records() -> RecordStore:
 
 def text_of(name: str) -> str:
     return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def words_of(name: str) -> str:
+    """Return a page as one line."""
+    return " ".join(text_of(name).split())
 
 
 @pytest.mark.parametrize("name", load_generator().PAGES)
@@ -124,7 +126,7 @@ def test_what_masked_cells_cost_on_simulated_data_is_what_the_rows_say() -> None
         name: masked_row(PLANTED, "world", name)["100 % masked"].partition(" ")[0].strip("-")
         for name in ("cells.mlp", "cells.mlp.late", "cells.regressor", "chmr")
     }
-    (most,) = re.findall(r"loses up to (\S+) points", " ".join(text_of("README.md").split()))
+    (most,) = re.findall(r"loses up to (\S+) points", words_of("README.md"))
     assert most == whole.pop("chmr")
     least, most = (f(whole.values(), key=float) for f in (min, max))
     assert f"the networks on profiles {least} to {most}," in said
@@ -192,7 +194,7 @@ def test_what_is_said_of_the_health_of_mmsa_is_what_the_records_say() -> None:
     found = json.loads(text)
     n, entropy = found["anchors"], found["attention_entropy"]
     assert entropy < 0.8 * np.log(n)
-    said = " ".join(text_of("docs/mmsa.md").split())
+    said = words_of("docs/mmsa.md")
     for words in (
         f"over {found['molecules']} molecules the spread is {found['spread_unified']:.2f} before",
         f"{found['spread_hypergraph']:.2f} after it, {found['anchors_in_use']} of {n} anchors",
@@ -265,7 +267,7 @@ def test_what_is_said_of_pairs_of_pretrainings_is_what_the_table_says() -> None:
     assert ahead["permuted"] == ["chembl2k", "broad6k"]
     generator = load_generator()
     names = (generator.PRETRAININGS, generator.PRETRAININGS_PERMUTED)
-    tables = {t.name: t for t in generator._tables(generator.RECORDS) if is_of_the_nine(t)}
+    tables = tables_of_the_nine()
     pairs = [[generator._row_of(tables[name], row).runs for row in names] for name, *_ in rows]
     corrected = holm([paired_difference(*pair).p for pair in pairs])
     p = {name: f"{value:.2f}" for (name, *_), value in zip(rows, corrected, strict=True)}
@@ -329,7 +331,7 @@ def test_what_is_said_of_tasks_with_few_positives_is_what_the_records_say() -> N
     rarer = np.array([task.n_minority for task in tasks[False][0]])
     own, permuted = (np.mean([[t.score for t in run] for run in of], 0) for of in tasks.values())
     gains = [f"{100 * (own - permuted)[rarer > few].mean():.2f}" for few in (0, 2, 10)]
-    said = " ".join(text_of("docs/statistics.md").split())
+    said = words_of("docs/statistics.md")
     counts = [len(rarer), *((rarer <= few).sum() for few in (1, 2))]
     words = (
         "Of the {} tasks of toxcast with a score {} rest on one molecule of the rarer class, and {}"
@@ -367,7 +369,7 @@ def test_how_strong_structure_is_is_what_the_records_say() -> None:
     assert said == [f"{100 * score:.1f}" for score in known]
     structure, other = alone["cells.counts"], whole["fingerprint.mlp"]
     words = f"({100 * structure:.1f} on `toxcast+wong2024`; `fingerprint.mlp`: {100 * other:.1f})"
-    assert words in " ".join(text_of("README.md").split())
+    assert words in words_of("README.md")
     assert round(abs(structure - other), 3) <= 0.001  # "within 0.1 points"
 
 
@@ -408,16 +410,16 @@ CONTROLS_OF_CELLS = (
 
 def test_what_is_said_of_training_on_is_what_the_records_say() -> None:
     generator = load_generator()
-    tables = [t for t in generator._tables(generator.RECORDS) if is_of_the_nine(t)]
+    tables = tables_of_the_nine()
     assert len(tables) == 9
 
     def p_values(base: str, other: str) -> list[float]:
-        rows = [(generator._row_of(t, base), generator._row_of(t, other)) for t in tables]
+        rows = [(generator._row_of(t, base), generator._row_of(t, other)) for t in tables.values()]
         return [paired_difference(own.runs, theirs.runs).p for own, theirs in rows]
 
     def left(base: str, other: str) -> list[str]:
         corrected = holm(p_values(base, other))
-        return [t.name for t, p in zip(tables, corrected, strict=True) if p <= 0.05]
+        return [name for name, p in zip(tables, corrected, strict=True) if p <= 0.05]
 
     own, control = CONTROLS_OF_CELLS[0]
     assert left(own, control) == ["toxcast"]
@@ -430,10 +432,9 @@ def test_what_is_said_of_training_on_is_what_the_records_say() -> None:
     said = paragraph("On toxcast, what it learnt from cells")
     assert f"a difference of {row[0]} points ({row[1]} to {row[2]})" in said
     for page in ("README.md", "docs/results.md"):
-        assert f"it is {row[0]} points ahead of permuted" in " ".join(text_of(page).split())
+        assert f"it is {row[0]} points ahead of permuted" in words_of(page)
     assert f"(p {min(holm(p_values(own, control))):.3f})" in said
-    (toxcast,) = [t for t in tables if t.name == "toxcast"]
-    gain = generator._gain(toxcast, own, f"{own} [cells=[]]").strip("*").split("** (")
+    gain = generator._gain(tables["toxcast"], own, f"{own} [cells=[]]").strip("*").split("** (")
     assert f"behind by {gain[0].strip('+')} points ({gain[1]}" in said
     every = [p for pair in CONTROLS_OF_CELLS for p in p_values(*pair)]
     doubts = paragraph("Two things keep this from being settled")
@@ -477,11 +478,10 @@ def finetuned_scores(dataset: str, own: Mapping[str, Any]) -> Any:
 
 def test_what_is_said_of_other_pretrainings_is_what_the_records_say() -> None:
     generator = load_generator()
-    tables = [t for t in generator._tables(generator.RECORDS) if is_of_the_nine(t)]
-    (toxcast,) = [t for t in tables if t.name == "toxcast"]
+    toxcast = tables_of_the_nine()["toxcast"]
     others = "chmr.finetuned [pretrain_seed=run"
     gain = generator._gain(toxcast, others + "]", others + ", shuffle_cells=true]")
-    gain = gain.replace("*", "").strip("+")
+    gain = plain(gain)
     said = paragraph("**Other pretrainings.**")
     for permuted, words in ((False, "pairs, {} against"), (True, "against {}, by")):
         scores = pretraining_scores("toxcast", permuted=permuted)
@@ -489,7 +489,7 @@ def test_what_is_said_of_other_pretrainings_is_what_the_records_say() -> None:
     first, rest = gain.split(" ", 1)
     assert f"by {first} points on average {rest.strip(')')}; p " in said
     for page in ("README.md", "docs/results.md"):
-        assert f"over five pretrainings each it is {gain}" in " ".join(text_of(page).split())
+        assert f"over five pretrainings each it is {gain}" in words_of(page)
     untrained, own = "chmr.finetuned [encoder=random]", "chmr.finetuned"
     score = generator._row_of(toxcast, untrained).score
     assert f"it has {100 * score:.1f} in five runs" in said
@@ -551,15 +551,15 @@ def test_what_is_said_of_strict_splits_is_what_the_records_say() -> None:
         f"of the {n_test} test molecules of these it has seen {min(seen):.0f} to {max(seen):.0f},"
         in said
     )
-    short = " ".join(text_of("docs/results.md").split())
+    short = words_of("docs/results.md")
     assert f"and on strict splits {mean} ({low} to {high})" in short
 
 
 def gains_on_the_nine(base: str, other: str) -> dict[str, str]:
     generator = load_generator()
-    tables = [t for t in generator._tables(generator.RECORDS) if is_of_the_nine(t)]
     rows = [
-        (table, generator._row_of(table, base), generator._row_of(table, other)) for table in tables
+        (table, generator._row_of(table, base), generator._row_of(table, other))
+        for table in tables_of_the_nine().values()
     ]
     paired = [
         table for table, a, b in rows if a and b and len({*a.runs.seeds} & {*b.runs.seeds}) > 1
@@ -572,10 +572,9 @@ def test_what_is_said_of_attentive_fp_is_what_the_board_says() -> None:
     gains = gains_on_the_nine("graph.attentive-fp", "chemprop")
     assert len(gains) == 9
     assert [name for name, gain in gains.items() if "**" in gain] == ["chembl2k"]
-    score, rest = gains["chembl2k"].replace("*", "").strip("+").split(" ", 1)
+    score, rest = plain(gains["chembl2k"]).split(" ", 1)
     assert f"on chembl2k ahead of `chemprop` by {score} points {rest}, on the other eight" in said
-    board = pd.read_csv(REPOSITORY / "leaderboards" / "overall.csv").set_index("row")
-    ranks = board["average_rank"]
+    ranks = board()["average_rank"]
     variants = ("", ".random-encoder", ".molecule-only", ".no-prior")
     graphs = ["chemprop", "mmsa", *(f"infoalign{name}" for name in variants)]
     assert (ranks[graphs] > ranks["graph.attentive-fp"]).all()
@@ -583,8 +582,7 @@ def test_what_is_said_of_attentive_fp_is_what_the_board_says() -> None:
 
 def test_what_is_said_of_chemprop_on_toxcast_is_what_the_board_says() -> None:
     generator = load_generator()
-    tables = [t for t in generator._tables(generator.RECORDS) if is_of_the_nine(t)]
-    (toxcast,) = [t for t in tables if t.name == "toxcast"]
+    toxcast = tables_of_the_nine()["toxcast"]
     rows = (generator._row_of(toxcast, name) for name in ("chemprop", "fingerprint.forest"))
     a, b, _ = common(*(row.runs for row in rows))
     assert a is not None
@@ -603,10 +601,9 @@ def test_what_is_said_of_multi_forest_is_what_the_board_says() -> None:
     gains = gains_on_the_nine(name, "fingerprint.forest")
     assert len(gains) == 9
     assert not any("**" in gain for gain in gains.values())
-    board = pd.read_csv(REPOSITORY / "leaderboards" / "overall.csv").set_index("row")
-    assert board["sider"].idxmax() == name
-    assert f"Its {100 * board['sider'][name]:.1f} on sider is the best" in said
-    assert f"alone, and has {100 * board['toxcast'][name]:.1f}." in said
+    assert board()["sider"].idxmax() == name
+    assert f"Its {100 * board()['sider'][name]:.1f} on sider is the best" in said
+    assert f"alone, and has {100 * board()['toxcast'][name]:.1f}." in said
 
 
 def test_what_is_said_of_infoaligns_pretraining_is_what_the_board_says() -> None:
@@ -615,7 +612,7 @@ def test_what_is_said_of_infoaligns_pretraining_is_what_the_board_says() -> None
     assert len(gains) == 9
     clear = {name: gain for name, gain in gains.items() if "**" in gain}
     assert set(clear) == {"broad6k", "toxcast", "sider", "biogen3k"}
-    words = {name: gain.replace("*", "").strip("+") for name, gain in clear.items()}
+    words = {name: plain(gain) for name, gain in clear.items()}
     assert f"by {words['broad6k'].replace(' ', ' points ', 1)} on broad6k" in said
     for name in ("toxcast", "sider", "biogen3k"):
         assert f"{words[name]} on {name}" in said
@@ -654,9 +651,23 @@ def test_what_is_said_of_other_families_on_simulated_data_is_what_the_board_says
     assert max(scores[name] for name in new) < min(scores[name] for name in forests)
 
 
-def is_of_the_nine(table: Any) -> bool:
-    real = table.kind == "benchmark" and "+" not in table.name
-    return real and table.split_name == "reference"
+@cache
+def tables_of_the_nine() -> dict[str, Any]:
+    """Return dataset -> its table on the published split."""
+    generator = load_generator()
+    published = [t for t in generator._tables(generator.RECORDS) if t.split_name == "reference"]
+    return {t.name: t for t in published if t.kind == "benchmark" and "+" not in t.name}
+
+
+@cache
+def board() -> pd.DataFrame:
+    """Return the table over all nine, by row."""
+    return pd.read_csv(REPOSITORY / "leaderboards" / "overall.csv").set_index("row")
+
+
+def plain(gain: str) -> str:
+    """Return a gain without what makes it bold, and without its plus."""
+    return gain.replace("*", "").strip("+")
 
 
 def seeds_of(model: str) -> dict[str, set[int]]:
@@ -688,38 +699,34 @@ def test_what_is_said_of_the_mean_of_rows_is_what_the_records_say() -> None:
     said = paragraph("- `infoalign` learns from")
     assert "of five seeds on six datasets and two on broad6k, toxcast and hiv; over" in said
     gains = gains_on_the_nine("zoo.ensemble", "chmr.finetuned")
-    ahead = {
-        name: gain.replace("**", "").strip("+") for name, gain in gains.items() if "**" in gain
-    }
+    ahead = {name: plain(gain) for name, gain in gains.items() if "**" in gain}
     assert sorted(ahead) == ["biogen3k", "broad6k", "sider"]
     assert f"it is ahead by {ahead['biogen3k']} on biogen3k" in mean
-    board = pd.read_csv(REPOSITORY / "leaderboards" / "overall.csv").set_index("row")
-    assert board["average_rank"].idxmin() == "zoo.ensemble"
-    assert board["average_rank"].drop("zoo.ensemble").idxmin() == "chmr.finetuned"
-    own, control = (board["average_rank"][name] for name in CONTROLS_OF_CELLS[0])
+    assert board()["average_rank"].idxmin() == "zoo.ensemble"
+    assert board()["average_rank"].drop("zoo.ensemble").idxmin() == "chmr.finetuned"
+    own, control = (board()["average_rank"][name] for name in CONTROLS_OF_CELLS[0])
     said = paragraph("Over `fingerprint.mlp` it is ahead on biogen3k")
     assert f"a part: {own:.1f}." in said
     assert f"with permuted profiles it has {control:.1f}," in said
 
 
 def test_how_far_the_printed_figures_are_is_what_the_board_says() -> None:
-    board = pd.read_csv(REPOSITORY / "leaderboards" / "overall.csv").set_index("row")
     own = ("chembl2k", "toxcast", "broad6k", "biogen3k")
     five = ["bbbp", "bace", "clintox", "sider", "hiv"]
     said = paragraph("As printed, with all published profiles")
 
     def shown(row: str) -> list[str]:
-        percent = [f"{100 * board[name][row]:.1f}" for name in own[:-1]]
-        return [*percent, f"{board[own[-1]][row]:.3f}"]
+        percent = [f"{100 * board()[name][row]:.1f}" for name in own[:-1]]
+        return [*percent, f"{board()[own[-1]][row]:.3f}"]
 
     assert "{}, {}, {} and {};".format(*shown("chmr")) in said
     assert "{}, {}, {} and {}.".format(*shown("chmr.finetuned")) in said
     assert "{}, {}, {} and {}, on biogen3k".format(*shown("zoo.ensemble")) in said
-    assert board["biogen3k"]["zoo.ensemble"] < 0.409
-    means = 100 * board[five].mean(axis=1)
+    assert board()["biogen3k"]["zoo.ensemble"] < 0.409
+    means = 100 * board()[five].mean(axis=1)
     rows = ("chmr", "chmr.finetuned", "zoo.ensemble")
     assert "Here it is {:.1f}, {:.1f} trained on, and {:.1f} of".format(*means[list(rows)]) in said
-    ranked = board[board["average_rank"].notna()]
+    ranked = board()[board()["average_rank"].notna()]
     assert f"would give {100 * ranked[five].max().mean():.1f}:" in said
 
 
@@ -811,7 +818,7 @@ def test_without_records_nothing_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_every_large_gap_to_a_printed_figure_has_a_reason() -> None:
-    section = load_generator().against_printed()
+    section = load_docs("against_printed").section()
     rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
     large = [row for row in rows if row.split("|")[7].strip() == "no s.d." or size(row) > 2]
     assert len(rows) >= 15
@@ -875,11 +882,11 @@ def test_what_is_said_of_gains_over_strict_splits_is_what_the_records_say() -> N
     permuted, *others, forest = gains.values()
     for of in (permuted, *others):
         assert all(gain.low <= 0 <= gain.high for gain in of)
-    assert sum(p < page.LEVEL for p in holm([gain.p for gain in forest])) == 3
+    assert sum(p < 0.05 for p in holm([gain.p for gain in forest])) == 3
     toxcast = permuted[datasets.index("toxcast")]
     mean, low, high = (f"{value:.1f}" for value in (toxcast.mean, toxcast.low, toxcast.high))
-    results = " ".join(text_of("docs/results.md").split())
-    assert f"strict splits {mean} ({low} to {high})" in " ".join(text_of("README.md").split())
+    results = words_of("docs/results.md")
+    assert f"strict splits {mean} ({low} to {high})" in words_of("README.md")
     assert f"kind and {mean} ({low} to {high}) with the board's" in results
     assert f"strict splits of toxcast ({mean}, {low} to {high})" in results
 
@@ -911,7 +918,7 @@ def test_gains_over_strict_splits_are_paired_by_split(
     assert bace == f"| bace | 3 | 82.0 | - | {text} | - | - |"
     assert biogen3k.startswith("| biogen3k | 2 | 0.405 | +0.015 (")  # a smaller error
     assert biogen3k.endswith(") | - | - | - |")  # one split in common is none
-    left = "Over `chmr`, after Holm's correction for 1 datasets, are left: bace (ahead)."
+    left = "Over `chmr`, after Holm's correction for the 1 datasets, are left: bace (ahead)."
     assert left in page.section()
 
 
@@ -1079,5 +1086,5 @@ def test_the_board_before_shows_rows_that_stand_on_both() -> None:
     section = load_docs("boards_before")
     shown = section.section()
     assert all(f"| {row} |" in shown for row in section.ROWS)
-    now = section.scores(section.TODAY.read_text(encoding="utf-8"))
+    now = section.scores(load_docs("sections").rows_in(section.TODAY))
     assert f"{100 * now['chmr']['toxcast']:.1f} (" in shown

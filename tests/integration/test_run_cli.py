@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from chmr_bench.records import RecordStore
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.integration.conftest import Run
 
 CONTROL = "\x1b"
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from chmr_bench import FeatureRequest
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.nn.batch import graph_batch
-from chmr_bench.nn.pretraining import card
-from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.making import PretrainingPlan
 from chmr_bench.nn.pretraining.material import AtlasMaterial
-from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_infoalign.config import InfoAlignSettings
 from chmr_bench_infoalign.network import InfoAlignNetwork
 from chmr_bench_infoalign.pretraining.learning import InfoAlignLearner, new_network, prepare
-from chmr_bench_infoalign.weights import INPUTS, save_network
+from chmr_bench_infoalign.weights import INPUTS, WEIGHTS_FILE
 
-WHAT = (
-    "An encoder of molecules that learnt to reconstruct what walks on a graph of molecules, cells "
-    "and genes meet, after InfoAlign, arXiv 2406.12056 (made by `chmr-bench pretrain`; not "
-    "the authors' weights). Research use; what it learnt is that of its atlas."
-)
 SAMPLED = 256
 """Molecules of the atlas whose latents the card describes."""
 
@@ -34,8 +27,19 @@ SAMPLED = 256
 class InfoAlignPretraining(PretrainingPlan[AtlasMaterial, InfoAlignLearner]):
     """InfoAlign: its material and its network."""
 
+    title = "InfoAlign"
+    about = (
+        "An encoder of molecules that learnt to reconstruct what walks on a graph of molecules, "
+        "cells and genes meet, after InfoAlign, arXiv 2406.12056 (made by `chmr-bench pretrain`; "
+        "not the authors' weights). Research use; what it learnt is that of its atlas."
+    )
     kind = InfoAlignLearner
+    file = WEIGHTS_FILE
     config: InfoAlignSettings
+
+    def inputs(self) -> Mapping[str, FeatureRequest]:
+        """Return what the network reads of a molecule: its graph."""
+        return INPUTS
 
     def prepare(self, atlas: Atlas) -> AtlasMaterial:
         """Return everything that is read while learning."""
@@ -61,18 +65,10 @@ class InfoAlignPretraining(PretrainingPlan[AtlasMaterial, InfoAlignLearner]):
             }
         }
 
-    def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
-        """Return the card as Markdown."""
+    def card_lines(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+        """Return how wide the latents are."""
         latent = made["latent"]
-        line = (
+        return [
             f"- Latent: standard deviation of mu over molecules {latent['mu_sd']:g}, mean sigma "
             f"{latent['sigma']:g}, columns that are the same for all: {latent['flat_columns']}"
-        )
-        return card.readme("InfoAlign", WHAT, info, made, [line])
-
-    def save(
-        self, learner: InfoAlignLearner, info: Mapping[str, Any], write_card: Callable[[str], None]
-    ) -> None:
-        """Write the weights; `write_card` is called with their sha256 before they are there."""
-        metadata = WeightsMetadata.now(self.config, INPUTS, info)
-        save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)
+        ]

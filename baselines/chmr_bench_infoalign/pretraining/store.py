@@ -12,6 +12,7 @@ from chmr_bench_infoalign.config import InfoAlignConfig, InfoAlignSettings
 from chmr_bench_infoalign.pretraining import released
 from chmr_bench_infoalign.weights import WEIGHTS_FILE, place_of
 
+PLAN = "chmr_bench_infoalign.pretraining.making:InfoAlignPretraining"
 TENSORS = ".safetensors"
 """What the name of a file of `chmr-bench pretrain` ends in; others are of the published code."""
 EPOCH_MS = 3.7
@@ -38,21 +39,11 @@ def find_or_make(
     if isinstance(config, InfoAlignConfig) and config.weights:
         return _given(config, request)
     place = place_of(config, request)
-
-    def make() -> None:
-        from chmr_bench.nn.pretraining import making  # torch, only where it is needed
-        from chmr_bench_infoalign.pretraining.making import InfoAlignPretraining
-
-        making.make(InfoAlignPretraining(config, request, place))
-
-    pending = store.pending(config, config.epochs, place, core_ms=_core_ms(config))
-    return store.find_or_make(place, request, pending, make)
-
-
-def _core_ms(config: InfoAlignSettings) -> float:
-    """Return how long a molecule takes on one core, its features included."""
-    epochs = 0 if config.encoder == "random" else config.epochs
-    return FEATURES_MS + epochs * EPOCH_MS * config.hidden / 300 * config.layers / 5
+    epoch_ms = EPOCH_MS * config.hidden / 300 * config.layers / 5
+    pending = store.pending(
+        config, config.epochs, place, features_ms=FEATURES_MS, epoch_ms=epoch_ms
+    )
+    return store.find_or_make(place, request, pending, store.maker(PLAN, config, request, place))
 
 
 def _given(config: InfoAlignConfig, request: WeightsRequest) -> Weights | PendingWeights:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from chmr_bench import Weights
+from chmr_bench import FeatureRequest, Weights
 from chmr_bench.cells.atlas import Atlas
-from chmr_bench.nn.pretraining import card
-from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.making import PretrainingPlan
-from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench.types import IntArray
 from chmr_bench_mmsa.config import MmsaSettings
 from chmr_bench_mmsa.molecules import molecule_batch
@@ -28,14 +25,8 @@ from chmr_bench_mmsa.pretraining.learning import (
     new_network,
     prepare,
 )
-from chmr_bench_mmsa.weights import feature_requests, save_network
+from chmr_bench_mmsa.weights import WEIGHTS_FILE, feature_requests
 
-WHAT = (
-    "Encoders of a molecule's graph, drawing and conformer that learnt one code for all three, "
-    f"with a hypergraph and a memory of anchors, after MMSA, arXiv 2505.05877: a {RECONSTRUCTION}. "
-    "Of the paper only the abstract could be read; docs/mmsa.md says what was assumed. Research "
-    "use; what it learnt is that of its atlas's structures."
-)
 SAMPLED = 256
 """Molecules whose representations the card describes."""
 
@@ -44,8 +35,20 @@ SAMPLED = 256
 class MmsaPretraining(PretrainingPlan[MmsaMaterial, MmsaLearner]):
     """MMSA: its material and its network."""
 
+    title = "MMSA"
+    about = (
+        "Encoders of a molecule's graph, drawing and conformer that learnt one code for all three, "
+        "with a hypergraph and a memory of anchors, after MMSA, arXiv 2505.05877: a "
+        f"{RECONSTRUCTION}. Of the paper only the abstract could be read; docs/mmsa.md says what "
+        "was assumed. Research use; what it learnt is that of its atlas's structures."
+    )
     kind = MmsaLearner
+    file = WEIGHTS_FILE
     config: MmsaSettings
+
+    def inputs(self) -> Mapping[str, FeatureRequest]:
+        """Return modality -> its feature."""
+        return feature_requests(self.config)
 
     def prepare(self, atlas: Atlas) -> MmsaMaterial:
         """Return everything that is read while learning."""
@@ -72,21 +75,14 @@ class MmsaPretraining(PretrainingPlan[MmsaMaterial, MmsaLearner]):
         rows = np.arange(0, n, -(-n // SAMPLED))
         return {"health": health(learner.network.cpu(), learner.material, rows)}
 
-    def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
-        """Return the card as Markdown."""
+    def card_lines(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+        """Return what it learnt from, how healthy it is, and where its graph encoder begins."""
         lines = _lines(info["material"], made["health"])
-        lines += [f"- Note: {begun.words(self._begun)}"] if self._begun else []
-        return card.readme("MMSA", WHAT, info, made, lines)
+        return [*lines, f"- Note: {begun.words(self._begun)}"] if self._begun else lines
 
-    def save(
-        self, learner: MmsaLearner, info: Mapping[str, Any], write_card: Callable[[str], None]
-    ) -> None:
-        """Write the weights; `write_card` is called with their sha256 before they are there."""
-        # Boards say it where they say what it learnt from.
-        more = [begun.words(self._begun)] if self._begun else []
-        marked = {**info, "note": "; ".join([RECONSTRUCTION, *more])}
-        metadata = WeightsMetadata.now(self.config, feature_requests(self.config), marked)
-        save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)
+    def note(self) -> str:
+        """Return that it is a reconstruction, and where its graph encoder begins."""
+        return "; ".join([RECONSTRUCTION, *([begun.words(self._begun)] if self._begun else [])])
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from chmr_bench.nn.pretraining import store
 from chmr_bench_mmsa.config import MmsaConfig, MmsaSettings
 from chmr_bench_mmsa.weights import WEIGHTS_FILE, place_of
 
+PLAN = "chmr_bench_mmsa.pretraining.making:MmsaPretraining"
 EPOCH_MS = {"graph": 2.8, "image": 8.7, "conformer": 4.8}
 """Of a molecule, epoch and modality at the default sizes: 61 molecules a second on one core."""
 FEATURES_MS = {"graph": 4.0, "image": 2.0, "conformer": 6.0}
@@ -27,20 +28,12 @@ def find_or_make(config: MmsaSettings, request: WeightsRequest) -> Weights | Pen
     if isinstance(config, MmsaConfig) and config.weights:
         return store.named(config, config.weights, WEIGHTS_FILE, request.chosen)
     place = place_of(config, request)
-
-    def make() -> None:
-        from chmr_bench.nn.pretraining import making  # torch, only where it is needed
-        from chmr_bench_mmsa.pretraining.making import MmsaPretraining
-
-        making.make(MmsaPretraining(config, request, place))
-
     pending = store.pending(
-        config, config.epochs, place, core_ms=_core_ms(config), molecules=config.molecules
+        config,
+        config.epochs,
+        place,
+        features_ms=sum(FEATURES_MS[name] for name in config.modalities),
+        epoch_ms=sum(EPOCH_MS[name] for name in config.modalities),
+        molecules=config.molecules,
     )
-    return store.find_or_make(place, request, pending, make)
-
-
-def _core_ms(config: MmsaSettings) -> float:
-    """Return how long a molecule takes on one core, its features included."""
-    epochs = 0 if config.encoder == "random" else config.epochs
-    return sum(FEATURES_MS[m] + epochs * EPOCH_MS[m] for m in config.modalities)
+    return store.find_or_make(place, request, pending, store.maker(PLAN, config, request, place))

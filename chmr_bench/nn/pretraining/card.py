@@ -67,7 +67,7 @@ def readme(
     what: str,
     info: Mapping[str, Any],
     made: Mapping[str, Any],
-    more: Sequence[str] = (),
+    more: Sequence[str],
 ) -> str:
     """Return the card as Markdown.
 

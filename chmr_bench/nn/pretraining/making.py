@@ -16,11 +16,12 @@ import filelock
 import numpy as np
 from torch import nn
 
-from chmr_bench import DataError, WeightsRequest
+from chmr_bench import DataError, FeatureRequest, WeightsRequest
 from chmr_bench.cells.atlas import Atlas
 from chmr_bench.nn.pretraining import card, checkpoint, figure, files
 from chmr_bench.nn.pretraining.learner import Keep, Learner, torch_settings
 from chmr_bench.nn.pretraining.material import AtlasMaterial, check_readouts
+from chmr_bench.nn.pretraining.network_file import NetworkFile, WeightsMetadata
 from chmr_bench.nn.pretraining.place import Place
 from chmr_bench.nn.pretraining.settings import AtlasSettings, StepSettings
 from chmr_bench.types import IntArray
@@ -43,15 +44,22 @@ class PretrainingPlan(ABC, Generic[AnyMaterial, AnyLearner]):
 
     Attributes
     ----------
+    title, about : str
+        For the card: the model's name, and a sentence on what trained weights are.
     kind : type[Learner]
         The model's learner.
+    file : NetworkFile
+        How its networks are stored.
     config : AtlasSettings
         The model's settings, with the seed of the place: whoever chose it, the bytes are the same.
     place : Place
         Where the weights belong.
     """
 
+    title: ClassVar[str]
+    about: ClassVar[str]
     kind: ClassVar[type[Learner]]
+    file: ClassVar[NetworkFile[Any, Any]]
     config: AtlasSettings
     request: WeightsRequest
     place: Place
@@ -59,6 +67,10 @@ class PretrainingPlan(ABC, Generic[AnyMaterial, AnyLearner]):
     def __post_init__(self) -> None:
         settled = self.config.model_copy(update={"pretrain_seed": self.place.seed})
         object.__setattr__(self, "config", settled)
+
+    @abstractmethod
+    def inputs(self) -> Mapping[str, FeatureRequest]:
+        """Return what the network reads of a molecule: name -> feature."""
 
     @abstractmethod
     def prepare(self, atlas: Atlas) -> AnyMaterial:
@@ -92,14 +104,20 @@ class PretrainingPlan(ABC, Generic[AnyMaterial, AnyLearner]):
         return np.zeros(0, dtype=np.uint64)
 
     @abstractmethod
-    def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
-        """Return the card as Markdown."""
+    def card_lines(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+        """Return the lines of the card's list that are this model's own."""
 
-    @abstractmethod
+    def note(self) -> str:
+        """Return what boards say where they say what the weights learnt from; often nothing."""
+        return ""
+
     def save(
         self, learner: AnyLearner, info: Mapping[str, Any], write_card: Callable[[str], None]
     ) -> None:
         """Write the weights; `write_card` is called with their sha256 before they are there."""
+        noted = {**info, "note": self.note()} if self.note() else info
+        metadata = WeightsMetadata.now(self.config, self.inputs(), noted)
+        self.file.save(self.place.folder / files.WEIGHTS, learner.network, metadata, write_card)
 
 
 def make(pretraining: PretrainingPlan[Any, Any]) -> None:
@@ -151,7 +169,8 @@ def _make(pretraining: PretrainingPlan[Any, Any]) -> None:
     made = {**card.circumstances(learner), **more}
     files.write_seen(place.folder, material.keys, pretraining.also_seen())
     figure.draw(place.folder / files.FIGURE, history, f"pretraining on {atlas.name}")
-    readme = pretraining.readme(info, made)
+    lines = pretraining.card_lines(info, made)
+    readme = card.readme(pretraining.title, pretraining.about, info, made, lines)
     pretraining.save(
         learner, info, lambda sha256: card.write(place.folder, info, made, sha256, readme)
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 from chmr_bench import DataError, PendingWeights, Weights, WeightsRequest
 from chmr_bench.errors import SettingError
+from chmr_bench.lazy import load_object
 from chmr_bench.nn.pretraining.files import (
     CARD_JSON,
     SEEN,
@@ -153,7 +154,8 @@ def pending(
     epochs: int,
     place: Place,
     *,
-    core_ms: float = 0.0,
+    features_ms: float,
+    epoch_ms: float,
     without: str = "",
     molecules: int = 0,
 ) -> PendingWeights:
@@ -161,16 +163,37 @@ def pending(
 
     Parameters
     ----------
-    core_ms, molecules
-        See `PendingWeights`; 0 = not known, and all.
+    features_ms, epoch_ms : float
+        Milliseconds of one core for a molecule's features, and for a molecule and epoch.
     without : str
         Another model that starts from none.
+    molecules : int
+        See `PendingWeights`; 0 = all.
     """
-    atlas = " + ".join(config.atlas)
-    title = f"pretrain on {atlas}, {epochs} epochs"
+    atlas, of = " + ".join(config.atlas), f"(seed {place.seed}, {place.key[:8]})"
+    title = f"pretrain on {atlas}, {epochs} epochs {of}"
     if config.encoder == "random":
-        title = f"an untrained encoder, standardised on {atlas}"
-    title += f" (seed {place.seed}, {place.key[:8]})"
+        title, epochs = f"an untrained encoder, standardised on {atlas} {of}", 0
     given = "--set weights=FILE starts from such as you have"
     text = f"{given}, {without} from none" if without else given
+    core_ms = features_ms + epochs * epoch_ms
     return PendingWeights(title, config.atlas, core_ms, text, molecules)
+
+
+def maker(
+    plan: str, config: AtlasSettings, request: WeightsRequest, place: Place
+) -> Callable[[], None]:
+    """Return what makes the weights; torch is imported only when it is called.
+
+    Parameters
+    ----------
+    plan : str
+        The model's `making.PretrainingPlan`, as ``"module:name"``.
+    """
+
+    def make() -> None:
+        from chmr_bench.nn.pretraining import making
+
+        making.make(load_object(plan)(config, request, place))
+
+    return make

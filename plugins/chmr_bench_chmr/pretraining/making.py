@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from chmr_bench import FeatureRequest
 from chmr_bench.cells.atlas import Atlas
-from chmr_bench.nn.pretraining import card
-from chmr_bench.nn.pretraining.files import WEIGHTS
 from chmr_bench.nn.pretraining.making import PretrainingPlan
-from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr.config import PretrainConfig
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining.loop import ChmrLearner, new_network
 from chmr_bench_chmr.pretraining.material import Material, prepare
 from chmr_bench_chmr.pretraining.state import learn_state
 from chmr_bench_chmr.pretraining.usage import tree_usage
-from chmr_bench_chmr.weights import feature_requests, save_network
-
-WHAT = (
-    "An encoder of molecules that learnt from cell read-outs, after arXiv 2511.21120 "
-    "(made by `chmr-bench pretrain`). Research use; what it learnt is that of its atlas."
-)
+from chmr_bench_chmr.weights import WEIGHTS_FILE, feature_requests
 
 
 @dataclass(frozen=True)
 class ChmrPretraining(PretrainingPlan[Material, ChmrLearner]):
     """CHMR: its material, network, cell state and tree."""
 
+    title = "CHMR"
+    about = (
+        "An encoder of molecules that learnt from cell read-outs, after arXiv 2511.21120 "
+        "(made by `chmr-bench pretrain`). Research use; what it learnt is that of its atlas."
+    )
     kind = ChmrLearner
+    file = WEIGHTS_FILE
     config: PretrainConfig
+
+    def inputs(self) -> Mapping[str, FeatureRequest]:
+        """Return what the network reads of a molecule: name -> feature."""
+        return feature_requests(self.config)
 
     def prepare(self, atlas: Atlas) -> Material:
         """Return everything that is read while learning."""
@@ -45,7 +48,7 @@ class ChmrPretraining(PretrainingPlan[Material, ChmrLearner]):
     def finish(self, learner: ChmrLearner) -> Mapping[str, Any]:
         """Learn the cell state; return how it was calibrated, and how the tree is used.
 
-        Both are of the network as its file holds it, rounded.
+        Both are of the network as its file holds it, rounded. The decoder of bits is not kept.
         """
         network, material = learner.network, learner.material
         with torch.no_grad():
@@ -53,20 +56,12 @@ class ChmrPretraining(PretrainingPlan[Material, ChmrLearner]):
                 parameter.copy_(parameter.half())
         calibration = learn_state(network, material, self.request)
         usage = tree_usage(network, material, self.request.device)
+        network.drop_bit_decoder()
         return {"tree": usage, "cell_state": dict(calibration)}
 
-    def readme(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> str:
-        """Return the card as Markdown."""
-        more = _tree_lines(made["tree"]) + _state_lines(made["cell_state"])
-        return card.readme("CHMR", WHAT, info, made, more)
-
-    def save(
-        self, learner: ChmrLearner, info: Mapping[str, Any], write_card: Callable[[str], None]
-    ) -> None:
-        """Write the weights; `write_card` is called with their sha256 before they are there."""
-        learner.network.drop_bit_decoder()
-        metadata = WeightsMetadata.now(self.config, feature_requests(self.config), info)
-        save_network(self.place.folder / WEIGHTS, learner.network, metadata, write_card)
+    def card_lines(self, info: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+        """Return how the tree is used, and how far the cell state believes structure."""
+        return _tree_lines(made["tree"]) + _state_lines(made["cell_state"])
 
 
 def _tree_lines(levels: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -8,6 +8,7 @@ from chmr_bench_chmr.config import ChmrConfig, PretrainConfig
 from chmr_bench_chmr.reading import uses_encoder
 from chmr_bench_chmr.weights import WEIGHTS_FILE, place_of
 
+PLAN = "chmr_bench_chmr.pretraining.making:ChmrPretraining"
 INPUTS = frozenset({"radius", "n_bits", "geometry"})
 """Settings that say what is read of a molecule: weights and fit must always agree on them."""
 EPOCH_MS = 8.4
@@ -39,21 +40,12 @@ def find_or_make(
             checked = request.chosen | INPUTS
             return store.named(config, config.weights, WEIGHTS_FILE, checked)
     place = place_of(config, request)
-
-    def make() -> None:
-        from chmr_bench.nn.pretraining import making  # torch, only where it is needed
-        from chmr_bench_chmr.pretraining.making import ChmrPretraining
-
-        making.make(ChmrPretraining(config, request, place))
-
     pending = store.pending(
-        config, config.epochs, place, core_ms=_core_ms(config), without="chmr.head-only"
+        config,
+        config.epochs,
+        place,
+        features_ms=FEATURES_MS[config.geometry != "none"],
+        epoch_ms=EPOCH_MS * config.hidden / 300 * config.layers / 5,
+        without="chmr.head-only",
     )
-    return store.find_or_make(place, request, pending, make)
-
-
-def _core_ms(config: PretrainConfig) -> float:
-    """Return how long a molecule takes on one core, its features included."""
-    size = config.hidden / 300 * config.layers / 5
-    epochs = 0 if config.encoder == "random" else config.epochs
-    return FEATURES_MS[config.geometry != "none"] + epochs * EPOCH_MS * size
+    return store.find_or_make(place, request, pending, store.maker(PLAN, config, request, place))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from chmr_bench.nn.pretraining import checkpoint
 from chmr_bench.nn.pretraining.making import losses_csv
 from chmr_bench.nn.pretraining.values import Values
 from chmr_bench.sweep.model_settings import changed
@@ -22,6 +22,7 @@ from chmr_bench_chmr.shape import Modality, NetworkShape
 from chmr_bench_chmr.weights import place_of
 from tests.unit.chmr.test_objective import make_network, step
 from tests.unit.chmr.test_pretraining_loop import learn, setting  # noqa: F401 - a fixture
+from tests.unit.learners import check_resumed
 
 
 def values(x: Any, observed: Any = None, *, binary: bool = False, entries: Any = None) -> Values:
@@ -113,7 +114,10 @@ def test_weights_bear_on_the_total_alone() -> None:
     assert (even["total"] - weighed["total"]).item() == pytest.approx(0.75 * less, rel=1e-4)
 
 
-def test_it_learns_by_held_out_molecules_and_resumes(setting: Any) -> None:  # noqa: F811
+def test_it_learns_by_held_out_molecules_and_resumes(
+    setting: Any,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     made = setting(balance="uncertainty", epochs=3)
     whole = made.learner()
     expected = learn(whole)
@@ -123,14 +127,7 @@ def test_it_learns_by_held_out_molecules_and_resumes(setting: Any) -> None:  # n
     assert all(names <= set(epoch) for epoch in told)
     assert whole._weights(learning=False) == weights(whole._shares, {})
     assert whole._weights(learning=True) != whole._weights(learning=False)
-    broken = made.learner(write_at=3)
-    with pytest.raises(KeyboardInterrupt):
-        broken.learn(lambda _: None)
-    resumed, stored = made.learner(), checkpoint.read(made.folder, "key")
-    assert stored is not None
-    resumed.resume(stored)
-    found = learn(resumed)
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    check_resumed(made.learner, tmp_path, at=3)
     assert any(
         not torch.equal(value, expected[name])
         for name, value in learn(setting(epochs=3).learner()).items()

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.problems import featurised
+
 pytest.importorskip("torch")
 
 import torch
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
-from chmr_bench.features.cache import featurise
 from chmr_bench.features.profiles import CLIP
-from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench_chmr.cell_input import CellReader
 from chmr_bench_chmr.cell_state import Views
 from chmr_bench_chmr.config import ChmrConfig
@@ -48,11 +48,7 @@ OBSERVED = {"morphology": np.arange(64) % 3 > 0, "expression": np.arange(64) % 2
 
 @pytest.fixture(scope="module")
 def structure() -> Inputs:
-    wanted = Chmr.needs(CONFIG).items()
-    return Inputs(
-        SMILES,
-        {n: featurise(feature_spec(r), r.settings, SMILES, n_jobs=1) for n, r in wanted},
-    )
+    return featurised(SMILES, Chmr.needs(CONFIG))
 
 
 @pytest.fixture

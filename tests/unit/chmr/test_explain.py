@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
+
+from tests.unit.problems import featurised
 
 pytest.importorskip("torch")
 
@@ -15,8 +17,6 @@ import torch
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.errors import SettingError
-from chmr_bench.features.cache import featurise
-from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_chmr import explain
 from chmr_bench_chmr.config import ChmrConfig
@@ -43,10 +43,7 @@ def cells() -> MatrixBlock:
 
 @pytest.fixture(scope="module")
 def inputs() -> Inputs:
-    blocks: dict[str, Any] = {
-        name: featurise(feature_spec(wanted), wanted.settings, SMILES, n_jobs=1)
-        for name, wanted in Chmr.needs(CONFIG).items()
-    }
+    blocks = featurised(SMILES, Chmr.needs(CONFIG)).blocks
     keys = tuple(f"KEY{i}" for i in range(len(SMILES)))
     return Inputs(SMILES, {**blocks, "morphology": cells()}, keys)
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.problems import featurised
+
 pytest.importorskip("torch")
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
-from chmr_bench.features.cache import featurise
-from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.plugins import registry
 from chmr_bench.settings import build_config
 from chmr_bench_chmr.config import CellFinetunedConfig, ChmrConfig, FinetunedConfig
@@ -43,9 +43,7 @@ TRAIN, VALID = np.arange(0, 64, 2), np.arange(1, 64, 2)
 @pytest.fixture(scope="module")
 def inputs() -> Inputs:
     every = CONFIG.model_copy(update={"tune_inputs": ("bits", "counts", "descriptors")})
-    wanted = Finetuned.needs(every).items()
-    blocks = {n: featurise(feature_spec(r), r.settings, SMILES, n_jobs=1) for n, r in wanted}
-    return Inputs(SMILES, blocks)
+    return featurised(SMILES, Finetuned.needs(every))
 
 
 @pytest.fixture

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.problems import featurised
+
 pytest.importorskip("torch")
 
 import torch
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
 from chmr_bench.errors import SettingError
-from chmr_bench.features.cache import featurise
 from chmr_bench.features.profiles import CLIP
 from chmr_bench.features.storage import write_block
 from chmr_bench.metrics import macro, score_tasks
-from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench.plugins import registry
 from chmr_bench.settings import build_config
@@ -52,11 +52,7 @@ def context(encoder: Callable[..., Path]) -> FitContext:
 
 @pytest.fixture(scope="module")
 def inputs() -> Inputs:
-    blocks = {
-        name: featurise(feature_spec(wanted), wanted.settings, SMILES, n_jobs=1)
-        for name, wanted in Chmr.needs(CONFIG).items()
-    }
-    return Inputs(SMILES, blocks)
+    return featurised(SMILES, Chmr.needs(CONFIG))
 
 
 def fitted(inputs: Inputs, y: Any, context: FitContext, **changes: Any) -> Chmr:

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chmr_bench import FitContext, Inputs, MatrixBlock, TaskInfo
-from chmr_bench.features.cache import featurise
-from chmr_bench.nn.pretraining.features import feature_spec
+from chmr_bench import FitContext, MatrixBlock, TaskInfo
 from chmr_bench.statistics.retrieval import ranks_of, retrieval_scores
 from chmr_bench_chmr.matching import ChmrMatcher
 from chmr_bench_chmr.regressor_config import RegressorConfig
 from chmr_bench_chmr.regressor_matching import RegressorMatcher
+from tests.unit.problems import featurised
 
 CONTEXT = FitContext(TaskInfo("regression", (), "mae"))
 REGRESSOR = RegressorConfig(
@@ -35,21 +34,13 @@ def pairs(tiny: Any, *, in_part: bool = False) -> Any:
     return replace(tiny.atlas(), blocks={"morphology": other, "expression": block})
 
 
-def inputs_of(model: Any, known: Any) -> Inputs:
-    blocks = {
-        name: featurise(feature_spec(wanted), wanted.settings, known.smiles, n_jobs=1)
-        for name, wanted in model.needs(model.config).items()
-    }
-    return Inputs(known.smiles, blocks, known.keys)
-
-
 @pytest.mark.parametrize("in_part", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("name", [pytest.param("chmr", marks=pytest.mark.slow), "cells.regressor"])
 def test_what_it_learnt_ranks_profiles(tiny: Any, home: Path, name: str, in_part: bool) -> None:
     config = tiny.config(epochs=25, dropout=0.0, latent_dropout=0.1, sca_weight=10.0)
     model = ChmrMatcher(config) if name == "chmr" else RegressorMatcher(REGRESSOR)
     known = pairs(tiny, in_part=in_part)
-    molecules = inputs_of(model, known)
+    molecules = featurised(known.smiles, model.needs(model.config), known.keys)
     model.fit_pairs(molecules, known, CONTEXT)
     similarity = model.score(molecules, "expression", known.blocks["expression"])
     assert similarity.shape == (64, 64)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.problems import featurised
+
 pytest.importorskip("torch")
 
 import torch
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
-from chmr_bench.features.cache import featurise
 from chmr_bench.nn import embeddings
-from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench.types import FloatArray
 from chmr_bench_chmr import embedding
@@ -45,11 +45,7 @@ CONFIG = ChmrConfig(
 
 
 def inputs_of(smiles: tuple[str, ...], config: ChmrConfig = CONFIG) -> Inputs:
-    blocks = {
-        name: featurise(feature_spec(wanted), wanted.settings, smiles, n_jobs=1)
-        for name, wanted in Chmr.needs(config).items()
-    }
-    return Inputs(smiles, blocks)
+    return featurised(smiles, Chmr.needs(config))
 
 
 @pytest.fixture
@@ -230,16 +226,14 @@ def test_bits_of_a_molecule_without_them_are_zero() -> None:
 
 
 def test_the_ensemble_is_the_weighted_mean_of_both(context: FitContext) -> None:
-    smiles = SMILES
     found = {}
     for gamma in (0.0, 1.0, 3.0):
         config = CONFIG.model_copy(update={"forest_weight": gamma})
-        blocks = {
-            name: featurise(feature_spec(wanted), wanted.settings, smiles, n_jobs=1)
-            for name, wanted in ForestEnsemble.needs(config).items()
+        inputs = featurised(SMILES, ForestEnsemble.needs(config))
+        assert {n for n in inputs.blocks if n.startswith(PREFIX)} == {
+            "forest.morgan",
+            "forest.maccs",
         }
-        inputs = Inputs(smiles, blocks)
-        assert {n for n in blocks if n.startswith(PREFIX)} == {"forest.morgan", "forest.maccs"}
         model = ForestEnsemble(config)
         half, rest = np.arange(12), np.arange(12, 24)
         y = labels(24)

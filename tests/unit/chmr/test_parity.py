@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,27 +13,13 @@ from chmr_bench import DataError
 from chmr_bench.nn.gnn import BACKEND_VARIABLE
 from chmr_bench_chmr import parity
 from chmr_bench_chmr.published_keys import published_shape, translated
-
-GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "parity" / "chmr"
+from tests.unit.golden import golden_copy, spoil
 
 
 @pytest.fixture
 def golden(tmp_path: Path) -> Path:
     """A copy of the published tensors that a test may spoil."""
-    if not (GOLDEN / "weights.safetensors").is_file():
-        pytest.skip("the golden tensors of the published code are not here")
-    folder = tmp_path / "golden"
-    folder.mkdir()
-    for file in GOLDEN.iterdir():  # one by one: the originals are read-only
-        shutil.copyfile(file, folder / file.name)
-    return folder
-
-
-def spoil(folder: Path, file: str, key: str, change: float) -> None:
-    tensors = load_file(folder / f"{file}.safetensors")
-    tensors[key] = tensors[key].clone()
-    tensors[key].view(-1)[-1] += change
-    save_file(tensors, folder / f"{file}.safetensors")
+    return golden_copy("chmr", tmp_path)
 
 
 @pytest.mark.parametrize("backend", ["compiled", "pyg"])

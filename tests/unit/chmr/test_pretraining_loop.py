@@ -18,42 +18,28 @@ from chmr_bench import PluginError
 from chmr_bench.errors import DataError
 from chmr_bench.nn.pretraining import checkpoint, figure, making, seeding
 from chmr_bench.nn.pretraining import learner as learners
+from chmr_bench.nn.pretraining.place import Place
 from chmr_bench_chmr.network import ChmrNetwork
 from chmr_bench_chmr.pretraining import loop
 from chmr_bench_chmr.pretraining import material as materials
 from chmr_bench_chmr.pretraining.making import ChmrPretraining
 from chmr_bench_chmr.weights import place_of
+from tests.unit.learners import KEY, check_resumed, stop
 
 
 class Setting:
-    """Learns on the tiny atlas, keeping every checkpoint."""
+    """Learns on the tiny atlas."""
 
     def __init__(self, tiny: Any, folder: Path, **changes: Any) -> None:
         precision = changes.pop("precision", "float32")
         self.config = tiny.config(**changes)
         self.request = tiny.request(folder, precision=precision)
         self.material = materials.prepare(tiny.atlas(), self.config, self.request, 0)
-        self.folder, self.kept = folder, 0
 
-    def learner(self, write_at: int | None = None) -> loop.ChmrLearner:
-        """Return a learner that writes its checkpoint number `write_at`, and stops there."""
-
-        def keep(made: checkpoint.Checkpoint) -> None:
-            self.kept += 1
-            if self.kept == write_at:
-                checkpoint.write(self.folder, made)
-                raise KeyboardInterrupt
-
-        return loop.ChmrLearner(
-            self.material,
-            self.config,
-            self.request,
-            0,
-            loop.new_network(self.material, self.config, 0),
-            checkpoint.Standing("key"),
-            keep,
-            0.0 if write_at else 1e9,
-        )
+    def learner(self) -> loop.ChmrLearner:
+        """Return a learner at its start."""
+        plan = ChmrPretraining(self.config, self.request, Place(self.request.folder, KEY, 0, {}))
+        return plan.learner(self.material, lambda _: None, 1e9)
 
 
 @pytest.fixture
@@ -76,22 +62,10 @@ def learn(learner: loop.ChmrLearner) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("stop_at", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 7))])
-def test_a_resumed_pretraining_is_the_undisturbed_one(setting: Any, stop_at: int) -> None:
-    made = setting()
-    whole = made.learner()
-    expected = learn(whole)
-    broken = made.learner(write_at=stop_at)
-    with pytest.raises(KeyboardInterrupt):
-        broken.learn(lambda _: None)
-    torch.manual_seed(stop_at)  # another process has another generator
-    resumed = made.learner()
-    stored = checkpoint.read(made.folder, "key")
-    assert stored is not None
-    resumed.resume(stored)
-    found = learn(resumed)
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
-    assert resumed.standing.history == whole.standing.history
-    assert resumed.standing.sittings == 2
+def test_a_resumed_pretraining_is_the_undisturbed_one(
+    setting: Any, stop_at: int, tmp_path: Path
+) -> None:
+    check_resumed(setting().learner, tmp_path, stop_at)
 
 
 def test_the_epoch_with_the_lowest_held_out_loss_is_kept(
@@ -269,16 +243,14 @@ def test_torch_is_left_as_it_was(setting: Any) -> None:
 
 
 def test_checkpoints_that_are_of_no_use(setting: Any, tiny: Any, tmp_path: Path) -> None:
-    assert checkpoint.read(tmp_path, "key") is None
-    stopped = setting().learner(write_at=1)
-    with pytest.raises(KeyboardInterrupt):
-        stopped.learn(lambda _: None)
+    assert checkpoint.read(tmp_path, KEY) is None
+    stop(setting().learner(), tmp_path, at=1)
     with pytest.raises(DataError, match="belongs to other weights"):
         checkpoint.read(tmp_path, "other")
     file = tmp_path / checkpoint.FILE
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(DataError, match="cannot be read"):
-        checkpoint.read(tmp_path, "key")
+        checkpoint.read(tmp_path, KEY)
 
 
 @pytest.mark.slow

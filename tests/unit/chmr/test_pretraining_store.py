@@ -308,7 +308,7 @@ def test_a_pretraining_that_fails_leaves_no_weights(
     def broken(*_: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(making, "save_network", broken)
+    monkeypatch.setattr(making.ChmrPretraining, "save", broken)
     with pytest.raises(OSError, match="disk is full"):
         ask(make=True)
     monkeypatch.undo()

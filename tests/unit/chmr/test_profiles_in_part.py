@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.problems import featurised
+
 pytest.importorskip("torch")
 
 import torch
 
 from chmr_bench import DataError, FitContext, Inputs, MatrixBlock, TaskInfo
-from chmr_bench.features.cache import featurise
 from chmr_bench.nn.losses import info_nce, vicreg
-from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.files import read_tensors
 from chmr_bench.nn.pretraining.values import shuffled, standardised
 from chmr_bench_chmr import regressor
@@ -234,10 +234,7 @@ GROWTH = Modality("growth", 4, in_part=True)
 
 def molecules(tiny: Any, config: Any, observed: Any, fill: float = NAN) -> Inputs:
     smiles = tiny.atlas().smiles
-    blocks: dict[str, Any] = {
-        name: featurise(feature_spec(r), r.settings, smiles, n_jobs=1)
-        for name, r in feature_requests(config).items()
-    }
+    blocks = dict(featurised(smiles, feature_requests(config)).blocks)
     values = np.random.default_rng(1).normal(size=observed.shape)
     blocks["growth"] = MatrixBlock(np.where(observed, values, fill), observed)
     return Inputs(smiles, blocks)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.problems import featurised
+
 pytest.importorskip("torch")
 
 import torch
@@ -26,8 +28,6 @@ from chmr_bench import (
 from chmr_bench.cells import Atlas
 from chmr_bench.cells.atlas import Bound
 from chmr_bench.contracts import no_progress
-from chmr_bench.features.cache import featurise
-from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.files import write_tensors
 from chmr_bench_chmr.reading import bits_of
 from chmr_bench_chmr.regressor import Regressor, _Body, find_or_make
@@ -79,9 +79,7 @@ def weights_of(folder: Path, data: Data, config: RegressorConfig = CONFIG, **mor
 
 
 def inputs_of(smiles: tuple[str, ...]) -> Inputs:
-    wanted = requests(CONFIG).items()
-    blocks = {n: featurise(feature_spec(r), r.settings, smiles, n_jobs=1) for n, r in wanted}
-    return Inputs(smiles, blocks)
+    return featurised(smiles, requests(CONFIG))
 
 
 def test_weights_are_made_once(home: Path, tmp_path: Path) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy import sparse
 
-from chmr_bench import FitContext, Inputs, MatrixBlock, TaskInfo
-from chmr_bench.types import BoolArray, FloatArray, TaskType
+from chmr_bench import Inputs, MatrixBlock
+from chmr_bench.types import BoolArray, TaskType
+from tests.unit.problems import Problem
 
 N_BITS = 128
 N_TRAIN, N_VALID, N_TEST = 300, 100, 200
@@ -27,36 +26,11 @@ def as_inputs(bits: BoolArray, **others: BoolArray) -> Inputs:
     return Inputs(tuple(f"M{i}" for i in range(n)), blocks)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A made-up problem.
-
-    Columns of y: 0 follows the rule; 1 is the same with two thirds of its labels missing; 2 has
-    one label value only in train; 3 has no label in train.
-    """
-
-    task_type: TaskType
-    train: Inputs
-    valid: Inputs
-    test: Inputs
-    y_train: FloatArray
-    y_valid: FloatArray
-    y_test: FloatArray
-
-    def context(self, **changes: Any) -> FitContext:
-        """Return the surroundings of a fit."""
-        metric = "roc_auc" if self.task_type == "classification" else "mae"
-        names = tuple(f"task{j}" for j in range(self.y_train.shape[1]))
-        return FitContext(TaskInfo(self.task_type, names, metric), **changes)
-
-    def fit(self, model: Any, **changes: Any) -> Any:
-        """Fit a model on it and return the model."""
-        model.fit(self.train, self.y_train, self.valid, self.y_valid, self.context(**changes))
-        return model
-
-
 def make_problem(task_type: TaskType, seed: int = 0) -> Problem:
-    """Draw a problem; half of the molecules have bits 0 and 1 set, which decide."""
+    """Draw a problem; half of the molecules have bits 0 and 1 set, which decide.
+
+    Two thirds of the labels of column 1 are missing.
+    """
     rng = np.random.default_rng(seed)
     n = N_TRAIN + N_VALID + N_TEST
     bits = rng.random((n, N_BITS)) < 0.1
@@ -69,9 +43,7 @@ def make_problem(task_type: TaskType, seed: int = 0) -> Problem:
     y[rng.random(n) < 2 / 3, 1] = np.nan
     y[:N_TRAIN, 2] = 1.0
     y[:N_TRAIN, 3] = np.nan
-    parts = np.split(np.arange(n), [N_TRAIN, N_TRAIN + N_VALID])
-    train, valid, test = (as_inputs(bits[rows]) for rows in parts)
-    return Problem(task_type, train, valid, test, *(y[rows] for rows in parts))
+    return Problem.cut(task_type, as_inputs(bits), y, N_TRAIN, N_VALID)
 
 
 @pytest.fixture(scope="session")

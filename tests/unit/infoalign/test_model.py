@@ -13,9 +13,7 @@ import pytest
 import torch
 
 from chmr_bench import DataError, FitContext, Inputs, TaskInfo
-from chmr_bench.features.cache import featurise
 from chmr_bench.nn import embeddings
-from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_infoalign import embedding
 from chmr_bench_infoalign.config import InfoAlignConfig, InfoAlignTunedConfig
@@ -23,6 +21,7 @@ from chmr_bench_infoalign.finetuned import FinetunedInfoAlign
 from chmr_bench_infoalign.model import InfoAlign
 from chmr_bench_infoalign.network import InfoAlignNetwork, InfoAlignShape, TargetSpace
 from chmr_bench_infoalign.weights import INPUTS, save_network
+from tests.unit.problems import featurised
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
 SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS))
@@ -32,10 +31,7 @@ SMALL: dict[str, Any] = {"head_hidden": 32, "head_epochs": 5}
 
 @pytest.fixture(scope="module")
 def inputs() -> Inputs:
-    blocks = {
-        n: featurise(feature_spec(r), r.settings, SMILES, n_jobs=1) for n, r in INPUTS.items()
-    }
-    return Inputs(SMILES, blocks)
+    return featurised(SMILES, INPUTS)
 
 
 @pytest.fixture
@@ -72,7 +68,7 @@ def test_eight_molecules_are_learnt_by_heart(
     kind: str, inputs: Inputs, context: FitContext
 ) -> None:
     eight, y = inputs.take(np.arange(0, 64, 8)), np.tile([[0.0, 1], [1, 0]], (4, 1))
-    epochs = 600 if kind == "frozen" else 100
+    epochs = 1000 if kind == "frozen" else 100
     still = {"head_dropout": 0.0, "head_epochs": epochs, "head_patience": epochs}
     rates = {"head_learning_rate": 1e-2}
     if kind == "tuned":

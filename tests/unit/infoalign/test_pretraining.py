@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from chmr_bench import MatrixBlock, PendingWeights
 from chmr_bench.contracts import connectivity_hash
 from chmr_bench.errors import SettingError
-from chmr_bench.nn.pretraining import checkpoint, seeding
+from chmr_bench.nn.pretraining import seeding
 from chmr_bench.nn.pretraining.values import min_max
 from chmr_bench_infoalign.config import InfoAlignConfig
-from chmr_bench_infoalign.pretraining.learning import InfoAlignLearner, new_network, prepare
+from chmr_bench_infoalign.pretraining.learning import InfoAlignLearner
+from chmr_bench_infoalign.pretraining.making import InfoAlignPretraining
 from chmr_bench_infoalign.pretraining.store import find_or_make
 from chmr_bench_infoalign.weights import load_network, place_of
+from tests.unit.learners import check_resumed, learner_of
 
 SETTINGS: dict[str, Any] = {
     "atlas": ("tiny",),
@@ -49,11 +50,10 @@ def ask(tiny: Any, home: Path, tmp_path: Path) -> Any:
 
 
 def learner(tiny: Any, folder: Path, **changes: Any) -> InfoAlignLearner:
-    config, request = settings(**changes), tiny.request(folder)
-    material = prepare(tiny.atlas(), config, request, 0)
-    network = new_network(material, config, 0)
-    standing = checkpoint.Standing("key")
-    return InfoAlignLearner(material, config, request, 0, network, standing, lambda _: None, 1e9)
+    request = tiny.request(folder)
+    made: InfoAlignLearner
+    made = learner_of(InfoAlignPretraining, settings(**changes), request, tiny.atlas())
+    return made
 
 
 def test_targets_lie_between_0_and_1() -> None:
@@ -128,25 +128,7 @@ def test_a_resumed_pretraining_is_the_undisturbed_one(
     tiny: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seeding, "VALID_SHARE", 0.2)
-    whole = learner(tiny, tmp_path)
-    whole.learn(lambda _: None)
-    broken = learner(tiny, tmp_path)
-
-    def keep(made: checkpoint.Checkpoint) -> None:
-        if made.standing.epoch == 1:
-            checkpoint.write(tmp_path, made)
-            raise KeyboardInterrupt
-
-    broken.keep, broken.keep_seconds = keep, 0.0
-    with pytest.raises(KeyboardInterrupt):
-        broken.learn(lambda _: None)
-    resumed, stored = learner(tiny, tmp_path), checkpoint.read(tmp_path, "key")
-    assert stored is not None
-    resumed.resume(stored)
-    resumed.learn(lambda _: None)
-    expected = whole.network.state_dict()
-    found = resumed.network.state_dict()
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    check_resumed(lambda: learner(tiny, tmp_path), tmp_path, at=4)  # in the second epoch
 
 
 def test_the_key_follows_what_can_change_a_number(tiny: Any) -> None:

@@ -46,14 +46,11 @@ def settings() -> Callable[..., Any]:
 @pytest.fixture
 def learner(tiny: Any, home: Path, tmp_path: Path, settings: Callable[..., Any]) -> Any:
     """Make a learner of the tiny atlas, or of another."""
-    from chmr_bench.nn.pretraining import checkpoint
-    from chmr_bench_mmsa.pretraining.learning import MmsaLearner, new_network, prepare
+    from chmr_bench_mmsa.pretraining.making import MmsaPretraining
+    from tests.unit.learners import learner_of
 
-    def made(atlas: Any = None, **changes: Any) -> MmsaLearner:
-        config, request = settings(**changes), tiny.request(tmp_path)
-        material = prepare(tiny.atlas() if atlas is None else atlas, config, request, 0)
-        network = new_network(material, config, 0)
-        standing = checkpoint.Standing("key")
-        return MmsaLearner(material, config, request, 0, network, standing, lambda _: None, 1e9)
+    def made(atlas: Any = None, **changes: Any) -> Any:
+        opened = tiny.atlas() if atlas is None else atlas
+        return learner_of(MmsaPretraining, settings(**changes), tiny.request(tmp_path), opened)
 
     return made

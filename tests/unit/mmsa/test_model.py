@@ -12,15 +12,14 @@ import pytest
 import torch
 
 from chmr_bench import DataError, FitContext, Inputs, TaskInfo
-from chmr_bench.features.cache import featurise
 from chmr_bench.nn import embeddings
-from chmr_bench.nn.pretraining.features import feature_spec
 from chmr_bench.nn.pretraining.network_file import WeightsMetadata
 from chmr_bench_mmsa import embedding
 from chmr_bench_mmsa.config import MmsaConfig
 from chmr_bench_mmsa.model import Mmsa
 from chmr_bench_mmsa.network import MmsaNetwork, MmsaShape
 from chmr_bench_mmsa.weights import feature_requests, save_network
+from tests.unit.problems import featurised
 
 ENDS = ("C", "O", "N", "F", "Cl", "C#N", "C(=O)O", "S")
 SMILES = tuple(f"c1c({a})ccc(C{b})c1" for a, b in itertools.product(ENDS, ENDS[:4]))
@@ -34,9 +33,7 @@ CONFIG: dict[str, Any] = {"image_size": 32, "head_hidden": 32, "head_epochs": 5,
 
 @pytest.fixture(scope="module")
 def inputs() -> Inputs:
-    needs = feature_requests(MmsaConfig(**CONFIG))
-    blocks = {n: featurise(feature_spec(r), r.settings, SMILES, n_jobs=1) for n, r in needs.items()}
-    return Inputs(SMILES, blocks)
+    return featurised(SMILES, feature_requests(MmsaConfig(**CONFIG)))
 
 
 @pytest.fixture

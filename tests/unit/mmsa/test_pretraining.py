@@ -17,7 +17,6 @@ from chmr_bench import PendingWeights
 from chmr_bench.contracts import connectivity_hash
 from chmr_bench.data.fetch import file_sha256
 from chmr_bench.errors import SettingError
-from chmr_bench.nn.pretraining import checkpoint
 from chmr_bench.nn.pretraining.files import read_tensors, write_seen, write_tensors
 from chmr_bench_mmsa.config import MmsaConfig
 from chmr_bench_mmsa.plugin import MODELS, RECONSTRUCTION
@@ -25,6 +24,7 @@ from chmr_bench_mmsa.pretraining.begun import begin, begun_from
 from chmr_bench_mmsa.pretraining.making import health
 from chmr_bench_mmsa.pretraining.store import find_or_make
 from chmr_bench_mmsa.weights import load_network, place_of
+from tests.unit.learners import check_resumed
 
 
 @pytest.fixture
@@ -79,24 +79,7 @@ def test_it_learns_and_stays_healthy(learner: Any) -> None:
 
 
 def test_a_resumed_pretraining_is_the_undisturbed_one(learner: Any, tmp_path: Path) -> None:
-    whole = learner(epochs=2)
-    whole.learn(lambda _: None)
-    broken = learner(epochs=2)
-
-    def keep(made: checkpoint.Checkpoint) -> None:
-        if made.standing.epoch == 1:
-            checkpoint.write(tmp_path, made)
-            raise KeyboardInterrupt
-
-    broken.keep, broken.keep_seconds = keep, 0.0
-    with pytest.raises(KeyboardInterrupt):
-        broken.learn(lambda _: None)
-    resumed, stored = learner(epochs=2), checkpoint.read(tmp_path, "key")
-    assert stored is not None
-    resumed.resume(stored)
-    resumed.learn(lambda _: None)
-    expected, found = whole.network.state_dict(), resumed.network.state_dict()
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    check_resumed(lambda: learner(epochs=2), tmp_path, at=3)  # in the second epoch
 
 
 def test_what_is_masked_of_an_atlas_is_not_learnt_from(learner: Any, tiny: Any) -> None:

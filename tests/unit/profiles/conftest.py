@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import sparse
 
-from chmr_bench import FitContext, Inputs, MatrixBlock, TaskInfo
+from chmr_bench import Inputs, MatrixBlock
 from chmr_bench.contracts import CELL_MODALITIES
 from chmr_bench.types import BoolArray, FloatArray, TaskType
+from tests.unit.problems import Problem
 
 N_BITS = 64
 N_TRAIN, N_VALID, N_TEST = 200, 100, 200
@@ -46,35 +46,6 @@ def poisoned(inputs: Inputs, value: float) -> Inputs:
     return replace(inputs, blocks=blocks)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A made-up problem; columns of y: the rule, the same with gaps, one value only, no label."""
-
-    task_type: TaskType
-    train: Inputs
-    valid: Inputs
-    test: Inputs
-    y_train: FloatArray
-    y_valid: FloatArray
-    y_test: FloatArray
-
-    def context(self, **changes: Any) -> FitContext:
-        """Return the surroundings of a fit."""
-        metric = "roc_auc" if self.task_type == "classification" else "mae"
-        names = tuple(f"task{j}" for j in range(self.y_train.shape[1]))
-        return FitContext(TaskInfo(self.task_type, names, metric), **changes)
-
-    def fit(self, model: Any, **changes: Any) -> Any:
-        """Fit a model on it and return the model."""
-        model.fit(self.train, self.y_train, self.valid, self.y_valid, self.context(**changes))
-        return model
-
-    def on(self, change: Callable[[Inputs], Inputs]) -> Problem:
-        """Return the problem with all its inputs changed."""
-        train, valid, test = (change(part) for part in (self.train, self.valid, self.test))
-        return replace(self, train=train, valid=valid, test=test)
-
-
 def _profile(rng: np.random.Generator, state: FloatArray, observed: BoolArray) -> MatrixBlock:
     values = state[:, None] * rng.normal(1.0, 0.3, size=8) + 0.8 * rng.normal(size=(len(state), 8))
     values = 100.0 + 7.0 * values
@@ -101,9 +72,7 @@ def make_problem(task_type: TaskType, seed: int = 0) -> Problem:
     for name in ("morphology", "expression"):
         blocks[name] = _profile(rng, state, rng.random(n) < 2 / 3)
     whole = Inputs(tuple(f"M{i}" for i in range(n)), blocks)
-    parts = np.split(np.arange(n), [N_TRAIN, N_TRAIN + N_VALID])
-    train, valid, test = (whole.take(rows) for rows in parts)
-    return Problem(task_type, train, valid, test, *(y[rows] for rows in parts))
+    return Problem.cut(task_type, whole, y, N_TRAIN, N_VALID)
 
 
 @pytest.fixture(scope="session")
