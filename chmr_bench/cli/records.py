@@ -56,7 +56,7 @@ class RunsGroup:
     """Which of the stored runs."""
 
     identity: Annotated[
-        list[str] | None, typer.Argument(metavar="[IDENTITY]...", help="First characters of runs.")
+        list[str] | None, typer.Argument(metavar="IDENTITY", help="First characters of runs.")
     ] = None
     out: options.OutFolder = OUT
     model: ModelOption = None

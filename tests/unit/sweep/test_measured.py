@@ -137,5 +137,5 @@ def test_a_file_is_a_file_and_takes_no_atlas_in_its_name(
 def test_stored_runs_are_named_with_their_atlases_in_any_order(results: Any) -> None:
     results.add("mean", "bace+nci60+wong2024", 0.5)
     results.add("mean", "bace", 0.5)
-    (run,) = selected(results.store, None, None, ["bace+wong2024+nci60"], None)
+    (run,) = selected(results.store, {"dataset": ["bace+wong2024+nci60"]})
     assert run.content["dataset"]["name"] == "bace+nci60+wong2024"
