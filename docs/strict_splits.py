@@ -38,14 +38,14 @@ def section() -> str:
     return "\n".join([markdown(heads, rows), "", f"- {NOTE.format(ROW)}", *left])
 
 
-def measured() -> list[str]:
-    """Return the datasets of the nine where the row has a score on a strict split."""
-    return [name for name in registry().suite("all") if _scores(name, ROW)]
+def measured(row: str = ROW) -> list[str]:
+    """Return the datasets of the nine where a row has a score on a strict split."""
+    return [name for name in registry().suite("all") if _scores(name, row)]
 
 
-def gain(dataset: str, other: str) -> Difference | None:
-    """Return the gain over another row in shown units, None below two splits in common."""
-    own, theirs = _scores(dataset, ROW), _scores(dataset, other)
+def gain(dataset: str, other: str, row: str = ROW) -> Difference | None:
+    """Return a row's gain over another in shown units, None below two splits in common."""
+    own, theirs = _scores(dataset, row), _scores(dataset, other)
     shared = sorted(own.keys() & theirs.keys())
     if len(shared) < 2:
         return None

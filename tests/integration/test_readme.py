@@ -891,6 +891,42 @@ def test_what_is_said_of_gains_over_strict_splits_is_what_the_records_say() -> N
     assert f"strict splits of toxcast ({mean}, {low} to {high})" in results
 
 
+def test_what_is_said_of_outsiders_on_strict_splits_is_what_the_records_say() -> None:
+    page, text = load_docs("strict_splits"), paragraph("- `infoalign` learns from")
+    left_after_holm = load_docs("sections").left_after_holm
+    minimol, forest = "embedding.minimol.gp", "fingerprint.multi-forest"
+    five = ["chembl2k", "biogen3k", "bbbp", "bace", "clintox"]
+    assert page.measured(minimol) == page.measured("embedding.minimol")
+    assert set(registry().suite("all")) - set(page.measured(minimol)) == {"toxcast", "hiv"}
+    assert page.measured(forest) == [*five, "hiv"]
+    assert {len(page._scores(d, forest)) for d in five} == {5}
+    assert {len(page._scores(d, "chemprop")) for d in page.measured("chemprop")} == {2}
+    assert len(page._scores("hiv", forest)) == 2
+    assert len(page.measured("chemprop")) == 6
+    assert "`chemprop` on two splits of six" in paragraph("Strict splits share neither")
+    gains = {d: page.gain(d, "fingerprint.forest", minimol) for d in page.measured(minimol)}
+    clear = [d for d, gain in gains.items() if not gain.low <= 0 <= gain.high]
+    assert clear == left_after_holm({d: gain.p for d, gain in gains.items()}) == ["biogen3k"]
+    found = gains["biogen3k"]
+    assert f"forest by {found.mean:.3f} ({found.low:.3f} to {found.high:.3f}) on" in text
+    over_chmr = {d: page.gain(d, "chmr", minimol).p for d in gains}
+    assert not left_after_holm(over_chmr)
+    for gain in (page.gain(d, "fingerprint.forest", forest) for d in page.measured(forest)):
+        assert gain.low <= 0 <= gain.high
+
+
+def test_what_is_said_of_mmsas_variants_is_what_the_table_says() -> None:
+    said = paragraph("- `infoalign` learns from")
+    (table,) = load_docs("sections").tables_in(
+        REPOSITORY / "leaderboards" / "tables" / "planted.json"
+    )
+    scores = {row["row"]: f"{100 * row['score']:.1f}" for row in table["rows"]}
+    variants = {name for name in scores if name.startswith("mmsa.")}
+    assert variants == {"mmsa.no-image", "mmsa.no-hypergraph", "mmsa.graph-only"}
+    assert scores["mmsa"] == scores["mmsa.no-image"] == scores["mmsa.no-hypergraph"]
+    assert f"the same {scores['mmsa']}, from graphs alone {scores['mmsa.graph-only']}." in said
+
+
 def test_gains_over_strict_splits_are_paired_by_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
